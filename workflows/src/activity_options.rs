@@ -1,0 +1,97 @@
+//! Every time-out and retry policy, each with its reason.
+//!
+//! All activities heartbeat, so a worker that dies is noticed after [`HEARTBEAT_TIMEOUT`]; the other bounds are for
+//! what is alive and does not get on.
+
+use std::time::Duration;
+
+use temporalio_workflow::{
+    ActivityCancellationType, ActivityCloseTimeouts, ActivityOptions, RetryPolicy, WorkflowCancellationToken,
+};
+
+use crate::environment::Timings;
+
+/// Long enough for four heartbeats of half a second, short enough that a killed worker's work is taken up within 5 s.
+const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// One look at a folder on the worker's own disk.
+pub fn load_app(token: &WorkflowCancellationToken, summary: impl Into<String>) -> ActivityOptions {
+    options(token, summary, Duration::from_secs(5), Duration::from_secs(30))
+}
+
+/// A dozen small objects: seconds, but a namespace of the same name may still be terminating, which takes Kubernetes
+/// some five seconds when all is well and minutes when finalizers are slow.
+pub fn ensure_namespace(token: &WorkflowCancellationToken, summary: impl Into<String>) -> ActivityOptions {
+    options(token, summary, Duration::from_secs(60), Duration::from_secs(300))
+}
+
+/// Doppler's rate limit counts by the minute, so three minutes outlast one full window and an outage's start.
+pub fn sync_secrets(token: &WorkflowCancellationToken, summary: impl Into<String>) -> ActivityOptions {
+    options(token, summary, Duration::from_secs(60), Duration::from_secs(180))
+}
+
+/// Long enough to outlast a control plane's restart, short enough that a person hears of it while they remember.
+pub fn apply_manifests(token: &WorkflowCancellationToken, summary: impl Into<String>) -> ActivityOptions {
+    options(token, summary, Duration::from_secs(60), Duration::from_secs(300))
+}
+
+/// Ends by itself at its deadline, with a verdict; these bounds are a minute later, for a worker that hangs.
+pub fn await_rollout(
+    token: &WorkflowCancellationToken,
+    summary: impl Into<String>,
+    timings: &Timings,
+) -> ActivityOptions {
+    let deadline = Duration::from_secs(timings.rollout_seconds.max(timings.capacity_seconds) + 60);
+    options(token, summary, deadline, deadline + Duration::from_secs(60))
+}
+
+/// Each gate has its own deadline; ten minutes is beyond any sensible one, and the stability window is added.
+pub fn check_gates(
+    token: &WorkflowCancellationToken,
+    summary: impl Into<String>,
+    timings: &Timings,
+) -> ActivityOptions {
+    let bound = Duration::from_secs(600 + timings.stability_seconds);
+    options(token, summary, bound, bound + Duration::from_secs(60))
+}
+
+/// A few deletes. The release is live by now: failing here must not take long, and loses nothing.
+pub fn prune(token: &WorkflowCancellationToken, summary: impl Into<String>) -> ActivityOptions {
+    options(token, summary, Duration::from_secs(30), Duration::from_secs(120))
+}
+
+/// One attempt watches for `teardown_seconds` and then reports what is still there; the workflow tries again for ever.
+pub fn delete_environment(
+    token: &WorkflowCancellationToken,
+    summary: impl Into<String>,
+    timings: &Timings,
+) -> ActivityOptions {
+    let watch = Duration::from_secs(timings.teardown_seconds + 60);
+    options(token, summary, watch, watch * 2)
+}
+
+fn options(
+    token: &WorkflowCancellationToken,
+    summary: impl Into<String>,
+    start_to_close: Duration,
+    schedule_to_close: Duration,
+) -> ActivityOptions {
+    ActivityOptions::with_close_timeouts(ActivityCloseTimeouts::ScheduleAndStartToClose {
+        start_to_close,
+        schedule_to_close,
+    })
+    .heartbeat_timeout(HEARTBEAT_TIMEOUT)
+    // The next writer of the environment may begin only when this one has stopped.
+    .cancellation_type(ActivityCancellationType::WaitCancellationCompleted)
+    .cancellation_token(token.clone())
+    // The first retry soon, since most transient errors are a conflict or a lag; then no more than one in 10 s.
+    .retry_policy(
+        RetryPolicy::builder()
+            .initial_interval(Duration::from_millis(200))
+            .backoff_coefficient(2.0)
+            .maximum_interval(Duration::from_secs(10))
+            .build(),
+    )
+    .summary(summary)
+    .build()
+}

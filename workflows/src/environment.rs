@@ -1,0 +1,189 @@
+//! Whose environment it is and what was made for it: the words that workflows and activities share.
+
+use serde::{Deserialize, Serialize};
+
+use crate::release::Release;
+
+/// The longest app name: it becomes part of namespaces, host names and labels, which end at 63 characters.
+pub const MAX_APP_BYTES: usize = 30;
+
+/// The input of `PreviewEnvironment`: which pull request it is the mailbox of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PullRequest {
+    /// The app's name, a DNS label of at most 30 characters.
+    pub app: String,
+    /// The pull request's number, from 1.
+    pub pr: u64,
+    /// How long things may take. Tests shorten them.
+    #[serde(default, skip_serializing_if = "Timings::is_default")]
+    pub timings: Timings,
+    /// What continue-as-new carries over. Honoured only where the server says that this run continues another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carried: Option<serde_json::Value>,
+}
+
+impl PullRequest {
+    /// A pull request with the usual timings.
+    pub fn new(app: impl Into<String>, pr: u64) -> Self {
+        Self { app: app.into(), pr, timings: Timings::default(), carried: None }
+    }
+
+    /// The only workflow id under which this input is served: two mailboxes for one environment must be impossible.
+    pub fn workflow_id(&self) -> String {
+        format!("preview-{}-{}", self.app, self.pr)
+    }
+
+    /// Refuses names that could not become a namespace, a label or a host.
+    pub fn check(&self) -> Result<(), String> {
+        if !is_dns_label(&self.app) || self.app.len() > MAX_APP_BYTES {
+            return Err(format!("app must be a DNS label of at most {MAX_APP_BYTES} characters, got {:?}", self.app));
+        }
+        if self.pr == 0 || self.pr > MAX_PR {
+            return Err(format!("pr must be from 1 to {MAX_PR}, got {}", self.pr));
+        }
+        Ok(())
+    }
+}
+
+/// GitHub's numbers are far below; ten digits leave room in every name that is built from one.
+const MAX_PR: u64 = 9_999_999_999;
+
+/// Whether a text is a DNS label as RFC 1123 has it: what Kubernetes takes as a namespace's name.
+pub fn is_dns_label(text: &str) -> bool {
+    (1..=63).contains(&text.len())
+        && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
+/// How long things may take, in seconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Timings {
+    /// From apply until every workload serves the release; then the verdict is `NotReady`.
+    pub rollout_seconds: u64,
+    /// How long pods may wait for a node with room; then the verdict is `NoCapacity`. An autoscaler needs minutes.
+    pub capacity_seconds: u64,
+    /// How long the workloads must stay up without a restart after the gates.
+    pub stability_seconds: u64,
+    /// How long one attempt at a teardown watches before it says that it is blocked, and by what.
+    pub teardown_seconds: u64,
+    /// The longest pause between two attempts at a blocked teardown.
+    pub teardown_retry_seconds: u64,
+    /// Continue as new once the history has this many events, if the server has not suggested it before.
+    pub history_events: u32,
+}
+
+impl Default for Timings {
+    fn default() -> Self {
+        Self {
+            rollout_seconds: 600, // Kubernetes' own progress deadline
+            capacity_seconds: 900,
+            stability_seconds: 0,
+            teardown_seconds: 120,
+            teardown_retry_seconds: 300,
+            history_events: 4096, // where the server begins to suggest it
+        }
+    }
+}
+
+impl Timings {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What an environment is called, settled before anything of it is made and used until all of it is gone: an edited
+/// or deleted app file never redirects a teardown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Environment {
+    pub app: String,
+    /// The pull request, or nothing in production.
+    pub pr: Option<u64>,
+    /// The id of the workflow that alone may write to it: the namespace's label `berth.dev/workflow`.
+    pub workflow_id: String,
+    pub namespace: String,
+    pub host: String,
+    /// temporal-ui's host name, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temporal_ui_host: Option<String>,
+    /// The namespace's UID once it has been made, so that a namesake made later is never removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace_uid: Option<String>,
+    /// Cluster-scoped objects that were made for it, as `Kind/name`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cluster_objects: Vec<ClusterObject>,
+    /// `http` or `https`: how its hosts are reached.
+    pub scheme: String,
+}
+
+impl Environment {
+    /// Where the app answers.
+    pub fn url(&self) -> String {
+        format!("{}://{}", self.scheme, self.host)
+    }
+
+    /// Where the environment's own temporal-ui answers, if it does.
+    pub fn temporal_ui_url(&self) -> Option<String> {
+        self.temporal_ui_host.as_ref().map(|host| format!("{}://{host}", self.scheme))
+    }
+
+    /// `preview` or `production`.
+    pub fn kind(&self) -> &'static str {
+        if self.pr.is_some() { "preview" } else { "production" }
+    }
+}
+
+/// An object outside every namespace that an environment owns.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ClusterObject {
+    pub api_version: String,
+    pub kind: String,
+    pub name: String,
+}
+
+/// The input of `Rollout`: make this release serve in that environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deploy {
+    pub environment: Environment,
+    pub release: Release,
+    /// The rollout's number in its environment, from 1.
+    pub number: u64,
+    /// `KUBE_DEPLOY_ID`: seconds since 2026-01-01 at the rollout's start, rising from one rollout to the next and
+    /// the same on every retry of one. Teams use it as a `PriorityClass` value, which must stay below 1,000,000,000.
+    pub deploy_id: u64,
+    /// Stored releases that must not be pruned: what serves now and what served before.
+    #[serde(default)]
+    pub keep: Vec<String>,
+    #[serde(default, skip_serializing_if = "Timings::is_default")]
+    pub timings: Timings,
+}
+
+/// 2026-01-01T00:00:00Z, from which [`Deploy::deploy_id`] counts.
+pub const DEPLOY_ID_EPOCH_SECONDS: u64 = 1_767_225_600;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pull_request_is_served_under_the_id_derived_from_it() {
+        let input: PullRequest = serde_json::from_str(r#"{"app":"web","pr":123}"#).unwrap();
+        assert_eq!(input.workflow_id(), "preview-web-123");
+        assert_eq!(input.check(), Ok(()));
+    }
+
+    #[test]
+    fn an_app_or_number_that_could_not_become_a_name_is_refused() {
+        for (app, pr) in [("", 1), ("Web", 1), ("-web", 1), ("web.x", 1), (&*"a".repeat(31), 1), ("web", 0)] {
+            assert!(PullRequest::new(app, pr).check().is_err(), "{app} {pr} should be refused");
+        }
+    }
+
+    #[test]
+    fn an_unknown_field_of_the_input_is_an_error_that_names_it() {
+        let error = serde_json::from_str::<PullRequest>(r#"{"app":"web","pr":1,"nr":2}"#).unwrap_err();
+        assert!(error.to_string().contains("unknown field `nr`"), "{error}");
+    }
+}

@@ -1,0 +1,72 @@
+//! What an activity's or a rollout's failure means: a verdict to show, or that it was stopped.
+
+use temporalio_common::error::IncomingError;
+use temporalio_workflow::{ActivityExecutionError, ChildWorkflowExecutionError};
+
+use crate::{
+    rollout::{FailedRollout, Made},
+    verdict::{FailureType, Verdict},
+};
+
+/// Why a step did not get to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stop {
+    /// Somebody asked for it: a newer push, a close, a cancel.
+    Cancelled,
+    Failed(Box<Verdict>),
+}
+
+impl From<Verdict> for Stop {
+    fn from(verdict: Verdict) -> Self {
+        Self::Failed(Box::new(verdict))
+    }
+}
+
+/// What an activity's failure means. `otherwise` is the failure type for one that has none of ours: a time-out of
+/// attempts that each failed in another way.
+pub fn of_activity(error: &ActivityExecutionError, otherwise: FailureType) -> Stop {
+    if error.as_cancelled().is_some() {
+        return Stop::Cancelled;
+    }
+    let Some((kind, message)) = application(error.cause()) else {
+        return Verdict::new(otherwise, innermost(error.cause(), &error.to_string())).into();
+    };
+    let failure = kind.and_then(|name| FailureType::from_name(&name)).unwrap_or(otherwise);
+    // The activity's own text begins with the type, for those who read it in temporal-ui; a verdict has it apart.
+    let message = message.strip_prefix(&format!("{failure}: ")).unwrap_or(&message).to_owned();
+    Verdict::new(failure, message).into()
+}
+
+/// How a `Rollout` that did not succeed ended, and what it had made by then.
+pub fn of_rollout(error: &ChildWorkflowExecutionError) -> (Stop, Made) {
+    if error.as_cancelled().is_some() {
+        return (Stop::Cancelled, Made::default());
+    }
+    if let Some(IncomingError::Application(failure)) = error.cause()
+        && let Ok(Some(failed)) = failure.details::<FailedRollout>()
+    {
+        return (failed.verdict.into(), failed.made);
+    }
+    let message = format!("the rollout did not report: {}", innermost(error.cause(), &error.to_string()));
+    (Verdict::new(FailureType::NotReady, message).advise("push again, or signal redeploy").into(), Made::default())
+}
+
+/// The first failure of an activity's own in the chain, which for a time-out is the last attempt's.
+fn application(mut cause: Option<&IncomingError>) -> Option<(Option<String>, String)> {
+    while let Some(error) = cause {
+        if let IncomingError::Application(failure) = error {
+            return Some((failure.type_name().map(str::to_owned), failure.source_error().to_string()));
+        }
+        cause = error.cause();
+    }
+    None
+}
+
+fn innermost(mut cause: Option<&IncomingError>, fallback: &str) -> String {
+    let mut message = fallback.to_owned();
+    while let Some(error) = cause {
+        message.clone_from(&error.failure().message);
+        cause = error.cause();
+    }
+    message
+}

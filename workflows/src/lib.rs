@@ -1,0 +1,29 @@
+//! What berth decides: workflows, and the contract of the activities they call.
+//!
+//! Nothing here touches the world. No tokio, no kube, no clock, no environment: the dependencies keep them out, and
+//! `clippy.toml` what the standard library still offers. Every effect is an activity of `berth-activities`.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+pub mod activity_definitions;
+pub mod activity_options;
+pub mod environment;
+pub mod failure;
+pub mod lenient;
+pub mod mailbox;
+pub mod preview_environment;
+pub mod record;
+pub mod release;
+pub mod rollout;
+pub mod search_attributes;
+pub mod status;
+pub mod verdict;
+
+/// The task queue that the worker polls unless told otherwise.
+pub const TASK_QUEUE: &str = "berth";
+
+/// A workflow's time as milliseconds of Unix time; 0 where the SDK has none, which is before the first task only.
+fn milliseconds(time: Option<SystemTime>) -> u64 {
+    let since = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

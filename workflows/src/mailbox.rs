@@ -1,0 +1,404 @@
+//! The mailbox of an environment: which push is next, which were overtaken, and what each sender is answered.
+//!
+//! Pure: signals and updates put things in, the workflow's main loop takes them out.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    release::{Commit, Image, Name, Release},
+    verdict::Verdict,
+};
+
+/// Signal `push` and update `deploy`: a commit of the pull request has an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Push {
+    pub commit: Commit,
+    pub image: Image,
+    /// The CI run's number. One lower than already seen is a late arrival and ignored: builds finish out of order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<Name>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<Name>,
+    /// The commit comes from a fork: it waits for `approve`, and nothing is fetched for it before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fork: bool,
+    /// The pull request is a draft: the push is skipped.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub draft: bool,
+}
+
+impl Push {
+    fn release(&self) -> Release {
+        Release {
+            commit: self.commit.clone(),
+            image: self.image.clone(),
+            author: self.author.clone(),
+            branch: self.branch.clone(),
+        }
+    }
+}
+
+/// Signal `close`: the pull request was closed or merged.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Close {
+    /// As [`Push::sequence`]: a close that is older than a push already seen is ignored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<u64>,
+}
+
+/// Signal `approve`: this one commit of a fork may be rolled out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Approve {
+    pub commit: Commit,
+    /// Who says so. A claim, not a proof.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Name>,
+}
+
+/// Signal `redeploy`: roll the newest release out again, with today's secrets and manifests.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Redeploy {}
+
+/// How a push ended, or what it waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeployOutcome {
+    Live,
+    Failed,
+    /// A newer push took its place.
+    Superseded,
+    /// The pull request was closed before it was live.
+    Closed,
+    /// A draft, or older than a push already seen.
+    Skipped,
+    AwaitingApproval,
+    Queued,
+}
+
+/// What the update `deploy` answers: the first state that is final, or that waits for somebody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeployAnswer {
+    pub outcome: DeployOutcome,
+    pub commit: Commit,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The id of the `Rollout` that rolled it out, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<String>,
+    /// Why, in one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
+}
+
+impl DeployAnswer {
+    /// An answer with nothing but outcome and commit.
+    pub fn new(outcome: DeployOutcome, commit: Commit) -> Self {
+        Self { outcome, commit, url: None, rollout: None, reason: None, verdict: None }
+    }
+
+    /// Says why.
+    pub fn because(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
+}
+
+/// A release that is to be rolled out, and the ticket under which its senders wait for the answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ticketed {
+    pub ticket: u64,
+    pub release: Release,
+}
+
+/// What became of a push when it was put in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    /// It has a ticket; the answer comes when its rollout ends.
+    Waiting(u64),
+    /// There is nothing to wait for.
+    Answered(Box<DeployAnswer>),
+}
+
+/// What is rolled out and what is being rolled out, as far as a new push is to be compared with it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Current<'a> {
+    pub serving: Option<&'a Release>,
+    pub rolling_out: Option<&'a Ticketed>,
+}
+
+/// How many answers are kept for those who have not come for them. The server lets ten updates wait at once.
+const KEPT_ANSWERS: usize = 32;
+
+/// See the module.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mailbox {
+    #[serde(default)]
+    seen_sequence: Option<u64>,
+    #[serde(default)]
+    last_ticket: u64,
+    #[serde(default)]
+    next: Option<Ticketed>,
+    #[serde(default)]
+    awaiting_approval: Option<Release>,
+    #[serde(default)]
+    close_requested: bool,
+    #[serde(skip)]
+    answers: BTreeMap<u64, DeployAnswer>,
+}
+
+impl Mailbox {
+    /// Puts a push in.
+    pub fn push(&mut self, push: &Push, current: Current<'_>) -> Delivery {
+        let answer = |outcome| DeployAnswer::new(outcome, push.commit.clone());
+        if let Some(seen) = self.older_than_seen(push.sequence) {
+            let reason = format!("sequence {} is older than {seen}, already seen", push.sequence.unwrap_or_default());
+            return Delivery::Answered(Box::new(answer(DeployOutcome::Skipped).because(reason)));
+        }
+        if push.draft {
+            return Delivery::Answered(Box::new(answer(DeployOutcome::Skipped).because("the pull request is a draft")));
+        }
+        if push.fork {
+            // What is rolling out goes on: nothing of a fork's commit has an effect before it is approved.
+            self.awaiting_approval = Some(push.release());
+            let reason = format!("from a fork: waits for the signal approve with commit {}", push.commit);
+            return Delivery::Answered(Box::new(answer(DeployOutcome::AwaitingApproval).because(reason)));
+        }
+        self.awaiting_approval = None;
+        self.enqueue(push.release(), current, true)
+    }
+
+    /// Puts an approval in. Only the commit that waits can be approved, so that a later push of the fork cannot ride
+    /// on an earlier approval.
+    pub fn approve(&mut self, approve: &Approve, current: Current<'_>) -> Result<(), String> {
+        match self.awaiting_approval.take_if(|release| release.commit == approve.commit) {
+            Some(release) => {
+                self.enqueue(release, current, true);
+                Ok(())
+            }
+            None => Err(format!("approve: no push of commit {} waits for approval", approve.commit)),
+        }
+    }
+
+    /// Rolls a release out again, whether or not it is live.
+    pub fn redeploy(&mut self, release: Release, current: Current<'_>) {
+        self.enqueue(release, current, false);
+    }
+
+    fn enqueue(&mut self, release: Release, current: Current<'_>, join: bool) -> Delivery {
+        if join && !self.close_requested {
+            let same = |other: &Ticketed| other.release.is_same_version(&release);
+            if let Some(waiting) = self.next.as_ref().filter(|next| same(next)) {
+                return Delivery::Waiting(waiting.ticket);
+            }
+            if self.next.is_none() {
+                match (current.rolling_out, current.serving) {
+                    (Some(rolling_out), _) if same(rolling_out) => {
+                        return Delivery::Waiting(rolling_out.ticket);
+                    }
+                    (None, Some(serving)) if serving.is_same_version(&release) => {
+                        return Delivery::Answered(Box::new(DeployAnswer::new(DeployOutcome::Live, release.commit)));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        self.last_ticket += 1;
+        let ticket = self.last_ticket;
+        if let Some(overtaken) = self.next.replace(Ticketed { ticket, release }) {
+            self.answer_overtaken(overtaken, DeployOutcome::Superseded);
+        }
+        Delivery::Waiting(ticket)
+    }
+
+    /// Puts a close in. What has not begun never will; a push that comes later is kept, for a new environment.
+    pub fn close(&mut self, close: &Close) -> Result<(), String> {
+        if let Some(seen) = self.older_than_seen(close.sequence) {
+            return Err(format!("close: sequence {} is older than {seen}", close.sequence.unwrap_or_default()));
+        }
+        self.close_requested = true;
+        self.awaiting_approval = None;
+        if let Some(overtaken) = self.next.take() {
+            self.answer_overtaken(overtaken, DeployOutcome::Closed);
+        }
+        Ok(())
+    }
+
+    /// The sequence already seen, if this one is older; else remembers it.
+    fn older_than_seen(&mut self, sequence: Option<u64>) -> Option<u64> {
+        let older = self.seen_sequence.filter(|seen| sequence.is_some_and(|sequence| sequence < *seen));
+        if older.is_none() {
+            self.seen_sequence = self.seen_sequence.max(sequence);
+        }
+        older
+    }
+
+    fn answer_overtaken(&mut self, overtaken: Ticketed, outcome: DeployOutcome) {
+        self.answer(overtaken.ticket, DeployAnswer::new(outcome, overtaken.release.commit));
+    }
+
+    /// Keeps the answer for everyone who waits under that ticket.
+    pub fn answer(&mut self, ticket: u64, answer: DeployAnswer) {
+        self.answers.insert(ticket, answer);
+        while self.answers.len() > KEPT_ANSWERS {
+            self.answers.pop_first();
+        }
+    }
+
+    /// Tells those who wait for the push that is next that it is in line.
+    pub fn answer_queued(&mut self) {
+        if let Some(next) = &self.next {
+            let answer = DeployAnswer::new(DeployOutcome::Queued, next.release.commit.clone());
+            self.answer(next.ticket, answer.because("the old environment was cancelled; a new one is being made"));
+        }
+    }
+
+    /// The answer, once there is one.
+    pub fn answer_to(&self, ticket: u64) -> Option<&DeployAnswer> {
+        self.answers.get(&ticket)
+    }
+
+    /// Whether the main loop has something to take out.
+    pub fn has_mail(&self) -> bool {
+        self.close_requested || self.next.is_some()
+    }
+
+    /// Takes the next push out, unless a close comes first.
+    pub fn take_push(&mut self) -> Option<Ticketed> {
+        if self.close_requested { None } else { self.next.take() }
+    }
+
+    /// Takes a close out.
+    pub fn take_close(&mut self) -> bool {
+        std::mem::take(&mut self.close_requested)
+    }
+
+    /// Whether a close waits to be taken out.
+    pub fn is_close_requested(&self) -> bool {
+        self.close_requested
+    }
+
+    /// The push that waits to be taken out.
+    pub fn next(&self) -> Option<&Release> {
+        self.next.as_ref().map(|next| &next.release)
+    }
+
+    /// The push of a fork that waits for approval.
+    pub fn awaiting_approval(&self) -> Option<&Release> {
+        self.awaiting_approval.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn push(digit: char, sequence: Option<u64>) -> Push {
+        Push {
+            commit: Commit::try_from(digit.to_string().repeat(40)).unwrap(),
+            image: Image::try_from(format!("acme/web@sha256:{}", digit.to_string().repeat(64))).unwrap(),
+            sequence,
+            author: None,
+            branch: None,
+            fork: false,
+            draft: false,
+        }
+    }
+
+    fn outcome(delivery: Delivery) -> DeployOutcome {
+        match delivery {
+            Delivery::Answered(answer) => answer.outcome,
+            Delivery::Waiting(ticket) => panic!("waits under ticket {ticket}"),
+        }
+    }
+
+    #[test]
+    fn a_newer_push_takes_the_place_of_one_that_has_not_begun() {
+        let mut mailbox = Mailbox::default();
+        assert_eq!(mailbox.push(&push('a', None), Current::default()), Delivery::Waiting(1));
+        assert_eq!(mailbox.push(&push('b', None), Current::default()), Delivery::Waiting(2));
+        assert_eq!(mailbox.answer_to(1).unwrap().outcome, DeployOutcome::Superseded);
+        assert_eq!(mailbox.take_push().unwrap().release.commit, push('b', None).commit);
+        assert!(!mailbox.has_mail());
+    }
+
+    #[test]
+    fn a_push_with_a_lower_sequence_is_skipped_and_changes_nothing() {
+        let mut mailbox = Mailbox::default();
+        mailbox.push(&push('b', Some(7)), Current::default());
+        assert_eq!(outcome(mailbox.push(&push('a', Some(6)), Current::default())), DeployOutcome::Skipped);
+        assert_eq!(mailbox.next().unwrap().commit, push('b', None).commit);
+    }
+
+    #[test]
+    fn a_close_with_a_lower_sequence_than_a_push_is_refused() {
+        let mut mailbox = Mailbox::default();
+        mailbox.push(&push('b', Some(7)), Current::default());
+        assert!(mailbox.close(&Close { sequence: Some(6) }).is_err());
+        assert!(mailbox.close(&Close { sequence: Some(8) }).is_ok());
+    }
+
+    #[test]
+    fn the_same_version_is_joined_in_flight_and_answered_at_once_when_live() {
+        let mut mailbox = Mailbox::default();
+        let release = push('a', None).release();
+        let rolling_out = Ticketed { ticket: 9, release: release.clone() };
+        let in_flight = Current { serving: None, rolling_out: Some(&rolling_out) };
+        assert_eq!(mailbox.push(&push('a', None), in_flight), Delivery::Waiting(9));
+        let live = Current { serving: Some(&release), rolling_out: None };
+        assert_eq!(outcome(mailbox.push(&push('a', None), live)), DeployOutcome::Live);
+        assert!(!mailbox.has_mail());
+    }
+
+    #[test]
+    fn a_revert_to_the_live_version_during_a_rollout_supersedes_that_rollout() {
+        let mut mailbox = Mailbox::default();
+        let live = push('a', None).release();
+        let rolling_out = Ticketed { ticket: 9, release: push('b', None).release() };
+        let current = Current { serving: Some(&live), rolling_out: Some(&rolling_out) };
+        assert_eq!(mailbox.push(&push('a', None), current), Delivery::Waiting(1));
+    }
+
+    #[test]
+    fn a_close_drops_what_came_before_it_and_keeps_what_comes_after() {
+        let mut mailbox = Mailbox::default();
+        mailbox.push(&push('a', None), Current::default());
+        mailbox.close(&Close::default()).unwrap();
+        assert_eq!(mailbox.answer_to(1).unwrap().outcome, DeployOutcome::Closed);
+        mailbox.push(&push('b', None), Current::default());
+        assert_eq!(mailbox.take_push(), None, "the close comes first");
+        assert!(mailbox.take_close());
+        assert_eq!(mailbox.take_push().unwrap().ticket, 2);
+    }
+
+    #[test]
+    fn a_fork_waits_for_the_approval_of_exactly_its_newest_commit() {
+        let mut mailbox = Mailbox::default();
+        let fork = |digit| Push { fork: true, ..push(digit, None) };
+        let approve = |digit| Approve { commit: push(digit, None).commit, by: None };
+        assert_eq!(outcome(mailbox.push(&fork('a'), Current::default())), DeployOutcome::AwaitingApproval);
+        mailbox.push(&fork('b'), Current::default());
+        assert!(mailbox.approve(&approve('a'), Current::default()).is_err());
+        assert!(!mailbox.has_mail());
+        assert!(mailbox.approve(&approve('b'), Current::default()).is_ok());
+        assert_eq!(mailbox.next().unwrap().commit, push('b', None).commit);
+    }
+
+    #[test]
+    fn answers_nobody_comes_for_do_not_pile_up() {
+        let mut mailbox = Mailbox::default();
+        for n in 0..1000 {
+            mailbox.push(&push(if n % 2 == 0 { 'a' } else { 'b' }, None), Current::default());
+        }
+        assert_eq!(mailbox.answers.len(), KEPT_ANSWERS);
+    }
+}

@@ -1,0 +1,270 @@
+//! A pull request's environment: one mailbox, from the first push until nothing of it is left.
+
+use temporalio_common::{error::ApplicationFailure, search_attributes::SearchAttributeUpdate};
+use temporalio_macros::{workflow, workflow_methods};
+use temporalio_workflow::{
+    SyncWorkflowContext, WorkflowContext, WorkflowContextView, WorkflowResult, WorkflowTermination,
+};
+
+use crate::{
+    activity_definitions::LeakReport,
+    environment::{Environment, PullRequest},
+    lenient::Lenient,
+    mailbox::{Approve, Close, Delivery, DeployAnswer, DeployOutcome, Push, Redeploy},
+    record::Record,
+    rollout::RolloutStep,
+    search_attributes,
+    status::Status,
+};
+
+mod follow;
+mod teardown;
+
+type HandlerError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The mailbox and the life of one pull request's environment. Nothing else ever writes to that environment.
+#[workflow]
+pub struct PreviewEnvironment {
+    input: Result<PullRequest, String>,
+    record: Record,
+    /// What was last published as search attributes, so that only changes are.
+    published: Vec<(&'static str, Option<String>)>,
+}
+
+/// Why a pull request is no longer followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Closed,
+    /// The workflow was cancelled, which is a close.
+    Cancelled,
+}
+
+#[workflow_methods]
+impl PreviewEnvironment {
+    #[init]
+    fn new(ctx: &WorkflowContextView, input: Lenient<PullRequest>) -> Self {
+        // Only a run that continues another one may carry state: a stranger's start cannot.
+        let continues = ctx.first_execution_run_id() != ctx.run_id();
+        let carried = input.0.as_ref().ok().and_then(|input| input.carried.clone()).filter(|_| continues);
+        match carried.map(serde_json::from_value::<Record>).transpose() {
+            Ok(record) => Self { input: input.0, record: record.unwrap_or_default(), published: Vec::new() },
+            Err(why) => {
+                Self { input: Err(format!("carried state: {why}")), record: Record::default(), published: Vec::new() }
+            }
+        }
+    }
+
+    #[run(name = "PreviewEnvironment")]
+    pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<LeakReport> {
+        // 1. One mailbox per pull request, under the one id that follows from it.
+        let pull_request = Self::admit(ctx)?;
+        loop {
+            // 2. While the pull request is open, keep its newest push rolled out.
+            let end = Self::follow_pull_request(ctx, &pull_request).await?;
+
+            // 3. However that ended, leave nothing behind.
+            let report = Self::tear_down(ctx, &pull_request).await;
+
+            // 4. A push that came meanwhile is a reopened pull request: it gets a new environment.
+            if Self::is_reopened(ctx) {
+                if end == End::Cancelled {
+                    Self::hand_over(ctx, &pull_request).await?;
+                }
+                continue;
+            }
+
+            // 5. Otherwise answer everyone who still waits, and end as it was asked.
+            Self::say_goodbye(ctx).await;
+            return match end {
+                End::Closed => Ok(report),
+                End::Cancelled => Err(WorkflowTermination::cancelled_with_details(report)),
+            };
+        }
+    }
+
+    /// A commit of the pull request has an image.
+    #[signal(name = "push")]
+    pub fn push(&mut self, ctx: &mut SyncWorkflowContext<Self>, push: Lenient<Push>) {
+        match push.0 {
+            Ok(push) => {
+                if let Delivery::Answered(answer) = self.deliver(&push)
+                    && answer.outcome == DeployOutcome::Skipped
+                {
+                    self.record.note(format!("push {}: {}", push.commit.short(), answer.reason.unwrap_or_default()));
+                }
+            }
+            Err(why) => self.record.note(format!("push: {why}")),
+        }
+        self.publish(ctx);
+    }
+
+    /// The pull request was closed or merged.
+    #[signal(name = "close")]
+    pub fn close(&mut self, ctx: &mut SyncWorkflowContext<Self>, close: Lenient<Close>) {
+        let closed = close.0.map_err(|why| format!("close: {why}")).and_then(|close| self.record.mailbox.close(&close));
+        if let Err(why) = closed {
+            self.record.note(why);
+        }
+        self.publish(ctx);
+    }
+
+    /// Lets one commit of a fork be rolled out.
+    #[signal(name = "approve")]
+    pub fn approve(&mut self, ctx: &mut SyncWorkflowContext<Self>, approve: Lenient<Approve>) {
+        let approved = approve.0.map_err(|why| format!("approve: {why}")).and_then(|approve| {
+            let mut mailbox = std::mem::take(&mut self.record.mailbox);
+            let approved = mailbox.approve(&approve, self.record.current());
+            self.record.mailbox = mailbox;
+            approved
+        });
+        if let Err(why) = approved {
+            self.record.note(why);
+        }
+        self.publish(ctx);
+    }
+
+    /// Rolls the newest release out again, with today's secrets and manifests.
+    #[signal(name = "redeploy")]
+    pub fn redeploy(&mut self, ctx: &mut SyncWorkflowContext<Self>, redeploy: Lenient<Redeploy>) {
+        match (redeploy.0, self.record.newest_release().cloned()) {
+            (Err(why), _) => self.record.note(format!("redeploy: {why}")),
+            (Ok(_), None) => self.record.note("redeploy: nothing has been pushed yet"),
+            (Ok(_), Some(release)) => {
+                let mut mailbox = std::mem::take(&mut self.record.mailbox);
+                mailbox.redeploy(release, self.record.current());
+                self.record.mailbox = mailbox;
+            }
+        }
+        self.publish(ctx);
+    }
+
+    /// How far the rollout in flight is: for `status` only.
+    #[signal(name = "rollout_step")]
+    pub fn rollout_step(&mut self, ctx: &mut SyncWorkflowContext<Self>, told: Lenient<RolloutStep>) {
+        if let Ok(told) = told.0
+            && let Some(rolling_out) = self.record.rolling_out.as_mut().filter(|r| r.number == told.number)
+        {
+            rolling_out.step = told.step;
+            self.publish(ctx);
+        }
+    }
+
+    #[update_validator(deploy)]
+    fn validate_deploy(&self, _ctx: &WorkflowContextView, push: &Lenient<Push>) -> Result<(), HandlerError> {
+        push.0.as_ref().map(|_| ()).map_err(|why| why.clone().into())
+    }
+
+    /// As the signal `push`, and answers at the first state that is final or that waits for somebody.
+    #[update(name = "deploy")]
+    pub async fn deploy(ctx: &mut WorkflowContext<Self>, push: Lenient<Push>) -> Result<DeployAnswer, HandlerError> {
+        let push = push.0?;
+        let delivery = ctx.state_mut(|s| s.deliver(&push));
+        Self::publish_now(ctx);
+        match delivery {
+            Delivery::Answered(answer) => Ok(*answer),
+            Delivery::Waiting(ticket) => Self::answer_to(ctx, ticket).await,
+        }
+    }
+
+    /// All that a person asks, in one JSON object.
+    #[query(name = "status")]
+    pub fn status(&self, _ctx: &WorkflowContextView) -> Status {
+        self.to_status()
+    }
+}
+
+impl PreviewEnvironment {
+    /// Refuses an input that is not one, and any id but the one derived from it: two mailboxes for one environment
+    /// must be impossible.
+    fn admit(ctx: &WorkflowContext<Self>) -> Result<PullRequest, WorkflowTermination> {
+        let input = ctx.state(|s| s.input.clone()).map_err(|why| invalid_input(format!("invalid input: {why}")))?;
+        input.check().map_err(invalid_input)?;
+        let expected = input.workflow_id();
+        if ctx.workflow_id() != expected {
+            return Err(invalid_input(format!("app {} and pr {} must have the id {expected}", input.app, input.pr)));
+        }
+        let pr = i64::try_from(input.pr).unwrap_or(i64::MAX);
+        ctx.upsert_search_attributes([
+            search_attributes::APP.value_set(input.app.clone()),
+            search_attributes::ENVIRONMENT.value_set("preview".into()),
+            search_attributes::PULL_REQUEST.value_set(pr),
+        ]);
+        Self::publish_now(ctx);
+        Ok(PullRequest { carried: None, ..input })
+    }
+
+    fn deliver(&mut self, push: &Push) -> Delivery {
+        let mut mailbox = std::mem::take(&mut self.record.mailbox);
+        let delivery = mailbox.push(push, self.record.current());
+        self.record.mailbox = mailbox;
+        match delivery {
+            Delivery::Answered(mut answer) if answer.outcome == DeployOutcome::Live => {
+                answer.url = self.record.environment.as_ref().map(Environment::url);
+                answer.rollout = self.record.serving.as_ref().map(|serving| serving.rollout.clone());
+                Delivery::Answered(answer)
+            }
+            other => other,
+        }
+    }
+
+    fn to_status(&self) -> Status {
+        match &self.input {
+            Ok(input) => Status::new(&input.app, input.pr, &self.record),
+            Err(_) => Status::new("", 0, &self.record),
+        }
+    }
+
+    /// Shows the state to those who look without asking: search attributes and current details.
+    fn publish(&mut self, ctx: &SyncWorkflowContext<Self>) {
+        let updates = self.unpublished();
+        if !updates.is_empty() {
+            ctx.upsert_search_attributes(updates);
+        }
+        ctx.set_current_details(self.to_status().to_markdown());
+    }
+
+    /// The same, from the main loop.
+    fn publish_now(ctx: &WorkflowContext<Self>) {
+        let (updates, details) = ctx.state_mut(|s| (s.unpublished(), s.to_status().to_markdown()));
+        if !updates.is_empty() {
+            ctx.upsert_search_attributes(updates);
+        }
+        ctx.set_current_details(details);
+    }
+
+    /// The search attributes that have changed since they were last published.
+    fn unpublished(&mut self) -> Vec<SearchAttributeUpdate> {
+        let record = &self.record;
+        let newest = record.newest_release();
+        let now = vec![
+            ("BerthPhase", Some(record.phase().name().to_owned())),
+            ("BerthCommit", newest.map(|release| release.commit.to_string())),
+            ("BerthAuthor", newest.and_then(|release| release.author.as_ref()).map(|a| a.as_str().to_owned())),
+            ("BerthFailure", record.failed.as_ref().map(|failed| failed.verdict.failure.name().to_owned())),
+        ];
+        let keys = [
+            search_attributes::PHASE,
+            search_attributes::COMMIT,
+            search_attributes::AUTHOR,
+            search_attributes::FAILURE,
+        ];
+        let before = std::mem::replace(&mut self.published, now);
+        (self.published.iter().zip(keys))
+            .filter(|(now, _)| match before.iter().find(|before| before.0 == now.0) {
+                Some(before) => before.1 != now.1,
+                None => now.1.is_some(),
+            })
+            // Empty, not unset: for an unset one SDK 1.1.1 sends a payload without encoding, which the server refuses.
+            .map(|(now, key)| key.value_set(now.1.clone().unwrap_or_default()))
+            .collect()
+    }
+}
+
+/// Ends a workflow that must not run: its input, or its id, is wrong.
+pub(crate) fn invalid_input(message: String) -> WorkflowTermination {
+    ApplicationFailure::builder(anyhow::anyhow!(message))
+        .type_name("InvalidInput".into())
+        .non_retryable(true) // The input will not change.
+        .build()
+        .into()
+}

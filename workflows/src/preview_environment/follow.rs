@@ -1,0 +1,293 @@
+//! While the pull request is open: one rollout at a time, the newest push always next.
+
+use temporalio_common::{error::StartChildWorkflowExecutionFailedCause, search_attributes::SearchAttributes};
+use temporalio_workflow::{
+    ChildWorkflowOptions, ChildWorkflowStartError, ContinueAsNewOptions, ParentClosePolicy, WaitConditionOptions,
+    WorkflowCancellationToken, WorkflowContext, WorkflowTermination, workflows::select,
+};
+
+use super::{End, HandlerError, PreviewEnvironment};
+use crate::{
+    activity_definitions::{self as activities, LoadAppInput},
+    activity_options as options,
+    environment::{DEPLOY_ID_EPOCH_SECONDS, Deploy, Environment, PullRequest},
+    failure::{self, Stop},
+    mailbox::{DeployAnswer, DeployOutcome, Ticketed},
+    record::{Failed, PastRollout, RollingOut, Serving},
+    rollout::{Made, RolledOut, Rollout, SUPERSEDED, Step},
+    search_attributes,
+    verdict::{FailureType, Verdict},
+};
+
+/// How a rollout ended.
+enum Ended {
+    Live(Box<RolledOut>),
+    Failed(Box<Verdict>, Box<Made>),
+    Stopped(DeployOutcome),
+}
+
+impl Ended {
+    /// Without a verdict of its own: somebody has to ask again.
+    fn by_hand(message: impl Into<String>) -> Self {
+        let verdict = Verdict::new(FailureType::NotReady, message).advise("push again, or signal redeploy");
+        Self::Failed(Box::new(verdict), Box::default())
+    }
+}
+
+impl PreviewEnvironment {
+    /// Rolls out push after push until a close or a cancel. The error is a continue-as-new.
+    pub(super) async fn follow_pull_request(
+        ctx: &mut WorkflowContext<Self>,
+        pull_request: &PullRequest,
+    ) -> Result<End, WorkflowTermination> {
+        loop {
+            if let Some(end) = Self::await_mail(ctx, pull_request).await? {
+                return Ok(end);
+            }
+            if let Some(push) = ctx.state_mut(|s| s.record.mailbox.take_push()) {
+                Self::roll_out(ctx, pull_request, push).await;
+                Self::publish_now(ctx);
+            }
+        }
+    }
+
+    /// Waits for a push, a close or a cancel. Continues as new while there is nothing else to do: a running rollout
+    /// would be closed with its parent.
+    async fn await_mail(
+        ctx: &WorkflowContext<Self>,
+        pull_request: &PullRequest,
+    ) -> Result<Option<End>, WorkflowTermination> {
+        let is_long = || ctx.continue_as_new_suggested() || ctx.history_length() >= pull_request.timings.history_events;
+        let may_continue = || is_long() && ctx.all_handlers_finished();
+        if ctx.wait_condition(|s| s.record.mailbox.has_mail() || may_continue()).await.is_err() {
+            return Ok(Some(End::Cancelled));
+        }
+        if ctx.state(|s| s.record.mailbox.is_close_requested()) {
+            return Ok(Some(End::Closed));
+        }
+        if !ctx.state(|s| s.record.mailbox.has_mail()) {
+            Self::continue_as_new(ctx, pull_request)?;
+        }
+        Ok(None)
+    }
+
+    /// One rollout, from the mailbox to the answer.
+    async fn roll_out(ctx: &WorkflowContext<Self>, pull_request: &PullRequest, push: Ticketed) {
+        let started_ms = now_ms(ctx);
+        let ended = match Self::identify(ctx, pull_request).await {
+            Ok(environment) => Self::run_rollout(ctx, pull_request, environment, &push).await,
+            Err(Stop::Failed(verdict)) => Ended::Failed(verdict, Box::default()),
+            Err(Stop::Cancelled) => Ended::Stopped(DeployOutcome::Closed),
+        };
+        let now = now_ms(ctx);
+        ctx.state_mut(|s| s.conclude(push, ended, started_ms, now));
+    }
+
+    /// What the environment is called: settled before anything of it is made, and the same until all of it is gone.
+    pub(super) async fn identify(ctx: &WorkflowContext<Self>, pull_request: &PullRequest) -> Result<Environment, Stop> {
+        if let Some(environment) = ctx.state(|s| s.record.environment.clone()) {
+            return Ok(environment);
+        }
+        let load = LoadAppInput {
+            app: pull_request.app.clone(),
+            pr: Some(pull_request.pr),
+            workflow_id: pull_request.workflow_id(),
+            image: None,
+        };
+        // Detached: a teardown after a cancel needs the answer too.
+        let options =
+            options::load_app(&WorkflowCancellationToken::new(), format!("what {} is called", load.workflow_id));
+        let loaded = ctx
+            .execute_activity(activities::LoadApp, load, options)
+            .await
+            .map_err(|e| failure::of_activity(&e, FailureType::UnknownApp))?;
+        ctx.state_mut(|s| s.record.environment = Some(loaded.environment.clone()));
+        Ok(loaded.environment)
+    }
+
+    /// Runs the child, and stops it when a newer push, a close or a cancel comes.
+    async fn run_rollout(
+        ctx: &WorkflowContext<Self>,
+        pull_request: &PullRequest,
+        environment: Environment,
+        push: &Ticketed,
+    ) -> Ended {
+        let token = WorkflowCancellationToken::new();
+        let started = loop {
+            let deploy = Self::next_deploy(ctx, pull_request, &environment, push);
+            let options = child_options(&deploy, &token);
+            match ctx.start_child_workflow(Rollout::run, deploy, options).await {
+                Ok(started) => break started,
+                // A rollout of a run that was terminated may still be stopping under this id: take the next number.
+                Err(ChildWorkflowStartError::StartFailed {
+                    cause: StartChildWorkflowExecutionFailedCause::WorkflowAlreadyExists,
+                    ..
+                }) => continue,
+                Err(e) => return Ended::by_hand(format!("the rollout could not be started: {e}")),
+            }
+        };
+        Self::publish_now(ctx);
+
+        let mut result = started.result();
+        let result = select! {
+            result = result => result,
+            interrupted = ctx.wait_condition(|s| s.record.mailbox.has_mail()) => {
+                let outcome = Self::stop_rollout(ctx, &token, interrupted.is_err());
+                return match result.await {
+                    // It was done before it heard: what is live is live.
+                    Ok(rolled_out) => Ended::Live(Box::new(rolled_out)),
+                    Err(_) => Ended::Stopped(outcome),
+                };
+            }
+        };
+        match result.map_err(|e| failure::of_rollout(&e)) {
+            Ok(rolled_out) => Ended::Live(Box::new(rolled_out)),
+            Err((Stop::Failed(verdict), made)) => Ended::Failed(verdict, Box::new(made)),
+            // Nobody here asked for it.
+            Err((Stop::Cancelled, _)) => Ended::by_hand("the rollout was cancelled from outside"),
+        }
+    }
+
+    fn stop_rollout(
+        ctx: &WorkflowContext<Self>,
+        token: &WorkflowCancellationToken,
+        is_cancelled: bool,
+    ) -> DeployOutcome {
+        let (reason, outcome) = ctx.state_mut(|s| {
+            if let Some(rolling_out) = &mut s.record.rolling_out {
+                rolling_out.stopping = true;
+            }
+            match s.record.mailbox.next() {
+                Some(newer) if !is_cancelled && !s.record.mailbox.is_close_requested() => {
+                    (format!("{SUPERSEDED} {}", newer.commit), DeployOutcome::Superseded)
+                }
+                _ => ("the environment closes".to_owned(), DeployOutcome::Closed),
+            }
+        });
+        token.cancel_with_reason(reason);
+        outcome
+    }
+
+    /// The next rollout, numbered and recorded.
+    fn next_deploy(
+        ctx: &WorkflowContext<Self>,
+        pull_request: &PullRequest,
+        environment: &Environment,
+        push: &Ticketed,
+    ) -> Deploy {
+        let now_ms = now_ms(ctx);
+        ctx.state_mut(|s| {
+            let record = &mut s.record;
+            record.last_number += 1;
+            // Rising even if two rollouts begin within one second.
+            let seconds = (now_ms / 1000).saturating_sub(DEPLOY_ID_EPOCH_SECONDS);
+            record.last_deploy_id = seconds.max(record.last_deploy_id + 1);
+            record.rolling_out = Some(RollingOut {
+                ticketed: push.clone(),
+                number: record.last_number,
+                rollout: rollout_id(environment, record.last_number),
+                since_ms: now_ms,
+                step: Step::LoadingApp,
+                stopping: false,
+            });
+            Deploy {
+                environment: environment.clone(),
+                release: push.release.clone(),
+                number: record.last_number,
+                deploy_id: record.last_deploy_id,
+                keep: record.keep(),
+                timings: pull_request.timings.clone(),
+            }
+        })
+    }
+
+    /// Writes down how a rollout ended, and answers those who wait for it.
+    fn conclude(&mut self, push: Ticketed, ended: Ended, started_ms: u64, now_ms: u64) {
+        let record = &mut self.record;
+        let rolling_out = record.rolling_out.take();
+        let rollout = rolling_out.as_ref().map(|rolling_out| rolling_out.rollout.clone());
+        let number = rolling_out.as_ref().map_or(0, |rolling_out| rolling_out.number);
+        let release = push.release.clone();
+        let mut answer = DeployAnswer::new(DeployOutcome::Live, release.commit.clone());
+        answer.url = record.environment.as_ref().map(Environment::url);
+        answer.rollout.clone_from(&rollout);
+        match ended {
+            Ended::Live(rolled_out) => {
+                record.take_over(rolled_out.made.clone());
+                record.served_before = record.serving.take().and_then(|before| before.stored_release);
+                record.failed = None;
+                record.serving = Some(Serving {
+                    release,
+                    rollout: rollout.unwrap_or_default(),
+                    since_ms: now_ms,
+                    stored_release: rolled_out.made.stored_release,
+                });
+            }
+            Ended::Failed(verdict, made) => {
+                record.take_over(*made);
+                answer.outcome = DeployOutcome::Failed;
+                answer.reason = Some(verdict.headline());
+                answer.verdict = Some(*verdict.clone());
+                record.failed = Some(Failed { release, rollout, verdict: *verdict });
+            }
+            Ended::Stopped(outcome) => answer.outcome = outcome,
+        }
+        record.remember(PastRollout {
+            number,
+            commit: push.release.commit.to_string(),
+            outcome: answer.outcome,
+            author: push.release.author,
+            ms: now_ms.saturating_sub(started_ms),
+            failure: answer.verdict.as_ref().map(|verdict| verdict.failure.to_string()),
+        });
+        record.mailbox.answer(push.ticket, answer);
+    }
+
+    /// Waits for the answer under a ticket, also while the workflow is being cancelled: whoever asked is answered.
+    pub(super) async fn answer_to(ctx: &WorkflowContext<Self>, ticket: u64) -> Result<DeployAnswer, HandlerError> {
+        let detached = WaitConditionOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build();
+        ctx.wait_condition_with_options(|s| s.record.mailbox.answer_to(ticket).is_some(), detached).await?;
+        ctx.state(|s| s.record.mailbox.answer_to(ticket).cloned()).ok_or_else(|| "the answer is gone".into())
+    }
+
+    /// A fresh history, with all that the record knows.
+    pub(super) fn continue_as_new(
+        ctx: &WorkflowContext<Self>,
+        pull_request: &PullRequest,
+    ) -> Result<(), WorkflowTermination> {
+        let carried = serde_json::to_value(ctx.state(|s| s.record.to_carry()))
+            .map_err(|why| super::invalid_input(format!("cannot carry the state: {why}")))?;
+        let next = PullRequest { carried: Some(carried), ..pull_request.clone() };
+        ctx.continue_as_new(next.into(), ContinueAsNewOptions::default())?;
+        Ok(())
+    }
+}
+
+fn child_options(deploy: &Deploy, token: &WorkflowCancellationToken) -> ChildWorkflowOptions {
+    let environment = &deploy.environment;
+    let mut attributes = vec![
+        search_attributes::APP.value_set(environment.app.clone()),
+        search_attributes::ENVIRONMENT.value_set(environment.kind().into()),
+        search_attributes::COMMIT.value_set(deploy.release.commit.to_string()),
+        search_attributes::PHASE.value_set("RollingOut".into()),
+    ];
+    let pr = environment.pr.and_then(|pr| i64::try_from(pr).ok());
+    attributes.extend(pr.map(|pr| search_attributes::PULL_REQUEST.value_set(pr)));
+    let author = deploy.release.author.as_ref();
+    attributes.extend(author.map(|author| search_attributes::AUTHOR.value_set(author.as_str().into())));
+    ChildWorkflowOptions::builder()
+        .workflow_id(rollout_id(environment, deploy.number))
+        .cancellation_token(token.clone())
+        .parent_close_policy(ParentClosePolicy::RequestCancel)
+        .static_summary(format!("{} {}", environment.workflow_id, deploy.release.commit.short()))
+        .search_attributes(SearchAttributes::new(attributes))
+        .build()
+}
+
+fn rollout_id(environment: &Environment, number: u64) -> String {
+    format!("{}-rollout-{number}", environment.workflow_id)
+}
+
+pub(super) fn now_ms(ctx: &WorkflowContext<PreviewEnvironment>) -> u64 {
+    crate::milliseconds(ctx.workflow_time())
+}

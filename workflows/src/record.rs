@@ -1,0 +1,276 @@
+//! What an environment knows of itself: carried from run to run, shown by `status`, and the source of its phase.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    activity_definitions::{LeakReport, SyncedSecrets},
+    environment::Environment,
+    mailbox::{Current, DeployOutcome, Mailbox, Ticketed},
+    release::{Name, Release},
+    rollout::{Made, Step},
+    verdict::{Verdict, truncate},
+};
+
+/// How many past rollouts `status` lists.
+const KEPT_ROLLOUTS: usize = 10;
+/// How many ignored inputs `status` lists.
+const KEPT_NOTES: usize = 5;
+
+/// What an environment is doing, in one word: the search attribute `BerthPhase`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Phase {
+    /// Nothing has been pushed yet.
+    AwaitingPush,
+    /// The newest push comes from a fork, and nobody has approved it.
+    AwaitingApproval,
+    RollingOut,
+    Live,
+    /// The newest rollout failed. What served before may still serve.
+    Failed,
+    TearingDown,
+    /// Something does not go away: `status` names it, and the teardown goes on trying.
+    TeardownBlocked,
+    Closed,
+}
+
+impl Phase {
+    /// The stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AwaitingPush => "AwaitingPush",
+            Self::AwaitingApproval => "AwaitingApproval",
+            Self::RollingOut => "RollingOut",
+            Self::Live => "Live",
+            Self::Failed => "Failed",
+            Self::TearingDown => "TearingDown",
+            Self::TeardownBlocked => "TeardownBlocked",
+            Self::Closed => "Closed",
+        }
+    }
+}
+
+/// The release that answers now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Serving {
+    pub release: Release,
+    pub rollout: String,
+    pub since_ms: u64,
+    pub stored_release: Option<String>,
+}
+
+/// The rollout in flight.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RollingOut {
+    pub ticketed: Ticketed,
+    pub number: u64,
+    pub rollout: String,
+    pub since_ms: u64,
+    pub step: Step,
+    /// It has been told to stop: nobody may wait for it to become live.
+    #[serde(default)]
+    pub stopping: bool,
+}
+
+/// The newest rollout, if it failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failed {
+    pub release: Release,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<String>,
+    pub verdict: Verdict,
+}
+
+/// One line of the list of past rollouts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastRollout {
+    pub number: u64,
+    pub commit: String,
+    pub outcome: DeployOutcome,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<Name>,
+    pub ms: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+}
+
+/// See the module.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Record {
+    pub mailbox: Mailbox,
+    /// Settled at the first rollout, forgotten when it is verified gone.
+    pub environment: Option<Environment>,
+    pub serving: Option<Serving>,
+    /// The stored release that served before [`Record::serving`].
+    pub served_before: Option<String>,
+    pub rolling_out: Option<RollingOut>,
+    pub failed: Option<Failed>,
+    pub secrets: Option<SyncedSecrets>,
+    pub tearing_down: bool,
+    /// What the last attempt at the teardown reported.
+    pub teardown: Option<LeakReport>,
+    pub closed: bool,
+    pub rollouts: Vec<PastRollout>,
+    pub notes: Vec<String>,
+    /// The number of the newest rollout.
+    pub last_number: u64,
+    /// The `KUBE_DEPLOY_ID` of the newest rollout.
+    pub last_deploy_id: u64,
+}
+
+impl Record {
+    /// The phase follows from the rest: there is no second place to keep in step.
+    pub fn phase(&self) -> Phase {
+        if self.closed {
+            Phase::Closed
+        } else if self.tearing_down {
+            match &self.teardown {
+                Some(report) if !report.remaining.is_empty() => Phase::TeardownBlocked,
+                _ => Phase::TearingDown,
+            }
+        } else if self.rolling_out.is_some() || self.mailbox.next().is_some() {
+            Phase::RollingOut
+        } else if self.mailbox.awaiting_approval().is_some() {
+            Phase::AwaitingApproval
+        } else if self.failed.is_some() {
+            Phase::Failed
+        } else if self.serving.is_some() {
+            Phase::Live
+        } else {
+            Phase::AwaitingPush
+        }
+    }
+
+    /// What a new push is compared with. What is being stopped or torn down cannot be joined.
+    pub fn current(&self) -> Current<'_> {
+        if self.tearing_down {
+            return Current::default();
+        }
+        Current {
+            serving: self.serving.as_ref().map(|serving| &serving.release),
+            rolling_out: self
+                .rolling_out
+                .as_ref()
+                .filter(|rolling_out| !rolling_out.stopping)
+                .map(|rolling_out| &rolling_out.ticketed),
+        }
+    }
+
+    /// The newest release that was asked for, however it went: what `redeploy` rolls out again.
+    pub fn newest_release(&self) -> Option<&Release> {
+        (self.mailbox.next())
+            .or_else(|| self.rolling_out.as_ref().map(|rolling_out| &rolling_out.ticketed.release))
+            .or_else(|| self.failed.as_ref().map(|failed| &failed.release))
+            .or_else(|| self.serving.as_ref().map(|serving| &serving.release))
+    }
+
+    /// Stored releases that a prune must leave: what serves and what served before.
+    pub fn keep(&self) -> Vec<String> {
+        let serving = self.serving.as_ref().and_then(|serving| serving.stored_release.clone());
+        serving.into_iter().chain(self.served_before.clone()).collect()
+    }
+
+    /// Takes over what a rollout has made, however it ended.
+    pub fn take_over(&mut self, made: Made) {
+        if let Some(environment) = &mut self.environment {
+            environment.namespace_uid = made.namespace_uid.or_else(|| environment.namespace_uid.take());
+            for object in made.cluster_objects {
+                if !environment.cluster_objects.contains(&object) {
+                    environment.cluster_objects.push(object);
+                }
+            }
+        }
+        self.secrets = made.secrets.or_else(|| self.secrets.take());
+    }
+
+    /// Adds a rollout to the list of the last ten.
+    pub fn remember(&mut self, rollout: PastRollout) {
+        self.rollouts.push(rollout);
+        if self.rollouts.len() > KEPT_ROLLOUTS {
+            self.rollouts.remove(0);
+        }
+    }
+
+    /// Notes an input that was ignored, and why.
+    pub fn note(&mut self, note: impl Into<String>) {
+        let mut note = note.into();
+        truncate(&mut note, 300);
+        self.notes.push(note);
+        if self.notes.len() > KEPT_NOTES {
+            self.notes.remove(0);
+        }
+    }
+
+    /// What the next run of the workflow needs: the same, with short verdicts.
+    pub fn to_carry(&self) -> Self {
+        let mut carried = self.clone();
+        if let Some(failed) = &mut carried.failed {
+            failed.verdict = failed.verdict.short();
+        }
+        carried
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{lenient::MAX_INPUT_BYTES, release::*, verdict::FailureType};
+
+    fn longest_release() -> Release {
+        let name = || Some(Name::try_from("n".repeat(255)).unwrap());
+        let digest = "a".repeat(64);
+        Release {
+            commit: Commit::try_from("a".repeat(64)).unwrap(),
+            image: Image::try_from(format!("{}:{}@sha256:{digest}", "r".repeat(300), "t".repeat(128))).unwrap(),
+            author: name(),
+            branch: name(),
+        }
+    }
+
+    #[test]
+    fn what_is_carried_to_the_next_run_fits_its_input_however_long_the_texts() {
+        let mut record = Record { served_before: Some("x".repeat(63)), ..Record::default() };
+        for number in 0..100 {
+            record.note("n".repeat(10_000));
+            record.remember(PastRollout {
+                number,
+                commit: "a".repeat(64),
+                outcome: DeployOutcome::AwaitingApproval,
+                author: longest_release().author,
+                ms: u64::MAX,
+                failure: Some(FailureType::DatabaseUnavailable.to_string()),
+            });
+        }
+        let mut verdict = Verdict::new(FailureType::CrashLoop, "m".repeat(10_000)).advise("a".repeat(1000));
+        verdict.log_tail = vec!["l".repeat(500); 100];
+        record.failed = Some(Failed { release: longest_release(), rollout: Some("r".repeat(80)), verdict });
+        record.serving = Some(Serving {
+            release: longest_release(),
+            rollout: "r".repeat(80),
+            since_ms: u64::MAX,
+            stored_release: Some("s".repeat(63)),
+        });
+        let bytes = serde_json::to_vec(&record.to_carry()).unwrap().len();
+        assert!(bytes < MAX_INPUT_BYTES - 2048, "{bytes} bytes leave no room for the rest");
+    }
+
+    #[test]
+    fn an_environment_that_serves_and_whose_newest_rollout_failed_is_failed() {
+        let record = Record {
+            serving: Some(Serving {
+                release: longest_release(),
+                rollout: "r".into(),
+                since_ms: 0,
+                stored_release: None,
+            }),
+            failed: Some(Failed {
+                release: longest_release(),
+                rollout: None,
+                verdict: Verdict::new(FailureType::NotReady, "no"),
+            }),
+            ..Record::default()
+        };
+        assert_eq!(record.phase(), Phase::Failed);
+        assert!(record.current().serving.is_some());
+    }
+}

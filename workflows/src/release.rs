@@ -1,0 +1,244 @@
+//! What is deployed: a release is one image digest of one commit, and its parts are checked as they are read.
+
+use serde::{Deserialize, Serialize};
+
+/// The longest text that names a person or a branch. Git and GitHub allow no longer ones either.
+const MAX_NAME_BYTES: usize = 255;
+
+/// A commit's hash: 7 to 64 hexadecimal digits, so that it can be a label, a file name or a line of text anywhere.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Commit(String);
+
+impl Commit {
+    /// The first seven digits: how people name a commit.
+    pub fn short(&self) -> &str {
+        &self.0[..7]
+    }
+
+    /// All of its digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Commit {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if (7..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            Ok(Self(text))
+        } else {
+            Err(format!("commit must be 7 to 64 hexadecimal digits, got {}", quoted(&text)))
+        }
+    }
+}
+
+impl From<Commit> for String {
+    fn from(commit: Commit) -> Self {
+        commit.0
+    }
+}
+
+impl std::fmt::Display for Commit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An image by digest: `repository@sha256:…` or `repository:tag@sha256:…`. A tag alone can be moved to something
+/// else between the push and the pull, so the digest is mandatory.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Image {
+    pub repository: String,
+    pub tag: Option<String>,
+    /// `sha256:` and 64 hexadecimal digits.
+    pub digest: String,
+}
+
+impl TryFrom<String> for Image {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let refuse = |why: &str| Err(format!("image {} {why}", quoted(&text)));
+        if text.len() > 512 {
+            return refuse("is longer than 512 bytes");
+        }
+        let Some((name, digest)) = text.split_once('@') else {
+            return refuse("has no digest: expected repository@sha256:… or repository:tag@sha256:…");
+        };
+        let hex = digest.strip_prefix("sha256:").unwrap_or_default();
+        if hex.len() != 64 || !hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+            return refuse("has a malformed digest: expected sha256: and 64 lower-case hexadecimal digits");
+        }
+        // A colon after the last slash begins a tag; one before it is a registry's port.
+        let path_start = name.rfind('/').map_or(0, |slash| slash + 1);
+        let (repository, tag) = match name[path_start..].split_once(':') {
+            Some((last, tag)) => (&name[..path_start + last.len()], Some(tag)),
+            None => (name, None),
+        };
+        if !is_repository(repository) {
+            return refuse("has a malformed repository");
+        }
+        if tag.is_some_and(|tag| !is_tag(tag)) {
+            return refuse("has a malformed tag");
+        }
+        Ok(Self { repository: repository.to_owned(), tag: tag.map(str::to_owned), digest: digest.to_owned() })
+    }
+}
+
+impl From<Image> for String {
+    fn from(image: Image) -> Self {
+        image.to_string()
+    }
+}
+
+impl std::fmt::Display for Image {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.tag {
+            Some(tag) => write!(f, "{}:{tag}@{}", self.repository, self.digest),
+            None => write!(f, "{}@{}", self.repository, self.digest),
+        }
+    }
+}
+
+/// The grammar of the distribution specification, without its rarely used separators' finer points.
+fn is_repository(text: &str) -> bool {
+    let (registry, path) = match text.split_once('/') {
+        Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => (Some(first), rest),
+        _ => (None, text),
+    };
+    let registry_ok = registry.is_none_or(|registry| {
+        let (host, port) = registry.split_once(':').unwrap_or((registry, "0"));
+        !host.is_empty()
+            && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'))
+            && !port.is_empty()
+            && port.bytes().all(|b| b.is_ascii_digit())
+    });
+    registry_ok
+        && path.split('/').all(|part| {
+            part.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+                && part.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-'))
+        })
+}
+
+fn is_tag(text: &str) -> bool {
+    (1..=128).contains(&text.len())
+        && !text.starts_with(['.', '-'])
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
+}
+
+/// A text of at most 255 bytes from outside, without control characters: an author, a branch. A claim, not a proof.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Name(String);
+
+impl Name {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Name {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text.len() > MAX_NAME_BYTES {
+            Err(format!("{} is longer than {MAX_NAME_BYTES} bytes", quoted(&text)))
+        } else if text.chars().any(char::is_control) {
+            Err(format!("{} has control characters", quoted(&text)))
+        } else {
+            Ok(Self(text))
+        }
+    }
+}
+
+impl From<Name> for String {
+    fn from(name: Name) -> Self {
+        name.0
+    }
+}
+
+/// An immutable version of an app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Release {
+    pub commit: Commit,
+    pub image: Image,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<Name>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<Name>,
+}
+
+impl Release {
+    /// The same commit in the same image, whoever pushed it.
+    pub fn is_same_version(&self, other: &Self) -> bool {
+        self.commit == other.commit && self.image == other.image
+    }
+}
+
+/// At most 60 characters of what somebody sent, quoted and escaped, for an error.
+fn quoted(text: &str) -> String {
+    let start: String = text.chars().take(60).collect();
+    let more = if start.len() < text.len() { "…" } else { "" };
+    format!("{start:?}{more}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+    #[test]
+    fn an_image_by_digest_is_read_with_and_without_a_tag() {
+        for (name, repository, tag) in [
+            ("acme/web", "acme/web", None),
+            ("registry.example.com/acme/web:v1.2", "registry.example.com/acme/web", Some("v1.2")),
+            ("10.88.0.1:5999/acme/web", "10.88.0.1:5999/acme/web", None),
+            ("10.88.0.1:5999/web:1", "10.88.0.1:5999/web", Some("1")),
+        ] {
+            let text = format!("{name}@{DIGEST}");
+            let image = Image::try_from(text.clone()).unwrap();
+            assert_eq!((image.repository.as_str(), image.tag.as_deref()), (repository, tag));
+            assert_eq!(image.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn an_image_without_a_digest_or_with_anything_odd_is_refused() {
+        for bad in [
+            "acme/web".to_owned(),
+            "acme/web:latest".to_owned(),
+            "acme/web@sha256:abc".to_owned(),
+            format!("acme/web@{}", DIGEST.to_uppercase()),
+            format!("Acme/web@{DIGEST}"),
+            format!("acme/web:@{DIGEST}"),
+            format!("acme//web@{DIGEST}"),
+            format!("@{DIGEST}"),
+            format!("acme/web\n@{DIGEST}"),
+            format!("acme/$(id)@{DIGEST}"),
+            format!("{}@{DIGEST}", "a".repeat(600)),
+        ] {
+            assert!(Image::try_from(bad.clone()).is_err(), "{bad} should be refused");
+        }
+    }
+
+    #[test]
+    fn a_commit_is_seven_to_sixty_four_hexadecimal_digits() {
+        for good in ["1234567", &"a".repeat(40), &"F".repeat(64)] {
+            assert!(Commit::try_from(good.to_owned()).is_ok(), "{good} should be read");
+        }
+        for bad in ["", "123456", "12345678; rm -rf /", "g234567", &"a".repeat(65)] {
+            assert!(Commit::try_from(bad.to_owned()).is_err(), "{bad} should be refused");
+        }
+    }
+
+    #[test]
+    fn a_branch_of_three_hundred_characters_is_refused_with_a_short_error() {
+        let error = Name::try_from("b".repeat(300)).unwrap_err();
+        assert!(error.contains("longer than 255 bytes") && error.len() < 120, "{error}");
+    }
+}

@@ -1,0 +1,400 @@
+//! One rollout: making a release serve, from the app file to the last gate. One row in temporal-ui.
+
+use serde::{Deserialize, Serialize};
+use temporalio_common::error::ApplicationFailure;
+use temporalio_macros::{workflow, workflow_methods};
+use temporalio_workflow::{
+    SignalWorkflowOptions, WorkflowContext, WorkflowContextView, WorkflowResult, WorkflowTermination, workflows::join,
+};
+
+use crate::{
+    activity_definitions::{
+        self as activities, Applied, ApplyInput, AwaitInput, CheckGatesInput, GatePassed, LoadAppInput, Outcome, Plan,
+        PruneInput, SyncedSecrets,
+    },
+    activity_options as options,
+    environment::{ClusterObject, Deploy},
+    failure::{self, Stop},
+    lenient::Lenient,
+    preview_environment::PreviewEnvironment,
+    search_attributes,
+    verdict::{FailureType, Verdict},
+};
+
+/// What a rollout has made by now: its environment keeps it, however the rollout ends.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Made {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace_uid: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<SyncedSecrets>,
+    /// The Secret that holds the rendered release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored_release: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cluster_objects: Vec<ClusterObject>,
+}
+
+/// The result of a rollout that succeeded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolledOut {
+    pub url: String,
+    pub made: Made,
+    pub plan: Plan,
+    #[serde(default)]
+    pub gates: Vec<GatePassed>,
+    #[serde(default)]
+    pub pruned: Vec<String>,
+    /// How long each step took, in milliseconds, in the order they were taken.
+    pub steps: Vec<StepTime>,
+}
+
+/// The details of the failure of a rollout that did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedRollout {
+    pub verdict: Verdict,
+    pub made: Made,
+    pub steps: Vec<StepTime>,
+}
+
+/// How the reason begins for which a rollout is cancelled when a newer push takes its place.
+pub const SUPERSEDED: &str = "superseded by";
+
+/// How long a step took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepTime {
+    pub step: Step,
+    pub ms: u64,
+}
+
+/// Where a rollout is. The numbers are those of the comments in `run`, and of the README.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    LoadingApp,
+    Preparing,
+    Applying,
+    AwaitingRollout,
+    CheckingGates,
+    Pruning,
+}
+
+impl Step {
+    /// What a person who waits wants to know.
+    pub fn waits_for(self) -> &'static str {
+        match self {
+            Self::LoadingApp => "the app file to be read",
+            Self::Preparing => "the namespace, and the secrets from Doppler",
+            Self::Applying => "the API server to take the manifests",
+            Self::AwaitingRollout => "every workload to serve the release",
+            Self::CheckingGates => "the gates",
+            Self::Pruning => "what the release before left to be removed",
+        }
+    }
+}
+
+/// Signal `rollout_step` of the environment: how far its rollout is. For `status` only: nothing is decided by it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolloutStep {
+    pub number: u64,
+    pub step: Step,
+}
+
+/// Query `status` of a rollout.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolloutStatus {
+    pub step: Step,
+    pub waiting_for: String,
+    pub made: Made,
+    pub steps: Vec<StepTime>,
+}
+
+/// Makes a release serve in an environment. Only an environment's workflow may start it.
+#[workflow]
+pub struct Rollout {
+    input: Result<Deploy, String>,
+    step: Step,
+    step_since_ms: u64,
+    steps: Vec<StepTime>,
+    made: Made,
+}
+
+#[workflow_methods]
+impl Rollout {
+    #[init]
+    fn new(_ctx: &WorkflowContextView, input: Lenient<Deploy>) -> Self {
+        Self { input: input.0, step: Step::LoadingApp, step_since_ms: 0, steps: Vec::new(), made: Made::default() }
+    }
+
+    #[run(name = "Rollout")]
+    pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<RolledOut> {
+        let deploy = Self::admit(ctx)?;
+        match Self::roll_out(ctx, &deploy).await {
+            Ok(rolled_out) => Ok(rolled_out),
+            Err(Stop::Failed(verdict)) => Err(Self::fail(ctx, &deploy, *verdict)),
+            Err(Stop::Cancelled) => Err(Self::stop(ctx, &deploy)),
+        }
+    }
+
+    /// How far the rollout is.
+    #[query(name = "status")]
+    pub fn status(&self, _ctx: &WorkflowContextView) -> RolloutStatus {
+        RolloutStatus {
+            step: self.step,
+            waiting_for: self.step.waits_for().to_owned(),
+            made: self.made.clone(),
+            steps: self.steps.clone(),
+        }
+    }
+}
+
+impl Rollout {
+    async fn roll_out(ctx: &mut WorkflowContext<Self>, deploy: &Deploy) -> Result<RolledOut, Stop> {
+        let environment = &deploy.environment;
+
+        // 1. Read the app as the platform team describes it now; the image must be one that it allows.
+        Self::begin(ctx, deploy, Step::LoadingApp);
+        Self::load_app(ctx, deploy).await?;
+
+        // 2. Make the namespace and fetch the secrets, at once: neither needs the other.
+        Self::begin(ctx, deploy, Step::Preparing);
+        let secrets = Self::prepare(ctx, deploy).await?;
+
+        // 3. Apply the manifests, and store the release as rendered.
+        Self::begin(ctx, deploy, Step::Applying);
+        let Applied { stored_release, plan, workloads } = Self::apply(ctx, deploy, secrets.clone()).await?;
+
+        // 4. Wait until every workload serves the release, or until it is clear that it will not.
+        Self::begin(ctx, deploy, Step::AwaitingRollout);
+        let wait = AwaitInput {
+            environment: environment.clone(),
+            workloads: workloads.clone(),
+            deadline_ms: now_ms(ctx) + deploy.timings.rollout_seconds * 1000,
+            timings: deploy.timings.clone(),
+            secret: secrets.secret.clone(),
+        };
+        let (awaited, ()) = join!(Self::await_rollout(ctx, deploy, wait), Self::tell_environment(ctx, deploy));
+        awaited?;
+
+        // 5. Check that it does what it should.
+        Self::begin(ctx, deploy, Step::CheckingGates);
+        let check = CheckGatesInput {
+            environment: environment.clone(),
+            workloads,
+            stored_release: stored_release.clone(),
+            secret: secrets.secret,
+            stability_seconds: deploy.timings.stability_seconds,
+        };
+        let (gates, ()) = join!(Self::check_gates(ctx, deploy, check), Self::tell_environment(ctx, deploy));
+        let gates = gates?;
+
+        // 6. Only now remove what the release before had and this one has not.
+        Self::begin(ctx, deploy, Step::Pruning);
+        let pruned = Self::prune(ctx, deploy, stored_release).await?;
+
+        Self::end_step(ctx);
+        let (made, steps) = ctx.state(|s| (s.made.clone(), s.steps.clone()));
+        Ok(RolledOut { url: environment.url(), made, plan, gates, pruned, steps })
+    }
+
+    /// Refuses a rollout that was not started by the environment it claims to be of: a stranger's input could name
+    /// any namespace.
+    fn admit(ctx: &WorkflowContext<Self>) -> Result<Deploy, WorkflowTermination> {
+        let info = ctx.info();
+        let deploy = ctx.state(|s| s.input.clone()).map_err(|why| invalid_input(format!("invalid input: {why}")))?;
+        let environment_id = deploy.environment.workflow_id.as_str();
+        if info.parent().is_none_or(|parent| parent.workflow_id() != environment_id) {
+            return Err(invalid_input(format!("a Rollout is started by its environment, {environment_id}, alone")));
+        }
+        let expected = format!("{environment_id}-rollout-{}", deploy.number);
+        if info.workflow_id() != expected {
+            return Err(invalid_input(format!("rollout {} must have the id {expected}", deploy.number)));
+        }
+        Ok(deploy)
+    }
+
+    async fn load_app(ctx: &WorkflowContext<Self>, deploy: &Deploy) -> Result<(), Stop> {
+        let environment = &deploy.environment;
+        let load = LoadAppInput {
+            app: environment.app.clone(),
+            pr: environment.pr,
+            workflow_id: environment.workflow_id.clone(),
+            image: Some(deploy.release.image.clone()),
+        };
+        let summary = format!("read app {}; is {} allowed?", environment.app, deploy.release.image.repository);
+        ctx.execute_activity(activities::LoadApp, load, options::load_app(&ctx.cancellation_token(), summary))
+            .await
+            .map_err(|e| failure::of_activity(&e, FailureType::UnknownApp))?;
+        Ok(())
+    }
+
+    async fn prepare(ctx: &WorkflowContext<Self>, deploy: &Deploy) -> Result<SyncedSecrets, Stop> {
+        let environment = &deploy.environment;
+        // One that fails stops the other: whoever waits should not wait for what no longer matters.
+        let token = ctx.cancellation_token().child_token();
+        let namespace = async {
+            let ready = ctx
+                .execute_activity(
+                    activities::EnsureNamespace,
+                    environment.clone(),
+                    options::ensure_namespace(&token, format!("namespace {}", environment.namespace)),
+                )
+                .await;
+            if ready.is_err() {
+                token.cancel();
+            }
+            ready
+        };
+        let secrets = async {
+            let synced = ctx
+                .execute_activity(
+                    activities::SyncSecrets,
+                    environment.clone(),
+                    options::sync_secrets(&token, format!("secrets of {} from Doppler", environment.app)),
+                )
+                .await;
+            if synced.is_err() {
+                token.cancel();
+            }
+            synced
+        };
+        let (ready, synced) = join!(namespace, secrets);
+        if let Ok(ready) = &ready {
+            ctx.state_mut(|s| s.made.namespace_uid = Some(ready.uid.clone()));
+        }
+        if let Ok(synced) = &synced {
+            ctx.state_mut(|s| s.made.secrets = Some(synced.clone()));
+        }
+        let failed = [
+            ready.as_ref().err().map(|e| failure::of_activity(e, FailureType::KubernetesDenied)),
+            synced.as_ref().err().map(|e| failure::of_activity(e, FailureType::SecretsUnavailable)),
+        ];
+        match failed.into_iter().flatten().max_by_key(|stop| matches!(stop, Stop::Failed(_))) {
+            Some(stop) => Err(stop),
+            None => synced.map_err(|e| failure::of_activity(&e, FailureType::SecretsUnavailable)),
+        }
+    }
+
+    async fn apply(ctx: &WorkflowContext<Self>, deploy: &Deploy, secrets: SyncedSecrets) -> Result<Applied, Stop> {
+        let summary = format!("apply {} to {}", deploy.release.commit.short(), deploy.environment.namespace);
+        let applied = ctx
+            .execute_activity(
+                activities::ApplyManifests,
+                ApplyInput { deploy: deploy.clone(), secrets },
+                options::apply_manifests(&ctx.cancellation_token(), summary),
+            )
+            .await
+            .map_err(|e| failure::of_activity(&e, FailureType::KubernetesDenied))?;
+        ctx.state_mut(|s| s.made.stored_release = Some(applied.stored_release.clone()));
+        Ok(applied)
+    }
+
+    async fn await_rollout(ctx: &WorkflowContext<Self>, deploy: &Deploy, wait: AwaitInput) -> Result<(), Stop> {
+        let names: Vec<_> = wait.workloads.iter().map(|workload| workload.name.as_str()).collect();
+        let summary = format!("wait for {} to serve {}", names.join(", "), deploy.release.commit.short());
+        let options = options::await_rollout(&ctx.cancellation_token(), summary, &deploy.timings);
+        let outcome = ctx
+            .execute_activity(activities::AwaitRollout, wait, options)
+            .await
+            .map_err(|e| failure::of_activity(&e, FailureType::NotReady))?;
+        complete(outcome)
+    }
+
+    async fn check_gates(
+        ctx: &WorkflowContext<Self>,
+        deploy: &Deploy,
+        check: CheckGatesInput,
+    ) -> Result<Vec<GatePassed>, Stop> {
+        let summary = format!("gates of {}", deploy.environment.app);
+        let options = options::check_gates(&ctx.cancellation_token(), summary, &deploy.timings);
+        let checked = ctx
+            .execute_activity(activities::CheckGates, check, options)
+            .await
+            .map_err(|e| failure::of_activity(&e, FailureType::GateFailed))?;
+        complete(checked.outcome)?;
+        Ok(checked.gates)
+    }
+
+    async fn prune(ctx: &WorkflowContext<Self>, deploy: &Deploy, stored_release: String) -> Result<Vec<String>, Stop> {
+        let summary = format!("remove what {} no longer has", deploy.release.commit.short());
+        let prune = PruneInput { environment: deploy.environment.clone(), stored_release, keep: deploy.keep.clone() };
+        let pruned = ctx
+            .execute_activity(activities::Prune, prune, options::prune(&ctx.cancellation_token(), summary))
+            .await
+            .map_err(|e| failure::of_activity(&e, FailureType::KubernetesDenied))?;
+        ctx.state_mut(|s| s.made.cluster_objects = pruned.cluster_objects);
+        Ok(pruned.removed)
+    }
+
+    /// Enters a step.
+    fn begin(ctx: &WorkflowContext<Self>, deploy: &Deploy, step: Step) {
+        Self::end_step(ctx);
+        ctx.state_mut(|s| s.step = step);
+        ctx.set_current_details(format!("Rolling out `{}`: waits for {}.", deploy.release.commit, step.waits_for()));
+    }
+
+    /// Tells the environment which step has begun, for its `status`. Beside the long steps only: each telling costs
+    /// both workflows some events.
+    async fn tell_environment(ctx: &WorkflowContext<Self>, deploy: &Deploy) {
+        let told = RolloutStep { number: deploy.number, step: ctx.state(|s| s.step) };
+        let environment = ctx.external_workflow(deploy.environment.workflow_id.clone(), None);
+        // An environment that is gone cannot be told; its end cancels this rollout anyway.
+        let _ =
+            environment.signal(PreviewEnvironment::rollout_step, told.into(), SignalWorkflowOptions::default()).await;
+    }
+
+    /// Writes down how long the step took that was entered last.
+    fn end_step(ctx: &WorkflowContext<Self>) {
+        let now = now_ms(ctx);
+        ctx.state_mut(|s| {
+            if s.step_since_ms > 0 {
+                s.steps.push(StepTime { step: s.step, ms: now.saturating_sub(s.step_since_ms) });
+            }
+            s.step_since_ms = now;
+        });
+    }
+
+    /// Ends the rollout as failed: the failure's type, message and details are the verdict.
+    fn fail(ctx: &WorkflowContext<Self>, deploy: &Deploy, verdict: Verdict) -> WorkflowTermination {
+        Self::end_step(ctx);
+        ctx.upsert_search_attributes([
+            search_attributes::PHASE.value_set("Failed".into()),
+            search_attributes::FAILURE.value_set(verdict.failure.name().into()),
+        ]);
+        ctx.set_current_details(format!("`{}` failed: {}", deploy.release.commit, verdict.headline()));
+        let kind = verdict.failure.name().to_owned();
+        let headline = verdict.headline();
+        let (made, steps) = ctx.state(|s| (s.made.clone(), s.steps.clone()));
+        ApplicationFailure::builder(anyhow::anyhow!(headline))
+            .type_name(kind)
+            .non_retryable(true) // A rollout is tried again by a push or a redeploy, which is a rollout of its own.
+            .details(FailedRollout { verdict, made, steps })
+            .build()
+            .into()
+    }
+
+    /// Ends the rollout as cancelled, saying what took its place.
+    fn stop(ctx: &WorkflowContext<Self>, deploy: &Deploy) -> WorkflowTermination {
+        Self::end_step(ctx);
+        let reason = ctx.cancellation_token().reason().unwrap_or_else(|| "cancelled".into());
+        let phase = if reason.starts_with(SUPERSEDED) { "Superseded" } else { "Closed" };
+        ctx.upsert_search_attributes([search_attributes::PHASE.value_set(phase.into())]);
+        ctx.set_current_details(format!("`{}` was stopped: {reason}.", deploy.release.commit));
+        WorkflowTermination::cancelled_with_details(reason)
+    }
+}
+
+fn complete(outcome: Outcome) -> Result<(), Stop> {
+    match outcome {
+        Outcome::Complete => Ok(()),
+        Outcome::Failed { verdict } => Err(verdict.into()),
+    }
+}
+
+fn now_ms(ctx: &WorkflowContext<Rollout>) -> u64 {
+    crate::milliseconds(ctx.workflow_time())
+}
+
+fn invalid_input(message: String) -> WorkflowTermination {
+    crate::preview_environment::invalid_input(message)
+}

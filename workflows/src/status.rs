@@ -1,0 +1,207 @@
+//! What a person sees: the answer of the query `status`, and the same as Markdown for temporal-ui.
+
+use std::fmt::Write;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    activity_definitions::LeakReport,
+    environment::Environment,
+    record::{Failed, PastRollout, Phase, Record},
+    release::Release,
+    rollout::Step,
+};
+
+/// All that a person asks, in one JSON object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    pub app: String,
+    pub pr: u64,
+    pub phase: Phase,
+    pub url: Option<String>,
+    pub temporal_ui: Option<String>,
+    pub namespace: Option<String>,
+    /// What answers now, apart from how the newest rollout went.
+    pub serving: Option<ServingStatus>,
+    pub rolling_out: Option<RollingOutStatus>,
+    /// The newest rollout, if it failed, with its verdict.
+    pub failed: Option<Failed>,
+    pub awaiting_approval: Option<Release>,
+    pub secrets: Option<SecretsStatus>,
+    /// What the last attempt at a teardown could not remove, and what to do about it.
+    pub teardown: Option<LeakReport>,
+    /// When the environment will be removed by itself. Nothing does that yet.
+    pub expires_at: Option<String>,
+    /// The environment's database. There is none yet.
+    pub database: Option<String>,
+    /// The last ten, oldest first.
+    pub rollouts: Vec<PastRollout>,
+    /// Inputs that were ignored, and why.
+    pub notes: Vec<String>,
+}
+
+/// The release that answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServingStatus {
+    #[serde(flatten)]
+    pub release: Release,
+    pub rollout: String,
+    /// Unix time in milliseconds.
+    pub since_ms: u64,
+}
+
+/// The rollout in flight.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RollingOutStatus {
+    #[serde(flatten)]
+    pub release: Release,
+    pub rollout: String,
+    /// Unix time in milliseconds.
+    pub since_ms: u64,
+    pub step: Step,
+    pub waiting_for: String,
+}
+
+/// Which secrets the environment has: names, never values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretsStatus {
+    pub secret: String,
+    pub version: String,
+    /// The keys that berth set beside Doppler's, or in place of them.
+    pub set_by_berth: Vec<String>,
+    pub temporal_server_address: String,
+    /// `doppler`, or `environment` where Doppler has no value.
+    pub temporal_server_address_from: String,
+}
+
+impl Status {
+    /// The status of a pull request's environment.
+    pub fn new(app: &str, pr: u64, record: &Record) -> Self {
+        let environment = record.environment.as_ref();
+        Self {
+            app: app.to_owned(),
+            pr,
+            phase: record.phase(),
+            url: environment.map(Environment::url),
+            temporal_ui: environment.and_then(Environment::temporal_ui_url),
+            namespace: environment.map(|environment| environment.namespace.clone()),
+            serving: record.serving.as_ref().map(|serving| ServingStatus {
+                release: serving.release.clone(),
+                rollout: serving.rollout.clone(),
+                since_ms: serving.since_ms,
+            }),
+            rolling_out: record.rolling_out.as_ref().map(|rolling_out| RollingOutStatus {
+                release: rolling_out.ticketed.release.clone(),
+                rollout: rolling_out.rollout.clone(),
+                since_ms: rolling_out.since_ms,
+                step: rolling_out.step,
+                waiting_for: rolling_out.step.waits_for().to_owned(),
+            }),
+            failed: record.failed.clone(),
+            awaiting_approval: record.mailbox.awaiting_approval().cloned(),
+            secrets: record.secrets.as_ref().map(|secrets| SecretsStatus {
+                secret: secrets.secret.clone(),
+                version: secrets.version.clone(),
+                set_by_berth: secrets.set_by_berth.clone(),
+                temporal_server_address: secrets.temporal_server_address.clone(),
+                temporal_server_address_from: if secrets.temporal_server_address_from_doppler {
+                    "doppler".to_owned()
+                } else {
+                    "environment".to_owned()
+                },
+            }),
+            teardown: record.teardown.clone(),
+            expires_at: None,
+            database: None,
+            rollouts: record.rollouts.clone(),
+            notes: record.notes.clone(),
+        }
+    }
+
+    /// The same as Markdown, for the "current details" of the workflow in temporal-ui. Texts from outside stand in
+    /// code spans, so that they cannot become a link or an image.
+    pub fn to_markdown(&self) -> String {
+        let mut text = format!("### {} #{}: {}\n", self.app, self.pr, self.phase.name());
+        // Writing to a String cannot fail.
+        let _ = self.write_markdown(&mut text);
+        text
+    }
+
+    fn write_markdown(&self, text: &mut String) -> std::fmt::Result {
+        if let Some(url) = &self.url {
+            writeln!(text, "- page: {url}")?;
+        }
+        if let Some(namespace) = &self.namespace {
+            writeln!(text, "- namespace: {}", code(namespace))?;
+        }
+        if let Some(serving) = &self.serving {
+            writeln!(text, "- serving: {} ({})", release(&serving.release), code(&serving.rollout))?;
+        }
+        if let Some(rolling_out) = &self.rolling_out {
+            let waits = &rolling_out.waiting_for;
+            writeln!(text, "- rolling out: {}, waits for {waits}", release(&rolling_out.release))?;
+        }
+        if let Some(failed) = &self.failed {
+            writeln!(text, "- failed: {}: {}", release(&failed.release), code(&failed.verdict.headline()))?;
+            if !failed.verdict.advice.is_empty() {
+                writeln!(text, "  - {}", failed.verdict.advice)?;
+            }
+        }
+        if let Some(waiting) = &self.awaiting_approval {
+            writeln!(text, "- waits for approval, from a fork: {}", release(waiting))?;
+        }
+        for remaining in self.teardown.iter().flat_map(|report| &report.remaining) {
+            writeln!(text, "- not gone: {}: {}", code(&remaining.object), code(&remaining.reason))?;
+            if !remaining.command.is_empty() {
+                writeln!(text, "  - a person may run {}", code(&remaining.command))?;
+            }
+        }
+        for note in &self.notes {
+            writeln!(text, "- ignored: {}", code(note))?;
+        }
+        Ok(())
+    }
+}
+
+fn release(release: &Release) -> String {
+    match &release.author {
+        Some(author) => format!("{} by {}", code(release.commit.short()), code(author.as_str())),
+        None => code(release.commit.short()),
+    }
+}
+
+fn code(text: &str) -> String {
+    format!("`{}`", text.replace('`', "'").replace(['\n', '\r'], " "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{mailbox::*, release::*};
+
+    #[test]
+    fn a_note_with_markdown_in_it_stays_text() {
+        let mut record = Record::default();
+        record.note("push: `![x](http://evil.example/x.png)`\n# Heading");
+        let text = Status::new("web", 1, &record).to_markdown();
+        assert!(text.contains("- ignored: `push: '![x](http://evil.example/x.png)' # Heading`"), "{text}");
+    }
+
+    #[test]
+    fn a_push_of_a_fork_is_shown_as_waiting_for_approval() {
+        let mut record = Record::default();
+        let push = Push {
+            commit: Commit::try_from("a".repeat(40)).unwrap(),
+            image: Image::try_from(format!("acme/web@sha256:{}", "a".repeat(64))).unwrap(),
+            sequence: None,
+            author: Some(Name::try_from("octocat".to_owned()).unwrap()),
+            branch: None,
+            fork: true,
+            draft: false,
+        };
+        record.mailbox.push(&push, Current::default());
+        let status = Status::new("web", 1, &record);
+        assert_eq!(status.phase, Phase::AwaitingApproval);
+        assert!(status.to_markdown().contains("waits for approval, from a fork: `aaaaaaa` by `octocat`"));
+    }
+}

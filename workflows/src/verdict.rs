@@ -1,0 +1,229 @@
+//! Why a rollout failed: the failure types, and the verdict that a person reads.
+
+use serde::{Deserialize, Serialize};
+
+/// What kind of failure it was. The names are stable: they are the types of Temporal failures, the values of the
+/// search attribute `BerthFailure`, and what alerts match on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum FailureType {
+    InvalidInput,
+    UnknownApp,
+    ImageNotAllowed,
+    ManifestInvalid,
+    PolicyDenied,
+    AdmissionDenied,
+    FieldImmutable,
+    SecretsDenied,
+    SecretsUnavailable,
+    DatabaseUnavailable,
+    KubernetesDenied,
+    ImageUnavailable,
+    CrashLoop,
+    OutOfMemory,
+    InitFailed,
+    JobFailed,
+    ConfigMissing,
+    QuotaExceeded,
+    NoCapacity,
+    NotReady,
+    GateFailed,
+    TeardownBlocked,
+}
+
+impl FailureType {
+    /// Every failure type, in the order of its declaration.
+    pub const ALL: [Self; 22] = [
+        Self::InvalidInput,
+        Self::UnknownApp,
+        Self::ImageNotAllowed,
+        Self::ManifestInvalid,
+        Self::PolicyDenied,
+        Self::AdmissionDenied,
+        Self::FieldImmutable,
+        Self::SecretsDenied,
+        Self::SecretsUnavailable,
+        Self::DatabaseUnavailable,
+        Self::KubernetesDenied,
+        Self::ImageUnavailable,
+        Self::CrashLoop,
+        Self::OutOfMemory,
+        Self::InitFailed,
+        Self::JobFailed,
+        Self::ConfigMissing,
+        Self::QuotaExceeded,
+        Self::NoCapacity,
+        Self::NotReady,
+        Self::GateFailed,
+        Self::TeardownBlocked,
+    ];
+
+    /// The stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::InvalidInput => "InvalidInput",
+            Self::UnknownApp => "UnknownApp",
+            Self::ImageNotAllowed => "ImageNotAllowed",
+            Self::ManifestInvalid => "ManifestInvalid",
+            Self::PolicyDenied => "PolicyDenied",
+            Self::AdmissionDenied => "AdmissionDenied",
+            Self::FieldImmutable => "FieldImmutable",
+            Self::SecretsDenied => "SecretsDenied",
+            Self::SecretsUnavailable => "SecretsUnavailable",
+            Self::DatabaseUnavailable => "DatabaseUnavailable",
+            Self::KubernetesDenied => "KubernetesDenied",
+            Self::ImageUnavailable => "ImageUnavailable",
+            Self::CrashLoop => "CrashLoop",
+            Self::OutOfMemory => "OutOfMemory",
+            Self::InitFailed => "InitFailed",
+            Self::JobFailed => "JobFailed",
+            Self::ConfigMissing => "ConfigMissing",
+            Self::QuotaExceeded => "QuotaExceeded",
+            Self::NoCapacity => "NoCapacity",
+            Self::NotReady => "NotReady",
+            Self::GateFailed => "GateFailed",
+            Self::TeardownBlocked => "TeardownBlocked",
+        }
+    }
+
+    /// The failure type of that name, if there is one.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|failure| failure.name() == name)
+    }
+}
+
+impl std::fmt::Display for FailureType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why a rollout failed, in words that its author can act on. At most [`Verdict::MAX_BYTES`] as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    pub failure: FailureType,
+    /// The system's own message, or ours where the system has none. Never a secret's value.
+    pub message: String,
+    /// `Deployment/web`, where one workload is to blame.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// Last lines of the container that died, oldest first, secret values redacted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log_tail: Vec<String>,
+    /// The warning events about it, newest first, at most five.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<String>,
+    /// One line that says what to do.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub advice: String,
+}
+
+impl Verdict {
+    /// The bound on a verdict's size: it travels in results, statuses and pull request comments.
+    pub const MAX_BYTES: usize = 8 * 1024;
+
+    /// A verdict with nothing but its type and message.
+    pub fn new(failure: FailureType, message: impl Into<String>) -> Self {
+        Self {
+            failure,
+            message: message.into(),
+            workload: None,
+            container: None,
+            exit_code: None,
+            log_tail: Vec::new(),
+            events: Vec::new(),
+            advice: String::new(),
+        }
+        .bounded()
+    }
+
+    /// Says what to do about it.
+    pub fn advise(mut self, advice: impl Into<String>) -> Self {
+        self.advice = advice.into();
+        self.bounded()
+    }
+
+    /// The one line that a person reads first.
+    pub fn headline(&self) -> String {
+        let place = match (&self.workload, &self.container) {
+            (Some(workload), Some(container)) => format!("{workload}, container {container}: "),
+            (Some(workload), None) => format!("{workload}: "),
+            _ => String::new(),
+        };
+        format!("{}: {place}{}", self.failure, self.message)
+    }
+
+    /// The same verdict within [`Verdict::MAX_BYTES`]: the oldest log lines go first, then long texts are cut.
+    pub fn bounded(mut self) -> Self {
+        truncate(&mut self.message, 2048);
+        truncate(&mut self.advice, 512);
+        self.events.truncate(5);
+        self.events.iter_mut().for_each(|event| truncate(event, 256));
+        self.log_tail.iter_mut().for_each(|line| truncate(line, 512));
+        while self.json_bytes() > Self::MAX_BYTES && !self.log_tail.is_empty() {
+            self.log_tail.remove(0);
+        }
+        self
+    }
+
+    /// Without log and events: what a list of past rollouts keeps of it.
+    pub fn short(&self) -> Self {
+        let mut short = Self { log_tail: Vec::new(), events: Vec::new(), ..self.clone() };
+        truncate(&mut short.message, 300);
+        truncate(&mut short.advice, 160);
+        short
+    }
+
+    fn json_bytes(&self) -> usize {
+        serde_json::to_vec(self).map_or(0, |json| json.len())
+    }
+}
+
+/// Cuts a text at a character boundary so that it has at most `max` bytes, and says that it did.
+pub fn truncate(text: &mut String, max: usize) {
+    const MARK: &str = "…";
+    if text.len() <= max {
+        return;
+    }
+    let mut end = max.saturating_sub(MARK.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.truncate(end);
+    text.push_str(MARK);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_failure_type_is_found_by_its_name_and_serialises_as_it() {
+        for failure in FailureType::ALL {
+            assert_eq!(FailureType::from_name(failure.name()), Some(failure));
+            assert_eq!(serde_json::to_value(failure).unwrap(), failure.name());
+        }
+    }
+
+    #[test]
+    fn a_verdict_with_a_flood_of_log_keeps_its_newest_lines_within_the_bound() {
+        let mut verdict = Verdict::new(FailureType::CrashLoop, "x".repeat(100_000));
+        verdict.log_tail = (0..1000).map(|n| format!("{n} {}", "é".repeat(400))).collect();
+        verdict.events = vec!["e".repeat(1000); 50];
+        let verdict = verdict.bounded();
+        assert!(serde_json::to_vec(&verdict).unwrap().len() <= Verdict::MAX_BYTES);
+        assert!(verdict.log_tail.last().unwrap().starts_with("999 "));
+        assert_eq!(verdict.events.len(), 5);
+    }
+
+    #[test]
+    fn a_headline_names_type_workload_container_and_message() {
+        let mut verdict = Verdict::new(FailureType::ImageUnavailable, "not found");
+        verdict.workload = Some("Deployment/web".into());
+        verdict.container = Some("web".into());
+        assert_eq!(verdict.headline(), "ImageUnavailable: Deployment/web, container web: not found");
+    }
+}
