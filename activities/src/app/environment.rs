@@ -1,0 +1,123 @@
+//! What an app's environments are called, and what the manifests of one may be.
+
+use std::path::PathBuf;
+
+use super::{App, DopplerConfig, Egress, Gate, Pattern, PodSecurity};
+use crate::manifests::{EnvironmentKind, PolicyInput, SourceFiles, content_hash, unique_name};
+
+/// The names of one environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnvironmentNames {
+    /// Preview or production.
+    pub kind: EnvironmentKind,
+    /// The pull request's number, in a preview.
+    pub pr: Option<u64>,
+    /// The namespace.
+    pub namespace: String,
+    /// The web app's host name.
+    pub host: String,
+    /// temporal-ui's host name, if it has one.
+    pub temporal_ui_host: Option<String>,
+}
+
+impl App {
+    /// The names of a pull request's environment; none if the app has no previews.
+    pub fn preview_environment(&self, pr: u64) -> Option<EnvironmentNames> {
+        let preview = self.preview.as_ref()?;
+        let render = |text: &str| Some(Pattern::new(text, &self.app).ok()?.render(pr));
+        Some(EnvironmentNames {
+            kind: EnvironmentKind::Preview,
+            pr: Some(pr),
+            namespace: render(&preview.namespace)?,
+            host: render(&preview.host)?,
+            temporal_ui_host: preview.temporal_ui_host.as_deref().and_then(render),
+        })
+    }
+
+    /// The names of the production environment; none if the app has none.
+    pub fn production_environment(&self) -> Option<EnvironmentNames> {
+        let production = self.production.as_ref()?;
+        let render = |text: &str| text.replace("{app}", &self.app);
+        Some(EnvironmentNames {
+            kind: EnvironmentKind::Production,
+            pr: None,
+            namespace: render(&production.namespace),
+            host: render(&production.host),
+            temporal_ui_host: production.temporal_ui_host.as_deref().map(render),
+        })
+    }
+
+    /// The namespace of a pull request's environment.
+    pub fn namespace_for(&self, pr: u64) -> Option<String> {
+        self.preview_environment(pr).map(|environment| environment.namespace)
+    }
+
+    /// The web app's host name in a pull request's environment.
+    pub fn host_for(&self, pr: u64) -> Option<String> {
+        self.preview_environment(pr).map(|environment| environment.host)
+    }
+
+    /// What the manifests of one environment may be. `reserved_secrets`: those that berth writes there itself.
+    pub fn policy(
+        &self,
+        environment: &EnvironmentNames,
+        reserved_secrets: impl IntoIterator<Item = String>,
+    ) -> PolicyInput {
+        let hosts = [Some(&environment.host), environment.temporal_ui_host.as_ref()];
+        PolicyInput {
+            environment_kind: environment.kind,
+            namespace: environment.namespace.clone(),
+            unique_name: unique_name(&self.app, environment.pr),
+            hosts: hosts.into_iter().flatten().cloned().collect(),
+            cluster_kinds: self.cluster_kinds.clone(),
+            reserved_secrets: reserved_secrets.into_iter().chain(self.image_pull_secret.clone()).collect(),
+        }
+    }
+
+    /// The folder of its manifests; none if it takes berth's own.
+    pub fn manifests_folder(&self) -> Option<PathBuf> {
+        let folder = self.file.parent()?;
+        self.manifests.as_ref().map(|manifests| folder.join(manifests))
+    }
+
+    /// What its manifests' files are called before their own path, for people: `web` of `./web/`.
+    pub fn manifests_label(&self) -> String {
+        let manifests = self.manifests.as_deref().unwrap_or_default();
+        manifests.trim_start_matches("./").trim_end_matches('/').to_owned()
+    }
+
+    /// A hash of all that a rollout of the app is made from, but for the push itself.
+    pub fn content_hash(&self, files: &SourceFiles) -> String {
+        // A struct of texts and numbers always serialises; an empty context would still hash the manifests.
+        content_hash(&serde_json::to_vec(self).unwrap_or_default(), files)
+    }
+
+    /// The Doppler config of one kind of environment.
+    pub fn doppler(&self, kind: EnvironmentKind) -> Option<&DopplerConfig> {
+        let doppler = &self.secrets.as_ref()?.doppler;
+        match kind {
+            EnvironmentKind::Preview => doppler.preview.as_ref(),
+            EnvironmentKind::Production => doppler.production.as_ref(),
+        }
+    }
+
+    /// The gates of one kind of environment.
+    pub fn gates(&self, kind: EnvironmentKind) -> &[Gate] {
+        let gates = match kind {
+            EnvironmentKind::Preview => self.preview.as_ref().map(|preview| &preview.gates),
+            EnvironmentKind::Production => self.production.as_ref().map(|production| &production.gates),
+        };
+        gates.map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The Pod Security level of its namespaces.
+    pub fn pod_security(&self) -> PodSecurity {
+        let default = if self.manifests.is_some() { PodSecurity::Baseline } else { PodSecurity::Restricted };
+        self.isolation.pod_security.unwrap_or(default)
+    }
+
+    /// Where its pods may connect to.
+    pub fn egress(&self) -> Egress {
+        self.isolation.egress
+    }
+}

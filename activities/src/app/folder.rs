@@ -1,0 +1,132 @@
+//! Which apps the worker's folder describes: one YAML file each.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::{App, unique, validate};
+use crate::manifests::{
+    finding::Finding,
+    template::{self, Lines},
+};
+
+/// The largest app file: people write these by hand.
+const MAX_FILE_BYTES: u64 = 256 * 1024;
+
+/// The apps of a folder that can be used, and what is wrong with the others.
+#[derive(Clone, Debug, Default)]
+pub struct AppFolder {
+    /// By name. An app that meets another one is not among them, nor is the other.
+    pub apps: Vec<App>,
+    /// Everything found, in the order of the files.
+    pub findings: Vec<Finding>,
+}
+
+/// Reads every app of a folder; all must be right.
+///
+/// # Errors
+/// Everything that is wrong with any of them.
+pub fn load_apps(folder: &Path) -> Result<Vec<App>, Vec<Finding>> {
+    let AppFolder { apps, findings } = read_apps(folder);
+    if findings.iter().any(Finding::is_error) { Err(findings) } else { Ok(apps) }
+}
+
+/// Reads every app of a folder, so that one team's slip does not stop the others' rollouts.
+pub fn read_apps(folder: &Path) -> AppFolder {
+    let mut findings = Vec::new();
+    let mut read = Vec::new();
+    for path in app_files(folder, &mut findings) {
+        let label = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        match read_app(folder, &path, &label) {
+            Ok((app, lines)) => read.push((app, label, lines)),
+            Err(found) => findings.extend(found),
+        }
+    }
+    let meetings = unique::check(&read);
+    findings.extend(meetings.iter().map(|(_, finding)| finding.clone()));
+    let mut apps: Vec<App> = read
+        .into_iter()
+        .enumerate()
+        .filter(|(index, _)| !meetings.iter().any(|(app, _)| app == index))
+        .map(|(_, (app, _, _))| app)
+        .collect();
+    apps.sort_by(|a, b| a.app.cmp(&b.app));
+    findings.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+    AppFolder { apps, findings }
+}
+
+/// The files of a folder that describe apps, by name. Files that begin with a dot are editors' and mounts' own.
+fn app_files(folder: &Path, findings: &mut Vec<Finding>) -> Vec<PathBuf> {
+    let label = folder.display().to_string();
+    let entries = fs::read_dir(folder)
+        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>());
+    let mut paths = match entries {
+        Ok(paths) => paths,
+        Err(error) => {
+            findings.push(Finding::error(label, 0, format!("cannot be read: {error}")));
+            return Vec::new();
+        }
+    };
+    paths.retain(|path| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        !name.starts_with('.') && (name.ends_with(".yaml") || name.ends_with(".yml")) && !path.is_dir()
+    });
+    paths.sort();
+    if paths.is_empty() {
+        findings.push(Finding::error(label, 0, "has no app: one `.yaml` file each"));
+    }
+    paths
+}
+
+fn read_app(folder: &Path, path: &Path, label: &str) -> Result<(App, Lines), Vec<Finding>> {
+    let error = |message: String| vec![Finding::error(label, 0, message)];
+    let unreadable = |problem: std::io::Error| error(format!("cannot be read: {problem}"));
+    let root = folder.canonicalize().map_err(unreadable)?;
+    let target = path.canonicalize().map_err(unreadable)?;
+    if !target.starts_with(&root) {
+        return Err(error("is a link that leaves the apps folder".to_owned()));
+    }
+    let metadata = target.metadata().map_err(unreadable)?;
+    if !metadata.is_file() || metadata.len() > MAX_FILE_BYTES {
+        return Err(error(format!("is not a file of at most {MAX_FILE_BYTES} bytes")));
+    }
+    let text = fs::read_to_string(&target).map_err(unreadable)?;
+    let (mut app, lines) = parse(label, &text)?;
+    app.file = path.to_owned();
+    let findings = validate::check(&app, label, &lines);
+    if findings.is_empty() { Ok((app, lines)) } else { Err(findings) }
+}
+
+/// Reads one app file, and where in it each field is.
+pub(super) fn parse(label: &str, text: &str) -> Result<(App, Lines), Vec<Finding>> {
+    // Twice: once for the lines of the fields, once for their types. serde-saphyr knows the line of a wrong type, but not
+    // that of a value which has the right type and breaks a rule.
+    let (documents, findings) = template::documents(label, text, None);
+    if !findings.is_empty() {
+        return Err(findings);
+    }
+    let lines = match documents.as_slice() {
+        [document] => document.lines.as_ref().clone(),
+        [] => return Err(vec![Finding::error(label, 0, "is empty")]),
+        [_, second, ..] => {
+            let message = "is a second document: one app to a file";
+            return Err(vec![Finding::error(label, second.line, message)]);
+        }
+    };
+    let options = serde_saphyr::options! { with_snippet: false };
+    match serde_saphyr::from_str_with_options(text, options) {
+        Ok(app) => Ok((app, lines)),
+        Err(error) => {
+            let (line, column) = error
+                .location()
+                .map_or((0, None), |location| (location.line() as usize, Some(location.column() as usize)));
+            // Its text ends with the place, which the finding has already.
+            let text = error.without_snippet().to_string();
+            let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
+            let mut finding = Finding::error(label, line, message);
+            finding.column = column;
+            Err(vec![finding])
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Which texts are the names that Kubernetes, DNS, GitHub and registries take.
+
+/// A DNS label: RFC 1123, as Kubernetes wants it of namespaces.
+pub(super) fn is_dns_label(text: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=63).contains(&text.len()) && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-')
+}
+
+/// A DNS name of two labels or more.
+pub(super) fn is_host(text: &str) -> bool {
+    text.len() <= 253 && text.contains('.') && text.split('.').all(is_dns_label)
+}
+
+/// The name of a Kubernetes object.
+pub(super) fn is_object_name(text: &str) -> bool {
+    text.len() <= 253 && text.split('.').all(is_dns_label)
+}
+
+/// `owner/name` on GitHub.
+pub(super) fn is_github_repository(text: &str) -> bool {
+    let part = |part: &str| {
+        (1..=100).contains(&part.len())
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+            && !matches!(part, "." | "..")
+    };
+    text.split_once('/').is_some_and(|(owner, name)| part(owner) && part(name))
+}
+
+/// An image's repository, with neither tag nor digest: the grammar of the OCI distribution specification, a registry's
+/// host and port before it.
+pub(super) fn is_image_repository(text: &str) -> bool {
+    let component = |part: &str| {
+        let edge = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        edge(part.as_bytes().first())
+            && edge(part.as_bytes().last())
+            && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-'))
+    };
+    let (registry, path) = match text.split_once('/') {
+        Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => (first, rest),
+        _ => ("localhost", text),
+    };
+    let (host, port) = registry.split_once(':').unwrap_or((registry, "443"));
+    text.len() <= 255
+        && host.split('.').all(is_dns_label)
+        && port.parse::<u16>().is_ok_and(|port| port > 0)
+        && path.split('/').all(component)
+}
+
+/// An amount as Kubernetes writes it: `2`, `500m`, `0.5`, `4Gi`.
+pub(super) fn is_quantity(text: &str) -> bool {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let units = ["", "m", "k", "M", "G", "T", "P", "Ki", "Mi", "Gi", "Ti", "Pi"];
+    number.starts_with(|c: char| c.is_ascii_digit())
+        && number.matches('.').count() <= 1
+        && number.len() <= 15
+        && units.contains(&unit)
+}
+
+/// The name of a variable, as a shell has it.
+pub(super) fn is_variable_name(text: &str) -> bool {
+    text.len() <= 100
+        && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn image_repositories_are_told_from_references() {
+        for text in ["registry.example.com/acme/web", "localhost:5000/web", "acme/web", "10.0.0.1:5000/a/b_c"] {
+            assert!(is_image_repository(text), "{text}");
+        }
+        for text in [
+            "",
+            "registry.example.com/acme/web:v1",
+            "acme/web@sha256:0",
+            "Acme/web",
+            "registry.example.com:x/web",
+            "a//b",
+            "https://registry.example.com/web",
+            "web:v1",
+        ] {
+            assert!(!is_image_repository(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn quantities_are_those_of_kubernetes() {
+        for text in ["2", "500m", "0.5", "4Gi"] {
+            assert!(is_quantity(text), "{text}");
+        }
+        for text in ["", "Gi", "4GiB", "1.2.3", "-1", ".5", "two"] {
+            assert!(!is_quantity(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_repository_has_an_owner_and_a_name() {
+        assert!(is_github_repository("acme/flask-react.js"));
+        for text in ["acme", "acme/", "/web", "a/b/c", "a b/c", "acme/.."] {
+            assert!(!is_github_repository(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! App files: what is taken, what is refused and where, and which apps cannot live side by side.
+
+use std::{fs, path::Path};
+
+use super::*;
+use crate::manifests::{EnvironmentKind, Finding};
+
+/// An app file with every field.
+const EXAMPLE: &str = r#"
+app: web
+repository: acme/flask-react
+images: [registry.example.com/acme/web]
+image_pull_secret: regcred
+manifests: ./web
+isolation: { pod_security: restricted, egress: internet }
+cluster_kinds: [PriorityClass]
+variables: { KUBE_NODE_POOL: staging-pool }
+secrets:
+  doppler:
+    preview:    { project: web, config: preview,    token: { secret: doppler-web-preview-token } }
+    production: { project: web, config: production, token: { secret: doppler-web-production-token } }
+preview:
+  namespace: pr-{pr}
+  host: pr-{pr}.example.com
+  temporal_ui_host: pr-{pr}-temporal.example.com
+  database: { server: previews, mode: isolated }
+  expire_after: 72h
+  warn_before: 12h
+  sleep_after: 4h
+  quota: { cpu: "2", memory: 4Gi, pods: 20 }
+  max_live: 30
+  gates:
+    - name: web
+      http: { workload: $KUBE_APP-deployment, port: 8080, path: /health, body: ok }
+      deadline: 90s
+  scripts: { prefix: "npm run run:", allow: ["send-appointment-reminder"] }
+production:
+  namespace: web-production
+  host: app.example.com
+  temporal_ui_host: temporal.app.example.com
+  approval: required
+"#;
+
+const SMALLEST: &str = "app: api\nrepository: acme/api\nimages: [acme/api]\npreview: {host: 'api-{pr}.example.com'}\n";
+
+fn parse(text: &str) -> App {
+    folder::parse("web.yaml", text).unwrap().0
+}
+
+fn folder_of(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+fn findings(files: &[(&str, &str)]) -> Vec<String> {
+    let folder = folder_of(files);
+    load_apps(folder.path()).unwrap_err().iter().map(Finding::to_string).collect()
+}
+
+/// What is said about the example with one text in it replaced.
+fn findings_with(from: &str, to: &str) -> Vec<String> {
+    assert!(EXAMPLE.contains(from), "{from}");
+    findings(&[("web.yaml", &EXAMPLE.replacen(from, to, 1))])
+}
+
+#[test]
+fn the_example_is_taken_whole() {
+    let folder = folder_of(&[("web.yaml", EXAMPLE), ("api.yml", SMALLEST), (".hidden.yaml", "x"), ("notes.txt", "x")]);
+    let apps = load_apps(folder.path()).unwrap();
+    assert_eq!(apps.iter().map(|app| app.app.as_str()).collect::<Vec<_>>(), ["api", "web"]);
+    let web = &apps[1];
+    assert_eq!(web.namespace_for(123).as_deref(), Some("pr-123"));
+    assert_eq!(web.host_for(123).as_deref(), Some("pr-123.example.com"));
+    assert_eq!(web.manifests_folder().unwrap(), folder.path().join("./web"));
+    assert_eq!(web.manifests_label(), "web");
+    assert_eq!(web.gates(EnvironmentKind::Preview)[0].deadline, Span::seconds(90));
+    assert_eq!(web.production_environment().unwrap().namespace, "web-production");
+    assert_eq!(web.pod_security(), PodSecurity::Restricted);
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    let app = parse(SMALLEST);
+    assert_eq!(app.namespace_for(7).as_deref(), Some("api-pr-7"));
+    assert_eq!(app.pod_security(), PodSecurity::Restricted);
+    assert_eq!(app.egress(), Egress::Internet);
+    let preview = app.preview.as_ref().unwrap();
+    assert_eq!((preview.quota.cpu.as_str(), preview.quota.memory.as_str(), preview.quota.pods), ("2", "4Gi", 20));
+    assert_eq!((preview.expire_after, preview.max_live), (None, None));
+    assert!(app.production_environment().is_none());
+    let gate = "name: web\nhttp: {workload: web, port: 80, path: /}\n";
+    let gate: Gate = serde_saphyr::from_str(gate).unwrap();
+    assert_eq!((gate.deadline, gate.http.unwrap().status), (Span::seconds(60), 200));
+}
+
+#[test]
+fn an_app_is_the_same_after_being_written_and_read() {
+    let mut app = parse(EXAMPLE);
+    let again: App = serde_json::from_value(serde_json::to_value(&app).unwrap()).unwrap();
+    assert_eq!(again, app);
+    let hash = app.content_hash(&crate::manifests::SourceFiles::default());
+    app.images.push("acme/other".to_owned());
+    assert_ne!(app.content_hash(&crate::manifests::SourceFiles::default()), hash);
+}
+
+#[test]
+fn a_wrong_form_is_named_with_its_place() {
+    for (from, to, expected) in [
+        ("image_pull_secret", "image_pul_secret", "web.yaml:5:1: unknown field `image_pul_secret`"),
+        ("72h", "72", "web.yaml:19:17: `72` is no time"),
+        ("approval: required", "approval: maybe", "web.yaml:33:13: unknown variant `maybe`"),
+        ("http:", "grpc:", "web.yaml:26:7: unknown field `grpc`"),
+        ("images: [", "images: [[", "web.yaml:5:18: is not YAML"),
+        ("app: web", "app: web\napp: api", "web.yaml:3: app: is there twice"),
+    ] {
+        let findings = findings_with(from, to);
+        assert!(findings[0].starts_with(expected), "{findings:?}");
+        assert_eq!(findings.len(), 1, "{findings:?}");
+    }
+}
+
+#[test]
+fn a_value_that_makes_no_sense_is_named_with_its_place() {
+    for (from, to, expected) in [
+        ("app: web", "app: Web", "web.yaml:2: app: `Web` is not a DNS label"),
+        ("app: web", "app: a2345678901234567890123456789012", "web.yaml:2: app:"),
+        ("app: web", "app: web-pr-7", "web.yaml:2: app: `web-pr-7` could be taken for"),
+        ("app: web", "app: web-1-rollout", "web.yaml:2: app:"),
+        ("app: web", "app: berth", "web.yaml:2: app:"),
+        ("acme/flask-react", "flask-react", "web.yaml:3: repository:"),
+        ("acme/web]", "acme/web:v1]", "web.yaml:4: images[0]:"),
+        ("[registry.example.com/acme/web]", "[]", "web.yaml:4: images: must name at least one"),
+        ("./web", "../web", "web.yaml:6: manifests:"),
+        ("./web", "/web", "web.yaml:6: manifests:"),
+        ("[PriorityClass]", "[ClusterRole]", "web.yaml:8: cluster_kinds[0]: `ClusterRole` is not"),
+        ("KUBE_NODE_POOL", "KUBE_NS", "web.yaml:9: variables.KUBE_NS: `KUBE_NS` is berth's own"),
+        ("KUBE_NODE_POOL", "NODE-POOL", "web.yaml:9: variables.NODE-POOL:"),
+        ("config: preview,", "config: ../x,", "web.yaml:12: secrets.doppler.preview.config:"),
+        ("namespace: pr-{pr}", "namespace: pr", "web.yaml:15: preview.namespace: must have `{pr}`"),
+        ("namespace: pr-{pr}", "namespace: kube-{pr}", "web.yaml:15: preview.namespace:"),
+        ("namespace: pr-{pr}", "namespace: pr-{number}", "web.yaml:15: preview.namespace:"),
+        ("pr-{pr}.example.com", "pr-{pr}", "web.yaml:16: preview.host:"),
+        ("pr-{pr}-temporal.example", "pr-{pr}.example", "web.yaml:17: preview.temporal_ui_host: can be the same as"),
+        ("12h", "72h", "web.yaml:20: preview.warn_before:"),
+        ("4Gi", "4GiB", "web.yaml:22: preview.quota.memory:"),
+        ("max_live: 30", "max_live: 0", "web.yaml:23: preview.max_live:"),
+        ("path: /health", "path: health", "web.yaml:26: preview.gates[0].http.path:"),
+        ("\"send-appointment-reminder\"", "\"a; rm -rf /\"", "web.yaml:28: preview.scripts.allow[0]:"),
+        ("namespace: web-production", "namespace: pr-7", "web.yaml:30: production.namespace: can be the same as"),
+        ("namespace: web-production", "namespace: kube-system", "web.yaml:30: production.namespace:"),
+        ("host: app.example.com", "host: pr-{pr}.example.org", "web.yaml:31: production.host:"),
+    ] {
+        let findings = findings_with(from, to);
+        assert!(findings[0].starts_with(expected), "{expected}: {findings:?}");
+        assert_eq!(findings.len(), 1, "{findings:?}");
+    }
+}
+
+#[test]
+fn a_gate_says_exactly_what_it_checks() {
+    let findings =
+        findings_with("      http: { workload: $KUBE_APP-deployment, port: 8080, path: /health, body: ok }\n", "");
+    assert_eq!(findings, ["web.yaml:25: preview.gates[0]: must say what is checked: `http`"]);
+}
+
+#[test]
+fn everything_wrong_in_every_file_is_shown_at_once() {
+    let findings = findings(&[
+        ("a.yaml", "app: A\nrepository: a\nimages: [acme/a]\n"),
+        ("b.yaml", "nonsense"),
+        ("c.yaml", ""),
+        ("d.yaml", "a: 1\n---\nb: 1\n"),
+    ]);
+    assert_eq!(findings.len(), 6, "{findings:#?}");
+}
+
+#[test]
+fn apps_whose_names_could_meet_are_refused_both() {
+    let other = |namespace: &str, host: &str| {
+        format!(
+            "app: api\nrepository: acme/api\nimages: [acme/api]\npreview:\n  namespace: '{namespace}'\n  host: '{host}'\n"
+        )
+    };
+    assert!(
+        load_apps(folder_of(&[("web.yaml", EXAMPLE), ("api.yaml", &other("api-{pr}", "api-{pr}.example.com"))]).path())
+            .is_ok()
+    );
+    for (namespace, host, met) in [
+        ("pr-{pr}", "api-{pr}.example.com", "preview.namespace"),
+        ("pr-1{pr}", "api-{pr}.example.com", "preview.namespace"),
+        ("api-{pr}", "pr-{pr}.example.com", "preview.host"),
+        ("api-{pr}", "pr-{pr}-temporal.example.com", "preview.host"),
+    ] {
+        let findings = findings(&[("web.yaml", EXAMPLE), ("api.yaml", &other(namespace, host))]);
+        assert_eq!(findings.len(), 2, "{findings:?}");
+        assert!(findings[0].contains(&format!("{met}: can be the same as")), "{findings:?}");
+    }
+    let findings = findings(&[("a.yaml", SMALLEST), ("b.yaml", SMALLEST)]);
+    assert!(findings[0].starts_with("a.yaml:1: app: can be the same as `app` of `api` (b.yaml)"), "{findings:?}");
+}
+
+#[test]
+fn one_teams_slip_does_not_stop_the_others() {
+    let folder = folder_of(&[("web.yaml", EXAMPLE), ("api.yaml", "nonsense")]);
+    let AppFolder { apps, findings } = read_apps(folder.path());
+    assert_eq!((apps.len(), findings.len()), (1, 1));
+}
+
+#[test]
+fn a_folder_without_apps_says_so() {
+    assert_eq!(findings(&[]).len(), 1);
+    assert_eq!(load_apps(Path::new("/nonexistent/apps")).unwrap_err().len(), 1);
+}
+
+#[test]
+fn a_gates_workload_is_named_as_the_manifests_name_it() {
+    let variables = crate::manifests::Variables::new(crate::manifests::examples::preview());
+    let app = parse(EXAMPLE);
+    let gate = app.gates(EnvironmentKind::Preview)[0].http.clone().unwrap();
+    assert_eq!(gate.rendered(&variables).workload, "web-pr-123-deployment");
+}

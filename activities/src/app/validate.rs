@@ -1,0 +1,239 @@
+//! Whether an app file that has the right form also makes sense: all that does not, at once.
+
+use super::{
+    App, Database, Gate, Pattern, PreviewSettings, ProductionSettings, Quota, Scripts,
+    names::{
+        is_dns_label, is_github_repository, is_host, is_image_repository, is_object_name, is_quantity, is_variable_name,
+    },
+    pattern::LARGEST_PR,
+    unique,
+};
+use crate::manifests::{OWN, cluster_kinds, finding::Finding, line_of, template::Lines};
+
+/// The longest name of an app: `preview-<app>-<number>` must fit a label's 63 characters with ten digits, and so must what
+/// teams add to `KUBE_APP`.
+const MAX_APP: usize = 30;
+
+/// Namespaces that are never an environment.
+const CLUSTER_NAMESPACES: [&str; 2] = ["default", "berth"];
+
+/// Everything that is wrong with an app.
+pub(super) fn check(app: &App, file: &str, lines: &Lines) -> Vec<Finding> {
+    let mut report = Report { file, lines, findings: Vec::new() };
+    check_app(app, &mut report);
+    check_secrets(app, &mut report);
+    if let Some(preview) = &app.preview {
+        check_preview(app, preview, &mut report);
+    }
+    if let Some(production) = &app.production {
+        check_production(app, production, &mut report);
+    }
+    if app.preview.is_none() && app.production.is_none() {
+        report.find("", "has neither `preview` nor `production`: nothing would be deployed");
+    }
+    for (field, other) in unique::own_meetings(app) {
+        report.find(field, format!("can be the same as `{other}`"));
+    }
+    report.findings
+}
+
+struct Report<'a> {
+    file: &'a str,
+    lines: &'a Lines,
+    findings: Vec<Finding>,
+}
+
+impl Report<'_> {
+    fn find(&mut self, field: &str, message: impl Into<String>) {
+        let line = line_of(self.lines, field).unwrap_or(1);
+        self.findings.push(Finding::error(self.file, line, message).field(field));
+    }
+
+    fn require(&mut self, holds: bool, field: &str, message: impl FnOnce() -> String) {
+        if !holds {
+            self.find(field, message());
+        }
+    }
+}
+
+fn check_app(app: &App, report: &mut Report<'_>) {
+    let name = &app.app;
+    report.require(is_dns_label(name) && name.len() <= MAX_APP, "app", || {
+        format!("`{name}` is not a DNS label of at most {MAX_APP} characters (a-z, 0-9 and -)")
+    });
+    report.require(!is_ambiguous(name), "app", || {
+        format!("`{name}` could be taken for a part of another app's or of berth's own names")
+    });
+    report.require(is_github_repository(&app.repository), "repository", || {
+        format!("`{}` is not an `owner/name` of GitHub", app.repository)
+    });
+    report.require(!app.images.is_empty(), "images", || "must name at least one repository".to_owned());
+    for (index, image) in app.images.iter().enumerate() {
+        report.require(is_image_repository(image), &format!("images[{index}]"), || {
+            format!("`{image}` is not an image's repository (without tag and digest)")
+        });
+    }
+    if let Some(secret) = &app.image_pull_secret {
+        check_object_name(secret, "image_pull_secret", report);
+    }
+    if let Some(manifests) = &app.manifests {
+        let inside = !manifests.starts_with('/') && !manifests.split('/').any(|part| part == "..");
+        report.require(inside && !manifests.is_empty(), "manifests", || {
+            format!("`{manifests}` is not a folder beside this file")
+        });
+    }
+    for name in app.variables.keys() {
+        let field = format!("variables.{name}");
+        report.require(is_variable_name(name), &field, || format!("`{name}` is not a variable's name"));
+        report.require(!OWN.contains(&name.as_str()), &field, || format!("`{name}` is berth's own to set"));
+    }
+    for (index, kind) in app.cluster_kinds.iter().enumerate() {
+        let known: Vec<_> = cluster_kinds().collect();
+        report.require(known.contains(&kind.as_str()), &format!("cluster_kinds[{index}]"), || {
+            format!("`{kind}` is not a cluster-scoped kind that can be allowed; those are: {}", known.join(", "))
+        });
+    }
+}
+
+/// Names that end as berth's own do: `web-pr-7` is a preview of `web`, `<id>-rollout-3` a workflow's child.
+fn is_ambiguous(app: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let stem = match app.rsplit_once('-') {
+        Some((stem, end)) if is_number(end) => stem,
+        _ => app,
+    };
+    let numbered = stem.len() < app.len();
+    let last = stem.rsplit('-').next().unwrap_or(stem);
+    app == "berth" || app.starts_with("berth-") || matches!(last, "rollout" | "script") || (numbered && last == "pr")
+}
+
+fn check_secrets(app: &App, report: &mut Report<'_>) {
+    let Some(secrets) = &app.secrets else { return };
+    for (name, config, used) in [
+        ("preview", &secrets.doppler.preview, app.preview.is_some()),
+        ("production", &secrets.doppler.production, app.production.is_some()),
+    ] {
+        let path = format!("secrets.doppler.{name}");
+        let Some(config) = config else {
+            report.require(!used, "secrets.doppler", || {
+                format!("has no `{name}`, and the app has such an environment: leave `secrets` out or give both")
+            });
+            continue;
+        };
+        for (field, value) in [("project", &config.project), ("config", &config.config)] {
+            let good = (1..=100).contains(&value.len())
+                && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+            report.require(good, &format!("{path}.{field}"), || format!("`{value}` is not a name of Doppler's"));
+        }
+        check_object_name(&config.token.secret, &format!("{path}.token.secret"), report);
+    }
+}
+
+fn check_preview(app: &App, preview: &PreviewSettings, report: &mut Report<'_>) {
+    check_pattern(app, &preview.namespace, "preview.namespace", is_namespace, report);
+    check_pattern(app, &preview.host, "preview.host", is_host, report);
+    if let Some(host) = &preview.temporal_ui_host {
+        check_pattern(app, host, "preview.temporal_ui_host", is_host, report);
+    }
+    let PreviewSettings { expire_after, warn_before, quota, gates, .. } = preview;
+    if let Some(warn_before) = warn_before {
+        report.require(expire_after.is_some_and(|expire| *warn_before < expire), "preview.warn_before", || {
+            "must be shorter than `expire_after`".to_owned()
+        });
+    }
+    report.require(preview.max_live != Some(0), "preview.max_live", || "must be at least 1".to_owned());
+    check_quota(quota, report);
+    check_gates(gates, "preview.gates", report);
+    if let Some(Database { server, .. }) = &preview.database {
+        check_object_name(server, "preview.database.server", report);
+    }
+    if let Some(scripts) = &preview.scripts {
+        check_scripts(scripts, report);
+    }
+}
+
+fn check_production(app: &App, production: &ProductionSettings, report: &mut Report<'_>) {
+    for (field, text, is_name) in [
+        ("production.namespace", Some(&production.namespace), is_namespace as fn(&str) -> bool),
+        ("production.host", Some(&production.host), is_host),
+        ("production.temporal_ui_host", production.temporal_ui_host.as_ref(), is_host),
+    ] {
+        let Some(text) = text else { continue };
+        match Pattern::new(text, &app.app) {
+            Err(message) => report.find(field, message),
+            Ok(pattern) if pattern.has_number() => report.find(field, "production has no `{pr}`"),
+            Ok(pattern) => check_rendered(&pattern.render(0), field, is_name, report),
+        }
+    }
+    check_gates(&production.gates, "production.gates", report);
+}
+
+fn check_pattern(app: &App, text: &str, field: &str, is_name: fn(&str) -> bool, report: &mut Report<'_>) {
+    match Pattern::new(text, &app.app) {
+        Err(message) => report.find(field, message),
+        Ok(pattern) if !pattern.has_number() => {
+            report.find(field, "must have `{pr}`: else all pull requests would share it");
+        }
+        // The longest number shows a name that is too long; all else is the same for every number.
+        Ok(pattern) => check_rendered(&pattern.render(LARGEST_PR), field, is_name, report),
+    }
+}
+
+fn check_rendered(name: &str, field: &str, is_name: fn(&str) -> bool, report: &mut Report<'_>) {
+    report.require(is_name(name), field, || format!("would become `{name}`, which cannot be one"));
+}
+
+fn is_namespace(name: &str) -> bool {
+    is_dns_label(name) && !name.starts_with("kube-") && !CLUSTER_NAMESPACES.contains(&name)
+}
+
+fn check_object_name(name: &str, field: &str, report: &mut Report<'_>) {
+    report.require(is_object_name(name), field, || format!("`{name}` is not a name that Kubernetes takes"));
+}
+
+fn check_quota(quota: &Quota, report: &mut Report<'_>) {
+    for (field, value) in [("preview.quota.cpu", &quota.cpu), ("preview.quota.memory", &quota.memory)] {
+        report.require(is_quantity(value), field, || {
+            format!("`{value}` is not an amount as Kubernetes writes it (`2`, `500m`, `4Gi`)")
+        });
+    }
+    report.require(quota.pods > 0, "preview.quota.pods", || "must be at least 1".to_owned());
+}
+
+fn check_gates(gates: &[Gate], path: &str, report: &mut Report<'_>) {
+    for (index, gate) in gates.iter().enumerate() {
+        let path = format!("{path}[{index}]");
+        report.require(!gate.name.is_empty(), &format!("{path}.name"), || "must not be empty".to_owned());
+        let twice = gates.iter().take(index).any(|other| other.name == gate.name);
+        report.require(!twice, &format!("{path}.name"), || format!("`{}` is there twice", gate.name));
+        report.require(gate.deadline.as_duration().as_secs() > 0, &format!("{path}.deadline"), || {
+            "must be at least 1s".to_owned()
+        });
+        let Some(http) = &gate.http else {
+            report.find(&path, "must say what is checked: `http`");
+            continue;
+        };
+        report.require(!http.workload.is_empty(), &format!("{path}.http.workload"), || {
+            "must name a workload of the manifests".to_owned()
+        });
+        report.require(http.port > 0, &format!("{path}.http.port"), || "must be at least 1".to_owned());
+        let plain = http.path.starts_with('/') && http.path.bytes().all(|b| b.is_ascii_graphic());
+        report.require(plain, &format!("{path}.http.path"), || "must begin with `/` and have no space".to_owned());
+        report.require((100..600).contains(&http.status), &format!("{path}.http.status"), || {
+            format!("{} is not a status of HTTP", http.status)
+        });
+    }
+}
+
+fn check_scripts(scripts: &Scripts, report: &mut Report<'_>) {
+    report.require(!scripts.prefix.trim().is_empty(), "preview.scripts.prefix", || "must not be empty".to_owned());
+    for (index, name) in scripts.allow.iter().enumerate() {
+        // A name reaches a shell's command line inside the pod: nothing in it may mean anything there.
+        let plain = !name.is_empty()
+            && !name.starts_with('-')
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b':' | b'.'));
+        report.require(plain, &format!("preview.scripts.allow[{index}]"), || {
+            format!("`{name}` may have letters, digits, `-`, `_`, `:` and `.` only")
+        });
+    }
+}

@@ -1,0 +1,58 @@
+//! A preview and a production environment of one app, for tests.
+
+use std::collections::BTreeMap;
+
+use super::{EnvironmentKind, PolicyInput, Section, SourceFile, SourceFiles, VariableInput, unique_name};
+
+pub(crate) fn preview() -> VariableInput {
+    VariableInput {
+        app: "web".to_owned(),
+        namespace: "pr-123".to_owned(),
+        environment_kind: EnvironmentKind::Preview,
+        pr: Some(123),
+        deploy_id: 20_000_000,
+        image_repository: "registry.example.com/acme/web".to_owned(),
+        image_tag: None,
+        image_digest: format!("sha256:{}", "0123456789abcdef".repeat(4)),
+        host: "pr-123.example.com".to_owned(),
+        temporal_ui_host: Some("pr-123-temporal.example.com".to_owned()),
+        commit: "12345678".to_owned(),
+        author: "octocat".to_owned(),
+        repository: "acme/flask-react".to_owned(),
+        doppler_managed_secret: Some("web-secrets-0a1b2c3d".to_owned()),
+        doppler_token_secret: Some("doppler-web-preview-token".to_owned()),
+        temporal_server_address: "web-temporal.pr-123.svc.cluster.local:7233".to_owned(),
+        extra: BTreeMap::from([("KUBE_NODE_POOL".to_owned(), "staging-pool".to_owned())]),
+    }
+}
+
+pub(crate) fn production() -> VariableInput {
+    VariableInput {
+        namespace: "web-production".to_owned(),
+        environment_kind: EnvironmentKind::Production,
+        pr: None,
+        host: "app.example.com".to_owned(),
+        temporal_ui_host: Some("temporal.app.example.com".to_owned()),
+        ..preview()
+    }
+}
+
+pub(crate) fn policy(input: &VariableInput) -> PolicyInput {
+    PolicyInput {
+        environment_kind: input.environment_kind,
+        namespace: input.namespace.clone(),
+        unique_name: unique_name(&input.app, input.pr),
+        hosts: [Some(input.host.clone()), input.temporal_ui_host.clone()].into_iter().flatten().collect(),
+        cluster_kinds: vec!["PriorityClass".to_owned()],
+        reserved_secrets: input.doppler_managed_secret.iter().cloned().collect(),
+    }
+}
+
+/// One file, `web/core/app.yaml`.
+pub(crate) fn file(text: &str) -> SourceFiles {
+    SourceFiles::new(vec![SourceFile {
+        section: Section::Core,
+        path: "web/core/app.yaml".to_owned(),
+        text: text.to_owned(),
+    }])
+}

@@ -1,0 +1,190 @@
+//! Which files of an app's manifests folder are its manifests: `core/`, `shared/`, then `preview/` or `production/`.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::{finding::Finding, variables::EnvironmentKind};
+
+/// The folders, in the order in which they are applied. Everything else beside them (`scripts/`, notes) is not manifests.
+const SECTIONS: [Section; 4] = [Section::Core, Section::Shared, Section::Preview, Section::Production];
+
+/// The largest file. etcd takes no object over 1.5 MiB; a file of many is seldom a tenth of this.
+const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// The files of an app and their sum: bounds on what one folder can make the worker read and keep.
+const MAX_FILES: usize = 500;
+const MAX_TOTAL_BYTES: u64 = 16 * 1024 * 1024;
+
+/// A folder of manifests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Section {
+    /// What an environment rests on, first.
+    Core,
+    /// What previews and production have alike.
+    Shared,
+    /// What only previews have.
+    Preview,
+    /// What only production has.
+    Production,
+}
+
+impl Section {
+    /// The folder's name.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Self::Core => "core",
+            Self::Shared => "shared",
+            Self::Preview => "preview",
+            Self::Production => "production",
+        }
+    }
+
+    fn is_for(self, environment_kind: EnvironmentKind) -> bool {
+        match self {
+            Self::Core | Self::Shared => true,
+            Self::Preview => environment_kind == EnvironmentKind::Preview,
+            Self::Production => environment_kind == EnvironmentKind::Production,
+        }
+    }
+}
+
+/// One file, read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceFile {
+    /// The folder it is in.
+    pub section: Section,
+    /// Its path for people, as `web/core/app.yaml`.
+    pub path: String,
+    /// What it says.
+    pub text: String,
+}
+
+/// An app's manifests as they are written, for all its environments.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceFiles {
+    /// In the order in which they are applied.
+    files: Vec<SourceFile>,
+}
+
+impl SourceFiles {
+    /// Files that are already read, as those built into berth. Their order becomes that of the layout.
+    pub fn new(mut files: Vec<SourceFile>) -> Self {
+        files.sort_by(|a, b| (a.section, &a.path).cmp(&(b.section, &b.path)));
+        Self { files }
+    }
+
+    /// Reads a folder. `label` is what stands before each file's path in what people read.
+    ///
+    /// # Errors
+    /// One finding for each file that cannot be read, is no text, is too large, or is a link that leaves the folder; and
+    /// one if the folder has none of the four folders.
+    pub fn read(folder: &Path, label: &str) -> Result<Self, Vec<Finding>> {
+        let mut reader = Reader { label, files: Vec::new(), findings: Vec::new(), total: 0 };
+        match folder.canonicalize() {
+            Ok(root) => reader.read_sections(&root),
+            Err(error) => reader.findings.push(Finding::error(label, 0, format!("cannot be read: {error}"))),
+        }
+        if reader.findings.is_empty() { Ok(Self::new(reader.files)) } else { Err(reader.findings) }
+    }
+
+    /// The files of one kind of environment, in the order in which they are applied.
+    pub fn of(&self, environment_kind: EnvironmentKind) -> impl Iterator<Item = &SourceFile> {
+        self.files.iter().filter(move |file| file.section.is_for(environment_kind))
+    }
+
+    /// All files.
+    pub fn all(&self) -> &[SourceFile] {
+        &self.files
+    }
+}
+
+struct Reader<'a> {
+    label: &'a str,
+    files: Vec<SourceFile>,
+    findings: Vec<Finding>,
+    total: u64,
+}
+
+impl Reader<'_> {
+    fn read_sections(&mut self, root: &Path) {
+        let mut found = false;
+        for section in SECTIONS {
+            let folder = root.join(section.folder());
+            if folder.is_dir() {
+                found = true;
+                self.read_section(root, section, &folder);
+            }
+        }
+        if !found && self.findings.is_empty() {
+            let message = "has none of the folders `core`, `shared`, `preview`, `production`";
+            self.findings.push(Finding::error(self.label, 0, message));
+        }
+    }
+
+    fn read_section(&mut self, root: &Path, section: Section, folder: &Path) {
+        let label = format!("{}/{}", self.label, section.folder());
+        let entries = fs::read_dir(folder).and_then(|entries| {
+            entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<PathBuf>, _>>()
+        });
+        let mut paths = match entries {
+            Ok(paths) => paths,
+            Err(error) => return self.find(&label, format!("cannot be read: {error}")),
+        };
+        paths.sort();
+        for path in paths {
+            // A name that is no text cannot be one that ends in `.yaml`.
+            let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+            if !is_manifest(name) {
+                continue;
+            }
+            let label = format!("{label}/{name}");
+            if self.files.len() == MAX_FILES {
+                return self.find(&label, format!("is one file too many: {MAX_FILES} at most"));
+            }
+            match self.read_file(root, &path) {
+                Ok(None) => {}
+                Ok(Some(text)) => self.files.push(SourceFile { section, path: label, text }),
+                Err(message) => self.find(&label, message),
+            }
+        }
+    }
+
+    /// The file's text; `None` for a folder that is called like a manifest.
+    fn read_file(&mut self, root: &Path, path: &Path) -> Result<Option<String>, String> {
+        // A folder mounted from a ConfigMap is made of links, all within it.
+        let target = path.canonicalize().map_err(|error| format!("cannot be read: {error}"))?;
+        if !target.starts_with(root) {
+            return Err("is a link that leaves the manifests folder".to_owned());
+        }
+        let metadata = target.metadata().map_err(|error| format!("cannot be read: {error}"))?;
+        if metadata.is_dir() {
+            return Ok(None);
+        }
+        if !metadata.is_file() {
+            return Err("is neither a file nor a link to one".to_owned());
+        }
+        if metadata.len() > MAX_FILE_BYTES {
+            return Err(format!("has {} bytes; {MAX_FILE_BYTES} at most", metadata.len()));
+        }
+        self.total += metadata.len();
+        if self.total > MAX_TOTAL_BYTES {
+            return Err(format!("makes the folder larger than {MAX_TOTAL_BYTES} bytes"));
+        }
+        let bytes = fs::read(&target).map_err(|error| format!("cannot be read: {error}"))?;
+        String::from_utf8(bytes).map(Some).map_err(|_| "is not UTF-8 text".to_owned())
+    }
+
+    fn find(&mut self, label: &str, message: impl Into<String>) {
+        self.findings.push(Finding::error(label, 0, message));
+    }
+}
+
+/// What kubectl reads from a folder, but for files that begin with a dot: editors' and mounts' own.
+fn is_manifest(name: &str) -> bool {
+    !name.starts_with('.') && [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,80 @@
+use std::{fs, path::Path};
+
+use super::*;
+
+fn write(folder: &Path, path: &str, text: &str) {
+    let path = folder.join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+fn paths(files: &SourceFiles, kind: EnvironmentKind) -> Vec<&str> {
+    files.of(kind).map(|file| file.path.as_str()).collect()
+}
+
+#[test]
+fn folders_come_in_their_order_and_files_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in [
+        "shared/b.yaml",
+        "shared/a.yml",
+        "core/z.json",
+        "preview/p.yaml",
+        "production/q.yaml",
+        "core/.hidden.yaml",
+        "core/notes.txt",
+        "core/deeper/d.yaml",
+        "scripts/deploy.yaml",
+        "top.yaml",
+    ] {
+        write(folder.path(), path, "");
+    }
+    let files = SourceFiles::read(folder.path(), "web").unwrap();
+    assert_eq!(
+        paths(&files, EnvironmentKind::Preview),
+        ["web/core/z.json", "web/shared/a.yml", "web/shared/b.yaml", "web/preview/p.yaml"]
+    );
+    assert_eq!(
+        paths(&files, EnvironmentKind::Production),
+        ["web/core/z.json", "web/shared/a.yml", "web/shared/b.yaml", "web/production/q.yaml"]
+    );
+}
+
+#[test]
+fn a_folder_without_the_layout_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(SourceFiles::read(folder.path(), "web").unwrap_err().len(), 1);
+    assert_eq!(SourceFiles::read(&folder.path().join("absent"), "web").unwrap_err().len(), 1);
+}
+
+#[test]
+fn every_file_that_cannot_be_read_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "core/good.yaml", "");
+    fs::write(folder.path().join("core/bytes.yaml"), [0xff, 0xfe]).unwrap();
+    fs::File::create(folder.path().join("core/large.yaml")).unwrap().set_len(MAX_FILE_BYTES + 1).unwrap();
+    let findings = SourceFiles::read(folder.path(), "web").unwrap_err();
+    let files: Vec<_> = findings.iter().map(|finding| finding.file.as_str()).collect();
+    assert_eq!(files, ["web/core/bytes.yaml", "web/core/large.yaml"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_may_not_leave_the_folder() {
+    use std::os::unix::fs::symlink;
+
+    let folder = tempfile::tempdir().unwrap();
+    let outside = tempfile::tempdir().unwrap();
+    write(outside.path(), "secret.yaml", "a: 1");
+    write(folder.path(), "shared/real.yaml", "a: 1");
+    fs::create_dir_all(folder.path().join("core")).unwrap();
+    symlink("../shared/real.yaml", folder.path().join("core/inside.yaml")).unwrap();
+    assert_eq!(SourceFiles::read(folder.path(), "web").unwrap().all().len(), 2);
+
+    symlink(outside.path().join("secret.yaml"), folder.path().join("core/outside.yaml")).unwrap();
+    symlink(outside.path(), folder.path().join("preview")).unwrap();
+    symlink("nowhere", folder.path().join("core/dangling.yaml")).unwrap();
+    let findings = SourceFiles::read(folder.path(), "web").unwrap_err();
+    let files: Vec<_> = findings.iter().map(|finding| finding.file.as_str()).collect();
+    assert_eq!(files, ["web/core/dangling.yaml", "web/core/outside.yaml", "web/preview/secret.yaml"]);
+}

@@ -1,0 +1,53 @@
+//! In which order objects are applied: dependencies first, and all at once what does not depend on one another.
+
+use super::{kinds::STAGES, object::Object};
+
+/// The stages of an apply, none of them empty. Within one, objects keep the order of their files.
+pub(super) fn stages(objects: Vec<Object>) -> Vec<Vec<Object>> {
+    let mut stages = vec![Vec::new(); STAGES];
+    for object in objects {
+        let stage = object.known_kind().map_or(STAGES - 1, |kind| kind.stage);
+        if let Some(stage) = stages.get_mut(stage) {
+            stage.push(object);
+        }
+    }
+    stages.retain(|stage| !stage.is_empty());
+    stages
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_pods_need_comes_before_them_and_traffic_after() {
+        let object =
+            |api_version: &str, kind: &str| Object::new("a.yaml", 1, json!({"apiVersion": api_version, "kind": kind}));
+        let stages = stages(vec![
+            object("networking.k8s.io/v1", "Ingress"),
+            object("apps/v1", "Deployment"),
+            object("v1", "Service"),
+            object("v1", "ConfigMap"),
+            object("v1", "ResourceQuota"),
+            object("rbac.authorization.k8s.io/v1", "RoleBinding"),
+            object("rbac.authorization.k8s.io/v1", "Role"),
+        ]);
+        let kinds: Vec<Vec<_>> = stages.iter().map(|stage| stage.iter().map(Object::kind).collect()).collect();
+        assert_eq!(
+            kinds,
+            [
+                vec!["ResourceQuota", "Role"],
+                vec!["Service", "ConfigMap", "RoleBinding"],
+                vec!["Deployment"],
+                vec!["Ingress"]
+            ]
+        );
+    }
+
+    #[test]
+    fn an_empty_stage_is_no_stage() {
+        assert!(stages(Vec::new()).is_empty());
+    }
+}

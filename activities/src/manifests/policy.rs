@@ -1,0 +1,87 @@
+//! Whether an object may be part of an environment: every rule is checked, every violation shown.
+//!
+//! Written as if whoever wrote the manifests were hostile: nothing they contain may reach another environment, the nodes, the
+//! cluster's own parts, or a host name that is not the app's. In production, what only concerns the environment's
+//! own safety is a warning: there the cluster's Pod Security level decides.
+
+mod metadata;
+mod network;
+mod pods;
+mod texts;
+
+use std::collections::BTreeSet;
+
+use super::{
+    finding::{Finding, Severity},
+    object::Object,
+    variables::EnvironmentKind,
+};
+
+/// What an environment allows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyInput {
+    /// Preview or production.
+    pub environment_kind: EnvironmentKind,
+    /// The only namespace that objects go to.
+    pub namespace: String,
+    /// `KUBE_APP`: what the names of cluster-scoped objects must begin with, so that no two environments share one.
+    pub unique_name: String,
+    /// The only hosts that an Ingress may have.
+    pub hosts: Vec<String>,
+    /// The cluster-scoped kinds that the app file allows.
+    pub cluster_kinds: Vec<String>,
+    /// Secrets that berth writes in the namespace (Doppler's values, the pull secret): no manifest may write them too.
+    pub reserved_secrets: BTreeSet<String>,
+}
+
+/// The objects that are applied, completed; and everything there is to say about the others.
+pub(super) fn check(objects: Vec<Object>, input: &PolicyInput) -> (Vec<Object>, Vec<Finding>) {
+    let mut findings = Vec::new();
+    let mut kept = Vec::new();
+    for mut object in objects {
+        if let Some(note) = metadata::skip(&object, input) {
+            findings.push(note);
+            continue;
+        }
+        let mut report = Report { object: &object, input, findings: &mut findings };
+        let Some(kind) = metadata::kind(&mut report) else { continue };
+        metadata::check(&mut report, kind);
+        texts::check(&mut report);
+        pods::check(&mut report);
+        network::check(&mut report);
+        metadata::complete(&mut object, kind, input);
+        kept.push(object);
+    }
+    network::check_temporal_is_internal(&kept, input, &mut findings);
+    (kept, findings)
+}
+
+/// Where the rules put what they find about one object.
+struct Report<'a> {
+    object: &'a Object,
+    input: &'a PolicyInput,
+    findings: &'a mut Vec<Finding>,
+}
+
+impl Report<'_> {
+    fn refuse(&mut self, field: &str, message: impl Into<String>) {
+        self.findings.push(self.object.error(field, message));
+    }
+
+    /// An error in a preview, a warning in production.
+    fn refuse_in_preview(&mut self, field: &str, message: impl Into<String>) {
+        let severity = if self.preview() { Severity::Error } else { Severity::Warning };
+        self.findings.push(self.object.finding(severity, field, message));
+    }
+
+    fn warn(&mut self, field: &str, message: impl Into<String>) {
+        self.findings.push(self.object.finding(Severity::Warning, field, message));
+    }
+
+    fn preview(&self) -> bool {
+        self.input.environment_kind == EnvironmentKind::Preview
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,187 @@
+//! Which kinds, names and namespaces an object may have, and what its metadata may say.
+
+use serde_json::{Map, Value};
+
+use super::{PolicyInput, Report};
+use crate::manifests::{
+    finding::{Finding, Severity},
+    kinds::{KINDS, Kind},
+    object::Object,
+    stamp,
+};
+
+/// What berth's own objects are called in an environment: `berth-database`, `berth-release-…`, its policies and quota.
+const OWN_PREFIX: &str = "berth-";
+
+/// What the API server sets. Manifests that began as `kubectl get -o yaml` carry it; an apply with it would be refused.
+const SERVER_SET: [&str; 6] =
+    ["creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"];
+
+/// What kubectl's client-side apply keeps for itself: with server-side apply it would only be stale.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// The note about an object that is understood and left out, because berth does its work.
+pub(super) fn skip(object: &Object, input: &PolicyInput) -> Option<Finding> {
+    let message = match object.kind() {
+        "Namespace" if object.api_version() == "v1" && object.name() == input.namespace => {
+            "left out: berth makes the namespace itself, with its own labels"
+        }
+        "DopplerSecret" if object.api_version().starts_with("secrets.doppler.com/") => {
+            "left out: berth syncs the secrets itself"
+        }
+        _ => return None,
+    };
+    Some(object.finding(Severity::Note, "", format!("{} `{}` is {message}", object.kind(), object.name())))
+}
+
+/// The object's kind, if it is one that is taken here.
+pub(super) fn kind(report: &mut Report<'_>) -> Option<&'static Kind> {
+    let (api_version, name) = (report.object.api_version(), report.object.kind());
+    let Some(kind) = Kind::find(api_version, name) else {
+        let message = match Kind::named(name) {
+            Some(known) => {
+                format!("a {name} must be of `{}`, not `{api_version}`", known.api_version())
+            }
+            None if name.is_empty() => "an object must say its `kind`".to_owned(),
+            None if name == "Namespace" => "only the environment's own namespace may be described".to_owned(),
+            None => {
+                format!("a {name} may not be part of an environment; what may: {}", kind_names())
+            }
+        };
+        report.refuse(if name.is_empty() { "" } else { "kind" }, message);
+        return None;
+    };
+    if !kind.namespaced && !report.input.cluster_kinds.iter().any(|allowed| allowed == kind.kind) {
+        let message =
+            format!("a {name} belongs to the whole cluster; the app file can allow it: `cluster_kinds: [{name}]`");
+        report.refuse("kind", message);
+    }
+    if report.preview() && matches!(name, "Role" | "RoleBinding") {
+        report.refuse("kind", format!("a preview may not have a {name}"));
+    }
+    Some(kind)
+}
+
+fn kind_names() -> String {
+    let mut names: Vec<_> = KINDS.iter().map(|kind| kind.kind).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.join(", ")
+}
+
+/// The rules about what every object has.
+pub(super) fn check(report: &mut Report<'_>, kind: &Kind) {
+    check_name(report, kind);
+    check_namespace(report, kind);
+    for field in ["finalizers", "ownerReferences"] {
+        let set = report.object.document.pointer(&format!("/metadata/{field}"));
+        if set.is_some_and(|value| !is_empty(value)) {
+            let message = "would let this object outlive the environment, or keep it from ending";
+            report.refuse_in_preview(&format!("metadata.{field}"), message);
+        }
+    }
+    if kind.kind == "PriorityClass" {
+        check_priority_class(report);
+    }
+}
+
+fn check_priority_class(report: &mut Report<'_>) {
+    let document = &report.object.document;
+    if document.get("globalDefault").is_some_and(is_set) {
+        report.refuse("globalDefault", "would change every pod of the cluster");
+    }
+    if report.preview() && document.get("preemptionPolicy").is_none_or(|policy| policy != "Never") {
+        report.warn("value", "lets these pods evict those of other environments; `preemptionPolicy: Never` would not");
+    }
+}
+
+fn check_name(report: &mut Report<'_>, kind: &Kind) {
+    let (name, field) = (report.object.name(), "metadata.name");
+    if name.is_empty() {
+        return report.refuse("metadata", "must have a `name` (a `generateName` would make a new object each time)");
+    }
+    if !is_object_name(name) {
+        return report.refuse(field, format!("`{name}` is not a name that Kubernetes takes"));
+    }
+    if name.starts_with(OWN_PREFIX) {
+        report.refuse(field, format!("names that begin with `{OWN_PREFIX}` are berth's own"));
+    }
+    if kind.kind == "Secret" && report.input.reserved_secrets.contains(name) {
+        report.refuse(field, "berth writes this Secret itself");
+    }
+    let unique = &report.input.unique_name;
+    let is_own = name.strip_prefix(unique.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+    if !kind.namespaced && !is_own {
+        let message = format!("belongs to the whole cluster, so its name must begin with `$KUBE_APP` (`{unique}`)");
+        report.refuse(field, message);
+    }
+}
+
+fn check_namespace(report: &mut Report<'_>, kind: &Kind) {
+    let expected = &report.input.namespace;
+    match report.object.document.pointer("/metadata/namespace") {
+        None | Some(Value::Null) => {}
+        // Teams write it on cluster-scoped kinds as well; it is dropped there.
+        Some(_) if !kind.namespaced => {}
+        Some(Value::String(namespace)) if namespace == expected || namespace.is_empty() => {}
+        Some(other) => {
+            let other = other.as_str().map_or_else(|| other.to_string(), ToOwned::to_owned);
+            let message = format!("is `{other}`; an environment's objects go to its own namespace, `{expected}`");
+            report.refuse("metadata.namespace", message);
+        }
+    }
+}
+
+/// Sets what an object needs and drops what it must not bring.
+pub(super) fn complete(object: &mut Object, kind: &Kind, input: &PolicyInput) {
+    let Some(document) = object.document.as_object_mut() else { return };
+    document.remove("status");
+    let Some(metadata) = document.get_mut("metadata").and_then(Value::as_object_mut) else {
+        return;
+    };
+    for field in SERVER_SET {
+        metadata.remove(field);
+    }
+    if kind.namespaced {
+        metadata.insert("namespace".to_owned(), Value::from(input.namespace.as_str()));
+    } else {
+        metadata.remove("namespace");
+    }
+    for field in ["labels", "annotations"] {
+        if let Some(map) = metadata.get_mut(field).and_then(Value::as_object_mut) {
+            remove_own(map);
+        }
+    }
+}
+
+fn remove_own(map: &mut Map<String, Value>) {
+    map.retain(|key, _| !stamp::is_own(key) && key != LAST_APPLIED);
+}
+
+/// What an object may be called: dot-separated DNS labels. Roles may have `:` too.
+fn is_object_name(name: &str) -> bool {
+    let label = |label: &str| {
+        !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
+    name.len() <= 253 && name.split(['.', ':']).all(label)
+}
+
+/// Whether a field says anything but "no". A wrong type counts as said: it must not slip through where the API server
+/// would be more lenient than a comparison here.
+pub(super) fn is_set(value: &Value) -> bool {
+    !matches!(value, Value::Null | Value::Bool(false))
+}
+
+/// Whether a field has nothing in it.
+pub(super) fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}

@@ -1,0 +1,221 @@
+//! What a pod may ask of its node: Kubernetes' Pod Security level "baseline", so that the file and the line are named, and
+//! what that level leaves open but an environment has no use for.
+//!
+//! Source of the lists: <https://kubernetes.io/docs/concepts/security/pod-security-standards/#baseline> of Kubernetes 1.34.
+//! A namespace's own Pod Security label still judges every pod; this only says earlier, and better, what it would say.
+
+use serde_json::Value;
+
+use super::{
+    Report,
+    metadata::{is_empty, is_set},
+};
+use crate::manifests::{object::Object, template::child};
+
+/// Volumes that hold the pod's own data or the environment's own objects. All others reach a node's disk or a server
+/// elsewhere; `csi` written into a pod reaches whatever its driver does, past any claim.
+const VOLUMES: [&str; 8] =
+    ["configMap", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim", "projected", "secret"];
+
+/// The capabilities of "baseline".
+const CAPABILITIES: [&str; 13] = [
+    "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "MKNOD",
+    "NET_BIND_SERVICE",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_CHROOT",
+];
+
+/// The kernel settings of "baseline": those that are the pod's alone.
+const SYSCTLS: [&str; 10] = [
+    "kernel.shm_rmid_forced",
+    "net.ipv4.ip_local_port_range",
+    "net.ipv4.ip_local_reserved_ports",
+    "net.ipv4.ip_unprivileged_port_start",
+    "net.ipv4.ping_group_range",
+    "net.ipv4.tcp_fin_timeout",
+    "net.ipv4.tcp_keepalive_intvl",
+    "net.ipv4.tcp_keepalive_probes",
+    "net.ipv4.tcp_keepalive_time",
+    "net.ipv4.tcp_syncookies",
+];
+
+/// Where objects have a pod template.
+const TEMPLATES: [(&str, &str); 2] =
+    [("/spec/template", "spec.template"), ("/spec/jobTemplate/spec/template", "spec.jobTemplate.spec.template")];
+
+/// The pod templates of an object, with the path of each.
+fn templates(object: &Object) -> impl Iterator<Item = (&Value, &'static str)> {
+    TEMPLATES.into_iter().filter_map(|(pointer, path)| Some((object.document.pointer(pointer)?, path)))
+}
+
+/// The pods that an object describes, with the path of each.
+pub(super) fn specs(object: &Object) -> impl Iterator<Item = (&Value, String)> {
+    templates(object).filter_map(|(template, path)| Some((template.get("spec")?, format!("{path}.spec"))))
+}
+
+/// The containers of a pod, with the path of each.
+pub(super) fn containers<'a>(spec: &'a Value, path: &str) -> impl Iterator<Item = (&'a Value, String)> {
+    ["initContainers", "containers", "ephemeralContainers"].into_iter().flat_map(move |list| {
+        items(spec.get(list)).map(move |(index, container)| (container, format!("{path}.{list}[{index}]")))
+    })
+}
+
+/// The rules about pod templates and volume claims.
+pub(super) fn check(report: &mut Report<'_>) {
+    let object = report.object;
+    let document = &object.document;
+    for (template, path) in templates(object) {
+        check_apparmor_annotations(report, template, path);
+    }
+    for (spec, path) in specs(object) {
+        check_pod(report, spec, &path);
+    }
+    if report.object.kind() == "PersistentVolumeClaim" {
+        check_claim(report, document, "");
+    }
+    for (index, claim) in items(document.pointer("/spec/volumeClaimTemplates")) {
+        check_claim(report, claim, &format!("spec.volumeClaimTemplates[{index}]"));
+    }
+}
+
+fn check_pod(report: &mut Report<'_>, spec: &Value, path: &str) {
+    for field in ["hostNetwork", "hostPID", "hostIPC"] {
+        if spec.get(field).is_some_and(is_set) {
+            report.refuse_in_preview(&child(path, field), "a pod may not share its node's");
+        }
+    }
+    if spec.get("nodeName").is_some_and(|name| !is_empty(name)) {
+        report.refuse_in_preview(&child(path, "nodeName"), "a pod may not pass the scheduler by; use `nodeSelector`");
+    }
+    let priority = spec.get("priorityClassName").and_then(Value::as_str);
+    if priority.is_some_and(|class| class.starts_with("system-")) {
+        report.refuse_in_preview(&child(path, "priorityClassName"), "is for the cluster's own parts");
+    }
+    if let Some(context) = spec.get("securityContext") {
+        let path = child(path, "securityContext");
+        check_context(report, context, &path);
+        for (index, sysctl) in items(context.get("sysctls")) {
+            let name = sysctl.get("name").and_then(Value::as_str).unwrap_or_default();
+            if !SYSCTLS.contains(&name) {
+                report.refuse_in_preview(
+                    &format!("{path}.sysctls[{index}]"),
+                    format!("`{name}` is a setting of the node"),
+                );
+            }
+        }
+    }
+    for (index, volume) in items(spec.get("volumes")) {
+        check_volume(report, volume, &format!("{path}.volumes[{index}]"));
+    }
+    for (container, path) in containers(spec, path) {
+        check_container(report, container, &path);
+    }
+}
+
+fn check_volume(report: &mut Report<'_>, volume: &Value, path: &str) {
+    for (source, value) in volume.as_object().into_iter().flatten().filter(|(key, _)| *key != "name") {
+        if value.is_null() {
+            continue;
+        }
+        if !VOLUMES.contains(&source.as_str()) {
+            let message = format!("a volume may not be a `{source}`; it may be: {}", VOLUMES.join(", "));
+            report.refuse_in_preview(&child(path, source), message);
+        }
+        if let Some(claim) = value.get("volumeClaimTemplate") {
+            check_claim(report, claim, &format!("{path}.{source}.volumeClaimTemplate"));
+        }
+    }
+}
+
+/// A claim gets a volume of its own: not one by name (another's, perhaps, and not yet wiped), nor another namespace's data.
+fn check_claim(report: &mut Report<'_>, claim: &Value, path: &str) {
+    let path = child(path, "spec");
+    if claim.pointer("/spec/volumeName").is_some_and(|name| !is_empty(name)) {
+        report.refuse_in_preview(&child(&path, "volumeName"), "a claim may not name the volume that it gets");
+    }
+    if claim.pointer("/spec/dataSourceRef/namespace").is_some_and(|namespace| !is_empty(namespace)) {
+        report.refuse_in_preview(&format!("{path}.dataSourceRef.namespace"), "is data of another namespace");
+    }
+}
+
+fn check_container(report: &mut Report<'_>, container: &Value, path: &str) {
+    if let Some(context) = container.get("securityContext") {
+        check_context(report, context, &child(path, "securityContext"));
+    }
+    for (index, port) in items(container.get("ports")) {
+        if port.get("hostPort").is_some_and(|port| is_set(port) && port != 0) {
+            report
+                .refuse_in_preview(&format!("{path}.ports[{index}].hostPort"), "a pod may not take a port of its node");
+        }
+    }
+    for handler in ["livenessProbe", "readinessProbe", "startupProbe", "lifecycle/postStart", "lifecycle/preStop"] {
+        for action in ["httpGet", "tcpSocket"] {
+            let host = container.pointer(&format!("/{handler}/{action}/host"));
+            if host.is_some_and(|host| !is_empty(host)) {
+                let field = format!("{path}.{}.{action}.host", handler.replace('/', "."));
+                report.refuse_in_preview(&field, "the node would call that host; leave it out to call the pod");
+            }
+        }
+    }
+}
+
+/// What a pod's and a container's security context have in common.
+fn check_context(report: &mut Report<'_>, context: &Value, path: &str) {
+    if context.get("privileged").is_some_and(is_set) {
+        report.refuse_in_preview(&child(path, "privileged"), "a privileged container is its node's master");
+    }
+    for (index, capability) in items(context.pointer("/capabilities/add")) {
+        let name = capability.as_str().unwrap_or_default();
+        if !CAPABILITIES.contains(&name.strip_prefix("CAP_").unwrap_or(name)) {
+            let field = format!("{path}.capabilities.add[{index}]");
+            report.refuse_in_preview(&field, format!("`{name}` reaches beyond the container"));
+        }
+    }
+    if context.get("procMount").is_some_and(|mount| !is_empty(mount) && mount != "Default") {
+        report.refuse_in_preview(&child(path, "procMount"), "must be `Default`");
+    }
+    for profile in ["seccompProfile", "appArmorProfile"] {
+        if context.pointer(&format!("/{profile}/type")).is_some_and(|kind| kind == "Unconfined") {
+            report.refuse_in_preview(&format!("{path}.{profile}.type"), "a pod may not run unconfined");
+        }
+    }
+    if context.pointer("/windowsOptions/hostProcess").is_some_and(is_set) {
+        report
+            .refuse_in_preview(&format!("{path}.windowsOptions.hostProcess"), "a pod may not be a process of its node");
+    }
+    check_selinux(report, context, path);
+}
+
+fn check_selinux(report: &mut Report<'_>, context: &Value, path: &str) {
+    let Some(options) = context.get("seLinuxOptions") else { return };
+    let own = ["container_t", "container_init_t", "container_kvm_t", "container_engine_t"];
+    let kind = options.get("type").and_then(Value::as_str).unwrap_or_default();
+    let names_a_user = ["user", "role"].iter().any(|field| options.get(field).is_some_and(|value| !is_empty(value)));
+    if names_a_user || !(kind.is_empty() || own.contains(&kind)) {
+        report.refuse_in_preview(&child(path, "seLinuxOptions"), "may only have a `level`, or a container's `type`");
+    }
+}
+
+fn check_apparmor_annotations(report: &mut Report<'_>, template: &Value, path: &str) {
+    let annotations = template.pointer("/metadata/annotations").and_then(Value::as_object);
+    for (key, value) in annotations.into_iter().flatten() {
+        if key.starts_with("container.apparmor.security.beta.kubernetes.io/") && value == "unconfined" {
+            let field = child(&format!("{path}.metadata.annotations"), key);
+            report.refuse_in_preview(&field, "a pod may not run unconfined");
+        }
+    }
+}
+
+/// The items of a list, numbered.
+pub(super) fn items(list: Option<&Value>) -> impl Iterator<Item = (usize, &Value)> {
+    list.and_then(Value::as_array).into_iter().flatten().enumerate()
+}

@@ -1,0 +1,139 @@
+//! Kinds, names, namespaces, and texts that must be texts.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+#[test]
+fn only_listed_kinds_are_taken() {
+    for (api_version, kind) in [
+        ("v1", "Pod"),
+        ("v1", "Endpoints"),
+        ("v1", "PersistentVolume"),
+        ("discovery.k8s.io/v1", "EndpointSlice"),
+        ("rbac.authorization.k8s.io/v1", "ClusterRole"),
+        ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"),
+        ("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration"),
+        ("apiextensions.k8s.io/v1", "CustomResourceDefinition"),
+        ("extensions/v1beta1", "Ingress"),
+        ("networking.k8s.io/v1", "Deployment"),
+    ] {
+        assert_eq!(refused(object(api_version, kind, json!({}))), ["kind"], "{kind}");
+    }
+    assert_eq!(refused(json!({"metadata": {"name": "x"}})), [""]);
+    let (_, findings) = checked(object("extensions/v1beta1", "Ingress", json!({})), &preview_policy());
+    assert!(findings[0].message.contains("networking.k8s.io/v1"), "{findings:?}");
+}
+
+#[test]
+fn a_namespaced_object_goes_to_the_environments_namespace_only() {
+    let config_map = |metadata: Value| named("v1", "ConfigMap", metadata);
+    for metadata in
+        [json!({"name": "x"}), json!({"name": "x", "namespace": "pr-123"}), json!({"name": "x", "namespace": null})]
+    {
+        let (objects, findings) = checked(config_map(metadata), &preview_policy());
+        assert_eq!((objects[0].namespace(), findings), (Some("pr-123"), vec![]));
+    }
+    for namespace in [json!("pr-124"), json!("kube-system"), json!(["pr-123"]), json!(1)] {
+        let metadata = json!({"name": "x", "namespace": namespace});
+        assert_eq!(refused(config_map(metadata)), ["metadata.namespace"]);
+    }
+}
+
+#[test]
+fn a_cluster_scoped_object_must_be_allowed_and_named_for_its_environment() {
+    let class =
+        |name: &str| named("scheduling.k8s.io/v1", "PriorityClass", json!({"name": name, "namespace": "pr-123"}));
+    let (objects, findings) = checked(class("web-pr-123-7-priority"), &preview_policy());
+    assert_eq!((objects[0].namespace(), findings.len()), (None, 1));
+    assert_eq!((findings[0].severity, findings[0].field.as_deref()), (Severity::Warning, Some("value")));
+    assert_eq!(refused(class("web-pr-1234-priority")), ["metadata.name"]);
+    let mut global = class("web-pr-123");
+    global["globalDefault"] = json!(true);
+    assert_eq!(refused(global), ["globalDefault"]);
+    let none = PolicyInput { cluster_kinds: vec![], ..preview_policy() };
+    assert_eq!(refused_by(class("web-pr-123"), &none), ["kind"]);
+}
+
+#[test]
+fn the_own_namespace_and_a_doppler_secret_are_left_out_with_a_note() {
+    for document in [
+        named("v1", "Namespace", json!({"name": "pr-123"})),
+        named(
+            "secrets.doppler.com/v1alpha1",
+            "DopplerSecret",
+            json!({"name": "x", "namespace": "doppler-operator-system"}),
+        ),
+    ] {
+        let (objects, findings) = checked(document, &preview_policy());
+        assert_eq!((objects.len(), findings.len()), (0, 1));
+        assert_eq!(findings[0].severity, Severity::Note);
+    }
+    assert_eq!(refused(named("v1", "Namespace", json!({"name": "kube-system"}))), ["kind"]);
+}
+
+#[test]
+fn names_of_berths_own_objects_are_reserved() {
+    for kind in ["Secret", "ConfigMap", "ResourceQuota"] {
+        assert_eq!(refused(named("v1", kind, json!({"name": "berth-database"}))), ["metadata.name"]);
+    }
+    let reserved = named("v1", "Secret", json!({"name": "web-secrets-0a1b2c3d"}));
+    assert_eq!(refused(reserved), ["metadata.name"]);
+    for name in ["", "Web", "a b", "../x", "a..b", "-a"] {
+        let fields = refused(named("v1", "Secret", json!({"name": name})));
+        assert_eq!(fields.len(), 1, "{name}");
+    }
+    assert_eq!(refused(named("v1", "Secret", json!({"generateName": "x-"}))), ["metadata"]);
+}
+
+#[test]
+fn metadata_may_not_bind_an_object_to_others() {
+    let finalizer = json!({"name": "x", "finalizers": ["example.com/x"]});
+    assert_eq!(refused(named("v1", "Secret", finalizer)), ["metadata.finalizers"]);
+    let owner = json!({"name": "x", "ownerReferences": [{}]});
+    assert_eq!(refused(named("v1", "Secret", owner)), ["metadata.ownerReferences"]);
+    let label = json!({"name": "x", "labels": {"a": 1, "b": "1"}, "annotations": {"example.com/c": true}});
+    assert_eq!(refused(named("v1", "Secret", label)), ["metadata.labels.a", "metadata.annotations[example.com/c]"]);
+}
+
+#[test]
+fn what_the_server_and_berth_set_is_dropped() {
+    let document = json!({
+        "apiVersion": "v1", "kind": "Service", "status": {"loadBalancer": {}},
+        "metadata": {"name": "x", "uid": "u", "resourceVersion": "1", "creationTimestamp": null, "managedFields": [],
+            "labels": {"app": "web", "berth.dev/workflow": "preview-web-1"},
+            "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}", "a": "b"}},
+    });
+    let (objects, _) = checked(document, &preview_policy());
+    assert_eq!(
+        objects[0].document,
+        json!({
+            "apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": "x", "namespace": "pr-123", "labels": {"app": "web"}, "annotations": {"a": "b"}},
+        })
+    );
+}
+
+#[test]
+fn a_preview_may_not_give_rights() {
+    for kind in ["Role", "RoleBinding"] {
+        let document = named("rbac.authorization.k8s.io/v1", kind, json!({"name": "x"}));
+        assert_eq!(refused(document.clone()), ["kind"]);
+        assert_eq!(refused_by(document, &production_policy()), [""; 0]);
+    }
+}
+
+#[test]
+fn a_forgotten_pair_of_quotes_is_named() {
+    let config_map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"},
+        "data": {"a": 1, "b": "1", "c": null}});
+    assert_eq!(refused(config_map), ["data.a"]);
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x"}, "stringData": {"a": true}});
+    assert_eq!(refused(secret), ["stringData.a"]);
+    let container =
+        container(json!({"args": ["a", 1], "env": [{"name": "A", "value": "1"}, {"name": "B", "value": 1}]}));
+    assert_eq!(
+        refused(container),
+        ["spec.template.spec.containers[0].args[1]", "spec.template.spec.containers[0].env[1].value"]
+    );
+}

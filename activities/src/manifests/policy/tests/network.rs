@@ -1,0 +1,125 @@
+//! Where traffic may come from.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::manifests::template;
+
+#[test]
+fn an_ingress_has_the_apps_hosts_and_no_others() {
+    let ingress = |spec: Value| object("networking.k8s.io/v1", "Ingress", spec);
+    let good = json!({
+        "tls": [{"hosts": ["pr-123.example.com"]}],
+        "rules": [{"host": "pr-123.example.com"}, {"host": "pr-123-temporal.example.com"}],
+    });
+    assert_eq!(refused(ingress(good)), [""; 0]);
+    for (spec, field) in [
+        (json!({"rules": [{"host": "pr-124.example.com"}]}), "spec.rules[0].host"),
+        (json!({"rules": [{"host": "*.example.com"}]}), "spec.rules[0].host"),
+        (json!({"rules": [{"http": {}}]}), "spec.rules[0]"),
+        (json!({"rules": [{"host": ""}]}), "spec.rules[0]"),
+        (json!({"tls": [{"hosts": ["app.example.com"]}]}), "spec.tls[0].hosts[0]"),
+        (json!({"defaultBackend": {"service": {"name": "web"}}}), "spec.defaultBackend"),
+        (
+            json!({"rules": [{"host": "pr-123.example.com", "http": {"paths": [{"backend": {"resource": {"kind": "X"}}}]}}]}),
+            "spec.rules[0].http.paths[0].backend.resource",
+        ),
+    ] {
+        assert_eq!(refused(ingress(spec)), [field]);
+    }
+}
+
+#[test]
+fn annotations_may_not_reach_past_the_environment() {
+    for (key, value) in [
+        ("nginx.ingress.kubernetes.io/configuration-snippet", "x"),
+        ("nginx.org/server-snippets", "x"),
+        ("nginx.ingress.kubernetes.io/server-alias", "app.example.com"),
+        ("nginx.ingress.kubernetes.io/from-to-www-redirect", "true"),
+        ("nginx.ingress.kubernetes.io/auth-secret", "other/secret"),
+        ("external-dns.alpha.kubernetes.io/hostname", "pr-123.example.com,app.example.com"),
+        ("cert-manager.io/alt-names", "app.example.com"),
+    ] {
+        let document = named("networking.k8s.io/v1", "Ingress", json!({"name": "x", "annotations": {key: value}}));
+        assert_eq!(refused(document), [format!("metadata.annotations[{key}]")]);
+    }
+    for (key, value) in [
+        ("nginx.ingress.kubernetes.io/rewrite-target", "/"),
+        ("nginx.ingress.kubernetes.io/auth-secret", "secret"),
+        ("external-dns.alpha.kubernetes.io/hostname", "pr-123.example.com"),
+    ] {
+        let document = named("networking.k8s.io/v1", "Ingress", json!({"name": "x", "annotations": {key: value}}));
+        assert_eq!(refused(document), [""; 0]);
+    }
+}
+
+#[test]
+fn a_previews_service_is_internal() {
+    let service = |spec: Value| object("v1", "Service", spec);
+    assert_eq!(refused(service(json!({"type": "ClusterIP", "ports": [{"port": 7233}]}))), [""; 0]);
+    assert_eq!(refused(service(json!({"clusterIP": "None"}))), [""; 0]);
+    for kind in ["LoadBalancer", "NodePort", "ExternalName"] {
+        let document = service(json!({"type": kind}));
+        assert_eq!(refused(document.clone()), ["spec.type"]);
+        assert_eq!(refused_by(document, &production_policy()), [""; 0]);
+    }
+    assert_eq!(refused(service(json!({"externalIPs": ["1.2.3.4"]}))), ["spec.externalIPs"]);
+}
+
+#[test]
+fn a_policy_that_opens_everything_is_shown() {
+    let policy = |spec: Value| object("networking.k8s.io/v1", "NetworkPolicy", spec);
+    let fields = |spec: Value| {
+        let (_, findings) = checked(policy(spec), &preview_policy());
+        findings.into_iter().map(|finding| (finding.severity, finding.field.unwrap())).collect::<Vec<_>>()
+    };
+    let warning = |field: &str| vec![(Severity::Warning, field.to_owned())];
+    assert_eq!(fields(json!({"egress": [{"ports": [{"port": 443}]}]})), warning("spec.egress[0]"));
+    assert_eq!(fields(json!({"ingress": [{}]})), warning("spec.ingress[0]"));
+    assert_eq!(fields(json!({"podSelector": {}, "ingress": [{"from": [{"podSelector": {}}]}]})), []);
+}
+
+#[test]
+fn temporals_port_is_never_reached_from_outside() {
+    let temporal = "
+apiVersion: v1
+kind: Service
+metadata: {name: temporal}
+spec: {type: NodePort, ports: [{name: front, port: 80, targetPort: grpc}, {name: ui, port: 8080}]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: temporal}
+spec: {template: {spec: {containers: [{name: temporal, ports: [{name: grpc, containerPort: 7233}]}]}}}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web}
+spec:
+  rules:
+  - host: app.example.com
+    http:
+      paths:
+      - backend: {service: {name: temporal, port: {number: 80}}}
+      - backend: {service: {name: temporal, port: {name: front}}}
+      - backend: {service: {name: temporal, port: {number: 8080}}}
+      - backend: {service: {name: elsewhere, port: {number: 7233}}}
+";
+    let (documents, _) = template::documents("web/core/app.yaml", temporal, None);
+    let mut findings = Vec::new();
+    let objects: Vec<_> = documents
+        .into_iter()
+        .flat_map(|document| Object::from_document("web/core/app.yaml", document, &mut findings))
+        .collect();
+    let (_, findings) = check(objects, &production_policy());
+    let places: Vec<_> = findings.iter().map(|finding| (finding.line, finding.field.as_deref().unwrap())).collect();
+    assert_eq!(
+        places,
+        [
+            (5, "spec.ports[0]"),
+            (20, "spec.rules[0].http.paths[0].backend.service.port"),
+            (21, "spec.rules[0].http.paths[1].backend.service.port"),
+            (23, "spec.rules[0].http.paths[3].backend.service.port"),
+        ]
+    );
+}

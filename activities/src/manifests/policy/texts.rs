@@ -1,0 +1,63 @@
+//! Where Kubernetes takes texts only: a number or a boolean there is a pair of quotes forgotten.
+//!
+//! The API server refuses these too, but it names neither file nor line, and only the first.
+
+use serde_json::Value;
+
+use super::{Report, pods};
+use crate::manifests::template::child;
+
+/// The rules about fields that must be texts.
+pub(super) fn check(report: &mut Report<'_>) {
+    check_map(report, "metadata", "labels");
+    check_map(report, "metadata", "annotations");
+    match report.object.kind() {
+        "ConfigMap" => check_map(report, "", "data"),
+        "Secret" => {
+            check_map(report, "", "data");
+            check_map(report, "", "stringData");
+        }
+        _ => {}
+    }
+    for (spec, path) in pods::specs(report.object) {
+        for (container, path) in pods::containers(spec, &path) {
+            check_container(report, container, &path);
+        }
+    }
+}
+
+fn check_map(report: &mut Report<'_>, parent: &str, field: &str) {
+    let document = &report.object.document;
+    let value =
+        if parent.is_empty() { document.get(field) } else { document.get(parent).and_then(|map| map.get(field)) };
+    let path = child(parent, field);
+    match value {
+        None | Some(Value::Null) => {}
+        Some(Value::Object(map)) => {
+            for (key, _) in map.iter().filter(|(_, value)| !is_text(value)) {
+                report.refuse(&child(&path, key), QUOTES);
+            }
+        }
+        Some(_) => report.refuse(&path, "must be a mapping of texts"),
+    }
+}
+
+fn check_container(report: &mut Report<'_>, container: &Value, path: &str) {
+    for field in ["command", "args"] {
+        for (index, _) in pods::items(container.get(field)).filter(|(_, value)| !is_text(value)) {
+            report.refuse(&format!("{path}.{field}[{index}]"), QUOTES);
+        }
+    }
+    for (index, variable) in pods::items(container.get("env")) {
+        if variable.get("value").is_some_and(|value| !is_text(value)) {
+            report.refuse(&format!("{path}.env[{index}].value"), QUOTES);
+        }
+    }
+}
+
+const QUOTES: &str = "must be a text: put it in quotes";
+
+/// A text, or nothing: Kubernetes takes `null` for an empty one.
+fn is_text(value: &Value) -> bool {
+    matches!(value, Value::String(_) | Value::Null)
+}

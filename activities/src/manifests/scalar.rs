@@ -1,0 +1,195 @@
+//! What a plain (unquoted) YAML scalar means: what it means to kubectl.
+//!
+//! kubectl reads YAML with `sigs.k8s.io/yaml`, whose resolver (`goyaml.v2/resolve.go`) is YAML 1.1 in its booleans
+//! (`yes`, `off`, even `y`), in its octal numbers (`0644` is 420: file modes are written so) and in `_` inside
+//! numbers. Manifests that work with kubectl must mean the same here, so this follows that resolver and not YAML 1.2.
+//! Two differences, both where kubectl changes what was written: a date stays the text it is (kubectl makes it a
+//! time stamp), and a mapping's key is always its own text (to kubectl the key `on` is the key `true`).
+
+use serde_json::{Number, Value};
+
+/// The value of a plain scalar.
+///
+/// # Errors
+/// A number that JSON cannot hold: an infinity, or "not a number".
+pub(super) fn plain(text: &str) -> Result<Value, &'static str> {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => return Ok(Value::Null),
+        "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
+            return Ok(Value::Bool(true));
+        }
+        "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
+            return Ok(Value::Bool(false));
+        }
+        ".nan" | ".NaN" | ".NAN" => return Err("is not a number, which JSON cannot say"),
+        ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" | "-.inf" | "-.Inf" | "-.INF" => {
+            return Err("is infinite, which JSON cannot say");
+        }
+        _ => {}
+    }
+    if !text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.')) {
+        return Ok(Value::from(text));
+    }
+    Ok(number(text).map_or_else(|| Value::from(text), Value::Number))
+}
+
+/// The value of a scalar with one of YAML's own tags, as `!!str 123`.
+///
+/// # Errors
+/// The text is not of that type, or the tag is none that a manifest can use.
+pub(super) fn tagged(tag: &str, text: &str) -> Result<Value, String> {
+    if tag == "str" {
+        return Ok(Value::from(text));
+    }
+    let value = plain(text)?;
+    let fits = match tag {
+        "int" => value.is_i64() || value.is_u64(),
+        "float" => value.is_number(),
+        "bool" => value.is_boolean(),
+        "null" => value.is_null(),
+        _ => return Err(format!("the tag `!!{tag}` has no meaning in a manifest")),
+    };
+    if fits { Ok(value) } else { Err(format!("is not of the type `!!{tag}`")) }
+}
+
+fn number(text: &str) -> Option<Number> {
+    // Here the resolver leaves it to Go's `ParseFloat`, which takes `_` between digits only.
+    if text.starts_with('.') && text.contains('_') && !underscores_separate_digits(text) {
+        return None;
+    }
+    let digits = text.replace('_', "");
+    integer(&digits).or_else(|| float(&digits))
+}
+
+fn underscores_separate_digits(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let is_digit = |index: usize| bytes.get(index).is_some_and(u8::is_ascii_digit);
+    (0..bytes.len())
+        .filter(|index| bytes.get(*index) == Some(&b'_'))
+        .all(|index| index > 0 && is_digit(index - 1) && is_digit(index + 1))
+}
+
+/// As Go's `strconv.ParseInt(text, 0, 64)`, then `ParseUint`.
+fn integer(text: &str) -> Option<Number> {
+    let (negative, magnitude) = match text.as_bytes().first()? {
+        b'-' => (true, &text[1..]),
+        b'+' => (false, &text[1..]),
+        _ => (false, text),
+    };
+    let lower = magnitude.to_ascii_lowercase();
+    let (radix, digits) = if let Some(hexadecimal) = lower.strip_prefix("0x") {
+        (16, hexadecimal)
+    } else if let Some(binary) = lower.strip_prefix("0b") {
+        (2, binary)
+    } else if let Some(octal) = lower.strip_prefix("0o") {
+        (8, octal)
+    } else if lower.len() > 1 && lower.starts_with('0') {
+        (8, &lower[1..])
+    } else {
+        (10, lower.as_str())
+    };
+    // Rust's parser would take a second sign, Go's does not.
+    if !digits.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+        return None;
+    }
+    let magnitude = i128::from(u64::from_str_radix(digits, radix).ok()?);
+    let value = if negative { -magnitude } else { magnitude };
+    i64::try_from(value).map(Number::from).or_else(|_| u64::try_from(value).map(Number::from)).ok()
+}
+
+/// As `^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`. A float without a fraction is written as an integer, as
+/// Go's JSON encoder does: a field of type integer accepts `1e3` from kubectl.
+fn float(text: &str) -> Option<Number> {
+    /// Up to here every integer is a float exactly.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent)),
+        None => (unsigned, None),
+    };
+    let all_digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    let (whole, fraction) = match mantissa.split_once('.') {
+        Some((whole, fraction)) => (whole, Some(fraction)),
+        None => (mantissa, None),
+    };
+    let digits = all_digits(whole)
+        && fraction.is_none_or(all_digits)
+        && !(whole.is_empty() && fraction.is_none_or(str::is_empty));
+    let exponent_fits = exponent.is_none_or(|exponent| {
+        let exponent = exponent.strip_prefix(['-', '+']).unwrap_or(exponent);
+        !exponent.is_empty() && all_digits(exponent)
+    });
+    if !digits || !exponent_fits {
+        return None;
+    }
+    let value: f64 = text.parse().ok().filter(|value: &f64| value.is_finite())?;
+    if value.fract() == 0.0 && value.abs() <= EXACT {
+        // The cast is exact: an integer within i64.
+        return Some(Number::from(value as i64));
+    }
+    Number::from_f64(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_plain_scalar_means_what_it_means_to_kubectl() {
+        for (text, expected) in [
+            ("", json!(null)),
+            ("~", json!(null)),
+            ("null", json!(null)),
+            ("true", json!(true)),
+            ("yes", json!(true)),
+            ("y", json!(true)),
+            ("On", json!(true)),
+            ("no", json!(false)),
+            ("OFF", json!(false)),
+            ("yEs", json!("yEs")),
+            ("0", json!(0)),
+            ("-0", json!(0)),
+            ("8080", json!(8080)),
+            ("+5", json!(5)),
+            ("0644", json!(420)),
+            ("0o644", json!(420)),
+            ("0x1F", json!(31)),
+            ("-0b11", json!(-3)),
+            ("1_000", json!(1000)),
+            ("08", json!(8)),
+            ("1e3", json!(1000)),
+            ("1.0", json!(1)),
+            ("1.", json!(1)),
+            (".5", json!(0.5)),
+            ("-1.25", json!(-1.25)),
+            ("18446744073709551615", json!(18_446_744_073_709_551_615_u64)),
+            ("0x-1", json!("0x-1")),
+            ("+-5", json!("+-5")),
+            ("1e999", json!("1e999")),
+            ("500m", json!("500m")),
+            ("1.2.3", json!("1.2.3")),
+            ("80:80", json!("80:80")),
+            ("2024-01-02", json!("2024-01-02")),
+            (".", json!(".")),
+            ("-", json!("-")),
+            ("_1", json!("_1")),
+            ("._1", json!("._1")),
+            (".1_5", json!(0.15)),
+            ("$KUBE_NS", json!("$KUBE_NS")),
+        ] {
+            assert_eq!(plain(text), Ok(expected), "{text}");
+        }
+        assert!(plain(".inf").is_err());
+        assert!(plain(".NaN").is_err());
+    }
+
+    #[test]
+    fn a_tag_says_the_type_and_must_fit() {
+        assert_eq!(tagged("str", "123"), Ok(json!("123")));
+        assert_eq!(tagged("int", "123"), Ok(json!(123)));
+        assert!(tagged("int", "web").is_err());
+        assert!(tagged("binary", "AAAA").is_err());
+    }
+}

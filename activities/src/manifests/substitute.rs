@@ -1,0 +1,129 @@
+//! Which `$NAME` in a text is berth's to replace: the declared names, and no other.
+
+use std::ops::Range;
+
+use super::variables::{Variables, is_claim};
+
+/// A reference in a text: `$NAME` or `${NAME}`, with `NAME` as envsubst has it (letters, digits and `_`, no digit first).
+struct Reference<'a> {
+    range: Range<usize>,
+    name: &'a str,
+}
+
+/// A text after substitution.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Substituted {
+    /// The text. What was not declared stands in it as it was written.
+    pub(super) text: String,
+    /// Whether anything was replaced.
+    pub(super) changed: bool,
+    /// The names that nobody declares, in order.
+    pub(super) undeclared: Vec<String>,
+    /// The names in it whose values are what somebody outside says of themselves.
+    pub(super) claims: Vec<String>,
+}
+
+/// Replaces the declared names. What a value brings in is not looked at again.
+pub(super) fn substitute(text: &str, variables: &Variables) -> Substituted {
+    let mut out = Substituted { text: String::new(), changed: false, undeclared: Vec::new(), claims: Vec::new() };
+    let mut rest = text;
+    while let Some(reference) = next_reference(rest) {
+        let (before, written) = (&rest[..reference.range.start], &rest[reference.range.clone()]);
+        out.text.push_str(before);
+        match variables.get(reference.name) {
+            Some(value) => {
+                out.text.push_str(value);
+                out.changed = true;
+                if is_claim(reference.name) {
+                    out.claims.push(reference.name.to_owned());
+                }
+            }
+            None => {
+                out.text.push_str(written);
+                out.undeclared.push(reference.name.to_owned());
+            }
+        }
+        rest = &rest[reference.range.end..];
+    }
+    out.text.push_str(rest);
+    out
+}
+
+/// The name, if the text is one reference and nothing else.
+pub(super) fn sole_reference(text: &str) -> Option<&str> {
+    next_reference(text).filter(|reference| reference.range == (0..text.len())).map(|reference| reference.name)
+}
+
+fn next_reference(text: &str) -> Option<Reference<'_>> {
+    for (start, _) in text.match_indices('$') {
+        let after = &text[start + 1..];
+        let (name, end) = match after.strip_prefix('{') {
+            Some(braced) => {
+                let name = name(braced);
+                if !braced[name.len()..].starts_with('}') {
+                    continue;
+                }
+                (name, start + name.len() + 3)
+            }
+            None => {
+                let name = name(after);
+                (name, start + name.len() + 1)
+            }
+        };
+        if !name.is_empty() {
+            return Some(Reference { range: start..end, name });
+        }
+    }
+    None
+}
+
+/// The name at the beginning of a text; empty if there is none.
+fn name(text: &str) -> &str {
+    if text.starts_with(|c: char| c.is_ascii_digit()) {
+        return "";
+    }
+    let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len());
+    &text[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifests::examples;
+
+    #[test]
+    fn only_declared_names_are_replaced() {
+        let variables = Variables::new(examples::preview());
+        for (text, expected) in [
+            ("$KUBE_NS", "pr-123"),
+            ("${KUBE_NS}-x", "pr-123-x"),
+            ("a$KUBE_NS.b", "apr-123.b"),
+            ("$$KUBE_NS", "$pr-123"),
+            ("$HOME and ${HOME}", "$HOME and ${HOME}"),
+            ("${KUBE_NS", "${KUBE_NS"),
+            ("${KUBE_NS:-x}", "${KUBE_NS:-x}"),
+            ("$(KUBE_NS)", "$(KUBE_NS)"),
+            ("$1 $? $", "$1 $? $"),
+            ("${}", "${}"),
+            ("ü$KUBE_NSü", "üpr-123ü"),
+        ] {
+            assert_eq!(substitute(text, &variables).text, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_not_substituted_again() {
+        let mut input = examples::preview();
+        input.author = "$KUBE_NS ${GITHUB_SHA}".to_owned();
+        let substituted = substitute("$GITHUB_ACTOR", &Variables::new(input));
+        assert_eq!(substituted.text, "$KUBE_NS ${GITHUB_SHA}");
+    }
+
+    #[test]
+    fn a_name_alone_is_told_from_a_name_in_a_text() {
+        assert_eq!(sole_reference("$PR_NUMBER"), Some("PR_NUMBER"));
+        assert_eq!(sole_reference("${PR_NUMBER}"), Some("PR_NUMBER"));
+        assert_eq!(sole_reference("$PR_NUMBER$PR_NUMBER"), None);
+        assert_eq!(sole_reference(" $PR_NUMBER"), None);
+    }
+}

@@ -1,0 +1,240 @@
+//! What a document becomes: JSON, with berth's variables replaced inside its texts and nowhere else.
+//!
+//! Substitution happens after parsing, so a value is always the text of one scalar: it can hold quotes, line ends or
+//! `<<: *x` and never change the structure. It is a string whatever it looks like (a commit of digits alone stays one), but for the two
+//! numbers, `KUBE_DEPLOY_ID` and `PR_NUMBER`, where the scalar is plain and nothing else.
+
+use std::{collections::HashMap, rc::Rc, sync::Arc};
+
+use serde_json::{Map, Value};
+
+use super::{
+    finding::{Finding, Severity},
+    scalar,
+    substitute::{sole_reference, substitute},
+    variables::Variables,
+    yaml::{self, Kind, Node, NodeTag},
+};
+
+/// Bytes of text plus nodes that a file may come to, its aliases and variables expanded. etcd takes no object over
+/// 1.5 MiB, so nothing that could be applied is near it; an alias bomb passes it at once.
+const MAX_EXPANDED: usize = 8 * 1024 * 1024;
+
+/// Where each field of a document was written.
+pub(crate) type Lines = HashMap<String, (usize, usize)>;
+
+/// A document after substitution.
+#[derive(Clone, Debug)]
+pub(crate) struct Document {
+    pub(crate) line: usize,
+    pub(crate) value: Value,
+    pub(crate) lines: Arc<Lines>,
+}
+
+/// Every document of a file; empty ones are left out. `None` for the variables: nothing is replaced or missed.
+pub(crate) fn documents(file: &str, text: &str, variables: Option<&Variables>) -> (Vec<Document>, Vec<Finding>) {
+    let (nodes, problems) = yaml::documents(text);
+    let mut findings: Vec<_> = problems
+        .into_iter()
+        .map(|problem| {
+            let message = format!("is not YAML: {}", problem.message);
+            Finding::error(file, problem.line, message).column(problem.column)
+        })
+        .collect();
+    let mut budget = MAX_EXPANDED;
+    let mut documents = Vec::new();
+    for node in nodes {
+        let mut expansion = Expansion { file, variables, budget, lines: Lines::new(), findings: Vec::new() };
+        let value = expansion.value(&node, "", false);
+        budget = expansion.budget;
+        findings.append(&mut expansion.findings);
+        match value {
+            Ok(Value::Null) => {}
+            Ok(value) => {
+                documents.push(Document { line: node.line, value, lines: Arc::new(expansion.lines) });
+            }
+            Err(TooLarge) => {
+                let message = format!("is more than {MAX_EXPANDED} bytes with its aliases expanded");
+                findings.push(Finding::error(file, node.line, message));
+                break;
+            }
+        }
+    }
+    (documents, findings)
+}
+
+/// A field's path, for people: `spec.containers[0].image`, `metadata.annotations[example.com/owner]`.
+pub(crate) fn child(path: &str, key: &str) -> String {
+    if key.is_empty() || key.contains(['.', '/', '[', ']', ' ']) {
+        format!("{path}[{key}]")
+    } else if path.is_empty() {
+        key.to_owned()
+    } else {
+        format!("{path}.{key}")
+    }
+}
+
+struct TooLarge;
+
+struct Expansion<'a> {
+    file: &'a str,
+    variables: Option<&'a Variables>,
+    budget: usize,
+    lines: Lines,
+    findings: Vec<Finding>,
+}
+
+impl Expansion<'_> {
+    /// The recursion is bounded by the depth that `yaml` allows.
+    fn value(&mut self, node: &Node, path: &str, shell: bool) -> Result<Value, TooLarge> {
+        self.spend(1 + path.len())?;
+        self.lines.entry(path.to_owned()).or_insert((node.line, node.column));
+        match &node.kind {
+            Kind::Scalar { text, plain } => self.scalar(node, text, *plain, path, shell),
+            Kind::Sequence(items) => {
+                self.check_tag(node, "seq", path);
+                let mut values = Vec::with_capacity(items.len());
+                for (index, item) in items.iter().enumerate() {
+                    values.push(self.value(item, &format!("{path}[{index}]"), shell)?);
+                }
+                Ok(Value::Array(values))
+            }
+            Kind::Mapping(pairs) => {
+                self.check_tag(node, "map", path);
+                self.mapping(pairs, path, shell).map(Value::Object)
+            }
+        }
+    }
+
+    fn scalar(&mut self, node: &Node, text: &str, plain: bool, path: &str, shell: bool) -> Result<Value, TooLarge> {
+        if plain
+            && node.tag.is_none()
+            && let Some(number) = self.number(text)
+        {
+            return Ok(Value::from(number));
+        }
+        let (text, changed) = self.text(node, text, path, shell)?;
+        let value = match &node.tag {
+            None if plain && !changed => scalar::plain(&text).map_err(ToOwned::to_owned),
+            None => return Ok(Value::String(text)),
+            Some(NodeTag::Core(tag)) => scalar::tagged(tag, &text),
+            Some(NodeTag::Other(tag)) => Err(format!("the tag `{tag}` has no meaning in a manifest")),
+        };
+        Ok(value.unwrap_or_else(|message| {
+            self.find(Severity::Error, node, path, message);
+            Value::String(text)
+        }))
+    }
+
+    fn number(&self, text: &str) -> Option<u64> {
+        self.variables?.number(sole_reference(text)?)
+    }
+
+    /// A text with its variables replaced, and whether there were any.
+    fn text(&mut self, node: &Node, text: &str, path: &str, shell: bool) -> Result<(String, bool), TooLarge> {
+        let Some(variables) = self.variables else {
+            self.spend(text.len())?;
+            return Ok((text.to_owned(), false));
+        };
+        let substituted = substitute(text, variables);
+        self.spend(substituted.text.len())?;
+        if shell {
+            for name in substituted.claims.iter().filter(|name| !variables.is_plain(name)) {
+                let message = format!(
+                    "the value of `${name}` is a claim from outside, and a shell could take it for a command: give \
+                     it to the container as a variable of its environment"
+                );
+                self.find(Severity::Error, node, path, message);
+            }
+        }
+        for name in &substituted.undeclared {
+            if let Some(message) = variables.unknown(name) {
+                // A shell script may well have a variable of its own that begins so.
+                let severity = if shell { Severity::Warning } else { Severity::Error };
+                self.find(severity, node, path, message);
+            }
+        }
+        Ok((substituted.text, substituted.changed))
+    }
+
+    fn mapping(
+        &mut self,
+        pairs: &[(Rc<Node>, Rc<Node>)],
+        path: &str,
+        shell: bool,
+    ) -> Result<Map<String, Value>, TooLarge> {
+        let mut map = Map::new();
+        let mut merged = Vec::new();
+        for (key, value) in pairs {
+            let Kind::Scalar { text, plain } = &key.kind else {
+                self.find(Severity::Error, key, path, "a key must be a text".to_owned());
+                continue;
+            };
+            // Decided on what is written: a variable whose value is `<<` is a key like any other.
+            if *plain && text == "<<" {
+                merged.push(value);
+                continue;
+            }
+            let (key_text, _) = self.text(key, text, path, shell)?;
+            let path = child(path, &key_text);
+            // The line of a field is the line of its key, where the eye looks for it.
+            self.lines.entry(path.clone()).or_insert((key.line, key.column));
+            let value = self.value(value, &path, shell || matches!(key_text.as_str(), "command" | "args"))?;
+            if map.insert(key_text, value).is_some() {
+                self.find(Severity::Error, key, &path, "is there twice".to_owned());
+            }
+        }
+        for value in merged {
+            self.merge(value, path, shell, &mut map)?;
+        }
+        Ok(map)
+    }
+
+    /// YAML's merge key: what is written out wins over what is merged, an earlier source over a later.
+    fn merge(&mut self, node: &Node, path: &str, shell: bool, into: &mut Map<String, Value>) -> Result<(), TooLarge> {
+        let sources = match &node.kind {
+            Kind::Mapping(pairs) => vec![pairs],
+            Kind::Sequence(items) => items
+                .iter()
+                .filter_map(|item| match &item.kind {
+                    Kind::Mapping(pairs) => Some(pairs),
+                    _ => None,
+                })
+                .collect(),
+            Kind::Scalar { .. } => Vec::new(),
+        };
+        let expected = if let Kind::Sequence(items) = &node.kind { items.len() } else { 1 };
+        if sources.len() != expected {
+            self.find(Severity::Error, node, path, "`<<` takes a mapping, or a list of them".to_owned());
+        }
+        for pairs in sources {
+            for (key, value) in self.mapping(pairs, path, shell)? {
+                into.entry(key).or_insert(value);
+            }
+        }
+        Ok(())
+    }
+
+    fn check_tag(&mut self, node: &Node, expected: &str, path: &str) {
+        match &node.tag {
+            None => {}
+            Some(NodeTag::Core(tag)) if tag == expected => {}
+            Some(NodeTag::Core(tag)) => {
+                self.find(Severity::Error, node, path, format!("is not of the type `!!{tag}`"));
+            }
+            Some(NodeTag::Other(tag)) => {
+                let message = format!("the tag `{tag}` has no meaning in a manifest");
+                self.find(Severity::Error, node, path, message);
+            }
+        }
+    }
+
+    fn find(&mut self, severity: Severity, node: &Node, path: &str, message: String) {
+        self.findings.push(Finding::new(severity, self.file, node.line, message).field(path));
+    }
+
+    fn spend(&mut self, amount: usize) -> Result<(), TooLarge> {
+        self.budget = self.budget.checked_sub(amount).ok_or(TooLarge)?;
+        Ok(())
+    }
+}

