@@ -1,0 +1,163 @@
+//! The activities themselves: each is one call of a function that has no Temporal in it.
+
+use std::{path::PathBuf, sync::Arc};
+
+use berth_workflows::activity_definitions::{
+    self as definitions, Applied, ApplyInput, AwaitInput, CheckGatesInput, DeleteInput, GatesChecked, LeakReport,
+    LoadAppInput, LoadedApp, NamespaceReady, Outcome, PruneInput, Pruned, SyncedSecrets,
+};
+use berth_workflows::environment::Environment;
+use kube::Client;
+use temporalio_macros::activities;
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
+
+use crate::{
+    app::App,
+    apply,
+    failure::Failure,
+    gates,
+    heartbeat::heartbeating,
+    load, namespace, prune, rollout,
+    secrets::{self, Secrets},
+    stored_release::StoredRelease,
+    teardown,
+};
+
+/// What the worker is told at its start.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The folder with the app files.
+    pub apps: PathBuf,
+    /// The namespace that berth itself lives in: tokens, pull secrets and caches are there.
+    pub berth_namespace: String,
+    /// The worker's service account in that namespace: environments bind their role to it.
+    pub service_account: String,
+    /// Which installation of berth this is, where several share a cluster: the label `berth.dev/installation`.
+    pub installation: String,
+    /// The namespace of the ingress controller: the only one that may send traffic into environments.
+    pub ingress_namespace: String,
+    /// `http` or `https`: how environments are reached.
+    pub scheme: String,
+}
+
+/// Everything that activities share.
+pub struct Activities {
+    pub client: Client,
+    pub settings: Settings,
+    pub secrets: Secrets,
+}
+
+impl Activities {
+    /// The app, read off the async threads: it is files.
+    async fn app(&self, name: &str) -> Result<App, Failure> {
+        let (settings, name) = (self.settings.clone(), name.to_owned());
+        blocking(move || load::find_app(&settings, &name)).await
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {
+    use berth_workflows::verdict::FailureType;
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|e| Err(Failure::transient(FailureType::UnknownApp, format!("reading the app: {e}"))))
+}
+
+#[activities]
+impl Activities {
+    /// See [`load::load_app`].
+    #[activity(definition = definitions::LoadApp)]
+    pub async fn load_app(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        load: LoadAppInput,
+    ) -> Result<LoadedApp, ActivityError> {
+        heartbeating(&ctx, async |_| {
+            let settings = self.settings.clone();
+            blocking(move || load::load_app(&settings, &load)).await
+        })
+        .await
+    }
+
+    /// See [`namespace::ensure_namespace`].
+    #[activity(definition = definitions::EnsureNamespace)]
+    pub async fn ensure_namespace(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        environment: Environment,
+    ) -> Result<NamespaceReady, ActivityError> {
+        heartbeating(&ctx, async |progress| {
+            let app = self.app(&environment.app).await?;
+            namespace::ensure_namespace(&self.client, &self.settings, &app, &environment, progress).await
+        })
+        .await
+    }
+
+    /// See [`secrets::sync_secrets`].
+    #[activity(definition = definitions::SyncSecrets)]
+    pub async fn sync_secrets(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        environment: Environment,
+    ) -> Result<SyncedSecrets, ActivityError> {
+        heartbeating(&ctx, async |progress| {
+            let app = self.app(&environment.app).await?;
+            secrets::sync_secrets(&self.client, &self.settings, &self.secrets, &app, &environment, progress).await
+        })
+        .await
+    }
+
+    /// See [`apply::apply_manifests`].
+    #[activity(definition = definitions::ApplyManifests)]
+    pub async fn apply_manifests(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        input: ApplyInput,
+    ) -> Result<Applied, ActivityError> {
+        heartbeating(&ctx, async |progress| {
+            let app = self.app(&input.deploy.environment.app).await?;
+            apply::apply_manifests(&self.client, &self.settings, &app, &input, progress).await
+        })
+        .await
+    }
+
+    /// See [`rollout::await_rollout`].
+    #[activity(definition = definitions::AwaitRollout)]
+    pub async fn await_rollout(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        wait: AwaitInput,
+    ) -> Result<Outcome, ActivityError> {
+        heartbeating(&ctx, async |progress| rollout::await_rollout(&self.client, progress, wait).await).await
+    }
+
+    /// See [`gates::check_gates`].
+    #[activity(definition = definitions::CheckGates)]
+    pub async fn check_gates(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        check: CheckGatesInput,
+    ) -> Result<GatesChecked, ActivityError> {
+        heartbeating(&ctx, async |progress| {
+            let namespace = &check.environment.namespace;
+            let release = StoredRelease::load(&self.client, namespace, &check.stored_release).await?;
+            gates::check(&self.client, progress, check, &release.gates).await
+        })
+        .await
+    }
+
+    /// See [`prune::prune`].
+    #[activity(definition = definitions::Prune)]
+    pub async fn prune(self: Arc<Self>, ctx: ActivityContext, input: PruneInput) -> Result<Pruned, ActivityError> {
+        heartbeating(&ctx, async |progress| prune::prune(&self.client, &self.settings, &input, progress).await).await
+    }
+
+    /// See [`teardown::delete_environment`].
+    #[activity(definition = definitions::DeleteEnvironment)]
+    pub async fn delete_environment(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        input: DeleteInput,
+    ) -> Result<LeakReport, ActivityError> {
+        heartbeating(&ctx, async |progress| teardown::delete_environment(&self.client, &input, progress).await).await
+    }
+}

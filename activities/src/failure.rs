@@ -1,0 +1,132 @@
+//! How an activity fails: for good, with a failure type and words for a person, or for now, to be retried.
+
+use std::time::Duration;
+
+use berth_workflows::verdict::{FailureType, Verdict};
+use temporalio_sdk::{ApplicationFailure, activities::ActivityError};
+
+/// An activity's failure.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Trying again would change nothing.
+    #[error("{}", .0.headline())]
+    Permanent(Box<Verdict>),
+    /// May pass by itself: the retry policy decides how long it is tried.
+    #[error("{message}")]
+    Transient {
+        failure: FailureType,
+        message: String,
+        /// When the other side said to come back.
+        retry_after: Option<Duration>,
+        #[source]
+        source: Option<anyhow::Error>,
+    },
+}
+
+impl Failure {
+    /// A failure that no retry can mend.
+    pub fn permanent(failure: FailureType, message: impl Into<String>) -> Self {
+        Self::from(Verdict::new(failure, message))
+    }
+
+    /// A failure that may pass.
+    pub fn transient(failure: FailureType, message: impl Into<String>) -> Self {
+        Self::Transient { failure, message: message.into(), retry_after: None, source: None }
+    }
+
+    /// What the API server's answer to doing `what` means.
+    ///
+    /// 400, 405, 413 and 422 say that the request itself is wrong. 401 and 403 can pass: a fresh namespace answers 403
+    /// until its quota has a status, its default service account exists and the role binding has reached the
+    /// authorizer's cache, so they are retried within the step's bound. Everything else is a matter of time.
+    pub fn kubernetes(what: impl Into<String>, error: kube::Error) -> Self {
+        let what = what.into();
+        match &error {
+            kube::Error::Api(status) => {
+                let message = format!("{what}: {}", status.message);
+                match status.code {
+                    400 | 405 | 413 | 422 => Self::permanent(refusal(&status.message), message),
+                    403 if is_final_refusal(&status.message) => Self::permanent(refusal(&status.message), message),
+                    _ => Self::transient(refusal(&status.message), message),
+                }
+            }
+            _ => Self::Transient {
+                failure: FailureType::KubernetesDenied,
+                message: format!("{what}: the Kubernetes API did not answer: {error}"),
+                retry_after: None,
+                source: Some(error.into()),
+            },
+        }
+    }
+}
+
+/// An admission policy's or webhook's refusal is a decision, not a state of a namespace that is still being set up.
+fn is_final_refusal(message: &str) -> bool {
+    message.contains("admission webhook") || message.contains("ValidatingAdmissionPolicy")
+}
+
+fn refusal(message: &str) -> FailureType {
+    if message.contains("field is immutable") || message.contains("may not change once set") {
+        FailureType::FieldImmutable
+    } else if message.contains("exceeded quota") || message.contains("failed quota") {
+        FailureType::QuotaExceeded
+    } else if is_final_refusal(message) {
+        FailureType::AdmissionDenied
+    } else {
+        FailureType::KubernetesDenied
+    }
+}
+
+impl From<Verdict> for Failure {
+    fn from(verdict: Verdict) -> Self {
+        Self::Permanent(Box::new(verdict.bounded()))
+    }
+}
+
+impl Failure {
+    /// The error that Temporal sees. Not a `From`: the SDK has one for every error, which would lose the type.
+    pub fn into_activity_error(self) -> ActivityError {
+        let (kind, non_retryable, retry_after) = match &self {
+            Self::Permanent(verdict) => (verdict.failure, true, None),
+            Self::Transient { failure, retry_after, .. } => (*failure, false, *retry_after),
+        };
+        let text = self.to_string();
+        ApplicationFailure::builder(anyhow::anyhow!(text))
+            .type_name(kind.name().to_owned())
+            .non_retryable(non_retryable) // Permanent only: see its doc.
+            .maybe_next_retry_delay(retry_after)
+            .build()
+            .into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn api(code: u16, message: &str) -> Failure {
+        let status = kube::core::Status { code, message: message.into(), ..Default::default() };
+        Failure::kubernetes("applying Deployment/web", kube::Error::Api(Box::new(status)))
+    }
+
+    #[test]
+    fn an_invalid_object_is_final_and_a_conflict_or_an_outage_is_not() {
+        for (code, permanent) in
+            [(422, true), (400, true), (403, false), (404, false), (409, false), (429, false), (500, false)]
+        {
+            assert_eq!(matches!(api(code, "no"), Failure::Permanent(_)), permanent, "{code}");
+        }
+    }
+
+    #[test]
+    fn an_immutable_field_and_an_admission_refusal_are_told_apart() {
+        let type_of = |failure| match failure {
+            Failure::Permanent(verdict) => verdict.failure,
+            Failure::Transient { failure, .. } => failure,
+        };
+        let immutable = "Deployment.apps \"web\" is invalid: spec.selector: Invalid value: …: field is immutable";
+        assert_eq!(type_of(api(422, immutable)), FailureType::FieldImmutable);
+        let webhook = "admission webhook \"policy.example.com\" denied the request: no";
+        assert!(matches!(api(403, webhook), Failure::Permanent(v) if v.failure == FailureType::AdmissionDenied));
+    }
+}

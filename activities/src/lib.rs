@@ -1,0 +1,25 @@
+//! What berth does to the world: Kubernetes, Doppler, gates.
+//!
+//! Every activity here is idempotent (a second try changes nothing), heartbeats while it lasts, obeys cancellation,
+//! and tells "not yet" (an error, retried) from "never" (a typed failure, or a verdict as its result).
+
+mod activities;
+pub mod app;
+pub mod apply;
+pub mod doppler;
+pub mod failure;
+#[cfg(test)]
+mod fake_api_server;
+pub mod gates;
+pub mod heartbeat;
+pub mod labels;
+pub mod load;
+pub mod manifests;
+pub mod namespace;
+pub mod prune;
+pub mod rollout;
+pub mod secrets;
+pub mod stored_release;
+pub mod teardown;
+
+pub use activities::{Activities, Settings};

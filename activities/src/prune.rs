@@ -1,0 +1,158 @@
+//! Removing what the last release had and this one has not. Only after the gates: until then the old pods may need it.
+
+use std::collections::BTreeSet;
+
+use futures::future::try_join_all;
+use k8s_openapi::api::core::v1::Secret;
+use kube::{
+    Api, Client, ResourceExt,
+    api::{DeleteParams, ListParams, Preconditions, PropagationPolicy},
+    core::ObjectMeta,
+};
+
+use berth_workflows::{
+    activity_definitions::{PruneInput, Pruned},
+    environment::{ClusterObject, Environment},
+};
+
+use crate::{
+    Settings,
+    apply::{api, group_kind, kinds_of_parent, write_parent},
+    failure::Failure,
+    heartbeat::Progress,
+    labels,
+    manifests::{Identity, KINDS, Kind, Object, Stamp},
+    stored_release::StoredRelease,
+};
+
+/// Removes members of the environment's set that the release does not have, and stored releases and secrets that
+/// neither it nor those to be kept need.
+///
+/// Idempotent: what is gone is not listed again.
+pub async fn prune(
+    client: &Client,
+    settings: &Settings,
+    prune: &PruneInput,
+    progress: &Progress,
+) -> Result<Pruned, Failure> {
+    let environment = &prune.environment;
+    let release = StoredRelease::load(client, &environment.namespace, &prune.stored_release).await?;
+    progress.say("looking for what the release does not have");
+    let mut removed = prune_members(client, environment, &release).await?;
+    removed.extend(prune_contents(client, prune).await?);
+    let kinds =
+        release.objects.iter().filter_map(|document| group_kind(&Object::new("", 0, document.clone()))).collect();
+    let stamp = Stamp {
+        app: environment.app.clone(),
+        workflow: environment.workflow_id.clone(),
+        installation: settings.installation.clone(),
+        commit: release.commit.clone(),
+        applyset: None,
+    };
+    write_parent(client, environment, &stamp, &kinds).await?;
+    Ok(Pruned { removed, cluster_objects: cluster_objects(&release) })
+}
+
+/// The objects outside every namespace that a release has.
+fn cluster_objects(release: &StoredRelease) -> Vec<ClusterObject> {
+    let objects = release.objects.iter().map(|document| Object::new("", 0, document.clone()));
+    objects
+        .filter(|object| !object.namespaced())
+        .map(|object| ClusterObject {
+            api_version: object.api_version().to_owned(),
+            kind: object.kind().to_owned(),
+            name: object.name().to_owned(),
+        })
+        .collect()
+}
+
+async fn prune_members(
+    client: &Client,
+    environment: &Environment,
+    release: &StoredRelease,
+) -> Result<Vec<String>, Failure> {
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), &environment.namespace);
+    let what = format!("reading Secret/{}", labels::APPLYSET_PARENT);
+    let parent = secrets.get_opt(labels::APPLYSET_PARENT).await.map_err(|e| Failure::kubernetes(what, e))?;
+    let group_kinds = parent.map(|parent| kinds_of_parent(&parent)).unwrap_or_default();
+    let members: BTreeSet<Identity> = release.identities();
+    let kinds = KINDS.iter().filter(|kind| group_kinds.contains(&name_of(kind)));
+    let removed = try_join_all(kinds.map(|kind| prune_kind(client, environment, kind, &members))).await?;
+    Ok(removed.into_iter().flatten().collect())
+}
+
+fn name_of(kind: &Kind) -> String {
+    if kind.group.is_empty() { kind.kind.to_owned() } else { format!("{}.{}", kind.kind, kind.group) }
+}
+
+async fn prune_kind(
+    client: &Client,
+    environment: &Environment,
+    kind: &Kind,
+    members: &BTreeSet<Identity>,
+) -> Result<Vec<String>, Failure> {
+    let api = api(client, &kind.api_resource(), kind.namespaced, &environment.namespace);
+    let selector = format!("{}={}", labels::APPLYSET_PART_OF, labels::applyset_id(&environment.namespace));
+    let listed = api
+        .list_metadata(&ListParams::default().labels(&selector))
+        .await
+        .map_err(|e| Failure::kubernetes(format!("listing {}", kind.plural), e))?;
+    let mut removed = Vec::new();
+    for object in listed.items {
+        let is_member = members.iter().any(|member| {
+            // A kind may have been written in another version: it is the same object.
+            member.kind == kind.kind && member.name == object.name_any()
+        });
+        if is_member || object.metadata.deletion_timestamp.is_some() {
+            continue;
+        }
+        delete(&api, &object.metadata, kind.kind).await?;
+        removed.push(format!("{}/{}", kind.kind, object.name_any()));
+    }
+    Ok(removed)
+}
+
+/// Stored releases that are not to be kept, and secrets that no kept release runs with.
+async fn prune_contents(client: &Client, prune: &PruneInput) -> Result<Vec<String>, Failure> {
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), &prune.environment.namespace);
+    let listed = secrets
+        .list_metadata(&ListParams::default().labels(labels::CONTENT))
+        .await
+        .map_err(|e| Failure::kubernetes("listing Secrets", e))?
+        .items;
+    let kept: BTreeSet<String> = prune.keep.iter().cloned().chain([prune.stored_release.clone()]).collect();
+    let needed: BTreeSet<String> = listed
+        .iter()
+        .filter(|secret| kept.contains(&secret.name_any()))
+        .filter_map(|release| release.annotations().get(labels::SECRET_OF_RELEASE).cloned())
+        .collect();
+    let mut removed = Vec::new();
+    for secret in listed {
+        let name = secret.name_any();
+        if !kept.contains(&name) && !needed.contains(&name) {
+            let metadata = Api::<Secret>::namespaced(client.clone(), &prune.environment.namespace);
+            delete(&metadata, &secret.metadata, "Secret").await?;
+            removed.push(format!("Secret/{name}"));
+        }
+    }
+    Ok(removed)
+}
+
+/// Deletes exactly the object that was looked at. Gone already is success.
+pub(crate) async fn delete<K>(api: &Api<K>, metadata: &ObjectMeta, kind: &str) -> Result<(), Failure>
+where
+    K: Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+{
+    let name = metadata.name.clone().unwrap_or_default();
+    let params = DeleteParams {
+        propagation_policy: Some(PropagationPolicy::Background),
+        preconditions: Some(Preconditions { uid: metadata.uid.clone(), ..Preconditions::default() }),
+        ..DeleteParams::default()
+    };
+    match api.delete(&name, &params).await {
+        Ok(_) => Ok(()),
+        // 409: what has this name now is another object.
+        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
+        Err(e) => Err(Failure::kubernetes(format!("deleting {kind}/{name}"), e)),
+    }
+}

@@ -1,0 +1,156 @@
+//! What is wrong with a workload that is not done, in one of three classes: permanent (nothing will change by
+//! itself), budgeted (may pass, is given so long), and no room (nobody's fault, with a deadline of its own).
+
+mod container;
+mod creation;
+mod image;
+
+use std::time::Duration;
+
+use berth_workflows::{activity_definitions::Workload, verdict::FailureType};
+use k8s_openapi::api::core::v1::{Pod, PodCondition};
+use kube::ResourceExt;
+
+pub(crate) use container::{last_end, statuses, waiting};
+
+use super::{
+    judge::Exits,
+    snapshot::{Snapshot, unix_ms},
+};
+
+/// A permanent cause is believed when it is still there at a second look: the kubelet and the controllers write some
+/// of these for a moment while caches fill.
+pub(crate) const SECOND_LOOK: Duration = Duration::from_secs(2);
+/// What may pass by itself: a registry that does not answer, a webhook that is being restarted.
+pub(crate) const PASSING: Duration = Duration::from_secs(60);
+
+/// When a cause that is still there becomes the verdict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// So long after it was first seen.
+    After(Duration),
+    /// As `After`, but while pods are ending, quota is coming free: the time that took counts double, because the
+    /// controller that was refused has doubled its pause meanwhile.
+    AfterQuotaSettles(Duration),
+    /// At that unix time in milliseconds.
+    At(u64),
+}
+
+/// Whose log tells about a cause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Log {
+    /// Nothing has run.
+    None,
+    /// The instance that runs, or the one that has just ended.
+    Current,
+    /// The instance before the one that runs.
+    Previous,
+}
+
+/// Why a workload is not done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cause {
+    pub(crate) failure: FailureType,
+    pub(crate) message: String,
+    /// `Deployment/web`.
+    pub(crate) workload: String,
+    pub(crate) pod: Option<String>,
+    pub(crate) container: Option<String>,
+    pub(crate) exit_code: Option<i32>,
+    pub(crate) log: Log,
+    pub(crate) due: Due,
+    /// What a person reads while it is still given time.
+    pub(crate) brief: String,
+}
+
+impl Cause {
+    pub(crate) fn new(failure: FailureType, workload: &Workload, message: impl Into<String>, due: Due) -> Self {
+        let message = message.into();
+        Self {
+            failure,
+            workload: name_of(workload),
+            pod: None,
+            container: None,
+            exit_code: None,
+            log: Log::None,
+            due,
+            brief: message.clone(),
+            message,
+        }
+    }
+
+    fn of_pod(mut self, pod: &Pod) -> Self {
+        self.pod = Some(pod.name_any());
+        self
+    }
+
+    fn in_container(mut self, container: &str) -> Self {
+        self.container = Some(container.to_owned());
+        self
+    }
+
+    fn briefly(mut self, brief: impl Into<String>) -> Self {
+        self.brief = brief.into();
+        self
+    }
+
+    /// What makes it the same cause at a second look: a replaced pod with the same trouble is the same trouble.
+    pub(crate) fn key(&self) -> (String, Option<String>, FailureType) {
+        (self.workload.clone(), self.container.clone(), self.failure)
+    }
+}
+
+/// `Deployment/web`.
+pub(crate) fn name_of(workload: &Workload) -> String {
+    format!("{}/{}", workload.kind, workload.name)
+}
+
+/// The bounds that a wait was given.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// Unix time in milliseconds at which the rollout began.
+    pub(crate) start_ms: u64,
+    /// Unix time in milliseconds at which waiting ends, waiting for a node with room aside.
+    pub(crate) deadline_ms: u64,
+    /// How long pods may wait for a node with room.
+    pub(crate) capacity_ms: u64,
+}
+
+/// Everything that keeps the workload from being done, the most telling first.
+pub(crate) fn causes(snapshot: &Snapshot, workload: &Workload, exits: &Exits, bounds: Bounds) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    for pod in snapshot.new_pods(workload) {
+        if pod.metadata.deletion_timestamp.is_some() {
+            continue;
+        }
+        match unscheduled(pod) {
+            Some(condition) => causes.push(no_room(workload, pod, condition, bounds)),
+            None => causes.extend(container::causes(snapshot, workload, pod, exits, bounds)),
+        }
+    }
+    causes.extend(creation::cause(snapshot, workload, bounds));
+    causes
+}
+
+/// The condition that says that the scheduler found no node for the pod.
+pub(crate) fn unscheduled(pod: &Pod) -> Option<&PodCondition> {
+    scheduled(pod)
+        .filter(|condition| condition.status == "False" && condition.reason.as_deref() == Some("Unschedulable"))
+}
+
+/// The condition that says whether the pod has a node.
+pub(crate) fn scheduled(pod: &Pod) -> Option<&PodCondition> {
+    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
+    conditions.iter().find(|condition| condition.type_ == "PodScheduled")
+}
+
+fn no_room(workload: &Workload, pod: &Pod, condition: &PodCondition, bounds: Bounds) -> Cause {
+    let message = condition.message.as_deref().unwrap_or("the scheduler gives no reason");
+    if message.contains("persistentvolumeclaim") && message.contains("not found") {
+        return Cause::new(FailureType::ConfigMissing, workload, message, Due::After(SECOND_LOOK)).of_pod(pod);
+    }
+    // A pod left from an earlier try at the same release waits anew with this one.
+    let since = condition.last_transition_time.as_ref().map_or(bounds.start_ms, unix_ms).max(bounds.start_ms);
+    let message = format!("no node has room: {message}");
+    Cause::new(FailureType::NoCapacity, workload, message, Due::At(since + bounds.capacity_ms)).of_pod(pod)
+}

@@ -1,0 +1,234 @@
+//! Containers that do not start, do not stay, or wait for something that does not exist.
+
+use std::time::Duration;
+
+use berth_workflows::{activity_definitions::Workload, verdict::FailureType};
+use k8s_openapi::api::core::v1::{Container, ContainerStateTerminated, ContainerStatus, Pod};
+
+use super::{Bounds, Cause, Due, Log, PASSING, SECOND_LOOK, image};
+use crate::rollout::{
+    judge::Exits,
+    snapshot::{Snapshot, unix_ms},
+};
+
+/// So many like restarts make a crash loop: one or two may be a database that is still coming up.
+const LIKE_RESTARTS: i32 = 3;
+/// A container that runs again after its third restart may be well now.
+const LAST_CHANCE: Duration = Duration::from_secs(10);
+
+/// One container of a pod with what is needed to judge it.
+struct Seen<'a> {
+    snapshot: &'a Snapshot,
+    workload: &'a Workload,
+    pod: &'a Pod,
+    status: &'a ContainerStatus,
+    /// Runs to its end before the others start. A sidecar is an init container that does not.
+    init: bool,
+    exits: &'a Exits,
+    bounds: Bounds,
+}
+
+/// What is wrong with the pod's containers, in the order in which they start.
+pub(super) fn causes(snapshot: &Snapshot, workload: &Workload, pod: &Pod, exits: &Exits, bounds: Bounds) -> Vec<Cause> {
+    let found: Vec<_> = statuses(pod)
+        .filter_map(|(status, init)| Seen { snapshot, workload, pod, status, init, exits, bounds }.cause())
+        .collect();
+    if found.is_empty() { missing_volume(snapshot, workload, pod).into_iter().collect() } else { found }
+}
+
+/// The pod's containers, init containers first, each with whether it has to end before the others start.
+pub(crate) fn statuses(pod: &Pod) -> impl Iterator<Item = (&ContainerStatus, bool)> {
+    let spec = pod.spec.as_ref();
+    let is_sidecar = move |name: &str| {
+        let init: &[Container] = spec.and_then(|spec| spec.init_containers.as_deref()).unwrap_or_default();
+        init.iter().any(|container| container.name == name && container.restart_policy.as_deref() == Some("Always"))
+    };
+    let status = pod.status.as_ref();
+    let init = status.and_then(|status| status.init_container_statuses.as_deref()).unwrap_or_default();
+    let main = status.and_then(|status| status.container_statuses.as_deref()).unwrap_or_default();
+    init.iter().map(move |status| (status, !is_sidecar(&status.name))).chain(main.iter().map(|status| (status, false)))
+}
+
+/// How the container last ended, if it ever did.
+pub(crate) fn last_end(status: &ContainerStatus) -> Option<&ContainerStateTerminated> {
+    [&status.state, &status.last_state].into_iter().find_map(|state| state.as_ref()?.terminated.as_ref())
+}
+
+/// Why the container waits, and what the kubelet says about it.
+pub(crate) fn waiting(status: &ContainerStatus) -> Option<(&str, &str)> {
+    let waiting = status.state.as_ref()?.waiting.as_ref()?;
+    Some((waiting.reason.as_deref().unwrap_or_default(), waiting.message.as_deref().unwrap_or_default()))
+}
+
+impl Seen<'_> {
+    fn cause(&self) -> Option<Cause> {
+        let (reason, message) = waiting(self.status).unwrap_or_default();
+        match reason {
+            "InvalidImageName" | "ErrImageNeverPull" => {
+                Some(self.new(FailureType::ImageUnavailable, message.to_owned(), SECOND_LOOK).briefly(reason))
+            }
+            "ErrImagePull"
+            | "ImagePullBackOff"
+            | "ImageInspectError"
+            | "RegistryUnavailable"
+            | "SignatureValidationFailed" => Some(self.no_image(reason, message)),
+            "CreateContainerConfigError" => Some(self.no_config(message)),
+            "CreateContainerError" => Some(self.not_created(message)),
+            _ => self.death(),
+        }
+    }
+
+    fn new(&self, failure: FailureType, message: String, patience: Duration) -> Cause {
+        Cause::new(failure, self.workload, message, Due::After(patience))
+            .of_pod(self.pod)
+            .in_container(&self.status.name)
+    }
+
+    fn spec(&self) -> Option<&Container> {
+        let spec = self.pod.spec.as_ref()?;
+        let containers = spec.init_containers.iter().flatten().chain(&spec.containers);
+        containers.into_iter().find(|container| container.name == self.status.name)
+    }
+
+    fn image(&self) -> &str {
+        self.spec().and_then(|container| container.image.as_deref()).unwrap_or(&self.status.image)
+    }
+
+    fn no_image(&self, reason: &str, message: &str) -> Cause {
+        let image = self.image();
+        let event = self.warnings("Failed").find(|message| message.starts_with("Failed to pull image"));
+        let message = event.filter(|_| !image::says_why(message, image)).unwrap_or(message);
+        let message = if message.is_empty() { format!("{reason}: {image}") } else { message.to_owned() };
+        let patience = image::patience(&message, image);
+        self.new(FailureType::ImageUnavailable, message, patience).briefly(reason)
+    }
+
+    /// One reason with three causes: read the message.
+    fn no_config(&self, message: &str) -> Cause {
+        let missing = message.contains("not found") || message.contains("couldn't find key");
+        let (failure, patience) = if message.contains("runAsNonRoot") {
+            (FailureType::PolicyDenied, SECOND_LOOK)
+        } else if missing {
+            (FailureType::ConfigMissing, SECOND_LOOK)
+        } else {
+            (FailureType::NotReady, PASSING) // such as a kubelet's cache that is not filled yet
+        };
+        self.new(failure, message.to_owned(), patience).briefly(message)
+    }
+
+    fn not_created(&self, message: &str) -> Cause {
+        let (failure, patience) = if message.contains("no command specified") {
+            (self.crash(), SECOND_LOOK)
+        } else {
+            (FailureType::NotReady, PASSING)
+        };
+        self.new(failure, format!("the container could not be created: {message}"), patience)
+    }
+
+    fn crash(&self) -> FailureType {
+        if self.init { FailureType::InitFailed } else { FailureType::CrashLoop }
+    }
+
+    /// A Job has its own budget of failures, which its owner chose; what cannot even be started will not change.
+    fn death(&self) -> Option<Cause> {
+        if self.status.ready {
+            return None;
+        }
+        let end = last_end(self.status);
+        let (reason, message) = waiting(self.status).unwrap_or_default();
+        let start_error = match end {
+            Some(end) if is_start_error(end.reason.as_deref()) => end.message.as_deref().unwrap_or(message),
+            _ if reason == "RunContainerError" => message,
+            _ => "",
+        };
+        if will_never_start(start_error) {
+            let message = format!("the command could not be started: {start_error}");
+            let mut cause = self.new(self.crash(), message, SECOND_LOOK);
+            cause.exit_code = end.map(|end| end.exit_code);
+            return Some(cause);
+        }
+        let end = end.filter(|end| !(self.init && end.exit_code == 0))?;
+        let restarts = self.exits.like_restarts(self.pod, self.status);
+        (self.workload.kind != "Job" && restarts >= LIKE_RESTARTS && self.is_of_now(reason, end))
+            .then(|| self.crash_loop(end, restarts))
+    }
+
+    /// A container that has run for days before this rollout may have restarted once in a while.
+    fn is_of_now(&self, reason: &str, end: &ContainerStateTerminated) -> bool {
+        let ended_ms = end.finished_at.as_ref().map_or(u64::MAX, unix_ms);
+        reason == "CrashLoopBackOff" || ended_ms >= self.bounds.start_ms
+    }
+
+    fn crash_loop(&self, end: &ContainerStateTerminated, restarts: i32) -> Cause {
+        let state = self.status.state.as_ref();
+        let runs = state.is_some_and(|state| state.running.is_some());
+        let oom = end.reason.as_deref() == Some("OOMKilled");
+        let probe = self.warnings("Unhealthy").find(|message| {
+            message.starts_with("Liveness probe failed") || message.starts_with("Startup probe failed")
+        });
+        let what = match (oom, probe) {
+            (true, _) => format!("killed for using more memory than its limit{}", self.memory_limit()),
+            (_, Some(probe)) => format!("killed by the kubelet because its probe failed: {}", probe.trim()),
+            (_, None) => format!("exited with code {} ({})", end.exit_code, end.reason.as_deref().unwrap_or("Error")),
+        };
+        let said = end.message.as_deref().map_or_else(String::new, |message| format!(": {}", message.trim()));
+        let failure = if oom { FailureType::OutOfMemory } else { self.crash() };
+        let patience = if runs { LAST_CHANCE } else { Duration::ZERO };
+        let mut cause = self.new(failure, format!("{what}, restarted {restarts} times{said}"), patience);
+        cause.exit_code = Some(end.exit_code);
+        let ended_now = state.is_some_and(|state| state.terminated.is_some());
+        cause.log = if ended_now { Log::Current } else { Log::Previous };
+        cause.briefly(format!("{what}, restarted {restarts} times"))
+    }
+
+    fn memory_limit(&self) -> String {
+        let limits = self.spec().and_then(|container| container.resources.as_ref()?.limits.as_ref());
+        limits.and_then(|limits| limits.get("memory")).map_or_else(String::new, |limit| format!(" of {}", limit.0))
+    }
+
+    /// The messages of the warnings about this container that have that reason.
+    fn warnings(&self, reason: &'static str) -> impl Iterator<Item = &str> {
+        let field = format!("{{{}}}", self.status.name);
+        self.snapshot
+            .events_about(self.pod.metadata.uid.as_deref())
+            .filter(move |event| event.reason.as_deref() == Some(reason))
+            .filter(move |event| event.involved_object.field_path.as_deref().is_some_and(|path| path.ends_with(&field)))
+            .filter_map(|event| event.message.as_deref())
+    }
+}
+
+fn is_start_error(reason: Option<&str>) -> bool {
+    matches!(reason, Some("StartError" | "ContainerCannotRun"))
+}
+
+/// The runtime's words for a command that is not there or cannot be run. Its other errors may pass.
+fn will_never_start(message: &str) -> bool {
+    const SIGNS: [&str; 6] = [
+        "no such file or directory",
+        "executable file not found",
+        "permission denied",
+        "exec format error",
+        "is a directory",
+        "not a directory",
+    ];
+    SIGNS.iter().any(|sign| message.contains(sign))
+}
+
+/// A volume whose Secret or `ConfigMap` does not exist leaves its pod in `ContainerCreating` for ever: only events tell.
+fn missing_volume(snapshot: &Snapshot, workload: &Workload, pod: &Pod) -> Option<Cause> {
+    let unbegun = |status| matches!(waiting(status), Some(("ContainerCreating" | "PodInitializing", _)));
+    let stuck = statuses(pod).next().is_some() && statuses(pod).all(|(status, _)| unbegun(status));
+    if !stuck {
+        return None;
+    }
+    let message = snapshot
+        .events_about(pod.metadata.uid.as_deref())
+        .filter(|event| event.reason.as_deref() == Some("FailedMount"))
+        .filter_map(|event| event.message.as_deref())
+        .find(|message| {
+            let missing = message.contains("not found") || message.contains("references non-existent");
+            // Every fresh namespace lacks this one for a moment.
+            missing && !message.contains("kube-root-ca.crt")
+        })?;
+    Some(Cause::new(FailureType::ConfigMissing, workload, message, Due::After(SECOND_LOOK)).of_pod(pod))
+}

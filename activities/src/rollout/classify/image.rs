@@ -1,0 +1,111 @@
+//! Images that do not come: which of a registry's answers are final.
+
+use std::time::Duration;
+
+use super::{PASSING, SECOND_LOOK};
+
+/// Signs of a registry or a network that may answer differently in a moment.
+const PASSING_SIGNS: [&str; 14] = [
+    "no such host",
+    "server misbehaving",
+    "i/o timeout",
+    "deadline exceeded",
+    "timed out",
+    "timeout",
+    "connection refused",
+    "connection reset",
+    "unexpected eof",
+    "too many requests",
+    "toomanyrequests",
+    "internal server error",
+    "bad gateway",
+    "service unavailable",
+];
+
+/// Signs of an answer that stays.
+const FINAL_SIGNS: [&str; 12] = [
+    "not found",
+    "manifest unknown",
+    "name unknown",
+    "does not exist",
+    "unauthorized",
+    "denied",
+    "forbidden",
+    "insufficient_scope",
+    "no basic auth credentials",
+    "no match for platform",
+    "no matching manifest",
+    "invalid reference format",
+];
+
+/// How long a pull that fails with this message is given.
+///
+/// The image's own name is left out of the search: a repository may be called `access-denied`. So is what is quoted.
+pub(super) fn patience(message: &str, image: &str) -> Duration {
+    let text = without_quoted(&message.replace(repository(image), "")).to_lowercase();
+    if PASSING_SIGNS.iter().any(|sign| text.contains(sign)) {
+        PASSING
+    } else if FINAL_SIGNS.iter().any(|sign| text.contains(sign)) {
+        SECOND_LOOK
+    } else {
+        PASSING
+    }
+}
+
+/// Whether the message says why: an older kubelet's `ImagePullBackOff` says only that it is backing off.
+pub(super) fn says_why(message: &str, image: &str) -> bool {
+    !without_quoted(&message.replace(repository(image), "")).trim().is_empty()
+        && !message.trim_end().ends_with(&format!("Back-off pulling image \"{image}\""))
+}
+
+fn repository(image: &str) -> &str {
+    let name = image.split_once('@').map_or(image, |(name, _)| name);
+    let path_start = name.rfind('/').map_or(0, |slash| slash + 1);
+    let name = name[path_start..].find(':').map_or(name, |colon| &name[..path_start + colon]);
+    if name.is_empty() { image } else { name }
+}
+
+fn without_quoted(text: &str) -> String {
+    text.split('"').step_by(2).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registrys_no_is_final_and_a_registry_that_does_not_answer_is_not() {
+        let image = "registry.example.com/acme/web:1@sha256:00";
+        for (message, expected) in [
+            (
+                r#"rpc error: code = NotFound desc = failed to pull and unpack image "registry.example.com/acme/web@sha256:00": failed to resolve reference "registry.example.com/acme/web@sha256:00": registry.example.com/acme/web@sha256:00: not found"#,
+                SECOND_LOOK,
+            ),
+            (
+                "pull access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed",
+                SECOND_LOOK,
+            ),
+            ("unexpected status from HEAD request: 401 Unauthorized", SECOND_LOOK),
+            ("dial tcp: lookup registry.example.com on 10.96.0.10:53: no such host", PASSING),
+            ("unexpected status code: 429 Too Many Requests: toomanyrequests: access denied for now", PASSING),
+            ("dial tcp 10.0.0.1:443: i/o timeout", PASSING),
+            ("something nobody has seen before", PASSING),
+        ] {
+            assert_eq!(patience(message, image), expected, "{message}");
+        }
+    }
+
+    #[test]
+    fn words_in_the_images_own_name_decide_nothing() {
+        let image = "registry.example.com:5000/acme/access-denied:1";
+        let message = "failed to resolve registry.example.com:5000/acme/access-denied:1: connection reset by peer";
+        assert_eq!(patience(message, image), PASSING);
+        assert_eq!(patience("registry.example.com:5000/acme/access-denied:1: odd", image), PASSING);
+    }
+
+    #[test]
+    fn a_bare_back_off_says_nothing() {
+        assert!(!says_why(r#"Back-off pulling image "acme/web:1""#, "acme/web:1"));
+        assert!(says_why(r#"Back-off pulling image "acme/web:1": ErrImagePull: rpc error: not found"#, "acme/web:1"));
+    }
+}

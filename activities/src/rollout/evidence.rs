@@ -1,0 +1,247 @@
+//! Makes a verdict of a cause: the log of what died, the warnings about it, advice, and no secret in any of it.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use berth_workflows::{
+    activity_definitions::AwaitInput,
+    verdict::{FailureType, Verdict},
+};
+use k8s_openapi::api::core::v1::{Event, Pod, Secret};
+use kube::{
+    Api, Client,
+    api::{ListParams, LogParams},
+};
+
+use super::{
+    classify::{Cause, Log},
+    redact::Redactor,
+    snapshot::{Snapshot, event_ms},
+};
+
+/// A verdict that is known is not kept back for a node that does not answer.
+const PATIENCE: Duration = Duration::from_secs(3);
+const LOG_LINES: i64 = 50;
+/// Far more than a verdict can hold, and little enough to search for every secret.
+const LOG_BYTES: i64 = 32 * 1024;
+const EVENTS: usize = 5;
+
+/// The verdict that a person reads.
+pub(crate) async fn verdict(client: &Client, wait: &AwaitInput, cause: Cause, snapshot: &Snapshot) -> Verdict {
+    let namespace = &wait.environment.namespace;
+    let pod = cause.pod.as_deref().and_then(|name| snapshot.pods.get(name));
+    let secrets = Secrets::of(&wait.secret, pod);
+    let (redactor, log, events) = tokio::join!(
+        secrets.redactor(client, namespace),
+        log_tail(client, namespace, cause.pod.as_deref(), cause.container.as_deref(), cause.log),
+        warnings(client, namespace, &cause),
+    );
+    let mut verdict = Verdict::new(cause.failure, "");
+    verdict.workload = Some(cause.workload);
+    verdict.container = cause.container;
+    verdict.exit_code = cause.exit_code;
+    verdict.advice = advice(cause.failure).to_owned();
+    let Some(redactor) = redactor else {
+        verdict.message = secrets.unknown();
+        return verdict.bounded();
+    };
+    verdict.message = redactor.redact(&cause.message);
+    verdict.log_tail = lines(&redactor.redact(&log));
+    verdict.events = events.iter().map(|event| redactor.redact(event)).collect();
+    verdict.bounded()
+}
+
+/// The Secrets whose values may appear in what a pod says.
+#[derive(Debug)]
+pub(crate) struct Secrets {
+    /// The release's own: without its values, nothing that the release says may be shown.
+    own: String,
+    others: BTreeSet<String>,
+}
+
+impl Secrets {
+    /// The release's Secret and those that the pod reads.
+    pub(crate) fn of(own: &str, pod: Option<&Pod>) -> Self {
+        let mut others = pod.map(read_by).unwrap_or_default();
+        others.remove(own);
+        Self { own: own.to_owned(), others }
+    }
+
+    /// Knows their values. None if one could not be read.
+    pub(crate) async fn redactor(&self, client: &Client, namespace: &str) -> Option<Redactor> {
+        let secrets = Api::<Secret>::namespaced(client.clone(), namespace);
+        let own = (!self.own.is_empty()).then_some(&self.own);
+        let mut read = Vec::new();
+        for name in own.into_iter().chain(&self.others) {
+            match tokio::time::timeout(PATIENCE, secrets.get_opt(name)).await {
+                Ok(Ok(Some(secret))) => read.push(secret),
+                // One that is not there has no value to show; a release's own that is not there any more had.
+                Ok(Ok(None)) if *name != self.own => {}
+                _ => return None,
+            }
+        }
+        let values = read.iter().flat_map(|secret| secret.data.iter().flat_map(|data| data.values()));
+        Some(Redactor::new(values.map(|value| value.0.as_slice())))
+    }
+
+    /// What stands in place of the words that may not be shown.
+    pub(crate) fn unknown(&self) -> String {
+        format!("(details are left out: the secrets to keep out of them, {} among them, could not be read)", self.own)
+    }
+}
+
+fn read_by(pod: &Pod) -> BTreeSet<String> {
+    let Some(spec) = &pod.spec else { return BTreeSet::new() };
+    let containers = || spec.init_containers.iter().flatten().chain(&spec.containers);
+    let keys = containers().flat_map(|container| container.env.iter().flatten());
+    let keys = keys.filter_map(|env| Some(env.value_from.as_ref()?.secret_key_ref.as_ref()?.name.clone()));
+    let whole = containers().flat_map(|container| container.env_from.iter().flatten());
+    let whole = whole.filter_map(|from| Some(from.secret_ref.as_ref()?.name.clone()));
+    let volumes = spec.volumes.iter().flatten().filter_map(|volume| volume.secret.as_ref()?.secret_name.clone());
+    keys.chain(whole).chain(volumes).collect()
+}
+
+/// The last lines that the container said, empty if there are none to be had.
+pub(crate) async fn log_tail(
+    client: &Client,
+    namespace: &str,
+    pod: Option<&str>,
+    container: Option<&str>,
+    log: Log,
+) -> String {
+    let (Some(pod), false) = (pod, log == Log::None) else { return String::new() };
+    let pods = Api::<Pod>::namespaced(client.clone(), namespace);
+    // The instance before may have been cleaned up already.
+    let instances: &[bool] = if log == Log::Previous { &[true, false] } else { &[false] };
+    for previous in instances {
+        let params = LogParams {
+            container: container.map(str::to_owned),
+            previous: *previous,
+            tail_lines: Some(LOG_LINES),
+            limit_bytes: Some(LOG_BYTES),
+            ..LogParams::default()
+        };
+        let text = tokio::time::timeout(PATIENCE, pods.logs(pod, &params)).await;
+        if let Ok(Ok(text)) = text
+            && !text.trim().is_empty()
+        {
+            return without_escapes(&whole_lines(text));
+        }
+    }
+    String::new()
+}
+
+/// A log that was cut at the limit may end in the middle of a value that would then not be known for one.
+fn whole_lines(mut text: String) -> String {
+    if text.len() as u64 >= LOG_BYTES.unsigned_abs() {
+        text.truncate(text.rfind('\n').unwrap_or_default());
+    }
+    text
+}
+
+/// Colours and other commands to a terminal mean nothing where a verdict is read.
+fn without_escapes(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(char) = chars.next() {
+        if char == '\u{1b}' && chars.next_if_eq(&'[').is_some() {
+            while chars.next_if(|char| !('\u{40}'..='\u{7e}').contains(char)).is_some() {}
+            chars.next();
+        } else if !char.is_control() || matches!(char, '\n' | '\t') {
+            out.push(char);
+        }
+    }
+    out
+}
+
+pub(crate) fn lines(text: &str) -> Vec<String> {
+    text.lines().map(str::trim_end).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+}
+
+/// The newest warnings about the cause's pod and workload.
+async fn warnings(client: &Client, namespace: &str, cause: &Cause) -> Vec<String> {
+    let events = Api::<Event>::namespaced(client.clone(), namespace);
+    let params = ListParams::default().fields("type=Warning").limit(500).match_any();
+    let Ok(Ok(list)) = tokio::time::timeout(PATIENCE, events.list(&params)).await else { return Vec::new() };
+    let mut about: Vec<_> = list.items.into_iter().filter(|event| is_about(event, cause)).collect();
+    about.sort_by_key(|event| std::cmp::Reverse(event_ms(event)));
+    about.truncate(EVENTS);
+    about.iter().map(line_of).collect()
+}
+
+/// With a pod to blame, its events; without one, those of the workload and of what it made (`web-5d8f…`).
+fn is_about(event: &Event, cause: &Cause) -> bool {
+    let object = event.involved_object.name.as_deref().unwrap_or_default();
+    let workload = cause.workload.split_once('/').map_or("", |(_, name)| name);
+    match &cause.pod {
+        Some(pod) => object == pod || object == workload,
+        None => object == workload || object.strip_prefix(workload).is_some_and(|rest| rest.starts_with('-')),
+    }
+}
+
+fn line_of(event: &Event) -> String {
+    let series = event.series.as_ref().and_then(|series| series.count);
+    let times = series.or(event.count).filter(|count| *count > 1).map_or_else(String::new, |n| format!(" ({n} times)"));
+    let reason = event.reason.as_deref().unwrap_or("Warning");
+    format!("{reason}: {}{times}", event.message.as_deref().unwrap_or_default().trim())
+}
+
+/// One line on what to do, for each failure that a rollout can have.
+pub(crate) fn advice(failure: FailureType) -> &'static str {
+    match failure {
+        FailureType::ImageUnavailable => {
+            "Check that the image with this digest was pushed, and that the environment's pull secret may read it."
+        }
+        FailureType::CrashLoop => {
+            "The container ends by itself or fails its liveness probe: its last log lines say why; run the image locally."
+        }
+        FailureType::OutOfMemory => "Raise the container's memory limit in the manifests, or make it use less.",
+        FailureType::InitFailed => {
+            "The init container has to end with code 0 first: its last log lines say why it does not."
+        }
+        FailureType::JobFailed => "The Job used up its attempts: its last log lines say why; a new push runs it again.",
+        FailureType::ConfigMissing => {
+            "Add the key in Doppler, or correct the name of the Secret, key, ConfigMap or account in the manifests."
+        }
+        FailureType::QuotaExceeded => {
+            "Ask for less in the manifests' requests and limits, or raise the quota in the app file."
+        }
+        FailureType::PolicyDenied => {
+            "Correct the pod's security settings in the manifests, or the app file's isolation, as the message says."
+        }
+        FailureType::AdmissionDenied => "The cluster's own admission policy refuses it: ask whoever runs the cluster.",
+        FailureType::ManifestInvalid => "Correct the manifest as the message says; `berth check` finds most of these.",
+        FailureType::NoCapacity => {
+            "The release is not to blame: the cluster has no node for it. Add nodes, close environments, or ask for less."
+        }
+        FailureType::GateFailed => {
+            "The pods run but do not do what the gate asks: try its request on a pod with kubectl port-forward."
+        }
+        _ => "See what the probe checks, and whether the app needs longer or something that it cannot reach.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_loses_its_colours_and_an_unfinished_line() {
+        assert_eq!(without_escapes("\u{1b}[31mred\u{1b}[0m\r\nplain\u{7}"), "red\nplain");
+        let long = format!("{}\nhalf a secr", "x".repeat(32 * 1024));
+        assert_eq!(whole_lines(long).len(), 32 * 1024);
+    }
+
+    #[test]
+    fn every_secret_that_a_pod_reads_is_known() {
+        let pod: Pod = serde_json::from_value(serde_json::json!({"spec": {
+            "initContainers": [{"name": "i", "envFrom": [{"secretRef": {"name": "whole"}}]}],
+            "containers": [{"name": "c", "env": [
+                {"name": "A", "valueFrom": {"secretKeyRef": {"name": "key", "key": "a"}}},
+                {"name": "B", "value": "plain"}]}],
+            "volumes": [{"name": "v", "secret": {"secretName": "volume"}}],
+        }}))
+        .unwrap();
+        let names: Vec<_> = read_by(&pod).into_iter().collect();
+        assert_eq!(names, ["key", "volume", "whole"]);
+    }
+}

@@ -1,0 +1,122 @@
+//! Objects as a real cluster reports them, for the tests: one Deployment `web` with one pod, and what is peculiar to a
+//! case in `fixtures/<case>.json`.
+
+use berth_workflows::{
+    activity_definitions::{AwaitInput, Workload},
+    environment::{Environment, Timings},
+};
+use serde_json::{Value, json};
+
+use super::snapshot::Snapshot;
+
+/// 2026-11-24T09:00:00Z, the second at which the fixtures' rollouts begin.
+pub(crate) const START_MS: u64 = 1_795_510_800_000;
+
+pub(crate) fn workload(kind: &str, name: &str, generation: i64) -> Workload {
+    Workload { kind: kind.into(), name: name.into(), generation }
+}
+
+pub(crate) fn environment() -> Environment {
+    serde_json::from_value(json!({
+        "app": "web", "pr": 1, "workflow_id": "preview-web-1", "namespace": "pr-1", "host": "pr-1.example.com",
+        "temporal_ui_host": "pr-1-temporal.example.com", "scheme": "https",
+    }))
+    .unwrap()
+}
+
+/// A wait for the Deployment `web` that begins at `START_MS` and may last 300 s, and 900 s for a node.
+pub(crate) fn wait() -> AwaitInput {
+    AwaitInput {
+        environment: environment(),
+        workloads: vec![workload("Deployment", "web", 2)],
+        deadline_ms: START_MS + 300_000,
+        timings: Timings { rollout_seconds: 300, ..Timings::default() },
+        secret: "web-secrets-1".into(),
+    }
+}
+
+pub(crate) fn deployment(status: Value) -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "web", "namespace": "pr-1", "uid": "deployment-uid", "generation": 2,
+            "resourceVersion": "1", "annotations": {"deployment.kubernetes.io/revision": "2"}},
+        "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "web"}}, "template": {}},
+        "status": status,
+    })
+}
+
+pub(crate) fn rolling() -> Value {
+    json!({"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1, "unavailableReplicas": 1})
+}
+
+pub(crate) fn rolled_out() -> Value {
+    json!({"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1})
+}
+
+pub(crate) fn replica_set(name: &str, revision: &str, status: &Value) -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "ReplicaSet",
+        "metadata": {"name": name, "namespace": "pr-1", "uid": format!("{name}-uid"), "resourceVersion": "1",
+            "annotations": {"deployment.kubernetes.io/revision": revision},
+            "ownerReferences": [owner("Deployment", "web", "deployment-uid")]},
+        "spec": {"selector": {}},
+        "status": if status.is_null() { json!({"replicas": 1}) } else { status.clone() },
+    })
+}
+
+pub(crate) fn owner(kind: &str, name: &str, uid: &str) -> Value {
+    json!({"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": uid, "controller": true})
+}
+
+pub(crate) fn pod(name: &str, uid: &str, replica_set: &str, status: &Value) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": name, "namespace": "pr-1", "uid": uid, "resourceVersion": "1",
+            "creationTimestamp": "2026-11-24T09:00:01Z",
+            "ownerReferences": [owner("ReplicaSet", replica_set, &format!("{replica_set}-uid"))]},
+        "spec": {
+            "initContainers": [
+                {"name": "setup", "image": "registry.example.com/acme/web@sha256:00"},
+                {"name": "proxy", "image": "registry.example.com/proxy:1", "restartPolicy": "Always"}],
+            "containers": [{"name": "web", "image": "registry.example.com/acme/web@sha256:00",
+                "ports": [{"containerPort": 8080}],
+                "resources": {"limits": {"memory": "64Mi"}}}]},
+        "status": status,
+    })
+}
+
+/// What a case's file says.
+pub(crate) fn case(name: &str) -> Value {
+    let path = format!("{}/src/rollout/fixtures/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// The namespace while the Deployment's new revision is in that case's trouble.
+pub(crate) fn snapshot(name: &str) -> Snapshot {
+    let case = case(name);
+    let mut snapshot = Snapshot::default();
+    put(&mut snapshot, &deployment(rolling()));
+    put(&mut snapshot, &replica_set("web-5d8f", "2", &case["replicaSetStatus"]));
+    if !case["pod"].is_null() {
+        put(&mut snapshot, &pod("web-5d8f-abcde", "pod-uid", "web-5d8f", &case["pod"]));
+    }
+    for event in case["events"].as_array().into_iter().flatten() {
+        put(&mut snapshot, event);
+    }
+    snapshot
+}
+
+/// Puts an object into the snapshot, as a watch would.
+pub(crate) fn put(snapshot: &mut Snapshot, object: &Value) {
+    let object = object.clone();
+    match object["kind"].as_str().unwrap() {
+        "Deployment" => snapshot.deployments.put(serde_json::from_value(object).unwrap()),
+        "ReplicaSet" => snapshot.replica_sets.put(serde_json::from_value(object).unwrap()),
+        "StatefulSet" => snapshot.stateful_sets.put(serde_json::from_value(object).unwrap()),
+        "Job" => snapshot.jobs.put(serde_json::from_value(object).unwrap()),
+        "Pod" => snapshot.pods.put(serde_json::from_value(object).unwrap()),
+        "Event" => snapshot.events.put(serde_json::from_value(object).unwrap()),
+        "EndpointSlice" => snapshot.endpoint_slices.put(serde_json::from_value(object).unwrap()),
+        kind => panic!("no place for a {kind}"),
+    }
+}

@@ -1,0 +1,238 @@
+//! For how long something may be wrong: turns one look after another at the cluster into waiting, done, or a verdict.
+
+mod unready;
+
+use std::collections::BTreeMap;
+
+use berth_workflows::{
+    activity_definitions::{AwaitInput, Workload},
+    verdict::FailureType,
+};
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use kube::ResourceExt;
+
+use super::{
+    classify::{self, Bounds, Cause, Due, Log, causes, name_of},
+    progress::{Progress, progress},
+    snapshot::{Snapshot, unix_ms},
+};
+
+/// What a look at the cluster says.
+#[derive(Debug)]
+pub(crate) enum Look {
+    Complete,
+    Failed(Box<Cause>),
+    Waiting {
+        /// What is waited for, in one short line.
+        text: String,
+        /// Unix time in milliseconds at which to look again even if nothing has changed.
+        again_ms: u64,
+        /// Whether something may be wrong that only events tell.
+        troubled: bool,
+    },
+}
+
+/// Remembers what earlier looks saw.
+#[derive(Debug)]
+pub(crate) struct Judge {
+    workloads: Vec<Workload>,
+    bounds: Bounds,
+    /// When each cause that is there was first seen, in unix milliseconds.
+    seen: BTreeMap<(String, Option<String>, FailureType), u64>,
+    exits: Exits,
+    /// When pods of the namespace were last seen ending, in unix milliseconds.
+    ending_ms: Option<u64>,
+}
+
+impl Judge {
+    pub(crate) fn new(wait: &AwaitInput) -> Self {
+        let bounds = Bounds {
+            start_ms: wait.deadline_ms.saturating_sub(wait.timings.rollout_seconds * 1000),
+            deadline_ms: wait.deadline_ms,
+            capacity_ms: wait.timings.capacity_seconds * 1000,
+        };
+        let mut workloads = wait.workloads.clone();
+        workloads.sort();
+        Self { workloads, bounds, seen: BTreeMap::new(), exits: Exits::default(), ending_ms: None }
+    }
+
+    /// Looks at the cluster as it is at `now_ms`, in unix milliseconds.
+    pub(crate) fn look(&mut self, snapshot: &Snapshot, now_ms: u64) -> Look {
+        self.exits.observe(snapshot.pods.iter());
+        if snapshot.pods.iter().any(|pod| pod.metadata.deletion_timestamp.is_some()) {
+            self.ending_ms = Some(now_ms);
+        }
+        let mut waits = Vec::new();
+        let mut found = Vec::new();
+        for workload in &self.workloads {
+            match progress(snapshot, workload) {
+                Progress::Complete => {}
+                Progress::JobFailed(message) => return Look::Failed(Box::new(job_failed(snapshot, workload, message))),
+                Progress::Waiting(text) => {
+                    // A status that speaks of the release before names its pods as the new ones.
+                    if has_observed(snapshot, workload) {
+                        found.extend(causes(snapshot, workload, &self.exits, self.bounds));
+                    }
+                    waits.push((workload.clone(), text));
+                }
+            }
+        }
+        if waits.is_empty() {
+            return Look::Complete;
+        }
+        self.weigh(snapshot, now_ms, &waits, found)
+    }
+
+    fn weigh(&mut self, snapshot: &Snapshot, now_ms: u64, waits: &[(Workload, String)], found: Vec<Cause>) -> Look {
+        self.seen.retain(|key, _| found.iter().any(|cause| cause.key() == *key));
+        let mut again_ms = u64::MAX;
+        let mut due = None;
+        for cause in &found {
+            let first_ms = *self.seen.entry(cause.key()).or_insert(now_ms);
+            match self.due_ms(&cause.due, first_ms, now_ms) {
+                at if at <= now_ms => due = due.or(Some(cause)),
+                at => again_ms = again_ms.min(at),
+            }
+        }
+        if let Some(cause) = due {
+            return Look::Failed(Box::new(cause.clone()));
+        }
+        let deadline_ms = self.bounds.deadline_ms.saturating_add(self.waited_for_room_ms(snapshot, now_ms));
+        let no_room = found.iter().any(|cause| cause.failure == FailureType::NoCapacity);
+        if now_ms >= deadline_ms
+            && !no_room
+            && let Some(cause) = unready::cause(snapshot, waits)
+        {
+            return Look::Failed(Box::new(cause));
+        }
+        again_ms = again_ms.min(deadline_ms.max(now_ms + 1000));
+        Look::Waiting { text: describe(waits, &found), again_ms, troubled: is_troubled(snapshot, waits) }
+    }
+
+    fn due_ms(&self, due: &Due, first_ms: u64, now_ms: u64) -> u64 {
+        let after = |ms: u64, patience: std::time::Duration| {
+            ms.saturating_add(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX))
+        };
+        match (due, self.ending_ms) {
+            (Due::At(at), _) => *at,
+            (Due::AfterQuotaSettles(_), Some(ending_ms)) if ending_ms == now_ms => after(now_ms, classify::PASSING),
+            (Due::AfterQuotaSettles(patience), Some(ending_ms)) if ending_ms > first_ms => {
+                after(ending_ms + (ending_ms - first_ms), *patience)
+            }
+            (Due::After(patience) | Due::AfterQuotaSettles(patience), _) => after(first_ms, *patience),
+        }
+    }
+
+    /// How long the pod that waited longest for a node did. It is read from the cluster, so that it outlives a worker,
+    /// and does not count against the release.
+    fn waited_for_room_ms(&self, snapshot: &Snapshot, now_ms: u64) -> u64 {
+        let waited = |pod: &Pod| {
+            let condition = classify::scheduled(pod)?;
+            let created_ms = pod.metadata.creation_timestamp.as_ref().map(unix_ms)?;
+            let until_ms = match condition.status.as_str() {
+                "True" => condition.last_transition_time.as_ref().map(unix_ms)?,
+                _ => now_ms,
+            };
+            Some(until_ms.saturating_sub(created_ms.max(self.bounds.start_ms)))
+        };
+        let pods = self.workloads.iter().flat_map(|workload| snapshot.new_pods(workload));
+        pods.filter_map(waited).max().unwrap_or_default().min(self.bounds.capacity_ms)
+    }
+}
+
+/// Whether the workload's status, revision included, is of the spec that was applied.
+fn has_observed(snapshot: &Snapshot, workload: &Workload) -> bool {
+    let name = workload.name.as_str();
+    let observed = match workload.kind.as_str() {
+        "Deployment" => snapshot.deployments.get(name).and_then(|d| d.status.as_ref()?.observed_generation),
+        "StatefulSet" => snapshot.stateful_sets.get(name).and_then(|s| s.status.as_ref()?.observed_generation),
+        "DaemonSet" => snapshot.daemon_sets.get(name).and_then(|s| s.status.as_ref()?.observed_generation),
+        _ => Some(i64::MAX),
+    };
+    let paused = snapshot.deployments.get(name).and_then(|d| d.spec.as_ref()?.paused).unwrap_or_default();
+    observed.unwrap_or_default() >= workload.generation && !(workload.kind == "Deployment" && paused)
+}
+
+fn job_failed(snapshot: &Snapshot, workload: &Workload, message: String) -> Cause {
+    let ended = |pod: &&Pod| classify::statuses(pod).find_map(|(status, _)| failed_container(status));
+    let mut pods = snapshot.new_pods(workload);
+    pods.sort_by_key(|pod| pod.metadata.creation_timestamp.as_ref().map(unix_ms));
+    let mut cause = Cause::new(FailureType::JobFailed, workload, message, Due::At(0));
+    if let Some((pod, (container, exit_code))) = pods.iter().rev().find_map(|pod| ended(pod).map(|end| (pod, end))) {
+        cause.pod = Some(pod.name_any());
+        cause.container = Some(container);
+        cause.exit_code = Some(exit_code);
+        cause.log = Log::Current;
+    }
+    cause
+}
+
+fn failed_container(status: &ContainerStatus) -> Option<(String, i32)> {
+    let end = classify::last_end(status).filter(|end| end.exit_code != 0)?;
+    Some((status.name.clone(), end.exit_code))
+}
+
+/// Where only events tell what is wrong: a pod that has a node but is not ready, and pods that are not created by a
+/// controller that has no condition for it. While a cluster is merely slow to find nodes, no watch is spent on it.
+fn is_troubled(snapshot: &Snapshot, waits: &[(Workload, String)]) -> bool {
+    waits.iter().any(|(workload, _)| {
+        let pods = snapshot.new_pods(workload);
+        let placed = |pod: &&Pod| classify::scheduled(pod).is_some_and(|condition| condition.status == "True");
+        workload.kind != "Deployment" || pods.iter().any(|pod| placed(pod) && !super::snapshot::is_ready(pod))
+    })
+}
+
+/// `web: 1 of 2 pods ready; pod web-xyz: ImagePullBackOff`.
+fn describe(waits: &[(Workload, String)], found: &[Cause]) -> String {
+    let line = |(workload, text): &(Workload, String)| {
+        let cause = found.iter().find(|cause| cause.workload == name_of(workload));
+        let trouble = match cause {
+            Some(Cause { pod: Some(pod), brief, .. }) => format!("; pod {pod}: {brief}"),
+            Some(Cause { brief, .. }) => format!("; {brief}"),
+            None => String::new(),
+        };
+        format!("{}: {text}{trouble}", workload.name)
+    };
+    let mut text = waits.iter().map(line).collect::<Vec<_>>().join(", ");
+    berth_workflows::verdict::truncate(&mut text, 300);
+    text
+}
+
+/// How often each container has ended in the same way, as far as its restarts were watched: the status itself has
+/// only the last end.
+#[derive(Debug, Default)]
+pub(crate) struct Exits(BTreeMap<(String, String), Exit>);
+
+#[derive(Debug)]
+struct Exit {
+    code: i32,
+    /// The restarts before the first end with this code.
+    before: i32,
+}
+
+impl Exits {
+    /// Notes how the containers of these pods last ended.
+    pub(crate) fn observe<'a>(&mut self, pods: impl Iterator<Item = &'a Pod>) {
+        for pod in pods {
+            for (status, _) in classify::statuses(pod) {
+                let Some(end) = classify::last_end(status) else { continue };
+                let before = (status.restart_count - 1).max(0);
+                let key = (pod.uid().unwrap_or_default(), status.name.clone());
+                // Restarts that nobody watched are taken to have had the same reason.
+                let exit = self.0.entry(key).or_insert(Exit { code: end.exit_code, before: 0 });
+                if exit.code != end.exit_code {
+                    *exit = Exit { code: end.exit_code, before };
+                }
+            }
+        }
+    }
+
+    /// How many of the container's restarts had the same reason as the last one.
+    pub(crate) fn like_restarts(&self, pod: &Pod, status: &ContainerStatus) -> i32 {
+        let key = (pod.uid().unwrap_or_default(), status.name.clone());
+        status.restart_count - self.0.get(&key).map_or(0, |exit| exit.before)
+    }
+}
+
+#[cfg(test)]
+mod tests;

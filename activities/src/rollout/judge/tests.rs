@@ -1,0 +1,330 @@
+//! One test for each way in which a real kubelet or controller reports trouble.
+
+use serde_json::json;
+
+use super::*;
+use crate::rollout::fixtures::{
+    START_MS, deployment, owner, pod, put, replica_set, rolled_out, snapshot, wait, workload,
+};
+
+/// Looks at once, and then every second for ten minutes of the cluster's standing still. The verdict and its second.
+fn verdict_of(snapshot: &Snapshot) -> (Cause, u64) {
+    verdict_with(&mut Judge::new(&wait()), snapshot, 30)
+}
+
+fn verdict_with(judge: &mut Judge, snapshot: &Snapshot, from: u64) -> (Cause, u64) {
+    for second in 0..1200 {
+        match judge.look(snapshot, START_MS + (from + second) * 1000) {
+            Look::Failed(cause) => return (*cause, second),
+            Look::Waiting { .. } => {}
+            Look::Complete => panic!("is complete after {second} s"),
+        }
+    }
+    panic!("no verdict in 20 minutes");
+}
+
+fn assert_verdict(case: &str, failure: FailureType, words: &str, within_seconds: u64) -> Cause {
+    let (cause, second) = verdict_of(&snapshot(case));
+    assert_eq!(cause.failure, failure, "{case}: {cause:?}");
+    assert!(cause.message.contains(words), "{case}: {}", cause.message);
+    assert!(second <= within_seconds, "{case}: only after {second} s");
+    assert_eq!(cause.workload, "Deployment/web");
+    cause
+}
+
+fn assert_waits(judge: &mut Judge, snapshot: &Snapshot, at_second: u64) -> String {
+    match judge.look(snapshot, START_MS + at_second * 1000) {
+        Look::Waiting { text, .. } => text,
+        other => panic!("should wait, but {other:?}"),
+    }
+}
+
+#[test]
+fn an_image_that_does_not_exist_is_final_at_the_second_look() {
+    for case in ["image_not_found", "image_not_found_backing_off", "image_back_off_of_an_older_kubelet"] {
+        let cause = assert_verdict(case, FailureType::ImageUnavailable, "not found", 2);
+        assert_eq!(cause.container.as_deref(), Some("web"));
+        assert_eq!(cause.log, Log::None);
+    }
+    assert_verdict("image_never_pulled", FailureType::ImageUnavailable, "pull policy of Never", 2);
+    assert_verdict("image_name_invalid", FailureType::ImageUnavailable, "must be lowercase", 2);
+}
+
+#[test]
+fn a_first_look_never_is_a_verdict_on_what_may_be_a_cache_that_fills() {
+    let text = assert_waits(&mut Judge::new(&wait()), &snapshot("image_not_found"), 5);
+    assert_eq!(text, "web: 0 of 1 pods ready; pod web-5d8f-abcde: ErrImagePull");
+}
+
+#[test]
+fn a_registry_that_cannot_be_reached_is_given_a_minute() {
+    let (cause, second) = verdict_of(&snapshot("registry_unreachable"));
+    assert_eq!((cause.failure, second), (FailureType::ImageUnavailable, 60));
+    assert!(cause.message.contains("no such host"));
+}
+
+#[test]
+fn a_cause_that_went_away_begins_anew_when_it_comes_back() {
+    let mut judge = Judge::new(&wait());
+    assert_waits(&mut judge, &snapshot("image_not_found"), 5);
+    assert_waits(&mut judge, &snapshot("creating"), 6);
+    assert_waits(&mut judge, &snapshot("image_not_found"), 20);
+}
+
+#[test]
+fn a_missing_secret_or_key_is_named() {
+    assert_verdict("secret_missing", FailureType::ConfigMissing, r#"secret "absent" not found"#, 2);
+    assert_verdict("secret_key_missing", FailureType::ConfigMissing, "couldn't find key B in Secret pr-1/has", 2);
+}
+
+#[test]
+fn a_missing_secret_of_a_volume_is_known_from_its_events() {
+    assert_verdict("secret_volume_missing", FailureType::ConfigMissing, r#"secret "absent" not found"#, 2);
+}
+
+#[test]
+fn the_certificate_that_every_fresh_namespace_lacks_for_a_moment_is_no_cause() {
+    assert_waits(&mut Judge::new(&wait()), &snapshot("creating"), 5);
+    let (cause, second) = verdict_of(&snapshot("creating"));
+    assert_eq!((cause.failure, second), (FailureType::NotReady, 270));
+}
+
+#[test]
+fn an_image_that_wants_to_be_root_where_it_may_not_is_a_matter_of_policy() {
+    assert_verdict("runs_as_root", FailureType::PolicyDenied, "image will run as root", 2);
+}
+
+#[test]
+fn a_command_that_does_not_exist_is_final_at_the_second_look() {
+    let cause = assert_verdict("command_missing", FailureType::CrashLoop, r#"exec: "/nope""#, 2);
+    assert_eq!(cause.exit_code, Some(128));
+}
+
+#[test]
+fn three_like_restarts_make_a_crash_loop_and_two_do_not() {
+    assert_waits(&mut Judge::new(&wait()), &snapshot("crash_loop_second_restart"), 30);
+    let cause =
+        assert_verdict("crash_loop", FailureType::CrashLoop, "exited with code 1 (Error), restarted 3 times", 0);
+    assert_eq!((cause.exit_code, cause.log), (Some(1), Log::Previous));
+}
+
+#[test]
+fn a_container_that_runs_again_between_crashes_is_still_counted() {
+    let cause = assert_verdict("crash_loop_running_again", FailureType::CrashLoop, "restarted 3 times", 10);
+    assert_eq!(cause.container.as_deref(), Some("web"));
+}
+
+#[test]
+fn restarts_with_different_exit_codes_are_not_alike() {
+    let with_exit = |code: i32, restarts: i32| {
+        let mut snapshot = snapshot("crash_loop");
+        let mut case = crate::rollout::fixtures::case("crash_loop");
+        case["pod"]["containerStatuses"][0]["restartCount"] = json!(restarts);
+        case["pod"]["containerStatuses"][0]["lastState"]["terminated"]["exitCode"] = json!(code);
+        put(&mut snapshot, &pod("web-5d8f-abcde", "pod-uid", "web-5d8f", &case["pod"]));
+        snapshot
+    };
+    let mut judge = Judge::new(&wait());
+    assert_waits(&mut judge, &with_exit(1, 1), 10);
+    assert_waits(&mut judge, &with_exit(1, 2), 20);
+    assert_waits(&mut judge, &with_exit(2, 3), 30);
+    assert_waits(&mut judge, &with_exit(2, 4), 40);
+    assert!(matches!(judge.look(&with_exit(2, 5), START_MS + 50_000), Look::Failed(_)));
+}
+
+#[test]
+fn a_restart_of_long_ago_is_not_this_releases_fault() {
+    assert_waits(&mut Judge::new(&wait()), &snapshot("crash_long_ago"), 30);
+    assert_eq!(verdict_of(&snapshot("crash_long_ago")).0.failure, FailureType::NotReady);
+}
+
+#[test]
+fn a_container_that_ends_without_an_error_again_and_again_is_a_crash_loop_too() {
+    assert_verdict("ends_with_zero", FailureType::CrashLoop, "exited with code 0 (Completed)", 0);
+}
+
+#[test]
+fn a_container_killed_for_its_memory_says_its_limit() {
+    let cause = assert_verdict("out_of_memory", FailureType::OutOfMemory, "more memory than its limit of 64Mi", 0);
+    assert_eq!(cause.exit_code, Some(137));
+}
+
+#[test]
+fn a_container_killed_by_its_probe_says_so() {
+    let words = "killed by the kubelet because its probe failed: Liveness probe failed: HTTP probe failed";
+    assert_verdict("liveness_kill", FailureType::CrashLoop, words, 0);
+}
+
+#[test]
+fn an_init_container_that_fails_is_named_and_a_sidecar_is_not_one() {
+    let cause = assert_verdict("init_failing", FailureType::InitFailed, "exited with code 3", 0);
+    assert_eq!(cause.container.as_deref(), Some("setup"));
+    assert_verdict("sidecar_crashing", FailureType::CrashLoop, "exited with code 3", 0);
+}
+
+#[test]
+fn pods_that_are_never_created_are_told_from_the_replica_set() {
+    assert_verdict("quota_exceeded", FailureType::QuotaExceeded, "exceeded quota: q", 2);
+    assert_verdict("quota_needs_limits", FailureType::QuotaExceeded, "must specify limits.memory", 2);
+    assert_verdict("pod_security", FailureType::PolicyDenied, "violates PodSecurity", 2);
+    assert_verdict("webhook_denies", FailureType::AdmissionDenied, "no latest tags", 2);
+    for passing in ["quota_not_counted_yet", "webhook_unreachable"] {
+        assert_eq!(verdict_of(&snapshot(passing)).1, 60, "{passing} may pass");
+    }
+}
+
+#[test]
+fn quota_that_ending_pods_still_hold_is_waited_for() {
+    let mut judge = Judge::new(&wait());
+    let mut ending = snapshot("quota_exceeded");
+    let mut old = pod("web-4c7e-fghij", "old-uid", "web-4c7e", &json!({"phase": "Running"}));
+    old["metadata"]["deletionTimestamp"] = json!("2026-11-24T09:00:30Z");
+    put(&mut ending, &old);
+    for second in 5..=35 {
+        assert_waits(&mut judge, &ending, second);
+    }
+    let (cause, second) = verdict_with(&mut judge, &snapshot("quota_exceeded"), 36);
+    assert_eq!((cause.failure, second + 36), (FailureType::QuotaExceeded, 35 + 30 + 2));
+}
+
+#[test]
+fn no_room_is_its_own_state_with_its_own_deadline() {
+    let mut judge = Judge::new(&wait());
+    let text = assert_waits(&mut judge, &snapshot("no_room"), 30);
+    assert!(text.contains("no node has room: 0/1 nodes are available: 1 Insufficient cpu"), "{text}");
+    assert_waits(&mut judge, &snapshot("no_room"), 301);
+    let (cause, second) = verdict_with(&mut judge, &snapshot("no_room"), 800);
+    assert_eq!((cause.failure, second + 800), (FailureType::NoCapacity, 901));
+}
+
+#[test]
+fn the_time_a_pod_waited_for_a_node_is_given_back_to_the_release() {
+    let mut late = snapshot("not_ready");
+    let mut case = crate::rollout::fixtures::case("not_ready");
+    let conditions = case["pod"]["conditions"].as_array_mut().unwrap();
+    conditions.last_mut().unwrap()["lastTransitionTime"] = json!("2026-11-24T09:04:01Z");
+    put(&mut late, &pod("web-5d8f-abcde", "pod-uid", "web-5d8f", &case["pod"]));
+    let (cause, second) = verdict_of(&late);
+    assert_eq!((cause.failure, second + 30), (FailureType::NotReady, 300 + 240));
+}
+
+#[test]
+fn at_the_deadline_the_probe_that_does_not_pass_is_named() {
+    for (case, words) in [
+        (
+            "not_ready",
+            "container web of pod web-5d8f-abcde runs, but its readiness probe has not passed (Readiness probe failed: HTTP probe failed with statuscode: 503)",
+        ),
+        ("startup_not_passed", "its startup probe has not passed (Startup probe failed: dial tcp 10.88.1.7:8080"),
+    ] {
+        let (cause, second) = verdict_of(&snapshot(case));
+        assert_eq!((cause.failure, second, cause.log), (FailureType::NotReady, 270, Log::Current));
+        assert!(cause.message.contains(words), "{}", cause.message);
+    }
+}
+
+#[test]
+fn pods_of_the_revision_before_and_pods_on_their_way_out_are_ignored() {
+    let crashed = crate::rollout::fixtures::case("crash_loop");
+    let mut snapshot = snapshot("ready");
+    put(&mut snapshot, &replica_set("web-4c7e", "1", &json!(null)));
+    put(&mut snapshot, &pod("web-4c7e-fghij", "old-uid", "web-4c7e", &crashed["pod"]));
+    let mut leaving = pod("web-5d8f-klmno", "leaving-uid", "web-5d8f", &crashed["pod"]);
+    leaving["metadata"]["deletionTimestamp"] = json!("2026-11-24T09:00:30Z");
+    put(&mut snapshot, &leaving);
+    let mut evicted = pod("web-5d8f-pqrst", "evicted-uid", "web-5d8f", &crashed["pod"]);
+    evicted["status"]["phase"] = json!("Failed");
+    put(&mut snapshot, &evicted);
+    let mut judge = Judge::new(&wait());
+    for second in 0..30 {
+        assert_eq!(assert_waits(&mut judge, &snapshot, second), "web: 0 of 1 pods ready");
+    }
+}
+
+#[test]
+fn while_the_controller_has_not_seen_the_new_spec_no_pod_is_judged() {
+    let mut snapshot = snapshot("crash_loop");
+    put(
+        &mut snapshot,
+        &deployment(json!({"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1})),
+    );
+    assert_waits(&mut Judge::new(&wait()), &snapshot, 30);
+}
+
+#[test]
+fn done_is_done_whatever_a_pod_of_it_once_did() {
+    let mut snapshot = snapshot("crash_loop_running_again");
+    put(&mut snapshot, &deployment(rolled_out()));
+    assert!(matches!(Judge::new(&wait()).look(&snapshot, START_MS + 30_000), Look::Complete));
+}
+
+#[test]
+fn a_release_of_several_workloads_is_done_when_all_are_and_failed_when_one_is() {
+    let mut wait = wait();
+    wait.workloads.push(workload("StatefulSet", "db", 1));
+    let mut snapshot = snapshot("ready");
+    put(&mut snapshot, &deployment(rolled_out()));
+    let set = json!({
+        "kind": "StatefulSet", "metadata": {"name": "db", "uid": "db-uid", "generation": 1},
+        "spec": {"replicas": 1, "selector": {}, "template": {}},
+        "status": {"observedGeneration": 1, "replicas": 1, "updateRevision": "db-2", "currentRevision": "db-1"},
+    });
+    put(&mut snapshot, &set);
+    let mut judge = Judge::new(&wait);
+    assert_eq!(assert_waits(&mut judge, &snapshot, 5), "db: 0 of 1 pods ready");
+    let mut failing = pod("db-0", "db-0-uid", "db", &crate::rollout::fixtures::case("secret_missing")["pod"]);
+    failing["metadata"]["ownerReferences"] = json!([owner("StatefulSet", "db", "db-uid")]);
+    failing["metadata"]["labels"] = json!({"controller-revision-hash": "db-1"});
+    put(&mut snapshot, &failing);
+    assert_eq!(assert_waits(&mut judge, &snapshot, 10), "db: 0 of 1 pods ready");
+    failing["metadata"]["labels"] = json!({"controller-revision-hash": "db-2"});
+    put(&mut snapshot, &failing);
+    let (cause, _) = verdict_with(&mut judge, &snapshot, 15);
+    assert_eq!((cause.failure, cause.workload.as_str()), (FailureType::ConfigMissing, "StatefulSet/db"));
+}
+
+#[test]
+fn a_stateful_set_whose_pods_are_refused_is_told_from_its_events() {
+    let mut wait = wait();
+    wait.workloads = vec![workload("StatefulSet", "db", 1)];
+    let mut snapshot = Snapshot::default();
+    let set = json!({
+        "kind": "StatefulSet", "metadata": {"name": "db", "uid": "db-uid", "generation": 1},
+        "spec": {"replicas": 1, "selector": {}, "template": {}}, "status": {"observedGeneration": 1, "replicas": 0},
+    });
+    put(&mut snapshot, &set);
+    let event = |at: &str| {
+        json!({
+            "kind": "Event", "metadata": {"name": "db.1"}, "type": "Warning", "reason": "FailedCreate",
+            "involvedObject": {"kind": "StatefulSet", "name": "db", "uid": "db-uid"}, "lastTimestamp": at,
+            "message": "create Pod db-0 in StatefulSet db failed error: pods \"db-0\" is forbidden: exceeded quota: q",
+        })
+    };
+    put(&mut snapshot, &event("2026-11-23T09:00:00Z"));
+    assert_waits(&mut Judge::new(&wait), &snapshot, 30);
+    put(&mut snapshot, &event("2026-11-24T09:00:03Z"));
+    let (cause, second) = verdict_with(&mut Judge::new(&wait), &snapshot, 30);
+    assert_eq!((cause.failure, second), (FailureType::QuotaExceeded, 2));
+}
+
+#[test]
+fn a_job_keeps_its_own_budget_of_failures_and_is_lost_when_it_is_used_up() {
+    let mut wait = wait();
+    wait.workloads = vec![workload("Job", "migrate", 1)];
+    let job = |status| json!({"kind": "Job", "metadata": {"name": "migrate", "uid": "job-uid"}, "spec": {"template": {}}, "status": status});
+    let mut snapshot = Snapshot::default();
+    put(&mut snapshot, &job(json!({"active": 1})));
+    let mut failing = pod("migrate-x", "migrate-uid", "none", &crate::rollout::fixtures::case("crash_loop")["pod"]);
+    failing["metadata"]["ownerReferences"] = json!([owner("Job", "migrate", "job-uid")]);
+    put(&mut snapshot, &failing);
+    let mut judge = Judge::new(&wait);
+    assert_eq!(assert_waits(&mut judge, &snapshot, 60), "migrate: 0 of 1 completions");
+    put(
+        &mut snapshot,
+        &job(json!({"failed": 7, "conditions": [{"type": "Failed", "status": "True",
+        "reason": "BackoffLimitExceeded", "message": "Job has reached the specified backoff limit"}]})),
+    );
+    let (cause, _) = verdict_with(&mut judge, &snapshot, 61);
+    assert_eq!((cause.failure, cause.exit_code), (FailureType::JobFailed, Some(1)));
+    assert_eq!((cause.pod.as_deref(), cause.container.as_deref()), (Some("migrate-x"), Some("web")));
+}

@@ -1,0 +1,166 @@
+//! The wait against an API server that plays along.
+
+use berth_workflows::verdict::FailureType;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    fake_api_server::{FakeApiServer, status_object},
+    rollout::fixtures::{case, deployment, pod, replica_set, rolled_out, rolling},
+};
+
+const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/pr-1/deployments";
+const REPLICA_SETS: &str = "/apis/apps/v1/namespaces/pr-1/replicasets";
+const PODS: &str = "/api/v1/namespaces/pr-1/pods";
+const EVENTS: &str = "/api/v1/namespaces/pr-1/events";
+const SECRETS: &str = "/api/v1/namespaces/pr-1/secrets";
+
+/// A wait that began just now.
+fn wait() -> AwaitInput {
+    AwaitInput { deadline_ms: Clock::start().now_ms() + 300_000, ..fixtures::wait() }
+}
+
+fn put_deployment(server: &FakeApiServer, status: Value) {
+    server.put(DEPLOYMENTS, &deployment(status));
+}
+
+fn put_pod(server: &FakeApiServer, case: &Value) {
+    server.put(REPLICA_SETS, &replica_set("web-5d8f", "2", &case["replicaSetStatus"]));
+    if !case["pod"].is_null() {
+        server.put(PODS, &pod("web-5d8f-abcde", "pod-uid", "web-5d8f", &case["pod"]));
+    }
+    for event in case["events"].as_array().into_iter().flatten() {
+        server.put(EVENTS, event);
+    }
+}
+
+/// The namespace in that case's trouble, with one secret value known.
+fn server_in(name: &str) -> FakeApiServer {
+    let server = FakeApiServer::default();
+    put_deployment(&server, rolling());
+    put_pod(&server, &case(name));
+    let secret = json!({"metadata": {"name": "web-secrets-1"}, "data": {"DATABASE_PASSWORD": "Y29ycmVjdC1ob3JzZQ=="}});
+    server.put(SECRETS, &secret);
+    server
+}
+
+async fn run(server: &FakeApiServer) -> Outcome {
+    await_rollout(&server.client(), &Progress::new(), wait()).await.unwrap()
+}
+
+async fn verdict(server: &FakeApiServer) -> berth_workflows::verdict::Verdict {
+    match run(server).await {
+        Outcome::Failed { verdict } => verdict,
+        Outcome::Complete => panic!("should have failed"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_that_serves_already_is_done_at_once_with_three_watches_and_nothing_else() {
+    let server = FakeApiServer::default();
+    put_deployment(&server, rolled_out());
+    let clock = Clock::start();
+    assert_eq!(run(&server).await, Outcome::Complete);
+    assert_eq!(clock.elapsed(), Duration::ZERO);
+    let requests = server.requests();
+    assert!(requests.len() <= 3 && requests.iter().all(|request| request.contains("watch=true")), "{requests:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_that_comes_to_serve_is_done_the_moment_the_status_says_so() {
+    let server = server_in("creating");
+    let clock = Clock::start();
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        put_deployment(&server, rolled_out());
+    };
+    let (outcome, ()) = tokio::join!(run(&server), later);
+    assert_eq!((outcome, clock.elapsed()), (Outcome::Complete, Duration::from_millis(1500)));
+    assert!(!server.requests().iter().any(|request| request.contains(EVENTS)), "events were not needed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_image_is_a_verdict_within_seconds_and_the_same_one_again() {
+    let server = server_in("image_not_found");
+    let clock = Clock::start();
+    let first = verdict(&server).await;
+    assert!(clock.elapsed() <= Duration::from_secs(3), "{:?}", clock.elapsed());
+    assert_eq!(first.failure, FailureType::ImageUnavailable);
+    assert_eq!((first.workload.as_deref(), first.container.as_deref()), (Some("Deployment/web"), Some("web")));
+    assert!(first.message.contains("not found") && first.advice.contains("digest"), "{first:?}");
+    assert_eq!(verdict(&server).await, first);
+    assert!(server.requests().iter().all(|request| request.starts_with("GET ")), "a wait only reads");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_loop_comes_with_the_log_of_what_died_and_without_its_secrets() {
+    let server = server_in("liveness_kill");
+    server.answer(
+        &format!("{PODS}/web-5d8f-abcde/log"),
+        200,
+        "connecting with correct-horse\nAuthorization: Basic YTpjb3JyZWN0LWhvcnNl\nbye\n",
+    );
+    let verdict = verdict(&server).await;
+    assert_eq!((verdict.failure, verdict.exit_code), (FailureType::CrashLoop, Some(137)));
+    assert_eq!(verdict.log_tail, ["connecting with ***", "Authorization: Basic YT***", "bye"]);
+    assert!(verdict.events.iter().any(|event| event.contains("Liveness probe failed") && event.contains("9 times")));
+    assert!(server.requests().iter().any(|request| request.contains("/log?") && request.contains("previous=true")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_secrets_to_take_out_nothing_that_the_release_said_is_shown() {
+    let server = server_in("crash_loop");
+    server.answer(&format!("{PODS}/web-5d8f-abcde/log"), 200, "correct-horse");
+    server.answer(&format!("{SECRETS}/web-secrets-1"), 403, status_object(403, "no"));
+    let verdict = verdict(&server).await;
+    assert_eq!((verdict.failure, verdict.exit_code), (FailureType::CrashLoop, Some(1)));
+    assert!(verdict.log_tail.is_empty() && verdict.events.is_empty() && verdict.message.contains("left out"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_secret_of_a_volume_is_found_in_events_that_are_watched_only_in_trouble() {
+    let server = server_in("secret_volume_missing");
+    let clock = Clock::start();
+    let verdict = verdict(&server).await;
+    assert_eq!(verdict.failure, FailureType::ConfigMissing);
+    assert!(clock.elapsed() <= Duration::from_secs(5), "{:?}", clock.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_api_server_that_restarts_or_knows_no_streaming_lists_is_no_obstacle() {
+    let server = server_in("creating").without_streaming_lists();
+    let later = async {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        server.answer(DEPLOYMENTS, 503, status_object(503, "starting"));
+        server.end_watches();
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        put_deployment(&server, rolled_out());
+        server.forget_answer(DEPLOYMENTS);
+        Clock::start()
+    };
+    let (outcome, up) = tokio::join!(async { (run(&server).await, Clock::start()) }, later,);
+    assert_eq!(outcome.0, Outcome::Complete);
+    assert!(outcome.1.now_ms() - up.now_ms() <= 2_100 && outcome.1.elapsed() <= up.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_waited_out_in_a_fresh_namespace_and_an_error_after_half_a_minute() {
+    let server = server_in("ready");
+    server.answer(PODS, 403, status_object(403, "pods is forbidden: User \"berth\" cannot watch"));
+    let clock = Clock::start();
+    let failure = await_rollout(&server.client(), &Progress::new(), wait()).await.unwrap_err();
+    assert!(matches!(&failure, Failure::Transient { failure: FailureType::KubernetesDenied, .. }), "{failure:?}");
+    assert!(failure.to_string().contains("watching pods in namespace pr-1"), "{failure}");
+    assert!((30..=33).contains(&clock.elapsed().as_secs()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_is_picked_up_after_its_deadline_ends_at_once() {
+    let server = server_in("not_ready");
+    let wait = AwaitInput { deadline_ms: Clock::start().now_ms() - 1, ..wait() };
+    let clock = Clock::start();
+    let outcome = await_rollout(&server.client(), &Progress::new(), wait).await.unwrap();
+    let Outcome::Failed { verdict } = outcome else { panic!("should have failed") };
+    assert_eq!(verdict.failure, FailureType::NotReady);
+    assert!(clock.elapsed() <= Duration::from_secs(3));
+}

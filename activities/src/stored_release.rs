@@ -1,0 +1,116 @@
+//! A release as it was rendered, kept in the environment: what is pruned by, gated by, and rolled back to.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::{Read, Write},
+};
+
+use flate2::{Compression, read::GzDecoder, write::GzEncoder};
+use k8s_openapi::{ByteString, api::core::v1::Secret};
+use kube::{Api, Client, ResourceExt, api::PostParams};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use berth_workflows::{environment::Environment, verdict::FailureType};
+
+use crate::{
+    app::Gate,
+    failure::Failure,
+    labels,
+    manifests::{Identity, Object, Stamp},
+};
+
+/// The key of the gzipped JSON in the Secret.
+const KEY: &str = "release.json.gz";
+
+/// An unpacked release may not be larger: a bound on what a damaged Secret can make of itself.
+const MAX_BYTES: u64 = 16 * 1024 * 1024;
+
+/// What is stored of a release.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredRelease {
+    pub commit: String,
+    /// The Secret with the environment's secrets that it runs with.
+    pub secret: String,
+    /// The objects, in the order of their application.
+    pub objects: Vec<Value>,
+    /// The gates, with their variables replaced.
+    #[serde(default)]
+    pub gates: Vec<Gate>,
+}
+
+impl StoredRelease {
+    /// Which objects it has.
+    pub fn identities(&self) -> BTreeSet<Identity> {
+        self.objects.iter().map(|document| Object::new("", 0, document.clone()).identity()).collect()
+    }
+
+    /// The immutable Secret, named by its content, so that storing it twice is storing it once.
+    ///
+    /// # Errors
+    /// `ManifestInvalid` if it is larger than a Secret can be.
+    pub fn to_secret(&self, environment: &Environment, stamp: &Stamp) -> Result<Secret, Failure> {
+        let invalid = |why: String| Failure::permanent(FailureType::ManifestInvalid, why);
+        let json = serde_json::to_vec(self).map_err(|e| invalid(format!("the release is not JSON: {e}")))?;
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        let packed = encoder.write_all(&json).and_then(|()| encoder.finish());
+        let packed = packed.map_err(|e| invalid(format!("the release cannot be compressed: {e}")))?;
+        if packed.len() > 1000 * 1000 {
+            let bytes = packed.len();
+            return Err(invalid(format!("the rendered manifests are {bytes} bytes compressed; a Secret holds 1 MB")));
+        }
+        let mut secret = Secret {
+            immutable: Some(true),
+            data: Some(BTreeMap::from([(KEY.to_owned(), ByteString(packed))])),
+            ..Secret::default()
+        };
+        secret.metadata.name = Some(format!("berth-release-{}", labels::short_hash(&json)));
+        secret.metadata.namespace = Some(environment.namespace.clone());
+        secret.annotations_mut().extend([
+            ("berth.dev/commit".to_owned(), self.commit.clone()),
+            (labels::SECRET_OF_RELEASE.to_owned(), self.secret.clone()),
+        ]);
+        secret.labels_mut().extend(
+            [
+                (labels::MANAGED_BY, "berth"),
+                (labels::APP, &stamp.app),
+                (labels::WORKFLOW, &stamp.workflow),
+                (labels::INSTALLATION, &stamp.installation),
+                (labels::CONTENT, labels::RELEASE),
+            ]
+            .map(|(key, value)| (key.to_owned(), value.to_owned())),
+        );
+        Ok(secret)
+    }
+
+    /// Reads a release back.
+    ///
+    /// # Errors
+    /// `KubernetesDenied`, to be retried, if it cannot be read; for good if it is not what berth wrote.
+    pub async fn load(client: &Client, namespace: &str, name: &str) -> Result<Self, Failure> {
+        let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
+        let secret = secrets.get(name).await.map_err(|e| Failure::kubernetes(format!("stored release {name}"), e))?;
+        let broken = |why: String| {
+            Failure::permanent(FailureType::KubernetesDenied, format!("stored release {name} is damaged: {why}"))
+        };
+        let data = secret.data.unwrap_or_default();
+        let packed = data.get(KEY).ok_or_else(|| broken(format!("it has no key {KEY}")))?;
+        let mut json = Vec::new();
+        let mut decoder = GzDecoder::new(packed.0.as_slice()).take(MAX_BYTES);
+        decoder.read_to_end(&mut json).map_err(|e| broken(e.to_string()))?;
+        serde_json::from_slice(&json).map_err(|e| broken(e.to_string()))
+    }
+}
+
+/// Creates an immutable Secret that is named by its content: if it is there, it is the same.
+pub(crate) async fn create_once(client: &Client, secret: &Secret) -> Result<(), Failure> {
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), &secret.namespace().unwrap_or_default());
+    match secrets
+        .create(&PostParams { field_manager: Some(labels::FIELD_MANAGER.into()), ..Default::default() }, secret)
+        .await
+    {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
+        Err(e) => Err(Failure::kubernetes(format!("storing Secret/{}", secret.name_any()), e)),
+    }
+}

@@ -1,0 +1,28 @@
+//! What can be said on the command line: flags with defaults, each with an environment variable where a pod sets it.
+
+use clap::{Parser, Subcommand};
+
+use crate::{check::Check, preview::Preview, telemetry::Telemetry, worker::Worker};
+
+/// Runs the life of deployment environments on Kubernetes, as Temporal workflows.
+///
+/// Temporal is found as by every Temporal tool: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_*,
+/// or a profile of temporal.toml. Kubernetes is found through KUBECONFIG, or from inside the cluster.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = crate::exit::HELP)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) telemetry: Telemetry,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the worker: take workflows and activities from Temporal until told to stop.
+    Worker(Worker),
+    /// Deploy, close and look at the environments of pull requests.
+    Preview(Preview),
+    /// Check app files and their manifests; needs neither a cluster nor Temporal.
+    Check(Check),
+}

@@ -1,0 +1,52 @@
+//! What is shown while a command waits: each step once, on standard error, for people.
+
+use std::{
+    io::{IsTerminal, Write},
+    time::{Duration, Instant},
+};
+
+use berth_workflows::{preview_environment::PreviewEnvironment, status::Status};
+use temporalio_client::{Client, WorkflowHandle, WorkflowQueryOptions};
+
+/// Often enough for a person who looks on, seldom enough for a hundred CI runs at once.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Waits for `answer`, and says meanwhile what the environment waits for. Silent unless somebody looks on.
+pub(super) async fn while_waiting<T>(
+    handle: &WorkflowHandle<Client, PreviewEnvironment>,
+    answer: impl Future<Output = T>,
+) -> T {
+    let started = Instant::now();
+    let mut said = String::new();
+    let mut look = tokio::time::interval(INTERVAL);
+    let is_watched = std::io::stderr().is_terminal();
+    tokio::pin!(answer);
+    loop {
+        tokio::select! {
+            answer = &mut answer => return answer,
+            _ = look.tick(), if is_watched => {
+                let status = handle.query(PreviewEnvironment::status, (), WorkflowQueryOptions::default());
+                // An environment that cannot answer yet is asked again.
+                if let Ok(status) = status.await {
+                    let now = line(&status);
+                    if now != said {
+                        let seconds = started.elapsed().as_secs();
+                        // Progress that cannot be written is nobody's loss.
+                        let _ = writeln!(std::io::stderr(), "{seconds:>4} s  {now}");
+                        said = now;
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn line(status: &Status) -> String {
+    match &status.rolling_out {
+        Some(rolling_out) => {
+            let commit = rolling_out.release.commit.short();
+            format!("{}: {commit} waits for {}", status.phase.name(), rolling_out.waiting_for)
+        }
+        None => status.phase.name().to_owned(),
+    }
+}

@@ -1,0 +1,70 @@
+//! What Temporal's namespace must have before a worker may take work: search attributes, and a retention worth its name.
+
+use anyhow::Context;
+use berth_workflows::search_attributes::ALL;
+use temporalio_client::{Client, tonic::Request};
+use temporalio_common::protos::temporal::api::{
+    enums::v1::IndexedValueType,
+    operatorservice::v1::{AddSearchAttributesRequest, ListSearchAttributesRequest},
+    workflowservice::v1::DescribeNamespaceRequest,
+};
+
+/// Closed rollouts vanish from temporal-ui after the retention; below this many days nobody finds last month's.
+const RETENTION_DAYS: i64 = 30;
+
+/// Registers the search attributes and looks at the retention.
+///
+/// # Errors
+/// They are not there and may not be registered: an unregistered one would make every workflow task fail, so the worker
+/// must not start. The error is the commands that somebody with the right may run.
+pub(super) async fn make_ready(client: &Client) -> anyhow::Result<()> {
+    let namespace = client.options().namespace.clone();
+    register_search_attributes(client, &namespace).await?;
+    let describe = DescribeNamespaceRequest { namespace: namespace.clone(), ..Default::default() };
+    let described = client.connection().workflow_service().describe_namespace(Request::new(describe)).await;
+    let described = described.with_context(|| format!("looking at Temporal's namespace {namespace}"))?.into_inner();
+    let retention = described.config.and_then(|config| config.workflow_execution_retention_ttl);
+    if let Some(days) = retention.map(|ttl| ttl.seconds / 86_400).filter(|days| *days < RETENTION_DAYS) {
+        tracing::warn!(
+            temporal.namespace = %namespace,
+            retention_days = days,
+            "Closed rollouts vanish from temporal-ui after {days} days: temporal operator namespace update \
+             --namespace {namespace} --retention {RETENTION_DAYS}d"
+        );
+    }
+    Ok(())
+}
+
+async fn register_search_attributes(client: &Client, namespace: &str) -> anyhow::Result<()> {
+    let missing = missing(client, namespace).await?;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let add = AddSearchAttributesRequest {
+        namespace: namespace.to_owned(),
+        search_attributes: missing.iter().map(|(name, kind)| ((*name).to_owned(), indexed(kind) as i32)).collect(),
+    };
+    client.connection().operator_service().add_search_attributes(Request::new(add)).await.with_context(|| {
+        let line = |(name, kind): &(&str, &str)| {
+            format!("temporal operator search-attribute create --namespace {namespace} --name {name} --type {kind}")
+        };
+        let lines: Vec<_> = missing.iter().map(line).collect();
+        format!("registering search attributes; somebody with the right to it may run:\n{}\n", lines.join("\n"))
+    })?;
+    tracing::info!(temporal.namespace = %namespace, "Registered {} search attributes", missing.len());
+    Ok(())
+}
+
+async fn missing(client: &Client, namespace: &str) -> anyhow::Result<Vec<(&'static str, &'static str)>> {
+    let list = ListSearchAttributesRequest { namespace: namespace.to_owned() };
+    let listed = client.connection().operator_service().list_search_attributes(Request::new(list)).await;
+    let registered = listed.context("listing Temporal's search attributes")?.into_inner().custom_attributes;
+    Ok(ALL.into_iter().filter(|(name, _)| !registered.contains_key(*name)).collect())
+}
+
+fn indexed(kind: &str) -> IndexedValueType {
+    match kind {
+        "Int" => IndexedValueType::Int,
+        _ => IndexedValueType::Keyword,
+    }
+}

@@ -1,0 +1,426 @@
+//! The life of a pull request's environment, on a real dev server, with fake activities.
+
+mod support;
+
+use berth_workflows::{
+    environment::PullRequest,
+    mailbox::{Approve, Close, DeployAnswer, DeployOutcome, Push, Redeploy},
+    preview_environment::PreviewEnvironment,
+    record::Phase,
+    rollout::Rollout,
+    verdict::FailureType,
+};
+use serde_json::json;
+use support::{Does, Preview, commit, preview, push};
+use temporalio_client::{
+    UntypedSignal, UntypedWorkflow, WorkflowCancelOptions, WorkflowDescribeOptions, WorkflowExecuteUpdateOptions,
+    WorkflowExecutionStatus, WorkflowGetResultOptions, WorkflowSignalOptions, WorkflowStartOptions,
+    errors::WorkflowGetResultError,
+};
+use temporalio_common::{data_converters::RawValue, error::IncomingError};
+
+const STEPS: [&str; 7] =
+    ["load_app", "ensure_namespace", "sync_secrets", "apply_manifests", "await_rollout", "check_gates", "prune"];
+
+#[tokio::test]
+async fn a_push_becomes_live_and_a_close_leaves_nothing() {
+    preview("life", async |t: Preview| {
+        t.push(push('a')).await;
+        let status = t.until("live", |s| s.phase == Phase::Live).await;
+        assert_eq!(status.serving.unwrap().release.commit, commit('a'));
+        assert_eq!(status.url.as_deref(), Some("https://pr-1.example.com"));
+        t.close().await;
+        let report = t.handle().get_result(WorkflowGetResultOptions::default()).await.unwrap();
+        assert_eq!((report.gone.as_slice(), report.remaining.len()), (["Namespace/pr-1".to_owned()].as_slice(), 0));
+        assert_eq!(t.status().await.phase, Phase::Closed);
+        t.record("live", Some(1)).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_newer_push_supersedes_the_rollout_in_flight() {
+    preview("supersede", async |t: Preview| {
+        t.world.next("await_rollout", Does::Hang);
+        t.push(push('a')).await;
+        t.until_called("await_rollout", 1).await;
+        t.push(push('b')).await;
+        let status = t.until("live", |s| s.phase == Phase::Live).await;
+        assert_eq!(status.serving.unwrap().release.commit, commit('b'));
+        let outcomes: Vec<_> = status.rollouts.iter().map(|rollout| rollout.outcome).collect();
+        assert_eq!(outcomes, [DeployOutcome::Superseded, DeployOutcome::Live]);
+        let first = t.rollout(1).describe(WorkflowDescribeOptions::default()).await.unwrap();
+        assert_eq!(first.status(), WorkflowExecutionStatus::Canceled);
+        let calls = t.world.calls();
+        let stopped = calls.iter().position(|call| call == "await_rollout cancelled").unwrap();
+        let begun = calls.iter().position(|call| call == "apply_manifests bbbbbbb").unwrap();
+        assert!(stopped < begun, "the newer one begins when the older has stopped: {calls:#?}");
+        t.record("superseded", Some(1)).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_close_during_any_step_stops_it_and_then_tears_down() {
+    for (n, step) in STEPS.into_iter().enumerate() {
+        preview(&format!("close-at-{n}"), async |t: Preview| {
+            if step == "load_app" {
+                // The first call settles what the environment is called; the rollout's own is the second.
+                t.push(push('a')).await;
+                t.until("live", |s| s.phase == Phase::Live).await;
+            }
+            let before = t.world.count(step);
+            t.world.next(step, Does::Hang);
+            t.push(push('b')).await;
+            t.until_called(step, before + 1).await;
+            t.close().await;
+            t.handle().get_result(WorkflowGetResultOptions::default()).await.unwrap();
+            let calls = t.world.calls();
+            let stopped = calls.iter().position(|call| *call == format!("{step} cancelled"));
+            let deleted = calls.iter().position(|call| call.starts_with("delete_environment")).unwrap();
+            assert!(stopped.unwrap() < deleted, "{step}: {calls:#?}");
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn each_step_that_fails_becomes_a_failed_rollout_with_its_type_and_a_good_push_heals_it() {
+    for (n, step) in STEPS.into_iter().enumerate() {
+        preview(&format!("fail-at-{n}"), async |t: Preview| {
+            t.push(push('a')).await;
+            t.until("live", |s| s.phase == Phase::Live).await;
+            t.world.next(step, Does::Fail(FailureType::AdmissionDenied));
+            t.push(push('b')).await;
+            let status = t.until("failed", |s| s.phase == Phase::Failed).await;
+            let failed = status.failed.unwrap();
+            assert_eq!((failed.verdict.failure, failed.release.commit), (FailureType::AdmissionDenied, commit('b')));
+            assert_eq!(failed.verdict.message, "as ordered", "{step}");
+            assert_eq!(status.serving.unwrap().release.commit, commit('a'), "the old release goes on serving");
+            assert_eq!(failure_type_of_rollout(&t, 2).await.as_deref(), Some("AdmissionDenied"));
+            t.push(push('c')).await;
+            let status = t.until("live", |s| s.phase == Phase::Live).await;
+            assert_eq!((status.serving.unwrap().release.commit, status.failed), (commit('c'), None));
+        })
+        .await;
+    }
+}
+
+async fn failure_type_of_rollout(t: &Preview, number: u64) -> Option<String> {
+    match t.rollout(number).get_result(WorkflowGetResultOptions::default()).await {
+        Err(WorkflowGetResultError::Failed(error)) => match *error {
+            IncomingError::Application(failure) => failure.type_name().map(str::to_owned),
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_verdict_is_in_the_answer_the_status_and_the_rollouts_failure_and_nothing_is_pruned() {
+    for (n, step) in ["await_rollout", "check_gates"].into_iter().enumerate() {
+        preview(&format!("verdict-{n}"), async |t: Preview| {
+            t.push(push('a')).await;
+            t.until("live", |s| s.phase == Phase::Live).await;
+            t.world.next(step, Does::Verdict(FailureType::CrashLoop));
+            let answer = deploy(&t, push('b')).await;
+            assert_eq!(answer.outcome, DeployOutcome::Failed);
+            assert_eq!(answer.verdict.unwrap().failure, FailureType::CrashLoop);
+            assert_eq!(t.status().await.failed.unwrap().verdict.workload.as_deref(), Some("Deployment/web"));
+            assert_eq!(failure_type_of_rollout(&t, 2).await.as_deref(), Some("CrashLoop"));
+            assert_eq!(t.world.count("prune"), 1, "only the first rollout has pruned");
+            t.record(&format!("failed-{step}"), Some(2)).await;
+        })
+        .await;
+    }
+}
+
+async fn deploy(t: &Preview, push: Push) -> DeployAnswer {
+    let options = WorkflowExecuteUpdateOptions::default();
+    t.handle().execute_update(PreviewEnvironment::deploy, push.into(), options).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_serves_and_what_served_before_are_kept_from_pruning() {
+    preview("keep", async |t: Preview| {
+        for digit in ['a', 'b', 'c'] {
+            t.push(push(digit)).await;
+            t.until("live", |s| s.serving.as_ref().is_some_and(|s| s.release.commit == commit(digit))).await;
+        }
+        let last = t.world.calls().into_iter().rfind(|call| call.starts_with("prune")).unwrap();
+        assert_eq!(last, "prune berth-release-ccccccc keeping berth-release-bbbbbbb berth-release-aaaaaaa");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_update_deploy_answers_when_live_at_once_when_live_already_and_joins_what_is_in_flight() {
+    preview("deploy", async |t: Preview| {
+        t.push(push('a')).await;
+        t.until("live", |s| s.phase == Phase::Live).await;
+        assert_eq!(deploy(&t, push('a')).await.outcome, DeployOutcome::Live);
+        assert_eq!(t.status().await.rollouts.len(), 1, "nothing was rolled out for it");
+
+        t.world.next("await_rollout", Does::Hang);
+        t.push(push('b')).await;
+        t.until_called("await_rollout", 2).await;
+        let (joined, newer) = tokio::join!(deploy(&t, push('b')), deploy(&t, push('c')));
+        assert_eq!(newer.outcome, DeployOutcome::Live);
+        assert_eq!((joined.outcome, joined.commit), (DeployOutcome::Superseded, commit('b')));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn cancelling_the_workflow_tears_down_and_ends_canceled() {
+    preview("cancel", async |t: Preview| {
+        t.world.next("await_rollout", Does::Hang);
+        t.push(push('a')).await;
+        t.until_called("await_rollout", 1).await;
+        t.handle().cancel(WorkflowCancelOptions::default()).await.unwrap();
+        let ended = t.handle().get_result(WorkflowGetResultOptions::default()).await;
+        assert!(matches!(ended, Err(WorkflowGetResultError::Cancelled { .. })), "{ended:?}");
+        assert_eq!(t.world.count("delete_environment"), 1);
+        t.record("cancelled", Some(1)).await;
+        // A later push starts a new run.
+        t.push(push('b')).await;
+        t.until("live", |s| s.phase == Phase::Live).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_push_during_the_teardown_gets_a_new_environment_in_the_same_workflow() {
+    preview("reopen", async |t: Preview| {
+        t.push(push('a')).await;
+        t.until("live", |s| s.phase == Phase::Live).await;
+        t.world.next("delete_environment", Does::Leave("Widget/stuck"));
+        t.close().await;
+        t.until("blocked", |s| s.phase == Phase::TeardownBlocked).await;
+        t.push(push('a')).await;
+        let status = t.until("live", |s| s.phase == Phase::Live).await;
+        assert_eq!(status.rollouts.last().unwrap().number, 2);
+        assert_eq!(t.world.count("delete_environment"), 2);
+        let described = t.handle().describe(WorkflowDescribeOptions::default()).await.unwrap();
+        assert_eq!(described.status(), WorkflowExecutionStatus::Running);
+        t.record("reopened", None).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_push_during_the_teardown_of_a_cancelled_workflow_is_not_lost() {
+    preview("cancel-reopen", async |t: Preview| {
+        t.push(push('a')).await;
+        t.until("live", |s| s.phase == Phase::Live).await;
+        t.world.next("delete_environment", Does::Leave("Widget/stuck"));
+        t.handle().cancel(WorkflowCancelOptions::default()).await.unwrap();
+        t.until("blocked", |s| s.phase == Phase::TeardownBlocked).await;
+        t.push(push('b')).await;
+        let status = t.until("live", |s| s.phase == Phase::Live).await;
+        assert_eq!(status.serving.unwrap().release.commit, commit('b'));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_blocked_teardown_says_what_is_left_and_what_to_run_and_goes_on_trying() {
+    preview("blocked", async |t: Preview| {
+        t.push(push('a')).await;
+        t.until("live", |s| s.phase == Phase::Live).await;
+        t.world.next("delete_environment", Does::Leave("Widget/stuck"));
+        t.world.next("delete_environment", Does::Fail(FailureType::KubernetesDenied));
+        t.close().await;
+        let status = t.until("blocked", |s| s.phase == Phase::TeardownBlocked).await;
+        let remaining = &status.teardown.unwrap().remaining[0];
+        assert_eq!(
+            (remaining.object.as_str(), remaining.command.as_str()),
+            ("Widget/stuck", "kubectl get Widget/stuck")
+        );
+        let report = t.handle().get_result(WorkflowGetResultOptions::default()).await.unwrap();
+        assert!(report.remaining.is_empty());
+        assert_eq!(t.world.count("delete_environment"), 3);
+        t.record("blocked", None).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_long_history_continues_as_new_with_all_that_is_known() {
+    preview("continue", async |mut t: Preview| {
+        t.input.timings.history_events = 40;
+        for digit in ['a', 'b', 'c'] {
+            t.push(Push { sequence: Some(7), ..push(digit) }).await;
+            t.until("live", |s| s.serving.as_ref().is_some_and(|s| s.release.commit == commit(digit))).await;
+        }
+        let described = t.handle().describe(WorkflowDescribeOptions::default()).await.unwrap();
+        assert!(described.history_length() < 120, "{} events", described.history_length());
+        let status = t.status().await;
+        assert_eq!(status.rollouts.iter().map(|rollout| rollout.number).collect::<Vec<_>>(), [1, 2, 3]);
+        t.push(Push { sequence: Some(6), ..push('d') }).await;
+        let status = t.until("noted", |s| !s.notes.is_empty()).await;
+        assert_eq!(status.serving.unwrap().release.commit, commit('c'), "the sequence is known in the new run too");
+        t.record("continued", None).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn state_that_a_stranger_sends_with_a_start_is_not_honoured() {
+    preview("forged", async |mut t: Preview| {
+        t.input.carried = Some(json!({ "last_number": 41, "closed": true }));
+        t.push(push('a')).await;
+        let status = t.until("live", |s| s.phase == Phase::Live).await;
+        assert_eq!(status.rollouts[0].number, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn bad_json_fails_a_start_cleanly_and_is_noted_on_a_signal() {
+    preview("badjson", async |t: Preview| {
+        for (input, expected) in [
+            (json!({"app": "badjson", "pr": "1"}), "invalid type: string"),
+            (json!({"app": "badjson", "pr": 2}), "must have the id preview-badjson-2"),
+            (json!({"app": "Bad App", "pr": 1}), "app must be a DNS label"),
+            (json!("x"), "invalid type: string"),
+        ] {
+            let options = WorkflowStartOptions::new(t.task_queue.clone(), t.input.workflow_id()).build();
+            let workflow = UntypedWorkflow::new("PreviewEnvironment");
+            let input = RawValue::new(vec![json_payload(&input)]);
+            let handle = t.client.start_workflow(workflow, input, options).await.unwrap();
+            match handle.get_result(WorkflowGetResultOptions::default()).await {
+                Err(WorkflowGetResultError::Failed(error)) => {
+                    let failure = error.failure();
+                    assert!(failure.message.contains(expected), "{}", failure.message);
+                }
+                other => panic!("{:?}", other.map(|_| ())),
+            }
+        }
+        t.push(push('a')).await;
+        t.until("live", |s| s.phase == Phase::Live).await;
+        let untyped = t.client.get_workflow_handle::<UntypedWorkflow>(t.input.workflow_id());
+        for (signal, payload) in [
+            ("push", json!({"commit": "; rm -rf /", "image": "x"})),
+            ("push", json!({"commit": "1234567", "image": ""})),
+            ("push", json!(null)),
+            ("approve", json!([1, 2])),
+            ("close", json!({"sequence": -1})),
+        ] {
+            let input = RawValue::new(vec![json_payload(&payload)]);
+            untyped.signal(UntypedSignal::new(signal), input, WorkflowSignalOptions::default()).await.unwrap();
+        }
+        let status = t.until("five notes", |s| s.notes.len() == 5).await;
+        assert!(status.notes[0].starts_with("push: commit must be 7 to 64 hexadecimal digits"), "{:?}", status.notes);
+        assert_eq!(status.phase, Phase::Live);
+        let options = WorkflowExecuteUpdateOptions::default();
+        let refused = untyped
+            .execute_update(
+                temporalio_client::UntypedUpdate::new("deploy"),
+                RawValue::new(vec![json_payload(&json!({"commit": "x"}))]),
+                options,
+            )
+            .await;
+        assert!(format!("{:?}", refused.err()).contains("commit must be 7 to 64"));
+    })
+    .await;
+}
+
+fn json_payload(value: &serde_json::Value) -> temporalio_common::protos::temporal::api::common::v1::Payload {
+    temporalio_common::protos::temporal::api::common::v1::Payload {
+        metadata: [("encoding".to_owned(), b"json/plain".to_vec())].into(),
+        data: serde_json::to_vec(value).unwrap(),
+        ..Default::default()
+    }
+}
+
+#[tokio::test]
+async fn a_fork_waits_for_approval_and_nothing_is_done_for_it_before() {
+    preview("fork", async |t: Preview| {
+        t.push(Push { fork: true, ..push('a') }).await;
+        let status = t.until("waiting", |s| s.phase == Phase::AwaitingApproval).await;
+        assert_eq!(status.awaiting_approval.unwrap().commit, commit('a'));
+        let answer = deploy(&t, Push { fork: true, ..push('b') }).await;
+        assert_eq!(answer.outcome, DeployOutcome::AwaitingApproval);
+        assert_eq!(t.world.calls(), Vec::<String>::new());
+        let approve = |digit| Approve { commit: commit(digit), by: None };
+        let options = WorkflowSignalOptions::default;
+        t.handle().signal(PreviewEnvironment::approve, approve('a').into(), options()).await.unwrap();
+        t.until("noted", |s| s.notes.len() == 1).await;
+        t.handle().signal(PreviewEnvironment::approve, approve('b').into(), options()).await.unwrap();
+        let status = t.until("live", |s| s.phase == Phase::Live).await;
+        assert_eq!(status.serving.unwrap().release.commit, commit('b'));
+        t.record("approved", None).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_redeploy_rolls_the_newest_release_out_again() {
+    preview("redeploy", async |t: Preview| {
+        t.push(push('a')).await;
+        t.until("live", |s| s.phase == Phase::Live).await;
+        let options = WorkflowSignalOptions::default();
+        t.handle().signal(PreviewEnvironment::redeploy, Redeploy {}.into(), options).await.unwrap();
+        t.until("rolled out twice", |s| s.rollouts.len() == 2 && s.phase == Phase::Live).await;
+        assert_eq!(t.world.count("apply_manifests aaaaaaa"), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_close_that_is_older_than_a_push_is_ignored() {
+    preview("late-close", async |t: Preview| {
+        t.push(Push { sequence: Some(9), ..push('a') }).await;
+        t.until("live", |s| s.phase == Phase::Live).await;
+        let options = WorkflowSignalOptions::default();
+        t.handle().signal(PreviewEnvironment::close, Close { sequence: Some(8) }.into(), options).await.unwrap();
+        let status = t.until("noted", |s| s.notes.len() == 1).await;
+        assert_eq!(status.phase, Phase::Live);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_unknown_app_is_a_failed_push_that_leaves_the_mailbox_open() {
+    preview("unknown", async |t: Preview| {
+        t.world.next("load_app", Does::Fail(FailureType::UnknownApp));
+        t.push(push('a')).await;
+        let status = t.until("failed", |s| s.phase == Phase::Failed).await;
+        assert_eq!(status.failed.unwrap().verdict.failure, FailureType::UnknownApp);
+        t.push(push('a')).await;
+        t.until("live", |s| s.phase == Phase::Live).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_rollout_that_no_environment_started_is_refused() {
+    preview("stranger", async |t: Preview| {
+        t.push(push('a')).await;
+        t.until("live", |s| s.phase == Phase::Live).await;
+        let deploy = json!({
+            "environment": {"app": "stranger", "pr": 1, "workflow_id": "preview-stranger-1", "namespace": "kube-system",
+                "host": "x", "scheme": "http"},
+            "release": {"commit": "a".repeat(40), "image": format!("acme/web@sha256:{}", "a".repeat(64))},
+            "number": 9, "deploy_id": 1,
+        });
+        let options = WorkflowStartOptions::new(t.task_queue.clone(), "preview-stranger-1-rollout-9").build();
+        let deploy: berth_workflows::environment::Deploy = serde_json::from_value(deploy).unwrap();
+        let handle = t.client.start_workflow(Rollout::run, deploy.into(), options).await.unwrap();
+        match handle.get_result(WorkflowGetResultOptions::default()).await {
+            Err(WorkflowGetResultError::Failed(error)) => {
+                assert!(error.failure().message.contains("is started by its environment"));
+            }
+            other => panic!("{other:?}"),
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_app_of_thirty_characters_and_a_large_number_make_valid_ids() {
+    let input = PullRequest::new("a".repeat(30), 9_999_999_999);
+    assert_eq!(input.check(), Ok(()));
+    assert!(input.workflow_id().len() <= 63, "the id is a label's value");
+}

@@ -1,0 +1,51 @@
+//! Every recorded history replays with today's workflows: what runs now must not be broken by what is released next.
+//!
+//! Recorded by the tests of `preview_environment.rs` when `BERTH_RECORD_HISTORIES` names a folder. Keep one of each kind
+//! for every released version.
+
+use std::path::Path;
+
+use berth_workflows::{preview_environment::PreviewEnvironment, rollout::Rollout};
+use temporalio_client::WorkflowHistory;
+use temporalio_sdk::{WorkflowReplayer, WorkflowReplayerOptions};
+
+fn replayer() -> WorkflowReplayer {
+    let options = WorkflowReplayerOptions::new()
+        .register_workflow::<PreviewEnvironment>()
+        .and_then(|options| options.register_workflow::<Rollout>())
+        .unwrap()
+        .build();
+    WorkflowReplayer::new(options).unwrap()
+}
+
+fn histories() -> Vec<(String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/histories");
+    let mut histories: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(&path).unwrap()))
+        .collect();
+    histories.sort();
+    histories
+}
+
+#[tokio::test]
+async fn every_recorded_history_replays() {
+    let histories = histories();
+    assert!(histories.len() >= 6, "there should be recorded histories, found {}", histories.len());
+    for (name, json) in histories {
+        let replayed = replayer().replay_workflow(WorkflowHistory::from_json(&json).unwrap()).await;
+        assert!(replayed.is_ok(), "{name}: {:?}", replayed.err());
+    }
+}
+
+#[tokio::test]
+async fn a_history_with_another_activity_in_it_does_not_replay() {
+    // That the test above can fail: the same history, with one activity of another name.
+    let (_, json) = histories().into_iter().find(|(name, _)| name.starts_with("rollout-live")).unwrap();
+    let json = String::from_utf8(json).unwrap().replace("\"apply_manifests\"", "\"apply_something_else\"");
+    let replayed = replayer().replay_workflow(WorkflowHistory::from_json(json.as_bytes()).unwrap()).await;
+    let error = format!("{:?}", replayed.err());
+    assert!(error.contains("Nondeterminism"), "{error}");
+}
