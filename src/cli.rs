@@ -4,12 +4,16 @@ use clap::{Parser, Subcommand};
 
 use crate::{check::Check, preview::Preview, telemetry::Telemetry, worker::Worker};
 
+/// What every command needs to find.
+const WHERE: &str = "\
+Runs the life of deployment environments on Kubernetes, as Temporal workflows.
+
+Temporal is found as by every Temporal tool: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_*, or a \
+profile of temporal.toml. Kubernetes is found through KUBECONFIG, or from inside the cluster.";
+
 /// Runs the life of deployment environments on Kubernetes, as Temporal workflows.
-///
-/// Temporal is found as by every Temporal tool: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_*,
-/// or a profile of temporal.toml. Kubernetes is found through KUBECONFIG, or from inside the cluster.
 #[derive(Debug, Parser)]
-#[command(version, about, after_help = crate::exit::HELP)]
+#[command(version, about, long_about = WHERE, after_help = crate::exit::HELP)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -1,0 +1,195 @@
+//! What the cluster tests share: the lab, a worker process, and the commands a person would type.
+
+use std::{
+    path::PathBuf,
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use berth_lab::Lab;
+use serde_json::Value;
+
+const BERTH: &str = env!("CARGO_BIN_EXE_berth");
+
+/// Beyond anything that a healthy cluster needs.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// One pull request of the sample app, and a worker of its own that serves it.
+pub struct Berth {
+    pub lab: Lab,
+    pub worker: Worker,
+    pub task_queue: String,
+    pr: u64,
+}
+
+/// What a command answered.
+#[derive(Debug)]
+pub struct Answer {
+    pub code: i32,
+    pub json: Value,
+    #[expect(dead_code, reason = "shown by Debug when a test fails")]
+    stderr: String,
+}
+
+/// A command that has begun.
+pub struct Begun(Child);
+
+impl Begun {
+    pub fn wait(self) -> Answer {
+        answer(self.0.wait_with_output().unwrap())
+    }
+}
+
+impl Berth {
+    /// Each test has a pull request of its own, so that they can run at once.
+    pub fn start(pr: u64) -> Self {
+        let lab = Lab::shared().unwrap();
+        let task_queue = format!("berth-{pr}");
+        Self { worker: Worker::start(&lab, &task_queue), lab, task_queue, pr }
+    }
+
+    pub fn push(&self, digit: char, image: &str, more: &[&str]) -> Answer {
+        self.begin_push(digit, image, more).wait()
+    }
+
+    pub fn begin_push(&self, digit: char, image: &str, more: &[&str]) -> Begun {
+        let commit = commit(digit);
+        let arguments = [&["--commit", commit.as_str(), "--image", image], more].concat();
+        Begun(self.command("push", &arguments).spawn().unwrap())
+    }
+
+    pub fn preview(&self, verb: &str, more: &[&str]) -> Answer {
+        answer(self.command(verb, more).output().unwrap())
+    }
+
+    pub fn status(&self) -> Value {
+        self.preview("status", &[]).json
+    }
+
+    fn command(&self, verb: &str, more: &[&str]) -> Command {
+        let mut command = Command::new(BERTH);
+        command
+            .args(["preview", verb, "web", &self.pr.to_string(), "--output", "json", "--task-queue", &self.task_queue])
+            .args(more)
+            .env("TEMPORAL_ADDRESS", self.lab.temporal_address())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    pub fn kubectl(&self, arguments: &[&str]) -> String {
+        let mut kubectl = Command::new(self.lab.tool("kubectl"));
+        succeed(kubectl.arg("--kubeconfig").arg(self.lab.kubeconfig()).args(arguments))
+    }
+
+    pub fn temporal(&self, arguments: &[&str]) -> String {
+        let mut temporal = Command::new(self.lab.tool("temporal"));
+        succeed(temporal.args(arguments).args(["--address", self.lab.temporal_address()]))
+    }
+
+    /// An object of the environment, if it is there.
+    pub fn object(&self, kind: &str, name: &str) -> Option<Value> {
+        let namespace = format!("pr-{}", self.pr);
+        let found = self.kubectl(&["get", kind, name, "-n", &namespace, "--ignore-not-found", "-o", "json"]);
+        (!found.trim().is_empty()).then(|| serde_json::from_str(&found).unwrap())
+    }
+
+    /// The page as it is served, through the API server.
+    pub fn page(&self) -> String {
+        let pr = self.pr;
+        self.kubectl(&["get", "--raw", &format!("/api/v1/namespaces/pr-{pr}/services/http:web-pr-{pr}:80/proxy/")])
+    }
+
+    /// The id of the environment's `ApplySet`.
+    pub fn applyset(&self) -> String {
+        let parent = self.object("secret", "berth-applyset").unwrap();
+        parent["metadata"]["labels"]["applyset.kubernetes.io/id"].as_str().unwrap().to_owned()
+    }
+
+    /// A value of the environment's own Secret.
+    pub fn secret_value(&self, key: &str) -> String {
+        let namespace = format!("pr-{}", self.pr);
+        let template =
+            format!("go-template={{{{range .items}}}}{{{{index .data \"{key}\" | base64decode}}}}{{{{end}}}}");
+        self.kubectl(&["get", "secrets", "-n", &namespace, "-l", "berth.dev/content=secrets", "-o", &template])
+    }
+}
+
+impl Drop for Berth {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- the worker's log\n{}", self.worker.log());
+        }
+    }
+}
+
+/// A `berth worker` process.
+pub struct Worker {
+    process: Child,
+    log: PathBuf,
+}
+
+impl Worker {
+    pub fn start(lab: &Lab, task_queue: &str) -> Self {
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+        let log = folder.join(format!("{task_queue}-{}.log", Instant::now().elapsed().as_nanos()));
+        let process = Command::new(BERTH)
+            .args(["worker", "--scheme", "http", "--task-queue", task_queue, "--apps"])
+            .arg(lab.apps_dir())
+            .args(["--doppler-api-host", lab.doppler_url(), "--log", "debug"])
+            .env("KUBECONFIG", lab.kubeconfig())
+            .env("TEMPORAL_ADDRESS", lab.temporal_address())
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        Self { process, log }
+    }
+
+    /// As the kernel would: without a word.
+    pub fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // It may have been killed already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Waits until it is so.
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < end, "never: {what}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// A commit that consists of one digit.
+pub fn commit(digit: char) -> String {
+    digit.to_string().repeat(40)
+}
+
+fn answer(output: Output) -> Answer {
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    Answer {
+        code: output.status.code().unwrap(),
+        json: serde_json::from_str(&stdout).unwrap_or_default(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+fn succeed(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
