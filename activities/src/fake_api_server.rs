@@ -9,10 +9,12 @@ use std::{
 
 use futures::{StreamExt, channel::mpsc};
 use http::{Request, Response};
-use http_body_util::StreamBody;
+use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::body::{Bytes, Frame};
 use kube::client::Body;
 use serde_json::{Value, json};
+
+type Answer = UnsyncBoxBody<Bytes, Infallible>;
 
 /// Cloning it gives another handle to the same server.
 #[derive(Clone, Default)]
@@ -84,7 +86,7 @@ impl FakeApiServer {
 }
 
 impl State {
-    fn respond(&mut self, request: &Request<Body>) -> Response<Body> {
+    fn respond(&mut self, request: &Request<Body>) -> Response<Answer> {
         let path = request.uri().path();
         let query = request.uri().query().unwrap_or_default();
         self.requests.push(format!("{} {}", request.method(), request.uri()));
@@ -98,7 +100,7 @@ impl State {
             );
         }
         if query.contains("watch=true") {
-            return self.watch(path, query.contains("sendInitialEvents=true"));
+            return self.watch(path, query);
         }
         if let Some((collection, name)) = path.rsplit_once('/')
             && let Some(object) = self.objects.get(collection).and_then(|objects| objects.get(name))
@@ -116,8 +118,19 @@ impl State {
         answer(200, list.to_string())
     }
 
-    fn watch(&mut self, collection: &str, initial: bool) -> Response<Body> {
+    /// Streams every change from now on; first all objects if they are asked for, else what has changed since the
+    /// version that the client has.
+    fn watch(&mut self, collection: &str, query: &str) -> Response<Answer> {
+        let initial = query.contains("sendInitialEvents=true");
+        let known: u64 = query
+            .split('&')
+            .find_map(|pair| pair.strip_prefix("resourceVersion="))
+            .map_or(0, |version| version.parse().unwrap());
         let (sender, receiver) = mpsc::unbounded();
+        let objects = || self.objects.get(collection).into_iter().flat_map(BTreeMap::values);
+        for object in objects().filter(|object| !initial && revision(object) > known) {
+            send(&sender, &json!({"type": "MODIFIED", "object": object}));
+        }
         self.watches.push((collection.to_owned(), sender));
         if initial {
             let objects: Vec<_> =
@@ -129,7 +142,7 @@ impl State {
             let end = json!({"resourceVersion": self.revision.to_string(), "annotations": {"k8s.io/initial-events-end": "true"}});
             send(sender, &json!({"type": "BOOKMARK", "object": {"apiVersion": "v1", "kind": "Any", "metadata": end}}));
         }
-        Response::new(Body::wrap_body(StreamBody::new(receiver.map(|line| Ok::<_, Infallible>(Frame::data(line))))))
+        Response::new(StreamBody::new(receiver.map(|line| Ok(Frame::data(line)))).boxed_unsync())
     }
 
     fn tell(&mut self, collection: &str, event: &Value) {
@@ -139,17 +152,21 @@ impl State {
     }
 }
 
+fn revision(object: &Value) -> u64 {
+    object["metadata"]["resourceVersion"].as_str().unwrap().parse().unwrap()
+}
+
 fn send(sender: &mpsc::UnboundedSender<Bytes>, event: &Value) {
     // Whoever has stopped watching does not mind.
     _ = sender.unbounded_send(Bytes::from(format!("{event}\n")));
 }
 
-fn answer(status: u16, body: String) -> Response<Body> {
-    Response::builder().status(status).body(Body::from(body.into_bytes())).unwrap()
+fn answer(status: u16, body: String) -> Response<Answer> {
+    Response::builder().status(status).body(Full::from(body).boxed_unsync()).unwrap()
 }
 
 /// An API server's refusal.
-fn refuse(status: u16, message: &str) -> Response<Body> {
+fn refuse(status: u16, message: &str) -> Response<Answer> {
     answer(status, status_object(status, message).to_string())
 }
 

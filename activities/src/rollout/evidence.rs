@@ -12,8 +12,9 @@ use kube::{
     api::{ListParams, LogParams},
 };
 
+pub(crate) use super::classify::Log;
 use super::{
-    classify::{Cause, Log},
+    classify::Cause,
     redact::Redactor,
     snapshot::{Snapshot, event_ms},
 };

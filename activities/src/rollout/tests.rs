@@ -2,6 +2,7 @@
 
 use berth_workflows::verdict::FailureType;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::*;
 use crate::{
@@ -102,7 +103,7 @@ async fn a_crash_loop_comes_with_the_log_of_what_died_and_without_its_secrets() 
     );
     let verdict = verdict(&server).await;
     assert_eq!((verdict.failure, verdict.exit_code), (FailureType::CrashLoop, Some(137)));
-    assert_eq!(verdict.log_tail, ["connecting with ***", "Authorization: Basic YT***", "bye"]);
+    assert_eq!(verdict.log_tail, ["connecting with ***", "Authorization: Basic YTp***", "bye"]);
     assert!(verdict.events.iter().any(|event| event.contains("Liveness probe failed") && event.contains("9 times")));
     assert!(server.requests().iter().any(|request| request.contains("/log?") && request.contains("previous=true")));
 }
@@ -136,11 +137,11 @@ async fn an_api_server_that_restarts_or_knows_no_streaming_lists_is_no_obstacle(
         tokio::time::sleep(Duration::from_secs(5)).await;
         put_deployment(&server, rolled_out());
         server.forget_answer(DEPLOYMENTS);
-        Clock::start()
+        Instant::now()
     };
-    let (outcome, up) = tokio::join!(async { (run(&server).await, Clock::start()) }, later,);
-    assert_eq!(outcome.0, Outcome::Complete);
-    assert!(outcome.1.now_ms() - up.now_ms() <= 2_100 && outcome.1.elapsed() <= up.elapsed());
+    let ((outcome, done), up) = tokio::join!(async { (run(&server).await, Instant::now()) }, later);
+    assert_eq!(outcome, Outcome::Complete);
+    assert!(done.saturating_duration_since(up) <= Duration::from_millis(2_100), "as soon as the server is back");
 }
 
 #[tokio::test(start_paused = true)]

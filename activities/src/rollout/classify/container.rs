@@ -65,7 +65,7 @@ impl Seen<'_> {
         let (reason, message) = waiting(self.status).unwrap_or_default();
         match reason {
             "InvalidImageName" | "ErrImageNeverPull" => {
-                Some(self.new(FailureType::ImageUnavailable, message.to_owned(), SECOND_LOOK).briefly(reason))
+                Some(self.because(FailureType::ImageUnavailable, message.to_owned(), SECOND_LOOK).briefly(reason))
             }
             "ErrImagePull"
             | "ImagePullBackOff"
@@ -78,7 +78,7 @@ impl Seen<'_> {
         }
     }
 
-    fn new(&self, failure: FailureType, message: String, patience: Duration) -> Cause {
+    fn because(&self, failure: FailureType, message: String, patience: Duration) -> Cause {
         Cause::new(failure, self.workload, message, Due::After(patience))
             .of_pod(self.pod)
             .in_container(&self.status.name)
@@ -100,7 +100,7 @@ impl Seen<'_> {
         let message = event.filter(|_| !image::says_why(message, image)).unwrap_or(message);
         let message = if message.is_empty() { format!("{reason}: {image}") } else { message.to_owned() };
         let patience = image::patience(&message, image);
-        self.new(FailureType::ImageUnavailable, message, patience).briefly(reason)
+        self.because(FailureType::ImageUnavailable, message, patience).briefly(reason)
     }
 
     /// One reason with three causes: read the message.
@@ -113,7 +113,7 @@ impl Seen<'_> {
         } else {
             (FailureType::NotReady, PASSING) // such as a kubelet's cache that is not filled yet
         };
-        self.new(failure, message.to_owned(), patience).briefly(message)
+        self.because(failure, message.to_owned(), patience).briefly(message)
     }
 
     fn not_created(&self, message: &str) -> Cause {
@@ -122,7 +122,7 @@ impl Seen<'_> {
         } else {
             (FailureType::NotReady, PASSING)
         };
-        self.new(failure, format!("the container could not be created: {message}"), patience)
+        self.because(failure, format!("the container could not be created: {message}"), patience)
     }
 
     fn crash(&self) -> FailureType {
@@ -143,7 +143,7 @@ impl Seen<'_> {
         };
         if will_never_start(start_error) {
             let message = format!("the command could not be started: {start_error}");
-            let mut cause = self.new(self.crash(), message, SECOND_LOOK);
+            let mut cause = self.because(self.crash(), message, SECOND_LOOK);
             cause.exit_code = end.map(|end| end.exit_code);
             return Some(cause);
         }
@@ -174,7 +174,7 @@ impl Seen<'_> {
         let said = end.message.as_deref().map_or_else(String::new, |message| format!(": {}", message.trim()));
         let failure = if oom { FailureType::OutOfMemory } else { self.crash() };
         let patience = if runs { LAST_CHANCE } else { Duration::ZERO };
-        let mut cause = self.new(failure, format!("{what}, restarted {restarts} times{said}"), patience);
+        let mut cause = self.because(failure, format!("{what}, restarted {restarts} times{said}"), patience);
         cause.exit_code = Some(end.exit_code);
         let ended_now = state.is_some_and(|state| state.terminated.is_some());
         cause.log = if ended_now { Log::Current } else { Log::Previous };
