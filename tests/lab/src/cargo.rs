@@ -1,0 +1,60 @@
+//! Binaries of this workspace, built by cargo where they are needed: a library cannot count on its own binary being there.
+
+use std::{
+    env,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::places;
+
+/// The program that supervises labs: this very process's, if it is that.
+pub(crate) fn lab() -> Result<PathBuf> {
+    let own = env::current_exe()?;
+    match own.file_name().is_some_and(|name| name == "lab") {
+        true => Ok(own),
+        false => build("berth-lab", "lab"),
+    }
+}
+
+pub(crate) fn berth() -> Result<PathBuf> {
+    build("berth", "berth")
+}
+
+/// Cargo's own progress goes to stderr; where the binary is, it says on stdout.
+fn build(package: &str, binary: &str) -> Result<PathBuf> {
+    let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["build", "--locked", "--package", package, "--bin", binary, "--message-format=json-render-diagnostics"])
+        .current_dir(places::workspace())
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .context("running cargo")?;
+    if !output.status.success() {
+        bail!("building {binary} failed: cargo's words are above");
+    }
+    executable(&String::from_utf8_lossy(&output.stdout), binary)
+        .with_context(|| format!("looking for {binary} in what cargo built"))
+}
+
+fn executable(messages: &str, binary: &str) -> Option<PathBuf> {
+    let messages = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let built = messages.filter(|message| message["target"]["name"] == binary);
+    built.filter_map(|message| Some(PathBuf::from(message["executable"].as_str()?))).next_back()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_executable_is_read_from_cargos_messages() {
+        let messages = r#"{"reason":"compiler-artifact","target":{"name":"lab"},"executable":null}
+{"reason":"compiler-artifact","target":{"name":"lab"},"executable":"/t/debug/lab"}
+{"reason":"build-finished","success":true}"#;
+        assert_eq!(executable(messages, "lab"), Some(PathBuf::from("/t/debug/lab")));
+        assert_eq!(executable(messages, "berth"), None);
+    }
+}

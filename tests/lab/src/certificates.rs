@@ -1,0 +1,130 @@
+//! The cluster's certificates, new at each start, and the kubeconfig files made from them.
+
+use std::{
+    fs,
+    net::IpAddr,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose, SanType,
+};
+
+use crate::{places, subnet};
+
+/// The name of the real node. One with another name would be another node to the node authorizer.
+pub(crate) const NODE: &str = "lab";
+
+/// A folder of `<name>.crt`, `<name>.key` and `<name>.kubeconfig`.
+#[derive(Debug, Clone)]
+pub(crate) struct Certificates {
+    folder: PathBuf,
+}
+
+/// Who a client is to the API server: its user name and its group.
+const CLIENTS: [(&str, &str, Option<&str>); 6] = [
+    ("admin", "lab-admin", Some("system:masters")),
+    ("apiserver-to-kubelet", "kube-apiserver", Some("system:masters")),
+    ("controller-manager", "system:kube-controller-manager", None),
+    ("scheduler", "system:kube-scheduler", None),
+    ("kubelet", "system:node:lab", Some("system:nodes")),
+    ("kube-proxy", "system:kube-proxy", None),
+];
+
+impl Certificates {
+    /// Issues everything that a cluster at `server` needs.
+    pub(crate) fn issue(folder: PathBuf, api_server: &str, addresses: &[IpAddr]) -> Result<Self> {
+        places::make(folder.clone())?;
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
+        let this = Self { folder };
+        let authority = authority()?;
+        this.write("ca.crt", authority.pem())?;
+        this.write("ca.key", authority.key().serialize_pem())?;
+
+        let names = ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"];
+        let mut reached_at = addresses.to_vec();
+        reached_at.push(subnet::KUBERNETES_SERVICE.into());
+        this.issue_one(&authority, "apiserver", "kube-apiserver", None, &names, &reached_at)?;
+        this.issue_one(&authority, "node", NODE, None, &[NODE], addresses)?;
+        for (name, user, group) in CLIENTS {
+            let key_and_certificate = this.issue_one(&authority, name, user, group, &[], &[])?;
+            this.write_kubeconfig(name, api_server, &authority.pem(), &key_and_certificate)?;
+        }
+
+        let service_accounts = KeyPair::generate()?;
+        this.write("service-accounts.key", service_accounts.serialize_pem())?;
+        this.write("service-accounts.pub", service_accounts.public_key_pem())?;
+        Ok(this)
+    }
+
+    pub(crate) fn path(&self, file: &str) -> String {
+        self.folder.join(file).display().to_string()
+    }
+
+    pub(crate) fn kubeconfig(&self, client: &str) -> PathBuf {
+        self.folder.join(format!("{client}.kubeconfig"))
+    }
+
+    fn issue_one(
+        &self,
+        authority: &CertifiedIssuer<'static, KeyPair>,
+        name: &str,
+        user: &str,
+        group: Option<&str>,
+        names: &[&str],
+        addresses: &[IpAddr],
+    ) -> Result<(String, String)> {
+        let mut params = CertificateParams::new(names.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        params.distinguished_name.push(DnType::CommonName, user);
+        if let Some(group) = group {
+            params.distinguished_name.push(DnType::OrganizationName, group);
+        }
+        params.subject_alt_names.extend(addresses.iter().copied().map(SanType::IpAddress));
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::ServerAuth];
+        let key = KeyPair::generate()?;
+        let certificate = params.signed_by(&key, authority).with_context(|| format!("issuing {name}"))?;
+        self.write(&format!("{name}.crt"), certificate.pem())?;
+        self.write(&format!("{name}.key"), key.serialize_pem())?;
+        Ok((key.serialize_pem(), certificate.pem()))
+    }
+
+    fn write_kubeconfig(
+        &self,
+        name: &str,
+        server: &str,
+        authority: &str,
+        (key, certificate): &(String, String),
+    ) -> Result<()> {
+        let encode = |pem: &str| STANDARD.encode(pem);
+        let kubeconfig = serde_json::json!({
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "lab", "cluster": {"server": server, "certificate-authority-data": encode(authority)}}],
+            "users": [{"name": name, "user": {"client-certificate-data": encode(certificate), "client-key-data": encode(key)}}],
+            "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": name}}],
+            "current-context": "lab",
+        });
+        self.write(&format!("{name}.kubeconfig"), kubeconfig.to_string())
+    }
+
+    fn write(&self, file: &str, content: String) -> Result<()> {
+        write_private(&self.folder.join(file), &content)
+    }
+}
+
+pub(crate) fn write_private(path: &Path, content: &str) -> Result<()> {
+    fs::write(path, content).with_context(|| format!("writing {}", path.display()))?;
+    Ok(fs::set_permissions(path, fs::Permissions::from_mode(0o600))?)
+}
+
+fn authority() -> Result<CertifiedIssuer<'static, KeyPair>> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, "berth lab");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+    Ok(CertifiedIssuer::self_signed(params, KeyPair::generate()?)?)
+}

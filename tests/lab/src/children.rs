@@ -1,0 +1,116 @@
+//! The processes of one lab, in the order they were started, and the record of them that a later start reads.
+
+use std::{
+    ffi::OsStr,
+    fs, mem,
+    path::{Path, PathBuf},
+    process::{Child, Command},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result};
+use rustix::process::Signal;
+
+use crate::{
+    places,
+    process::{self, ProcessId},
+};
+
+#[derive(Debug)]
+pub(crate) struct Children {
+    lab: String,
+    logs: PathBuf,
+    record: PathBuf,
+    running: Vec<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    id: ProcessId,
+    child: Child,
+}
+
+impl Children {
+    /// `record` is rewritten at each start of a process.
+    pub(crate) fn new(lab: &str, logs: PathBuf, record: PathBuf) -> Result<Self> {
+        Ok(Self { lab: lab.to_owned(), logs: places::make(logs)?, record, running: Vec::new() })
+    }
+
+    pub(crate) fn log(&self, name: &str) -> PathBuf {
+        self.logs.join(format!("{name}.log"))
+    }
+
+    /// A command that ends with the thread that starts it: start it from one that lives as long as the lab.
+    pub(crate) fn command(&self, name: &str, program: impl AsRef<OsStr>) -> Result<Command> {
+        process::bound_to_parent(&self.lab, program, &self.log(name))
+    }
+
+    pub(crate) fn start(&mut self, name: &str, mut command: Command) -> Result<()> {
+        let child = command.spawn().with_context(|| format!("starting {name}"))?;
+        self.running.push(Running { id: ProcessId::of(name, child.id()), child });
+        write_record(&self.record, &self.running.iter().map(|running| running.id.clone()).collect::<Vec<_>>())
+    }
+
+    /// Waits for a condition as long as the process runs.
+    pub(crate) fn until(&mut self, name: &str, limit: Duration, done: impl FnMut() -> bool) -> Result<()> {
+        let log = self.log(name);
+        process::until(name, self.child(name)?, &log, limit, done)
+    }
+
+    pub(crate) fn child(&mut self, name: &str) -> Result<&mut Child> {
+        let running = self.running.iter_mut().find(|running| running.id.name == name);
+        Ok(&mut running.with_context(|| format!("{name} was not started"))?.child)
+    }
+
+    /// The first that has ended by itself: a lab without one of its parts is no lab.
+    pub(crate) fn ended(&mut self) -> Result<Option<String>> {
+        for running in &mut self.running {
+            if let Some(status) = running.child.try_wait()? {
+                let name = &running.id.name;
+                let log = self.logs.join(format!("{name}.log"));
+                return Ok(Some(format!("{name} ended ({status}):\n{}", process::tail(&log))));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Asks one process to end, and waits for it.
+    pub(crate) fn stop(&mut self, name: &str, limit: Duration) {
+        let Some(at) = self.running.iter().position(|running| running.id.name == name) else { return };
+        let mut running = self.running.remove(at);
+        running.id.signal(Signal::TERM);
+        let end = std::time::Instant::now() + limit;
+        while matches!(running.child.try_wait(), Ok(None)) && std::time::Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        kill(&mut running.child);
+    }
+
+    /// Ends all of them at once, the last started first. Nothing in a lab is worth an orderly end.
+    pub(crate) fn kill_all(&mut self) {
+        for mut running in mem::take(&mut self.running).into_iter().rev() {
+            kill(&mut running.child);
+        }
+    }
+}
+
+impl Drop for Children {
+    fn drop(&mut self) {
+        self.kill_all();
+    }
+}
+
+fn kill(child: &mut Child) {
+    // It may have ended already.
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+fn write_record(record: &Path, running: &[ProcessId]) -> Result<()> {
+    fs::write(record, serde_json::to_string(running)?).with_context(|| format!("writing {}", record.display()))
+}
+
+/// What a lab, perhaps one that was killed, had started.
+pub(crate) fn read_record(record: &Path) -> Vec<ProcessId> {
+    fs::read_to_string(record).ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
+}

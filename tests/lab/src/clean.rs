@@ -1,0 +1,146 @@
+//! Removing what a lab leaves on the machine, and looking whether anything is left.
+
+use std::{
+    fs,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, bail};
+use rustix::process::Signal;
+
+use crate::{
+    children::read_record,
+    node, places,
+    process::{self, MARK, ProcessId},
+    state::{self, Files},
+};
+
+/// How long the kernel may take to end a node's processes and free what they held.
+const GONE_WITHIN: Duration = Duration::from_secs(20);
+
+/// Removes whatever a lab that does not live any more left behind. The caller has made sure that it does not.
+pub(crate) fn sweep(lab: &str, had_node: bool) -> Result<()> {
+    let files = Files::of(lab)?;
+    let recorded = read_record(&files.processes());
+    for process in &recorded {
+        process.signal(Signal::KILL);
+    }
+    wait_until(|| !recorded.iter().any(ProcessId::is_alive));
+    if had_node {
+        sweep_node()?;
+    }
+    remove_data(lab)?;
+    files.remove();
+    Ok(())
+}
+
+fn sweep_node() -> Result<()> {
+    // Normally both ends of the cable went with the node's network namespace.
+    wait_until(|| !cable_exists());
+    if cable_exists() {
+        process::run(&format!("ip link delete {}", node::CABLE))?;
+    }
+    wait_until(|| node::remove_cgroups().is_ok());
+    node::remove_cgroups()?;
+    // Made as a place to mount on. Not empty, or not there: then it is not ours to remove.
+    let _ = fs::remove_dir("/var/lib/kubelet");
+    Ok(())
+}
+
+/// All but the logs: after a lab that failed they are what one wants to read.
+fn remove_data(lab: &str) -> Result<()> {
+    for entry in fs::read_dir(places::data(lab)?)? {
+        let path = entry?.path();
+        match path.is_dir() {
+            _ if path.ends_with("logs") => {}
+            true => fs::remove_dir_all(path)?,
+            false => fs::remove_file(path)?,
+        }
+    }
+    Ok(())
+}
+
+fn cable_exists() -> bool {
+    Path::new("/sys/class/net").join(node::CABLE).exists()
+}
+
+fn wait_until(mut done: impl FnMut() -> bool) {
+    let end = Instant::now() + GONE_WITHIN;
+    while !done() && Instant::now() < end {
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Fails with a list if anything of any lab is on this machine. Labs of tests that are about to end are waited for.
+pub fn check_clean() -> Result<()> {
+    wait_until(|| left_over().is_empty());
+    let left = left_over();
+    if !left.is_empty() {
+        bail!("labs have left something behind (cargo lab down --all removes it):\n  {}", left.join("\n  "));
+    }
+    Ok(())
+}
+
+/// One line for each process, mount, network device and cgroup.
+pub(crate) fn left_over() -> Vec<String> {
+    let mut left: Vec<String> = processes();
+    left.extend(mounts().into_iter().map(|mount| format!("mount {mount}")));
+    if cable_exists() {
+        left.push(format!("network device {}", node::CABLE));
+    }
+    left.extend(node::cgroups_left_over().iter().map(|cgroup| format!("cgroup {}", cgroup.display())));
+    left
+}
+
+/// Those started by a lab carry its mark; those in pods are in its cgroups.
+fn processes() -> Vec<String> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().filter_map(|entry| entry.ok());
+    let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    ids.filter(|id| *id != std::process::id()).filter_map(describe_if_ours).collect()
+}
+
+fn describe_if_ours(id: u32) -> Option<String> {
+    let file = |name: &str| fs::read(format!("/proc/{id}/{name}")).unwrap_or_default();
+    let mark = format!("{MARK}=");
+    let environment = file("environ");
+    let lab = environment.split(|byte| *byte == 0).find_map(|variable| variable.strip_prefix(mark.as_bytes()));
+    let in_a_pod = String::from_utf8_lossy(&file("cgroup")).contains(":/berth-lab/");
+    if lab.is_none() && !in_a_pod {
+        return None;
+    }
+    let of = lab.map_or_else(|| "a pod".to_owned(), |lab| format!("lab {}", String::from_utf8_lossy(lab)));
+    let command = String::from_utf8_lossy(&file("cmdline")).replace('\0', " ");
+    let short: String = command.trim().chars().take(100).collect();
+    // A zombie has neither: it is over.
+    (!short.is_empty()).then(|| format!("process {id} of {of}: {short}"))
+}
+
+/// Those below the labs' data, as this process sees them: the node's own are in its namespace.
+fn mounts() -> Vec<String> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let points = mounts.lines().filter_map(|line| line.split(' ').nth(4));
+    points.filter(|point| point.contains("/berth/lab/run/")).map(str::to_owned).collect()
+}
+
+/// Sweeps every lab whose supervisor is gone.
+pub(crate) fn sweep_dead() -> Result<()> {
+    let names = state::all_names()?;
+    let node_is_free = crate::lock::try_exclusive(&node_lock()?)?;
+    for name in names {
+        let files = Files::of(&name)?;
+        // Held while we sweep: nobody starts the lab meanwhile.
+        if let Some(_starting) = crate::lock::try_exclusive(&files.start_lock())?
+            && !files.is_alive()?
+        {
+            sweep(&name, node_is_free.is_some() && places::is_root())?;
+        }
+    }
+    Ok(())
+}
+
+/// Held by the supervisor of the one lab with a real node.
+pub(crate) fn node_lock() -> Result<std::path::PathBuf> {
+    Ok(places::runtime()?.join("node.lock"))
+}

@@ -1,0 +1,116 @@
+//! The command line of `cargo lab`: answers on stdout, everything else on stderr.
+
+use std::{io::Write as _, path::PathBuf, process::ExitCode};
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+
+use crate::{clean, commands, demo, node, supervisor};
+
+/// A real Kubernetes and a real Temporal on this machine, to try berth and to test it.
+///
+/// The first run builds Kubernetes and what else is needed from pinned Go modules and Python wheels (minutes, once); they
+/// are kept in ~/.cache/berth/lab, so later runs start in seconds. Real pods need Linux, root and a few Debian packages;
+/// without them nodes are fake. An exported `KUBECONFIG` or `TEMPORAL_ADDRESS` is ignored.
+#[derive(Debug, Parser)]
+#[command(name = "cargo lab", bin_name = "cargo lab", max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Play the life of a pull request from opened to closed, and say what to look at
+    Demo(Demo),
+    /// Start a lab with a berth worker in it, until Ctrl-C
+    Up(Up),
+    /// Print shell exports for the lab that runs: eval "$(cargo lab env)"
+    Env,
+    /// Say which labs run, and where their parts answer
+    Status,
+    /// End the lab that `up` started, and remove all that it made
+    Down {
+        /// Every lab of this machine and user, those of tests and demos too
+        #[arg(long)]
+        all: bool,
+    },
+    /// Fail with a list if any process, mount, network device or cgroup of a lab is left
+    AssertClean,
+    /// The process that holds a lab
+    #[command(hide = true)]
+    Supervise { plan: PathBuf },
+    /// The first process inside the real node's namespaces
+    #[command(hide = true)]
+    Node { plan: PathBuf },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Install missing Debian packages without asking
+    #[arg(long, env = "BERTH_LAB_YES", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(crate) yes: bool,
+    /// Nodes that exist only as objects, instead of a real one
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) fake_nodes: Option<u32>,
+    /// Use the cluster of kubectl's current context; its namespace kube-system must be labelled berth.dev/lab=yes
+    #[arg(long, env = "BERTH_LAB_USE_CLUSTER", value_parser = clap::builder::FalseyValueParser::new(), conflicts_with = "fake_nodes")]
+    pub(crate) use_cluster: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    #[command(flatten)]
+    pub(crate) options: Options,
+    /// Leave the lab running afterwards, until Ctrl-C
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    #[command(flatten)]
+    pub(crate) options: Options,
+    /// Return when the lab is ready; `cargo lab down` ends it
+    #[arg(long)]
+    pub(crate) detach: bool,
+    /// Leave out the berth worker
+    #[arg(long)]
+    pub(crate) no_worker: bool,
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "lab: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Demo(demo) => demo::run(&demo),
+        Command::Up(up) => commands::up(&up),
+        Command::Env => commands::env(),
+        Command::Status => commands::status(),
+        Command::Down { all } => commands::down(all),
+        Command::AssertClean => clean::check_clean(),
+        Command::Supervise { plan } => supervisor::run(&plan),
+        Command::Node { plan } => node::run_inside(&plan),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

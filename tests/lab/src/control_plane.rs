@@ -1,0 +1,158 @@
+//! etcd, API server, controller-manager and scheduler: their flags, and when each is ready.
+
+use std::{
+    fs,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result};
+
+use crate::{certificates::Certificates, children::Children, parts::Tools, ports, process, subnet};
+
+const AUDIT_POLICY: &str = include_str!("config/audit-policy.yaml");
+
+/// Busy machines are slow: these only bound how long a broken start is waited for.
+const READY_WITHIN: Duration = Duration::from_secs(90);
+
+/// A started API server.
+#[derive(Debug)]
+pub(crate) struct ControlPlane {
+    pub(crate) kubeconfig: PathBuf,
+    pub(crate) audit_log: PathBuf,
+    pub(crate) certificates: Certificates,
+    api_server: SocketAddr,
+}
+
+impl ControlPlane {
+    /// Issues certificates; nothing is started yet. With a node, its two addresses; without, this machine alone is served.
+    pub(crate) fn prepare(data: &Path, host: Option<Ipv4Addr>, node: Option<Ipv4Addr>) -> Result<Self> {
+        let listen = IpAddr::from(host.unwrap_or(Ipv4Addr::LOCALHOST));
+        // The address may not exist yet, and a port that is free on loopback is free on a network of our own.
+        let api_server = SocketAddr::new(listen, ports::free(Ipv4Addr::LOCALHOST.into())?);
+        let mut addresses = vec![IpAddr::from(Ipv4Addr::LOCALHOST)];
+        addresses.extend(host.into_iter().chain(node).map(IpAddr::from));
+        let certificates =
+            Certificates::issue(data.join("certificates"), &format!("https://{api_server}"), &addresses)?;
+        Ok(Self {
+            kubeconfig: certificates.kubeconfig("admin"),
+            audit_log: data.join("audit.log"),
+            certificates,
+            api_server,
+        })
+    }
+
+    /// Answers when the API server is ready. The others find their way by themselves.
+    pub(crate) fn start(&self, data: &Path, tools: &Tools, children: &mut Children) -> Result<()> {
+        let etcd = start_etcd(data, tools, children)?;
+        self.start_api_server(data, tools, children, etcd)?;
+        self.start_controllers(data, tools, children)?;
+        let kubectl = &tools["kubectl"];
+        children.until("kube-apiserver", READY_WITHIN, || {
+            process::output(
+                Command::new(kubectl).arg("--kubeconfig").arg(&self.kubeconfig).args(["get", "--raw", "/readyz"]),
+            )
+            .is_ok_and(|answer| answer.trim() == "ok")
+        })
+    }
+
+    fn start_api_server(&self, data: &Path, tools: &Tools, children: &mut Children, etcd: SocketAddr) -> Result<()> {
+        let policy = data.join("audit-policy.yaml");
+        fs::write(&policy, AUDIT_POLICY)?;
+        let file = |name: &str| self.certificates.path(name);
+        let listen = self.api_server.ip();
+        let advertised = if listen.is_loopback() { Ipv4Addr::new(10, 95, 255, 1).into() } else { listen };
+        let flags = [
+            format!("--etcd-servers=http://{etcd}"),
+            format!("--bind-address={listen}"),
+            format!("--secure-port={}", self.api_server.port()),
+            // A loopback address is refused here, even where nobody will ever use it.
+            format!("--advertise-address={advertised}"),
+            "--kubelet-preferred-address-types=InternalIP".to_owned(),
+            format!("--tls-cert-file={}", file("apiserver.crt")),
+            format!("--tls-private-key-file={}", file("apiserver.key")),
+            format!("--client-ca-file={}", file("ca.crt")),
+            format!("--kubelet-client-certificate={}", file("apiserver-to-kubelet.crt")),
+            format!("--kubelet-client-key={}", file("apiserver-to-kubelet.key")),
+            format!("--kubelet-certificate-authority={}", file("ca.crt")),
+            format!("--service-account-key-file={}", file("service-accounts.pub")),
+            format!("--service-account-signing-key-file={}", file("service-accounts.key")),
+            "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
+            format!("--service-cluster-ip-range={}", subnet::SERVICES),
+            "--authorization-mode=Node,RBAC".to_owned(),
+            "--enable-admission-plugins=NodeRestriction".to_owned(),
+            "--allow-privileged=true".to_owned(),
+            format!("--audit-policy-file={}", policy.display()),
+            format!("--audit-log-path={}", self.audit_log.display()),
+        ];
+        let mut command = children.command("kube-apiserver", &tools["kube-apiserver"])?;
+        command.args(flags);
+        children.start("kube-apiserver", command)
+    }
+
+    /// With their default limits the controllers, not the worker under test, would be the ceiling of a burst.
+    fn start_controllers(&self, data: &Path, tools: &Tools, children: &mut Children) -> Result<()> {
+        let file = |name: &str| self.certificates.path(name);
+        let loopback = IpAddr::from(Ipv4Addr::LOCALHOST);
+        let mut command = children.command("kube-controller-manager", &tools["kube-controller-manager"])?;
+        command.args([
+            format!("--kubeconfig={}", self.certificates.kubeconfig("controller-manager").display()),
+            "--use-service-account-credentials".to_owned(),
+            format!("--service-account-private-key-file={}", file("service-accounts.key")),
+            format!("--root-ca-file={}", file("ca.crt")),
+            format!("--cluster-signing-cert-file={}", file("ca.crt")),
+            format!("--cluster-signing-key-file={}", file("ca.key")),
+            "--leader-elect=false".to_owned(),
+            "--bind-address=127.0.0.1".to_owned(),
+            format!("--secure-port={}", ports::free(loopback)?),
+            "--kube-api-qps=1000".to_owned(),
+            "--kube-api-burst=2000".to_owned(),
+            "--concurrent-deployment-syncs=20".to_owned(),
+            "--concurrent-replicaset-syncs=20".to_owned(),
+            "--concurrent-namespace-syncs=30".to_owned(),
+        ]);
+        children.start("kube-controller-manager", command)?;
+
+        let config = data.join("scheduler.yaml");
+        let kubeconfig = self.certificates.kubeconfig("scheduler");
+        fs::write(
+            &config,
+            format!(
+                "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\n\
+                 leaderElection: {{leaderElect: false}}\n\
+                 clientConnection: {{kubeconfig: {}, qps: 1000, burst: 2000}}\n",
+                kubeconfig.display()
+            ),
+        )?;
+        let mut command = children.command("kube-scheduler", &tools["kube-scheduler"])?;
+        command.args([
+            format!("--config={}", config.display()),
+            "--bind-address=127.0.0.1".to_owned(),
+            format!("--secure-port={}", ports::free(loopback)?),
+        ]);
+        children.start("kube-scheduler", command)
+    }
+}
+
+fn start_etcd(data: &Path, tools: &Tools, children: &mut Children) -> Result<SocketAddr> {
+    let loopback = IpAddr::from(Ipv4Addr::LOCALHOST);
+    let clients = SocketAddr::new(loopback, ports::free(loopback)?);
+    let peers = SocketAddr::new(loopback, ports::free(loopback)?);
+    let mut command = children.command("etcd", &tools["etcd"])?;
+    command.args([
+        format!("--data-dir={}", data.join("etcd").display()),
+        format!("--listen-client-urls=http://{clients}"),
+        format!("--advertise-client-urls=http://{clients}"),
+        format!("--listen-peer-urls=http://{peers}"),
+        format!("--initial-advertise-peer-urls=http://{peers}"),
+        format!("--initial-cluster=default=http://{peers}"),
+        // A lab's data ends with it: there is nothing to be kept over a power cut.
+        "--unsafe-no-fsync".to_owned(),
+        "--quota-backend-bytes=4294967296".to_owned(),
+    ]);
+    children.start("etcd", command)?;
+    children.until("etcd", READY_WITHIN, || process::accepts(clients)).context("starting etcd")?;
+    Ok(clients)
+}

@@ -1,0 +1,99 @@
+//! The routes below `/lab/`: what a test tells the stand-in, and what it asks about it.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use axum::{
+    Json,
+    extract::{Path, Request, State},
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+use serde::Deserialize;
+
+use super::{
+    Doppler,
+    store::{Failure, Name, RateLimit},
+};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Binding {
+    project: String,
+    config: String,
+}
+
+/// All values of a config at once; a config that is not there is made.
+pub(super) async fn set_config(
+    State(doppler): State<Doppler>,
+    Path(name): Path<Name>,
+    Json(values): Json<BTreeMap<String, String>>,
+) -> StatusCode {
+    doppler.store().put(name, values);
+    StatusCode::NO_CONTENT
+}
+
+pub(super) async fn remove_config(State(doppler): State<Doppler>, Path(name): Path<Name>) -> StatusCode {
+    doppler.store().remove(&name);
+    StatusCode::NO_CONTENT
+}
+
+pub(super) async fn set_token(
+    State(doppler): State<Doppler>,
+    Path(token): Path<String>,
+    Json(Binding { project, config }): Json<Binding>,
+) -> StatusCode {
+    doppler.store().bind(token, (project, config));
+    StatusCode::NO_CONTENT
+}
+
+pub(super) async fn remove_token(State(doppler): State<Doppler>, Path(token): Path<String>) -> StatusCode {
+    doppler.store().revoke(&token);
+    StatusCode::NO_CONTENT
+}
+
+pub(super) async fn set_failure(State(doppler): State<Doppler>, Json(failure): Json<Failure>) -> StatusCode {
+    doppler.store().failure = Some(failure);
+    StatusCode::NO_CONTENT
+}
+
+pub(super) async fn remove_failure(State(doppler): State<Doppler>) -> StatusCode {
+    doppler.store().failure = None;
+    StatusCode::NO_CONTENT
+}
+
+pub(super) async fn set_rate_limit(State(doppler): State<Doppler>, Json(limit): Json<RateLimit>) -> StatusCode {
+    doppler.store().rate_limit = limit;
+    StatusCode::NO_CONTENT
+}
+
+pub(super) async fn requests(State(doppler): State<Doppler>) -> Response {
+    Json(&doppler.store().requests).into_response()
+}
+
+pub(super) async fn reset_requests(State(doppler): State<Doppler>) -> StatusCode {
+    doppler.store().requests.clear();
+    StatusCode::NO_CONTENT
+}
+
+/// Stands before Doppler's own routes.
+pub(super) async fn fail_if_told(State(doppler): State<Doppler>, request: Request, next: Next) -> Response {
+    let failure = doppler.store().next_failure();
+    let Some(failure) = failure else { return next.run(request).await };
+    tokio::time::sleep(Duration::from_millis(failure.delay_ms)).await;
+    let Some(status) = failure.status else { return next.run(request).await };
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let body = failure.body.unwrap_or_else(|| r#"{"messages":["Told to fail"],"success":false}"#.to_owned());
+    let content_type = failure.content_type.unwrap_or_else(|| "application/json; charset=utf-8".to_owned());
+    let mut response = (status, body).into_response();
+    let mut set = |name: HeaderName, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            response.headers_mut().insert(name, value);
+        }
+    };
+    set(header::CONTENT_TYPE, &content_type);
+    if let Some(seconds) = &failure.retry_after {
+        set(header::RETRY_AFTER, seconds);
+    }
+    response
+}

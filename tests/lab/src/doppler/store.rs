@@ -1,0 +1,208 @@
+//! What the stand-in holds: configs, the token of each, how it was told to fail, and how often each config was read.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::{Duration, Instant},
+};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::{PREVIEW_TOKEN, PRODUCTION_TOKEN};
+
+/// Project and config.
+pub(super) type Name = (String, String);
+
+#[derive(Debug, Default)]
+pub(super) struct Store {
+    configs: BTreeMap<Name, BTreeMap<String, String>>,
+    tokens: BTreeMap<String, Name>,
+    pub(super) failure: Option<Failure>,
+    pub(super) rate_limit: RateLimit,
+    reads: BTreeMap<String, VecDeque<Instant>>,
+    pub(super) requests: BTreeMap<String, Requests>,
+    request_ids: u64,
+}
+
+/// How the next requests fail.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Failure {
+    /// The answer's status; without one, the request is only delayed.
+    pub(super) status: Option<u16>,
+    pub(super) retry_after: Option<String>,
+    pub(super) body: Option<String>,
+    pub(super) content_type: Option<String>,
+    #[serde(default)]
+    pub(super) delay_ms: u64,
+    /// How many requests; without it, all until it is taken back.
+    pub(super) times: Option<u32>,
+}
+
+/// The limit is announced in every answer's headers, and kept only if a test asks for it: tests share this server.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RateLimit {
+    pub(super) per_minute: u32,
+    #[serde(default)]
+    pub(super) enforced: bool,
+}
+
+impl Default for RateLimit {
+    fn default() -> Self {
+        Self { per_minute: 240, enforced: false }
+    }
+}
+
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Requests {
+    /// Every request for the config's secrets, those answered 304 too.
+    pub(super) total: u64,
+    pub(super) not_modified: u64,
+}
+
+/// Where a token's reads stand in the minute.
+pub(super) struct Allowance {
+    pub(super) limit: u32,
+    pub(super) remaining: u32,
+    pub(super) resets_in: Duration,
+    pub(super) exceeded: bool,
+}
+
+impl Store {
+    /// The sample app's two configs. The values are canaries: found anywhere but in a Secret, they prove a leak.
+    pub(super) fn sample() -> Self {
+        let mut store = Self::default();
+        for (config, token) in [("preview", PREVIEW_TOKEN), ("production", PRODUCTION_TOKEN)] {
+            let name = ("web".to_owned(), config.to_owned());
+            let values = [
+                ("GREETING", format!("hello from {config}")),
+                ("API_KEY", format!("canary-{config}-api-key-4f1d9c")),
+                ("DATABASE_PASSWORD", format!("canary-{config}-database-password-b82e07")),
+            ];
+            store.put(name.clone(), values.map(|(key, value)| (key.to_owned(), value)).into());
+            store.bind(token.to_owned(), name);
+        }
+        store
+    }
+
+    pub(super) fn put(&mut self, name: Name, values: BTreeMap<String, String>) {
+        self.configs.insert(name, values);
+    }
+
+    pub(super) fn remove(&mut self, name: &Name) {
+        self.configs.remove(name);
+    }
+
+    pub(super) fn bind(&mut self, token: String, name: Name) {
+        self.tokens.insert(token, name);
+    }
+
+    pub(super) fn revoke(&mut self, token: &str) {
+        self.tokens.remove(token);
+    }
+
+    pub(super) fn bound_to(&self, token: &str) -> Option<&Name> {
+        self.tokens.get(token)
+    }
+
+    /// A config's secrets, with the three that Doppler always adds.
+    pub(super) fn secrets(&self, name: &Name) -> Option<BTreeMap<String, String>> {
+        let mut secrets = self.configs.get(name)?.clone();
+        let (project, config) = name;
+        // A branch config `preview_pr_1` belongs to the environment `preview`.
+        let environment = config.split('_').next().unwrap_or(config);
+        for (key, value) in [("PROJECT", project.as_str()), ("ENVIRONMENT", environment), ("CONFIG", config)] {
+            secrets.insert(format!("DOPPLER_{key}"), value.to_owned());
+        }
+        Some(secrets)
+    }
+
+    pub(super) fn count(&mut self, (project, config): &Name, not_modified: bool) {
+        let requests = self.requests.entry(format!("{project}/{config}")).or_default();
+        requests.total += 1;
+        requests.not_modified += u64::from(not_modified);
+    }
+
+    /// Notes a read by `token` now, and answers what is left of its minute.
+    pub(super) fn read_by(&mut self, token: &str, now: Instant) -> Allowance {
+        const MINUTE: Duration = Duration::from_secs(60);
+        let RateLimit { per_minute: limit, enforced } = self.rate_limit;
+        let reads = self.reads.entry(token.to_owned()).or_default();
+        while reads.front().is_some_and(|read| now.duration_since(*read) >= MINUTE) {
+            reads.pop_front();
+        }
+        let before = u32::try_from(reads.len()).unwrap_or(u32::MAX);
+        let exceeded = enforced && before >= limit;
+        if !exceeded {
+            reads.push_back(now);
+        }
+        let oldest = reads.front().copied().unwrap_or(now);
+        let resets_in = MINUTE.saturating_sub(now.duration_since(oldest));
+        Allowance { limit, remaining: limit.saturating_sub(before + 1), resets_in, exceeded }
+    }
+
+    /// What the next request is to fail with, if with anything; counted down.
+    pub(super) fn next_failure(&mut self) -> Option<Failure> {
+        let failure = self.failure.as_mut()?;
+        if let Some(times) = &mut failure.times {
+            if *times == 0 {
+                self.failure = None;
+                return None;
+            }
+            *times -= 1;
+        }
+        self.failure.clone()
+    }
+
+    pub(super) fn request_id(&mut self) -> String {
+        self.request_ids += 1;
+        format!("lab-{:012}", self.request_ids)
+    }
+}
+
+/// Weak, and the same for the same content, as Doppler's are.
+pub(super) fn etag(body: &str) -> String {
+    let digest: String = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("W/\"{digest}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_etag_is_weak_has_64_hex_digits_and_follows_the_content() {
+        let tag = etag("{}");
+        let hex = tag.strip_prefix("W/\"").unwrap().strip_suffix('"').unwrap();
+        assert!(hex.len() == 64 && hex.chars().all(|c| c.is_ascii_hexdigit()));
+        assert_eq!(etag("{}"), tag);
+        assert_ne!(etag("{\"A\":\"1\"}"), tag);
+    }
+
+    #[test]
+    fn a_read_past_an_enforced_limit_is_refused_until_the_minute_has_passed() {
+        let mut store = Store { rate_limit: RateLimit { per_minute: 2, enforced: true }, ..Store::default() };
+        let start = Instant::now();
+        assert_eq!(store.read_by("t", start).remaining, 1);
+        assert!(!store.read_by("t", start).exceeded);
+        assert!(store.read_by("t", start + Duration::from_secs(59)).exceeded);
+        assert!(!store.read_by("other", start).exceeded);
+        assert!(!store.read_by("t", start + Duration::from_secs(60)).exceeded);
+    }
+
+    #[test]
+    fn a_failure_told_for_two_requests_ends_after_two() {
+        let told = serde_json::from_str(r#"{"status":503,"times":2}"#).unwrap();
+        let mut store = Store { failure: Some(told), ..Store::default() };
+        let statuses: Vec<_> = (0..3).map(|_| store.next_failure().and_then(|failure| failure.status)).collect();
+        assert_eq!(statuses, [Some(503), Some(503), None]);
+    }
+
+    #[test]
+    fn a_config_carries_the_three_names_that_doppler_adds() {
+        let secrets = Store::sample().secrets(&("web".to_owned(), "preview".to_owned())).unwrap();
+        assert_eq!((secrets["DOPPLER_PROJECT"].as_str(), secrets["DOPPLER_CONFIG"].as_str()), ("web", "preview"));
+        assert_eq!(secrets["DOPPLER_ENVIRONMENT"], "preview");
+    }
+}

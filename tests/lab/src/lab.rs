@@ -1,0 +1,124 @@
+//! The lab as tests see it: started by the first that asks, shared by all, gone after the last.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
+};
+
+use anyhow::{Result, anyhow};
+
+use crate::{
+    prepare::{self, Wish},
+    session::{self, Session},
+    state::State,
+};
+
+/// The tests' lab. Test binaries that follow one another within this time meet the same one.
+pub(crate) const TESTS: &str = "test";
+const LINGER_SECONDS: u64 = 5;
+
+/// A running lab: a cluster, a Temporal server, a Doppler and an image registry.
+#[derive(Debug, Clone)]
+pub struct Lab {
+    session: Arc<Session>,
+}
+
+impl Lab {
+    /// The lab that all test binaries share. No worker runs in it. It ends some seconds after the last process that uses it.
+    pub fn shared() -> Result<Self> {
+        static SHARED: OnceLock<Result<Lab, String>> = OnceLock::new();
+        // An error is kept, too: a second test would only wait as long to hear the same.
+        SHARED
+            .get_or_init(|| Self::join_or_start().map_err(|error| format!("{error:#}")))
+            .clone()
+            .map_err(|error| anyhow!(error))
+    }
+
+    fn join_or_start() -> Result<Self> {
+        let session = session::join_or_start(TESTS, || {
+            prepare::plan(Wish {
+                name: TESTS,
+                yes: false,
+                fake_nodes: None,
+                service_network: true,
+                use_cluster: prepare::told("BERTH_LAB_USE_CLUSTER"),
+                worker: None,
+                detached: false,
+                linger_seconds: LINGER_SECONDS,
+            })
+        })?;
+        Ok(Self { session: Arc::new(session) })
+    }
+
+    fn state(&self) -> &State {
+        &self.session.state
+    }
+
+    /// Opens the cluster to its administrator.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.state().kubeconfig
+    }
+
+    /// `host:port` of the Temporal frontend.
+    pub fn temporal_address(&self) -> &str {
+        &self.state().temporal_address
+    }
+
+    /// Where temporal-ui answers.
+    pub fn temporal_ui(&self) -> &str {
+        &self.state().temporal_ui
+    }
+
+    /// The Doppler stand-in: what a worker takes as `DOPPLER_API_HOST`.
+    pub fn doppler_url(&self) -> &str {
+        &self.state().doppler_url
+    }
+
+    /// The sample apps, as a worker takes them with `--apps`.
+    pub fn apps_dir(&self) -> &Path {
+        &self.state().apps_dir
+    }
+
+    /// `host:port` of the image registry.
+    pub fn registry(&self) -> &str {
+        &self.state().registry
+    }
+
+    /// `repository:tag@digest` of a variant of the sample app: `v1` to `v4`, `crash` (exits with 1 at once), `slow`
+    /// (ready after 20 s).
+    ///
+    /// # Panics
+    /// Where there is no such variant.
+    pub fn image(&self, variant: &str) -> String {
+        let images = &self.state().images;
+        let known = || images.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        images.get(variant).cloned().unwrap_or_else(|| panic!("there is no image {variant}, only {}", known()))
+    }
+
+    /// A reference of the right form whose digest the registry does not have.
+    pub fn missing_image(&self) -> String {
+        missing_image(self.state())
+    }
+
+    /// Whether containers run. Otherwise nodes are fake, and every pod is Ready at once.
+    pub fn real_pods(&self) -> bool {
+        self.state().real_pods
+    }
+
+    /// The API server's audit log: one JSON event a line for each request that wrote.
+    pub fn audit_log(&self) -> &Path {
+        &self.state().audit_log
+    }
+
+    /// The lab's own `kubectl`, `temporal`, …
+    ///
+    /// # Panics
+    /// Where the lab has no such program.
+    pub fn tool(&self, name: &str) -> PathBuf {
+        self.state().tools.get(name).cloned().unwrap_or_else(|| panic!("the lab has no program {name}"))
+    }
+}
+
+pub(crate) fn missing_image(state: &State) -> String {
+    format!("{}/acme/web:missing@sha256:{}", state.registry, "0".repeat(64))
+}

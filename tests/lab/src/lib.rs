@@ -1,0 +1,36 @@
+//! The lab: a real Kubernetes and a real Temporal on one machine, with stand-ins only for what nobody can run at home.
+//!
+//! A supervisor process holds everything that a lab is made of. People start one with `cargo lab up` or `cargo lab demo`;
+//! tests share one through [`Lab::shared`]. Neither can forget to end it: it ends with its last user, however that ends.
+
+mod apps;
+mod cargo;
+mod certificates;
+mod children;
+mod clean;
+pub mod cli;
+mod commands;
+mod control_plane;
+mod demo;
+mod dns;
+mod doppler;
+mod fake_nodes;
+mod lab;
+mod lock;
+mod node;
+mod parts;
+mod places;
+mod ports;
+mod prepare;
+mod process;
+mod registry;
+mod session;
+mod start;
+mod state;
+mod subnet;
+mod supervisor;
+mod temporal;
+
+pub use clean::check_clean;
+pub use lab::Lab;
+pub use temporal::{DevServer, temporal_cli};

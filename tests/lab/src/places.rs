@@ -1,0 +1,59 @@
+//! Where the lab keeps things: parts in the user's cache folder, locks in the runtime folder, a lab's data in its own.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result};
+
+/// The lab's own source folder, for its Go modules, wheels and sample apps.
+pub(crate) fn source() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The workspace that the lab belongs to.
+pub(crate) fn workspace() -> PathBuf {
+    source().join("../..")
+}
+
+pub(crate) fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// `$XDG_CACHE_HOME/berth/lab`, or `~/.cache/berth/lab`.
+pub(crate) fn cache() -> Result<PathBuf> {
+    let base = match env::var_os("XDG_CACHE_HOME").filter(|path| !path.is_empty()) {
+        Some(path) => PathBuf::from(path),
+        None => {
+            env::home_dir().context("finding the cache folder: neither XDG_CACHE_HOME nor HOME is set")?.join(".cache")
+        }
+    };
+    make(base.join("berth/lab"))
+}
+
+/// For locks: one place per user, and for root one place per machine, whatever HOME and the cache folder are.
+pub(crate) fn runtime() -> Result<PathBuf> {
+    if is_root() {
+        return make(PathBuf::from("/run/berth-lab"));
+    }
+    match env::var_os("XDG_RUNTIME_DIR").filter(|path| !path.is_empty()) {
+        Some(path) => make(PathBuf::from(path).join("berth-lab")),
+        None => make(env::temp_dir().join(format!("berth-lab-{}", rustix::process::geteuid().as_raw()))),
+    }
+}
+
+/// One lab's folder under the runtime folder: its locks, and the record of what it started.
+pub(crate) fn lab(name: &str) -> Result<PathBuf> {
+    make(runtime()?.join(name))
+}
+
+/// One lab's folder for what is large: etcd, containerd, logs. On a disk, never on a tmpfs.
+pub(crate) fn data(name: &str) -> Result<PathBuf> {
+    make(cache()?.join("run").join(name))
+}
+
+pub(crate) fn make(path: PathBuf) -> Result<PathBuf> {
+    fs::create_dir_all(&path).with_context(|| format!("creating {}", path.display()))?;
+    Ok(path)
+}

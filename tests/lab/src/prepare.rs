@@ -1,0 +1,135 @@
+//! Deciding what kind of lab this machine can have, and getting the parts for just that.
+
+use std::{env, io::Write as _, path::PathBuf};
+
+use anyhow::Result;
+
+use crate::{
+    node,
+    parts::{self, Part},
+    places, start,
+    state::Plan,
+};
+
+/// What somebody asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Wish {
+    pub(crate) name: &'static str,
+    /// Consent to installing Debian packages.
+    pub(crate) yes: bool,
+    /// Fake nodes instead of a real one.
+    pub(crate) fake_nodes: Option<u32>,
+    /// Names and Services that work inside the cluster.
+    pub(crate) service_network: bool,
+    pub(crate) use_cluster: bool,
+    pub(crate) worker: Option<PathBuf>,
+    pub(crate) detached: bool,
+    pub(crate) linger_seconds: u64,
+}
+
+/// How many fake nodes stand in for a real one that cannot be had.
+const INSTEAD: u32 = 3;
+
+pub(crate) fn plan(wish: Wish) -> Result<Plan> {
+    let real_node = !wish.use_cluster && wish.fake_nodes.is_none() && real_node_possible(&wish)?;
+    let fake_nodes = match (wish.use_cluster, real_node) {
+        (true, _) => 0,
+        (_, true) => wish.fake_nodes.unwrap_or(0),
+        (_, false) => wish.fake_nodes.unwrap_or(INSTEAD),
+    };
+    let tools = parts::ensure(&needed(&wish, real_node, fake_nodes))?;
+    let brought_kubeconfig = match wish.use_cluster {
+        true => {
+            let file = places::lab(wish.name)?.join("brought.kubeconfig");
+            start::bring_cluster(&tools["kubectl"], &file)?;
+            Some(file)
+        }
+        false => None,
+    };
+    Ok(Plan {
+        name: wish.name.to_owned(),
+        real_node,
+        fake_nodes,
+        kwok_stages: (fake_nodes > 0).then(parts::kwok_stages).transpose()?,
+        tools,
+        brought_kubeconfig,
+        worker: wish.worker,
+        detached: wish.detached,
+        linger_seconds: wish.linger_seconds,
+    })
+}
+
+fn needed(wish: &Wish, real_node: bool, fake_nodes: u32) -> Vec<Part> {
+    let mut needed = vec![Part::Temporal, Part::Kubectl];
+    needed.extend(Part::IMAGES);
+    if !wish.use_cluster {
+        needed.extend(Part::CONTROL_PLANE);
+    }
+    if real_node {
+        needed.push(Part::Kubelet);
+        if wish.service_network {
+            needed.extend(Part::SERVICE_NETWORK);
+        }
+    }
+    if fake_nodes > 0 {
+        needed.push(Part::Kwok);
+    }
+    needed.sort();
+    needed.dedup();
+    needed
+}
+
+/// Says why not, and what is left out then.
+fn real_node_possible(wish: &Wish) -> Result<bool> {
+    let mut terminal = std::io::stderr();
+    let without = "Fake nodes instead: objects, controllers and workflows are real, but no container runs, \
+                   so images are not pulled, pages not served and gates not checked.";
+    if let Some(reason) = node::impossible() {
+        writeln!(terminal, "lab: no real pods here: {reason}. {without}")?;
+        return Ok(false);
+    }
+    let packages = parts::packages_for(wish.service_network);
+    if packages.ensure(wish.yes)? {
+        return Ok(true);
+    }
+    writeln!(
+        terminal,
+        "lab: no real pods: Debian packages are missing. {without}\nlab: For real pods, run this or pass --yes:"
+    )?;
+    writeln!(terminal, "  {}", packages.command())?;
+    Ok(false)
+}
+
+/// An environment variable that says yes.
+pub(crate) fn told(name: &str) -> bool {
+    env::var_os(name).is_some_and(|value| value == "1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wish() -> Wish {
+        Wish {
+            name: "test",
+            yes: false,
+            fake_nodes: None,
+            service_network: false,
+            use_cluster: false,
+            worker: None,
+            detached: false,
+            linger_seconds: 0,
+        }
+    }
+
+    #[test]
+    fn only_what_is_used_is_got() {
+        let demo = needed(&wish(), true, 0);
+        assert!(demo.contains(&Part::Kubelet));
+        assert!(![Part::Kwok, Part::KubeProxy, Part::Dns].iter().any(|part| demo.contains(part)));
+        let fake = needed(&wish(), false, 3);
+        assert!(fake.contains(&Part::Kwok) && !fake.contains(&Part::Kubelet));
+        let brought = needed(&Wish { use_cluster: true, ..wish() }, false, 0);
+        assert!(brought.contains(&Part::Kubectl) && !brought.contains(&Part::Etcd));
+    }
+}

@@ -1,0 +1,149 @@
+//! Child processes that cannot outlive their parent, and processes told apart from later ones of the same number.
+
+use std::{
+    ffi::OsStr,
+    fs::{self, File},
+    net::{SocketAddr, TcpStream},
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail};
+use rustix::process::{Pid, Signal};
+use serde::{Deserialize, Serialize};
+
+/// In the environment of every process that the lab starts, so that a forgotten one can be found.
+pub(crate) const MARK: &str = "BERTH_LAB_PROCESS_OF";
+
+/// What an exported shell may hold that would lead a child to somebody's real cluster or Temporal.
+const LEADS_ELSEWHERE: [&str; 6] =
+    ["KUBECONFIG", "TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "TEMPORAL_API_KEY", "TEMPORAL_PROFILE", "DOPPLER_TOKEN"];
+
+/// A process number alone is not an identity: numbers are used again. With its start time it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ProcessId {
+    /// Its name in the lab.
+    pub(crate) name: String,
+    /// Its number.
+    pub(crate) pid: u32,
+    started: u64,
+}
+
+impl ProcessId {
+    pub(crate) fn of(name: &str, pid: u32) -> Self {
+        Self { name: name.to_owned(), pid, started: start_time(pid).unwrap_or_default() }
+    }
+
+    /// Whether this very process still runs. One that has ended and was not yet waited for does not.
+    pub(crate) fn is_alive(&self) -> bool {
+        start_time(self.pid) == Some(self.started)
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        if self.is_alive()
+            && let Some(pid) = Pid::from_raw(self.pid.cast_signed())
+        {
+            // It may end between the check and the call: then there is nothing to do.
+            let _ = rustix::process::kill_process(pid, signal);
+        }
+    }
+}
+
+/// The 22nd field of /proc/PID/stat, or `None` for a process that is gone or a zombie.
+fn start_time(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.get(stat.rfind(')')? + 2..)?.split(' ');
+    if matches!(fields.next()?, "Z" | "X") {
+        return None;
+    }
+    fields.nth(18)?.parse().ok()
+}
+
+/// A command whose process the kernel kills when the *thread* that spawns it ends. Output goes to `log`.
+pub(crate) fn bound_to_parent(lab: &str, program: impl AsRef<OsStr>, log: &Path) -> Result<Command> {
+    let output = File::create(log).with_context(|| format!("creating {}", log.display()))?;
+    let mut command = if cfg!(target_os = "linux") {
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+        command
+    } else {
+        Command::new(program)
+    };
+    for name in LEADS_ELSEWHERE {
+        command.env_remove(name);
+    }
+    command.env(MARK, lab).stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+    Ok(command)
+}
+
+/// Waits for a condition, as long as `child` runs. Its last log lines are in the error.
+pub(crate) fn until(
+    what: &str,
+    child: &mut Child,
+    log: &Path,
+    limit: Duration,
+    mut done: impl FnMut() -> bool,
+) -> Result<()> {
+    let end = Instant::now() + limit;
+    while !done() {
+        if let Some(status) = child.try_wait()? {
+            bail!("{what} ended ({status}):\n{}", tail(log));
+        }
+        if Instant::now() > end {
+            bail!("{what} was not ready within {} s:\n{}", limit.as_secs(), tail(log));
+        }
+        std::thread::sleep(Duration::from_millis(25));
+    }
+    Ok(())
+}
+
+pub(crate) fn accepts(address: SocketAddr) -> bool {
+    TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_ok()
+}
+
+pub(crate) fn tail(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<_> = text.lines().collect();
+    let last = lines[lines.len().saturating_sub(15)..].join("\n  ");
+    format!("  {last}\n  (all of it: {})", log.display())
+}
+
+/// Runs a command to its end and answers what it printed; its own words on stderr are the error.
+pub(crate) fn output(command: &mut Command) -> Result<String> {
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("running {command:?}"))?;
+    if !output.status.success() {
+        bail!("{command:?} failed ({}): {}", output.status, String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Runs a command line whose words hold no blanks.
+pub(crate) fn run(line: &str) -> Result<String> {
+    let mut words = line.split(' ');
+    output(Command::new(words.next().unwrap_or_default()).args(words))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_used_again_is_another_process() {
+        let me = ProcessId::of("me", std::process::id());
+        assert!(me.is_alive());
+        assert!(!ProcessId { started: me.started + 1, ..me }.is_alive());
+    }
+
+    #[test]
+    fn a_process_that_ended_and_was_not_waited_for_is_not_alive() {
+        let mut child = Command::new("true").spawn().unwrap();
+        let id = ProcessId::of("true", child.id());
+        let end = Instant::now() + Duration::from_secs(10);
+        while id.is_alive() && Instant::now() < end {
+            std::thread::yield_now();
+        }
+        assert!(!id.is_alive());
+        child.wait().unwrap();
+    }
+}

@@ -1,0 +1,39 @@
+//! The image registry, with the sample app's images in it.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result};
+
+use crate::{children::Children, parts::Tools, places, ports};
+
+/// Where it will listen. Loopback where no kubelet pulls from it.
+pub(crate) fn address(host: Option<Ipv4Addr>) -> Result<SocketAddr> {
+    let address = host.unwrap_or(Ipv4Addr::LOCALHOST);
+    Ok(SocketAddr::new(address.into(), ports::free(Ipv4Addr::LOCALHOST.into())?))
+}
+
+/// Answers the images that it holds: variant to `repository:tag@digest`.
+pub(crate) fn start(
+    data: &Path,
+    address: SocketAddr,
+    tools: &Tools,
+    children: &mut Children,
+) -> Result<BTreeMap<String, String>> {
+    let blobs = places::make(data.join("registry"))?;
+    let mut command = children.command("registry", &tools["registry"])?;
+    command.arg("--listen").arg(address.to_string()).arg("--root").arg(blobs);
+    command.arg("--web").arg(&tools["web"]).arg("--pause").arg(&tools["pause"]);
+    children.start("registry", command)?;
+
+    // It prints its images on one line, once they can be pulled.
+    let log = children.log("registry");
+    let images = || fs::read_to_string(&log).ok()?.lines().find_map(|line| serde_json::from_str(line).ok());
+    children.until("registry", Duration::from_secs(30), || images().is_some())?;
+    images().context("reading which images the registry holds")
+}

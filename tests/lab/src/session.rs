@@ -1,0 +1,101 @@
+//! Using a lab from a process: join the one that runs, or start it; it is kept alive by a lock of ours.
+
+use std::{
+    fs::{self, File},
+    io::Write as _,
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail};
+use rustix::process::Signal;
+
+use crate::{
+    cargo, clean,
+    lock::{self, Lock},
+    parts::Progress,
+    places,
+    process::{self, MARK},
+    state::{self, Files, Plan, State},
+};
+
+/// As long as this lives, so does the lab.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) state: State,
+    _user: Lock,
+}
+
+/// `make_plan` is asked only where no lab of that name runs.
+pub(crate) fn join_or_start(lab: &str, make_plan: impl FnOnce() -> Result<Plan>) -> Result<Session> {
+    let files = Files::of(lab)?;
+    let _starting = lock::exclusive(&files.start_lock())?;
+    // A supervisor that is ending holds this lock until it has ended.
+    let user = lock::shared(&files.users_lock())?;
+    if files.is_alive()? {
+        let state = files
+            .read_state()
+            .with_context(|| format!("the lab {lab} is neither ready nor gone: end it with `cargo lab down --all`"))?;
+        return Ok(Session { state, _user: user });
+    }
+    let plan = make_plan()?;
+    clean::sweep(lab, plan.real_node && lock::try_exclusive(&clean::node_lock()?)?.is_some())?;
+    let state = start(&plan, &files)?;
+    Ok(Session { state, _user: user })
+}
+
+fn start(plan: &Plan, files: &Files) -> Result<State> {
+    let supervisor = cargo::lab()?;
+    state::write(&files.plan(), plan)?;
+    let log = places::make(places::data(&plan.name)?.join("logs"))?.join("supervisor.log");
+    let output = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
+    let _progress = Progress::begin(format!("starting the lab `{}`", plan.name));
+    let mut child = Command::new(supervisor)
+        .arg("supervise")
+        .arg(files.plan())
+        .env(MARK, &plan.name)
+        .stdin(Stdio::null())
+        .stdout(output.try_clone()?)
+        .stderr(output)
+        .spawn()
+        .context("starting the lab's supervisor")?;
+    wait_for_state(&mut child, files, &log)
+}
+
+/// Until it is ready or has failed. Every wait inside the supervisor is bounded.
+fn wait_for_state(child: &mut Child, files: &Files, log: &Path) -> Result<State> {
+    loop {
+        if let Some(state) = files.read_state() {
+            return Ok(state);
+        }
+        if child.try_wait()?.is_some() {
+            let failure = fs::read_to_string(files.failure()).unwrap_or_else(|_| process::tail(log));
+            bail!("the lab did not start: {}", failure.trim());
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Ends a lab, or sweeps what is left of one. Answers whether it was running.
+pub(crate) fn end(lab: &str) -> Result<bool> {
+    let files = Files::of(lab)?;
+    let running = files.is_alive()?;
+    if running {
+        let _progress = Progress::begin(format!("ending the lab `{lab}`"));
+        if let Some(state) = files.read_state() {
+            state.supervisor.signal(Signal::TERM);
+        } else {
+            writeln!(std::io::stderr(), "lab: `{lab}` is just starting or ending: waiting for it")?;
+        }
+        // The supervisor's lock is free when it has ended, and it ends when everything is gone.
+        drop(lock::exclusive(&files.alive_lock())?);
+    }
+    let _starting = lock::exclusive(&files.start_lock())?;
+    if !files.is_alive()? {
+        let node = lock::try_exclusive(&clean::node_lock()?)?;
+        clean::sweep(lab, node.is_some() && places::is_root())?;
+    }
+    Ok(running)
+}

@@ -1,0 +1,187 @@
+//! Starting the parts of a lab: what waits for what, and what the cluster holds before anybody uses it.
+
+use std::{
+    fs,
+    io::Write as _,
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Value, json};
+
+use crate::{
+    apps,
+    children::Children,
+    control_plane::ControlPlane,
+    dns, doppler, fake_nodes, node,
+    process::{self, ProcessId},
+    registry,
+    state::{Plan, State},
+    subnet::Subnet,
+    temporal,
+};
+
+/// The namespace that the worker keeps its own things in.
+pub(crate) const BERTH_NAMESPACE: &str = "berth-system";
+
+/// Answers when all of it is ready.
+pub(crate) fn everything(plan: &Plan, data: &Path, children: &mut Children) -> Result<State> {
+    let subnet = plan.real_node.then(Subnet::free).transpose()?;
+    let registry_address = registry::address(subnet.map(Subnet::host))?;
+    let (temporal_address, temporal_ui) = start_temporal(plan, children)?;
+    let doppler_url = format!("http://{}", doppler::start()?);
+
+    let cluster = match &plan.brought_kubeconfig {
+        Some(_) => None,
+        None => {
+            let node = subnet.map(node::address);
+            Some(ControlPlane::prepare(data, subnet.map(Subnet::host), node)?)
+        }
+    };
+    if let (Some(subnet), Some(cluster)) = (subnet, &cluster) {
+        node::start(data, subnet, registry_address, &cluster.certificates, &plan.tools, children)?;
+    }
+    let images = registry::start(data, registry_address, &plan.tools, children)?;
+    let kubeconfig = match (&cluster, &plan.brought_kubeconfig) {
+        (Some(cluster), _) => {
+            cluster.start(data, &plan.tools, children)?;
+            cluster.kubeconfig.clone()
+        }
+        (None, Some(brought)) => brought.clone(),
+        (None, None) => bail!("a lab needs a cluster"),
+    };
+    furnish(plan, data, subnet, &kubeconfig, children)?;
+
+    let apps_dir = data.join("apps");
+    apps::write(&apps_dir, &registry_address.to_string(), plan.real_node)?;
+    wait_for_temporal(plan, &temporal_address, children)?;
+    let mut state = State {
+        name: plan.name.clone(),
+        supervisor: ProcessId::of("supervisor", std::process::id()),
+        audit_log: cluster.map_or_else(|| data.join("no-audit.log"), |cluster| cluster.audit_log),
+        temporal_address: temporal_address.frontend.to_string(),
+        registry: registry_address.to_string(),
+        real_pods: plan.real_node,
+        fake_nodes: plan.fake_nodes,
+        tools: plan.tools.clone(),
+        logs: data.join("logs"),
+        worker: false,
+        kubeconfig,
+        temporal_ui,
+        doppler_url,
+        apps_dir,
+        images,
+    };
+    start_worker(plan, &mut state, children)?;
+    Ok(state)
+}
+
+fn start_temporal(plan: &Plan, children: &mut Children) -> Result<(temporal::Addresses, String)> {
+    let addresses = temporal::Addresses::free()?;
+    let mut command = children.command("temporal", &plan.tools["temporal"])?;
+    command.args(addresses.arguments());
+    children.start("temporal", command)?;
+    Ok((addresses, addresses.ui_url()))
+}
+
+fn wait_for_temporal(plan: &Plan, addresses: &temporal::Addresses, children: &mut Children) -> Result<()> {
+    let program = &plan.tools["temporal"];
+    children.until("temporal", Duration::from_secs(60), || temporal::answers(program, addresses))
+}
+
+/// Nodes, names, and what the worker needs to find.
+fn furnish(plan: &Plan, data: &Path, subnet: Option<Subnet>, kubeconfig: &Path, children: &mut Children) -> Result<()> {
+    let mut objects = vec![worker_objects()];
+    if let (Some(subnet), true) = (subnet, plan.tools.contains_key("dns")) {
+        objects.push(proxy_rights());
+        objects.push(dns::start(data, subnet.host(), kubeconfig, &plan.tools, children)?);
+    }
+    if plan.fake_nodes > 0 && plan.brought_kubeconfig.is_none() {
+        let stages = plan.kwok_stages.as_deref().context("KWOK was not got")?;
+        fake_nodes::copy_stages(stages, &data.join("kwok"))?;
+        fake_nodes::start(&data.join("kwok"), kubeconfig, &plan.tools, children)?;
+        objects.push(fake_nodes::objects(plan.fake_nodes, plan.real_node));
+    }
+    let kubectl = &plan.tools["kubectl"];
+    for list in objects {
+        apply(kubectl, kubeconfig, &list)?;
+    }
+    match subnet {
+        Some(_) => node::until_ready(kubectl, kubeconfig, children),
+        None => Ok(()),
+    }
+}
+
+/// The worker's namespace, with the tokens that the sample app names.
+fn worker_objects() -> Value {
+    let token = |name: &str, token: &str| {
+        json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": name, "namespace": BERTH_NAMESPACE},
+            "stringData": {"serviceToken": token},
+        })
+    };
+    json!({"apiVersion": "v1", "kind": "List", "items": [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": BERTH_NAMESPACE}},
+        token("doppler-web-preview-token", doppler::PREVIEW_TOKEN),
+        token("doppler-web-production-token", doppler::PRODUCTION_TOKEN),
+    ]})
+}
+
+/// Elsewhere an installer grants this to kube-proxy's service account; here it has a certificate.
+fn proxy_rights() -> Value {
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": "lab-kube-proxy"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "system:node-proxier"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "system:kube-proxy"}],
+    })
+}
+
+fn apply(kubectl: &Path, kubeconfig: &Path, objects: &Value) -> Result<()> {
+    let mut command = Command::new(kubectl);
+    command.arg("--kubeconfig").arg(kubeconfig).args(["apply", "--server-side", "--filename", "-"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+    child.stdin.take().context("writing to kubectl")?.write_all(objects.to_string().as_bytes())?;
+    let output = child.wait_with_output()?;
+    if !output.status.success() {
+        bail!("kubectl apply failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
+}
+
+/// The one place that knows how a worker is started.
+fn start_worker(plan: &Plan, state: &mut State, children: &mut Children) -> Result<()> {
+    let Some(berth) = &plan.worker else { return Ok(()) };
+    let mut command = children.command("worker", berth)?;
+    command.args(["worker", "--scheme", "http", "--berth-namespace", BERTH_NAMESPACE, "--apps"]).arg(&state.apps_dir);
+    command.env("KUBECONFIG", &state.kubeconfig);
+    command.env("TEMPORAL_ADDRESS", &state.temporal_address);
+    command.env("DOPPLER_API_HOST", &state.doppler_url);
+    children.start("worker", command)?;
+    state.worker = true;
+    Ok(())
+}
+
+/// Somebody's own cluster: the current context, alone, in a file of ours, if its owner has labelled it for labs.
+pub(crate) fn bring_cluster(kubectl: &Path, to: &Path) -> Result<()> {
+    let context = process::output(Command::new(kubectl).args(["config", "current-context"]))?;
+    let mut terminal = std::io::stderr();
+    writeln!(terminal, "lab: using the cluster of the current context, {}", context.trim())?;
+    let label = "jsonpath={.metadata.labels.berth\\.dev/lab}";
+    let consent = process::output(Command::new(kubectl).args(["get", "namespace", "kube-system", "--output", label]))?;
+    if consent != "yes" {
+        bail!(
+            "the cluster of context {} is not labelled for labs, so it is left alone. If it may be used: \
+             kubectl label namespace kube-system berth.dev/lab=yes",
+            context.trim()
+        );
+    }
+    let config = process::output(Command::new(kubectl).args(["config", "view", "--minify", "--flatten", "--raw"]))?;
+    crate::certificates::write_private(to, &config)?;
+    Ok(fs::metadata(to).map(drop)?)
+}

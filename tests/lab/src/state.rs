@@ -1,0 +1,131 @@
+//! What a lab is asked to be (the plan), and what it is once it runs (the state): files between the processes of a lab.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{parts::Tools, places, process::ProcessId};
+
+/// Written by whoever starts a lab, read by its supervisor.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Plan {
+    pub(crate) name: String,
+    pub(crate) real_node: bool,
+    pub(crate) fake_nodes: u32,
+    pub(crate) tools: Tools,
+    pub(crate) kwok_stages: Option<PathBuf>,
+    /// Somebody's own cluster, which is not started and not stopped.
+    pub(crate) brought_kubeconfig: Option<PathBuf>,
+    /// A `berth` to leave running.
+    pub(crate) worker: Option<PathBuf>,
+    /// Runs until it is told to stop. Otherwise: as long as it has users, and this long after the last.
+    pub(crate) detached: bool,
+    pub(crate) linger_seconds: u64,
+}
+
+/// Written by the supervisor when everything is ready.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct State {
+    pub(crate) name: String,
+    pub(crate) supervisor: ProcessId,
+    pub(crate) kubeconfig: PathBuf,
+    pub(crate) temporal_address: String,
+    pub(crate) temporal_ui: String,
+    pub(crate) doppler_url: String,
+    pub(crate) apps_dir: PathBuf,
+    pub(crate) registry: String,
+    /// Variant to `repository:tag@digest`.
+    pub(crate) images: BTreeMap<String, String>,
+    pub(crate) real_pods: bool,
+    pub(crate) fake_nodes: u32,
+    pub(crate) audit_log: PathBuf,
+    pub(crate) tools: Tools,
+    pub(crate) logs: PathBuf,
+    pub(crate) worker: bool,
+}
+
+/// One lab's small files.
+#[derive(Debug, Clone)]
+pub(crate) struct Files {
+    folder: PathBuf,
+}
+
+impl Files {
+    pub(crate) fn of(lab: &str) -> Result<Self> {
+        Ok(Self { folder: places::lab(lab)? })
+    }
+
+    /// Held exclusively by who is starting the lab: one at a time.
+    pub(crate) fn start_lock(&self) -> PathBuf {
+        self.folder.join("start.lock")
+    }
+
+    /// Held shared by each user's process; exclusively by a supervisor that ends for want of users.
+    pub(crate) fn users_lock(&self) -> PathBuf {
+        self.folder.join("users.lock")
+    }
+
+    /// Held exclusively by the supervisor as long as it lives.
+    pub(crate) fn alive_lock(&self) -> PathBuf {
+        self.folder.join("alive.lock")
+    }
+
+    pub(crate) fn plan(&self) -> PathBuf {
+        self.folder.join("plan.json")
+    }
+
+    pub(crate) fn processes(&self) -> PathBuf {
+        self.folder.join("processes.json")
+    }
+
+    /// What went wrong, when a start went wrong.
+    pub(crate) fn failure(&self) -> PathBuf {
+        self.folder.join("failure.txt")
+    }
+
+    pub(crate) fn state(&self) -> PathBuf {
+        self.folder.join("state.json")
+    }
+
+    pub(crate) fn read_state(&self) -> Option<State> {
+        read(&self.state()).ok()
+    }
+
+    pub(crate) fn is_alive(&self) -> Result<bool> {
+        Ok(crate::lock::try_exclusive(&self.alive_lock())?.is_none())
+    }
+
+    /// Everything but the locks.
+    pub(crate) fn remove(&self) {
+        for file in [self.plan(), self.processes(), self.failure(), self.state()] {
+            // Most are not there most of the time.
+            let _ = fs::remove_file(file);
+        }
+    }
+}
+
+/// Every lab that was ever started on this machine by this user.
+pub(crate) fn all_names() -> Result<Vec<String>> {
+    let folders =
+        fs::read_dir(places::runtime()?)?.filter_map(|entry| entry.ok()).filter(|entry| entry.path().is_dir());
+    let mut names: Vec<_> = folders.filter_map(|folder| folder.file_name().into_string().ok()).collect();
+    names.sort();
+    Ok(names)
+}
+
+pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("understanding {}", path.display()))
+}
+
+/// Whole or not at all, for readers in other processes. It may hold secrets of the lab: for the owner only.
+pub(crate) fn write<T: Serialize>(path: &Path, value: &T) -> Result<()> {
+    let half = path.with_extension("half");
+    crate::certificates::write_private(&half, &serde_json::to_string_pretty(value)?)?;
+    fs::rename(&half, path).with_context(|| format!("writing {}", path.display()))
+}

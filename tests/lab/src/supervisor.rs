@@ -1,0 +1,134 @@
+//! The process that holds a lab: starts its parts in order, watches them and its users, and ends with all of them.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{
+    children::Children,
+    clean, lock, places,
+    process::ProcessId,
+    start,
+    state::{self, Files, Plan},
+};
+
+/// The worker drains: it gives back what it was doing.
+const WORKER_STOPS_WITHIN: Duration = Duration::from_secs(10);
+
+/// Runs a lab from its start to its end.
+pub(crate) fn run(plan: &Path) -> Result<()> {
+    // A session of its own: a Ctrl-C in the terminal of whoever started it is not meant for it.
+    rustix::process::setsid().context("leaving the session")?;
+    let plan: Plan = state::read(plan)?;
+    let files = Files::of(&plan.name)?;
+    let _alive = lock::exclusive(&files.alive_lock())?;
+    let result = hold(&plan, &files);
+    if let Err(error) = &result {
+        fs::write(files.failure(), format!("{error:#}"))?;
+    }
+    result
+}
+
+fn hold(plan: &Plan, files: &Files) -> Result<()> {
+    let stop = stop_on_signal()?;
+    let _node = plan.real_node.then(|| take_the_node(&plan.name)).transpose()?;
+    let data = places::data(&plan.name)?;
+    let mut children = Children::new(&plan.name, data.join("logs"), files.processes())?;
+    let lived = live(plan, files, &data, &mut children, &stop);
+
+    // Whoever asks from now on must wait for the end, or start a lab of his own.
+    let _ = fs::remove_file(files.state());
+    children.stop("worker", WORKER_STOPS_WITHIN);
+    let kept_logs = keep_node_logs(&data);
+    children.kill_all();
+    clean::sweep(&plan.name, plan.real_node)?;
+    lived.and(kept_logs)
+}
+
+fn live(plan: &Plan, files: &Files, data: &Path, children: &mut Children, stop: &AtomicBool) -> Result<()> {
+    let mut state = start::everything(plan, data, children)?;
+    state.supervisor = ProcessId::of("supervisor", std::process::id());
+    state::write(&files.state(), &state)?;
+    let mut users = Users { lock: files.users_lock(), last_seen: Instant::now() };
+    while !stop.load(Ordering::Relaxed) {
+        if let Some(words) = children.ended()? {
+            bail!("{words}");
+        }
+        if !plan.detached && users.are_gone_for(Duration::from_secs(plan.linger_seconds))? {
+            break;
+        }
+        thread::sleep(Duration::from_millis(200));
+    }
+    Ok(())
+}
+
+/// The processes that use this lab: each holds a shared lock, which the kernel takes back when it ends.
+struct Users {
+    lock: PathBuf,
+    last_seen: Instant,
+}
+
+impl Users {
+    fn are_gone_for(&mut self, linger: Duration) -> Result<bool> {
+        let in_use = lock::try_exclusive(&self.lock)?.is_none();
+        if in_use {
+            self.last_seen = Instant::now();
+        }
+        Ok(!in_use && self.last_seen.elapsed() >= linger)
+    }
+}
+
+/// Cgroups, the cable's name and the ports of a kubelet are one per machine, and so is this.
+fn take_the_node(lab: &str) -> Result<lock::Lock> {
+    if let Some(taken) = lock::try_exclusive(&clean::node_lock()?)? {
+        return Ok(taken);
+    }
+    let mut others = state::all_names()?;
+    others.retain(|name| name != lab && Files::of(name).is_ok_and(|files| files.is_alive().unwrap_or(false)));
+    bail!(
+        "a lab with a real node already runs on this machine ({}), and there can be one: end it with `cargo lab down --all`, \
+         or take fake nodes with --fake-nodes",
+        others.join(", ")
+    )
+}
+
+/// The node's logs lie with its data, which is about to be removed.
+fn keep_node_logs(data: &Path) -> Result<()> {
+    for name in ["containerd", "kubelet", "kube-proxy"] {
+        let log = data.join("node").join(format!("{name}.log"));
+        if log.exists() {
+            fs::copy(log, data.join("logs").join(format!("{name}.log")))?;
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn stop_on_signal() -> Result<Arc<AtomicBool>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let stop = Arc::new(AtomicBool::new(false));
+    let set = Arc::clone(&stop);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (mut terminate, mut interrupt) = {
+        let _entered = runtime.enter();
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+    };
+    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        });
+        set.store(true, Ordering::Relaxed);
+    })?;
+    Ok(stop)
+}

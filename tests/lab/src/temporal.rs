@@ -1,0 +1,155 @@
+//! A Temporal dev server with temporal-ui, for a lab or for a test that needs nothing else.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    process::{Child, Command},
+    sync::{
+        Mutex, OnceLock, PoisonError,
+        mpsc::{self, Sender},
+    },
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result};
+
+use crate::{
+    parts::{self, Part},
+    places, ports,
+    process::{self, bound_to_parent},
+};
+
+/// A dev server starts in less than a second; a machine that builds Rust meanwhile needs longer.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+
+/// The `temporal` program, fetched if it is not there yet.
+pub fn temporal_cli() -> Result<PathBuf> {
+    let tools = parts::ensure(&[Part::Temporal])?;
+    tools.get("temporal").cloned().context("looking for the Temporal CLI")
+}
+
+/// A Temporal server of one's own, with nothing in it. It ends when this is dropped, and when this process ends.
+#[derive(Debug)]
+pub struct DevServer {
+    /// `host:port` of the gRPC frontend.
+    pub address: String,
+    /// Where temporal-ui answers.
+    pub ui: String,
+    child: Child,
+    log: PathBuf,
+}
+
+impl DevServer {
+    /// Starts one on free ports, and waits until it answers.
+    pub fn start() -> Result<Self> {
+        let program = temporal_cli()?;
+        let addresses = Addresses::free()?;
+        let logs = places::make(places::cache()?.join("dev-servers"))?;
+        let log = logs.join(format!("{}-{}.log", std::process::id(), addresses.frontend.port()));
+        let mut command = bound_to_parent("dev-server", &program, &log)?;
+        command.args(addresses.arguments());
+        let mut server = Self {
+            address: addresses.frontend.to_string(),
+            ui: addresses.ui_url(),
+            child: spawn_for_the_process(command)?,
+            log,
+        };
+        process::until("the Temporal dev server", &mut server.child, &server.log, READY_WITHIN, || {
+            answers(&program, &addresses)
+        })?;
+        Ok(server)
+    }
+}
+
+impl Drop for DevServer {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_file(&self.log);
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Addresses {
+    pub(crate) frontend: SocketAddr,
+    ui: SocketAddr,
+    metrics: u16,
+}
+
+impl Addresses {
+    pub(crate) fn free() -> Result<Self> {
+        let loopback = IpAddr::from(Ipv4Addr::LOCALHOST);
+        let address = || Ok::<_, anyhow::Error>(SocketAddr::new(loopback, ports::free(loopback)?));
+        Ok(Self { frontend: address()?, ui: address()?, metrics: ports::free(loopback)? })
+    }
+
+    pub(crate) fn ui_url(&self) -> String {
+        format!("http://{}", self.ui)
+    }
+
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        [
+            "server start-dev --headless=false --log-level warn --ip",
+            &self.frontend.ip().to_string(),
+            "--port",
+            &self.frontend.port().to_string(),
+            "--ui-port",
+            &self.ui.port().to_string(),
+            "--metrics-port",
+            &self.metrics.to_string(),
+        ]
+        .join(" ")
+        .split(' ')
+        .map(str::to_owned)
+        .collect()
+    }
+}
+
+/// The port opens before the `default` namespace is there, and without it nothing can be started.
+pub(crate) fn answers(program: &Path, addresses: &Addresses) -> bool {
+    let mut command = Command::new(program);
+    command.args(["operator", "namespace", "describe", "--namespace", "default", "--address"]);
+    command.arg(addresses.frontend.to_string());
+    process::accepts(addresses.frontend) && process::output(&mut command).is_ok()
+}
+
+type Spawned = std::io::Result<Child>;
+type Request = (Command, Sender<Spawned>);
+
+/// A bound process ends with the thread that spawned it, and a test's thread ends before a server that tests share may.
+/// So one thread that lives as long as this process does all the spawning.
+fn spawn_for_the_process(command: Command) -> Result<Child> {
+    static SPAWNER: OnceLock<Mutex<Sender<Request>>> = OnceLock::new();
+    let spawner = SPAWNER.get_or_init(|| {
+        let (requests, received) = mpsc::channel::<Request>();
+        thread::spawn(move || {
+            for (mut command, answer) in received {
+                // Nobody waits for the answer only if its asker has panicked.
+                let _ = answer.send(command.spawn());
+            }
+        });
+        Mutex::new(requests)
+    });
+    let (answer, spawned) = mpsc::channel();
+    let requests = spawner.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    requests.send((command, answer)).context("asking for a process")?;
+    spawned.recv().context("waiting for a process")?.context("starting the Temporal dev server")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_dev_servers_live_side_by_side_and_end_when_dropped() {
+        let (one, two) = (DevServer::start().unwrap(), DevServer::start().unwrap());
+        assert_ne!(one.address, two.address);
+        let address: SocketAddr = one.address.parse().unwrap();
+        assert!(process::accepts(address));
+        drop(one);
+        assert!(!process::accepts(address));
+        assert!(process::accepts(two.address.parse().unwrap()));
+    }
+}
