@@ -72,7 +72,7 @@ impl Worker {
 
         let identity = format!("berth@{}:{}", hostname(), std::process::id());
         let client = temporal::connect_until_there(&identity).await?;
-        readiness::make_ready(&client).await?;
+        readiness::await_ready(&client).await?;
 
         let runtime = Runtime::from_current_tokio(RuntimeOptions::default()).context("starting Temporal's runtime")?;
         let mut worker = TemporalWorker::new(&runtime, client, self.options(activities)?)

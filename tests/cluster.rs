@@ -1,5 +1,7 @@
 //! berth as people run it, on the lab's real cluster: the built binary as worker and as command, `kubectl`, `temporal`.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
+
 mod cluster_support;
 
 use cluster_support::{Berth, Worker, commit, until};

@@ -1,5 +1,7 @@
 //! The life of a pull request's environment, on a real dev server, with fake activities.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
+
 mod support;
 
 use berth_workflows::{

@@ -3,11 +3,13 @@
 //! Recorded by the tests of `preview_environment.rs` when `BERTH_RECORD_HISTORIES` names a folder. Keep one of each kind
 //! for every released version.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
+
 use std::path::Path;
 
 use berth_workflows::{preview_environment::PreviewEnvironment, rollout::Rollout};
 use temporalio_client::WorkflowHistory;
-use temporalio_sdk::{WorkflowReplayer, WorkflowReplayerOptions};
+use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
 
 fn replayer() -> WorkflowReplayer {
     let options = WorkflowReplayerOptions::new()

@@ -1,8 +1,13 @@
 //! What Temporal's namespace must have before a worker may take work: search attributes, and a retention worth its name.
 
+use std::time::{Duration, Instant};
+
 use anyhow::Context;
 use berth_workflows::search_attributes::ALL;
-use temporalio_client::{Client, tonic::Request};
+use temporalio_client::{
+    Client,
+    tonic::{Code, Request, Status},
+};
 use temporalio_common::protos::temporal::api::{
     enums::v1::IndexedValueType,
     operatorservice::v1::{AddSearchAttributesRequest, ListSearchAttributesRequest},
@@ -12,12 +17,40 @@ use temporalio_common::protos::temporal::api::{
 /// Closed rollouts vanish from temporal-ui after the retention; below this many days nobody finds last month's.
 const RETENTION_DAYS: i64 = 30;
 
+/// How long a server that has just started may take to know its namespaces.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// As [`make_ready`], tried again while the server is still coming up.
+///
+/// # Errors
+/// Those of [`make_ready`], once they are final or have lasted a minute.
+pub(super) async fn await_ready(client: &Client) -> anyhow::Result<()> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match make_ready(client).await {
+            Err(error) if is_transient(&error) && Instant::now() < end => {
+                tracing::warn!("Waiting for Temporal: {error:#}");
+                tokio::time::sleep(PAUSE).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+fn is_transient(error: &anyhow::Error) -> bool {
+    let status = error.chain().find_map(|cause| cause.downcast_ref::<Status>());
+    status.is_some_and(|status| {
+        matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded | Code::NotFound | Code::Internal)
+    })
+}
+
 /// Registers the search attributes and looks at the retention.
 ///
 /// # Errors
 /// They are not there and may not be registered: an unregistered one would make every workflow task fail, so the worker
 /// must not start. The error is the commands that somebody with the right may run.
-pub(super) async fn make_ready(client: &Client) -> anyhow::Result<()> {
+async fn make_ready(client: &Client) -> anyhow::Result<()> {
     let namespace = client.options().namespace.clone();
     register_search_attributes(client, &namespace).await?;
     let describe = DescribeNamespaceRequest { namespace: namespace.clone(), ..Default::default() };

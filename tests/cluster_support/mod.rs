@@ -15,54 +15,54 @@ const BERTH: &str = env!("CARGO_BIN_EXE_berth");
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// One pull request of the sample app, and a worker of its own that serves it.
-pub struct Berth {
-    pub lab: Lab,
-    pub worker: Worker,
-    pub task_queue: String,
+pub(crate) struct Berth {
+    pub(crate) lab: Lab,
+    pub(crate) worker: Worker,
+    pub(crate) task_queue: String,
     pr: u64,
 }
 
 /// What a command answered.
 #[derive(Debug)]
-pub struct Answer {
-    pub code: i32,
-    pub json: Value,
+pub(crate) struct Answer {
+    pub(crate) code: i32,
+    pub(crate) json: Value,
     #[expect(dead_code, reason = "shown by Debug when a test fails")]
     stderr: String,
 }
 
 /// A command that has begun.
-pub struct Begun(Child);
+pub(crate) struct Begun(Child);
 
 impl Begun {
-    pub fn wait(self) -> Answer {
+    pub(crate) fn wait(self) -> Answer {
         answer(self.0.wait_with_output().unwrap())
     }
 }
 
 impl Berth {
     /// Each test has a pull request of its own, so that they can run at once.
-    pub fn start(pr: u64) -> Self {
+    pub(crate) fn start(pr: u64) -> Self {
         let lab = Lab::shared().unwrap();
         let task_queue = format!("berth-{pr}");
         Self { worker: Worker::start(&lab, &task_queue), lab, task_queue, pr }
     }
 
-    pub fn push(&self, digit: char, image: &str, more: &[&str]) -> Answer {
+    pub(crate) fn push(&self, digit: char, image: &str, more: &[&str]) -> Answer {
         self.begin_push(digit, image, more).wait()
     }
 
-    pub fn begin_push(&self, digit: char, image: &str, more: &[&str]) -> Begun {
+    pub(crate) fn begin_push(&self, digit: char, image: &str, more: &[&str]) -> Begun {
         let commit = commit(digit);
         let arguments = [&["--commit", commit.as_str(), "--image", image], more].concat();
         Begun(self.command("push", &arguments).spawn().unwrap())
     }
 
-    pub fn preview(&self, verb: &str, more: &[&str]) -> Answer {
+    pub(crate) fn preview(&self, verb: &str, more: &[&str]) -> Answer {
         answer(self.command(verb, more).output().unwrap())
     }
 
-    pub fn status(&self) -> Value {
+    pub(crate) fn status(&self) -> Value {
         self.preview("status", &[]).json
     }
 
@@ -77,37 +77,37 @@ impl Berth {
         command
     }
 
-    pub fn kubectl(&self, arguments: &[&str]) -> String {
+    pub(crate) fn kubectl(&self, arguments: &[&str]) -> String {
         let mut kubectl = Command::new(self.lab.tool("kubectl"));
         succeed(kubectl.arg("--kubeconfig").arg(self.lab.kubeconfig()).args(arguments))
     }
 
-    pub fn temporal(&self, arguments: &[&str]) -> String {
+    pub(crate) fn temporal(&self, arguments: &[&str]) -> String {
         let mut temporal = Command::new(self.lab.tool("temporal"));
         succeed(temporal.args(arguments).args(["--address", self.lab.temporal_address()]))
     }
 
     /// An object of the environment, if it is there.
-    pub fn object(&self, kind: &str, name: &str) -> Option<Value> {
+    pub(crate) fn object(&self, kind: &str, name: &str) -> Option<Value> {
         let namespace = format!("pr-{}", self.pr);
         let found = self.kubectl(&["get", kind, name, "-n", &namespace, "--ignore-not-found", "-o", "json"]);
         (!found.trim().is_empty()).then(|| serde_json::from_str(&found).unwrap())
     }
 
     /// The page as it is served, through the API server.
-    pub fn page(&self) -> String {
+    pub(crate) fn page(&self) -> String {
         let pr = self.pr;
         self.kubectl(&["get", "--raw", &format!("/api/v1/namespaces/pr-{pr}/services/http:web-pr-{pr}:80/proxy/")])
     }
 
     /// The id of the environment's `ApplySet`.
-    pub fn applyset(&self) -> String {
+    pub(crate) fn applyset(&self) -> String {
         let parent = self.object("secret", "berth-applyset").unwrap();
         parent["metadata"]["labels"]["applyset.kubernetes.io/id"].as_str().unwrap().to_owned()
     }
 
     /// A value of the environment's own Secret.
-    pub fn secret_value(&self, key: &str) -> String {
+    pub(crate) fn secret_value(&self, key: &str) -> String {
         let namespace = format!("pr-{}", self.pr);
         let template =
             format!("go-template={{{{range .items}}}}{{{{index .data \"{key}\" | base64decode}}}}{{{{end}}}}");
@@ -124,13 +124,13 @@ impl Drop for Berth {
 }
 
 /// A `berth worker` process.
-pub struct Worker {
+pub(crate) struct Worker {
     process: Child,
     log: PathBuf,
 }
 
 impl Worker {
-    pub fn start(lab: &Lab, task_queue: &str) -> Self {
+    pub(crate) fn start(lab: &Lab, task_queue: &str) -> Self {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
         let log = folder.join(format!("{task_queue}-{}.log", Instant::now().elapsed().as_nanos()));
         let process = Command::new(BERTH)
@@ -147,12 +147,12 @@ impl Worker {
     }
 
     /// As the kernel would: without a word.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
 
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
     }
 }
@@ -166,7 +166,7 @@ impl Drop for Worker {
 }
 
 /// Waits until it is so.
-pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let end = Instant::now() + PATIENCE;
     while !is_so() {
         assert!(Instant::now() < end, "never: {what}");
@@ -175,7 +175,7 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 /// A commit that consists of one digit.
-pub fn commit(digit: char) -> String {
+pub(crate) fn commit(digit: char) -> String {
     digit.to_string().repeat(40)
 }
 

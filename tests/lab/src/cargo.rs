@@ -25,7 +25,13 @@ pub(crate) fn berth() -> Result<PathBuf> {
 
 /// Cargo's own progress goes to stderr; where the binary is, it says on stdout.
 fn build(package: &str, binary: &str) -> Result<PathBuf> {
-    let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // What cargo told us of ourselves is not meant for the next cargo: build scripts that look at it would run again, and
+    // half of the dependencies be built anew.
+    env::vars_os().filter(|(name, _)| is_about_us(&name.to_string_lossy())).for_each(|(name, _)| {
+        cargo.env_remove(name);
+    });
+    let output = cargo
         .args(["build", "--locked", "--package", package, "--bin", binary, "--message-format=json-render-diagnostics"])
         .current_dir(places::workspace())
         .stdin(Stdio::null())
@@ -37,6 +43,12 @@ fn build(package: &str, binary: &str) -> Result<PathBuf> {
     }
     executable(&String::from_utf8_lossy(&output.stdout), binary)
         .with_context(|| format!("looking for {binary} in what cargo built"))
+}
+
+fn is_about_us(variable: &str) -> bool {
+    ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"]
+        .iter()
+        .any(|prefix| variable.starts_with(prefix))
 }
 
 fn executable(messages: &str, binary: &str) -> Option<PathBuf> {

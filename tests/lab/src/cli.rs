@@ -5,7 +5,7 @@ use std::{io::Write as _, path::PathBuf, process::ExitCode};
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
-use crate::{clean, commands, demo, node, supervisor};
+use crate::{bench, clean, commands, demo, node, supervisor};
 
 /// A real Kubernetes and a real Temporal on this machine, to try berth and to test it.
 ///
@@ -23,6 +23,8 @@ struct Cli {
 enum Command {
     /// Play the life of a pull request from opened to closed, and say what to look at
     Demo(Demo),
+    /// Time berth beside kubectl doing the same by hand
+    Bench(Bench),
     /// Start a lab with a berth worker in it, until Ctrl-C
     Up(Up),
     /// Print shell exports for the lab that runs: eval "$(cargo lab env)"
@@ -68,6 +70,15 @@ pub(crate) struct Demo {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Bench {
+    #[command(flatten)]
+    pub(crate) options: Options,
+    /// How often everything is timed
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=100))]
+    pub(crate) runs: u64,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Up {
     #[command(flatten)]
     pub(crate) options: Options,
@@ -93,6 +104,7 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> Result<()> {
     match command {
         Command::Demo(demo) => demo::run(&demo),
+        Command::Bench(bench) => bench::run(&bench),
         Command::Up(up) => commands::up(&up),
         Command::Env => commands::env(),
         Command::Status => commands::status(),

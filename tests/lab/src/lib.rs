@@ -4,6 +4,7 @@
 //! tests share one through [`Lab::shared`]. Neither can forget to end it: it ends with its last user, however that ends.
 
 mod apps;
+mod bench;
 mod cargo;
 mod certificates;
 mod children;

@@ -3,6 +3,7 @@
 use std::{
     ffi::OsStr,
     fs::{self, File},
+    io::Write as _,
     net::{SocketAddr, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
@@ -111,7 +112,20 @@ pub(crate) fn tail(log: &Path) -> String {
 
 /// Runs a command to its end and answers what it printed; its own words on stderr are the error.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
-    let output = command.stdin(Stdio::null()).output().with_context(|| format!("running {command:?}"))?;
+    output_with_input(command, "")
+}
+
+/// The same, with a text for its standard input.
+pub(crate) fn output_with_input(command: &mut Command, input: &str) -> Result<String> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().with_context(|| format!("running {command:?}"))?;
+    let mut stdin = child.stdin.take().context("writing to a child")?;
+    let input = input.to_owned();
+    // Beside reading its answer: a child that answers before it has read everything must not wait for us.
+    let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
+    let output = child.wait_with_output()?;
+    // One that does not read its input to the end has its reasons, and says by its exit code whether it succeeded.
+    let _ = writer.join();
     if !output.status.success() {
         bail!("{command:?} failed ({}): {}", output.status, String::from_utf8_lossy(&output.stderr).trim());
     }

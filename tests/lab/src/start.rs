@@ -1,12 +1,6 @@
 //! Starting the parts of a lab: what waits for what, and what the cluster holds before anybody uses it.
 
-use std::{
-    fs,
-    io::Write as _,
-    path::Path,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::{fs, io::Write as _, path::Path, process::Command, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
@@ -145,12 +139,7 @@ fn proxy_rights() -> Value {
 fn apply(kubectl: &Path, kubeconfig: &Path, objects: &Value) -> Result<()> {
     let mut command = Command::new(kubectl);
     command.arg("--kubeconfig").arg(kubeconfig).args(["apply", "--server-side", "--filename", "-"]);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
-    child.stdin.take().context("writing to kubectl")?.write_all(objects.to_string().as_bytes())?;
-    let output = child.wait_with_output()?;
-    if !output.status.success() {
-        bail!("kubectl apply failed: {}", String::from_utf8_lossy(&output.stderr).trim());
-    }
+    process::output_with_input(&mut command, &objects.to_string())?;
     Ok(())
 }
 

@@ -5,9 +5,11 @@ use serde_json::Value;
 
 use super::{
     timeline::Timeline,
-    tools::{APP, Answer, PULL_REQUEST, Tools},
+    tools::{APP, Answer, Tools},
 };
 use crate::{lab, state::State};
+
+pub(super) const PULL_REQUEST: u64 = 123;
 
 /// The commits of the pull request, oldest first.
 const OPENED: &str = "1111111111111111111111111111111111111111";
@@ -86,21 +88,17 @@ fn verdict(failed: &Value) -> Result<String> {
     let text = verdict.as_str().map_or_else(|| verdict.to_string(), str::to_owned);
     ensure!(text.contains("ImageUnavailable"), "the verdict does not say ImageUnavailable: {text}");
     let message = verdict["message"].as_str().unwrap_or(&text);
-    Ok(format!("ImageUnavailable: {}", message.chars().take(300).collect::<String>()))
+    // Container runtimes put the cause last.
+    let end: Vec<char> = message.chars().rev().take(100).collect();
+    Ok(format!("ImageUnavailable: … {}", end.into_iter().rev().collect::<String>()))
 }
 
 fn nothing_left(tools: &Tools) -> Result<String> {
     let left =
         tools.kubectl(&["get", "namespaces", "--selector", &format!("berth.dev/app={APP}"), "--output", "name"])?;
     ensure!(left.trim().is_empty(), "still there: {left}");
-    let namespace = tools.kubectl(&[
-        "get",
-        "namespace",
-        &format!("pr-{PULL_REQUEST}"),
-        "--ignore-not-found",
-        "--output",
-        "name",
-    ])?;
+    let namespace =
+        tools.kubectl(&["get", "namespace", &tools.namespace(), "--ignore-not-found", "--output", "name"])?;
     ensure!(namespace.trim().is_empty(), "still there: {namespace}");
     Ok(format!("no namespace of {APP}, with kubectl and {}", tools.kubeconfig().display()))
 }

@@ -2,7 +2,7 @@
 
 mod life;
 mod timeline;
-mod tools;
+pub(crate) mod tools;
 
 use std::{io::Write as _, time::Instant};
 
@@ -36,7 +36,7 @@ pub(crate) fn run(demo: &cli::Demo) -> Result<()> {
     writeln!(out, "\nready after {:.1} s: {}", begun.elapsed().as_secs_f32(), session.state.temporal_ui)?;
     writeln!(out, "\nThe life of pull request 123\n")?;
     let mut timeline = Timeline::default();
-    life::play(&session.state, &Tools::new(&session.state, berth), &mut timeline);
+    life::play(&session.state, &Tools::for_pull_request(&session.state, berth, life::PULL_REQUEST), &mut timeline);
     let short = timeline.short();
     if demo.keep {
         writeln!(std::io::stderr(), "lab: left running until Ctrl-C; temporal-ui: {}", session.state.temporal_ui)?;

@@ -12,38 +12,43 @@ use serde_json::Value;
 
 use crate::{process, state::State};
 
-pub(super) const APP: &str = "web";
-pub(super) const PULL_REQUEST: &str = "123";
+pub(crate) const APP: &str = "web";
 
-pub(super) struct Tools {
+pub(crate) struct Tools {
     berth: PathBuf,
     kubectl: PathBuf,
     kubeconfig: PathBuf,
+    temporal: PathBuf,
     temporal_address: String,
+    pull_request: u64,
 }
 
 /// What `berth` answered, and with which exit code.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) code: Option<i32>,
-    pub(super) json: Value,
+pub(crate) struct Answer {
+    pub(crate) code: Option<i32>,
+    pub(crate) json: Value,
     said: String,
 }
 
 impl Tools {
-    pub(super) fn new(state: &State, berth: PathBuf) -> Self {
+    /// For one pull request of the sample app.
+    pub(crate) fn for_pull_request(state: &State, berth: PathBuf, pull_request: u64) -> Self {
+        let tool = |name: &str| state.tools.get(name).cloned().unwrap_or_default();
         Self {
             berth,
-            kubectl: state.tools.get("kubectl").cloned().unwrap_or_default(),
+            pull_request,
+            kubectl: tool("kubectl"),
+            temporal: tool("temporal"),
             kubeconfig: state.kubeconfig.clone(),
             temporal_address: state.temporal_address.clone(),
         }
     }
 
     /// `berth preview <verb> web 123 … --output json`, begun.
-    pub(super) fn begin(&self, verb: &str, arguments: &[&str]) -> Result<Child> {
+    pub(crate) fn begin(&self, verb: &str, arguments: &[&str]) -> Result<Child> {
         Command::new(&self.berth)
-            .args(["preview", verb, APP, PULL_REQUEST, "--output", "json"])
+            .args(["preview", verb, APP, &self.pull_request.to_string(), "--output", "json"])
             .args(arguments)
             .env("TEMPORAL_ADDRESS", &self.temporal_address)
             .env("KUBECONFIG", &self.kubeconfig)
@@ -54,12 +59,12 @@ impl Tools {
             .context("running berth")
     }
 
-    pub(super) fn preview(&self, verb: &str, arguments: &[&str]) -> Result<Answer> {
+    pub(crate) fn preview(&self, verb: &str, arguments: &[&str]) -> Result<Answer> {
         Answer::of(self.begin(verb, arguments)?.wait_with_output()?)
     }
 
     /// Waits until the environment's status is as it should be.
-    pub(super) fn until_status(&self, what: &str, is: impl Fn(&Value) -> bool) -> Result<()> {
+    pub(crate) fn until_status(&self, what: &str, is: impl Fn(&Value) -> bool) -> Result<()> {
         let end = Instant::now() + Duration::from_secs(60);
         loop {
             let status = self.preview("status", &[]).map(|answer| answer.json).unwrap_or_default();
@@ -73,14 +78,34 @@ impl Tools {
         }
     }
 
-    pub(super) fn kubectl(&self, arguments: &[&str]) -> Result<String> {
+    pub(crate) fn kubectl(&self, arguments: &[&str]) -> Result<String> {
         process::output(Command::new(&self.kubectl).arg("--kubeconfig").arg(&self.kubeconfig).args(arguments))
     }
 
+    pub(crate) fn kubectl_with_input(&self, arguments: &[&str], input: &str) -> Result<String> {
+        let mut kubectl = Command::new(&self.kubectl);
+        kubectl.arg("--kubeconfig").arg(&self.kubeconfig).args(arguments);
+        process::output_with_input(&mut kubectl, input)
+    }
+
+    /// How long each step of a rollout took, as its result says.
+    pub(crate) fn rollout_steps(&self, number: u64) -> Result<Value> {
+        let id = format!("preview-{APP}-{}-rollout-{number}", self.pull_request);
+        let mut temporal = Command::new(&self.temporal);
+        temporal.args(["workflow", "result", "--workflow-id", &id, "-o", "json", "--address", &self.temporal_address]);
+        let result: Value = serde_json::from_str(&process::output(&mut temporal)?)?;
+        Ok(result["result"]["steps"].clone())
+    }
+
+    /// The environment's namespace.
+    pub(crate) fn namespace(&self) -> String {
+        format!("pr-{}", self.pull_request)
+    }
+
     /// The preview's page, through the API server: nobody needs an ingress controller for that.
-    pub(super) fn page(&self, path: &str) -> Result<String> {
-        let namespace = format!("pr-{PULL_REQUEST}");
-        let service = format!("{APP}-pr-{PULL_REQUEST}");
+    pub(crate) fn page(&self, path: &str) -> Result<String> {
+        let namespace = self.namespace();
+        let service = format!("{APP}-{namespace}");
         self.kubectl(&[
             "get",
             "--raw",
@@ -88,13 +113,13 @@ impl Tools {
         ])
     }
 
-    pub(super) fn kubeconfig(&self) -> &Path {
+    pub(crate) fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
     }
 }
 
 impl Answer {
-    pub(super) fn of(output: Output) -> Result<Self> {
+    pub(crate) fn of(output: Output) -> Result<Self> {
         let text = String::from_utf8_lossy(&output.stdout);
         Ok(Self {
             code: output.status.code(),
@@ -104,7 +129,7 @@ impl Answer {
     }
 
     /// The exit code is what scripts go by, the outcome what people read: both must say it.
-    pub(super) fn expect(self, code: i32, outcome: &str) -> Result<Value> {
+    pub(crate) fn expect(self, code: i32, outcome: &str) -> Result<Value> {
         if self.code == Some(code) && self.json["outcome"] == outcome {
             return Ok(self.json);
         }

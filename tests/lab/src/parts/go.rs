@@ -77,6 +77,8 @@ impl Module {
             .env("GOFLAGS", GO_FLAGS)
             .env("GOWORK", "off")
             .env("CGO_ENABLED", "0")
+            // The compiler is a Go program, too: collecting less garbage saves a quarter of the time, for some memory.
+            .env("GOGC", "400")
             .env_remove("GONOSUMDB")
             .env_remove("GONOSUMCHECK")
             .env_remove("GOOS")

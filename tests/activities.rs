@@ -1,0 +1,150 @@
+//! Every activity, run twice on the lab's real cluster: what a worker's death makes happen must change nothing.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
+
+use std::process::Command;
+
+use berth_activities::{
+    Settings, app, apply, gates, heartbeat::Progress, load, namespace, prune, rollout, secrets,
+    stored_release::StoredRelease, teardown,
+};
+use berth_lab::Lab;
+use berth_workflows::{
+    activity_definitions::{
+        ApplyInput, AwaitInput, CheckGatesInput, DeleteInput, LeakReport, LoadAppInput, Outcome, PruneInput,
+    },
+    environment::{Deploy, Timings},
+    release::{Commit, Image, Release},
+};
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+
+const NAMESPACE: &str = "pr-201";
+
+/// Everything in the namespace with its version: equal before and after means that nothing was written.
+fn versions(lab: &Lab) -> String {
+    let kinds =
+        "deployments,services,ingresses,configmaps,secrets,resourcequotas,limitranges,networkpolicies,rolebindings";
+    let columns = "-o=custom-columns=K:.kind,N:.metadata.name,G:.metadata.generation,U:.metadata.uid,M:.metadata.managedFields[*].time";
+    let mut kubectl = Command::new(lab.tool("kubectl"));
+    kubectl.arg("--kubeconfig").arg(lab.kubeconfig()).args([
+        "get",
+        kinds,
+        "-n",
+        NAMESPACE,
+        columns,
+        "--show-managed-fields",
+    ]);
+    let output = kubectl.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // A Deployment's and a quota's status are written by Kubernetes while nobody touches them.
+    let lines = String::from_utf8(output.stdout).unwrap();
+    lines.lines().filter(|line| !line.starts_with("Deployment") && !line.starts_with("ResourceQuota")).collect()
+}
+
+async fn client(lab: &Lab) -> Client {
+    // Another test of this process may have been first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let kubeconfig = Kubeconfig::read_from(lab.kubeconfig()).unwrap();
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+    Client::try_from(config).unwrap()
+}
+
+#[tokio::test]
+async fn each_activity_run_a_second_time_answers_the_same_and_changes_nothing() {
+    let lab = Lab::shared().unwrap();
+    let client = client(&lab).await;
+    let settings = Settings {
+        apps: lab.apps_dir().to_owned(),
+        berth_namespace: "berth-system".into(),
+        service_account: "berth".into(),
+        installation: "berth".into(),
+        ingress_namespace: "ingress-nginx".into(),
+        scheme: "http".into(),
+    };
+    let image = Image::try_from(lab.image("v1")).unwrap();
+    let load = LoadAppInput {
+        app: "web".into(),
+        pr: Some(201),
+        workflow_id: "preview-web-201".into(),
+        image: Some(image.clone()),
+    };
+    let loaded = load::load_app(&settings, &load).unwrap();
+    assert_eq!(load::load_app(&settings, &load).unwrap(), loaded);
+    let environment = loaded.environment;
+    let app = app::load_apps(&settings.apps).unwrap().remove(0);
+    let progress = Progress::new();
+
+    let make = || namespace::ensure_namespace(&client, &settings, &app, &environment, &progress);
+    let made = make().await.unwrap();
+    assert!(made.created);
+    let before = versions(&lab);
+    let again = make().await.unwrap();
+    assert_eq!((again.uid, again.created, versions(&lab)), (made.uid, false, before));
+
+    let doppler = secrets::Secrets::new(lab.doppler_url()).unwrap();
+    let sync = || secrets::sync_secrets(&client, &settings, &doppler, &app, &environment, &progress);
+    let synced = sync().await.unwrap();
+    let before = versions(&lab);
+    assert_eq!((sync().await.unwrap(), versions(&lab)), (synced.clone(), before));
+
+    let release = Release { commit: Commit::try_from("2".repeat(40)).unwrap(), image, author: None, branch: None };
+    let timings = Timings::default();
+    let deploy = Deploy {
+        environment: environment.clone(),
+        release,
+        number: 1,
+        deploy_id: 1,
+        keep: Vec::new(),
+        timings: timings.clone(),
+    };
+    let input = ApplyInput { deploy, secrets: synced.clone() };
+    let applying = || apply::apply_manifests(&client, &settings, &app, &input, &progress);
+    let applied = applying().await.unwrap();
+    assert_eq!(applied.plan.created.len(), 4, "{:?}", applied.plan);
+    let before = versions(&lab);
+    let again = applying().await.unwrap();
+    assert_eq!((again.plan.unchanged, again.plan.changed.len() + again.plan.created.len()), (4, 0), "{:?}", again.plan);
+    assert_eq!((again.stored_release, versions(&lab)), (applied.stored_release.clone(), before));
+
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let wait = AwaitInput {
+        environment: environment.clone(),
+        workloads: applied.workloads.clone(),
+        deadline_ms: now.as_millis() as u64 + 90_000,
+        timings: timings.clone(),
+        secret: synced.secret.clone(),
+    };
+    for _ in 0..2 {
+        assert_eq!(rollout::await_rollout(&client, &progress, wait.clone()).await.unwrap(), Outcome::Complete);
+    }
+
+    let check = CheckGatesInput {
+        environment: environment.clone(),
+        workloads: applied.workloads,
+        stored_release: applied.stored_release.clone(),
+        secret: synced.secret,
+        stability_seconds: 1,
+    };
+    let stored = StoredRelease::load(&client, NAMESPACE, &applied.stored_release).await.unwrap();
+    for _ in 0..2 {
+        let checked = gates::check(&client, &progress, check.clone(), &stored.gates).await.unwrap();
+        assert_eq!(checked.outcome, Outcome::Complete);
+        assert_eq!(checked.gates.len(), 1 + stored.gates.len());
+    }
+
+    let input =
+        PruneInput { environment: environment.clone(), stored_release: applied.stored_release, keep: Vec::new() };
+    prune::prune(&client, &settings, &input, &progress).await.unwrap();
+    let before = versions(&lab);
+    let again = prune::prune(&client, &settings, &input, &progress).await.unwrap();
+    assert_eq!((again.removed, versions(&lab)), (Vec::new(), before));
+
+    let delete = DeleteInput { environment, timings };
+    for _ in 0..2 {
+        let report = teardown::delete_environment(&client, &delete, &progress).await.unwrap();
+        assert_eq!(report, LeakReport { gone: vec![format!("Namespace/{NAMESPACE}")], remaining: Vec::new() });
+    }
+}

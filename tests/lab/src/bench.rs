@@ -1,0 +1,218 @@
+//! `cargo lab bench`: how long berth takes beside what the cluster itself needs, side by side on one warm lab.
+//!
+//! The floor is what a person would do by hand: `kubectl apply` of the same rendered objects and `kubectl rollout status`,
+//! and `kubectl delete namespace`. Ratios of medians within one run are what counts: machines are noisy.
+
+use std::{
+    io::{Read as _, Write as _},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
+
+use crate::{
+    cargo, cli, commands,
+    demo::tools::Tools,
+    prepare::{self, Wish},
+    session,
+    state::State,
+};
+
+const BENCH: &str = "bench";
+/// Far from the numbers of other labs' pull requests.
+const FIRST_PULL_REQUEST: u64 = 9_000;
+
+/// One kind of thing that is timed, by berth and by hand.
+#[derive(Debug, Default)]
+struct Race {
+    berth: Vec<Duration>,
+    floor: Vec<Duration>,
+}
+
+pub(crate) fn run(bench: &cli::Bench) -> Result<()> {
+    let berth = cargo::berth()?;
+    let session = session::join_or_start(BENCH, || {
+        prepare::plan(Wish {
+            name: BENCH,
+            yes: bench.options.yes,
+            fake_nodes: bench.options.fake_nodes,
+            service_network: false,
+            use_cluster: bench.options.use_cluster,
+            worker: Some(berth.clone()),
+            detached: false,
+            linger_seconds: 0,
+        })
+    })?;
+    let measured = measure(&session.state, &berth, bench.runs);
+    drop(session);
+    commands::end_and_check(BENCH)?;
+    write!(std::io::stdout(), "{}", measured?)?;
+    Ok(())
+}
+
+fn measure(state: &State, berth: &std::path::Path, runs: u64) -> Result<String> {
+    let (mut opened, mut pushed, mut closed) = (Race::default(), Race::default(), Race::default());
+    let mut steps: Vec<Value> = Vec::new();
+    // The first run warms the caches of images and pages, and is not counted.
+    for run in 0..=runs {
+        let tools = Tools::for_pull_request(state, berth.to_owned(), FIRST_PULL_REQUEST + run);
+        let one = once(state, &tools, run)?;
+        if run == 0 {
+            continue;
+        }
+        for (race, (berth, floor)) in [(&mut opened, one.opened), (&mut pushed, one.pushed), (&mut closed, one.closed)]
+        {
+            race.berth.push(berth);
+            race.floor.push(floor);
+        }
+        steps.push(one.steps);
+    }
+    Ok(format!(
+        "{runs} runs\n{}{}{}{}",
+        opened.line("new environment: push to live"),
+        pushed.line("next push: push to live"),
+        closed.line("close to verified gone"),
+        step_lines(&steps),
+    ))
+}
+
+struct Once {
+    opened: (Duration, Duration),
+    pushed: (Duration, Duration),
+    closed: (Duration, Duration),
+    steps: Value,
+}
+
+fn once(state: &State, tools: &Tools, run: u64) -> Result<Once> {
+    let floor = format!("floor-{run}");
+    let image = |variant: &str| state.images.get(variant).cloned().unwrap_or_default();
+    let push = |digit: &str, image: &str| {
+        timed(|| {
+            let commit = digit.repeat(40);
+            tools.preview("push", &["--commit", &commit, "--image", image])?.expect(0, "live").map(drop)
+        })
+    };
+    let berth_opened = push("1", &image("v1"))?;
+    let first = objects(tools, &floor)?;
+    let berth_pushed = push("2", &image("v2"))?;
+    let second = objects(tools, &floor)?;
+    let steps = tools.rollout_steps(2)?;
+    let berth_closed = timed(|| tools.preview("close", &[]).map(drop))?;
+
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": floor}});
+    let with_namespace = [vec![namespace], first].concat();
+    let floor_opened = timed(|| by_hand(tools, &floor, &with_namespace))?;
+    let floor_pushed = timed(|| by_hand(tools, &floor, &second))?;
+    let floor_closed = timed(|| tools.kubectl(&["delete", "namespace", &floor]).map(drop))?;
+    Ok(Once {
+        opened: (berth_opened, floor_opened),
+        pushed: (berth_pushed, floor_pushed),
+        closed: (berth_closed, floor_closed),
+        steps,
+    })
+}
+
+fn timed(work: impl FnOnce() -> Result<()>) -> Result<Duration> {
+    let begun = Instant::now();
+    work()?;
+    Ok(begun.elapsed())
+}
+
+/// The newest release as berth rendered and stored it, and the Secret it runs with, for another namespace.
+fn objects(tools: &Tools, namespace: &str) -> Result<Vec<Value>> {
+    let own = tools.namespace();
+    let list = |content: &str| -> Result<Vec<Value>> {
+        let selector = format!("berth.dev/content={content}");
+        let order = "--sort-by=.metadata.creationTimestamp";
+        let text = tools.kubectl(&["get", "secrets", "-n", &own, "-l", &selector, order, "-o", "json"])?;
+        let list: Value = serde_json::from_str(&text)?;
+        Ok(list["items"].as_array().cloned().unwrap_or_default())
+    };
+    let stored = list("release")?.pop().context("the environment has no stored release")?;
+    let packed = STANDARD.decode(stored["data"]["release.json.gz"].as_str().unwrap_or_default())?;
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(packed.as_slice()).read_to_string(&mut text)?;
+    let release: Value = serde_json::from_str(&text)?;
+    let mut objects = release["objects"].as_array().cloned().unwrap_or_default();
+    for secret in list("secrets")? {
+        objects.insert(
+            0,
+            json!({"apiVersion": "v1", "kind": "Secret", "data": secret["data"],
+                "metadata": {"name": secret["metadata"]["name"]}}),
+        );
+    }
+    for object in &mut objects {
+        object["metadata"]["namespace"] = json!(namespace);
+    }
+    Ok(objects)
+}
+
+/// `kubectl apply` and `kubectl rollout status`, as the script that berth replaces did.
+fn by_hand(tools: &Tools, namespace: &str, objects: &[Value]) -> Result<()> {
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string();
+    tools.kubectl_with_input(&["apply", "-f", "-"], &list)?;
+    let deployments: Vec<_> = objects.iter().filter(|object| object["kind"] == "Deployment").collect();
+    ensure!(!deployments.is_empty(), "there is nothing to wait for");
+    for deployment in deployments {
+        let name = format!("deployment/{}", deployment["metadata"]["name"].as_str().unwrap_or_default());
+        tools.kubectl(&["rollout", "status", &name, "-n", namespace, "--timeout=60s"])?;
+    }
+    Ok(())
+}
+
+impl Race {
+    fn line(&self, what: &str) -> String {
+        let (berth, floor) = (median(&self.berth), median(&self.floor));
+        format!(
+            "{what:<32} berth {:>6} ms   by hand {:>6} ms   ratio {:.2}   difference {:+} ms\n",
+            berth.as_millis(),
+            floor.as_millis(),
+            berth.as_secs_f64() / floor.as_secs_f64(),
+            i128::try_from(berth.as_millis()).unwrap_or_default()
+                - i128::try_from(floor.as_millis()).unwrap_or_default(),
+        )
+    }
+}
+
+fn median(times: &[Duration]) -> Duration {
+    let mut sorted = times.to_vec();
+    sorted.sort();
+    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+}
+
+/// Where the time of a rollout went, as its result says.
+fn step_lines(runs: &[Value]) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    let each = || runs.iter().flat_map(|steps| steps.as_array().into_iter().flatten());
+    for step in each() {
+        let name = step["step"].as_str().unwrap_or("?");
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let line = |name: &&str| {
+        let of_step = each().filter(|step| step["step"] == **name);
+        let times: Vec<_> = of_step.filter_map(|step| step["ms"].as_u64()).map(Duration::from_millis).collect();
+        format!("  {name:<20} {:>6} ms\n", median(&times).as_millis())
+    };
+    format!("the next push by step (median):\n{}", names.iter().map(line).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_the_middle_one_whatever_the_order() {
+        assert_eq!(median(&[3, 1, 100].map(Duration::from_millis)), Duration::from_millis(3));
+    }
+
+    #[test]
+    fn steps_are_listed_in_their_order_with_the_median_of_all_runs() {
+        let run = |ms: u64| json!([{"step": "applying", "ms": ms}, {"step": "pruning", "ms": 1}]);
+        let lines = step_lines(&[run(10), run(30), run(20)]);
+        assert!(lines.contains("applying                 20 ms\n  pruning"), "{lines}");
+    }
+}

@@ -1,0 +1,61 @@
+//! Test binaries share one lab, which ends after the last of them, even if they are killed.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
+
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Child, Command, Stdio},
+};
+
+use berth_lab::{Lab, check_clean};
+
+/// In the environment of this binary, run again as one that only uses the lab.
+const USER: &str = "BERTH_LAB_TEST_USER";
+
+#[test]
+fn processes_share_one_lab_and_it_is_gone_after_the_last_was_killed() {
+    let mut users = [start_user(), start_user()];
+    let seen: Vec<_> = users.iter_mut().map(address_seen_by).collect();
+    assert_eq!(seen[0], seen[1]);
+    for user in &mut users {
+        user.kill().unwrap();
+        user.wait().unwrap();
+    }
+    check_clean().unwrap();
+}
+
+/// Not a test of its own: what each user's process runs.
+#[test]
+fn a_user() {
+    if std::env::var_os(USER).is_none() {
+        return;
+    }
+    let lab = Lab::shared().unwrap();
+    eprintln!("shared {}", lab.temporal_address());
+    loop {
+        std::thread::park();
+    }
+}
+
+fn start_user() -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "a_user", "--nocapture"])
+        .env(USER, "1")
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+fn address_seen_by(user: &mut Child) -> String {
+    let lines = BufReader::new(user.stderr.as_mut().unwrap()).lines().map_while(Result::ok);
+    let mut said = String::new();
+    for line in lines {
+        if let Some((_, address)) = line.split_once("shared ") {
+            return address.to_owned();
+        }
+        said.push_str(&line);
+        said.push('\n');
+    }
+    panic!("the user ended without a lab:\n{said}");
+}

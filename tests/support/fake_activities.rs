@@ -1,0 +1,217 @@
+//! Activities that act on nothing: the smallest double that a workflow can run against.
+#![expect(dead_code, reason = "the macro makes a constant of each activity, and a worker that registers all uses none")]
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use berth_workflows::{
+    activity_definitions::{
+        self as definitions, Applied, ApplyInput, AwaitInput, CheckGatesInput, DeleteInput, GatesChecked, LeakReport,
+        LoadAppInput, LoadedApp, NamespaceReady, Outcome, Plan, PruneInput, Pruned, Remaining, SyncedSecrets, Workload,
+    },
+    environment::Environment,
+    verdict::{FailureType, Verdict},
+};
+use temporalio_common::error::ApplicationFailure;
+use temporalio_macros::activities;
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
+
+/// What a fake activity does the next time it is called.
+#[derive(Debug, Clone)]
+pub(crate) enum Does {
+    /// Waits, heartbeating, until it is cancelled.
+    Hang,
+    /// Fails for good.
+    Fail(FailureType),
+    /// Ends with a verdict: `await_rollout` and `check_gates` only.
+    Verdict(FailureType),
+    /// Leaves something: `delete_environment` only.
+    Leave(&'static str),
+}
+
+/// The world that the fake activities act on: what they were called for, in order, and what they are to do.
+#[derive(Default)]
+pub(crate) struct World {
+    calls: Mutex<Vec<String>>,
+    orders: Mutex<BTreeMap<&'static str, VecDeque<Does>>>,
+}
+
+impl World {
+    /// The next call of that activity does this; later ones succeed.
+    pub(crate) fn next(&self, activity: &'static str, does: Does) {
+        self.orders.lock().unwrap().entry(activity).or_default().push_back(does);
+    }
+
+    /// Every call so far, as `activity what`.
+    pub(crate) fn calls(&self) -> Vec<String> {
+        self.calls.lock().unwrap().clone()
+    }
+
+    /// How often an activity was called.
+    pub(crate) fn count(&self, activity: &str) -> usize {
+        self.calls().iter().filter(|call| call.starts_with(activity)).count()
+    }
+
+    async fn act(
+        &self,
+        ctx: &ActivityContext,
+        activity: &'static str,
+        what: &str,
+    ) -> Result<Option<Does>, ActivityError> {
+        self.calls.lock().unwrap().push(format!("{activity} {what}"));
+        let order = self.orders.lock().unwrap().get_mut(activity).and_then(VecDeque::pop_front);
+        match order {
+            Some(Does::Hang) => {
+                let mut beat = tokio::time::interval(Duration::from_millis(100));
+                loop {
+                    tokio::select! {
+                        () = ctx.cancelled() => {
+                            self.calls.lock().unwrap().push(format!("{activity} cancelled"));
+                            return Err(ActivityError::cancelled());
+                        }
+                        _ = beat.tick() => ctx.record_heartbeat("hanging").await?,
+                    }
+                }
+            }
+            Some(Does::Fail(failure)) => Err(ApplicationFailure::builder(anyhow::anyhow!("{failure}: as ordered"))
+                .type_name(failure.name().to_owned())
+                .non_retryable(true) // The test has asked for it once.
+                .build()
+                .into()),
+            other => Ok(other),
+        }
+    }
+}
+
+fn outcome(does: Option<Does>) -> Outcome {
+    match does {
+        Some(Does::Verdict(failure)) => {
+            let mut verdict = Verdict::new(failure, "as ordered").advise("fix it");
+            verdict.workload = Some("Deployment/web".into());
+            Outcome::Failed { verdict }
+        }
+        _ => Outcome::Complete,
+    }
+}
+
+/// The smallest double that a workflow can run against.
+pub(crate) struct FakeActivities(pub(crate) Arc<World>);
+
+#[activities]
+impl FakeActivities {
+    #[activity(definition = definitions::LoadApp)]
+    pub(crate) async fn load_app(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        load: LoadAppInput,
+    ) -> Result<LoadedApp, ActivityError> {
+        self.0.act(&ctx, "load_app", &load.workflow_id).await?;
+        let pr = load.pr.unwrap_or_default();
+        let environment = Environment {
+            app: load.app,
+            pr: load.pr,
+            workflow_id: load.workflow_id,
+            namespace: format!("pr-{pr}"),
+            host: format!("pr-{pr}.example.com"),
+            temporal_ui_host: Some(format!("pr-{pr}-temporal.example.com")),
+            namespace_uid: None,
+            cluster_objects: Vec::new(),
+            scheme: "https".into(),
+        };
+        Ok(LoadedApp { environment, content_hash: "hash".into() })
+    }
+
+    #[activity(definition = definitions::EnsureNamespace)]
+    pub(crate) async fn ensure_namespace(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        environment: Environment,
+    ) -> Result<NamespaceReady, ActivityError> {
+        self.0.act(&ctx, "ensure_namespace", &environment.namespace).await?;
+        Ok(NamespaceReady { uid: "uid-1".into(), created: true })
+    }
+
+    #[activity(definition = definitions::SyncSecrets)]
+    pub(crate) async fn sync_secrets(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        environment: Environment,
+    ) -> Result<SyncedSecrets, ActivityError> {
+        self.0.act(&ctx, "sync_secrets", &environment.namespace).await?;
+        Ok(SyncedSecrets {
+            secret: "berth-secrets-1".into(),
+            version: "1".into(),
+            set_by_berth: vec!["TEMPORAL_SERVER_ADDRESS".into()],
+            temporal_server_address: "web-temporal.pr-1.svc.cluster.local:7233".into(),
+            temporal_server_address_from_doppler: false,
+        })
+    }
+
+    #[activity(definition = definitions::ApplyManifests)]
+    pub(crate) async fn apply_manifests(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        apply: ApplyInput,
+    ) -> Result<Applied, ActivityError> {
+        let commit = apply.deploy.release.commit.short().to_owned();
+        self.0.act(&ctx, "apply_manifests", &commit).await?;
+        Ok(Applied {
+            stored_release: format!("berth-release-{commit}"),
+            plan: Plan { created: vec!["Deployment/web".into()], ..Plan::default() },
+            workloads: vec![Workload { kind: "Deployment".into(), name: "web".into(), generation: 1 }],
+        })
+    }
+
+    #[activity(definition = definitions::AwaitRollout)]
+    pub(crate) async fn await_rollout(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        wait: AwaitInput,
+    ) -> Result<Outcome, ActivityError> {
+        Ok(outcome(self.0.act(&ctx, "await_rollout", &wait.environment.namespace).await?))
+    }
+
+    #[activity(definition = definitions::CheckGates)]
+    pub(crate) async fn check_gates(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        check: CheckGatesInput,
+    ) -> Result<GatesChecked, ActivityError> {
+        let does = self.0.act(&ctx, "check_gates", &check.stored_release).await?;
+        Ok(GatesChecked { gates: Vec::new(), outcome: outcome(does) })
+    }
+
+    #[activity(definition = definitions::Prune)]
+    pub(crate) async fn prune(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        prune: PruneInput,
+    ) -> Result<Pruned, ActivityError> {
+        let what = format!("{} keeping {}", prune.stored_release, prune.keep.join(" "));
+        self.0.act(&ctx, "prune", &what).await?;
+        Ok(Pruned::default())
+    }
+
+    #[activity(definition = definitions::DeleteEnvironment)]
+    pub(crate) async fn delete_environment(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        delete: DeleteInput,
+    ) -> Result<LeakReport, ActivityError> {
+        let namespace = delete.environment.namespace;
+        Ok(match self.0.act(&ctx, "delete_environment", &namespace).await? {
+            Some(Does::Leave(object)) => LeakReport {
+                gone: Vec::new(),
+                remaining: vec![Remaining {
+                    object: object.into(),
+                    reason: "finalizer example.com/stuck".into(),
+                    command: format!("kubectl get {object}"),
+                }],
+            },
+            _ => LeakReport { gone: vec![format!("Namespace/{namespace}")], remaining: Vec::new() },
+        })
+    }
+}
