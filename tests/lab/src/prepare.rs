@@ -7,8 +7,8 @@ use anyhow::Result;
 use crate::{
     node,
     parts::{self, Part},
-    places, start,
-    state::Plan,
+    start,
+    state::{Files, Plan},
 };
 
 /// What somebody asked for.
@@ -40,7 +40,7 @@ pub(crate) fn plan(wish: Wish) -> Result<Plan> {
     let tools = parts::ensure(&needed(&wish, real_node, fake_nodes))?;
     let brought_kubeconfig = match wish.use_cluster {
         true => {
-            let file = places::lab(wish.name)?.join("brought.kubeconfig");
+            let file = Files::of(wish.name)?.brought_kubeconfig();
             start::bring_cluster(&tools["kubectl"], &file)?;
             Some(file)
         }

@@ -40,8 +40,8 @@ pub(crate) fn join_or_start(lab: &str, make_plan: impl FnOnce() -> Result<Plan>)
             .with_context(|| format!("the lab {lab} is neither ready nor gone: end it with `cargo lab down --all`"))?;
         return Ok(Session { state, _user: user });
     }
+    sweep(lab)?;
     let plan = make_plan()?;
-    clean::sweep(lab, plan.real_node && lock::try_exclusive(&clean::node_lock()?)?.is_some())?;
     let state = start(&plan, &files)?;
     Ok(Session { state, _user: user })
 }
@@ -94,8 +94,13 @@ pub(crate) fn end(lab: &str) -> Result<bool> {
     }
     let _starting = lock::exclusive(&files.start_lock())?;
     if !files.is_alive()? {
-        let node = lock::try_exclusive(&clean::node_lock()?)?;
-        clean::sweep(lab, node.is_some() && places::is_root())?;
+        sweep(lab)?;
     }
     Ok(running)
+}
+
+/// What a node left behind is nobody's only while nobody has a node.
+fn sweep(lab: &str) -> Result<()> {
+    let node = lock::try_exclusive(&clean::node_lock()?)?;
+    clean::sweep(lab, node.is_some() && places::is_root())
 }

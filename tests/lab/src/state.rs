@@ -83,6 +83,11 @@ impl Files {
         self.folder.join("processes.json")
     }
 
+    /// The way into somebody's own cluster.
+    pub(crate) fn brought_kubeconfig(&self) -> PathBuf {
+        self.folder.join("brought.kubeconfig")
+    }
+
     /// What went wrong, when a start went wrong.
     pub(crate) fn failure(&self) -> PathBuf {
         self.folder.join("failure.txt")
@@ -102,7 +107,7 @@ impl Files {
 
     /// Everything but the locks.
     pub(crate) fn remove(&self) {
-        for file in [self.plan(), self.processes(), self.failure(), self.state()] {
+        for file in [self.plan(), self.processes(), self.failure(), self.state(), self.brought_kubeconfig()] {
             // Most are not there most of the time.
             let _ = fs::remove_file(file);
         }
