@@ -15,9 +15,9 @@ use berth_workflows::{
 use serde_json::json;
 use support::{Does, Preview, commit, preview, push};
 use temporalio_client::{
-    UntypedSignal, UntypedWorkflow, WorkflowCancelOptions, WorkflowDescribeOptions, WorkflowExecuteUpdateOptions,
-    WorkflowExecutionStatus, WorkflowGetResultOptions, WorkflowSignalOptions, WorkflowStartOptions,
-    errors::WorkflowGetResultError,
+    RpcOptions, UntypedSignal, UntypedWorkflow, WorkflowCancelOptions, WorkflowDescribeOptions,
+    WorkflowExecuteUpdateOptions, WorkflowExecutionStatus, WorkflowGetResultOptions, WorkflowSignalOptions,
+    WorkflowStartOptions, WorkflowStartUpdateOptions, errors::WorkflowGetResultError,
 };
 use temporalio_common::{data_converters::RawValue, error::IncomingError};
 
@@ -166,7 +166,10 @@ async fn the_update_deploy_answers_when_live_at_once_when_live_already_and_joins
         t.world.next("await_rollout", Does::Hang);
         t.push(push('b')).await;
         t.until_called("await_rollout", 2).await;
-        let (joined, newer) = tokio::join!(deploy(&t, push('b')), deploy(&t, push('c')));
+        let options = WorkflowStartUpdateOptions::builder().build();
+        let joined = t.handle().start_update(PreviewEnvironment::deploy, push('b').into(), options).await.unwrap();
+        let newer = deploy(&t, push('c')).await;
+        let joined = joined.get_result(RpcOptions::default()).await.unwrap();
         assert_eq!(newer.outcome, DeployOutcome::Live);
         assert_eq!((joined.outcome, joined.commit), (DeployOutcome::Superseded, commit('b')));
     })

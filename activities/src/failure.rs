@@ -86,17 +86,18 @@ impl From<Verdict> for Failure {
 impl Failure {
     /// The error that Temporal sees. Not a `From`: the SDK has one for every error, which would lose the type.
     pub fn into_activity_error(self) -> ActivityError {
-        let (kind, non_retryable, retry_after) = match &self {
-            Self::Permanent(verdict) => (verdict.failure, true, None),
-            Self::Transient { failure, retry_after, .. } => (*failure, false, *retry_after),
-        };
-        let text = self.to_string();
-        ApplicationFailure::builder(anyhow::anyhow!(text))
-            .type_name(kind.name().to_owned())
-            .non_retryable(non_retryable) // Permanent only: see its doc.
-            .maybe_next_retry_delay(retry_after)
-            .build()
-            .into()
+        let failure = ApplicationFailure::builder(anyhow::anyhow!("{self}"));
+        match self {
+            Self::Permanent(verdict) => failure
+                .type_name(verdict.failure.name().to_owned())
+                .non_retryable(true) // Trying again would change nothing.
+                .details(*verdict)
+                .build(),
+            Self::Transient { failure: kind, retry_after, .. } => {
+                failure.type_name(kind.name().to_owned()).maybe_next_retry_delay(retry_after).build()
+            }
+        }
+        .into()
     }
 }
 

@@ -1,6 +1,6 @@
 //! What an activity's or a rollout's failure means: a verdict to show, or that it was stopped.
 
-use temporalio_common::error::IncomingError;
+use temporalio_common::error::{ApplicationFailure, IncomingError};
 use temporalio_workflow::{ActivityExecutionError, ChildWorkflowExecutionError};
 
 use crate::{
@@ -28,10 +28,15 @@ pub fn of_activity(error: &ActivityExecutionError, otherwise: FailureType) -> St
     if error.as_cancelled().is_some() {
         return Stop::Cancelled;
     }
-    let Some((kind, message)) = application(error.cause()) else {
+    let Some(cause) = application(error.cause()) else {
         return Verdict::new(otherwise, innermost(error.cause(), &error.to_string())).into();
     };
-    let failure = kind.and_then(|name| FailureType::from_name(&name)).unwrap_or(otherwise);
+    // What is final comes with a verdict of its own; what was given up on has but a type and words.
+    if let Ok(Some(verdict)) = cause.details::<Verdict>() {
+        return verdict.into();
+    }
+    let failure = cause.type_name().and_then(FailureType::from_name).unwrap_or(otherwise);
+    let message = cause.source_error().to_string();
     // The activity's own text begins with the type, for those who read it in temporal-ui; a verdict has it apart.
     let message = message.strip_prefix(&format!("{failure}: ")).unwrap_or(&message).to_owned();
     Verdict::new(failure, message).into()
@@ -52,10 +57,10 @@ pub fn of_rollout(error: &ChildWorkflowExecutionError) -> (Stop, Made) {
 }
 
 /// The first failure of an activity's own in the chain, which for a time-out is the last attempt's.
-fn application(mut cause: Option<&IncomingError>) -> Option<(Option<String>, String)> {
+fn application(mut cause: Option<&IncomingError>) -> Option<&ApplicationFailure> {
     while let Some(error) = cause {
         if let IncomingError::Application(failure) = error {
-            return Some((failure.type_name().map(str::to_owned), failure.source_error().to_string()));
+            return Some(failure);
         }
         cause = error.cause();
     }

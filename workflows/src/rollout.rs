@@ -265,13 +265,13 @@ impl Rollout {
         if let Ok(synced) = &synced {
             ctx.state_mut(|s| s.made.secrets = Some(synced.clone()));
         }
-        let failed = [
-            ready.as_ref().err().map(|e| failure::of_activity(e, FailureType::KubernetesDenied)),
-            synced.as_ref().err().map(|e| failure::of_activity(e, FailureType::SecretsUnavailable)),
-        ];
-        match failed.into_iter().flatten().max_by_key(|stop| matches!(stop, Stop::Failed(_))) {
-            Some(stop) => Err(stop),
-            None => synced.map_err(|e| failure::of_activity(&e, FailureType::SecretsUnavailable)),
+        let ready = ready.map_err(|e| failure::of_activity(&e, FailureType::KubernetesDenied));
+        let synced = synced.map_err(|e| failure::of_activity(&e, FailureType::SecretsUnavailable));
+        match (ready, synced) {
+            (Ok(_), synced) => synced,
+            // The one that failed, not the one that was stopped for it.
+            (Err(Stop::Cancelled), Err(other)) => Err(other),
+            (Err(stop), _) => Err(stop),
         }
     }
 
