@@ -1,54 +1,55 @@
-use axum::{
-    Router,
-    extract::Query,
-    http::{HeaderMap, StatusCode as Code},
-    response::IntoResponse,
-    routing::get,
+use super::{
+    stub::{Answer, Stub, TOKEN, WORDS, writing},
+    *,
 };
 
-use super::*;
-
-/// A real HTTP server that gives one answer, and notes nothing but what it is asked with.
-async fn answering<A: IntoResponse + Clone + Send + Sync + 'static>(answer: A) -> Doppler {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let handler = move |headers: HeaderMap, Query(query): Query<BTreeMap<String, String>>| async move {
-        assert_eq!(headers["authorization"], "Bearer dp.st.preview.canary");
-        assert_eq!((query["project"].as_str(), query["config"].as_str()), ("web", "preview"));
-        match headers.get("if-none-match") {
-            Some(etag) if etag == "W/\"1\"" => Code::NOT_MODIFIED.into_response(),
-            _ => answer.into_response(),
-        }
-    };
-    let app = Router::new().route("/v3/configs/config/secrets/download", get(handler));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, app).await });
-    Doppler::new(&format!("http://{address}/")).unwrap()
+async fn ask(url: &str, etag: Option<&str>) -> Result<Download, DopplerError> {
+    ask_within(TIMEOUT, url, etag).await
 }
 
-async fn download(doppler: &Doppler, etag: Option<&str>) -> Result<Download, DopplerError> {
-    doppler.download(&Token::new("dp.st.preview.canary").unwrap(), "web", "preview", etag).await
+async fn ask_within(timeout: Duration, url: &str, etag: Option<&str>) -> Result<Download, DopplerError> {
+    let doppler = Doppler::with_timeout(url, timeout).unwrap();
+    doppler.download(&Token::new(TOKEN).unwrap(), "web", "preview", etag).await
 }
 
-fn error(result: Result<Download, DopplerError>) -> DopplerError {
-    result.err().expect("an error")
+async fn error(answer: Answer) -> DopplerError {
+    ask(&Stub::answering([answer]).await.url, None).await.err().expect("an error")
 }
 
 #[tokio::test]
 async fn values_come_with_their_version_and_an_unchanged_version_without_values() {
-    let doppler = answering(([("etag", "W/\"1\"")], r#"{"A":"1","B":""}"#)).await;
-    let Ok(Download::Values { values, etag }) = download(&doppler, None).await else { panic!("no values") };
+    let stub = Stub::answering([Answer::new(200, r#"{"A":"1","B":""}"#).with("etag", "W/\"1\"")]).await;
+    let Ok(Download::Values { values, etag }) = ask(&stub.url, None).await else { panic!("no values") };
     assert_eq!((values["A"].as_str(), values["B"].as_str(), etag.as_deref()), ("1", "", Some("W/\"1\"")));
-    assert!(matches!(download(&doppler, Some("W/\"1\"")).await, Ok(Download::NotModified)));
+    assert!(matches!(ask(&stub.url, etag.as_deref()).await, Ok(Download::NotModified)));
+    let asked = "/v3/configs/config/secrets/download?format=json&project=web&config=preview";
+    assert_eq!(stub.requests(), [format!("{asked} "), format!("{asked} W/\"1\"")]);
 }
 
 #[tokio::test]
-async fn a_refused_token_is_final_and_keeps_dopplers_words() {
+async fn a_refused_token_is_final_and_keeps_dopplers_words_and_the_requests_id() {
     for code in [401, 403, 404] {
-        let answer = (Code::from_u16(code).unwrap(), r#"{"messages":["Invalid Service token"],"success":false}"#);
-        let error = error(download(&answering(answer).await, None).await);
-        assert_eq!(error, DopplerError::Denied(format!("Invalid Service token (HTTP {code})")));
+        let error = error(Answer::new(code, WORDS).with("x-request-id", "r-1")).await;
+        assert_eq!(error, DopplerError::Denied(format!("Invalid Service token (HTTP {code}, request r-1)")));
     }
+}
+
+#[tokio::test]
+async fn a_page_of_something_before_doppler_is_an_outage_told_by_its_size_whatever_its_status() {
+    for code in [401, 403, 404, 400, 502] {
+        let error = error(Answer::new(code, "<html>canary</html>")).await;
+        assert_eq!(error, DopplerError::Unavailable(format!("19 bytes (HTTP {code})")));
+    }
+    let page = Answer::new(403, "blocked").with("content-type", "text/html; charset=utf-8");
+    assert_eq!(error(page).await, DopplerError::Unavailable("7 bytes (HTTP 403)".into()));
+    let page = error(Answer::new(200, "<html>canary</html>")).await;
+    assert_eq!(page, DopplerError::Unavailable("19 bytes is not JSON (HTTP 200)".into()));
+}
+
+#[tokio::test]
+async fn an_outage_of_doppler_keeps_its_words() {
+    let error = error(Answer::new(500, r#"{"messages":["Try\nlater"],"success":false}"#)).await;
+    assert_eq!(error, DopplerError::Unavailable("Try later (HTTP 500)".into()));
 }
 
 #[tokio::test]
@@ -57,38 +58,57 @@ async fn a_rate_limit_says_when_to_come_back_by_header_or_in_words_or_not_at_all
     for (header, body, expected) in
         [(Some("7"), words, Some(7)), (None, words, Some(3)), (None, "<html>1015</html>", None)]
     {
-        let mut headers = HeaderMap::new();
-        headers.extend(header.map(|seconds| (RETRY_AFTER, seconds.parse().unwrap())));
-        let error = error(download(&answering((Code::TOO_MANY_REQUESTS, headers, body)).await, None).await);
+        let answer = Answer::new(429, body);
+        let answer = header.into_iter().fold(answer, |answer, seconds| answer.with("retry-after", seconds));
+        let error = error(answer).await;
         let DopplerError::RateLimited { retry_after, .. } = error else { panic!("{error}") };
         assert_eq!(retry_after, expected.map(Duration::from_secs));
     }
 }
 
 #[tokio::test]
-async fn an_outage_in_html_is_told_by_its_size_and_not_shown() {
-    let error = error(download(&answering((Code::BAD_GATEWAY, "<html>secret</html>")).await, None).await);
-    assert_eq!(error, DopplerError::Unavailable("19 bytes (HTTP 502)".into()));
-}
-
-#[tokio::test]
 async fn a_value_that_is_no_string_is_named_by_its_key_and_not_shown() {
-    let error = error(download(&answering(r#"{"A":"1","B":{"canary":1}}"#).await, None).await);
+    let error = error(Answer::new(200, r#"{"A":"1","B":{"canary":1}}"#)).await;
     assert_eq!(error.to_string(), "Doppler's answer is not understood: the value of B is not a string");
 }
 
 #[tokio::test]
-async fn nobody_there_is_an_outage_and_no_error_shows_the_token() {
-    let doppler = Doppler::new("http://127.0.0.1:1").unwrap();
-    let error = error(download(&doppler, None).await);
-    assert!(matches!(error, DopplerError::Unavailable(_)));
-    assert!(!format!("{error:?} {error} {:?}", Token::new("dp.st.canary")).contains("canary"));
+async fn a_redirect_is_not_followed_and_more_than_a_config_can_hold_is_not_read() {
+    let elsewhere = error(Answer::new(302, "").with("location", "http://127.0.0.1:1/")).await;
+    assert_eq!(elsewhere, DopplerError::Unexpected("0 bytes (HTTP 302)".into()));
+    let endless = error(Answer::new(200, "x".repeat(MAX_BODY_BYTES + 1))).await;
+    assert_eq!(endless, DopplerError::Unexpected("more than 1048576 bytes".into()));
+    let long_page = error(Answer::new(502, "x".repeat(MAX_BODY_BYTES + 1))).await;
+    assert!(matches!(long_page, DopplerError::Unavailable(_)), "{long_page}");
+}
+
+#[tokio::test]
+async fn half_an_answer_silence_and_nobody_there_are_outages() {
+    let half = writing("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"A\":\"canary").await;
+    let silent = writing("").await;
+    let soon = Duration::from_millis(50);
+    for (url, timeout, words) in [
+        (half.as_str(), TIMEOUT, "connection failed"),
+        (&silent, soon, "time-out"),
+        ("http://127.0.0.1:1", TIMEOUT, "refused"),
+    ] {
+        let error = ask_within(timeout, url, None).await.err().expect("an error");
+        assert!(matches!(error, DopplerError::Unavailable(_)) && error.to_string().contains(words), "{error}");
+        assert!(!error.to_string().contains("canary"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_repeats_the_token_does_not_bring_it_into_an_error() {
+    let echo = format!(r#"{{"messages":["Invalid token {TOKEN}"],"success":false}}"#);
+    for code in [401, 429, 500, 400] {
+        let error = error(Answer::new(code, echo.clone()).with("x-request-id", TOKEN)).await;
+        assert!(!format!("{error:?} {error}").contains("canary"), "{error}");
+    }
 }
 
 #[test]
-fn a_persons_token_is_refused() {
-    for bad in ["", "dp.pt.canary", "dp.ct.canary"] {
-        let error = Token::new(bad).unwrap_err();
-        assert!(!error.contains("canary"), "{error}");
-    }
+fn what_is_no_url_is_refused_at_the_start() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    assert!(Doppler::new("api.doppler.com").is_err());
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::{ByteString, api::core::v1::Secret};
-use kube::ResourceExt;
 
 use berth_workflows::{
     activity_definitions::SyncedSecrets,
@@ -15,45 +14,66 @@ use crate::{Settings, failure::Failure, labels};
 
 /// Where the app's Temporal server is.
 const ADDRESS: &str = "TEMPORAL_SERVER_ADDRESS";
+/// A DNS name has at most 253 characters; the rest is for a scheme and a port.
+const MAX_ADDRESS_BYTES: usize = 300;
 /// What a Secret holds, less some room for its metadata.
 const MAX_BYTES: usize = 1_000_000;
 
-/// The content of an environment's Secret, and what may be told of it.
+/// The content of an environment's Secret, and what may be told of it. Not `Debug`: it has values.
 pub(super) struct Assembled {
     values: BTreeMap<String, String>,
     pub(super) synced: SyncedSecrets,
 }
 
-/// Puts together what an environment gets.
+/// Puts together what an environment gets: Doppler's values, and in place of them or beside them berth's `own`.
 ///
 /// # Errors
-/// `SecretsDenied` if a key cannot be a Secret's, or all is more than a Secret holds.
-pub(super) fn assemble(environment: &Environment, mut values: BTreeMap<String, String>) -> Result<Assembled, Failure> {
-    let own = format!("{}-temporal.{}.svc.cluster.local:7233", environment.app, environment.namespace);
-    let from_doppler = values.get(ADDRESS).filter(|address| !address.is_empty()).cloned();
-    let mut set_by_berth = Vec::new();
-    if from_doppler.is_none() {
-        values.insert(ADDRESS.to_owned(), own.clone());
-        set_by_berth.push(ADDRESS.to_owned());
+/// `SecretsDenied`, naming the key and never a value, if a key or value cannot be a container's environment, if the
+/// Temporal server's address is not one that may be shown, or if all is more than a Secret holds.
+pub(super) fn assemble(
+    environment: &Environment,
+    mut values: BTreeMap<String, String>,
+    mut own: BTreeMap<String, String>,
+) -> Result<Assembled, Failure> {
+    let has_address = values.get(ADDRESS).is_some_and(|address| !address.trim().is_empty());
+    if !has_address {
+        let address = || format!("{}-temporal.{}.svc.cluster.local:7233", environment.app, environment.namespace);
+        own.entry(ADDRESS.to_owned()).or_insert_with(address);
     }
-    if let Some(key) = values.keys().find(|key| !is_secret_key(key)) {
-        let message = format!("Doppler has a secret called {key:?}, which Kubernetes does not take as a key");
-        return Err(Verdict::new(FailureType::SecretsDenied, message).advise("rename it in Doppler").into());
-    }
-    let bytes: usize = values.iter().map(|(key, value)| key.len() + value.len()).sum();
-    if bytes > MAX_BYTES {
-        let message = format!("the secrets are {bytes} bytes, a Kubernetes Secret holds {MAX_BYTES}");
-        return Err(Failure::permanent(FailureType::SecretsDenied, message));
-    }
+    let set_by_berth: Vec<String> = own.keys().cloned().collect();
+    values.append(&mut own);
+    check(&values)?;
     let version = version(&values);
     let synced = SyncedSecrets {
         secret: format!("berth-secrets-{version}"),
         version,
+        temporal_server_address: values.get(ADDRESS).cloned().unwrap_or_default(),
+        temporal_server_address_from_doppler: !set_by_berth.iter().any(|key| key == ADDRESS),
         set_by_berth,
-        temporal_server_address_from_doppler: from_doppler.is_some(),
-        temporal_server_address: from_doppler.unwrap_or(own),
     };
     Ok(Assembled { values, synced })
+}
+
+fn check(values: &BTreeMap<String, String>) -> Result<(), Failure> {
+    let denied = |message: String, advice: &str| {
+        Err(Verdict::new(FailureType::SecretsDenied, message).advise(advice.to_owned()).into())
+    };
+    if let Some(key) = values.keys().find(|key| !is_name(key)) {
+        let message = format!("Doppler has a secret called {key:?}, which cannot be a variable's name in Kubernetes");
+        return denied(message, "rename it in Doppler");
+    }
+    // The container runtime would refuse it, and its words would not say which one.
+    if let Some((key, _)) = values.iter().find(|(_, value)| value.contains('\0')) {
+        return denied(format!("the value of {key} has a NUL character"), "take it out in Doppler");
+    }
+    if !values.get(ADDRESS).is_none_or(|address| is_address(address)) {
+        return denied(format!("the value of {ADDRESS} is not an address like host:port"), "correct it in Doppler");
+    }
+    let bytes: usize = values.iter().map(|(key, value)| key.len() + value.len()).sum();
+    if bytes > MAX_BYTES {
+        return denied(format!("the secrets are {bytes} bytes, a Kubernetes Secret holds {MAX_BYTES}"), "");
+    }
+    Ok(())
 }
 
 /// A hash of the content: lengths go in too, so that no two contents give the same bytes.
@@ -66,12 +86,18 @@ fn version(values: &BTreeMap<String, String>) -> String {
     labels::short_hash(&bytes)
 }
 
-/// Kubernetes' rule for the keys of a Secret.
-fn is_secret_key(key: &str) -> bool {
+/// Kubernetes' rule for the keys of a Secret that are names of variables too.
+fn is_name(key: &str) -> bool {
     (1..=253).contains(&key.len())
         && !key.starts_with("..")
         && key != "."
+        && !key.starts_with(|first: char| first.is_ascii_digit())
         && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+}
+
+/// The address is no secret: histories and `status` have it. So it must not be a place to write a password.
+fn is_address(text: &str) -> bool {
+    text.len() <= MAX_ADDRESS_BYTES && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'@')
 }
 
 impl Assembled {
@@ -86,65 +112,83 @@ impl Assembled {
         };
         secret.metadata.name = Some(self.synced.secret.clone());
         secret.metadata.namespace = Some(environment.namespace.clone());
-        secret.labels_mut().extend(
-            [
-                (labels::MANAGED_BY, "berth"),
-                (labels::APP, &environment.app),
-                (labels::WORKFLOW, &environment.workflow_id),
-                (labels::INSTALLATION, &settings.installation),
-                (labels::CONTENT, labels::SECRETS),
-            ]
-            .map(|(key, value)| (key.to_owned(), value.to_owned())),
-        );
+        secret.metadata.labels = Some(labels::own_content(environment, &settings.installation, labels::SECRETS));
         secret
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use kube::ResourceExt;
 
-    fn environment() -> Environment {
-        Environment {
-            app: "web".into(),
-            pr: Some(1),
-            workflow_id: "preview-web-1".into(),
-            namespace: "pr-1".into(),
-            host: "pr-1.example.com".into(),
-            temporal_ui_host: None,
-            namespace_uid: None,
-            cluster_objects: Vec::new(),
-            scheme: "https".into(),
-        }
-    }
+    use super::{super::tests::*, *};
 
     fn values<const N: usize>(entries: [(&str, &str); N]) -> BTreeMap<String, String> {
         entries.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
     }
 
+    fn synced<const N: usize>(entries: [(&str, &str); N]) -> SyncedSecrets {
+        assemble(&environment(), values(entries), BTreeMap::new()).ok().unwrap().synced
+    }
+
+    fn refusal<const N: usize>(entries: [(&str, &str); N]) -> Verdict {
+        match assemble(&environment(), values(entries), BTreeMap::new()) {
+            Err(Failure::Permanent(verdict)) => *verdict,
+            _ => panic!("it should be refused"),
+        }
+    }
+
     #[test]
     fn the_temporal_address_is_dopplers_if_it_has_one_and_else_the_environments_own() {
-        let own = assemble(&environment(), values([("A", "1"), (ADDRESS, "")])).ok().unwrap().synced;
-        assert_eq!(own.temporal_server_address, "web-temporal.pr-1.svc.cluster.local:7233");
-        assert_eq!((own.set_by_berth, own.temporal_server_address_from_doppler), (vec![ADDRESS.to_owned()], false));
-        let theirs = assemble(&environment(), values([(ADDRESS, "t.example.com:7233")])).ok().unwrap().synced;
+        for empty in ["", " "] {
+            let own = synced([("A", "1"), (ADDRESS, empty)]);
+            assert_eq!(own.temporal_server_address, "web-temporal.pr-1.svc.cluster.local:7233");
+            assert_eq!((own.set_by_berth, own.temporal_server_address_from_doppler), (vec![ADDRESS.into()], false));
+        }
+        let theirs = synced([(ADDRESS, "t.example.com:7233")]);
         assert_eq!(theirs.temporal_server_address, "t.example.com:7233");
         assert!(theirs.set_by_berth.is_empty() && theirs.temporal_server_address_from_doppler);
     }
 
     #[test]
-    fn the_name_changes_with_the_content_and_with_nothing_else() {
-        let name = |entries| assemble(&environment(), entries).ok().unwrap().synced.secret;
-        assert_eq!(name(values([("A", "1"), ("B", "2")])), name(values([("B", "2"), ("A", "1")])));
-        assert_ne!(name(values([("A", "1")])), name(values([("A", "2")])));
-        assert_ne!(name(values([("A", "1B"), ("C", "")])), name(values([("A", "1"), ("BC", "")])));
+    fn what_berth_sets_wins_over_dopplers_and_is_listed() {
+        let doppler = values([("PGUSER", "doppler"), ("A", "1"), (ADDRESS, "t:7233")]);
+        let assembled = assemble(&environment(), doppler, values([("PGUSER", "berth")])).ok().unwrap();
+        assert_eq!(assembled.values, values([("PGUSER", "berth"), ("A", "1"), (ADDRESS, "t:7233")]));
+        assert_eq!(assembled.synced.set_by_berth, ["PGUSER"]);
+        assert!(assembled.synced.temporal_server_address_from_doppler);
     }
 
     #[test]
-    fn a_key_that_kubernetes_would_refuse_is_named_and_its_value_is_not() {
-        let Err(Failure::Permanent(verdict)) = assemble(&environment(), values([("a key", "canary")])) else {
-            panic!("it should be refused")
-        };
-        assert!(verdict.message.contains("a key") && !verdict.headline().contains("canary"));
+    fn the_name_changes_with_the_content_and_with_nothing_else() {
+        let name = |entries: [(&str, &str); 2]| synced(entries).secret;
+        assert_eq!(name([("A", "1"), ("B", "2")]), name([("B", "2"), ("A", "1")]));
+        assert_ne!(name([("A", "1"), ("B", "2")]), name([("A", "2"), ("B", "2")]));
+        assert_ne!(name([("A", "1B"), ("C", "")]), name([("A", "1"), ("BC", "")]));
+        let name = name([("A", "1"), ("B", "2")]);
+        assert!(name.strip_prefix("berth-secrets-").is_some_and(|hash| hash.len() == 16), "{name}");
+    }
+
+    #[test]
+    fn a_key_or_value_that_could_not_be_a_variable_is_named_and_no_value_is_shown() {
+        for key in ["a key", "1KEY", "..", "", "SCHLÜSSEL", &"K".repeat(254)] {
+            let verdict = refusal([(key, "canary")]);
+            assert!(verdict.message.contains(key) && !verdict.headline().contains("canary"), "{verdict:?}");
+        }
+        for (key, value) in [("A", "canary\0"), (ADDRESS, "user:canary@t:7233"), (ADDRESS, "t:7233 canary")] {
+            let verdict = refusal([(key, value)]);
+            assert!(verdict.message.contains(key) && !verdict.headline().contains("canary"), "{verdict:?}");
+        }
+        assert!(refusal([("A", &"x".repeat(MAX_BYTES))]).message.contains("bytes"));
+    }
+
+    #[test]
+    fn the_secret_is_immutable_and_carries_whose_it_is() {
+        let assembled = assemble(&environment(), values([("A", "1")]), BTreeMap::new()).ok().unwrap();
+        let secret = assembled.to_secret(&settings(), &environment());
+        assert_eq!((secret.immutable, secret.type_.as_deref()), (Some(true), Some("Opaque")));
+        assert_eq!(secret.data.as_ref().unwrap()["A"].0, b"1");
+        assert_eq!(secret.labels()[labels::WORKFLOW], "preview-web-1");
+        assert_eq!(secret.labels()[labels::MANAGED_BY], "berth");
     }
 }

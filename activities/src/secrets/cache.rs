@@ -1,85 +1,139 @@
 //! One read-through cache per Doppler config, in a Secret of berth's namespace: Doppler counts every request of a token,
 //! an unchanged answer too, and a hundred environments want the same config.
+//!
+//! Values that may be old are never given out: if Doppler does not answer, reading fails and is retried.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use k8s_openapi::{ByteString, api::core::v1::Secret};
-use kube::{
-    Api, Client,
-    api::{DeleteParams, Patch, PatchParams},
-};
-use serde_json::json;
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, Client, api::DeleteParams};
+use tokio::{sync::Mutex, time::Instant};
+use tracing::warn;
 
 use berth_workflows::verdict::{FailureType, Verdict};
 
-use super::Secrets;
+use super::{
+    Secrets,
+    stored::{self, Cached},
+    token,
+};
 use crate::{
     Settings,
     app::DopplerConfig,
-    doppler::{DopplerError, Download, Token},
+    doppler::{DopplerError, Download},
     failure::Failure,
-    labels,
 };
 
 /// Younger than this, an answer is used without asking: pushes of many pull requests at once become one request.
 const FRESH: Duration = Duration::from_secs(5);
 
-/// What the cache holds of one config.
-struct Cached {
-    values: BTreeMap<String, String>,
-    etag: Option<String>,
-    fetched: SystemTime,
+/// Whose turn it is to ask for a config, and how the last who asked fared if they came back with nothing.
+pub(super) type Turn = Arc<Mutex<Option<Refused>>>;
+
+/// What those who wait for their turn are spared.
+#[derive(Debug)]
+pub(super) struct Refused {
+    at: Instant,
+    error: DopplerError,
+}
+
+impl Refused {
+    /// The error that a new request would only repeat: for who has waited while it was made, and while a rate limit lasts.
+    fn still(&self, asked: Instant, now: Instant) -> Option<DopplerError> {
+        if let DopplerError::RateLimited { message, retry_after: Some(wait) } = &self.error
+            && let Some(left) = (self.at + *wait).checked_duration_since(now).filter(|left| !left.is_zero())
+        {
+            return Some(DopplerError::RateLimited { message: message.clone(), retry_after: Some(left) });
+        }
+        (asked <= self.at).then(|| self.error.clone())
+    }
 }
 
 /// The newest values of a config: from the cache if that is fresh, else by one conditional request.
 ///
 /// # Errors
 /// `SecretsDenied` for good if Doppler refuses, and then the cache is dropped: a revoked token must not go on opening
-/// yesterday's values. `SecretsUnavailable`, to be retried, if Doppler does not answer; a rollout waits for it rather than
-/// run with values that may be old.
+/// yesterday's values. `SecretsUnavailable`, to be retried, if Doppler does not answer; the cache stays.
 pub(super) async fn read(
     client: &Client,
     settings: &Settings,
     secrets: &Secrets,
     config: &DopplerConfig,
-    token: &Token,
 ) -> Result<BTreeMap<String, String>, Failure> {
-    let name = name(secrets.doppler.base(), config);
+    let name = stored::name(secrets.doppler.base(), config);
     let api: Api<Secret> = Api::namespaced(client.clone(), &settings.berth_namespace);
-    let turn = secrets.one_at_a_time(&name).await;
-    let _turn = turn.lock().await;
+    let asked = Instant::now();
+    let turn = secrets.turn(&name).await;
+    let mut turn = turn.lock().await;
+    if let Some(error) = turn.as_ref().and_then(|refused| refused.still(asked, Instant::now())) {
+        return Err(failed(config, error));
+    }
     let what = format!("Doppler cache {name}");
-    let cached = api.get_opt(&name).await.map_err(|e| Failure::kubernetes(&what, e))?.and_then(|s| parse(&s));
+    let cached = api.get_opt(&name).await.map_err(|e| Failure::kubernetes(&what, e))?.and_then(stored::parse);
     if let Some(fresh) = cached.as_ref().filter(|cached| cached.fetched.elapsed().is_ok_and(|age| age < FRESH)) {
         return Ok(fresh.values.clone());
     }
+    let token = token::read(client, settings, config).await?;
     let etag = cached.as_ref().and_then(|cached| cached.etag.as_deref());
-    let answer = secrets.doppler.download(token, &config.project, &config.config, etag).await;
-    let (values, etag) = match (answer, cached) {
-        (Ok(Download::Values { values, etag }), _) => (values, etag),
-        (Ok(Download::NotModified), Some(cached)) => (cached.values, cached.etag),
-        (Ok(Download::NotModified), None) => {
-            let message = "Doppler says that nothing has changed, to a question that was not asked";
-            return Err(Failure::transient(FailureType::SecretsUnavailable, message));
+    let answer = secrets.doppler.download(&token, &config.project, &config.config, etag).await;
+    match answer.and_then(|answer| newest(answer, cached)) {
+        Ok(newest) => {
+            *turn = None;
+            check_origin(&newest.values, config)?;
+            stored::write(&api, &name, settings, config, &newest).await?;
+            Ok(newest.values)
         }
-        (Err(error), _) => return Err(failed(&api, &name, config, error).await),
-    };
-    let secret = to_secret(&name, settings, config, &values, etag.as_deref());
-    api.patch(&name, &PatchParams::apply(labels::FIELD_MANAGER).force(), &Patch::Apply(&secret))
-        .await
-        .map_err(|e| Failure::kubernetes(&what, e))?;
-    Ok(values)
+        Err(error) => {
+            *turn = Some(Refused { at: Instant::now(), error: error.clone() });
+            if matches!(error, DopplerError::Denied(_)) {
+                drop_cache(&api, &name).await;
+            }
+            Err(failed(config, error))
+        }
+    }
 }
 
-async fn failed(api: &Api<Secret>, name: &str, config: &DopplerConfig, error: DopplerError) -> Failure {
+fn newest(answer: Download, cached: Option<Cached>) -> Result<Cached, DopplerError> {
+    match (answer, cached) {
+        (Download::Values { values, etag }, cached) => Ok(Cached::now(values, etag, cached)),
+        (Download::NotModified, Some(Cached { values, etag, version, .. })) => {
+            Ok(Cached { version, ..Cached::now(values, etag, None) })
+        }
+        (Download::NotModified, None) => {
+            Err(DopplerError::Unavailable("nothing has changed, it says to a question that was not asked".to_owned()))
+        }
+    }
+}
+
+/// A service token opens one config whatever is asked: the wrong one in the Secret must not bring production's values
+/// into a preview.
+fn check_origin(values: &BTreeMap<String, String>, config: &DopplerConfig) -> Result<(), Failure> {
+    for (key, wanted) in [("DOPPLER_PROJECT", &config.project), ("DOPPLER_CONFIG", &config.config)] {
+        if values.get(key).is_some_and(|found| found != wanted) {
+            let message = format!(
+                "the token in Secret {} opens another {key} than {wanted}, the app file's",
+                config.token.secret
+            );
+            let advice = format!("create a service token for config {} of project {}", config.config, config.project);
+            return Err(Verdict::new(FailureType::SecretsDenied, message).advise(advice).into());
+        }
+    }
+    Ok(())
+}
+
+async fn drop_cache(api: &Api<Secret>, name: &str) {
+    match api.delete(name, &DeleteParams::default()).await {
+        Ok(_) => {}
+        Err(kube::Error::Api(status)) if status.code == 404 => {}
+        // It is stale, so it is not used before Doppler has been asked again; the next refusal drops it.
+        Err(error) => warn!(secret = name, %error, "Could not drop Doppler cache {name}"),
+    }
+}
+
+fn failed(config: &DopplerConfig, error: DopplerError) -> Failure {
     let message = format!("project {}, config {}: {error}", config.project, config.config);
     match error {
         DopplerError::Denied(_) => {
-            // If it cannot be dropped now it is at the next refusal; the answer is the same.
-            let _ = api.delete(name, &DeleteParams::default()).await;
             let advice = format!("look at the token in Secret {} of berth's namespace", config.token.secret);
             Verdict::new(FailureType::SecretsDenied, message).advise(advice).into()
         }
@@ -91,70 +145,22 @@ async fn failed(api: &Api<Secret>, name: &str, config: &DopplerConfig, error: Do
     }
 }
 
-/// A name of its own for each config of each Doppler that is opened by each token.
-fn name(base: &str, config: &DopplerConfig) -> String {
-    let key = [base, &config.project, &config.config, &config.token.secret].join("\n");
-    format!("berth-doppler-{}", labels::short_hash(key.as_bytes()))
-}
-
-fn parse(secret: &Secret) -> Option<Cached> {
-    let data = secret.data.as_ref()?;
-    let text = |key: &str| data.get(key).and_then(|ByteString(bytes)| std::str::from_utf8(bytes).ok());
-    Some(Cached {
-        values: serde_json::from_str(text("values")?).ok()?,
-        etag: text("etag").filter(|etag| !etag.is_empty()).map(str::to_owned),
-        fetched: UNIX_EPOCH + Duration::from_millis(text("fetched_ms")?.parse().ok()?),
-    })
-}
-
-fn to_secret(
-    name: &str,
-    settings: &Settings,
-    config: &DopplerConfig,
-    values: &BTreeMap<String, String>,
-    etag: Option<&str>,
-) -> serde_json::Value {
-    let fetched = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    json!({
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {
-            "name": name,
-            "labels": { labels::MANAGED_BY: "berth", labels::INSTALLATION: settings.installation },
-            "annotations": { "berth.dev/doppler": format!("{}/{}", config.project, config.config) },
-        },
-        "stringData": {
-            "values": json!(values).to_string(),
-            "etag": etag.unwrap_or_default(),
-            "fetched_ms": fetched.as_millis().to_string(),
-        },
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_what_is_read() {
-        let config: DopplerConfig =
-            serde_json::from_value(json!({"project": "web", "config": "preview", "token": {"secret": "t"}})).unwrap();
-        let values = BTreeMap::from([("A".to_owned(), "1\n\"".to_owned())]);
-        let settings = Settings {
-            apps: "".into(),
-            berth_namespace: "berth-system".into(),
-            service_account: "berth".into(),
-            installation: "berth".into(),
-            ingress_namespace: "ingress".into(),
-            scheme: "https".into(),
-        };
-        let mut written: Secret =
-            serde_json::from_value(to_secret(&name("x", &config), &settings, &config, &values, Some("W/\"1\"")))
-                .unwrap();
-        let strings = written.string_data.take().unwrap();
-        written.data = Some(strings.into_iter().map(|(key, text)| (key, ByteString(text.into_bytes()))).collect());
-        let read = parse(&written).unwrap();
-        assert_eq!((read.values, read.etag.as_deref()), (values, Some("W/\"1\"")));
-        assert!(read.fetched.elapsed().unwrap() < FRESH);
+    fn a_failure_is_shared_by_those_who_waited_and_a_rate_limit_by_everyone_until_it_ends() {
+        let at = Instant::now();
+        let second = Duration::from_secs(1);
+        let outage = Refused { at, error: DopplerError::Unavailable("no".into()) };
+        assert_eq!(outage.still(at - second, at + second), Some(outage.error.clone()));
+        assert_eq!(outage.still(at + second, at + second), None);
+
+        let limit = |wait| DopplerError::RateLimited { message: "slow".into(), retry_after: wait };
+        let limited = Refused { at, error: limit(Some(3 * second)) };
+        assert_eq!(limited.still(at + second, at + second), Some(limit(Some(2 * second))));
+        assert_eq!(limited.still(at + 3 * second, at + 3 * second), None);
+        assert_eq!(Refused { at, error: limit(None) }.still(at + second, at + second), None);
     }
 }

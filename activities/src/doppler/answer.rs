@@ -1,0 +1,175 @@
+//! What Doppler's answers mean: values, or one of four reasons why there are none. Pure.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use k8s_openapi::jiff::{Timestamp, fmt::rfc2822};
+use reqwest::{
+    Response, StatusCode,
+    header::{CONTENT_TYPE, DATE, ETAG, HeaderMap, RETRY_AFTER},
+};
+use serde::Deserialize;
+
+use berth_workflows::verdict::truncate;
+
+use super::Token;
+
+/// Longer than any retry policy waits; a bound, so that a header's number cannot overflow a sum of times.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
+/// Doppler's longest known message, the one about the rate limit, has 150.
+const MAX_WORDS_BYTES: usize = 500;
+
+/// Why there are no values. No error contains the token or a value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DopplerError {
+    /// 401, 403 or 404 in Doppler's own words: the token does not open that config, and only a person can change it.
+    #[error("Doppler refused: {0}")]
+    Denied(String),
+    /// Too many requests; when to come back, from a second to an hour, if Doppler says so.
+    #[error("Doppler's rate limit is used up: {message}")]
+    RateLimited { message: String, retry_after: Option<Duration> },
+    /// An outage: here, there, or of something in between that answers with a page of its own.
+    #[error("Doppler did not answer: {0}")]
+    Unavailable(String),
+    /// An answer that is not what Doppler's documentation says, and will be the same the next time.
+    #[error("Doppler's answer is not understood: {0}")]
+    Unexpected(String),
+}
+
+/// What of an answer's head matters.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) status: StatusCode,
+    pub(super) etag: Option<String>,
+    is_html: bool,
+    retry_after: Option<Duration>,
+    request_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ErrorBody {
+    #[serde(default)]
+    messages: Vec<String>,
+}
+
+impl Head {
+    pub(super) fn of(response: &Response) -> Self {
+        let headers = response.headers();
+        Self {
+            status: response.status(),
+            etag: text(headers, ETAG.as_str()).map(str::to_owned),
+            is_html: text(headers, CONTENT_TYPE.as_str()).is_some_and(|kind| kind.starts_with("text/html")),
+            retry_after: retry_after(headers, Timestamp::now()),
+            request_id: text(headers, "x-request-id").map(str::to_owned),
+        }
+    }
+
+    /// Reads the body of a successful answer.
+    pub(super) fn values(&self, body: &[u8]) -> Result<BTreeMap<String, String>, DopplerError> {
+        let unexpected = |why: &str| DopplerError::Unexpected(format!("{why}{}", self.request()));
+        // Not serde's own error: it could quote a value. Half a body, or a proxy's, may be whole the next time.
+        let Ok(json) = serde_json::from_slice::<serde_json::Value>(body) else {
+            let why = format!("{} is not JSON (HTTP {}{})", self.size(body), self.status.as_u16(), self.request());
+            return Err(DopplerError::Unavailable(why));
+        };
+        let object = json.as_object().ok_or_else(|| unexpected("the body is not a JSON object"))?;
+        object
+            .iter()
+            .map(|(key, value)| match value.as_str() {
+                Some(text) => Ok((key.clone(), text.to_owned())),
+                None => Err(unexpected(&format!("the value of {} is not a string", words(key)))),
+            })
+            .collect()
+    }
+
+    /// What an answer without values means.
+    pub(super) fn refusal(&self, body: &[u8], token: &Token) -> DopplerError {
+        let said = serde_json::from_slice::<ErrorBody>(body).ok().map(|error| error.messages.join("; "));
+        let is_html = self.is_html || body.trim_ascii_start().starts_with(b"<");
+        let said = said.filter(|said| !said.is_empty()).unwrap_or_else(|| self.size(body));
+        let retry_after = self.retry_after.or_else(|| retry_in(&said));
+        let message = words(&token.hide_in(&format!("{said} (HTTP {}{})", self.status.as_u16(), self.request())));
+        match self.status.as_u16() {
+            429 => DopplerError::RateLimited { message, retry_after },
+            408 | 500..=599 => DopplerError::Unavailable(message),
+            // Doppler speaks JSON. A page is of something before it, which knows nothing of tokens.
+            _ if is_html => DopplerError::Unavailable(message),
+            401 | 403 | 404 => DopplerError::Denied(message),
+            _ => DopplerError::Unexpected(message),
+        }
+    }
+
+    fn size(&self, body: &[u8]) -> String {
+        format!("{} bytes", body.len())
+    }
+
+    /// What Doppler's support asks for.
+    pub(super) fn request(&self) -> String {
+        self.request_id.as_ref().map(|id| format!(", request {id}")).unwrap_or_default()
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// The header's seconds, or its date: counted from the answer's own date, since clocks differ.
+fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let date = |text| rfc2822::DateTimeParser::new().parse_timestamp(text).ok();
+    let asked = text(headers, RETRY_AFTER.as_str())?.trim();
+    if let Ok(seconds) = asked.parse() {
+        return Some(bounded(seconds));
+    }
+    let until = date(asked)?;
+    let from = text(headers, DATE.as_str()).and_then(date).unwrap_or(now);
+    Some(bounded(u64::try_from(until.duration_since(from).as_secs()).unwrap_or_default()))
+}
+
+/// Doppler's words are "… Retry in 1 seconds. …"; not every proxy in between leaves the header.
+fn retry_in(said: &str) -> Option<Duration> {
+    let (_, rest) = said.split_once("Retry in ")?;
+    rest.split(' ').next()?.parse().ok().map(bounded)
+}
+
+/// At once is not what a rate limit means.
+fn bounded(seconds: u64) -> Duration {
+    Duration::from_secs(seconds).clamp(Duration::from_secs(1), MAX_RETRY_AFTER)
+}
+
+/// Words from outside, as one line of bounded length.
+fn words(text: &str) -> String {
+    let mut text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    truncate(&mut text, MAX_WORDS_BYTES);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(entries: &[(&'static str, &str)]) -> HeaderMap {
+        entries.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    fn seconds(entries: &[(&'static str, &str)]) -> Option<u64> {
+        let now = "2026-01-01T00:00:00Z".parse().unwrap();
+        retry_after(&headers(entries), now).map(|wait| wait.as_secs())
+    }
+
+    #[test]
+    fn when_to_come_back_is_told_in_seconds_or_as_a_date_and_is_bounded() {
+        assert_eq!(seconds(&[("retry-after", "7")]), Some(7));
+        assert_eq!(seconds(&[("retry-after", "0")]), Some(1));
+        assert_eq!(seconds(&[("retry-after", "18446744073709551615")]), Some(3600));
+        assert_eq!(seconds(&[("retry-after", "soon")]), None);
+        let date = ("retry-after", "Thu, 01 Jan 2026 00:00:30 GMT");
+        assert_eq!(seconds(&[date]), Some(30));
+        assert_eq!(seconds(&[date, ("date", "Thu, 01 Jan 2026 00:00:20 GMT")]), Some(10));
+        assert_eq!(seconds(&[("retry-after", "Wed, 31 Dec 2025 00:00:00 GMT")]), Some(1));
+    }
+
+    #[test]
+    fn words_from_outside_are_one_bounded_line() {
+        let long = words(&format!("a\r\nb\u{1b}[31m{}", "é".repeat(1000)));
+        assert!(long.starts_with("a  b [31m") && long.len() <= MAX_WORDS_BYTES);
+    }
+}

@@ -1,0 +1,172 @@
+//! An API server in the test that holds what it is sent: Secrets to read, apply, create and delete, namespaces to watch.
+
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use futures::{StreamExt, channel::mpsc};
+use http::{Method, Request, Response};
+use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
+use hyper::body::{Bytes, Frame};
+use kube::client::Body;
+use serde_json::{Value, json};
+
+use crate::fake_api_server::status_object;
+
+type Answer = UnsyncBoxBody<Bytes, Infallible>;
+
+/// Cloning it gives another handle to the same server.
+#[derive(Clone, Default)]
+pub(super) struct Cluster(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    /// By path.
+    objects: BTreeMap<String, Value>,
+    revision: u64,
+    /// By the namespace's name.
+    watches: Vec<(String, mpsc::UnboundedSender<Bytes>)>,
+    requests: Vec<String>,
+    /// Answers of their own for a method and path.
+    refusals: BTreeMap<String, u16>,
+}
+
+impl Cluster {
+    pub(super) fn client(&self) -> kube::Client {
+        let cluster = self.clone();
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let cluster = cluster.clone();
+            async move {
+                let (head, body) = request.into_parts();
+                let body = body.collect().await.unwrap().to_bytes();
+                Ok::<_, Infallible>(cluster.state().respond(&head.method, &head.uri, &body))
+            }
+        });
+        kube::Client::new(service, "default")
+    }
+
+    /// Puts an object at `/api/v1/namespaces/…`, as somebody else would.
+    pub(super) fn put(&self, path: &str, object: Value) {
+        self.state().put(path, object);
+    }
+
+    pub(super) fn get(&self, path: &str) -> Option<Value> {
+        self.state().objects.get(path).cloned()
+    }
+
+    pub(super) fn remove(&self, path: &str) {
+        self.state().objects.remove(path);
+    }
+
+    /// The objects below a path.
+    pub(super) fn below(&self, path: &str) -> Vec<String> {
+        self.state().objects.keys().filter(|key| key.starts_with(path)).cloned().collect()
+    }
+
+    /// Answers `METHOD /path` with this status.
+    pub(super) fn refuse(&self, request: &str, status: u16) {
+        self.state().refusals.insert(request.to_owned(), status);
+    }
+
+    /// What was sent that was not a question, as `METHOD /path`.
+    pub(super) fn writes(&self) -> Vec<String> {
+        self.state().requests.iter().filter(|request| !request.starts_with("GET")).cloned().collect()
+    }
+
+    /// Whether somebody is watching namespaces.
+    pub(super) fn is_watched(&self) -> bool {
+        !self.state().watches.is_empty()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+}
+
+impl State {
+    fn put(&mut self, path: &str, mut object: Value) -> Value {
+        self.revision += 1;
+        object["metadata"]["resourceVersion"] = json!(self.revision.to_string());
+        self.objects.insert(path.to_owned(), object.clone());
+        if object["kind"] == "Namespace" {
+            for (_, watch) in self.watches.iter().filter(|(name, _)| object["metadata"]["name"] == **name) {
+                // Whoever has stopped watching does not mind.
+                _ = watch.unbounded_send(event(&object));
+            }
+        }
+        object
+    }
+
+    fn respond(&mut self, method: &Method, uri: &http::Uri, body: &[u8]) -> Response<Answer> {
+        let path = uri.path();
+        let query = uri.query().unwrap_or_default();
+        let request = format!("{method} {path}");
+        self.requests.push(request.clone());
+        if let Some(status) = self.refusals.get(&request) {
+            return answer(*status, &status_object(*status, "refused by the test"));
+        }
+        match (method.as_str(), path) {
+            ("GET", "/api/v1/namespaces") if query.contains("watch=true") => self.watch(query),
+            ("GET", "/api/v1/namespaces") => {
+                let items: Vec<_> = self.objects.get(&format!("{path}/{}", selected(query))).into_iter().collect();
+                answer(200, &json!({"metadata": {"resourceVersion": self.revision.to_string()}, "items": items}))
+            }
+            ("GET", _) => self.objects.get(path).map_or_else(not_found, |object| answer(200, object)),
+            ("DELETE", _) => self.objects.remove(path).map_or_else(not_found, |object| answer(200, &object)),
+            ("POST", _) => {
+                let object: Value = serde_json::from_slice(body).unwrap();
+                let path = format!("{path}/{}", object["metadata"]["name"].as_str().unwrap());
+                self.store(&path, object, true)
+            }
+            ("PATCH", _) => self.store(path, serde_json::from_slice(body).unwrap(), false),
+            _ => panic!("{request}"),
+        }
+    }
+
+    /// As the API server: creating what exists is a conflict, and so is an apply to a version that is no longer.
+    fn store(&mut self, path: &str, object: Value, create: bool) -> Response<Answer> {
+        let now = self.objects.get(path).map(|found| found["metadata"]["resourceVersion"].clone());
+        let known = &object["metadata"]["resourceVersion"];
+        if (create && now.is_some()) || (!known.is_null() && now.as_ref() != Some(known)) {
+            return answer(409, &status_object(409, "conflict"));
+        }
+        answer(if now.is_some() { 200 } else { 201 }, &self.put(path, object))
+    }
+
+    /// What has changed since the version that the client has, and from now on.
+    fn watch(&mut self, query: &str) -> Response<Answer> {
+        let known = query.split('&').find_map(|pair| pair.strip_prefix("resourceVersion=")).unwrap();
+        let known: u64 = known.parse().unwrap();
+        let (sender, receiver) = mpsc::unbounded();
+        let name = selected(query);
+        let object = self.objects.get(&format!("/api/v1/namespaces/{name}"));
+        if let Some(object) = object.filter(|object| revision(object) > known) {
+            sender.unbounded_send(event(object)).unwrap();
+        }
+        self.watches.push((name.to_owned(), sender));
+        Response::new(StreamBody::new(receiver.map(|line| Ok(Frame::data(line)))).boxed_unsync())
+    }
+}
+
+/// The name that the field selector asks for.
+fn selected(query: &str) -> &str {
+    query.split('&').find_map(|pair| pair.strip_prefix("fieldSelector=metadata.name%3D")).unwrap()
+}
+
+fn revision(object: &Value) -> u64 {
+    object["metadata"]["resourceVersion"].as_str().unwrap().parse().unwrap()
+}
+
+fn event(object: &Value) -> Bytes {
+    Bytes::from(format!("{}\n", json!({"type": "MODIFIED", "object": object})))
+}
+
+fn answer(status: u16, body: &Value) -> Response<Answer> {
+    Response::builder().status(status).body(Full::from(body.to_string()).boxed_unsync()).unwrap()
+}
+
+fn not_found() -> Response<Answer> {
+    answer(404, &status_object(404, "not found"))
+}

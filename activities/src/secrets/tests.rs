@@ -1,0 +1,266 @@
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use berth_workflows::verdict::{FailureType, Verdict};
+
+use super::{fake::Cluster, *};
+use crate::{
+    app::DopplerConfig,
+    doppler::stub::{Answer, Stub, TOKEN, WORDS},
+};
+
+mod cache;
+
+const BERTH: &str = "/api/v1/namespaces/berth-system/secrets";
+const TOKEN_SECRET: &str = "/api/v1/namespaces/berth-system/secrets/web-token";
+const BODY: &str = r#"{"DOPPLER_PROJECT":"web","DOPPLER_CONFIG":"preview","API_KEY":"value-canary"}"#;
+
+pub(super) fn settings() -> Settings {
+    Settings {
+        apps: "".into(),
+        berth_namespace: "berth-system".into(),
+        service_account: "berth".into(),
+        installation: "berth".into(),
+        ingress_namespace: "ingress".into(),
+        scheme: "https".into(),
+    }
+}
+
+pub(super) fn config() -> DopplerConfig {
+    serde_json::from_value(json!({"project": "web", "config": "preview", "token": {"secret": "web-token"}})).unwrap()
+}
+
+pub(super) fn environment() -> Environment {
+    environment_of(1)
+}
+
+fn environment_of(pr: u64) -> Environment {
+    Environment {
+        app: "web".into(),
+        pr: Some(pr),
+        workflow_id: format!("preview-web-{pr}"),
+        namespace: format!("pr-{pr}"),
+        host: format!("pr-{pr}.example.com"),
+        temporal_ui_host: None,
+        namespace_uid: None,
+        cluster_objects: Vec::new(),
+        scheme: "https".into(),
+    }
+}
+
+fn app(secrets: Value) -> App {
+    let app =
+        json!({"app": "web", "repository": "acme/web", "images": ["registry.example.com/web"], "secrets": secrets});
+    serde_json::from_value(app).unwrap()
+}
+
+fn with_doppler() -> App {
+    app(json!({"doppler": {"preview": config()}}))
+}
+
+fn put_namespace(cluster: &Cluster, pr: u64, labels: &Value) {
+    let name = format!("pr-{pr}");
+    let path = format!("/api/v1/namespaces/{name}");
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
+    cluster.put(&path, namespace);
+}
+
+fn own(pr: u64) -> Value {
+    json!({"app.kubernetes.io/managed-by": "berth", "berth.dev/workflow": format!("preview-web-{pr}")})
+}
+
+/// The token in berth's namespace, and the namespaces of these pull requests.
+fn cluster(prs: impl IntoIterator<Item = u64>) -> Cluster {
+    let cluster = Cluster::default();
+    put_token(&cluster, TOKEN);
+    prs.into_iter().for_each(|pr| put_namespace(&cluster, pr, &own(pr)));
+    cluster
+}
+
+fn put_token(cluster: &Cluster, token: &str) {
+    cluster.put(TOKEN_SECRET, json!({"metadata": {"name": "web-token"}, "data": {"serviceToken": base64(token)}}));
+}
+
+fn base64(text: &str) -> String {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    STANDARD.encode(text)
+}
+
+fn values() -> Answer {
+    Answer::new(200, BODY).with("etag", "W/\"1\"")
+}
+
+async fn doppler() -> Stub {
+    Stub::answering([values()]).await
+}
+
+async fn sync(cluster: &Cluster, secrets: &Secrets, pr: u64) -> Result<SyncedSecrets, Failure> {
+    let (environment, progress) = (environment_of(pr), Progress::new());
+    sync_secrets(&cluster.client(), &settings(), secrets, &with_doppler(), &environment, &progress).await
+}
+
+fn cache(cluster: &Cluster) -> Option<String> {
+    cluster.below(&format!("{BERTH}/berth-doppler-")).pop()
+}
+
+/// Makes the cache ten minutes old.
+fn age(cluster: &Cluster) {
+    let path = cache(cluster).unwrap();
+    let mut secret = cluster.get(&path).unwrap();
+    let then = std::time::SystemTime::now() - Duration::from_secs(600);
+    let millis = then.duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+    secret["data"]["fetched_ms"] = json!(base64(&millis.to_string()));
+    cluster.put(&path, secret);
+}
+
+fn verdict(result: Result<SyncedSecrets, Failure>) -> Verdict {
+    match result {
+        Err(Failure::Permanent(verdict)) => *verdict,
+        other => panic!("it should have failed for good: {other:?}"),
+    }
+}
+
+fn transient(result: Result<SyncedSecrets, Failure>) -> (FailureType, Option<Duration>) {
+    match result {
+        Err(Failure::Transient { failure, retry_after, .. }) => (failure, retry_after),
+        other => panic!("it should be retried: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_first_run_leaves_an_immutable_secret_and_a_second_one_writes_and_asks_nothing() {
+    let (cluster, stub) = (cluster([1]), doppler().await);
+    let first = sync(&cluster, &Secrets::new(&stub.url).unwrap(), 1).await.unwrap();
+    let secret = cluster.get(&format!("/api/v1/namespaces/pr-1/secrets/{}", first.secret)).unwrap();
+    assert_eq!(secret["immutable"], true);
+    assert_eq!(secret["data"]["API_KEY"], base64("value-canary"));
+    assert_eq!(first.set_by_berth, ["TEMPORAL_SERVER_ADDRESS"]);
+
+    let writes = cluster.writes();
+    assert_eq!(writes.len(), 2, "the cache and the Secret: {writes:?}");
+    // Another worker, or the same after its restart.
+    assert_eq!(sync(&cluster, &Secrets::new(&stub.url).unwrap(), 1).await.unwrap(), first);
+    assert_eq!((cluster.writes(), stub.requests().len()), (writes, 1));
+}
+
+#[tokio::test]
+async fn a_token_that_is_missing_or_a_persons_is_denied_with_the_command_that_helps() {
+    let (cluster, stub) = (cluster([1]), doppler().await);
+    let secrets = Secrets::new(&stub.url).unwrap();
+    put_token(&cluster, "dp.pt.canary");
+    let refused = verdict(sync(&cluster, &secrets, 1).await);
+    cluster.put(TOKEN_SECRET, json!({"metadata": {"name": "web-token"}, "data": {"token": base64(TOKEN)}}));
+    let no_key = verdict(sync(&cluster, &secrets, 1).await);
+    cluster.remove(TOKEN_SECRET);
+    let missing = verdict(sync(&cluster, &secrets, 1).await);
+    for (verdict, words) in [(refused, "dp.pt."), (no_key, "no key serviceToken"), (missing, "it is not there")] {
+        assert_eq!(verdict.failure, FailureType::SecretsDenied);
+        assert!(verdict.message.contains("web-token") && verdict.message.contains(words), "{verdict:?}");
+        let command = "kubectl create secret generic web-token -n berth-system --from-literal=serviceToken=dp.st.…";
+        assert_eq!(verdict.advice, command);
+    }
+    assert!(stub.requests().is_empty());
+}
+
+#[tokio::test]
+async fn secrets_go_into_no_namespace_that_is_not_the_environments_own() {
+    let stub = doppler().await;
+    for labels in [json!({}), own(2), json!({"berth.dev/workflow": "preview-web-1"})] {
+        let cluster = cluster([]);
+        put_namespace(&cluster, 1, &labels);
+        let verdict = verdict(sync(&cluster, &Secrets::new(&stub.url).unwrap(), 1).await);
+        assert_eq!(verdict.failure, FailureType::KubernetesDenied);
+        assert!(verdict.message.starts_with("namespace pr-1 is not this environment's"), "{verdict:?}");
+        assert!(cluster.below("/api/v1/namespaces/pr-1/").is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_secret_of_that_name_that_is_not_berths_or_can_be_changed_is_not_used() {
+    let (cluster, stub) = (cluster([1]), doppler().await);
+    let secrets = Secrets::new(&stub.url).unwrap();
+    let path = format!("/api/v1/namespaces/pr-1/secrets/{}", sync(&cluster, &secrets, 1).await.unwrap().secret);
+    let good = cluster.get(&path).unwrap();
+    for (pointer, wrong) in [("/immutable", json!(false)), ("/metadata/labels", own(2))] {
+        let mut secret = good.clone();
+        *secret.pointer_mut(pointer).unwrap() = wrong;
+        cluster.put(&path, secret);
+        assert_eq!(verdict(sync(&cluster, &secrets, 1).await).failure, FailureType::KubernetesDenied);
+    }
+}
+
+#[tokio::test]
+async fn a_fresh_namespace_that_still_forbids_is_tried_again() {
+    let (cluster, stub) = (cluster([1]), doppler().await);
+    cluster.refuse("POST /api/v1/namespaces/pr-1/secrets", 403);
+    let result = sync(&cluster, &Secrets::new(&stub.url).unwrap(), 1).await;
+    assert_eq!(transient(result), (FailureType::KubernetesDenied, None));
+}
+
+#[tokio::test]
+async fn the_fetch_does_not_wait_for_the_namespace_and_the_secret_does() {
+    let (cluster, stub) = (cluster([]), doppler().await);
+    let secrets = Secrets::new(&stub.url).unwrap();
+    let made_later = async {
+        while !cluster.is_watched() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(stub.requests().len(), 1);
+        put_namespace(&cluster, 1, &own(1));
+    };
+    let (synced, ()) = tokio::join!(sync(&cluster, &secrets, 1), made_later);
+    let path = format!("/api/v1/namespaces/pr-1/secrets/{}", synced.unwrap().secret);
+    assert!(cluster.get(&path).is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_namespace_that_does_not_come_is_given_up_for_now_with_what_was_seen_of_it() {
+    // No Doppler here: the clock of this test runs ahead of real sockets.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let secrets = Secrets::new("http://127.0.0.1:1").unwrap();
+    let terminating = json!({"kind": "Namespace", "metadata": {"name": "pr-1", "labels": own(1),
+        "deletionTimestamp": "2026-01-01T00:00:00Z"}});
+    for (namespace, words) in [(None, "it is not there yet"), (Some(terminating), "it is terminating")] {
+        let cluster = cluster([]);
+        namespace.into_iter().for_each(|object| cluster.put("/api/v1/namespaces/pr-1", object));
+        let (client, app) = (cluster.client(), app(Value::Null));
+        let result = sync_secrets(&client, &settings(), &secrets, &app, &environment(), &Progress::new()).await;
+        let Err(error @ Failure::Transient { .. }) = result else { panic!("{result:?}") };
+        assert_eq!(error.to_string(), format!("namespace pr-1 after 30 s: {words}"));
+    }
+}
+
+#[tokio::test]
+async fn an_app_without_doppler_gets_what_berth_sets() {
+    let cluster = cluster([1]);
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let secrets = Secrets::new("http://127.0.0.1:1").unwrap();
+    let (client, app) = (cluster.client(), app(Value::Null));
+    let synced = sync_secrets(&client, &settings(), &secrets, &app, &environment(), &Progress::new()).await.unwrap();
+    assert_eq!(synced.set_by_berth, ["TEMPORAL_SERVER_ADDRESS"]);
+    assert_eq!(synced.temporal_server_address, "web-temporal.pr-1.svc.cluster.local:7233");
+}
+
+#[tokio::test]
+async fn no_failure_shows_the_token_or_a_value() {
+    let echo = format!(r#"{{"messages":["{TOKEN}"],"success":false}}"#);
+    let odd = r#"{"A":"value-canary","B":["value-canary"]}"#;
+    let bad_key = r#"{"a key":"value-canary"}"#;
+    for answer in [
+        Answer::new(401, echo.clone()),
+        Answer::new(429, echo.clone()),
+        Answer::new(500, echo),
+        Answer::new(200, odd),
+        Answer::new(200, bad_key),
+        Answer::new(200, "value-canary"),
+        Answer::new(200, r#"{"DOPPLER_PROJECT":"value-canary"}"#),
+    ] {
+        let (cluster, stub) = (cluster([1]), Stub::answering([answer.clone()]).await);
+        let secrets = Secrets::new(&stub.url).unwrap();
+        let failure = sync(&cluster, &secrets, 1).await.expect_err("an error");
+        let shown = format!("{failure:?} {failure} {secrets:?}");
+        let shown = format!("{shown} {:?}", failure.into_activity_error());
+        assert!(!shown.contains("canary"), "{answer:?}: {shown}");
+    }
+}

@@ -1,0 +1,32 @@
+//! Where Doppler's token is kept: a Secret of berth's namespace, read when a request is made and not before.
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, Client};
+
+use berth_workflows::verdict::{FailureType, Verdict};
+
+use crate::{Settings, app::DopplerConfig, doppler::Token, failure::Failure};
+
+/// The key of a token Secret, as Doppler's own operator has it.
+const KEY: &str = "serviceToken";
+
+/// Reads the token of a config.
+///
+/// # Errors
+/// `SecretsDenied` for good, with the command that makes the Secret, if it is not there or holds no token that berth
+/// takes.
+pub(super) async fn read(client: &Client, settings: &Settings, config: &DopplerConfig) -> Result<Token, Failure> {
+    let (name, namespace) = (&config.token.secret, &settings.berth_namespace);
+    let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    let what = format!("Doppler token Secret {name} of namespace {namespace}");
+    let found = api.get_opt(name).await.map_err(|e| Failure::kubernetes(&what, e))?;
+    let denied = |why: String| {
+        let create = format!("kubectl create secret generic {name} -n {namespace} --from-literal={KEY}=dp.st.…");
+        Failure::from(Verdict::new(FailureType::SecretsDenied, format!("{what}: {why}")).advise(create))
+    };
+    let found = found.ok_or_else(|| denied("it is not there".to_owned()))?;
+    let data = found.data.unwrap_or_default();
+    let token = data.get(KEY).ok_or_else(|| denied(format!("it has no key {KEY}")))?;
+    let token = std::str::from_utf8(&token.0).map_err(|_| denied(format!("its key {KEY} is not text")))?;
+    Token::new(token).map_err(denied)
+}
