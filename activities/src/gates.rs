@@ -1,161 +1,193 @@
-//! Whether a release does what it should, once its pods are up: the gates, all at once, then a while without a restart.
+//! Checks that a release does what it should: all gates at once, each with its own deadline.
+//!
+//! Requests go through a port-forward to a ready pod of the new revision: that works inside and outside the cluster
+//! and needs no open network. The gate `endpoints` is every environment's: a Service behind an Ingress without a ready
+//! pod of the new revision would make the URL a dead one. Last comes the stability window, during which no container
+//! of the release may restart.
 
 mod endpoints;
-mod http_gate;
-mod pods;
+mod http;
 mod stability;
 
-use std::time::{Duration, Instant};
-
-use futures::future::join_all;
-use kube::Client;
+use std::time::Duration;
 
 use berth_workflows::{
     activity_definitions::{CheckGatesInput, GatePassed, GatesChecked, Outcome},
     verdict::{FailureType, Verdict},
 };
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use kube::Client;
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout_at},
+};
 
-use crate::{app::Gate, failure::Failure, heartbeat::Progress, rollout::evidence};
-
-/// The pause between two tries of a gate: short at first, since most hold at once, then easy on the app.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-
-/// What one try of a gate saw.
-enum Seen {
-    Holds,
-    /// Not yet, and why: the words of the verdict if it stays so.
-    NotYet {
-        why: String,
-        pod: Option<String>,
+use crate::{
+    app::Gate,
+    failure::Failure,
+    heartbeat::Progress,
+    rollout::{
+        classify::Log,
+        evidence::{self, Secrets},
+        snapshot::Snapshot,
+        watch::Watches,
     },
+};
+
+/// How long controllers may take to list ready pods in `EndpointSlice`s: normally they have before the rollout is done.
+const ENDPOINTS_DEADLINE: Duration = Duration::from_secs(60);
+
+/// Why a gate did not pass: words for a verdict, or that it could not be checked.
+enum Stopped {
+    Unmet(Box<Unmet>),
+    Failure(Failure),
 }
 
-/// Checks every gate until it holds or its deadline has passed.
+/// What a gate asked for and did not get.
+struct Unmet {
+    gate: String,
+    message: String,
+    workload: Option<String>,
+    /// Pod and container whose log may tell more.
+    pod: Option<(String, Option<String>)>,
+    exit_code: Option<i32>,
+    log: Log,
+}
+
+/// Checks every gate, then that the release stays up for as long as it is asked to. The result names the gates that hold and, if one
+/// does not, the verdict `GateFailed`.
 ///
-/// Besides the app's own there is always one: the Services behind its Ingresses have ready pods, else its page would be a
-/// dead URL. Safe to run again: it only reads.
+/// Safe to run again and to drop at any moment: it reads, and sends the gates' own requests.
 ///
 /// # Errors
-/// None of its own: a gate that does not hold is a verdict. The API's errors count as "not yet".
+/// If the API server does not let berth read the namespace or reach its pods.
 pub async fn check(
     client: &Client,
     progress: &Progress,
     check: CheckGatesInput,
     gates: &[Gate],
 ) -> Result<GatesChecked, Failure> {
-    let names: Vec<&str> = gates.iter().map(|gate| gate.name.as_str()).collect();
-    progress.say(format!("gates: endpoints {}", names.join(" ")));
-    let endpoints = until_it_holds("endpoints", endpoints::DEADLINE, || endpoints::look(client, &check));
-    let own = gates.iter().filter_map(|gate| {
-        let http = gate.http.as_ref()?;
-        Some(until_it_holds(&gate.name, gate.deadline.as_duration(), || http_gate::look(client, &check, http)))
-    });
-    let (endpoints, own) = tokio::join!(endpoints, join_all(own));
-    let mut passed = Vec::new();
-    let mut failed = None;
-    for result in std::iter::once(endpoints).chain(own) {
-        match result {
-            Ok(gate) => passed.push(gate),
-            Err(failure) => failed = failed.or(Some(failure)),
+    let namespace = check.environment.namespace.as_str();
+    let services = endpoints::services_behind_ingresses(client, namespace).await?;
+    let mut watches = Watches::for_workloads(client, namespace, &check.workloads);
+    if !services.is_empty() {
+        endpoints::watch(&mut watches);
+    }
+    let current = watch::Sender::new(Snapshot::default());
+    let checks = Checks { client, check: &check, current: current.subscribe() };
+    tokio::select! {
+        checked = checks.run(progress, gates, services) => checked,
+        failure = keep_current(&mut watches, &current) => Err(failure),
+    }
+}
+
+/// Keeps the snapshot true for as long as the checks run. Ends only if the API server does not let it.
+async fn keep_current(watches: &mut Watches, current: &watch::Sender<Snapshot>) -> Failure {
+    loop {
+        match watches.next_before(Instant::now() + ENDPOINTS_DEADLINE).await {
+            Ok(updates) if updates.is_empty() => {}
+            Ok(updates) => current.send_modify(|snapshot| updates.into_iter().for_each(|update| update(snapshot))),
+            Err(failure) => return failure,
         }
     }
-    if let Some(failure) = failed {
-        return Ok(GatesChecked { gates: passed, outcome: verdict(client, &check, failure).await });
-    }
-    let window = Duration::from_secs(check.stability_seconds);
-    progress.say(format!("no restart for {} s", window.as_secs()));
-    let outcome = match stability::watch(client, &check, window).await? {
-        None => Outcome::Complete,
-        Some(failed) => verdict(client, &check, failed).await,
-    };
-    Ok(GatesChecked { gates: passed, outcome })
 }
 
-/// A gate that did not hold in time.
-struct Failed {
-    why: String,
-    pod: Option<String>,
+/// What all gates of one check share.
+struct Checks<'a> {
+    client: &'a Client,
+    check: &'a CheckGatesInput,
+    current: watch::Receiver<Snapshot>,
 }
 
-async fn until_it_holds<F: Future<Output = Seen>>(
-    name: &str,
-    deadline: Duration,
-    look: impl Fn() -> F,
-) -> Result<GatePassed, Failed> {
-    let started = Instant::now();
-    let mut last = (String::from("it was not tried"), None);
-    let trying = async {
-        let mut pause = FIRST_PAUSE;
-        loop {
-            match look().await {
-                Seen::Holds => return,
-                Seen::NotYet { why, pod } => last = (why, pod),
+impl Checks<'_> {
+    async fn run(
+        &self,
+        progress: &Progress,
+        gates: &[Gate],
+        services: Vec<endpoints::BehindIngress>,
+    ) -> Result<GatesChecked, Failure> {
+        let begun = Instant::now();
+        let mut names: Vec<_> = gates.iter().map(|gate| gate.name.clone()).collect();
+        let mut open: FuturesUnordered<BoxFuture<'_, (String, Result<(), Stopped>)>> = FuturesUnordered::new();
+        for gate in gates {
+            if let Some(http) = &gate.http {
+                open.push(async move { (gate.name.clone(), http::check(self, gate, http).await) }.boxed());
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
-    };
-    match tokio::time::timeout(deadline, trying).await {
-        Ok(()) => {
-            let ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-            Ok(GatePassed { name: name.to_owned(), ms })
+        if !services.is_empty() {
+            names.push(endpoints::NAME.to_owned());
+            open.push(async move { (endpoints::NAME.to_owned(), endpoints::check(self, &services).await) }.boxed());
         }
-        Err(_) => {
-            let (why, pod) = last;
-            Err(Failed { why: format!("gate {name} did not hold within {} s: {why}", deadline.as_secs()), pod })
+        let mut passed = Vec::new();
+        progress.say(format!("checking gates: {}", names.join(", ")));
+        while let Some((name, result)) = open.next().await {
+            if let Err(stopped) = result {
+                return self.stopped(stopped, passed).await;
+            }
+            names.retain(|other| *other != name);
+            progress.say(format!("checking gates: {}", names.join(", ")));
+            passed.push(GatePassed { name, ms: millis(begun) });
+        }
+        let stability = Duration::from_secs(self.check.stability_seconds);
+        if !stability.is_zero() {
+            progress.say(format!("watching for {} s that nothing restarts", stability.as_secs()));
+            let begun = Instant::now();
+            if let Err(stopped) = stability::check(self, stability).await {
+                return self.stopped(stopped, passed).await;
+            }
+            passed.push(GatePassed { name: stability::NAME.to_owned(), ms: millis(begun) });
+        }
+        Ok(GatesChecked { gates: passed, outcome: Outcome::Complete })
+    }
+
+    async fn stopped(&self, stopped: Stopped, gates: Vec<GatePassed>) -> Result<GatesChecked, Failure> {
+        match stopped {
+            Stopped::Failure(failure) => Err(failure),
+            Stopped::Unmet(unmet) => {
+                let verdict = self.verdict(*unmet).await;
+                Ok(GatesChecked { gates, outcome: Outcome::Failed { verdict } })
+            }
+        }
+    }
+
+    async fn verdict(&self, unmet: Unmet) -> Verdict {
+        let namespace = self.check.environment.namespace.as_str();
+        let (pod, container) = unmet.pod.unzip();
+        let container = container.flatten();
+        let secrets = {
+            let snapshot = self.current.borrow();
+            Secrets::of(&self.check.secret, pod.as_deref().and_then(|name| snapshot.pods.get(name)))
+        };
+        let (redactor, log) = tokio::join!(
+            secrets.redactor(self.client, namespace),
+            evidence::log_tail(self.client, namespace, pod.as_deref(), container.as_deref(), unmet.log),
+        );
+        let mut verdict = Verdict::new(FailureType::GateFailed, "").advise(evidence::advice(FailureType::GateFailed));
+        let said = redactor.as_ref().map_or_else(|| secrets.unknown(), |redactor| redactor.redact(&unmet.message));
+        verdict.message = format!("gate {}: {said}", unmet.gate);
+        verdict.workload = unmet.workload;
+        verdict.container = container;
+        verdict.exit_code = unmet.exit_code;
+        verdict.log_tail = redactor.map_or_else(Vec::new, |redactor| evidence::lines(&redactor.redact(&log)));
+        verdict.bounded()
+    }
+
+    /// Waits until what `look` sees in the namespace is nothing, or returns what it saw last at the deadline.
+    async fn until_nothing<T>(&self, deadline: Instant, look: impl Fn(&Snapshot) -> Option<T>) -> Option<T> {
+        let mut current = self.current.clone();
+        loop {
+            let seen = look(&current.borrow_and_update())?;
+            match timeout_at(deadline, current.changed()).await {
+                Ok(Ok(())) => {}
+                _ => return Some(seen),
+            }
         }
     }
 }
 
-/// The verdict, with the last words of the pod that was asked, and without secrets.
-async fn verdict(client: &Client, check: &CheckGatesInput, failed: Failed) -> Outcome {
-    let namespace = &check.environment.namespace;
-    let secrets = evidence::Secrets::of(&check.secret, None);
-    let log = evidence::Log::Current;
-    let (redactor, log) = tokio::join!(
-        secrets.redactor(client, namespace),
-        evidence::log_tail(client, namespace, failed.pod.as_deref(), None, log),
-    );
-    let mut verdict = Verdict::new(FailureType::GateFailed, "").advise(evidence::advice(FailureType::GateFailed));
-    match redactor {
-        Some(redactor) => {
-            verdict.message = redactor.redact(&failed.why);
-            verdict.log_tail = evidence::lines(&redactor.redact(&log));
-        }
-        None => verdict.message = secrets.unknown(),
-    }
-    Outcome::Failed { verdict: verdict.bounded() }
+fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn a_gate_is_tried_until_it_holds() {
-        let tries = std::cell::Cell::new(0);
-        let passed = until_it_holds("web", Duration::from_secs(60), || async {
-            tries.set(tries.get() + 1);
-            if tries.get() < 5 { Seen::NotYet { why: "503".into(), pod: None } } else { Seen::Holds }
-        });
-        assert_eq!(passed.await.ok().map(|passed| passed.name), Some("web".to_owned()));
-        assert_eq!(tries.get(), 5);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_gate_that_never_holds_says_what_it_saw_last() {
-        let failed = until_it_holds("web", Duration::from_secs(2), || async {
-            Seen::NotYet { why: "it answers 503".into(), pod: Some("web-1".into()) }
-        });
-        let failed = failed.await.err().unwrap();
-        assert_eq!(failed.why, "gate web did not hold within 2 s: it answers 503");
-        assert_eq!(failed.pod.as_deref(), Some("web-1"));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_gate_whose_try_hangs_ends_at_its_deadline() {
-        let failed = until_it_holds("web", Duration::from_secs(2), std::future::pending);
-        assert!(failed.await.is_err_and(|failed| failed.why.contains("it was not tried")));
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! Waits until a release serves, or until it is clear why it will not.
 //!
-//! Everything that decides is pure and looks at a [`Snapshot`]: what counts as done (`progress`), what is wrong and
+//! Everything that decides is pure and looks at a `Snapshot`: what counts as done (`progress`), what is wrong and
 //! whose fault it is (`classify`), and for how long that may last (`judge`). Around it are the watches that keep the
 //! snapshot true and, once it is decided, the evidence: logs and events without the secrets in them.
 //!

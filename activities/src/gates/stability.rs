@@ -1,61 +1,113 @@
-//! The last look: for a while after the gates, no container of the release may restart.
+//! The stability window: for so long, nothing of the release may restart, and at its end everything must be up.
 
 use std::{collections::BTreeMap, time::Duration};
 
-use k8s_openapi::api::core::v1::Pod;
-use kube::{Client, ResourceExt};
+use berth_workflows::activity_definitions::Workload;
+use kube::ResourceExt;
+use tokio::time::{Instant, timeout_at};
 
-use berth_workflows::activity_definitions::CheckGatesInput;
+use super::{Checks, Stopped, Unmet};
+use crate::rollout::{
+    classify::{self, Log, last_end, statuses},
+    progress::{Progress, progress},
+    snapshot::Snapshot,
+};
 
-use super::{Failed, pods};
-use crate::failure::Failure;
+pub(super) const NAME: &str = "stability";
 
-/// Looks before and after the window: a restart in between has counted, however short it was.
-///
-/// # Errors
-/// The API's, to be retried.
-pub(super) async fn watch(
-    client: &Client,
-    check: &CheckGatesInput,
-    window: Duration,
-) -> Result<Option<Failed>, Failure> {
-    if window.is_zero() {
-        return Ok(None);
+/// By pod UID and container: how often it had restarted.
+type Restarts = BTreeMap<(String, String), i32>;
+
+/// Watches for that long. A pod that is made anew meanwhile (a node that goes away) is no restart.
+pub(super) async fn check(checks: &Checks<'_>, window: Duration) -> Result<(), Stopped> {
+    let mut current = checks.current.clone();
+    let end = Instant::now() + window;
+    let workloads = &checks.check.workloads;
+    let mut before = Restarts::new();
+    loop {
+        let seen = restarted(&current.borrow_and_update(), workloads, &mut before);
+        if let Some(unmet) = seen {
+            return Err(Stopped::Unmet(Box::new(unmet)));
+        }
+        if timeout_at(end, current.changed()).await.is_err() {
+            let seen = incomplete(&current.borrow(), workloads);
+            return seen.map_or(Ok(()), |unmet| Err(Stopped::Unmet(Box::new(unmet))));
+        }
     }
-    let before = restarts(client, check).await?;
-    tokio::time::sleep(window).await;
-    let after = restarts(client, check).await?;
-    Ok(restarted(&before, &after).map(|pod| Failed {
-        why: format!("pod {pod} restarted or went away within {} s after the gates held", window.as_secs()),
-        pod: Some(pod),
-    }))
 }
 
-async fn restarts(client: &Client, check: &CheckGatesInput) -> Result<BTreeMap<String, i32>, Failure> {
-    let snapshot = pods::snapshot(client, check).await;
-    let snapshot = snapshot.map_err(|e| Failure::kubernetes("looking for restarts", e))?;
-    let pods = check.workloads.iter().flat_map(|workload| pods::ready_pods(&snapshot, workload));
-    Ok(pods.map(|pod| (pod.name_any(), count(pod))).collect())
+fn restarted(snapshot: &Snapshot, workloads: &[Workload], before: &mut Restarts) -> Option<Unmet> {
+    let staying = workloads.iter().filter(|workload| workload.kind != "Job");
+    for (workload, pod) in staying.flat_map(|w| snapshot.new_pods(w).into_iter().map(move |pod| (w, pod))) {
+        for (status, _) in statuses(pod).filter(|(_, init)| !init) {
+            let ended = status.state.as_ref().is_some_and(|state| state.terminated.is_some());
+            let count = status.restart_count + i32::from(ended);
+            let key = (pod.uid().unwrap_or_default(), status.name.clone());
+            if count > *before.entry(key).or_insert(count) {
+                let exit_code = last_end(status).map(|end| end.exit_code);
+                return Some(Unmet {
+                    gate: NAME.to_owned(),
+                    message: format!(
+                        "container {} of pod {} ended with code {} after the gates had passed",
+                        status.name,
+                        pod.name_any(),
+                        exit_code.unwrap_or_default(),
+                    ),
+                    workload: Some(classify::name_of(workload)),
+                    pod: Some((pod.name_any(), Some(status.name.clone()))),
+                    exit_code,
+                    log: if ended { Log::Current } else { Log::Previous },
+                });
+            }
+        }
+    }
+    None
 }
 
-fn count(pod: &Pod) -> i32 {
-    let statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
-    statuses.map(|status| status.restart_count).sum()
-}
-
-fn restarted(before: &BTreeMap<String, i32>, after: &BTreeMap<String, i32>) -> Option<String> {
-    before.iter().find(|(pod, restarts)| after.get(*pod) != Some(restarts)).map(|(pod, _)| pod.clone())
+fn incomplete(snapshot: &Snapshot, workloads: &[Workload]) -> Option<Unmet> {
+    workloads.iter().find_map(|workload| match progress(snapshot, workload) {
+        Progress::Complete => None,
+        Progress::Waiting(text) | Progress::JobFailed(text) => Some(Unmet {
+            gate: NAME.to_owned(),
+            message: format!("no longer complete at the window's end: {text}"),
+            workload: Some(classify::name_of(workload)),
+            pod: None,
+            exit_code: None,
+            log: Log::None,
+        }),
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::rollout::fixtures::{case, deployment, pod, put, rolled_out, snapshot, workload};
 
     #[test]
-    fn a_pod_that_restarted_or_is_no_longer_ready_is_told_and_a_new_one_is_not() {
-        let pods = |entries: &[(&str, i32)]| entries.iter().map(|(pod, n)| ((*pod).to_owned(), *n)).collect();
-        assert_eq!(restarted(&pods(&[("a", 0)]), &pods(&[("a", 0), ("b", 3)])), None);
-        assert_eq!(restarted(&pods(&[("a", 0)]), &pods(&[("a", 1)])).as_deref(), Some("a"));
-        assert_eq!(restarted(&pods(&[("a", 0)]), &pods(&[])).as_deref(), Some("a"));
+    fn a_restart_during_the_window_is_seen_and_one_before_it_is_not() {
+        let workloads = [workload("Deployment", "web", 2)];
+        let mut snapshot = snapshot("ready");
+        let mut status = case("ready")["pod"].clone();
+        let mut before = Restarts::new();
+        status["containerStatuses"][0]["restartCount"] = json!(2);
+        put(&mut snapshot, &pod("web-5d8f-abcde", "pod-uid", "web-5d8f", &status));
+        assert!(restarted(&snapshot, &workloads, &mut before).is_none());
+        put(&mut snapshot, &pod("web-5d8f-fghij", "another-uid", "web-5d8f", &case("crash_loop")["pod"]));
+        assert!(restarted(&snapshot, &workloads, &mut before).is_none(), "a new pod begins with its own count");
+        status["containerStatuses"][0]["state"] = json!({"terminated": {"exitCode": 9}});
+        put(&mut snapshot, &pod("web-5d8f-abcde", "pod-uid", "web-5d8f", &status));
+        let unmet = restarted(&snapshot, &workloads, &mut before).unwrap();
+        assert_eq!((unmet.exit_code, unmet.workload.as_deref()), (Some(9), Some("Deployment/web")));
+    }
+
+    #[test]
+    fn what_is_not_up_at_the_windows_end_is_named() {
+        let workloads = [workload("Deployment", "web", 2)];
+        let mut snapshot = snapshot("ready");
+        assert!(incomplete(&snapshot, &workloads).unwrap().message.contains("0 of 1 pods ready"));
+        put(&mut snapshot, &deployment(rolled_out()));
+        assert!(incomplete(&snapshot, &workloads).is_none());
     }
 }

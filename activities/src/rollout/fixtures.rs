@@ -116,6 +116,7 @@ pub(crate) fn put(snapshot: &mut Snapshot, object: &Value) {
         "Job" => snapshot.jobs.put(serde_json::from_value(object).unwrap()),
         "Pod" => snapshot.pods.put(serde_json::from_value(object).unwrap()),
         "Event" => snapshot.events.put(serde_json::from_value(object).unwrap()),
+        "EndpointSlice" => snapshot.endpoint_slices.put(serde_json::from_value(object).unwrap()),
         kind => panic!("no place for a {kind}"),
     }
 }

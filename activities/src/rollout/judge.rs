@@ -42,7 +42,12 @@ pub(crate) struct Judge {
     exits: Exits,
     /// When pods of the namespace were last seen ending, in unix milliseconds.
     ending_ms: Option<u64>,
+    /// The first look, in unix milliseconds.
+    first_ms: Option<u64>,
 }
+
+/// Lists arrive within this. Until they are here, a wait that is picked up after its deadline knows nothing.
+const LISTED_WITHIN_MS: u64 = 10_000;
 
 impl Judge {
     pub(crate) fn new(wait: &AwaitInput) -> Self {
@@ -53,11 +58,12 @@ impl Judge {
         };
         let mut workloads = wait.workloads.clone();
         workloads.sort();
-        Self { workloads, bounds, seen: BTreeMap::new(), exits: Exits::default(), ending_ms: None }
+        Self { workloads, bounds, seen: BTreeMap::new(), exits: Exits::default(), ending_ms: None, first_ms: None }
     }
 
     /// Looks at the cluster as it is at `now_ms`, in unix milliseconds.
     pub(crate) fn look(&mut self, snapshot: &Snapshot, now_ms: u64) -> Look {
+        self.first_ms.get_or_insert(now_ms);
         self.exits.observe(snapshot.pods.iter());
         if snapshot.pods.iter().any(|pod| pod.metadata.deletion_timestamp.is_some()) {
             self.ending_ms = Some(now_ms);
@@ -67,7 +73,9 @@ impl Judge {
         for workload in &self.workloads {
             match progress(snapshot, workload) {
                 Progress::Complete => {}
-                Progress::JobFailed(message) => return Look::Failed(Box::new(job_failed(snapshot, workload, message))),
+                Progress::JobFailed(message) => {
+                    return Look::Failed(Box::new(job_failed(snapshot, workload, message)));
+                }
                 Progress::Waiting(text) => {
                     // A status that speaks of the release before names its pods as the new ones.
                     if has_observed(snapshot, workload) {
@@ -97,7 +105,7 @@ impl Judge {
         if let Some(cause) = due {
             return Look::Failed(Box::new(cause.clone()));
         }
-        let deadline_ms = self.bounds.deadline_ms.saturating_add(self.waited_for_room_ms(snapshot, now_ms));
+        let deadline_ms = self.deadline_ms(snapshot, now_ms);
         let no_room = found.iter().any(|cause| cause.failure == FailureType::NoCapacity);
         if now_ms >= deadline_ms
             && !no_room
@@ -120,6 +128,15 @@ impl Judge {
                 after(ending_ms + (ending_ms - first_ms), *patience)
             }
             (Due::After(patience) | Due::AfterQuotaSettles(patience), _) => after(first_ms, *patience),
+        }
+    }
+
+    fn deadline_ms(&self, snapshot: &Snapshot, now_ms: u64) -> u64 {
+        let deadline_ms = self.bounds.deadline_ms.saturating_add(self.waited_for_room_ms(snapshot, now_ms));
+        if snapshot.knows(&self.workloads) {
+            deadline_ms
+        } else {
+            deadline_ms.max(self.first_ms.unwrap_or(now_ms) + LISTED_WITHIN_MS)
         }
     }
 

@@ -8,6 +8,7 @@ use k8s_openapi::{
         apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},
         batch::v1::Job,
         core::v1::{Event, Pod},
+        discovery::v1::EndpointSlice,
     },
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
 };
@@ -57,7 +58,7 @@ impl<K: Resource> Store<K> {
         self.objects.values()
     }
 
-    /// Takes an object that was read without a watch.
+    #[cfg(test)]
     pub(crate) fn put(&mut self, object: K) {
         self.listed = true;
         self.objects.insert(object.name_any(), object);
@@ -75,6 +76,7 @@ pub(crate) struct Snapshot {
     pub(crate) pods: Store<Pod>,
     /// Warnings only.
     pub(crate) events: Store<Event>,
+    pub(crate) endpoint_slices: Store<EndpointSlice>,
 }
 
 const REVISION: &str = "deployment.kubernetes.io/revision";
@@ -113,6 +115,32 @@ impl Snapshot {
             }),
             _ => Vec::new(),
         }
+    }
+
+    /// Whether the first lists of all that these workloads need have arrived.
+    pub(crate) fn knows(&self, workloads: &[Workload]) -> bool {
+        self.pods.is_listed()
+            && workloads.iter().all(|workload| match workload.kind.as_str() {
+                "Deployment" => self.deployments.is_listed() && self.replica_sets.is_listed(),
+                "StatefulSet" => self.stateful_sets.is_listed(),
+                "DaemonSet" => self.daemon_sets.is_listed(),
+                "Job" => self.jobs.is_listed(),
+                _ => true,
+            })
+    }
+
+    /// Whether the pod is of any revision of the workload.
+    pub(crate) fn is_of(&self, pod: &Pod, workload: &Workload) -> bool {
+        let owner = |kind: &str, meta: Option<&ObjectMeta>| {
+            workload.kind == kind && meta.is_some_and(|meta| owned_by(&pod.metadata, meta))
+        };
+        let name = workload.name.as_str();
+        owner("StatefulSet", self.stateful_sets.get(name).map(|set| &set.metadata))
+            || owner("DaemonSet", self.daemon_sets.get(name).map(|set| &set.metadata))
+            || self.deployments.get(name).is_some_and(|deployment| {
+                let sets = self.replica_sets.iter().filter(|set| owned_by(&set.metadata, &deployment.metadata));
+                sets.into_iter().any(|set| owner("Deployment", Some(&set.metadata)))
+            })
     }
 
     /// Pods that have ended as a whole (evicted, refused by a node) are replaced by their owner and say nothing of

@@ -156,6 +156,15 @@ async fn a_refusal_is_waited_out_in_a_fresh_namespace_and_an_error_after_half_a_
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_wait_that_is_picked_up_after_its_deadline_still_sees_a_release_that_serves() {
+    let server = FakeApiServer::default();
+    put_deployment(&server, rolled_out());
+    let wait = AwaitInput { deadline_ms: Clock::start().now_ms() - 1, ..wait() };
+    let outcome = await_rollout(&server.client(), &Progress::new(), wait).await.unwrap();
+    assert_eq!(outcome, Outcome::Complete);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_wait_that_is_picked_up_after_its_deadline_ends_at_once() {
     let server = server_in("not_ready");
     let wait = AwaitInput { deadline_ms: Clock::start().now_ms() - 1, ..wait() };

@@ -1,0 +1,265 @@
+//! The gate `http`: a pod of the new revision answers a request as expected.
+
+use std::time::Duration;
+
+use http::header;
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Bytes;
+use hyper_util::rt::TokioIo;
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Api, ResourceExt, api::Portforwarder, client::UpgradeConnectionError};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Instant, timeout, timeout_at},
+};
+
+use super::{Checks, Stopped, Unmet};
+use crate::{
+    app::{Gate, HttpGate},
+    failure::Failure,
+    rollout::{
+        classify::{Log, name_of},
+        snapshot::{Snapshot, is_ready},
+    },
+};
+
+/// One try. A probe that takes longer than this is no sign of health either.
+const TRY: Duration = Duration::from_secs(5);
+/// Pauses between tries: short at first, for what is only just coming up.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// As much of a body as is searched for the expected text.
+const BODY_BYTES: usize = 64 * 1024;
+/// As much of a body as a verdict shows.
+const SHOWN_BYTES: usize = 300;
+
+/// What a pod answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) body: Vec<u8>,
+}
+
+/// Asks until the answer is as expected or the gate's deadline has passed.
+pub(super) async fn check(checks: &Checks<'_>, gate: &Gate, http: &HttpGate) -> Result<(), Stopped> {
+    let deadline = Instant::now() + gate.deadline.as_duration();
+    let mut pause = FIRST_PAUSE;
+    let mut last = Try { pod: None, said: "it was not tried".to_owned(), refused: None };
+    loop {
+        match timeout_at(deadline, try_once(checks, http)).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(failed)) => last = failed,
+            Err(_) => return Err(stopped(checks, gate, http, last)), // the last whole try tells more than one that was cut off
+        }
+        if Instant::now() + pause >= deadline {
+            return Err(stopped(checks, gate, http, last));
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// What came of one try that did not pass.
+struct Try {
+    pod: Option<(String, Option<String>)>,
+    said: String,
+    /// The API server does not let berth reach pods.
+    refused: Option<http::StatusCode>,
+}
+
+fn stopped(checks: &Checks<'_>, gate: &Gate, http: &HttpGate, last: Try) -> Stopped {
+    if let Some(status) = last.refused {
+        let message = format!("forwarding to port {} of {}: {status}", http.port, http.workload);
+        return Stopped::Failure(Failure::transient(berth_workflows::verdict::FailureType::KubernetesDenied, message));
+    }
+    let asked = format!("GET {} on port {} of {}", http.path, http.port, http.workload);
+    let workload = checks.check.workloads.iter().find(|workload| workload.name == http.workload);
+    Stopped::Unmet(Box::new(Unmet {
+        gate: gate.name.clone(),
+        message: format!("{asked}: {}, for {} s", last.said, gate.deadline.as_duration().as_secs()),
+        workload: workload.map(name_of),
+        log: if last.pod.is_some() { Log::Current } else { Log::None },
+        pod: last.pod,
+        exit_code: None,
+    }))
+}
+
+async fn try_once(checks: &Checks<'_>, gate: &HttpGate) -> Result<(), Try> {
+    let mut current = checks.current.clone();
+    let chosen = timeout(TRY, current.wait_for(|snapshot| ready_pod(snapshot, checks, gate).is_some())).await;
+    let chosen = chosen.ok().and_then(|snapshot| ready_pod(&*snapshot.ok()?, checks, gate));
+    let Some((pod, container)) = chosen else {
+        let said = format!("no pod of the new revision of {} is ready", gate.workload);
+        return Err(Try { pod: None, said, refused: None });
+    };
+    let failed = |said: String, refused| Try { pod: Some((pod.clone(), container.clone())), said, refused };
+    let pods = Api::<Pod>::namespaced(checks.client.clone(), &checks.check.environment.namespace);
+    let asked = timeout(TRY, async {
+        let mut forward = Forward(pods.portforward(&pod, &[gate.port]).await.map_err(|error| {
+            let refused = refusal(&error);
+            failed(format!("the port-forward to pod {pod} failed: {error}"), refused)
+        })?);
+        let (stream, error) = (forward.0.take_stream(gate.port), forward.0.take_error(gate.port));
+        let (Some(stream), Some(error)) = (stream, error) else {
+            return Err(failed(format!("the port-forward to pod {pod} has no such port"), None));
+        };
+        tokio::select! {
+            biased;
+            Some(error) = error => Err(failed(format!("pod {pod} cannot be reached: {}", error.trim()), None)),
+            answer = get(stream, &checks.check.environment.host, &gate.path) => {
+                answer.map_err(|error| failed(format!("pod {pod} did not answer: {error:#}"), None))
+            }
+        }
+    });
+    let answer = asked
+        .await
+        .unwrap_or_else(|_| Err(failed(format!("pod {pod} did not answer within {} s", TRY.as_secs()), None)))?;
+    expect(gate, &answer).map_err(|said| failed(said, None))
+}
+
+/// Ends its connection with it: kube's own task would wait for the pod to hang up.
+struct Forward(Portforwarder);
+
+impl Drop for Forward {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+fn refusal(error: &kube::Error) -> Option<http::StatusCode> {
+    let status = match error {
+        kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(status)) => *status,
+        kube::Error::Api(status) => http::StatusCode::from_u16(status.code).ok()?,
+        _ => return None,
+    };
+    matches!(status.as_u16(), 401 | 403).then_some(status)
+}
+
+/// A ready pod of the new revision, and the container that has the port.
+fn ready_pod(snapshot: &Snapshot, checks: &Checks<'_>, gate: &HttpGate) -> Option<(String, Option<String>)> {
+    let mut workloads = checks.check.workloads.iter().filter(|w| w.name == gate.workload && w.kind != "Job");
+    let pod = snapshot.new_pods(workloads.next()?).into_iter().find(|pod| is_ready(pod))?;
+    let containers = pod.spec.as_ref().map_or(&[][..], |spec| &spec.containers);
+    let has_port = |port: &i32| *port == i32::from(gate.port);
+    let with_port = containers.iter().find(|c| c.ports.iter().flatten().any(|port| has_port(&port.container_port)));
+    Some((pod.name_any(), with_port.or_else(|| containers.first()).map(|container| container.name.clone())))
+}
+
+/// One request over a stream of its own.
+///
+/// # Errors
+/// If what is at the other end does not speak HTTP/1.1 or hangs up.
+pub(super) async fn get<S>(stream: S, host: &str, path: &str) -> anyhow::Result<Answer>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let request = http::Request::get(path)
+        .header(header::HOST, host)
+        .header(header::CONNECTION, "close")
+        .header(header::USER_AGENT, "berth")
+        .body(Empty::<Bytes>::new())?;
+    let exchange = async {
+        let response = sender.send_request(request).await?;
+        let status = response.status().as_u16();
+        let mut frames = response.into_body();
+        let mut body = Vec::new();
+        while body.len() < BODY_BYTES
+            && let Some(frame) = frames.frame().await
+        {
+            body.extend_from_slice(frame?.data_ref().map_or(&[][..], |data| data));
+        }
+        body.truncate(BODY_BYTES);
+        anyhow::Ok(Answer { status, body })
+    };
+    // The connection's own end, good or bad, reaches the exchange; it only has to be kept going.
+    let keep_going = async {
+        _ = connection.await;
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        answer = exchange => answer,
+        () = keep_going => anyhow::bail!("the connection ended"),
+    }
+}
+
+/// Whether the answer is what the gate asks for, else what it was.
+fn expect(gate: &HttpGate, answer: &Answer) -> Result<(), String> {
+    let body = String::from_utf8_lossy(&answer.body);
+    let text = gate.body.as_deref().filter(|text| !body.contains(text));
+    let lacks = match (answer.status == gate.status, text) {
+        (true, None) => return Ok(()),
+        (false, _) => format!("expected {}", gate.status),
+        (true, Some(text)) => format!("expected a body with {text:?}"),
+    };
+    Err(format!("answered {}, {lacks}{}", answer.status, shown(&body)))
+}
+
+fn shown(body: &str) -> String {
+    let mut start = body.trim().to_owned();
+    berth_workflows::verdict::truncate(&mut start, SHOWN_BYTES);
+    if start.is_empty() { String::new() } else { format!(": {start}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    fn gate() -> HttpGate {
+        HttpGate {
+            workload: "web".into(),
+            port: 8080,
+            path: "/healthz?full=1".into(),
+            status: 200,
+            body: Some("ok".into()),
+        }
+    }
+
+    /// Plays a server that says this to whatever it is asked, and returns what it was asked.
+    async fn answered(said: &[u8]) -> (anyhow::Result<Answer>, String) {
+        let (near, mut far) = duplex(1024);
+        let server = async {
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"\r\n\r\n") {
+                asked.push(far.read_u8().await.unwrap());
+            }
+            _ = far.write_all(said).await;
+            drop(far);
+            String::from_utf8(asked).unwrap()
+        };
+        tokio::join!(get(near, "pr-1.example.com", "/healthz?full=1"), server)
+    }
+
+    #[tokio::test]
+    async fn a_request_names_the_environments_host_and_wants_the_connection_closed() {
+        let (answer, asked) = answered(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+        assert_eq!(answer.unwrap(), Answer { status: 200, body: b"ok".to_vec() });
+        assert!(asked.starts_with("GET /healthz?full=1 HTTP/1.1\r\n"), "{asked}");
+        assert!(asked.contains("host: pr-1.example.com\r\n") && asked.contains("connection: close\r\n"), "{asked}");
+    }
+
+    #[tokio::test]
+    async fn a_body_without_end_is_read_as_far_as_it_is_looked_at() {
+        let mut said = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
+        said.extend(std::iter::repeat_n(b'x', 3 * BODY_BYTES));
+        assert_eq!(answered(&said).await.0.unwrap().body.len(), BODY_BYTES);
+    }
+
+    #[tokio::test]
+    async fn what_does_not_speak_http_or_hangs_up_is_an_error_and_no_answer() {
+        assert!(answered(b"SSH-2.0-OpenSSH_9.2\r\n").await.0.is_err());
+        assert!(answered(b"").await.0.is_err());
+    }
+
+    #[test]
+    fn an_answer_that_is_not_the_expected_one_is_shown_with_the_start_of_its_body() {
+        let answer = |status, body: &str| Answer { status, body: body.as_bytes().to_vec() };
+        assert_eq!(expect(&gate(), &answer(200, "all ok")), Ok(()));
+        let said = expect(&gate(), &answer(500, &"é".repeat(400))).unwrap_err();
+        assert!(said.starts_with("answered 500, expected 200: éé") && said.len() < 340, "{said}");
+        assert_eq!(expect(&gate(), &answer(200, "no")), Err(r#"answered 200, expected a body with "ok": no"#.into()));
+        assert_eq!(expect(&gate(), &answer(204, "")), Err("answered 204, expected 200".into()));
+    }
+}

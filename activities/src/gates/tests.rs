@@ -1,0 +1,138 @@
+//! The check against an API server that plays along. What goes over a port-forward is tested in `http`; the real thing
+//! on real pods.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    fake_api_server::{FakeApiServer, status_object},
+    rollout::fixtures::{case, deployment, environment, pod, replica_set, rolled_out, workload},
+};
+
+const POD: &str = "/api/v1/namespaces/pr-1/pods/web-5d8f-abcde";
+
+fn input() -> CheckGatesInput {
+    CheckGatesInput {
+        environment: environment(),
+        workloads: vec![workload("Deployment", "web", 2)],
+        stored_release: "berth-release-1".into(),
+        secret: "web-secrets-1".into(),
+        stability_seconds: 0,
+    }
+}
+
+fn put_pod(server: &FakeApiServer, status: &Value) {
+    let pod = pod("web-5d8f-abcde", "pod-uid", "web-5d8f", status);
+    server.put("/api/v1/namespaces/pr-1/pods", &pod);
+}
+
+fn put_endpoints(server: &FakeApiServer, ready: bool) {
+    let slice = json!({
+        "metadata": {"name": "web-x", "labels": {"kubernetes.io/service-name": "web"}}, "addressType": "IPv4",
+        "endpoints": [{"addresses": ["10.88.1.7"], "conditions": {"ready": ready},
+            "targetRef": {"kind": "Pod", "name": "web-5d8f-abcde"}}],
+    });
+    server.put("/apis/discovery.k8s.io/v1/namespaces/pr-1/endpointslices", &slice);
+}
+
+/// A release that serves, behind an Ingress.
+fn live() -> FakeApiServer {
+    let server = FakeApiServer::default();
+    server.put("/apis/apps/v1/namespaces/pr-1/deployments", &deployment(rolled_out()));
+    server.put("/apis/apps/v1/namespaces/pr-1/replicasets", &replica_set("web-5d8f", "2", &json!(null)));
+    put_pod(&server, &case("ready")["pod"]);
+    let ingress = json!({"metadata": {"name": "web"}, "spec": {"defaultBackend": {"service": {"name": "web"}}}});
+    server.put("/apis/networking.k8s.io/v1/namespaces/pr-1/ingresses", &ingress);
+    server
+        .put("/api/v1/namespaces/pr-1/services", &json!({"metadata": {"name": "web"}, "spec": {"type": "ClusterIP"}}));
+    let secret = json!({"metadata": {"name": "web-secrets-1"}, "data": {"PASSWORD": "Y29ycmVjdC1ob3JzZQ=="}});
+    server.put("/api/v1/namespaces/pr-1/secrets", &secret);
+    put_endpoints(&server, true);
+    server
+}
+
+async fn checked(server: &FakeApiServer, gates: &[Gate], stability: u64) -> Result<GatesChecked, Failure> {
+    let input = CheckGatesInput { stability_seconds: stability, ..input() };
+    check(&server.client(), &Progress::new(), input, gates).await
+}
+
+fn gate() -> Gate {
+    let gate = json!({"name": "web", "http": {"workload": "web", "port": 8080, "path": "/"}, "deadline": "10s"});
+    serde_json::from_value(gate).unwrap()
+}
+
+fn verdict(checked: GatesChecked) -> Verdict {
+    match checked.outcome {
+        Outcome::Failed { verdict } => verdict,
+        Outcome::Complete => panic!("should have failed"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_gates_of_the_app_the_endpoints_are_checked_and_pass_at_once() {
+    let checked = checked(&live(), &[], 0).await.unwrap();
+    assert_eq!(checked.outcome, Outcome::Complete);
+    assert_eq!(checked.gates, [GatePassed { name: "endpoints".into(), ms: 0 }]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn endpoints_that_come_late_are_waited_for_and_those_that_never_come_are_a_verdict() {
+    let server = live();
+    put_endpoints(&server, false);
+    let late = async {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        put_endpoints(&server, true);
+    };
+    let (passed, ()) = tokio::join!(checked(&server, &[], 0), late);
+    assert_eq!(passed.unwrap().gates, [GatePassed { name: "endpoints".into(), ms: 3000 }]);
+
+    put_endpoints(&server, false);
+    let verdict = verdict(checked(&server, &[], 0).await.unwrap());
+    assert_eq!(verdict.failure, FailureType::GateFailed);
+    assert!(verdict.message.starts_with("gate endpoints: Service web, named by Ingress web"), "{}", verdict.message);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gate_whose_pod_cannot_be_reached_fails_at_its_deadline_with_the_pods_log() {
+    let server = live();
+    server.answer(&format!("{POD}/portforward"), 500, "no correct-horse for you");
+    server.answer(&format!("{POD}/log"), 200, "using correct-horse\n");
+    let begun = Instant::now();
+    let checked = checked(&server, &[gate()], 0).await.unwrap();
+    assert!(begun.elapsed() <= Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert_eq!(checked.gates.iter().map(|gate| gate.name.as_str()).collect::<Vec<_>>(), ["endpoints"]);
+    let verdict = verdict(checked);
+    assert!(verdict.message.starts_with("gate web: GET / on port 8080 of web: the port-forward to pod"), "{verdict:?}");
+    assert_eq!((verdict.workload.as_deref(), verdict.container.as_deref()), (Some("Deployment/web"), Some("web")));
+    assert_eq!(verdict.log_tail, ["using ***"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gate_that_berth_may_not_check_is_an_error_and_not_the_releases_fault() {
+    let server = live();
+    server.answer(&format!("{POD}/portforward"), 403, status_object(403, "pods/portforward is forbidden"));
+    let failure = checked(&server, &[gate()], 0).await.unwrap_err();
+    assert!(matches!(failure, Failure::Transient { failure: FailureType::KubernetesDenied, .. }), "{failure:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_that_stays_up_passes_the_window_and_one_that_restarts_does_not() {
+    let passed = checked(&live(), &[], 10).await.unwrap();
+    assert_eq!(passed.outcome, Outcome::Complete);
+    assert_eq!(passed.gates[1], GatePassed { name: "stability".into(), ms: 10_000 });
+
+    let server = live();
+    server.answer(&format!("{POD}/log"), 200, "out of correct-horse\n");
+    let restart = async {
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        let mut status = case("ready")["pod"].clone();
+        status["containerStatuses"][0]["restartCount"] = json!(1);
+        status["containerStatuses"][0]["lastState"] = json!({"terminated": {"exitCode": 2}});
+        put_pod(&server, &status);
+    };
+    let (failed, ()) = tokio::join!(checked(&server, &[], 10), restart);
+    let verdict = verdict(failed.unwrap());
+    assert_eq!((verdict.failure, verdict.exit_code), (FailureType::GateFailed, Some(2)));
+    assert!(verdict.message.starts_with("gate stability: container web of pod"), "{}", verdict.message);
+    assert_eq!(verdict.log_tail, ["out of ***"]);
+}
