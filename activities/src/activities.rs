@@ -130,7 +130,7 @@ impl Activities {
         heartbeating(&ctx, async |progress| rollout::await_rollout(&self.client, progress, wait).await).await
     }
 
-    /// See [`gates::check_gates`].
+    /// See [`gates::check`].
     #[activity(definition = definitions::CheckGates)]
     pub async fn check_gates(
         self: Arc<Self>,

@@ -55,10 +55,10 @@ pub async fn apply_manifests(
         objects: rendered.objects().map(|object| object.document.clone()).collect(),
         gates: app.gates(kind_of(environment)).iter().map(|gate| gate.rendered(&variables)).collect(),
     };
-    let stored = release.to_secret(environment, &stamp)?;
+    let stored = release.to_secret(environment, &settings.installation)?;
 
     progress.say(format!("storing the release in {}", environment.namespace));
-    futures::try_join!(create_once(client, &stored), apply_parent(client, environment, &stamp, &rendered))?;
+    futures::try_join!(create_once(client, &stored), apply_parent(client, settings, environment, &rendered))?;
     let mut results = Vec::new();
     for stage in &rendered.stages {
         progress.say(format!("applying {}", names(stage)));
@@ -146,8 +146,8 @@ fn refused(findings: &[Finding]) -> Failure {
 /// The parent of the `ApplySet`. It names the kinds that the set had until now too: prune still has to look there.
 async fn apply_parent(
     client: &Client,
+    settings: &Settings,
     environment: &Environment,
-    stamp: &Stamp,
     rendered: &Rendered,
 ) -> Result<(), Failure> {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), &environment.namespace);
@@ -155,30 +155,26 @@ async fn apply_parent(
     let found = secrets.get_opt(labels::APPLYSET_PARENT).await.map_err(|e| Failure::kubernetes(what(), e))?;
     let mut kinds = found.map(|parent| kinds_of_parent(&parent)).unwrap_or_default();
     kinds.extend(rendered.objects().filter_map(group_kind));
-    write_parent(client, environment, stamp, &kinds).await
+    write_parent(client, settings, environment, &kinds).await
 }
 
 /// Writes the parent with the kinds of its members.
 pub(crate) async fn write_parent(
     client: &Client,
+    settings: &Settings,
     environment: &Environment,
-    stamp: &Stamp,
     kinds: &BTreeSet<String>,
 ) -> Result<(), Failure> {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), &environment.namespace);
     let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
+    let mut own = labels::own(environment, &settings.installation);
+    own.insert(labels::APPLYSET_ID.to_owned(), labels::applyset_id(&environment.namespace));
     let parent = json!({
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {
             "name": labels::APPLYSET_PARENT,
-            "labels": {
-                labels::APPLYSET_ID: labels::applyset_id(&environment.namespace),
-                labels::MANAGED_BY: "berth",
-                labels::APP: stamp.app,
-                labels::WORKFLOW: stamp.workflow,
-                labels::INSTALLATION: stamp.installation,
-            },
+            "labels": own,
             "annotations": { labels::APPLYSET_TOOLING: "berth/v1", labels::APPLYSET_KINDS: kinds.join(",") },
         },
     });
@@ -196,10 +192,9 @@ pub(crate) fn kinds_of_parent(parent: &Secret) -> BTreeSet<String> {
     kinds.split(',').filter(|kind| !kind.is_empty()).map(str::to_owned).collect()
 }
 
-/// `Deployment.apps`, or `Service` for the core group.
+/// The kind of an object as an `ApplySet` names it.
 pub(crate) fn group_kind(object: &Object) -> Option<String> {
-    let kind = object.known_kind()?;
-    Some(if kind.group.is_empty() { kind.kind.to_owned() } else { format!("{}.{}", kind.kind, kind.group) })
+    Some(object.known_kind()?.group_kind())
 }
 
 /// What applying one object did.

@@ -1,6 +1,9 @@
 //! How berth marks what is its own, and finds it again.
 
-use k8s_openapi::api::core::v1::{Namespace, Secret};
+use std::collections::BTreeMap;
+
+use berth_workflows::environment::Environment;
+use k8s_openapi::api::core::v1::Namespace;
 use kube::ResourceExt;
 use sha2::{Digest, Sha256};
 
@@ -35,6 +38,21 @@ pub const APPLYSET_KINDS: &str = "applyset.kubernetes.io/contains-group-kinds";
 /// The Secret that is the parent of an environment's `ApplySet`.
 pub const APPLYSET_PARENT: &str = "berth-applyset";
 
+/// The labels of everything in an environment: whose it is.
+pub fn own(environment: &Environment, installation: &str) -> BTreeMap<String, String> {
+    let Environment { app, workflow_id, .. } = environment;
+    [(MANAGED_BY, "berth"), (APP, app), (WORKFLOW, workflow_id), (INSTALLATION, installation)]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into()
+}
+
+/// The same, on a content-named Secret: [`RELEASE`] or [`SECRETS`].
+pub fn own_content(environment: &Environment, installation: &str, content: &str) -> BTreeMap<String, String> {
+    let mut labels = own(environment, installation);
+    labels.insert(CONTENT.to_owned(), content.to_owned());
+    labels
+}
+
 /// The id of an environment's `ApplySet`, by kubectl's rule: from the parent's name, namespace, kind and group.
 pub fn applyset_id(namespace: &str) -> String {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -51,11 +69,6 @@ pub fn is_owned_by(namespace: &Namespace, workflow_id: &str) -> bool {
 /// The first `n` hexadecimal digits of a SHA-256: enough for a name, short enough to read.
 pub fn short_hash(content: &[u8]) -> String {
     Sha256::digest(content).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Whether a Secret holds that content.
-pub fn holds(secret: &Secret, content: &str) -> bool {
-    secret.labels().get(CONTENT).is_some_and(|held| held == content)
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::{
     failure::Failure,
     heartbeat::Progress,
     labels,
-    manifests::{Identity, KINDS, Kind, Object, Stamp},
+    manifests::{Identity, KINDS, Kind, Object},
     stored_release::StoredRelease,
 };
 
@@ -42,14 +42,7 @@ pub async fn prune(
     removed.extend(prune_contents(client, prune).await?);
     let kinds =
         release.objects.iter().filter_map(|document| group_kind(&Object::new("", 0, document.clone()))).collect();
-    let stamp = Stamp {
-        app: environment.app.clone(),
-        workflow: environment.workflow_id.clone(),
-        installation: settings.installation.clone(),
-        commit: release.commit.clone(),
-        applyset: None,
-    };
-    write_parent(client, environment, &stamp, &kinds).await?;
+    write_parent(client, settings, environment, &kinds).await?;
     Ok(Pruned { removed, cluster_objects: cluster_objects(&release) })
 }
 
@@ -76,13 +69,9 @@ async fn prune_members(
     let parent = secrets.get_opt(labels::APPLYSET_PARENT).await.map_err(|e| Failure::kubernetes(what, e))?;
     let group_kinds = parent.map(|parent| kinds_of_parent(&parent)).unwrap_or_default();
     let members: BTreeSet<Identity> = release.identities();
-    let kinds = KINDS.iter().filter(|kind| group_kinds.contains(&name_of(kind)));
+    let kinds = KINDS.iter().filter(|kind| group_kinds.contains(&kind.group_kind()));
     let removed = try_join_all(kinds.map(|kind| prune_kind(client, environment, kind, &members))).await?;
     Ok(removed.into_iter().flatten().collect())
-}
-
-fn name_of(kind: &Kind) -> String {
-    if kind.group.is_empty() { kind.kind.to_owned() } else { format!("{}.{}", kind.kind, kind.group) }
 }
 
 async fn prune_kind(

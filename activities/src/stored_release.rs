@@ -17,7 +17,7 @@ use crate::{
     app::Gate,
     failure::Failure,
     labels,
-    manifests::{Identity, Object, Stamp},
+    manifests::{Identity, Object},
 };
 
 /// The key of the gzipped JSON in the Secret.
@@ -49,7 +49,7 @@ impl StoredRelease {
     ///
     /// # Errors
     /// `ManifestInvalid` if it is larger than a Secret can be.
-    pub fn to_secret(&self, environment: &Environment, stamp: &Stamp) -> Result<Secret, Failure> {
+    pub fn to_secret(&self, environment: &Environment, installation: &str) -> Result<Secret, Failure> {
         let invalid = |why: String| Failure::permanent(FailureType::ManifestInvalid, why);
         let json = serde_json::to_vec(self).map_err(|e| invalid(format!("the release is not JSON: {e}")))?;
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
@@ -70,16 +70,7 @@ impl StoredRelease {
             ("berth.dev/commit".to_owned(), self.commit.clone()),
             (labels::SECRET_OF_RELEASE.to_owned(), self.secret.clone()),
         ]);
-        secret.labels_mut().extend(
-            [
-                (labels::MANAGED_BY, "berth"),
-                (labels::APP, &stamp.app),
-                (labels::WORKFLOW, &stamp.workflow),
-                (labels::INSTALLATION, &stamp.installation),
-                (labels::CONTENT, labels::RELEASE),
-            ]
-            .map(|(key, value)| (key.to_owned(), value.to_owned())),
-        );
+        secret.metadata.labels = Some(labels::own_content(environment, installation, labels::RELEASE));
         Ok(secret)
     }
 

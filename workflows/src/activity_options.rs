@@ -1,6 +1,6 @@
 //! Every time-out and retry policy, each with its reason.
 //!
-//! All activities heartbeat, so a worker that dies is noticed after [`HEARTBEAT_TIMEOUT`]; the other bounds are for
+//! All activities heartbeat, so a worker that dies is noticed after `HEARTBEAT_TIMEOUT`; the other bounds are for
 //! what is alive and does not get on.
 
 use std::time::Duration;
@@ -35,13 +35,14 @@ pub fn apply_manifests(token: &WorkflowCancellationToken, summary: impl Into<Str
     options(token, summary, Duration::from_secs(60), Duration::from_secs(300))
 }
 
-/// Ends by itself at its deadline, with a verdict; these bounds are a minute later, for a worker that hangs.
+/// Ends by itself at its deadline, with a verdict; time without a node is added to that. These bounds are a minute later,
+/// for a worker that hangs.
 pub fn await_rollout(
     token: &WorkflowCancellationToken,
     summary: impl Into<String>,
     timings: &Timings,
 ) -> ActivityOptions {
-    let deadline = Duration::from_secs(timings.rollout_seconds.max(timings.capacity_seconds) + 60);
+    let deadline = Duration::from_secs(timings.rollout_seconds + timings.capacity_seconds + 60);
     options(token, summary, deadline, deadline + Duration::from_secs(60))
 }
 

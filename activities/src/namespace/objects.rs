@@ -15,16 +15,6 @@ use crate::{
 /// The cloud's metadata services: link-local on every large cloud. A pod that reaches it can become its node.
 const METADATA_ADDRESSES: &str = "169.254.0.0/16";
 
-/// The labels of everything in an environment.
-fn own_labels(settings: &Settings, environment: &Environment) -> Value {
-    json!({
-        labels::MANAGED_BY: "berth",
-        labels::APP: environment.app,
-        labels::WORKFLOW: environment.workflow_id,
-        labels::INSTALLATION: settings.installation,
-    })
-}
-
 /// The namespace, with the labels that say whose it is and which Pod Security level holds in it.
 pub(super) fn namespace(settings: &Settings, app: &App, environment: &Environment) -> Namespace {
     let level = match app.pod_security() {
@@ -33,17 +23,11 @@ pub(super) fn namespace(settings: &Settings, app: &App, environment: &Environmen
     };
     let mut namespace = Namespace::default();
     namespace.metadata.name = Some(environment.namespace.clone());
-    let labels = namespace.labels_mut();
-    for (key, value) in [
-        (labels::MANAGED_BY, "berth"),
-        (labels::APP, &environment.app),
-        (labels::WORKFLOW, &environment.workflow_id),
-        (labels::INSTALLATION, &settings.installation),
-        ("pod-security.kubernetes.io/enforce", level),
-        ("pod-security.kubernetes.io/warn", level),
-    ] {
-        labels.insert(key.to_owned(), value.to_owned());
+    let mut labels = labels::own(environment, &settings.installation);
+    for mode in ["enforce", "warn"] {
+        labels.insert(format!("pod-security.kubernetes.io/{mode}"), level.to_owned());
     }
+    namespace.metadata.labels = Some(labels);
     namespace
 }
 
@@ -99,7 +83,7 @@ fn object(
     };
     object.metadata.name = Some(name.to_owned());
     object.metadata.namespace = Some(environment.namespace.clone());
-    object.metadata.labels = serde_json::from_value(own_labels(settings, environment)).ok();
+    object.metadata.labels = Some(labels::own(environment, &settings.installation));
     object
 }
 

@@ -1,0 +1,101 @@
+use super::*;
+
+fn push(digit: char, sequence: Option<u64>) -> Push {
+    Push {
+        commit: Commit::try_from(digit.to_string().repeat(40)).unwrap(),
+        image: Image::try_from(format!("acme/web@sha256:{}", digit.to_string().repeat(64))).unwrap(),
+        sequence,
+        author: None,
+        branch: None,
+        fork: false,
+        draft: false,
+    }
+}
+
+fn outcome(delivery: Delivery) -> DeployOutcome {
+    match delivery {
+        Delivery::Answered(answer) => answer.outcome,
+        Delivery::Waiting(ticket) => panic!("waits under ticket {ticket}"),
+    }
+}
+
+#[test]
+fn a_newer_push_takes_the_place_of_one_that_has_not_begun() {
+    let mut mailbox = Mailbox::default();
+    assert_eq!(mailbox.push(&push('a', None), Current::default()), Delivery::Waiting(1));
+    assert_eq!(mailbox.push(&push('b', None), Current::default()), Delivery::Waiting(2));
+    assert_eq!(mailbox.answer_to(1).unwrap().outcome, DeployOutcome::Superseded);
+    assert_eq!(mailbox.take_push().unwrap().release.commit, push('b', None).commit);
+    assert!(!mailbox.has_mail());
+}
+
+#[test]
+fn a_push_with_a_lower_sequence_is_skipped_and_changes_nothing() {
+    let mut mailbox = Mailbox::default();
+    mailbox.push(&push('b', Some(7)), Current::default());
+    assert_eq!(outcome(mailbox.push(&push('a', Some(6)), Current::default())), DeployOutcome::Skipped);
+    assert_eq!(mailbox.next().unwrap().commit, push('b', None).commit);
+}
+
+#[test]
+fn a_close_with_a_lower_sequence_than_a_push_is_refused() {
+    let mut mailbox = Mailbox::default();
+    mailbox.push(&push('b', Some(7)), Current::default());
+    assert!(mailbox.close(&Close { sequence: Some(6) }).is_err());
+    assert!(mailbox.close(&Close { sequence: Some(8) }).is_ok());
+}
+
+#[test]
+fn the_same_version_is_joined_in_flight_and_answered_at_once_when_live() {
+    let mut mailbox = Mailbox::default();
+    let release = push('a', None).release();
+    let rolling_out = Ticketed { ticket: 9, release: release.clone() };
+    let in_flight = Current { serving: None, rolling_out: Some(&rolling_out) };
+    assert_eq!(mailbox.push(&push('a', None), in_flight), Delivery::Waiting(9));
+    let live = Current { serving: Some(&release), rolling_out: None };
+    assert_eq!(outcome(mailbox.push(&push('a', None), live)), DeployOutcome::Live);
+    assert!(!mailbox.has_mail());
+}
+
+#[test]
+fn a_revert_to_the_live_version_during_a_rollout_supersedes_that_rollout() {
+    let mut mailbox = Mailbox::default();
+    let live = push('a', None).release();
+    let rolling_out = Ticketed { ticket: 9, release: push('b', None).release() };
+    let current = Current { serving: Some(&live), rolling_out: Some(&rolling_out) };
+    assert_eq!(mailbox.push(&push('a', None), current), Delivery::Waiting(1));
+}
+
+#[test]
+fn a_close_drops_what_came_before_it_and_keeps_what_comes_after() {
+    let mut mailbox = Mailbox::default();
+    mailbox.push(&push('a', None), Current::default());
+    mailbox.close(&Close::default()).unwrap();
+    assert_eq!(mailbox.answer_to(1).unwrap().outcome, DeployOutcome::Closed);
+    mailbox.push(&push('b', None), Current::default());
+    assert_eq!(mailbox.take_push(), None, "the close comes first");
+    assert!(mailbox.take_close());
+    assert_eq!(mailbox.take_push().unwrap().ticket, 2);
+}
+
+#[test]
+fn a_fork_waits_for_the_approval_of_exactly_its_newest_commit() {
+    let mut mailbox = Mailbox::default();
+    let fork = |digit| Push { fork: true, ..push(digit, None) };
+    let approve = |digit| Approve { commit: push(digit, None).commit, by: None };
+    assert_eq!(outcome(mailbox.push(&fork('a'), Current::default())), DeployOutcome::AwaitingApproval);
+    mailbox.push(&fork('b'), Current::default());
+    assert!(mailbox.approve(&approve('a'), Current::default()).is_err());
+    assert!(!mailbox.has_mail());
+    assert!(mailbox.approve(&approve('b'), Current::default()).is_ok());
+    assert_eq!(mailbox.next().unwrap().commit, push('b', None).commit);
+}
+
+#[test]
+fn answers_nobody_comes_for_do_not_pile_up() {
+    let mut mailbox = Mailbox::default();
+    for n in 0..1000 {
+        mailbox.push(&push(if n % 2 == 0 { 'a' } else { 'b' }, None), Current::default());
+    }
+    assert_eq!(mailbox.answers.len(), KEPT_ANSWERS);
+}

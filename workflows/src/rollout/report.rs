@@ -1,0 +1,97 @@
+//! What a rollout tells: how far it is, what it has made, and how it ended.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    activity_definitions::{GatePassed, Plan, SyncedSecrets},
+    environment::ClusterObject,
+    verdict::Verdict,
+};
+
+/// What a rollout has made by now: its environment keeps it, however the rollout ends.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Made {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace_uid: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<SyncedSecrets>,
+    /// The Secret that holds the rendered release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored_release: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cluster_objects: Vec<ClusterObject>,
+}
+
+/// The result of a rollout that succeeded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolledOut {
+    pub url: String,
+    pub made: Made,
+    pub plan: Plan,
+    #[serde(default)]
+    pub gates: Vec<GatePassed>,
+    #[serde(default)]
+    pub pruned: Vec<String>,
+    /// How long each step took, in milliseconds, in the order they were taken.
+    pub steps: Vec<StepTime>,
+}
+
+/// The details of the failure of a rollout that did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedRollout {
+    pub verdict: Verdict,
+    pub made: Made,
+    pub steps: Vec<StepTime>,
+}
+
+/// How the reason begins for which a rollout is cancelled when a newer push takes its place.
+pub const SUPERSEDED: &str = "superseded by";
+
+/// How long a step took.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepTime {
+    pub step: Step,
+    pub ms: u64,
+}
+
+/// Where a rollout is. The numbers are those of the comments in `run`, and of the README.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    LoadingApp,
+    Preparing,
+    Applying,
+    AwaitingRollout,
+    CheckingGates,
+    Pruning,
+}
+
+impl Step {
+    /// What a person who waits wants to know.
+    pub fn waits_for(self) -> &'static str {
+        match self {
+            Self::LoadingApp => "the app file to be read",
+            Self::Preparing => "the namespace, and the secrets from Doppler",
+            Self::Applying => "the API server to take the manifests",
+            Self::AwaitingRollout => "every workload to serve the release",
+            Self::CheckingGates => "the gates",
+            Self::Pruning => "what the release before left to be removed",
+        }
+    }
+}
+
+/// Signal `rollout_step` of the environment: how far its rollout is. For `status` only: nothing is decided by it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolloutStep {
+    pub number: u64,
+    pub step: Step,
+}
+
+/// Query `status` of a rollout.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RolloutStatus {
+    pub step: Step,
+    pub waiting_for: String,
+    pub made: Made,
+    pub steps: Vec<StepTime>,
+}
