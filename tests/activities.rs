@@ -132,7 +132,8 @@ async fn each_activity_run_a_second_time_answers_the_same_and_changes_nothing() 
     for _ in 0..2 {
         let checked = gates::check(&client, &progress, check.clone(), &stored.gates).await.unwrap();
         assert_eq!(checked.outcome, Outcome::Complete);
-        assert_eq!(checked.gates.len(), 1 + stored.gates.len());
+        let names: Vec<_> = checked.gates.iter().map(|gate| gate.name.as_str()).collect();
+        assert!(names.contains(&"endpoints") && stored.gates.iter().all(|gate| names.contains(&gate.name.as_str())));
     }
 
     let input =
