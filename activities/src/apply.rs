@@ -119,7 +119,8 @@ fn variable_input(app: &App, deploy: &Deploy, secrets: &SyncedSecrets) -> Variab
     }
 }
 
-fn kind_of(environment: &Environment) -> EnvironmentKind {
+/// Which of an app's settings hold in an environment.
+pub(crate) fn kind_of(environment: &Environment) -> EnvironmentKind {
     if environment.pr.is_some() { EnvironmentKind::Preview } else { EnvironmentKind::Production }
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use berth_workflows::{activity_definitions::SyncedSecrets, environment::Environment};
 
-use crate::{Settings, app::App, doppler::Doppler, failure::Failure, heartbeat::Progress, manifests::EnvironmentKind};
+use crate::{Settings, app::App, apply::kind_of, doppler::Doppler, failure::Failure, heartbeat::Progress};
 
 mod assemble;
 mod cache;
@@ -57,7 +57,7 @@ pub async fn sync_secrets(
     environment: &Environment,
     progress: &Progress,
 ) -> Result<SyncedSecrets, Failure> {
-    let kind = if environment.pr.is_some() { EnvironmentKind::Preview } else { EnvironmentKind::Production };
+    let kind = kind_of(environment);
     let downloaded = match app.doppler(kind) {
         Some(config) => {
             progress.say(format!("reading config {} of project {} from Doppler", config.config, config.project));

@@ -10,7 +10,7 @@ use crate::{
     activity_definitions::LeakReport,
     environment::{Environment, PullRequest},
     lenient::Lenient,
-    mailbox::{Approve, Close, Delivery, DeployAnswer, DeployOutcome, Push, Redeploy},
+    mailbox::{Approve, Close, Current, Delivery, DeployAnswer, DeployOutcome, Mailbox, Push, Redeploy},
     record::Record,
     rollout::RolloutStep,
     search_attributes,
@@ -111,12 +111,10 @@ impl PreviewEnvironment {
     /// Lets one commit of a fork be rolled out.
     #[signal(name = "approve")]
     pub fn approve(&mut self, ctx: &mut SyncWorkflowContext<Self>, approve: Lenient<Approve>) {
-        let approved = approve.0.map_err(|why| format!("approve: {why}")).and_then(|approve| {
-            let mut mailbox = std::mem::take(&mut self.record.mailbox);
-            let approved = mailbox.approve(&approve, self.record.current());
-            self.record.mailbox = mailbox;
-            approved
-        });
+        let approved = approve
+            .0
+            .map_err(|why| format!("approve: {why}"))
+            .and_then(|approve| self.with_mailbox(|mailbox, current| mailbox.approve(&approve, current)));
         if let Err(why) = approved {
             self.record.note(why);
         }
@@ -130,9 +128,7 @@ impl PreviewEnvironment {
             (Err(why), _) => self.record.note(format!("redeploy: {why}")),
             (Ok(_), None) => self.record.note("redeploy: nothing has been pushed yet"),
             (Ok(_), Some(release)) => {
-                let mut mailbox = std::mem::take(&mut self.record.mailbox);
-                mailbox.redeploy(release, self.record.current());
-                self.record.mailbox = mailbox;
+                self.with_mailbox(|mailbox, current| mailbox.redeploy(release, current));
             }
         }
         self.publish(ctx);
@@ -193,11 +189,16 @@ impl PreviewEnvironment {
         Ok(PullRequest { carried: None, ..input })
     }
 
-    fn deliver(&mut self, push: &Push) -> Delivery {
+    /// Puts something in, beside what is rolled out and being rolled out, which is no part of the mailbox.
+    fn with_mailbox<T>(&mut self, put: impl FnOnce(&mut Mailbox, Current<'_>) -> T) -> T {
         let mut mailbox = std::mem::take(&mut self.record.mailbox);
-        let delivery = mailbox.push(push, self.record.current());
+        let done = put(&mut mailbox, self.record.current());
         self.record.mailbox = mailbox;
-        match delivery {
+        done
+    }
+
+    fn deliver(&mut self, push: &Push) -> Delivery {
+        match self.with_mailbox(|mailbox, current| mailbox.push(push, current)) {
             Delivery::Answered(mut answer) if answer.outcome == DeployOutcome::Live => {
                 answer.url = self.record.environment.as_ref().map(Environment::url);
                 answer.rollout = self.record.serving.as_ref().map(|serving| serving.rollout.clone());
