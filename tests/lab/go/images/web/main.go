@@ -33,6 +33,9 @@ func main() {
 	if os.Getenv("CRASH") != "" {
 		log.Fatal("web: refusing to start: CRASH is set in this image")
 	}
+	if os.Getenv("EAT_MEMORY") != "" {
+		eatMemory()
+	}
 	readyAfter, _ := strconv.Atoi(os.Getenv("READY_AFTER_SECONDS"))
 	readyAt := time.Now().Add(time.Duration(readyAfter) * time.Second)
 	serving := release{
@@ -58,6 +61,19 @@ func main() {
 	http.HandleFunc("GET /api/version", func(w http.ResponseWriter, _ *http.Request) { answer(w, serving) })
 
 	listen(&http.Server{Addr: ":8080", ReadHeaderTimeout: 5 * time.Second})
+}
+
+// eatMemory touches every page it takes, until the kernel ends the process.
+func eatMemory() {
+	log.Print("web: taking memory until there is none: EAT_MEMORY is set")
+	var eaten [][]byte
+	for {
+		block := make([]byte, 1<<20)
+		for at := 0; at < len(block); at += 4096 {
+			block[at] = 1
+		}
+		eaten = append(eaten, block)
+	}
 }
 
 func answer(w http.ResponseWriter, body any) {
