@@ -43,6 +43,7 @@ pub(crate) fn run(bench: &cli::Bench) -> Result<()> {
             worker: Some(berth.clone()),
             detached: false,
             linger_seconds: 0,
+            restarts: false,
         })
     })?;
     let measured = measure(&session.state, &berth, bench.runs);

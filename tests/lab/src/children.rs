@@ -28,6 +28,8 @@ pub(crate) struct Children {
 struct Running {
     id: ProcessId,
     child: Child,
+    /// What to start when it ends; without, its end is the lab's.
+    again: Option<Command>,
 }
 
 impl Children {
@@ -46,9 +48,16 @@ impl Children {
     }
 
     pub(crate) fn start(&mut self, name: &str, mut command: Command) -> Result<()> {
-        let child = command.spawn().with_context(|| format!("starting {name}"))?;
-        self.running.push(Running { id: ProcessId::of(name, child.id()), child });
-        write_record(&self.record, &self.running.iter().map(|running| running.id.clone()).collect::<Vec<_>>())
+        let child = spawn(name, &mut command)?;
+        self.running.push(Running { id: ProcessId::of(name, child.id()), child, again: None });
+        self.write_record()
+    }
+
+    /// The same for one that is started again whenever it ends: [`Children::ended`] does that.
+    pub(crate) fn start_again_and_again(&mut self, name: &str, mut command: Command) -> Result<()> {
+        let child = spawn(name, &mut command)?;
+        self.running.push(Running { id: ProcessId::of(name, child.id()), child, again: Some(command) });
+        self.write_record()
     }
 
     /// Waits for a condition as long as the process runs.
@@ -62,16 +71,32 @@ impl Children {
         Ok(&mut running.with_context(|| format!("{name} was not started"))?.child)
     }
 
-    /// The first that has ended by itself: a lab without one of its parts is no lab.
+    /// The first that has ended by itself: a lab without one of its parts is no lab. What is to start again does.
     pub(crate) fn ended(&mut self) -> Result<Option<String>> {
+        let mut restarted = false;
         for running in &mut self.running {
             if let Some(status) = running.child.try_wait()? {
+                if let Some(command) = &mut running.again {
+                    running.child = spawn(&running.id.name, command)?;
+                    running.id = ProcessId::of(&running.id.name, running.child.id());
+                    restarted = true;
+                    continue;
+                }
                 let name = &running.id.name;
                 let log = self.logs.join(format!("{name}.log"));
                 return Ok(Some(format!("{name} ended ({status}):\n{}", process::tail(&log))));
             }
         }
+        if restarted {
+            self.write_record()?;
+        }
         Ok(None)
+    }
+
+    fn write_record(&self) -> Result<()> {
+        let running: Vec<_> = self.running.iter().map(|running| &running.id).collect();
+        let record = &self.record;
+        fs::write(record, serde_json::to_string(&running)?).with_context(|| format!("writing {}", record.display()))
     }
 
     /// Asks one process to end, and waits for it.
@@ -100,14 +125,14 @@ impl Drop for Children {
     }
 }
 
+fn spawn(name: &str, command: &mut Command) -> Result<Child> {
+    command.spawn().with_context(|| format!("starting {name}"))
+}
+
 fn kill(child: &mut Child) {
     // It may have ended already.
     let _ = child.kill();
     let _ = child.wait();
-}
-
-fn write_record(record: &Path, running: &[ProcessId]) -> Result<()> {
-    fs::write(record, serde_json::to_string(running)?).with_context(|| format!("writing {}", record.display()))
 }
 
 /// What a lab, perhaps one that was killed, had started.

@@ -29,6 +29,7 @@ pub(crate) fn up(up: &cli::Up) -> Result<()> {
             worker: if up.no_worker { None } else { Some(cargo::berth()?) },
             detached: up.detach,
             linger_seconds: 0,
+            restarts: false,
         })
     })?;
     write!(std::io::stdout(), "{}", describe(&session.state))?;

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::{certificates::Certificates, children::Children, parts::Tools, ports, process, subnet};
+use crate::{certificates::Certificates, children::Children, parts::Tools, ports, process, state::Plan, subnet};
 
 const AUDIT_POLICY: &str = include_str!("config/audit-policy.yaml");
 
@@ -45,9 +45,10 @@ impl ControlPlane {
     }
 
     /// Answers when the API server is ready. The others find their way by themselves.
-    pub(crate) fn start(&self, data: &Path, tools: &Tools, children: &mut Children) -> Result<()> {
+    pub(crate) fn start(&self, data: &Path, plan: &Plan, children: &mut Children) -> Result<()> {
+        let tools = &plan.tools;
         let etcd = start_etcd(data, tools, children)?;
-        self.start_api_server(data, tools, children, etcd)?;
+        self.start_api_server(data, plan, children, etcd)?;
         self.start_controllers(data, tools, children)?;
         let kubectl = &tools["kubectl"];
         children.until("kube-apiserver", READY_WITHIN, || {
@@ -58,7 +59,7 @@ impl ControlPlane {
         })
     }
 
-    fn start_api_server(&self, data: &Path, tools: &Tools, children: &mut Children, etcd: SocketAddr) -> Result<()> {
+    fn start_api_server(&self, data: &Path, plan: &Plan, children: &mut Children, etcd: SocketAddr) -> Result<()> {
         let policy = data.join("audit-policy.yaml");
         fs::write(&policy, AUDIT_POLICY)?;
         let file = |name: &str| self.certificates.path(name);
@@ -87,9 +88,12 @@ impl ControlPlane {
             format!("--audit-policy-file={}", policy.display()),
             format!("--audit-log-path={}", self.audit_log.display()),
         ];
-        let mut command = children.command("kube-apiserver", &tools["kube-apiserver"])?;
+        let mut command = children.command("kube-apiserver", &plan.tools["kube-apiserver"])?;
         command.args(flags);
-        children.start("kube-apiserver", command)
+        match plan.restarts {
+            true => children.start_again_and_again("kube-apiserver", command),
+            false => children.start("kube-apiserver", command),
+        }
     }
 
     /// With their default limits the controllers, not the worker under test, would be the ceiling of a burst.

@@ -45,6 +45,7 @@ impl Lab {
                 worker: None,
                 detached: false,
                 linger_seconds: LINGER_SECONDS,
+                restarts: false,
             })
         })?;
         Ok(Self { session: Arc::new(session) })
@@ -62,6 +63,11 @@ impl Lab {
     /// `host:port` of the Temporal frontend.
     pub fn temporal_address(&self) -> &str {
         &self.state().temporal_address
+    }
+
+    /// The same frontend, as pods reach it.
+    pub fn temporal_address_for_pods(&self) -> &str {
+        &self.state().temporal_address_for_pods
     }
 
     /// Where temporal-ui answers.

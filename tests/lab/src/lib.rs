@@ -25,6 +25,7 @@ mod ports;
 mod prepare;
 mod process;
 mod registry;
+mod relay;
 mod session;
 mod start;
 mod state;

@@ -25,6 +25,8 @@ pub(crate) struct Wish {
     pub(crate) worker: Option<PathBuf>,
     pub(crate) detached: bool,
     pub(crate) linger_seconds: u64,
+    /// See [`Plan::restarts`].
+    pub(crate) restarts: bool,
 }
 
 /// How many fake nodes stand in for a real one that cannot be had.
@@ -56,6 +58,7 @@ pub(crate) fn plan(wish: Wish) -> Result<Plan> {
         worker: wish.worker,
         detached: wish.detached,
         linger_seconds: wish.linger_seconds,
+        restarts: wish.restarts,
     })
 }
 
@@ -119,6 +122,7 @@ mod tests {
             worker: None,
             detached: false,
             linger_seconds: 0,
+            restarts: false,
         }
     }
 

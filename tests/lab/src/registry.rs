@@ -12,10 +12,9 @@ use anyhow::{Context as _, Result};
 
 use crate::{children::Children, parts::Tools, places, ports};
 
-/// Where it will listen. Loopback where no kubelet pulls from it.
-pub(crate) fn address(host: Option<Ipv4Addr>) -> Result<SocketAddr> {
-    let address = host.unwrap_or(Ipv4Addr::LOCALHOST);
-    Ok(SocketAddr::new(address.into(), ports::free(Ipv4Addr::LOCALHOST.into())?))
+/// Where it will listen.
+pub(crate) fn address(host: Ipv4Addr) -> Result<SocketAddr> {
+    Ok(SocketAddr::new(host.into(), ports::free(Ipv4Addr::LOCALHOST.into())?))
 }
 
 /// Answers the images that it holds: variant to `repository:tag@digest`.

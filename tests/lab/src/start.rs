@@ -1,6 +1,13 @@
 //! Starting the parts of a lab: what waits for what, and what the cluster holds before anybody uses it.
 
-use std::{fs, io::Write as _, path::Path, process::Command, time::Duration};
+use std::{
+    fs,
+    io::Write as _,
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    process::Command,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
@@ -11,7 +18,7 @@ use crate::{
     control_plane::ControlPlane,
     dns, doppler, fake_nodes, node,
     process::{self, ProcessId},
-    registry,
+    registry, relay,
     state::{Plan, State},
     subnet::Subnet,
     temporal,
@@ -23,9 +30,9 @@ pub(crate) const BERTH_NAMESPACE: &str = "berth-system";
 /// Answers when all of it is ready.
 pub(crate) fn everything(plan: &Plan, data: &Path, children: &mut Children) -> Result<State> {
     let subnet = plan.real_node.then(Subnet::free).transpose()?;
-    let registry_address = registry::address(subnet.map(Subnet::host))?;
-    let (temporal_address, temporal_ui) = start_temporal(plan, children)?;
-    let doppler_url = format!("http://{}", doppler::start()?);
+    // Pods reach what listens on the machine's end of the cable; without a node, loopback is enough.
+    let reachable = subnet.map_or(Ipv4Addr::LOCALHOST, Subnet::host);
+    let registry_address = registry::address(reachable)?;
 
     let cluster = match &plan.brought_kubeconfig {
         Some(_) => None,
@@ -37,10 +44,16 @@ pub(crate) fn everything(plan: &Plan, data: &Path, children: &mut Children) -> R
     if let (Some(subnet), Some(cluster)) = (subnet, &cluster) {
         node::start(data, subnet, registry_address, &cluster.certificates, &plan.tools, children)?;
     }
+    let (temporal_address, temporal_ui) = start_temporal(plan, data, children)?;
+    let temporal_for_pods = SocketAddr::new(reachable.into(), temporal_address.frontend.port());
+    if subnet.is_some() {
+        relay::start(temporal_for_pods, temporal_address.frontend)?;
+    }
+    let doppler_url = format!("http://{}", doppler::start(reachable)?);
     let images = registry::start(data, registry_address, &plan.tools, children)?;
     let kubeconfig = match (&cluster, &plan.brought_kubeconfig) {
         (Some(cluster), _) => {
-            cluster.start(data, &plan.tools, children)?;
+            cluster.start(data, plan, children)?;
             cluster.kubeconfig.clone()
         }
         (None, Some(brought)) => brought.clone(),
@@ -56,6 +69,7 @@ pub(crate) fn everything(plan: &Plan, data: &Path, children: &mut Children) -> R
         supervisor: ProcessId::of("supervisor", std::process::id()),
         audit_log: cluster.map_or_else(|| data.join("no-audit.log"), |cluster| cluster.audit_log),
         temporal_address: temporal_address.frontend.to_string(),
+        temporal_address_for_pods: temporal_for_pods.to_string(),
         registry: registry_address.to_string(),
         real_pods: plan.real_node,
         fake_nodes: plan.fake_nodes,
@@ -72,11 +86,16 @@ pub(crate) fn everything(plan: &Plan, data: &Path, children: &mut Children) -> R
     Ok(state)
 }
 
-fn start_temporal(plan: &Plan, children: &mut Children) -> Result<(temporal::Addresses, String)> {
+fn start_temporal(plan: &Plan, data: &Path, children: &mut Children) -> Result<(temporal::Addresses, String)> {
     let addresses = temporal::Addresses::free()?;
     let mut command = children.command("temporal", &plan.tools["temporal"])?;
     command.args(addresses.arguments());
-    children.start("temporal", command)?;
+    if plan.restarts {
+        command.arg("--db-filename").arg(data.join("temporal.db"));
+        children.start_again_and_again("temporal", command)?;
+    } else {
+        children.start("temporal", command)?;
+    }
     Ok((addresses, addresses.ui_url()))
 }
 

@@ -26,6 +26,8 @@ pub(crate) struct Plan {
     /// Runs until it is told to stop. Otherwise: as long as it has users, and this long after the last.
     pub(crate) detached: bool,
     pub(crate) linger_seconds: u64,
+    /// Temporal and the API server are started again when they end, as a cluster's own supervision would, and forget nothing.
+    pub(crate) restarts: bool,
 }
 
 /// Written by the supervisor when everything is ready.
@@ -35,6 +37,7 @@ pub(crate) struct State {
     pub(crate) supervisor: ProcessId,
     pub(crate) kubeconfig: PathBuf,
     pub(crate) temporal_address: String,
+    pub(crate) temporal_address_for_pods: String,
     pub(crate) temporal_ui: String,
     pub(crate) doppler_url: String,
     pub(crate) apps_dir: PathBuf,

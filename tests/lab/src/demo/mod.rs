@@ -30,6 +30,7 @@ pub(crate) fn run(demo: &cli::Demo) -> Result<()> {
             worker: Some(berth.clone()),
             detached: false,
             linger_seconds: 0,
+            restarts: false,
         })
     })?;
     let mut out = std::io::stdout();

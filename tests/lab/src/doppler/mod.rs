@@ -32,8 +32,8 @@ impl Doppler {
 }
 
 /// Serves on a thread of its own until the process ends.
-pub(crate) fn start() -> Result<SocketAddr> {
-    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("starting the Doppler stand-in")?;
+pub(crate) fn start(address: Ipv4Addr) -> Result<SocketAddr> {
+    let listener = std::net::TcpListener::bind((address, 0)).context("starting the Doppler stand-in")?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     io::{Read as _, Write as _},
-    net::TcpStream,
+    net::{Ipv4Addr, TcpStream},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -43,7 +43,7 @@ fn bearer() -> (&'static str, String) {
 
 #[test]
 fn an_unchanged_config_is_answered_304_and_a_changed_one_anew() {
-    let doppler = start().unwrap();
+    let doppler = start(Ipv4Addr::LOCALHOST).unwrap();
     let (name, value) = bearer();
     let first = ask(doppler, "GET", DOWNLOAD, &[(name, &value)], "");
     assert_eq!(first.status, 200);
@@ -64,7 +64,7 @@ fn an_unchanged_config_is_answered_304_and_a_changed_one_anew() {
 
 #[test]
 fn a_token_opens_its_own_config_and_no_other() {
-    let doppler = start().unwrap();
+    let doppler = start(Ipv4Addr::LOCALHOST).unwrap();
     let basic = format!("Basic {}", STANDARD.encode(format!("{PREVIEW_TOKEN}:")));
     let status = |path: &str| ask(doppler, "GET", path, &[("authorization", &basic)], "").status;
     assert_eq!(status(&format!("{DOWNLOAD}&project=web&config=preview")), 200);
@@ -74,7 +74,7 @@ fn a_token_opens_its_own_config_and_no_other() {
 
 #[test]
 fn an_unknown_token_is_refused_in_dopplers_words() {
-    let doppler = start().unwrap();
+    let doppler = start(Ipv4Addr::LOCALHOST).unwrap();
     let answer = ask(doppler, "GET", DOWNLOAD, &[("authorization", "Bearer dp.st.none")], "");
     assert_eq!(
         (answer.status, answer.body.as_str()),
@@ -84,7 +84,7 @@ fn an_unknown_token_is_refused_in_dopplers_words() {
 
 #[test]
 fn it_fails_as_told_and_then_works_again() {
-    let doppler = start().unwrap();
+    let doppler = start(Ipv4Addr::LOCALHOST).unwrap();
     let (name, value) = bearer();
     let failure = r#"{"status":429,"retry_after":"7","body":"<html>1015</html>","content_type":"text/html","times":1}"#;
     assert_eq!(ask(doppler, "PUT", "/lab/failure", &[], failure).status, 204);
@@ -96,7 +96,7 @@ fn it_fails_as_told_and_then_works_again() {
 
 #[test]
 fn a_revoked_token_is_refused() {
-    let doppler = start().unwrap();
+    let doppler = start(Ipv4Addr::LOCALHOST).unwrap();
     let (name, value) = bearer();
     ask(doppler, "DELETE", &format!("/lab/tokens/{PREVIEW_TOKEN}"), &[], "");
     assert_eq!(ask(doppler, "GET", DOWNLOAD, &[(name, &value)], "").status, 401);
