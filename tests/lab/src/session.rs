@@ -32,13 +32,14 @@ pub(crate) struct Session {
 pub(crate) fn join_or_start(lab: &str, make_plan: impl FnOnce() -> Result<Plan>) -> Result<Session> {
     let files = Files::of(lab)?;
     let _starting = lock::exclusive(&files.start_lock())?;
-    // A supervisor that is ending holds this lock until it has ended.
+    // A supervisor that ends for want of users holds this lock until it has ended.
     let user = lock::shared(&files.users_lock())?;
     if files.is_alive()? {
-        let state = files
-            .read_state()
-            .with_context(|| format!("the lab {lab} is neither ready nor gone: end it with `cargo lab down --all`"))?;
-        return Ok(Session { state, _user: user });
+        if let Some(state) = files.read_state() {
+            return Ok(Session { state, _user: user });
+        }
+        // Nobody else is starting one while we hold the lock for it: so this one is ending, for another reason.
+        drop(lock::exclusive(&files.alive_lock())?);
     }
     sweep(lab)?;
     let plan = make_plan()?;

@@ -51,10 +51,18 @@ fn hold(plan: &Plan, files: &Files) -> Result<()> {
     let kept_logs = keep_node_logs(&data);
     children.kill_all();
     clean::sweep(&plan.name, plan.real_node)?;
-    lived.and(kept_logs)
+    // Only now may somebody else join: whoever comes finds none, and starts one.
+    lived.map(drop).and(kept_logs)
 }
 
-fn live(plan: &Plan, files: &Files, data: &Path, children: &mut Children, stop: &AtomicBool) -> Result<()> {
+/// Answers the users' lock if it was for want of users that it ended.
+fn live(
+    plan: &Plan,
+    files: &Files,
+    data: &Path,
+    children: &mut Children,
+    stop: &AtomicBool,
+) -> Result<Option<lock::Lock>> {
     let mut state = start::everything(plan, data, children)?;
     state.supervisor = ProcessId::of("supervisor", std::process::id());
     state::write(&files.state(), &state)?;
@@ -63,12 +71,14 @@ fn live(plan: &Plan, files: &Files, data: &Path, children: &mut Children, stop: 
         if let Some(words) = children.ended()? {
             bail!("{words}");
         }
-        if !plan.detached && users.are_gone_for(Duration::from_secs(plan.linger_seconds))? {
-            break;
+        if !plan.detached
+            && let Some(last) = users.are_gone_for(Duration::from_secs(plan.linger_seconds))?
+        {
+            return Ok(Some(last));
         }
         thread::sleep(Duration::from_millis(200));
     }
-    Ok(())
+    Ok(None)
 }
 
 /// The processes that use this lab: each holds a shared lock, which the kernel takes back when it ends.
@@ -78,12 +88,13 @@ struct Users {
 }
 
 impl Users {
-    fn are_gone_for(&mut self, linger: Duration) -> Result<bool> {
-        let in_use = lock::try_exclusive(&self.lock)?.is_none();
-        if in_use {
+    /// The lock that keeps others from joining what is about to end.
+    fn are_gone_for(&mut self, linger: Duration) -> Result<Option<lock::Lock>> {
+        let unused = lock::try_exclusive(&self.lock)?;
+        if unused.is_none() {
             self.last_seen = Instant::now();
         }
-        Ok(!in_use && self.last_seen.elapsed() >= linger)
+        Ok(unused.filter(|_| self.last_seen.elapsed() >= linger))
     }
 }
 
