@@ -55,7 +55,11 @@ impl Berth {
     pub(crate) fn begin_push(&self, digit: char, image: &str, more: &[&str]) -> Begun {
         let commit = commit(digit);
         let arguments = [&["--commit", commit.as_str(), "--image", image], more].concat();
-        Begun(self.command("push", &arguments).spawn().unwrap())
+        self.begin("push", &arguments)
+    }
+
+    pub(crate) fn begin(&self, verb: &str, more: &[&str]) -> Begun {
+        Begun(self.command(verb, more).spawn().unwrap())
     }
 
     pub(crate) fn preview(&self, verb: &str, more: &[&str]) -> Answer {

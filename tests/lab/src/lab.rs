@@ -5,12 +5,14 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
+use rustix::process::Signal;
 
 use crate::{
+    children,
     prepare::{self, Wish},
     session::{self, Session},
-    state::State,
+    state::{Files, State},
 };
 
 /// The tests' lab. Test binaries that follow one another within this time meet the same one.
@@ -45,7 +47,7 @@ impl Lab {
                 worker: None,
                 detached: false,
                 linger_seconds: LINGER_SECONDS,
-                restarts: false,
+                restarts: true,
             })
         })?;
         Ok(Self { session: Arc::new(session) })
@@ -114,6 +116,17 @@ impl Lab {
     /// The API server's audit log: one JSON event a line for each request that wrote.
     pub fn audit_log(&self) -> &Path {
         &self.state().audit_log
+    }
+
+    /// Ends `temporal` or `kube-apiserver` as a crash would. It is started again at once, and knows what it knew.
+    ///
+    /// # Errors
+    /// The lab does not run it.
+    pub fn kill(&self, part: &str) -> Result<()> {
+        let running = children::read_record(&Files::of(&self.state().name)?.processes());
+        let process = running.iter().find(|process| process.name == part);
+        process.with_context(|| format!("the lab runs no {part}"))?.signal(Signal::KILL);
+        Ok(())
     }
 
     /// The lab's own `kubectl`, `temporal`, …

@@ -92,6 +92,8 @@ fn start_temporal(plan: &Plan, data: &Path, children: &mut Children) -> Result<(
     command.args(addresses.arguments());
     if plan.restarts {
         command.arg("--db-filename").arg(data.join("temporal.db"));
+        // What is written outlives the process; only a crash of the machine could lose it.
+        command.args(["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=off"]);
         children.start_again_and_again("temporal", command)?;
     } else {
         children.start("temporal", command)?;

@@ -1,0 +1,204 @@
+//! `kill -9` of the worker in every step, of Temporal and of the API server: nothing lost, nothing done twice.
+//!
+//! `BERTH_KILLS=10 cargo test --test kills -- --nocapture` kills ten times in each step, and prints what came of it.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
+#![expect(clippy::print_stdout, reason = "the table is what a person wants to see of this test")]
+
+use std::{
+    env,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use cluster_support::{Berth, Worker, until};
+use k8s_openapi::jiff::Timestamp;
+use kills_support::{Activity, Objects, activities, both_answer, changed, names, objects, went_on};
+
+#[expect(dead_code, reason = "shared with the tests of tests/cluster.rs")]
+mod cluster_support;
+mod kills_support;
+
+/// DESIGN: a killed worker's work is picked up within 5 s of its restart, and within 11 s if it died inside a workflow task, which
+/// is the server's own time-out.
+const GOES_ON_WITHIN: Duration = Duration::from_secs(11);
+
+/// How long a first push takes when nothing dies, and what it leaves.
+struct Undisturbed {
+    began: Timestamp,
+    activities: Vec<Activity>,
+    names: Vec<String>,
+    close: Duration,
+}
+
+/// How many kills are tried for one that hits.
+const TRIES: usize = 4;
+
+fn kills() -> usize {
+    env::var("BERTH_KILLS").ok().map_or(1, |kills| kills.parse().unwrap())
+}
+
+/// A number that nobody can foresee, in a range: when to kill.
+fn random(range: Duration) -> Duration {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    let share = RandomState::new().build_hasher().finish() as f64 / u64::MAX as f64;
+    range.mul_f64(share)
+}
+
+/// One at a time: the kills of one would be felt by the other.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn undisturbed(pr: u64) -> Undisturbed {
+    let berth = Berth::start(pr);
+    let began = Timestamp::now();
+    let answer = berth.push('1', &berth.lab.image("v1"), &[]);
+    assert_eq!(answer.json["outcome"], "live", "{answer:?}");
+    let activities = activities(&berth, &format!("preview-web-{pr}-rollout-1"));
+    let names = names(&objects(&berth, &format!("pr-{pr}")), pr);
+    let closing = Instant::now();
+    assert_eq!(berth.preview("close", &[]).code, 0);
+    Undisturbed { began, activities, names, close: closing.elapsed() }
+}
+
+/// What a kill did.
+struct Survived {
+    /// Activities that had to be tried again.
+    again: Vec<String>,
+    repaired: Duration,
+    changed: Vec<String>,
+}
+
+fn kill_during(step: &str, pr: u64, normal: &Undisturbed) -> Survived {
+    let usual = normal.activities.iter().find(|activity| activity.name == step).unwrap();
+    let wait = elapsed(normal.began, usual.scheduled) + random(elapsed(usual.scheduled, usual.ended));
+    let mut berth = Berth::start(pr);
+    let namespace = format!("pr-{pr}");
+    let push = berth.begin_push('1', &berth.lab.image("v1"), &[]);
+    std::thread::sleep(wait);
+    berth.worker.kill();
+    let before = objects(&berth, &namespace);
+    let restarted = Timestamp::now();
+    berth.worker = Worker::start(&berth.lab, &berth.task_queue);
+    let answer = push.wait();
+    assert_eq!(answer.json["outcome"], "live", "{answer:?}");
+    survived(&berth, pr, normal, &before, restarted)
+}
+
+fn survived(berth: &Berth, pr: u64, normal: &Undisturbed, before: &Objects, restarted: Timestamp) -> Survived {
+    let after = objects(berth, &format!("pr-{pr}"));
+    assert_eq!(names(&after, pr), normal.names, "the end state is that of a run in which nothing died");
+    let rollout = format!("preview-web-{pr}-rollout-1");
+    let all = activities(berth, &rollout);
+    assert_eq!(all.len(), normal.activities.len(), "no activity was scheduled twice: {all:?}");
+    let again = all.iter().filter(|activity| activity.attempts > 1).map(|activity| activity.name.clone()).collect();
+    let environment = went_on(berth, &format!("preview-web-{pr}"), restarted);
+    let first = went_on(berth, &rollout, restarted).into_iter().chain(environment).min();
+    let repaired = first.map(|first| elapsed(restarted, first)).unwrap_or_default();
+    assert!(repaired < GOES_ON_WITHIN, "{repaired:?} from the restart until work went on");
+    let changed = changed(before, &after);
+    assert_eq!(changed, Vec::<String>::new(), "the second try changes nothing");
+    Survived { again, repaired, changed }
+}
+
+fn elapsed(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::try_from(to.duration_since(from)).unwrap_or_default()
+}
+
+/// How many kills met the activity that they were meant for.
+fn hits(step: &str, survived: &[Survived]) -> usize {
+    survived.iter().filter(|one| one.again.iter().any(|name| name == step)).count()
+}
+
+fn line(step: &str, survived: &[Survived]) {
+    let mut seconds: Vec<_> = survived.iter().map(|one| one.repaired).collect();
+    seconds.sort();
+    let hits = hits(step, survived);
+    let others: Vec<_> = survived.iter().flat_map(|one| &one.again).filter(|name| *name != step).collect();
+    println!(
+        "kill during {step:<20} {:>2} times, {hits:>2} in that very activity (else: {others:?}); went on after {:.1} s (median), \
+         {:.1} s (longest); objects changed by the second try: {}",
+        survived.len(),
+        seconds[seconds.len() / 2].as_secs_f64(),
+        seconds[seconds.len() - 1].as_secs_f64(),
+        survived.iter().map(|one| one.changed.len()).sum::<usize>(),
+    );
+}
+
+#[test]
+fn a_worker_killed_in_any_step_of_a_rollout_loses_nothing_and_repeats_nothing() {
+    let _alone = alone();
+    let normal = undisturbed(7_000);
+    let mut pr = 7_001;
+    for step in ["ensure_namespace", "sync_secrets", "apply_manifests", "await_rollout", "check_gates"] {
+        let mut survived = Vec::new();
+        // Steps of some milliseconds are not always hit: then the one beside it was, which must hold as well.
+        while hits(step, &survived) < kills() && survived.len() < TRIES * kills() {
+            pr += 1;
+            survived.push(kill_during(step, pr, &normal));
+        }
+        line(step, &survived);
+    }
+}
+
+#[test]
+fn a_worker_killed_in_a_teardown_leaves_nothing_all_the_same() {
+    let _alone = alone();
+    let normal = undisturbed(7_100);
+    for pr in (7_101..).take(kills()) {
+        let mut berth = Berth::start(pr);
+        assert_eq!(berth.push('1', &berth.lab.image("v1"), &[]).json["outcome"], "live");
+        let begun = Instant::now();
+        let close = berth.begin("close", &[]);
+        std::thread::sleep(random(normal.close));
+        let killed_after = begun.elapsed();
+        berth.worker.kill();
+        berth.worker = Worker::start(&berth.lab, &berth.task_queue);
+        let answer = close.wait();
+        assert_eq!((answer.code, answer.json["gone"][0].as_str()), (0, Some(format!("Namespace/pr-{pr}").as_str())));
+        assert_eq!(berth.object("namespace", &format!("pr-{pr}")), None);
+        println!(
+            "kill during teardown after {:.1} s: gone after {:.1} s (undisturbed: {:.1} s)",
+            killed_after.as_secs_f64(),
+            begun.elapsed().as_secs_f64(),
+            normal.close.as_secs_f64()
+        );
+    }
+}
+
+#[test]
+fn a_rollout_outlives_a_crash_of_temporal_and_of_the_api_server() {
+    let _alone = alone();
+    let normal = undisturbed(7_200);
+    let first = normal.activities.iter().map(|activity| activity.scheduled).min().unwrap();
+    let last = normal.activities.iter().map(|activity| activity.ended).max().unwrap();
+    let mut pr = 7_200;
+    for part in ["temporal", "kube-apiserver"] {
+        for _ in 0..kills() {
+            pr += 1;
+            let berth = Berth::start(pr);
+            let push = berth.begin_push('1', &berth.lab.image("v1"), &[]);
+            std::thread::sleep(elapsed(normal.began, first) + random(elapsed(first, last)));
+            let killed = Instant::now();
+            berth.lab.kill(part).unwrap();
+            until("both answer", || both_answer(&berth));
+            let back = killed.elapsed();
+            let before = objects(&berth, &format!("pr-{pr}"));
+            let answer = push.wait();
+            assert_eq!(answer.json["outcome"], "live", "{answer:?}");
+            let after = objects(&berth, &format!("pr-{pr}"));
+            assert_eq!(names(&after, pr), normal.names);
+            let changed = changed(&before, &after);
+            assert_eq!(changed, Vec::<String>::new());
+            println!(
+                "{part} killed in a rollout: it answers after {:.1} s, live after {:.1} s (undisturbed: {:.1} s), objects changed: {}",
+                back.as_secs_f64(),
+                killed.elapsed().as_secs_f64(),
+                elapsed(normal.began, last).as_secs_f64(),
+                changed.len(),
+            );
+        }
+    }
+}

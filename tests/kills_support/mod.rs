@@ -1,0 +1,121 @@
+//! What the kills are held against: what a history says was in flight, and what every object looked like.
+
+use std::{collections::BTreeMap, process::Command};
+
+use k8s_openapi::jiff::Timestamp;
+use serde_json::Value;
+
+use crate::cluster_support::Berth;
+
+/// Kinds of which berth writes objects into an environment.
+const KINDS: &str = "configmap,secret,service,deployment,ingress,networkpolicy,resourcequota,limitrange,rolebinding";
+
+/// One activity, as its workflow's history tells it.
+#[derive(Debug, Clone)]
+pub(crate) struct Activity {
+    pub(crate) name: String,
+    pub(crate) scheduled: Timestamp,
+    pub(crate) ended: Timestamp,
+    /// 1 where the first attempt was enough.
+    pub(crate) attempts: u64,
+}
+
+/// Every activity of a workflow that has ended.
+pub(crate) fn activities(berth: &Berth, workflow_id: &str) -> Vec<Activity> {
+    let history = events(berth, workflow_id);
+    let scheduled = history.iter().filter(|event| event["eventType"] == "EVENT_TYPE_ACTIVITY_TASK_SCHEDULED");
+    scheduled.filter_map(|event| activity(&history, event)).collect()
+}
+
+fn events(berth: &Berth, workflow_id: &str) -> Vec<Value> {
+    let text = berth.temporal(&["workflow", "show", "--workflow-id", workflow_id, "-o", "json"]);
+    let mut history: Value = serde_json::from_str(&text).unwrap();
+    serde_json::from_value(history["events"].take()).unwrap()
+}
+
+fn activity(history: &[Value], scheduled: &Value) -> Option<Activity> {
+    let of_it = |kind: &str| {
+        history.iter().find(|event| {
+            let attributes = event.as_object().unwrap().values().find(|value| value["scheduledEventId"].is_string());
+            event["eventType"].as_str().unwrap().starts_with(kind)
+                && attributes.is_some_and(|attributes| attributes["scheduledEventId"] == scheduled["eventId"])
+        })
+    };
+    let started = of_it("EVENT_TYPE_ACTIVITY_TASK_STARTED")?;
+    Some(Activity {
+        name: scheduled["activityTaskScheduledEventAttributes"]["activityType"]["name"].as_str()?.to_owned(),
+        scheduled: time(scheduled),
+        ended: time(of_it("EVENT_TYPE_ACTIVITY_TASK_COMPLETED")?),
+        attempts: started["activityTaskStartedEventAttributes"]["attempt"].as_u64()?,
+    })
+}
+
+fn time(event: &Value) -> Timestamp {
+    event["eventTime"].as_str().unwrap().parse().unwrap()
+}
+
+/// Whether the API server and Temporal can be asked something.
+pub(crate) fn both_answer(berth: &Berth) -> bool {
+    let mut kubectl = Command::new(berth.lab.tool("kubectl"));
+    kubectl.arg("--kubeconfig").arg(berth.lab.kubeconfig()).args(["get", "--raw", "/readyz"]);
+    let mut temporal = Command::new(berth.lab.tool("temporal"));
+    temporal.args(["operator", "namespace", "describe", "-n", "default", "--address", berth.lab.temporal_address()]);
+    [kubectl, temporal].iter_mut().all(|command| command.output().unwrap().status.success())
+}
+
+/// The first time after a moment at which a workflow's history got on.
+pub(crate) fn went_on(berth: &Berth, workflow_id: &str, after: Timestamp) -> Option<Timestamp> {
+    let of_a_worker = ["EVENT_TYPE_ACTIVITY_TASK_STARTED", "EVENT_TYPE_WORKFLOW_TASK_STARTED"];
+    let events = events(berth, workflow_id);
+    let started = events.iter().filter(|event| of_a_worker.iter().any(|kind| event["eventType"] == *kind));
+    started.map(time).filter(|time| *time > after).min()
+}
+
+/// `Kind/name` of each object that berth has written in the environment, and what changes when somebody writes it again.
+pub(crate) type Objects = BTreeMap<String, String>;
+
+pub(crate) fn objects(berth: &Berth, namespace: &str) -> Objects {
+    let arguments = ["get", KINDS, "-n", namespace, "--show-managed-fields", "--ignore-not-found", "-o", "json"];
+    let text = berth.kubectl(&arguments);
+    let list: Value = if text.trim().is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() };
+    let items = list["items"].as_array().cloned().unwrap_or_default();
+    items.iter().filter(|object| of_berth(object).next().is_some()).map(seen).collect()
+}
+
+fn of_berth(object: &Value) -> impl Iterator<Item = &Value> {
+    let managers = object["metadata"]["managedFields"].as_array().into_iter().flatten();
+    managers.filter(|entry| entry["manager"] == "berth" && entry["subresource"].is_null())
+}
+
+/// The version, where nobody but berth writes the object; where controllers write its status, what only berth changes.
+fn seen(object: &Value) -> (String, String) {
+    let metadata = &object["metadata"];
+    let kind = object["kind"].as_str().unwrap();
+    let version = match kind {
+        "Deployment" | "ResourceQuota" | "Ingress" => {
+            let times: Vec<_> = of_berth(object).map(|entry| entry["time"].to_string()).collect();
+            format!("generation {} written {}", metadata["generation"], times.join(" "))
+        }
+        _ => metadata["resourceVersion"].to_string(),
+    };
+    (format!("{kind}/{}", metadata["name"].as_str().unwrap()), format!("{} {version}", metadata["uid"]))
+}
+
+/// What was there before, is there still, and is not as it was.
+pub(crate) fn changed(before: &Objects, after: &Objects) -> Vec<String> {
+    let differs = |(name, seen): &(&String, &String)| after.get(*name).is_some_and(|now| now != *seen);
+    before.iter().filter(differs).map(|(name, seen)| format!("{name}: {seen} -> {}", after[name])).collect()
+}
+
+/// Names without what differs from one environment to the next: the number, and hashes of content.
+pub(crate) fn names(objects: &Objects, pr: u64) -> Vec<String> {
+    let plain = |name: &String| {
+        let name = name.replace(&pr.to_string(), "N");
+        let hashed =
+            name.rsplit_once('-').filter(|(_, hash)| hash.len() > 7 && hash.chars().all(|c| c.is_ascii_hexdigit()));
+        hashed.map_or_else(|| name.clone(), |(stem, _)| format!("{stem}-HASH"))
+    };
+    let mut names: Vec<_> = objects.keys().map(plain).collect();
+    names.sort();
+    names
+}
