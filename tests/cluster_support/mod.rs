@@ -141,7 +141,7 @@ impl Worker {
             .args(["worker", "--scheme", "http", "--task-queue", task_queue, "--apps"])
             .arg(lab.apps_dir())
             .args(["--doppler-api-host", lab.doppler_url(), "--log", "debug"])
-            .env("KUBECONFIG", lab.kubeconfig())
+            .env("KUBECONFIG", lab.worker_kubeconfig())
             .env("TEMPORAL_ADDRESS", lab.temporal_address())
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(&log).unwrap())

@@ -26,8 +26,10 @@ pub(crate) struct Certificates {
 }
 
 /// Who a client is to the API server: its user name and its group.
-const CLIENTS: [(&str, &str, Option<&str>); 6] = [
+const CLIENTS: [(&str, &str, Option<&str>); 7] = [
     ("admin", "lab-admin", Some("system:masters")),
+    // A name of its own for what berth does, so that the audit log tells it from what people do.
+    ("worker", "lab-worker", Some("system:masters")),
     ("apiserver-to-kubelet", "kube-apiserver", Some("system:masters")),
     ("controller-manager", "system:kube-controller-manager", None),
     ("scheduler", "system:kube-scheduler", None),

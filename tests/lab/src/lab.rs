@@ -53,6 +53,24 @@ impl Lab {
         Ok(Self { session: Arc::new(session) })
     }
 
+    /// A lab of fake nodes, for `user` alone: nothing runs in it, and nothing else slows it down.
+    pub fn with_fake_nodes(user: &'static str, nodes: u32) -> Result<Self> {
+        let session = session::join_or_start(user, || {
+            prepare::plan(Wish {
+                name: user,
+                yes: false,
+                fake_nodes: Some(nodes),
+                service_network: false,
+                use_cluster: false,
+                worker: None,
+                detached: false,
+                linger_seconds: 0,
+                restarts: false,
+            })
+        })?;
+        Ok(Self { session: Arc::new(session) })
+    }
+
     fn state(&self) -> &State {
         &self.session.state
     }
@@ -60,6 +78,11 @@ impl Lab {
     /// Opens the cluster to its administrator.
     pub fn kubeconfig(&self) -> &Path {
         &self.state().kubeconfig
+    }
+
+    /// For a worker: the administrator's rights, under the name `lab-worker` that the audit log then has.
+    pub fn worker_kubeconfig(&self) -> &Path {
+        &self.state().worker_kubeconfig
     }
 
     /// `host:port` of the Temporal frontend.
@@ -113,7 +136,7 @@ impl Lab {
         self.state().real_pods
     }
 
-    /// The API server's audit log: one JSON event a line for each request that wrote.
+    /// The API server's audit log: one JSON event a line for each request that wrote, and for each of `lab-worker`.
     pub fn audit_log(&self) -> &Path {
         &self.state().audit_log
     }

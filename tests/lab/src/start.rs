@@ -67,6 +67,10 @@ pub(crate) fn everything(plan: &Plan, data: &Path, children: &mut Children) -> R
     let mut state = State {
         name: plan.name.clone(),
         supervisor: ProcessId::of("supervisor", std::process::id()),
+        worker_kubeconfig: match &cluster {
+            Some(cluster) => cluster.certificates.kubeconfig("worker"),
+            None => kubeconfig.clone(),
+        },
         audit_log: cluster.map_or_else(|| data.join("no-audit.log"), |cluster| cluster.audit_log),
         temporal_address: temporal_address.frontend.to_string(),
         temporal_address_for_pods: temporal_for_pods.to_string(),
@@ -169,7 +173,7 @@ fn start_worker(plan: &Plan, state: &mut State, children: &mut Children) -> Resu
     let Some(berth) = &plan.worker else { return Ok(()) };
     let mut command = children.command("worker", berth)?;
     command.args(["worker", "--scheme", "http", "--berth-namespace", BERTH_NAMESPACE, "--apps"]).arg(&state.apps_dir);
-    command.env("KUBECONFIG", &state.kubeconfig);
+    command.env("KUBECONFIG", &state.worker_kubeconfig);
     command.env("TEMPORAL_ADDRESS", &state.temporal_address);
     command.env("DOPPLER_API_HOST", &state.doppler_url);
     children.start("worker", command)?;

@@ -36,6 +36,8 @@ pub(crate) struct State {
     pub(crate) name: String,
     pub(crate) supervisor: ProcessId,
     pub(crate) kubeconfig: PathBuf,
+    /// The same rights under the worker's own name.
+    pub(crate) worker_kubeconfig: PathBuf,
     pub(crate) temporal_address: String,
     pub(crate) temporal_address_for_pods: String,
     pub(crate) temporal_ui: String,

@@ -1,0 +1,152 @@
+//! Many pull requests at once, beside a bare client that applies the same objects on the same cluster in the same run.
+//!
+//! `cargo bench --bench burst` starts a lab of fake nodes, so that only the control plane, Temporal and berth are timed:
+//! all on this one machine. Then it looks at what berth costs while nothing happens, and closes everything.
+
+#![expect(clippy::print_stdout, reason = "a benchmark is there to print")]
+
+mod bare;
+mod worker;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use berth_lab::Lab;
+use berth_workflows::{
+    environment::PullRequest,
+    mailbox::{Close, Push},
+    preview_environment::PreviewEnvironment,
+};
+use clap::Parser;
+use futures::{StreamExt, TryStreamExt, stream};
+use serde_json::json;
+use temporalio_client::{
+    Client, ClientOptions, Connection, ConnectionOptions, Url, WorkflowCountOptions, WorkflowGetResultOptions,
+    WorkflowHandle, WorkflowStartOptions,
+};
+use worker::Worker;
+
+/// Open many pull requests at once, beside a bare client.
+#[derive(Debug, Parser)]
+struct Burst {
+    /// How many pull requests are opened at once
+    #[arg(long, default_value_t = 200)]
+    environments: u64,
+    /// How many fake nodes there are
+    #[arg(long, default_value_t = 10)]
+    nodes: u32,
+    /// How long to look at the worker while nothing happens
+    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+    idle: u64,
+    /// Given by cargo
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+const TASK_QUEUE: &str = "burst";
+/// Beyond anything that a working system needs.
+const PATIENCE: Duration = Duration::from_secs(900);
+/// As many requests in flight as a careful client of one API server would have.
+const AT_ONCE: usize = 50;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let burst = Burst::parse();
+    rustls::crypto::ring::default_provider().install_default().ok().context("choosing the TLS provider")?;
+    let lab = tokio::task::spawn_blocking(move || Lab::with_fake_nodes("burst", burst.nodes)).await??;
+    let kubernetes = bare::connect(lab.kubeconfig()).await?;
+    let temporal = connect(&lab).await?;
+    let worker = Worker::start(&lab, TASK_QUEUE)?;
+    let environments = Environments { temporal, image: lab.image("v1") };
+
+    println!("worker: ready {} ms after its start", worker.ready_after()?.as_millis());
+    // One first: the objects that the bare client applies are copied from it, and caches are warm for both.
+    environments.open(1..2).await?;
+    let objects = bare::objects_of(&kubernetes, "pr-1").await?;
+    let count = burst.environments;
+
+    let floor = bare::open(&kubernetes, &objects, count, AT_ONCE).await?;
+    bare::close(&kubernetes, count).await?;
+    let opened = environments.open(1_000..1_000 + count).await?;
+    let per_minute = |took: Duration| count as f64 / took.as_secs_f64() * 60.0;
+    println!(
+        "{count} environments of {} objects at once: berth {:.1} s ({:.0} a minute), bare client {:.1} s ({:.0} a minute), \
+         ratio {:.2}",
+        objects.len(),
+        opened.as_secs_f64(),
+        per_minute(opened),
+        floor.as_secs_f64(),
+        per_minute(floor),
+        floor.as_secs_f64() / opened.as_secs_f64(),
+    );
+
+    let idle = worker.watch_idle(&lab, Duration::from_secs(burst.idle)).await?;
+    println!("with {} live and nothing happening: {idle}", count + 1);
+
+    let closed = environments.close(1_000..1_000 + count).await?;
+    println!(
+        "all {count} closed and verified gone after {:.1} s ({:.0} a minute)",
+        closed.as_secs_f64(),
+        per_minute(closed)
+    );
+    Ok(())
+}
+
+async fn connect(lab: &Lab) -> anyhow::Result<Client> {
+    let target = format!("http://{}", lab.temporal_address()).parse::<Url>().context("Temporal's address")?;
+    let connection = Connection::connect(ConnectionOptions::new(target).identity("burst").build()).await?;
+    Ok(Client::new(connection, ClientOptions::new("default").build())?)
+}
+
+/// berth as its users see it: through Temporal.
+struct Environments {
+    temporal: Client,
+    image: String,
+}
+
+impl Environments {
+    /// Signals all pushes at once, and answers how long it took until every one was live.
+    async fn open(&self, numbers: std::ops::Range<u64>) -> anyhow::Result<Duration> {
+        let begun = Instant::now();
+        let (from, to) = (numbers.start, numbers.end);
+        stream::iter(numbers.map(|pr| self.push(pr))).buffer_unordered(AT_ONCE).try_collect::<Vec<_>>().await?;
+        let live = format!("BerthPhase = 'Live' AND BerthPullRequest >= {from} AND BerthPullRequest < {to}");
+        loop {
+            let count = self.temporal.count_workflows(&live, WorkflowCountOptions::default()).await?.count() as u64;
+            if count == to - from {
+                return Ok(begun.elapsed());
+            }
+            ensure!(begun.elapsed() < PATIENCE, "{count} of {} are live", to - from);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn push(&self, pr: u64) -> anyhow::Result<()> {
+        let input = PullRequest::new("web", pr);
+        let push: Push = serde_json::from_value(json!({"commit": format!("{pr:040}"), "image": self.image}))?;
+        let options = WorkflowStartOptions::new(TASK_QUEUE, input.workflow_id()).build();
+        let (run, signal) = (PreviewEnvironment::run, PreviewEnvironment::push);
+        self.temporal.signal_with_start_workflow(run, input.into(), signal, push.into(), options).await?;
+        Ok(())
+    }
+
+    async fn close(&self, numbers: std::ops::Range<u64>) -> anyhow::Result<Duration> {
+        let begun = Instant::now();
+        let all = numbers.map(|pr| self.close_one(pr));
+        // All at once: each only waits.
+        futures::future::try_join_all(all).await?;
+        Ok(begun.elapsed())
+    }
+
+    async fn close_one(&self, pr: u64) -> anyhow::Result<()> {
+        let input = PullRequest::new("web", pr);
+        let options = WorkflowStartOptions::new(TASK_QUEUE, input.workflow_id()).build();
+        let (run, signal) = (PreviewEnvironment::run, PreviewEnvironment::close);
+        let id = input.workflow_id();
+        self.temporal.signal_with_start_workflow(run, input.into(), signal, Close::default().into(), options).await?;
+        let handle: WorkflowHandle<_, PreviewEnvironment> = self.temporal.get_workflow_handle(id);
+        let report = handle.get_result(WorkflowGetResultOptions::default()).await?;
+        ensure!(report.remaining.is_empty(), "pull request {pr} left {:?}", report.remaining);
+        Ok(())
+    }
+}

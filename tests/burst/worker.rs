@@ -1,0 +1,111 @@
+//! The worker under load: its process, and what it costs.
+
+use std::{
+    fmt,
+    fs::{self, File},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, ensure};
+use berth_lab::Lab;
+
+/// One line of the log says that it takes work.
+const READY: &str = "Taking work";
+
+pub(crate) struct Worker {
+    process: Child,
+    log: PathBuf,
+    started: Instant,
+}
+
+/// What a worker costs while nothing happens.
+pub(crate) struct Idle {
+    resident_kib: u64,
+    requests: usize,
+    cpu: Duration,
+    watched: Duration,
+}
+
+impl Worker {
+    pub(crate) fn start(lab: &Lab, task_queue: &str) -> anyhow::Result<Self> {
+        let log = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("burst-worker.log");
+        let started = Instant::now();
+        let process = Command::new(env!("CARGO_BIN_EXE_berth"))
+            .args(["worker", "--scheme", "http", "--task-queue", task_queue, "--apps"])
+            .arg(lab.apps_dir())
+            .args(["--doppler-api-host", lab.doppler_url()])
+            .env("KUBECONFIG", lab.worker_kubeconfig())
+            .env("TEMPORAL_ADDRESS", lab.temporal_address())
+            .stdout(Stdio::null())
+            .stderr(File::create(&log)?)
+            .spawn()
+            .context("starting berth")?;
+        Ok(Self { process, log, started })
+    }
+
+    /// From its start until it takes work.
+    pub(crate) fn ready_after(&self) -> anyhow::Result<Duration> {
+        loop {
+            if fs::read_to_string(&self.log)?.contains(READY) {
+                return Ok(self.started.elapsed());
+            }
+            ensure!(self.started.elapsed() < Duration::from_secs(60), "the worker does not start");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Looks at it for a while in which nobody asks anything of it.
+    pub(crate) async fn watch_idle(&self, lab: &Lab, watched: Duration) -> anyhow::Result<Idle> {
+        let (requests, cpu) = (requests(lab)?, self.cpu()?);
+        tokio::time::sleep(watched).await;
+        Ok(Idle {
+            resident_kib: self.resident_kib()?,
+            requests: self::requests(lab)? - requests,
+            cpu: self.cpu()?.saturating_sub(cpu),
+            watched,
+        })
+    }
+
+    fn resident_kib(&self) -> anyhow::Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("the kernel says no VmRSS")?;
+        Ok(line.trim().trim_end_matches(" kB").parse()?)
+    }
+
+    /// User and system time: the 14th and 15th field of /proc/PID/stat, in hundredths of a second.
+    fn cpu(&self) -> anyhow::Result<Duration> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
+        let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let ticks: u64 = fields.iter().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+        Ok(Duration::from_millis(ticks * 10))
+    }
+}
+
+/// How many requests of the worker the API server has seen.
+fn requests(lab: &Lab) -> anyhow::Result<usize> {
+    let log = fs::read_to_string(lab.audit_log())?;
+    Ok(log.lines().filter(|line| line.contains("\"username\":\"lab-worker\"")).count())
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl fmt::Display for Idle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let minutes = self.watched.as_secs_f64() / 60.0;
+        write!(
+            f,
+            "worker {} MiB resident, {:.1} requests to the Kubernetes API a minute, {:.2} % of one core",
+            self.resident_kib / 1024,
+            self.requests as f64 / minutes,
+            self.cpu.as_secs_f64() / self.watched.as_secs_f64() * 100.0,
+        )
+    }
+}
