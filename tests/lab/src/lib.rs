@@ -22,6 +22,7 @@ mod node;
 mod parts;
 mod places;
 mod ports;
+mod postgres;
 mod prepare;
 mod process;
 mod registry;
@@ -35,4 +36,5 @@ mod temporal;
 
 pub use clean::check_clean;
 pub use lab::Lab;
+pub use postgres::{PASSWORD as POSTGRES_PASSWORD, Postgres, USER as POSTGRES_USER};
 pub use temporal::{DevServer, temporal_cli};

@@ -37,6 +37,18 @@ pub(crate) fn packages_for(service_network: bool) -> Packages {
     Packages { missing }
 }
 
+/// A database server.
+pub(crate) fn postgres() -> Packages {
+    Packages { missing: if postgres_bin().is_some() { Vec::new() } else { vec!["postgresql"] } }
+}
+
+/// Debian keeps each version's programs in a folder of its own, off the path; the newest is taken.
+pub(crate) fn postgres_bin() -> Option<PathBuf> {
+    let versions =
+        fs::read_dir("/usr/lib/postgresql").ok()?.filter_map(|version| Some(version.ok()?.path().join("bin")));
+    versions.filter(|bin| bin.join("initdb").is_file()).max()
+}
+
 /// Debian's folder for them, then everybody else's.
 pub(crate) fn cni_plugins() -> Option<PathBuf> {
     let has = |folder: &Path| ["bridge", "host-local", "loopback"].iter().all(|plugin| folder.join(plugin).is_file());

@@ -1,0 +1,167 @@
+//! The servers that previews share, as the platform team lists them, and a connection to one.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use k8s_openapi::api::core::v1::Secret;
+use serde::{Deserialize, Serialize};
+use tokio_postgres::{Client, Config, NoTls, config::SslMode};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use berth_workflows::verdict::FailureType;
+
+use crate::failure::Failure;
+
+/// A server that is there answers within this; one that is not would keep the activity for minutes.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A PostgreSQL server, one entry of the worker's `--database-servers` file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Its host name, as pods and the worker reach it.
+    pub host: String,
+    #[serde(default = "default_port")]
+    pub port: u16,
+    /// Whether connections are encrypted, and the server's certificate checked.
+    #[serde(default)]
+    pub tls: Tls,
+    /// A Secret in berth's namespace with `username`, `password`, and `ca.crt` where the server's certificate is signed by
+    /// an authority of its own. The user must have CREATEROLE and CREATEDB.
+    pub admin_secret: String,
+    /// How many connections one environment may hold. A Temporal server takes some 20, the app gets the rest.
+    #[serde(default = "default_connections")]
+    pub connections: u32,
+}
+
+/// How a server is spoken to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tls {
+    /// Encrypted, with a certificate that is checked.
+    #[default]
+    Verify,
+    /// In the clear: only where the network is trusted.
+    Disable,
+}
+
+fn default_port() -> u16 {
+    5432
+}
+
+fn default_connections() -> u32 {
+    30
+}
+
+/// The servers by name, as an app file's `preview.database.server` says it.
+pub type Servers = BTreeMap<String, Server>;
+
+/// Reads the worker's `--database-servers` file: YAML, a server under each name.
+///
+/// # Errors
+/// The file cannot be read, or is not one; the message names line and field.
+pub fn read_servers(file: &Path) -> anyhow::Result<Servers> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+    serde_saphyr::from_str(&text).map_err(|e| anyhow::anyhow!("{}: {e}", file.display()))
+}
+
+/// The admin's credentials, out of their Secret. Nothing of it is ever in a message.
+pub struct Credentials {
+    pub(crate) user: String,
+    pub(crate) password: String,
+    pub(crate) ca: Option<Vec<u8>>,
+}
+
+impl Credentials {
+    /// # Errors
+    /// `DatabaseUnavailable` if a key is missing; retried, since somebody may be about to add it.
+    pub fn from_secret(secret: &Secret) -> Result<Self, Failure> {
+        let name = secret.metadata.name.as_deref().unwrap_or_default();
+        let bytes = |key: &str| secret.data.as_ref().and_then(|data| data.get(key)).map(|value| value.0.clone());
+        let text = |key: &str| {
+            let value = bytes(key).and_then(|value| String::from_utf8(value).ok());
+            value.ok_or_else(|| unavailable(format!("Secret/{name} has no {key}: the database's admin is kept there")))
+        };
+        Ok(Self { user: text("username")?, password: text("password")?, ca: bytes("ca.crt") })
+    }
+}
+
+impl Server {
+    /// Connects as admin to the database that every server has.
+    ///
+    /// # Errors
+    /// `DatabaseUnavailable`, to be retried: it is away, full, or refuses the admin.
+    pub async fn connect(&self, credentials: &Credentials) -> Result<Client, Failure> {
+        self.connect_to("postgres", credentials).await
+    }
+
+    pub(crate) async fn connect_to(&self, database: &str, credentials: &Credentials) -> Result<Client, Failure> {
+        let mut config = Config::new();
+        config
+            .host(&self.host)
+            .port(self.port)
+            .dbname(database)
+            .user(&credentials.user)
+            .password(&credentials.password)
+            .application_name("berth")
+            .connect_timeout(CONNECT_TIMEOUT);
+        let connected = match self.tls {
+            Tls::Disable => spawned(config.ssl_mode(SslMode::Disable).connect(NoTls).await),
+            Tls::Verify => {
+                let tls = tls_config(credentials.ca.as_deref())
+                    .map_err(|why| unavailable(format!("the database server at {}: {why}", self.host)))?;
+                spawned(config.ssl_mode(SslMode::Require).connect(MakeRustlsConnect::new(tls)).await)
+            }
+        };
+        connected.map_err(|error| unavailable(format!("the database server at {}: {}", self.host, words(&error))))
+    }
+}
+
+/// The connection is a task of its own; it ends with the client.
+fn spawned<S, T>(
+    connected: Result<(Client, tokio_postgres::Connection<S, T>), tokio_postgres::Error>,
+) -> Result<Client, tokio_postgres::Error>
+where
+    tokio_postgres::Connection<S, T>: Future<Output = Result<(), tokio_postgres::Error>> + Send + 'static,
+{
+    let (client, connection) = connected?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(error = %error, "A connection to a database server ended");
+        }
+    });
+    Ok(client)
+}
+
+fn tls_config(ca: Option<&[u8]>) -> Result<rustls::ClientConfig, String> {
+    use rustls::pki_types::{CertificateDer, pem::PemObject};
+    let mut roots = rustls::RootCertStore::empty();
+    match ca {
+        Some(pem) => {
+            for certificate in CertificateDer::pem_slice_iter(pem) {
+                let certificate = certificate.map_err(|e| format!("ca.crt of its admin's Secret: {e}"))?;
+                roots.add(certificate).map_err(|e| format!("ca.crt of its admin's Secret: {e}"))?;
+            }
+        }
+        None => {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ClientConfig::builder_with_provider(provider);
+    let builder = builder.with_safe_default_protocol_versions().map_err(|e| e.to_string())?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+pub(crate) fn unavailable(message: String) -> Failure {
+    Failure::transient(FailureType::DatabaseUnavailable, message)
+}
+
+/// The server's own words; the crate's are only "db error".
+pub(crate) fn words(error: &tokio_postgres::Error) -> String {
+    match (error.as_db_error(), std::error::Error::source(error)) {
+        (Some(refusal), _) => format!("{} ({})", refusal.message(), refusal.code().code()),
+        (None, Some(cause)) => format!("{error}: {cause}"),
+        (None, None) => error.to_string(),
+    }
+}

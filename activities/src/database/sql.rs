@@ -1,0 +1,172 @@
+//! Making and dropping a preview's role and databases: undo beside do.
+//!
+//! `CREATE` takes no parameters, so names are quoted here, by the protocol's own rules, and come from [`Names`] only.
+//! Whose a role is, its comment says; a database belongs to its role.
+
+use postgres_protocol::{
+    escape::{escape_identifier, escape_literal},
+    password::scram_sha_256,
+};
+use tokio_postgres::{Client, error::SqlState};
+
+use berth_workflows::verdict::{FailureType, Verdict};
+
+use super::{
+    names::Names,
+    server::{unavailable, words},
+};
+use crate::failure::Failure;
+
+/// What a teardown found and removed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// Verified gone.
+    pub gone: Vec<String>,
+    /// Of these names, but somebody else's: left alone.
+    pub foreign: Vec<String>,
+}
+
+/// Makes the role and its databases, or finds them made. The password reaches the server as a SCRAM verifier only.
+///
+/// Idempotent: what is there is left, but for the role's password and connection limit, which are set to what they
+/// must be: so every retry, and every rollout, agrees with the Secret that pods read.
+///
+/// # Errors
+/// `DatabaseUnavailable`: for good if the role or a database of that name is somebody else's, else to be retried.
+pub async fn ensure(
+    admin: &Client,
+    names: &Names,
+    owner: &str,
+    password: &str,
+    connections: u32,
+) -> Result<Vec<String>, Failure> {
+    let role = escape_identifier(&names.role);
+    let mut created = Vec::new();
+    match owner_of_role(admin, &names.role).await? {
+        None => {
+            // In one transaction, so that no role is ever without an owner.
+            let make = format!(
+                "BEGIN; CREATE ROLE {role} NOSUPERUSER NOCREATEDB NOCREATEROLE; COMMENT ON ROLE {role} IS {}; COMMIT",
+                escape_literal(owner)
+            );
+            execute(admin, "making the role", &make).await?;
+            created.push(format!("Role/{}", names.role));
+        }
+        Some(found) if found == owner => {}
+        Some(found) => return Err(not_ours(&format!("role {}", names.role), &found)),
+    }
+    let verifier = escape_literal(&scram_sha_256(password.as_bytes()));
+    let set = format!("ALTER ROLE {role} LOGIN CONNECTION LIMIT {connections} PASSWORD {verifier}");
+    execute(admin, "setting the role's password", &set).await?;
+    // Only who is a member may give a database to a role; a superuser always may.
+    execute(admin, "joining the role", &format!("GRANT {role} TO CURRENT_USER")).await?;
+    for name in names.databases() {
+        if ensure_database(admin, name, names).await? {
+            created.push(format!("Database/{name}"));
+        }
+    }
+    Ok(created)
+}
+
+async fn ensure_database(admin: &Client, name: &str, names: &Names) -> Result<bool, Failure> {
+    let (database, role) = (escape_identifier(name), escape_identifier(&names.role));
+    let found = owner_of_database(admin, name).await?;
+    match &found {
+        None => execute(admin, "making a database", &format!("CREATE DATABASE {database} OWNER {role}")).await?,
+        Some(owner) if *owner == names.role => {}
+        Some(owner) => return Err(not_ours(&format!("database {name}"), owner)),
+    }
+    // Every role may connect to a new database; from here on only its owner.
+    execute(admin, "closing a database", &format!("REVOKE CONNECT ON DATABASE {database} FROM PUBLIC")).await?;
+    Ok(found.is_none())
+}
+
+/// Removes the databases and the role, whoever is still connected, and looks that they are gone.
+///
+/// Idempotent: "already gone" is success. What bears such a name and is not the owner's is left alone and named.
+///
+/// # Errors
+/// `DatabaseUnavailable`, to be retried.
+pub async fn drop_all(admin: &Client, names: &Names, owner: &str) -> Result<Dropped, Failure> {
+    let mut dropped = Dropped::default();
+    let role_owner = owner_of_role(admin, &names.role).await?;
+    let role_is_ours = role_owner.as_deref() == Some(owner);
+    for name in names.databases() {
+        let of_role = owner_of_database(admin, name).await?.is_none_or(|found| found == names.role);
+        if role_owner.is_some() && !(role_is_ours && of_role) || role_owner.is_none() && !of_role {
+            dropped.foreign.push(format!("Database/{name}"));
+            continue;
+        }
+        drop_database(admin, name).await?;
+        dropped.gone.push(format!("Database/{name}"));
+    }
+    if role_owner.is_some() && !role_is_ours {
+        dropped.foreign.push(format!("Role/{}", names.role));
+        return Ok(dropped);
+    }
+    drop_role(admin, names, role_is_ours).await?;
+    dropped.gone.push(format!("Role/{}", names.role));
+    Ok(dropped)
+}
+
+/// FORCE ends the connections there are, and nobody may open a new one meanwhile.
+async fn drop_database(admin: &Client, name: &str) -> Result<(), Failure> {
+    if owner_of_database(admin, name).await?.is_none() {
+        return Ok(());
+    }
+    let database = escape_identifier(name);
+    let close = format!("ALTER DATABASE {database} WITH ALLOW_CONNECTIONS false");
+    execute(admin, "closing a database", &close).await?;
+    execute(admin, "dropping a database", &format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)")).await?;
+    match owner_of_database(admin, name).await? {
+        None => Ok(()),
+        Some(_) => Err(unavailable(format!("database {name} is still there after it was dropped"))),
+    }
+}
+
+async fn drop_role(admin: &Client, names: &Names, is_there: bool) -> Result<(), Failure> {
+    if !is_there {
+        return Ok(());
+    }
+    let role = escape_identifier(&names.role);
+    // What was granted to it outside its databases would keep it.
+    execute(admin, "taking a role's grants", &format!("DROP OWNED BY {role}")).await?;
+    execute(admin, "dropping a role", &format!("DROP ROLE IF EXISTS {role}")).await
+}
+
+async fn owner_of_role(admin: &Client, role: &str) -> Result<Option<String>, Failure> {
+    let query = "SELECT coalesce(shobj_description(oid, 'pg_authid'), '') FROM pg_roles WHERE rolname = $1";
+    one_text(admin, "looking for the role", query, role).await
+}
+
+async fn owner_of_database(admin: &Client, database: &str) -> Result<Option<String>, Failure> {
+    let query = "SELECT pg_get_userbyid(datdba)::text FROM pg_database WHERE datname = $1";
+    one_text(admin, "looking for a database", query, database).await
+}
+
+async fn one_text(admin: &Client, what: &str, query: &str, name: &str) -> Result<Option<String>, Failure> {
+    let row = admin.query_opt(query, &[&name]).await.map_err(|error| refused(what, &error))?;
+    Ok(row.map(|row| row.get(0)))
+}
+
+async fn execute(admin: &Client, what: &str, statement: &str) -> Result<(), Failure> {
+    match admin.batch_execute(statement).await {
+        // Another try was faster: the same is there now.
+        Err(error) if matches!(error.code(), Some(&SqlState::DUPLICATE_OBJECT | &SqlState::DUPLICATE_DATABASE)) => {
+            Ok(())
+        }
+        done => done.map_err(|error| refused(what, &error)),
+    }
+}
+
+fn refused(what: &str, error: &tokio_postgres::Error) -> Failure {
+    unavailable(format!("{what}: the database server says: {}", words(error)))
+}
+
+fn not_ours(what: &str, owner: &str) -> Failure {
+    let owner = if owner.is_empty() { "nobody that berth knows" } else { owner };
+    let message = format!("the {what} exists already and belongs to {owner}: it is left alone");
+    Verdict::new(FailureType::DatabaseUnavailable, message)
+        .advise("rename it or remove it by hand: berth only uses and drops what it has made itself")
+        .into()
+}

@@ -1,0 +1,186 @@
+//! A preview's role and databases on a real PostgreSQL server.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
+
+use berth_activities::{
+    database::{Credentials, Names, Server, Tls, drop_all, ensure},
+    failure::Failure,
+};
+use berth_lab::{POSTGRES_PASSWORD, POSTGRES_USER, Postgres};
+use k8s_openapi::{ByteString, api::core::v1::Secret};
+use tokio_postgres::{Client, NoTls};
+
+const OWNER: &str = "preview-web-1 of berth";
+
+/// A server of one's own, and what a worker would be told of it.
+struct Lab {
+    postgres: Postgres,
+    server: Server,
+    credentials: Credentials,
+}
+
+impl Lab {
+    fn start(max_connections: u32) -> Self {
+        let postgres = Postgres::start(max_connections).unwrap();
+        let server = Server {
+            host: postgres.address.ip().to_string(),
+            port: postgres.address.port(),
+            tls: Tls::Disable,
+            admin_secret: "previews-admin".into(),
+            connections: 5,
+        };
+        let value = |text: &str| ByteString(text.as_bytes().to_vec());
+        let data = [("username", POSTGRES_USER), ("password", POSTGRES_PASSWORD)];
+        let data = data.map(|(key, text)| (key.to_owned(), value(text))).into();
+        let credentials = Credentials::from_secret(&Secret { data: Some(data), ..Secret::default() }).unwrap();
+        Self { postgres, server, credentials }
+    }
+
+    async fn admin(&self) -> Client {
+        self.server.connect(&self.credentials).await.unwrap()
+    }
+
+    async fn connect_as(&self, role: &str, password: &str, database: &str) -> Result<Client, tokio_postgres::Error> {
+        let mut config = tokio_postgres::Config::new();
+        config.host(self.postgres.address.ip().to_string()).port(self.postgres.address.port());
+        config.user(role).password(password).dbname(database);
+        let (client, connection) = config.connect(NoTls).await?;
+        tokio::spawn(connection);
+        Ok(client)
+    }
+}
+
+fn names(pr: u64) -> Names {
+    Names::of_preview("web", pr).unwrap()
+}
+
+/// What `\l` and `\du` would show, without what every server has.
+async fn everything(admin: &Client) -> Vec<String> {
+    let query = "SELECT datname::text FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres'
+                 UNION ALL SELECT rolname::text FROM pg_roles WHERE rolname !~ '^pg_' AND rolname <> 'postgres' ORDER BY 1";
+    admin.query(query, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+fn message(failure: &Failure) -> String {
+    failure.to_string()
+}
+
+#[tokio::test]
+async fn a_preview_has_a_role_of_its_own_that_can_use_its_databases_and_no_others() {
+    let lab = Lab::start(50);
+    let admin = lab.admin().await;
+    ensure(&admin, &names(1), OWNER, "one", 5).await.unwrap();
+    ensure(&admin, &names(2), "preview-web-2 of berth", "two", 5).await.unwrap();
+    let own = lab.connect_as("web_pr_1", "one", "web_pr_1").await.unwrap();
+    own.batch_execute("CREATE TABLE bookings (id int); CREATE EXTENSION btree_gin").await.unwrap();
+    let other = lab.connect_as("web_pr_1", "one", "web_pr_2").await.map(drop).unwrap_err();
+    assert!(other.as_db_error().unwrap().message().contains("permission denied"), "{other:?}");
+}
+
+#[tokio::test]
+async fn making_it_twice_changes_nothing_but_the_password_that_was_asked_for() {
+    let lab = Lab::start(50);
+    let admin = lab.admin().await;
+    let made = ensure(&admin, &names(1), OWNER, "old", 5).await.unwrap();
+    assert_eq!(made.len(), 4, "{made:?}");
+    let before = everything(&admin).await;
+    assert_eq!(ensure(&admin, &names(1), OWNER, "new", 5).await.unwrap(), Vec::<String>::new());
+    assert_eq!(everything(&admin).await, before);
+    assert!(lab.connect_as("web_pr_1", "new", "web_pr_1").await.is_ok());
+    assert!(lab.connect_as("web_pr_1", "old", "web_pr_1").await.is_err());
+}
+
+#[tokio::test]
+async fn two_tries_at_once_agree() {
+    let lab = Lab::start(50);
+    let (one, two) = (lab.admin().await, lab.admin().await);
+    let wanted = names(1);
+    let (first, second) =
+        tokio::join!(ensure(&one, &wanted, OWNER, "same", 5), ensure(&two, &wanted, OWNER, "same", 5));
+    // One of them may have to try again, as Temporal does.
+    if first.is_err() || second.is_err() {
+        ensure(&one, &wanted, OWNER, "same", 5).await.unwrap();
+    }
+    assert!(lab.connect_as("web_pr_1", "same", "web_pr_1_temporal").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_role_may_hold_only_as_many_connections_as_it_was_given() {
+    let lab = Lab::start(50);
+    ensure(&lab.admin().await, &names(1), OWNER, "one", 1).await.unwrap();
+    let _first = lab.connect_as("web_pr_1", "one", "web_pr_1").await.unwrap();
+    let second = lab.connect_as("web_pr_1", "one", "web_pr_1").await.map(drop).unwrap_err();
+    assert!(second.as_db_error().unwrap().message().contains("too many connections for role"), "{second:?}");
+}
+
+#[tokio::test]
+async fn a_teardown_leaves_nothing_though_a_client_is_connected_and_twice_is_as_good_as_once() {
+    let lab = Lab::start(50);
+    let admin = lab.admin().await;
+    let before = everything(&admin).await;
+    ensure(&admin, &names(1), OWNER, "one", 5).await.unwrap();
+    let client = lab.connect_as("web_pr_1", "one", "web_pr_1").await.unwrap();
+    let dropped = drop_all(&admin, &names(1), OWNER).await.unwrap();
+    assert_eq!((dropped.gone.len(), dropped.foreign.len()), (4, 0), "{dropped:?}");
+    assert_eq!(everything(&admin).await, before);
+    assert!(client.simple_query("SELECT 1").await.is_err(), "its connection was ended");
+    assert_eq!(drop_all(&admin, &names(1), OWNER).await.unwrap(), dropped);
+}
+
+#[tokio::test]
+async fn a_role_or_a_database_of_somebody_else_is_never_taken_changed_or_dropped() {
+    let lab = Lab::start(50);
+    let admin = lab.admin().await;
+    admin.batch_execute("CREATE ROLE web_pr_1 LOGIN").await.unwrap();
+    admin.batch_execute("CREATE DATABASE web_pr_1_temporal").await.unwrap();
+    let before = everything(&admin).await;
+    let refused = ensure(&admin, &names(1), OWNER, "one", 5).await.unwrap_err();
+    assert!(matches!(refused, Failure::Permanent(_)) && message(&refused).contains("web_pr_1"), "{refused}");
+    let dropped = drop_all(&admin, &names(1), OWNER).await.unwrap();
+    assert!(dropped.foreign.contains(&"Database/web_pr_1_temporal".to_owned()), "{dropped:?}");
+    assert!(dropped.foreign.contains(&"Role/web_pr_1".to_owned()), "{dropped:?}");
+    assert_eq!(everything(&admin).await, before);
+    admin.batch_execute("DROP ROLE web_pr_1").await.unwrap();
+    let refused = ensure(&admin, &names(1), OWNER, "one", 5).await.unwrap_err();
+    assert!(message(&refused).contains("web_pr_1_temporal"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_full_or_away_or_refuses_is_told_in_its_own_words_and_worth_another_try() {
+    let mut lab = Lab::start(4); // Three of them are kept for superusers.
+    let held: Vec<_> = [lab.admin().await, lab.admin().await, lab.admin().await, lab.admin().await].into();
+    let full = lab.server.connect(&lab.credentials).await.map(drop).unwrap_err();
+    assert!(message(&full).contains("too many clients"), "{full}");
+    drop(held);
+    let wrong = Credentials::from_secret(&Secret {
+        data: Some(
+            [("username", "postgres"), ("password", "wrong-password")]
+                .map(|(key, text)| (key.to_owned(), ByteString(text.as_bytes().to_vec())))
+                .into(),
+        ),
+        ..Secret::default()
+    });
+    let refused = lab.server.connect(&wrong.unwrap()).await.map(drop).unwrap_err();
+    assert!(message(&refused).contains("password authentication failed"), "{refused}");
+    assert!(!message(&refused).contains("wrong-password"), "{refused}");
+    lab.postgres.stop().unwrap();
+    let away = lab.server.connect(&lab.credentials).await.map(drop).unwrap_err();
+    assert!(message(&away).contains("refused"), "{away}");
+    for failure in [full, refused, away] {
+        assert!(matches!(failure, Failure::Transient { .. }), "{failure:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_teardown_that_found_the_server_away_goes_on_where_it_was_when_the_server_is_back() {
+    let mut lab = Lab::start(50);
+    ensure(&lab.admin().await, &names(1), OWNER, "one", 5).await.unwrap();
+    let admin = lab.admin().await;
+    lab.postgres.stop().unwrap();
+    let away = drop_all(&admin, &names(1), OWNER).await.unwrap_err();
+    assert!(matches!(away, Failure::Transient { .. }), "{away:?}");
+    lab.postgres.start_again().unwrap();
+    let admin = lab.admin().await;
+    assert_eq!(drop_all(&admin, &names(1), OWNER).await.unwrap().foreign, Vec::<String>::new());
+    assert_eq!(everything(&admin).await, Vec::<String>::new());
+}
