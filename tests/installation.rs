@@ -1,0 +1,311 @@
+//! berth installed from `manifests/worker`: its worker can do its work with the rights it gets there, and nothing else.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
+
+mod installation_support;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use berth_activities::manifests::{KINDS, cluster_kinds};
+use installation_support::Installation;
+use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule};
+use serde_json::{Value, json};
+
+/// Who refuses: the account's roles, or the policy where the roles would let it.
+#[derive(Clone, Copy, Debug)]
+enum By {
+    Roles,
+    Policy,
+}
+
+impl By {
+    fn words(self) -> &'static [&'static str] {
+        match self {
+            Self::Roles => {
+                &["User \"system:serviceaccount:berth-system:berth\" cannot", "attempting to grant RBAC permissions"]
+            }
+            Self::Policy => &["ValidatingAdmissionPolicy 'berth-worker'"],
+        }
+    }
+}
+
+#[test]
+fn the_role_of_an_environment_is_what_manifests_may_have_and_what_is_looked_at() {
+    let all = ["create", "delete", "get", "list", "patch", "watch"];
+    let look = ["get", "list", "watch"];
+    let mut expected: BTreeMap<String, BTreeSet<String>> = KINDS
+        .iter()
+        .filter(|kind| kind.namespaced)
+        .map(|kind| (format!("{}/{}", kind.group, kind.plural), all.map(str::to_owned).into()))
+        .collect();
+    expected.extend([
+        ("/events".to_owned(), look.map(str::to_owned).into()),
+        ("/pods".to_owned(), look.map(str::to_owned).into()),
+        ("/pods/log".to_owned(), ["get".to_owned()].into()),
+        ("/pods/portforward".to_owned(), ["create", "get"].map(str::to_owned).into()),
+        ("apps/replicasets".to_owned(), look.map(str::to_owned).into()),
+        ("discovery.k8s.io/endpointslices".to_owned(), look.map(str::to_owned).into()),
+    ]);
+    assert_eq!(rights("environment-role.yaml"), expected);
+}
+
+#[test]
+fn outside_its_environments_the_worker_has_rights_to_what_an_app_may_own_there() {
+    let rights = rights("cluster-role.yaml");
+    let cluster_scoped =
+        KINDS.iter().filter(|kind| !kind.namespaced).map(|kind| format!("{}/{}", kind.group, kind.plural));
+    let own = ["/namespaces", "rbac.authorization.k8s.io/clusterroles", "rbac.authorization.k8s.io/rolebindings"];
+    let expected: BTreeSet<String> = own.map(str::to_owned).into_iter().chain(cluster_scoped).collect();
+    assert_eq!(rights.into_keys().collect::<BTreeSet<_>>(), expected);
+    assert_eq!(cluster_kinds().count(), expected.len() - own.len());
+}
+
+/// `group/resource` to verbs, of the first document of a file.
+fn rights(file: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let path = format!("{}/manifests/worker/{file}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).unwrap();
+    let role: ClusterRole = serde_saphyr::from_str(text.split("\n---\n").next().unwrap()).unwrap();
+    let mut rights = BTreeMap::new();
+    for PolicyRule { api_groups, resources, verbs, .. } in role.rules.unwrap() {
+        for group in api_groups.unwrap() {
+            for resource in resources.iter().flatten() {
+                let verbs = verbs.iter().cloned().collect();
+                let before = rights.insert(format!("{group}/{resource}"), verbs);
+                assert_eq!(before, None, "{resource} is there twice");
+            }
+        }
+    }
+    rights
+}
+
+#[test]
+fn a_pull_request_lives_and_ends_with_the_rights_that_the_worker_is_installed_with() {
+    const QUEUE: &str = "berth-401";
+    let berth = Installation::on_the_lab();
+    let _worker = berth.start_worker(QUEUE);
+    let push = |digit: &str, image: &str| {
+        berth.preview("push", 401, QUEUE, &["--commit", &digit.repeat(40), "--image", image])
+    };
+    let (code, live) = push("1", &berth.lab.image("v1"));
+    assert_eq!((code, live["outcome"].as_str()), (0, Some("live")), "{live}");
+    let (code, next) = push("2", &berth.lab.image("v2"));
+    assert_eq!((code, next["outcome"].as_str()), (0, Some("live")), "{next}");
+    if berth.lab.real_pods() {
+        let (code, failed) = push("3", &berth.lab.missing_image());
+        assert_eq!((code, failed["verdict"]["failure"].as_str()), (1, Some("ImageUnavailable")), "{failed}");
+        let (code, crashed) = push("4", &berth.lab.image("crash"));
+        assert_eq!((code, crashed["verdict"]["failure"].as_str()), (1, Some("CrashLoop")), "{crashed}");
+        assert!(crashed["verdict"]["log_tail"].to_string().contains("refusing to start"), "its log is read: {crashed}");
+    }
+    let (code, closed) = berth.preview("close", 401, QUEUE, &[]);
+    assert_eq!((code, closed["gone"].clone()), (0, json!(["Namespace/pr-401"])), "{closed}");
+}
+
+#[test]
+fn the_workers_account_is_let_into_what_is_berths_and_refused_everywhere_else() {
+    let berth = Installation::on_the_lab();
+    let ground = Ground::prepare(&berth);
+    what_is_berths(&ground);
+    namespaces_that_are_not_berths(&ground);
+    objects_in_namespaces_that_are_not_berths(&ground);
+    rights_beyond_its_own(&ground);
+    cluster_scoped_objects_that_are_not_berths(&ground);
+    its_own_namespace_but_for_its_caches(&ground);
+    ground.clear();
+}
+
+/// Somebody's namespace and priority class, into which the account has been let by mistake; and names for its own.
+struct Ground<'a> {
+    berth: &'a Installation,
+    foreign: String,
+    own: String,
+}
+
+impl<'a> Ground<'a> {
+    fn prepare(berth: &'a Installation) -> Self {
+        let id = std::process::id();
+        let ground = Self { berth, foreign: format!("berth-402-foreign-{id}"), own: format!("berth-402-own-{id}") };
+        for object in [
+            namespace(&ground.foreign, json!({})),
+            binding("berth", &ground.foreign, "berth-environment", "berth"),
+            priority_class(&ground.foreign, json!({})),
+        ] {
+            berth.kubectl_with(&["create", "-f", "-"], &object);
+        }
+        ground
+    }
+
+    fn clear(&self) {
+        self.berth.kubectl(&["delete", "namespace", &self.foreign, "--wait=false"]);
+        self.berth.kubectl(&["delete", "priorityclass", &self.foreign]);
+    }
+
+    /// For real.
+    fn allowed(&self, arguments: &[&str], object: Option<&Value>) {
+        self.berth.as_worker(arguments, object).unwrap();
+    }
+
+    /// On trial only: should it not be refused, nothing is broken.
+    fn refused(&self, by: By, arguments: &[&str], object: Option<&Value>) {
+        let trial = [arguments, &["--dry-run=server"]].concat();
+        self.told_no(by, &trial, object);
+    }
+
+    fn may_not_read(&self, arguments: &[&str]) {
+        self.told_no(By::Roles, arguments, None);
+    }
+
+    fn told_no(&self, by: By, arguments: &[&str], object: Option<&Value>) {
+        let about = || object.map(Value::to_string).unwrap_or_default();
+        match self.berth.as_worker(arguments, object) {
+            Ok(answer) => panic!("{arguments:?} {} was not refused: {answer}", about()),
+            Err(words) if by.words().iter().any(|known| words.contains(known)) => {}
+            Err(words) => panic!("{arguments:?} {} was refused, but not by {by:?}: {words}", about()),
+        }
+    }
+}
+
+fn what_is_berths(ground: &Ground<'_>) {
+    let own = ground.own.as_str();
+    let create = ["create", "-f", "-"];
+    ground.allowed(&create, Some(&namespace(own, berths())));
+    ground.allowed(&create, Some(&binding("berth", own, "berth-environment", "berth")));
+    ground.allowed(&["label", "namespace", own, "berth.dev/app=web"], None);
+    until_the_role_is_in_force(ground);
+    ground.allowed(&create, Some(&secret("mine", own, json!({}))));
+    ground.allowed(&["delete", "secret", "mine", "-n", own], None);
+
+    ground.allowed(&create, Some(&priority_class(own, berths())));
+    ground.allowed(&["patch", "priorityclass", own, "-p", r#"{"description":"changed"}"#], None);
+    ground.allowed(&["delete", "priorityclass", own], None);
+
+    ground.allowed(&create, Some(&secret("berth-402-cache", "berth-system", berths())));
+    let change = r#"{"stringData":{"a":"2"}}"#;
+    ground.allowed(&["patch", "secret", "berth-402-cache", "-n", "berth-system", "-p", change], None);
+    ground.allowed(&["delete", "secret", "berth-402-cache", "-n", "berth-system"], None);
+    ground.allowed(&["get", "secret", "doppler-web-preview-token", "-n", "berth-system"], None);
+    ground.allowed(&["auth", "can-i", "create", "namespaces"], None);
+}
+
+/// A new binding reaches the authorizer's cache a moment later.
+fn until_the_role_is_in_force(ground: &Ground<'_>) {
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while ground.berth.as_worker(&["get", "configmaps", "-n", &ground.own], None).is_err() {
+        assert!(std::time::Instant::now() < end, "the binding gives no rights");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+}
+
+fn namespaces_that_are_not_berths(ground: &Ground<'_>) {
+    let (own, foreign) = (ground.own.as_str(), ground.foreign.as_str());
+    let mut others = berths();
+    others["berth.dev/installation"] = json!("another");
+    let mut privileged = berths();
+    privileged["pod-security.kubernetes.io/enforce"] = json!("privileged");
+    let unguarded = json!({"app.kubernetes.io/managed-by": "berth"});
+    for labels in [json!({}), others, privileged, unguarded] {
+        ground.refused(By::Policy, &["create", "-f", "-"], Some(&namespace("berth-402-new", labels)));
+    }
+    let make_berths = ["app.kubernetes.io/managed-by=berth", "pod-security.kubernetes.io/enforce=baseline"];
+    for name in ["default", foreign, "berth-system", "kube-system"] {
+        ground.refused(By::Policy, &[&["label", "namespace", name, "--overwrite"], &make_berths[..]].concat(), None);
+        ground.refused(By::Policy, &["annotate", "namespace", name, "a=b"], None);
+    }
+    ground.refused(By::Policy, &["delete", "namespace", foreign], None);
+    for change in [
+        "app.kubernetes.io/managed-by-",
+        "app.kubernetes.io/managed-by=helm",
+        "berth.dev/installation=another",
+        "pod-security.kubernetes.io/enforce=privileged",
+        "pod-security.kubernetes.io/enforce-",
+    ] {
+        ground.refused(By::Policy, &["label", "namespace", own, "--overwrite", change], None);
+    }
+}
+
+fn objects_in_namespaces_that_are_not_berths(ground: &Ground<'_>) {
+    let foreign = ground.foreign.as_str();
+    let create = ["create", "-f", "-"];
+    // Somebody has let it in there by mistake: the policy does not.
+    ground.refused(By::Policy, &create, Some(&secret("x", foreign, berths())));
+    ground.refused(By::Roles, &create, Some(&secret("x", "default", berths())));
+    for namespace in ["default", foreign, "kube-system"] {
+        let object = binding("berth-402", namespace, "berth-environment", "berth");
+        ground.refused(By::Policy, &create, Some(&object));
+    }
+    for (kind, namespace) in [("secrets", "kube-system"), ("secrets", "default"), ("pods", "default")] {
+        ground.may_not_read(&["get", kind, "-n", namespace]);
+    }
+    ground.may_not_read(&["get", "secrets", "--all-namespaces"]);
+}
+
+fn rights_beyond_its_own(ground: &Ground<'_>) {
+    let own = ground.own.as_str();
+    let create = ["create", "-f", "-"];
+    ground.refused(By::Roles, &create, Some(&binding("x", own, "cluster-admin", "berth")));
+    ground.refused(By::Policy, &create, Some(&binding("x", own, "berth-environment", "default")));
+    let mut everywhere = binding("x", "", "cluster-admin", "berth");
+    everywhere["kind"] = json!("ClusterRoleBinding");
+    ground.refused(By::Roles, &create, Some(&everywhere));
+    let rules = json!([{"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"]}]);
+    let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
+        "metadata": {"name": "x", "namespace": own}, "rules": rules});
+    ground.refused(By::Roles, &create, Some(&role));
+    ground.refused(By::Roles, &["delete", "clusterrole", "berth-environment"], None);
+    ground.refused(By::Roles, &["delete", "validatingadmissionpolicy", "berth-worker"], None);
+    ground.refused(By::Roles, &["delete", "validatingadmissionpolicybinding", "berth-worker"], None);
+}
+
+fn cluster_scoped_objects_that_are_not_berths(ground: &Ground<'_>) {
+    let foreign = ground.foreign.as_str();
+    ground.refused(By::Policy, &["create", "-f", "-"], Some(&priority_class("berth-402-new", json!({}))));
+    ground.refused(By::Policy, &["label", "priorityclass", foreign, "app.kubernetes.io/managed-by=berth"], None);
+    ground.refused(By::Policy, &["patch", "priorityclass", foreign, "-p", r#"{"description":"x"}"#], None);
+    ground.refused(By::Policy, &["delete", "priorityclass", foreign], None);
+    ground.may_not_read(&["get", "nodes"]);
+    ground.may_not_read(&["get", "persistentvolumes"]);
+}
+
+fn its_own_namespace_but_for_its_caches(ground: &Ground<'_>) {
+    let token = ["secret", "doppler-web-preview-token", "-n", "berth-system"];
+    let change = ["-p", r#"{"stringData":{"serviceToken":"dp.st.x"}}"#];
+    ground.refused(By::Policy, &[&["patch"], &token[..], &change[..]].concat(), None);
+    ground.refused(By::Policy, &[&["label"], &token[..], &["app.kubernetes.io/managed-by=berth"]].concat(), None);
+    ground.refused(By::Policy, &[&["delete"], &token[..]].concat(), None);
+    ground.refused(By::Policy, &["create", "-f", "-"], Some(&secret("x", "berth-system", json!({}))));
+    ground.may_not_read(&["get", "secrets", "-n", "berth-system"]);
+    ground.refused(By::Roles, &["delete", "deployment", "berth", "-n", "berth-system"], None);
+    ground.refused(By::Policy, &["delete", "namespace", "berth-system"], None);
+    ground.allowed(&["delete", "namespace", &ground.own, "--wait=false"], None);
+}
+
+/// The labels that the worker gives to what is its own.
+fn berths() -> Value {
+    json!({
+        "app.kubernetes.io/managed-by": "berth",
+        "berth.dev/installation": "berth",
+        "pod-security.kubernetes.io/enforce": "baseline",
+    })
+}
+
+fn namespace(name: &str, labels: Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+}
+
+fn secret(name: &str, namespace: &str, labels: Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "Secret", "stringData": {"a": "1"},
+        "metadata": {"name": name, "namespace": namespace, "labels": labels}})
+}
+
+fn priority_class(name: &str, labels: Value) -> Value {
+    json!({"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "value": 1,
+        "metadata": {"name": name, "labels": labels}})
+}
+
+/// A `RoleBinding` of a cluster role to a service account of berth's namespace.
+fn binding(name: &str, namespace: &str, role: &str, account: &str) -> Value {
+    json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+        "metadata": {"name": name, "namespace": namespace},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": "berth-system"}]})
+}

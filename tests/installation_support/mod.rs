@@ -1,0 +1,152 @@
+//! berth installed on the lab as the README says, and the means to act as its worker's account.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
+use berth_lab::Lab;
+use serde_json::{Value, json};
+
+const BERTH: &str = env!("CARGO_BIN_EXE_berth");
+
+/// A policy takes about a second to be in force, a role less.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the platform team would write. No pod of the worker: here it runs beside the cluster, with the same account.
+const OVERLAY: &str = "resources: [@MANIFESTS@]\nreplicas: [{ name: berth, count: 0 }]\n";
+
+/// The lab with berth installed.
+#[derive(Clone)]
+pub(crate) struct Installation {
+    pub(crate) lab: Lab,
+    /// Opens the cluster to the worker's service account.
+    account: PathBuf,
+}
+
+impl Installation {
+    /// Installs it, once for all tests of this process.
+    pub(crate) fn on_the_lab() -> Self {
+        static INSTALLED: OnceLock<Installation> = OnceLock::new();
+        INSTALLED.get_or_init(Self::install).clone()
+    }
+
+    fn install() -> Self {
+        let lab = Lab::shared().unwrap();
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("installation-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let manifests = manifests_from(&folder);
+        std::fs::write(folder.join("kustomization.yaml"), OVERLAY.replace("@MANIFESTS@", &manifests)).unwrap();
+        let installed = Self { account: folder.join("account.kubeconfig"), lab };
+        installed.kubectl(&["apply", "-k", &folder.display().to_string()]);
+        installed.write_account();
+        installed.wait_for_the_policy();
+        installed
+    }
+
+    /// The administrator's way in, with the account's token in place of the administrator's key.
+    fn write_account(&self) {
+        let mut config: Value =
+            serde_json::from_str(&self.kubectl(&["config", "view", "--raw", "--flatten", "-o", "json"])).unwrap();
+        let token = self.kubectl(&["create", "token", "berth", "-n", "berth-system", "--duration", "1h"]);
+        config["users"][0]["user"] = json!({"token": token.trim()});
+        std::fs::write(&self.account, config.to_string()).unwrap();
+    }
+
+    fn wait_for_the_policy(&self) {
+        let end = Instant::now() + PATIENCE;
+        let probe = ["create", "namespace", "berth-400-probe", "--dry-run=server"];
+        while !self.as_worker(&probe, None).is_err_and(|refused| refused.contains("ValidatingAdmissionPolicy")) {
+            assert!(Instant::now() < end, "the policy does not come into force");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// `kubectl` as the cluster's administrator. It must succeed.
+    pub(crate) fn kubectl(&self, arguments: &[&str]) -> String {
+        run(self.command(self.lab.kubeconfig(), arguments), None).unwrap()
+    }
+
+    /// The same, with an object.
+    pub(crate) fn kubectl_with(&self, arguments: &[&str], object: &Value) -> String {
+        run(self.command(self.lab.kubeconfig(), arguments), Some(object)).unwrap()
+    }
+
+    /// `kubectl` as the worker's account: what it answered, or the words of the refusal.
+    pub(crate) fn as_worker(&self, arguments: &[&str], object: Option<&Value>) -> Result<String, String> {
+        run(self.command(&self.account, arguments), object)
+    }
+
+    fn command(&self, kubeconfig: &Path, arguments: &[&str]) -> Command {
+        let mut kubectl = Command::new(self.lab.tool("kubectl"));
+        kubectl.arg("--kubeconfig").arg(kubeconfig).args(arguments);
+        kubectl
+    }
+
+    /// The worker, with nothing but its account.
+    pub(crate) fn start_worker(&self, task_queue: &str) -> Worker {
+        let log = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{task_queue}-{}.log", std::process::id()));
+        let process = Command::new(BERTH)
+            .args(["worker", "--scheme", "http", "--task-queue", task_queue, "--apps"])
+            .arg(self.lab.apps_dir())
+            .args(["--doppler-api-host", self.lab.doppler_url()])
+            .env("KUBECONFIG", &self.account)
+            .env("TEMPORAL_ADDRESS", self.lab.temporal_address())
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        Worker { process, log }
+    }
+
+    /// `berth preview <verb> web <pr> …`: its exit code and what it answered.
+    pub(crate) fn preview(&self, verb: &str, pr: u64, task_queue: &str, more: &[&str]) -> (i32, Value) {
+        let output = Command::new(BERTH)
+            .args(["preview", verb, "web", &pr.to_string(), "--output", "json", "--task-queue", task_queue])
+            .args(more)
+            .env("TEMPORAL_ADDRESS", self.lab.temporal_address())
+            .output()
+            .unwrap();
+        (output.status.code().unwrap(), serde_json::from_slice(&output.stdout).unwrap_or_default())
+    }
+}
+
+/// `manifests/worker` as kustomize wants it: from the folder of the kustomization that names it.
+fn manifests_from(folder: &Path) -> String {
+    let up = "../".repeat(folder.canonicalize().unwrap().components().count() - 1);
+    let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/worker").canonicalize().unwrap();
+    format!("{up}{}", manifests.strip_prefix("/").unwrap().display())
+}
+
+fn run(mut command: Command, object: Option<&Value>) -> Result<String, String> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    // One that has answered already does not read its input: its answer is what counts.
+    let _ = input.write_all(object.map(Value::to_string).unwrap_or_default().as_bytes());
+    drop(input);
+    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    match status.success() {
+        true => Ok(String::from_utf8_lossy(&stdout).into_owned()),
+        false => Err(format!("{command:?}: {}", String::from_utf8_lossy(&stderr))),
+    }
+}
+
+/// A `berth worker` process.
+pub(crate) struct Worker {
+    process: Child,
+    log: PathBuf,
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+        if std::thread::panicking() {
+            eprintln!("--- the worker's log\n{}", std::fs::read_to_string(&self.log).unwrap_or_default());
+        }
+    }
+}
