@@ -5,7 +5,7 @@ use std::{io::Write as _, path::PathBuf, process::ExitCode};
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
-use crate::{bench, clean, commands, demo, node, supervisor};
+use crate::{bench, clean, commands, demo, image, node, supervisor};
 
 /// A real Kubernetes and a real Temporal on this machine, to try berth and to test it.
 ///
@@ -25,6 +25,8 @@ enum Command {
     Demo(Demo),
     /// Time berth beside kubectl doing the same by hand
     Bench(Bench),
+    /// Build the worker's image from the Dockerfile, without Docker, and say how large it is
+    Image(Image),
     /// Start a lab with a berth worker in it, until Ctrl-C
     Up(Up),
     /// Print shell exports for the lab that runs: eval "$(cargo lab env)"
@@ -79,6 +81,16 @@ pub(crate) struct Bench {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Image {
+    /// Install missing Debian packages without asking
+    #[arg(long, env = "BERTH_LAB_YES", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(crate) yes: bool,
+    /// Install it on a lab from manifests/worker, and drive a pull request through its pods
+    #[arg(long)]
+    pub(crate) run: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Up {
     #[command(flatten)]
     pub(crate) options: Options,
@@ -105,6 +117,7 @@ fn run(command: Command) -> Result<()> {
     match command {
         Command::Demo(demo) => demo::run(&demo),
         Command::Bench(bench) => bench::run(&bench),
+        Command::Image(image) => image::run(&image),
         Command::Up(up) => commands::up(&up),
         Command::Env => commands::env(),
         Command::Status => commands::status(),

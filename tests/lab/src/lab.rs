@@ -71,7 +71,7 @@ impl Lab {
         Ok(Self { session: Arc::new(session) })
     }
 
-    fn state(&self) -> &State {
+    pub(crate) fn state(&self) -> &State {
         &self.session.state
     }
 

@@ -16,6 +16,7 @@ mod demo;
 mod dns;
 mod doppler;
 mod fake_nodes;
+mod image;
 mod lab;
 mod lock;
 mod node;
@@ -35,6 +36,7 @@ mod supervisor;
 mod temporal;
 
 pub use clean::check_clean;
+pub use image::worker_manifests;
 pub use lab::Lab;
 pub use postgres::{PASSWORD as POSTGRES_PASSWORD, Postgres, USER as POSTGRES_USER};
 pub use temporal::{DevServer, temporal_cli};

@@ -1,7 +1,7 @@
 //! `cargo lab demo`: the life of pull request 123, from opened to nothing left, each step held against what it should show.
 
 mod life;
-mod timeline;
+pub(crate) mod timeline;
 pub(crate) mod tools;
 
 use std::{io::Write as _, time::Instant};

@@ -8,14 +8,14 @@ use std::{
 use anyhow::{Result, bail};
 
 #[derive(Debug, Default)]
-pub(super) struct Timeline {
+pub(crate) struct Timeline {
     steps: u32,
     fell_short: Vec<String>,
 }
 
 impl Timeline {
     /// Runs a step and prints its line. A step that falls short does not stop the others: what they show is evidence, too.
-    pub(super) fn step(&mut self, name: &str, step: impl FnOnce() -> Result<String>) {
+    pub(crate) fn step(&mut self, name: &str, step: impl FnOnce() -> Result<String>) {
         let begun = Instant::now();
         let shown = step();
         let seconds = begun.elapsed().as_secs_f32();
@@ -30,18 +30,18 @@ impl Timeline {
     }
 
     /// A step that this lab cannot show.
-    pub(super) fn left_out(&mut self, name: &str, why: &str) {
+    pub(crate) fn left_out(&mut self, name: &str, why: &str) {
         print(&format!("- {:>8}  {name}", ""), why);
     }
 
-    pub(super) fn verdict(&self) -> String {
+    pub(crate) fn verdict(&self) -> String {
         match self.fell_short.len() {
             0 => format!("all {} steps showed what they should", self.steps),
             short => format!("{short} of {} steps fell short", self.steps),
         }
     }
 
-    pub(super) fn short(&self) -> Result<()> {
+    pub(crate) fn short(&self) -> Result<()> {
         if self.fell_short.is_empty() {
             return Ok(());
         }

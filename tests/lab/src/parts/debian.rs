@@ -49,6 +49,13 @@ pub(crate) fn postgres_bin() -> Option<PathBuf> {
     versions.filter(|bin| bin.join("initdb").is_file()).max()
 }
 
+/// What builds the worker's image.
+pub(crate) fn packages_for_an_image() -> Packages {
+    let wanted = [("buildah", "buildah"), ("musl-gcc", "musl-tools")];
+    let missing = wanted.into_iter().filter(|(program, _)| on_path(program).is_none());
+    Packages { missing: missing.map(|(_, package)| package).collect() }
+}
+
 /// Debian's folder for them, then everybody else's.
 pub(crate) fn cni_plugins() -> Option<PathBuf> {
     let has = |folder: &Path| ["bridge", "host-local", "loopback"].iter().all(|plugin| folder.join(plugin).is_file());

@@ -15,7 +15,7 @@ use std::{
 
 use anyhow::Result;
 
-pub(crate) use debian::{cni_plugins, packages_for, postgres, postgres_bin};
+pub(crate) use debian::{cni_plugins, packages_for, packages_for_an_image, postgres, postgres_bin};
 pub(crate) use progress::Progress;
 
 use self::{go::Module, wheel::Wheel};

@@ -1,0 +1,226 @@
+//! buildah: it builds a Dockerfile without a daemon. The two images that the Dockerfile begins with are made here, from what
+//! is on the machine, so that no registry is needed: the compiler is the machine's own, bound into the build.
+
+use std::{
+    env::consts::ARCH,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    lock::{self, Lock},
+    parts::Progress,
+    places, process,
+};
+
+const BASE: &str = "localhost/berth-lab/base:1";
+const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// What a C compiler and a linker are made of, where Debian has it.
+const TOOLS: [&str; 5] = ["/usr/bin", "/usr/lib", "/usr/lib64", "/usr/include", "/etc/alternatives"];
+
+/// Images of the lab's own, in its cache folder.
+pub(super) struct Buildah {
+    folder: PathBuf,
+    _lock: Lock,
+}
+
+/// In bytes.
+pub(super) struct Size {
+    /// Of the layers beyond those of the base.
+    pub(super) unpacked: u64,
+    pub(super) packed: u64,
+    /// Of the base, compressed.
+    pub(super) base: u64,
+}
+
+impl Buildah {
+    /// One process at a time.
+    pub(super) fn open() -> Result<Self> {
+        let folder = places::make(places::cache()?.join("images"))?;
+        places::make(folder.join("tmp"))?;
+        let lock = lock::exclusive(&folder.join("lock"))?;
+        Ok(Self { folder, _lock: lock })
+    }
+
+    /// `vfs` and `chroot` ask the least of the machine: neither overlay mounts nor namespaces.
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("buildah");
+        command.arg("--root").arg(self.folder.join("storage")).arg("--runroot").arg(self.folder.join("run"));
+        command.args(["--storage-driver", "vfs"]).args(arguments).env("TMPDIR", self.folder.join("tmp"));
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Result<String> {
+        Ok(process::output(&mut self.command(arguments))?.trim().to_owned())
+    }
+
+    /// Builds the Dockerfile. What has not changed is not built again.
+    pub(super) fn build_berth(&self, tag: &str) -> Result<()> {
+        let toolchain = Toolchain::find()?;
+        let builder = self.make_builder(&toolchain)?;
+        self.make_base()?;
+        let _progress = Progress::begin("building the worker's image");
+        let bind = |from: &str, to: &str, mode: &str| format!("--volume={from}:{to}{mode}");
+        let mut arguments = vec![
+            "build".to_owned(),
+            "--layers".to_owned(),
+            "--isolation=chroot".to_owned(),
+            "--pull-never".to_owned(),
+            format!("--build-arg=BUILDER={builder}"),
+            format!("--build-arg=BASE={BASE}"),
+            format!("--tag={tag}"),
+            bind(&toolchain.root, "/toolchain", ":ro"),
+            bind(&toolchain.cargo_home, "/cargo", ""),
+            bind("/etc/ssl", "/etc/ssl", ":ro"),
+        ];
+        arguments.extend(TOOLS.iter().filter(|tool| Path::new(tool).exists()).map(|tool| bind(tool, tool, ":ro")));
+        let mut command = self.command(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        process::output(command.arg(places::workspace())).map(drop)
+    }
+
+    /// Somebody's image on top of it: `FROM` one, and a folder.
+    pub(super) fn build_with_apps(&self, from: &str, apps: &Path, tag: &str) -> Result<()> {
+        let dockerfile = self.folder.join("tmp/apps.Dockerfile");
+        fs::write(&dockerfile, format!("FROM {from}\nCOPY . /apps\n"))?;
+        let (dockerfile, apps) = (dockerfile.display().to_string(), apps.display().to_string());
+        self.run(&["build", "--pull-never", "--isolation=chroot", "--tag", tag, "--file", &dockerfile, &apps]).map(drop)
+    }
+
+    /// Answers `repository@digest`.
+    pub(super) fn push(&self, tag: &str, repository: &str) -> Result<String> {
+        let digest = self.folder.join("tmp/digest");
+        let to = format!("docker://{repository}:lab");
+        self.run(&["push", "--tls-verify=false", "--digestfile", &digest.display().to_string(), tag, &to])?;
+        Ok(format!("{repository}@{}", fs::read_to_string(&digest)?.trim()))
+    }
+
+    /// A file of an image, copied out of it.
+    pub(super) fn copy_out(&self, tag: &str, file: &str, to: &Path) -> Result<()> {
+        let container = Container { buildah: self, id: self.run(&["from", "--pull-never", tag])? };
+        let root = self.run(&["mount", &container.id])?;
+        fs::copy(Path::new(&root).join(file.trim_start_matches('/')), to)
+            .with_context(|| format!("copying {file} out of {tag}"))
+            .map(drop)
+    }
+
+    pub(super) fn size(&self, tag: &str) -> Result<Size> {
+        let (base, all) = (self.layers(BASE)?, self.layers(tag)?);
+        let beyond = all.get(base.len()..).context("counting layers")?;
+        let container = Container { buildah: self, id: self.run(&["from", "--pull-never", tag])? };
+        let root = self.run(&["mount", &container.id])?;
+        let binary = fs::metadata(Path::new(&root).join("usr/local/bin/berth"))?.len();
+        Ok(Size { unpacked: binary, packed: beyond.iter().sum(), base: base.iter().sum() })
+    }
+
+    /// How large each is as a registry has it.
+    fn layers(&self, tag: &str) -> Result<Vec<u64>> {
+        let layout = self.folder.join("tmp/oci");
+        if layout.exists() {
+            fs::remove_dir_all(&layout)?;
+        }
+        self.run(&["push", tag, &format!("oci:{}", layout.display())])?;
+        let index = read_json(&layout.join("index.json"))?;
+        let digest = index["manifests"][0]["digest"].as_str().context("finding the image's manifest")?;
+        let manifest = read_json(&layout.join("blobs").join(digest.replace(':', "/")))?;
+        let layers = manifest["layers"].as_array().context("finding the image's layers")?;
+        Ok(layers.iter().filter_map(|layer| layer["size"].as_u64()).collect())
+    }
+
+    /// An almost empty image: places for the machine's compiler, and variables that lead there. Named by the compiler, so
+    /// that another one builds anew.
+    fn make_builder(&self, toolchain: &Toolchain) -> Result<String> {
+        let tag = format!("localhost/berth-lab/builder:{}", toolchain.key);
+        let target = format!("{ARCH}-unknown-linux-musl");
+        let linker = format!("CC_{}=musl-gcc", target.replace('-', "_"));
+        self.make(&tag, |root| {
+            for folder in ["usr", "etc", "tmp", "toolchain", "cargo"] {
+                places::make(root.join(folder))?;
+            }
+            for name in ["bin", "lib", "lib64"] {
+                std::os::unix::fs::symlink(format!("usr/{name}"), root.join(name))?;
+            }
+            Ok(vec![
+                "PATH=/toolchain/bin:/usr/bin".to_owned(),
+                "CARGO_HOME=/cargo".to_owned(),
+                format!("CARGO_BUILD_TARGET={target}"),
+                linker,
+            ])
+        })?;
+        Ok(tag)
+    }
+
+    /// What distroless' `static` has of use to a static program: the certificate authorities.
+    fn make_base(&self) -> Result<()> {
+        self.make(BASE, |root| {
+            let to = root.join(AUTHORITIES.trim_start_matches('/'));
+            places::make(to.parent().unwrap_or(root).to_owned())?;
+            fs::copy(AUTHORITIES, to).context("copying the machine's certificate authorities")?;
+            Ok(Vec::new())
+        })
+    }
+
+    /// Makes an image from nothing, unless it is there. `fill` answers its environment variables.
+    fn make(&self, tag: &str, fill: impl FnOnce(&Path) -> Result<Vec<String>>) -> Result<()> {
+        if self.run(&["inspect", "--type", "image", tag]).is_ok() {
+            return Ok(());
+        }
+        let container = Container { buildah: self, id: self.run(&["from", "scratch"])? };
+        let root = self.run(&["mount", &container.id])?;
+        for variable in fill(Path::new(&root))? {
+            self.run(&["config", "--env", &variable, &container.id])?;
+        }
+        self.run(&["commit", "--quiet", &container.id, tag]).map(drop)
+    }
+}
+
+/// Removed when dropped.
+struct Container<'a> {
+    buildah: &'a Buildah,
+    id: String,
+}
+
+impl Drop for Container<'_> {
+    fn drop(&mut self) {
+        // It is in the lab's cache folder, and in nobody's way.
+        let _ = self.buildah.run(&["rm", &self.id]);
+    }
+}
+
+/// The machine's Rust, with the standard library for static programs.
+struct Toolchain {
+    root: String,
+    cargo_home: String,
+    key: String,
+}
+
+impl Toolchain {
+    fn find() -> Result<Self> {
+        let rustc = |arguments: &[&str]| {
+            process::output(Command::new("rustc").args(arguments).current_dir(places::workspace()))
+        };
+        let target = format!("{ARCH}-unknown-linux-musl");
+        let library = rustc(&["--print", "target-libdir", "--target", &target])?;
+        if !Path::new(library.trim()).exists() {
+            bail!("Rust's standard library for static programs is missing: rustup target add {target}");
+        }
+        let cargo_home = match std::env::var("CARGO_HOME") {
+            Ok(home) => home,
+            Err(_) => std::env::home_dir().context("finding HOME")?.join(".cargo").display().to_string(),
+        };
+        Ok(Self {
+            root: rustc(&["--print", "sysroot"])?.trim().to_owned(),
+            cargo_home,
+            key: Sha256::digest(rustc(&["-vV"])?).iter().take(8).map(|byte| format!("{byte:02x}")).collect(),
+        })
+    }
+}
+
+fn read_json(path: &Path) -> Result<Value> {
+    Ok(serde_json::from_str(&fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?)?)
+}

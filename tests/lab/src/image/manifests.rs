@@ -1,0 +1,30 @@
+//! `manifests/worker`, as somebody's kustomization names it.
+
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use crate::places;
+
+/// The path of `manifests/worker` from a folder: kustomize takes no other.
+pub fn worker_manifests(from: &Path) -> Result<PathBuf> {
+    let whole = |path: &Path| path.canonicalize().with_context(|| format!("looking for {}", path.display()));
+    Ok(between(&whole(from)?, &whole(&places::workspace().join("manifests/worker"))?))
+}
+
+fn between(from: &Path, to: &Path) -> PathBuf {
+    let shared = from.components().zip(to.components()).take_while(|(one, other)| one == other).count();
+    let up = from.components().skip(shared).map(|_| Component::ParentDir);
+    up.chain(to.components().skip(shared)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_goes_up_only_as_far_as_it_must() {
+        assert_eq!(between(Path::new("/a/b/c"), Path::new("/a/d")), Path::new("../../d"));
+        assert_eq!(between(Path::new("/a"), Path::new("/a/d")), Path::new("d"));
+    }
+}

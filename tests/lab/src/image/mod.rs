@@ -1,0 +1,43 @@
+//! `cargo lab image`: the worker's image, built from the Dockerfile where there is no Docker, and tried as a platform team
+//! would run it.
+
+mod buildah;
+mod manifests;
+mod start;
+mod trial;
+
+use std::io::Write as _;
+
+use anyhow::{Result, bail};
+
+use self::buildah::Buildah;
+pub use self::manifests::worker_manifests;
+use crate::{cli, node, parts};
+
+/// The image, in buildah's storage.
+const BERTH: &str = "localhost/berth-lab/berth";
+
+pub(crate) fn run(image: &cli::Image) -> Result<()> {
+    if let Some(reason) = node::impossible() {
+        bail!("the image cannot be built here: {reason}; with Docker: docker build --tag berth .");
+    }
+    let packages = parts::packages_for_an_image();
+    if !packages.ensure(image.yes)? {
+        bail!("Debian packages are missing; to have them installed pass --yes, or run: {}", packages.command());
+    }
+    let buildah = Buildah::open()?;
+    buildah.build_berth(BERTH)?;
+    let size = buildah.size(BERTH)?;
+    writeln!(
+        std::io::stdout(),
+        "built {BERTH}\n  beyond its base  {:.1} MB, compressed {:.1} MB\n  its base         compressed {:.1} MB",
+        megabytes(size.unpacked),
+        megabytes(size.packed),
+        megabytes(size.base),
+    )?;
+    if image.run { trial::run(&buildah) } else { Ok(()) }
+}
+
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}

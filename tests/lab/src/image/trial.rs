@@ -1,0 +1,120 @@
+//! The worker as a pod, installed from `manifests/worker` with a platform team's own image and kustomization, and one pull
+//! request driven through it.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::Value;
+
+use super::{BERTH, buildah::Buildah, manifests::worker_manifests, start};
+use crate::{
+    cargo,
+    demo::{timeline::Timeline, tools::Tools},
+    lab::{self, Lab},
+    places,
+    start::BERTH_NAMESPACE,
+    state::State,
+};
+
+/// Far from the numbers of other labs' pull requests.
+const PULL_REQUEST: u64 = 499;
+const WITH_APPS: &str = "localhost/berth-lab/berth-with-apps";
+const STARTS: usize = 5;
+
+/// The tests' lab: there can be one with real pods, and tests may be using it.
+pub(super) fn run(buildah: &Buildah) -> Result<()> {
+    let berth = cargo::berth()?;
+    let lab = Lab::shared()?;
+    let state = lab.state();
+    ensure!(state.real_pods, "no pod runs on fake nodes");
+    let tools = Tools::for_pull_request(state, berth, PULL_REQUEST);
+    let mut timeline = Timeline::default();
+    timeline.step("the worker is ready soon after its start", || how_soon(buildah, &lab));
+    timeline.step("installed: kubectl apply -k, and its pods are ready", || install(buildah, state, &tools));
+    timeline.step("opened: the first push goes live", || push(&tools, '1', &state.images["v1"], (0, "live")));
+    timeline.step("the next push goes live", || push(&tools, '2', &state.images["v2"], (0, "live")));
+    timeline.step("a push whose image does not exist fails", || {
+        push(&tools, '3', &lab::missing_image(state), (1, "failed"))
+    });
+    timeline.step("closed: the environment is gone", || close(&tools));
+    timeline.step("the workers drain", || remove(&tools));
+    timeline.short()
+}
+
+fn how_soon(buildah: &Buildah, lab: &Lab) -> Result<String> {
+    let binary = places::make(places::cache()?.join("images/bin"))?.join("berth");
+    buildah.copy_out(BERTH, "/usr/local/bin/berth", &binary)?;
+    fs::set_permissions(&binary, fs::Permissions::from_mode(0o755))?;
+    let median = start::median(&binary, lab, STARTS)?;
+    Ok(format!("after {} ms, the median of {STARTS} starts", median.as_millis()))
+}
+
+fn install(buildah: &Buildah, state: &State, tools: &Tools) -> Result<String> {
+    buildah.build_with_apps(BERTH, &state.apps_dir, WITH_APPS)?;
+    let image = buildah.push(WITH_APPS, &format!("{}/platform/berth", state.registry))?;
+    let folder = places::make(places::cache()?.join("images/kustomization"))?;
+    fs::write(folder.join("kustomization.yaml"), kustomization(&folder, &image, state)?)?;
+    let begun = Instant::now();
+    tools.kubectl(&["apply", "-k", &folder.display().to_string()])?;
+    let waited = tools.kubectl(&["rollout", "status", "deployment/berth", "-n", BERTH_NAMESPACE, "--timeout=90s"]);
+    if let Err(error) = waited {
+        bail!("{error:#}\n{}", what_pods_say(tools));
+    }
+    Ok(format!("{image}\nfrom apply to two ready pods: {:.1} s", begun.elapsed().as_secs_f32()))
+}
+
+/// As README.md shows it.
+fn kustomization(folder: &Path, image: &str, state: &State) -> Result<String> {
+    let (name, digest) = image.split_once('@').context("reading the image's digest")?;
+    Ok(format!(
+        "resources: [{manifests}]\n\
+         images: [{{ name: berth, newName: \"{name}\", digest: \"{digest}\" }}]\n\
+         configMapGenerator:\n\
+         - name: berth\n  namespace: {BERTH_NAMESPACE}\n  behavior: merge\n  literals:\n  \
+         - TEMPORAL_ADDRESS={temporal}\n  - DOPPLER_API_HOST={doppler}\n  - BERTH_SCHEME=http\n",
+        manifests = worker_manifests(folder)?.display(),
+        temporal = state.temporal_address_for_pods,
+        doppler = state.doppler_url,
+    ))
+}
+
+fn what_pods_say(tools: &Tools) -> String {
+    let pods = tools.kubectl(&["describe", "pods", "-n", BERTH_NAMESPACE]).unwrap_or_default();
+    let logs = tools.kubectl(&["logs", "-n", BERTH_NAMESPACE, "-l", "app.kubernetes.io/name=berth", "--tail=20"]);
+    format!("{pods}\n{}", logs.unwrap_or_default())
+}
+
+fn push(tools: &Tools, digit: char, image: &str, (code, outcome): (i32, &str)) -> Result<String> {
+    let commit = digit.to_string().repeat(40);
+    let answer = tools.preview("push", &["--commit", &commit, "--image", image])?.expect(code, outcome)?;
+    let shown = if outcome == "live" { &answer["url"] } else { &answer["verdict"]["failure"] };
+    Ok(shown.as_str().unwrap_or_default().to_owned())
+}
+
+fn close(tools: &Tools) -> Result<String> {
+    let closed = tools.preview("close", &[])?;
+    ensure!(closed.code == Some(0), "berth preview close: {closed:?}");
+    Ok(closed.json["gone"].to_string())
+}
+
+/// SIGTERM, and not the kill that follows when the grace period is over.
+fn remove(tools: &Tools) -> Result<String> {
+    let begun = Instant::now();
+    tools.kubectl(&["scale", "deployment/berth", "-n", BERTH_NAMESPACE, "--replicas=0"])?;
+    let left = || -> Result<usize> {
+        let pods = tools.kubectl(&["get", "pods", "-n", BERTH_NAMESPACE, "-o", "json"])?;
+        let pods: Value = serde_json::from_str(&pods)?;
+        Ok(pods["items"].as_array().map_or(0, Vec::len))
+    };
+    while left()? > 0 {
+        ensure!(begun.elapsed() < Duration::from_secs(25), "they do not end");
+        thread::sleep(Duration::from_millis(200));
+    }
+    Ok(format!("gone after {:.1} s", begun.elapsed().as_secs_f32()))
+}
