@@ -7,27 +7,12 @@ mod installation_support;
 use std::collections::{BTreeMap, BTreeSet};
 
 use berth_activities::manifests::{KINDS, cluster_kinds};
-use installation_support::Installation;
+use installation_support::{
+    Installation,
+    ground::{By, Ground, berths, binding, namespace, priority_class, secret},
+};
 use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule};
-use serde_json::{Value, json};
-
-/// Who refuses: the account's roles, or the policy where the roles would let it.
-#[derive(Clone, Copy, Debug)]
-enum By {
-    Roles,
-    Policy,
-}
-
-impl By {
-    fn words(self) -> &'static [&'static str] {
-        match self {
-            Self::Roles => {
-                &["User \"system:serviceaccount:berth-system:berth\" cannot", "attempting to grant RBAC permissions"]
-            }
-            Self::Policy => &["ValidatingAdmissionPolicy 'berth-worker'"],
-        }
-    }
-}
+use serde_json::json;
 
 #[test]
 fn the_role_of_an_environment_is_what_manifests_may_have_and_what_is_looked_at() {
@@ -111,58 +96,8 @@ fn the_workers_account_is_let_into_what_is_berths_and_refused_everywhere_else() 
     rights_beyond_its_own(&ground);
     cluster_scoped_objects_that_are_not_berths(&ground);
     its_own_namespace_but_for_its_caches(&ground);
+    what_is_handed_over(&ground);
     ground.clear();
-}
-
-/// Somebody's namespace and priority class, into which the account has been let by mistake; and names for its own.
-struct Ground<'a> {
-    berth: &'a Installation,
-    foreign: String,
-    own: String,
-}
-
-impl<'a> Ground<'a> {
-    fn prepare(berth: &'a Installation) -> Self {
-        let id = std::process::id();
-        let ground = Self { berth, foreign: format!("berth-402-foreign-{id}"), own: format!("berth-402-own-{id}") };
-        for object in [
-            namespace(&ground.foreign, json!({})),
-            binding("berth", &ground.foreign, "berth-environment", "berth"),
-            priority_class(&ground.foreign, json!({})),
-        ] {
-            berth.kubectl_with(&["create", "-f", "-"], &object);
-        }
-        ground
-    }
-
-    fn clear(&self) {
-        self.berth.kubectl(&["delete", "namespace", &self.foreign, "--wait=false"]);
-        self.berth.kubectl(&["delete", "priorityclass", &self.foreign]);
-    }
-
-    /// For real.
-    fn allowed(&self, arguments: &[&str], object: Option<&Value>) {
-        self.berth.as_worker(arguments, object).unwrap();
-    }
-
-    /// On trial only: should it not be refused, nothing is broken.
-    fn refused(&self, by: By, arguments: &[&str], object: Option<&Value>) {
-        let trial = [arguments, &["--dry-run=server"]].concat();
-        self.told_no(by, &trial, object);
-    }
-
-    fn may_not_read(&self, arguments: &[&str]) {
-        self.told_no(By::Roles, arguments, None);
-    }
-
-    fn told_no(&self, by: By, arguments: &[&str], object: Option<&Value>) {
-        let about = || object.map(Value::to_string).unwrap_or_default();
-        match self.berth.as_worker(arguments, object) {
-            Ok(answer) => panic!("{arguments:?} {} was not refused: {answer}", about()),
-            Err(words) if by.words().iter().any(|known| words.contains(known)) => {}
-            Err(words) => panic!("{arguments:?} {} was refused, but not by {by:?}: {words}", about()),
-        }
-    }
 }
 
 fn what_is_berths(ground: &Ground<'_>) {
@@ -194,6 +129,16 @@ fn until_the_role_is_in_force(ground: &Ground<'_>) {
         assert!(std::time::Instant::now() < end, "the binding gives no rights");
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
+}
+
+/// As the worker's refusal of somebody's namespace says: a person labels it, and from then on it is berth's.
+fn what_is_handed_over(ground: &Ground<'_>) {
+    let foreign = ground.foreign.as_str();
+    let take =
+        ["label", "namespace", foreign, "berth.dev/installation=berth", "pod-security.kubernetes.io/enforce=baseline"];
+    ground.refused(By::Policy, &take, None);
+    ground.berth.kubectl(&["label", "namespace", foreign, "app.kubernetes.io/managed-by=berth"]);
+    ground.allowed(&take, None);
 }
 
 fn namespaces_that_are_not_berths(ground: &Ground<'_>) {
@@ -273,39 +218,12 @@ fn its_own_namespace_but_for_its_caches(ground: &Ground<'_>) {
     ground.refused(By::Policy, &[&["label"], &token[..], &["app.kubernetes.io/managed-by=berth"]].concat(), None);
     ground.refused(By::Policy, &[&["delete"], &token[..]].concat(), None);
     ground.refused(By::Policy, &["create", "-f", "-"], Some(&secret("x", "berth-system", json!({}))));
+    let mut lasting = secret("x", "berth-system", berths());
+    lasting["type"] = json!("kubernetes.io/service-account-token");
+    lasting["metadata"]["annotations"] = json!({"kubernetes.io/service-account.name": "berth"});
+    ground.refused(By::Policy, &["create", "-f", "-"], Some(&lasting));
     ground.may_not_read(&["get", "secrets", "-n", "berth-system"]);
     ground.refused(By::Roles, &["delete", "deployment", "berth", "-n", "berth-system"], None);
     ground.refused(By::Policy, &["delete", "namespace", "berth-system"], None);
     ground.allowed(&["delete", "namespace", &ground.own, "--wait=false"], None);
-}
-
-/// The labels that the worker gives to what is its own.
-fn berths() -> Value {
-    json!({
-        "app.kubernetes.io/managed-by": "berth",
-        "berth.dev/installation": "berth",
-        "pod-security.kubernetes.io/enforce": "baseline",
-    })
-}
-
-fn namespace(name: &str, labels: Value) -> Value {
-    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
-}
-
-fn secret(name: &str, namespace: &str, labels: Value) -> Value {
-    json!({"apiVersion": "v1", "kind": "Secret", "stringData": {"a": "1"},
-        "metadata": {"name": name, "namespace": namespace, "labels": labels}})
-}
-
-fn priority_class(name: &str, labels: Value) -> Value {
-    json!({"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "value": 1,
-        "metadata": {"name": name, "labels": labels}})
-}
-
-/// A `RoleBinding` of a cluster role to a service account of berth's namespace.
-fn binding(name: &str, namespace: &str, role: &str, account: &str) -> Value {
-    json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
-        "metadata": {"name": name, "namespace": namespace},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
-        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": "berth-system"}]})
 }

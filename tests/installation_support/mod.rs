@@ -8,8 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use berth_lab::Lab;
+use berth_lab::{Lab, worker_manifests};
 use serde_json::{Value, json};
+
+pub(crate) mod ground;
 
 const BERTH: &str = env!("CARGO_BIN_EXE_berth");
 
@@ -38,7 +40,7 @@ impl Installation {
         let lab = Lab::shared().unwrap();
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("installation-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        let manifests = manifests_from(&folder);
+        let manifests = worker_manifests(&folder).unwrap().display().to_string();
         std::fs::write(folder.join("kustomization.yaml"), OVERLAY.replace("@MANIFESTS@", &manifests)).unwrap();
         let installed = Self { account: folder.join("account.kubeconfig"), lab };
         installed.kubectl(&["apply", "-k", &folder.display().to_string()]);
@@ -94,6 +96,7 @@ impl Installation {
             .arg(self.lab.apps_dir())
             .args(["--doppler-api-host", self.lab.doppler_url()])
             .env("KUBECONFIG", &self.account)
+            .env("BERTH_METRICS_ADDRESS", "127.0.0.1:0")
             .env("TEMPORAL_ADDRESS", self.lab.temporal_address())
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(&log).unwrap())
@@ -112,13 +115,6 @@ impl Installation {
             .unwrap();
         (output.status.code().unwrap(), serde_json::from_slice(&output.stdout).unwrap_or_default())
     }
-}
-
-/// `manifests/worker` as kustomize wants it: from the folder of the kustomization that names it.
-fn manifests_from(folder: &Path) -> String {
-    let up = "../".repeat(folder.canonicalize().unwrap().components().count() - 1);
-    let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/worker").canonicalize().unwrap();
-    format!("{up}{}", manifests.strip_prefix("/").unwrap().display())
 }
 
 fn run(mut command: Command, object: Option<&Value>) -> Result<String, String> {
