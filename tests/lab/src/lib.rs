@@ -36,6 +36,7 @@ mod supervisor;
 mod temporal;
 
 pub use clean::check_clean;
+pub use doppler::{DopplerServer, Failure, doppler_cli};
 pub use image::worker_manifests;
 pub use lab::Lab;
 pub use postgres::{PASSWORD as POSTGRES_PASSWORD, Postgres, USER as POSTGRES_USER};

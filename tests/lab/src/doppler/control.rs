@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use axum::{
     Json,
-    extract::{Path, Request, State},
+    extract::{Path, Query, Request, State},
     http::{HeaderName, HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse as _, Response},
@@ -12,7 +12,7 @@ use axum::{
 use serde::Deserialize;
 
 use super::{
-    Doppler,
+    DOWNLOAD, Doppler, auth,
     store::{Failure, Name, RateLimit},
 };
 
@@ -52,13 +52,31 @@ pub(super) async fn remove_token(State(doppler): State<Doppler>, Path(token): Pa
     StatusCode::NO_CONTENT
 }
 
-pub(super) async fn set_failure(State(doppler): State<Doppler>, Json(failure): Json<Failure>) -> StatusCode {
-    doppler.store().failure = Some(failure);
+/// Whose requests: everybody's, unless both are named.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Whose {
+    project: Option<String>,
+    config: Option<String>,
+}
+
+impl Whose {
+    fn name(self) -> Option<Name> {
+        self.project.zip(self.config)
+    }
+}
+
+pub(super) async fn set_failure(
+    State(doppler): State<Doppler>,
+    Query(whose): Query<Whose>,
+    Json(failure): Json<Failure>,
+) -> StatusCode {
+    doppler.store().fail(whose.name(), Some(failure));
     StatusCode::NO_CONTENT
 }
 
-pub(super) async fn remove_failure(State(doppler): State<Doppler>) -> StatusCode {
-    doppler.store().failure = None;
+pub(super) async fn remove_failure(State(doppler): State<Doppler>, Query(whose): Query<Whose>) -> StatusCode {
+    doppler.store().fail(whose.name(), None);
     StatusCode::NO_CONTENT
 }
 
@@ -78,7 +96,14 @@ pub(super) async fn reset_requests(State(doppler): State<Doppler>) -> StatusCode
 
 /// Stands before Doppler's own routes.
 pub(super) async fn fail_if_told(State(doppler): State<Doppler>, request: Request, next: Next) -> Response {
-    let failure = doppler.store().next_failure();
+    let failure = {
+        let mut store = doppler.store();
+        let whose = auth::token(request.headers()).and_then(|token| store.bound_to(&token).cloned());
+        if let Some(whose) = whose.as_ref().filter(|_| request.uri().path() == DOWNLOAD) {
+            store.requests_of(whose).total += 1;
+        }
+        store.next_failure(whose)
+    };
     let Some(failure) = failure else { return next.run(request).await };
     tokio::time::sleep(Duration::from_millis(failure.delay_ms)).await;
     let Some(status) = failure.status else { return next.run(request).await };

@@ -2,11 +2,14 @@
 
 mod auth;
 mod control;
+mod formats;
 mod routes;
 mod store;
 
 use std::{
+    collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -18,9 +21,16 @@ use axum::{
 
 use store::Store;
 
+use crate::parts::{self, Part};
+
+pub use store::Failure;
+
 /// Opens the worker's way to the sample app's preview config. Not a secret: it opens nothing else.
 pub(crate) const PREVIEW_TOKEN: &str = "dp.st.preview.lab-canary-token-not-a-secret";
 pub(crate) const PRODUCTION_TOKEN: &str = "dp.st.production.lab-canary-token-not-a-secret";
+
+/// What berth asks for, and what is counted.
+const DOWNLOAD: &str = "/v3/configs/config/secrets/download";
 
 #[derive(Debug, Clone)]
 struct Doppler(Arc<Mutex<Store>>);
@@ -31,8 +41,82 @@ impl Doppler {
     }
 }
 
-/// Serves on a thread of its own until the process ends.
+/// A Doppler of one's own, for a test that makes it fail or counts: the lab's is everybody's.
+#[derive(Debug)]
+pub struct DopplerServer {
+    doppler: Doppler,
+    address: SocketAddr,
+}
+
+impl DopplerServer {
+    /// Starts one with the sample app's configs. It ends with the process.
+    ///
+    /// # Errors
+    /// There is no port to be had.
+    pub fn start() -> Result<Self> {
+        let doppler = Doppler(Arc::new(Mutex::new(Store::sample())));
+        Ok(Self { address: serve(doppler.clone(), Ipv4Addr::LOCALHOST)?, doppler })
+    }
+
+    /// What a worker takes as `DOPPLER_API_HOST`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// All values of a config at once; a config that is not there is made.
+    pub fn put(&self, project: &str, config: &str, values: &[(&str, &str)]) {
+        let values: BTreeMap<_, _> =
+            values.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        self.doppler.store().put(name(project, config), values);
+    }
+
+    /// Removes a config; its tokens stay.
+    pub fn remove(&self, project: &str, config: &str) {
+        self.doppler.store().remove(&name(project, config));
+    }
+
+    /// A token for a config.
+    pub fn bind(&self, token: &str, project: &str, config: &str) {
+        self.doppler.store().bind(token.to_owned(), name(project, config));
+    }
+
+    /// Makes a token one that opens nothing.
+    pub fn revoke(&self, token: &str) {
+        self.doppler.store().revoke(token);
+    }
+
+    /// From now on requests with a config's tokens fail like this, or no longer.
+    pub fn fail(&self, project: &str, config: &str, failure: Option<Failure>) {
+        self.doppler.store().fail(Some(name(project, config)), failure);
+    }
+
+    /// How often a config was asked for so far, and how many of these were answered 304.
+    pub fn requests(&self, project: &str, config: &str) -> (u64, u64) {
+        let mut store = self.doppler.store();
+        let requests = store.requests_of(&name(project, config));
+        (requests.total, requests.not_modified)
+    }
+}
+
+fn name(project: &str, config: &str) -> store::Name {
+    (project.to_owned(), config.to_owned())
+}
+
+/// Doppler's own command line, which the stand-in must satisfy.
+///
+/// # Errors
+/// It cannot be got.
+pub fn doppler_cli() -> Result<PathBuf> {
+    let part = Part::DopplerCli;
+    parts::ensure(&[part])?.remove(part.program()).context("the Doppler CLI was not got")
+}
+
+/// Serves the sample app's configs on a thread of its own until the process ends.
 pub(crate) fn start(address: Ipv4Addr) -> Result<SocketAddr> {
+    serve(Doppler(Arc::new(Mutex::new(Store::sample()))), address)
+}
+
+fn serve(doppler: Doppler, address: Ipv4Addr) -> Result<SocketAddr> {
     let listener = std::net::TcpListener::bind((address, 0)).context("starting the Doppler stand-in")?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
@@ -40,7 +124,7 @@ pub(crate) fn start(address: Ipv4Addr) -> Result<SocketAddr> {
     std::thread::Builder::new().name("doppler".to_owned()).spawn(move || {
         runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            axum::serve(listener, router(Doppler(Arc::new(Mutex::new(Store::sample()))))).await
+            axum::serve(listener, router(doppler)).await
         })
     })?;
     Ok(address)
@@ -48,7 +132,9 @@ pub(crate) fn start(address: Ipv4Addr) -> Result<SocketAddr> {
 
 fn router(doppler: Doppler) -> Router {
     let api = Router::new()
-        .route("/v3/configs/config/secrets/download", get(routes::download))
+        .route(DOWNLOAD, get(routes::download))
+        .route("/v3/configs/config/secrets", get(routes::secrets))
+        .route("/v3/configs/config/secrets/names", get(routes::names))
         .route("/v3/me", get(routes::me))
         .layer(axum::middleware::from_fn_with_state(doppler.clone(), control::fail_if_told))
         .fallback(routes::not_found);

@@ -12,33 +12,88 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    Doppler, auth,
+    Doppler, auth, formats,
     store::{self, Allowance, Name, Store},
 };
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Download {
+pub(super) struct Wanted {
     project: Option<String>,
     config: Option<String>,
     format: Option<String>,
     /// Names, with commas between: only these.
     secrets: Option<String>,
+    name_transformer: Option<String>,
 }
+
+type Secrets = BTreeMap<String, String>;
+
+/// How Doppler says no: a status, and words.
+struct Refusal(StatusCode, String);
 
 pub(super) async fn download(
     State(doppler): State<Doppler>,
-    Query(wanted): Query<Download>,
+    Query(wanted): Query<Wanted>,
     headers: HeaderMap,
 ) -> Response {
+    read(&doppler, &wanted, &headers, |store, name, secrets| {
+        let Some((content_type, body)) = formats::body(named(&wanted.format).unwrap_or("json"), secrets) else {
+            return refusal(StatusCode::BAD_REQUEST, "Invalid format");
+        };
+        let tag = store::etag(&body);
+        let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+        let unchanged = known.is_some_and(|known| known.split(',').any(|one| one.trim() == tag || one.trim() == "*"));
+        store.requests_of(name).not_modified += u64::from(unchanged);
+        let headers = [(header::ETAG, tag.as_str()), (header::CONTENT_TYPE, content_type)];
+        match unchanged {
+            true => (StatusCode::NOT_MODIFIED, headers).into_response(),
+            false => (headers, body).into_response(),
+        }
+    })
+}
+
+/// Each secret as people edit it: `raw` with its references, `computed` with what they stand for. Here both are the value.
+pub(super) async fn secrets(
+    State(doppler): State<Doppler>,
+    Query(wanted): Query<Wanted>,
+    headers: HeaderMap,
+) -> Response {
+    read(&doppler, &wanted, &headers, |_, _, secrets| {
+        let secrets: BTreeMap<_, _> =
+            secrets.iter().map(|(name, value)| (name, json!({"raw": value, "computed": value, "note": ""}))).collect();
+        Json(json!({"secrets": secrets, "success": true})).into_response()
+    })
+}
+
+pub(super) async fn names(
+    State(doppler): State<Doppler>,
+    Query(wanted): Query<Wanted>,
+    headers: HeaderMap,
+) -> Response {
+    read(&doppler, &wanted, &headers, |_, _, secrets| {
+        Json(json!({"names": secrets.keys().collect::<Vec<_>>(), "success": true})).into_response()
+    })
+}
+
+/// A read of a config's secrets, with what every read has: a token, a limit, and a request's id.
+fn read(
+    doppler: &Doppler,
+    wanted: &Wanted,
+    headers: &HeaderMap,
+    answer: impl FnOnce(&mut Store, &Name, &Secrets) -> Response,
+) -> Response {
     let mut store = doppler.store();
-    let (token, bound) = match authenticated(&store, &headers) {
+    let (token, bound) = match authenticated(&store, headers) {
         Ok(found) => found,
         Err(words) => return with_id(&mut store, refusal(StatusCode::UNAUTHORIZED, words)),
     };
     let allowance = store.read_by(&token, Instant::now());
     let mut response = match allowance.exceeded {
         true => too_many(&allowance),
-        false => answer(&mut store, &wanted, bound, &headers),
+        false => match opened(&store, wanted, &token, &bound) {
+            Ok(secrets) => answer(&mut store, &bound, &secrets),
+            Err(Refusal(status, words)) => refusal(status, &words),
+        },
     };
     let limits = [
         ("limit", u64::from(allowance.limit)),
@@ -54,44 +109,49 @@ pub(super) async fn download(
     with_id(&mut store, response)
 }
 
-fn answer(store: &mut Store, wanted: &Download, bound: Name, headers: &HeaderMap) -> Response {
-    // A service token belongs to one config: it may be named, and no other.
-    for (kind, named, own) in [("project", &wanted.project, &bound.0), ("config", &wanted.config, &bound.1)] {
-        if let Some(named) = named.as_deref().filter(|named| named != own) {
-            let words = format!("This token does not have access to requested {kind} '{named}'");
-            return refusal(StatusCode::FORBIDDEN, &words);
+/// What of a config's secrets was asked for.
+fn opened(store: &Store, wanted: &Wanted, token: &str, bound: &Name) -> Result<Secrets, Refusal> {
+    for (kind, asked, own) in [("project", &wanted.project, &bound.0), ("config", &wanted.config, &bound.1)] {
+        match named(asked) {
+            Some(asked) if asked != own => {
+                let words = format!("This token does not have access to requested {kind} '{asked}'");
+                return Err(Refusal(StatusCode::FORBIDDEN, words));
+            }
+            // A service token belongs to one config, which need not be named; every other kind opens many. (The words are
+            // not Doppler's own, which are not known here.)
+            None if !token.starts_with("dp.st.") => {
+                return Err(Refusal(StatusCode::BAD_REQUEST, format!("You must specify a {kind}")));
+            }
+            _ => {}
         }
     }
-    let Some(mut secrets) = store.secrets(&bound) else {
-        return refusal(StatusCode::NOT_FOUND, &format!("Could not find requested config '{}'", bound.1));
-    };
-    if let Some(names) = &wanted.secrets {
+    let not_found = || Refusal(StatusCode::NOT_FOUND, format!("Could not find requested config '{}'", bound.1));
+    let mut secrets = store.secrets(bound).ok_or_else(not_found)?;
+    if let Some(names) = named(&wanted.secrets) {
         secrets.retain(|name, _| names.split(',').any(|wanted| wanted == name));
     }
-    let (content_type, body) = match wanted.format.as_deref() {
-        None | Some("json") => ("application/json; charset=utf-8", json!(secrets).to_string()),
-        Some("env") => ("text/plain; charset=utf-8", env_file(&secrets)),
-        Some(other) => return refusal(StatusCode::BAD_REQUEST, &format!("Invalid format '{other}'")),
-    };
-    let tag = store::etag(&body);
-    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    let not_modified = known.is_some_and(|known| known.split(',').any(|one| one.trim() == tag || one.trim() == "*"));
-    store.count(&bound, not_modified);
-    let headers = [(header::ETAG, tag.as_str()), (header::CONTENT_TYPE, content_type)];
-    match not_modified {
-        true => (StatusCode::NOT_MODIFIED, headers).into_response(),
-        false => (headers, body).into_response(),
-    }
+    let Some(transformer) = named(&wanted.name_transformer) else { return Ok(secrets) };
+    let rename = |(name, value): (String, String)| Some((formats::transformed(transformer, &name)?, value));
+    let invalid = || Refusal(StatusCode::BAD_REQUEST, format!("Invalid name transformer '{transformer}'"));
+    secrets.into_iter().map(rename).collect::<Option<_>>().ok_or_else(invalid)
+}
+
+/// Doppler's CLI sends `project=` where it has none to name.
+fn named(parameter: &Option<String>) -> Option<&str> {
+    parameter.as_deref().filter(|text| !text.is_empty())
 }
 
 pub(super) async fn me(State(doppler): State<Doppler>, headers: HeaderMap) -> Response {
     let mut store = doppler.store();
     let response = match authenticated(&store, &headers) {
-        Ok((_, (project, config))) => Json(json!({
+        Ok((token, (project, config))) => Json(json!({
             "name": format!("{project} {config}"),
             "slug": "lab",
-            "type": "service_token",
+            "type": kind_of(&token),
+            "token_preview": format!("{}…", token.chars().take(8).collect::<String>()),
             "workplace": {"name": "lab", "slug": "lab"},
+            "created_at": "2026-01-01T00:00:00.000Z",
+            "last_seen_at": "2026-01-01T00:00:00.000Z",
         }))
         .into_response(),
         Err(words) => refusal(StatusCode::UNAUTHORIZED, words),
@@ -101,6 +161,15 @@ pub(super) async fn me(State(doppler): State<Doppler>, headers: HeaderMap) -> Re
 
 pub(super) async fn not_found() -> Response {
     refusal(StatusCode::NOT_FOUND, "Could not find requested resource")
+}
+
+fn kind_of(token: &str) -> &'static str {
+    match token.get(..6) {
+        Some("dp.st.") => "service_token",
+        Some("dp.sa.") => "service_account",
+        Some("dp.ct.") => "cli",
+        _ => "personal",
+    }
 }
 
 fn authenticated(store: &Store, headers: &HeaderMap) -> Result<(String, Name), &'static str> {
@@ -130,13 +199,6 @@ fn reset(allowance: &Allowance) -> u64 {
 
 fn refusal(status: StatusCode, words: &str) -> Response {
     (status, Json(json!({"messages": [words], "success": false}))).into_response()
-}
-
-fn env_file(secrets: &BTreeMap<String, String>) -> String {
-    secrets
-        .iter()
-        .map(|(name, value)| format!("{name}=\"{}\"\n", value.replace('\\', "\\\\").replace('"', "\\\"")))
-        .collect()
 }
 
 fn with_id(store: &mut Store, mut response: Response) -> Response {

