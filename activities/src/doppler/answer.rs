@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use k8s_openapi::jiff::{Timestamp, fmt::rfc2822};
 use reqwest::{
     Response, StatusCode,
-    header::{CONTENT_TYPE, DATE, ETAG, HeaderMap, RETRY_AFTER},
+    header::{DATE, ETAG, HeaderMap, RETRY_AFTER},
 };
 use serde::Deserialize;
 
@@ -40,7 +40,6 @@ pub enum DopplerError {
 pub(super) struct Head {
     pub(super) status: StatusCode,
     pub(super) etag: Option<String>,
-    is_html: bool,
     retry_after: Option<Duration>,
     request_id: Option<String>,
 }
@@ -52,14 +51,13 @@ struct ErrorBody {
 }
 
 impl Head {
-    pub(super) fn of(response: &Response) -> Self {
+    pub(super) fn of(response: &Response, token: &Token) -> Self {
         let headers = response.headers();
         Self {
             status: response.status(),
             etag: text(headers, ETAG.as_str()).map(str::to_owned),
-            is_html: text(headers, CONTENT_TYPE.as_str()).is_some_and(|kind| kind.starts_with("text/html")),
             retry_after: retry_after(headers, Timestamp::now()),
-            request_id: text(headers, "x-request-id").map(str::to_owned),
+            request_id: text(headers, "x-request-id").map(|id| words(&token.hide_in(id))),
         }
     }
 
@@ -84,16 +82,19 @@ impl Head {
     /// What an answer without values means.
     pub(super) fn refusal(&self, body: &[u8], token: &Token) -> DopplerError {
         let said = serde_json::from_slice::<ErrorBody>(body).ok().map(|error| error.messages.join("; "));
-        let is_html = self.is_html || body.trim_ascii_start().starts_with(b"<");
-        let said = said.filter(|said| !said.is_empty()).unwrap_or_else(|| self.size(body));
+        let said = said.filter(|said| !said.is_empty());
+        let is_dopplers = said.is_some();
+        let said = said.unwrap_or_else(|| self.size(body));
         let retry_after = self.retry_after.or_else(|| retry_in(&said));
         let message = words(&token.hide_in(&format!("{said} (HTTP {}{})", self.status.as_u16(), self.request())));
         match self.status.as_u16() {
             429 => DopplerError::RateLimited { message, retry_after },
             408 | 500..=599 => DopplerError::Unavailable(message),
-            // Doppler speaks JSON. A page is of something before it, which knows nothing of tokens.
-            _ if is_html => DopplerError::Unavailable(message),
-            401 | 403 | 404 => DopplerError::Denied(message),
+            401 | 403 | 404 if is_dopplers => DopplerError::Denied(message),
+            // A redirect leads elsewhere the next time too: the address is wrong.
+            300..=399 => DopplerError::Unexpected(message),
+            // Doppler says why, as JSON. A page, or nothing, is of something before it, which knows nothing of tokens.
+            _ if !is_dopplers => DopplerError::Unavailable(message),
             _ => DopplerError::Unexpected(message),
         }
     }
@@ -144,6 +145,8 @@ fn words(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn headers(entries: &[(&'static str, &str)]) -> HeaderMap {
@@ -171,5 +174,57 @@ mod tests {
     fn words_from_outside_are_one_bounded_line() {
         let long = words(&format!("a\r\nb\u{1b}[31m{}", "é".repeat(1000)));
         assert!(long.starts_with("a  b [31m") && long.len() <= MAX_WORDS_BYTES);
+    }
+
+    /// An answer as any server, or what stands before it, may give it.
+    fn head(status: u16, entries: &[(&'static str, Vec<u8>)], token: &Token) -> Head {
+        let mut response = http::Response::builder().status(status);
+        for (name, value) in entries {
+            if let Ok(value) = http::HeaderValue::from_bytes(value) {
+                response = response.header(*name, value);
+            }
+        }
+        Head::of(&Response::from(response.body(Vec::new()).unwrap()), token)
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_makes_it_panic_and_no_error_shows_the_token_or_a_value(
+            status in 100u16..600,
+            entries in prop::collection::vec((
+                prop::sample::select(vec!["retry-after", "date", "etag", "content-type", "x-request-id"]),
+                prop_oneof![
+                    prop::collection::vec(any::<u8>(), 0..40),
+                    "-?[0-9]{0,25}".prop_map(String::into_bytes),
+                    "(Mon|Thu|Foo), [0-9]{1,3} (Jan|Feb|Nov) [0-9]{1,6} [0-9]{1,2}:[0-9]{2}:[0-9]{2} (GMT|UTC|[+-][0-9]{4})"
+                        .prop_map(String::into_bytes),
+                    Just(b"id dp.st.canary".to_vec()),
+                ],
+            ), 0..6),
+            body in prop_oneof![
+                prop::collection::vec(any::<u8>(), 0..200),
+                "(\\{|\\}|\\[|\\]|:|,|\"|messages|\"messages\":\\[|success|null|canary|dp\\.st\\.canary|Retry in |[0-9]{1,30}| seconds|<html>|\\\\u00|é){0,30}"
+                    .prop_map(String::into_bytes),
+                "[0-9]{0,30}".prop_map(|n| format!(r#"{{"messages":["Retry in {n} seconds, dp.st.canary"]}}"#).into_bytes()),
+                "[a-z]{0,8}".prop_map(|key| format!(r#"{{"{key}":["canary"],"b":"canary"}}"#).into_bytes()),
+            ],
+        ) {
+            let token = Token::new("dp.st.canary").unwrap();
+            let head = head(status, &entries, &token);
+            let refusal = head.refusal(&body, &token);
+            let shown = format!("{refusal} {refusal:?}");
+            prop_assert!(!shown.contains("dp.st.canary"));
+            prop_assert!(refusal.to_string().len() < MAX_WORDS_BYTES + 100);
+            prop_assert!(!refusal.to_string().contains(|c: char| c.is_control()));
+            if let DopplerError::RateLimited { retry_after: Some(wait), .. } = refusal {
+                prop_assert!((Duration::from_secs(1)..=MAX_RETRY_AFTER).contains(&wait));
+            }
+            if let Err(error) = head.values(&body) {
+                // A key is told, and only a key: what the body has between quotes before a colon.
+                let key = String::from_utf8_lossy(&body).contains("canary\"") && error.to_string().contains("the value of ");
+                prop_assert!(!error.to_string().contains("dp.st.canary") || key);
+                prop_assert!(key || !error.to_string().contains("canary"), "{}", error);
+            }
+        }
     }
 }

@@ -40,8 +40,10 @@ async fn a_page_of_something_before_doppler_is_an_outage_told_by_its_size_whatev
         let error = error(Answer::new(code, "<html>canary</html>")).await;
         assert_eq!(error, DopplerError::Unavailable(format!("19 bytes (HTTP {code})")));
     }
-    let page = Answer::new(403, "blocked").with("content-type", "text/html; charset=utf-8");
-    assert_eq!(error(page).await, DopplerError::Unavailable("7 bytes (HTTP 403)".into()));
+    for (code, body) in [(403, "blocked"), (404, "default backend - 404"), (401, ""), (403, r#"{"error":"blocked"}"#)] {
+        let expected = DopplerError::Unavailable(format!("{} bytes (HTTP {code})", body.len()));
+        assert_eq!(error(Answer::new(code, body)).await, expected);
+    }
     let page = error(Answer::new(200, "<html>canary</html>")).await;
     assert_eq!(page, DopplerError::Unavailable("19 bytes is not JSON (HTTP 200)".into()));
 }
