@@ -50,6 +50,7 @@ pub(super) fn check(objects: Vec<Object>, input: &PolicyInput) -> (Vec<Object>, 
         pods::check(&mut report);
         network::check(&mut report);
         metadata::complete(&mut object, kind, input);
+        network::complete(&mut object, input);
         kept.push(object);
     }
     network::check_temporal_is_internal(&kept, input, &mut findings);
@@ -72,6 +73,10 @@ impl Report<'_> {
     fn refuse_in_preview(&mut self, field: &str, message: impl Into<String>) {
         let severity = if self.preview() { Severity::Error } else { Severity::Warning };
         self.findings.push(self.object.finding(severity, field, message));
+    }
+
+    fn note(&mut self, field: &str, message: impl Into<String>) {
+        self.findings.push(self.object.finding(Severity::Note, field, message));
     }
 
     fn warn(&mut self, field: &str, message: impl Into<String>) {

@@ -57,7 +57,11 @@ pub(super) fn kind(report: &mut Report<'_>) -> Option<&'static Kind> {
         report.refuse("kind", message);
     }
     if report.preview() && matches!(name, "Role" | "RoleBinding") {
-        report.refuse("kind", format!("a preview may not have a {name}"));
+        let message = format!(
+            "a preview may not have a {name}: what a pull request runs gets no rights on the Kubernetes API; move it to \
+             `production/`, where it is taken"
+        );
+        report.refuse("kind", message);
     }
     Some(kind)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{Finding, PolicyInput, Report, metadata::is_empty, pods};
-use crate::manifests::{object::Object, stamp::entries};
+use crate::manifests::{object::Object, stamp::entries, variables::EnvironmentKind};
 
 /// The port of temporal-server: internal only, in every environment.
 const TEMPORAL_PORT: u64 = 7233;
@@ -70,7 +70,11 @@ fn check_service(report: &mut Report<'_>) {
         return;
     }
     let kind = spec.get("type").unwrap_or(&Value::Null);
-    if !(is_empty(kind) || kind == "ClusterIP") {
+    if kind == "NodePort" {
+        let message = "becomes `ClusterIP`: a preview takes no port of the nodes; its Ingress needs none, unless the \
+                       controller reaches Services through node ports";
+        report.note("spec.type", message);
+    } else if !(is_empty(kind) || kind == "ClusterIP") {
         let kind = kind.as_str().unwrap_or_default();
         let message = format!("a preview may not have a Service of type `{kind}`: use `ClusterIP` and the Ingress");
         report.refuse("spec.type", message);
@@ -79,6 +83,24 @@ fn check_service(report: &mut Report<'_>) {
         if spec.get(field).is_some_and(|value| !is_empty(value)) {
             report.refuse(&format!("spec.{field}"), "a preview's Service may only be reached inside the cluster");
         }
+    }
+}
+
+/// Makes a preview's Service of type `NodePort` one of type `ClusterIP`: such teams have them from before they had an
+/// Ingress, and what they deploy must not need a change. What only makes sense with a node's port goes with it, since the API
+/// server refuses it without.
+pub(super) fn complete(object: &mut Object, input: &PolicyInput) {
+    let preview = input.environment_kind == EnvironmentKind::Preview;
+    if !preview || object.kind() != "Service" || object.text("/spec/type") != "NodePort" {
+        return;
+    }
+    let Some(spec) = object.document.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    spec.insert("type".to_owned(), Value::from("ClusterIP"));
+    spec.remove("externalTrafficPolicy");
+    spec.remove("healthCheckNodePort");
+    let ports = spec.get_mut("ports").and_then(Value::as_array_mut);
+    for port in ports.into_iter().flatten().filter_map(Value::as_object_mut) {
+        port.remove("nodePort");
     }
 }
 

@@ -58,12 +58,34 @@ fn a_previews_service_is_internal() {
     let service = |spec: Value| object("v1", "Service", spec);
     assert_eq!(refused(service(json!({"type": "ClusterIP", "ports": [{"port": 7233}]}))), [""; 0]);
     assert_eq!(refused(service(json!({"clusterIP": "None"}))), [""; 0]);
-    for kind in ["LoadBalancer", "NodePort", "ExternalName"] {
+    for kind in ["LoadBalancer", "ExternalName", "nodeport", "NodePort "] {
         let document = service(json!({"type": kind}));
         assert_eq!(refused(document.clone()), ["spec.type"]);
         assert_eq!(refused_by(document, &production_policy()), [""; 0]);
     }
     assert_eq!(refused(service(json!({"externalIPs": ["1.2.3.4"]}))), ["spec.externalIPs"]);
+}
+
+#[test]
+fn a_previews_service_on_the_nodes_ports_becomes_one_inside_the_cluster_and_says_so() {
+    let spec = json!({
+        "type": "NodePort",
+        "externalTrafficPolicy": "Local",
+        "ports": [{"port": 8080, "targetPort": "http", "nodePort": 30080}],
+    });
+    let (objects, findings) = checked(object("v1", "Service", spec.clone()), &preview_policy());
+    assert_eq!(
+        objects[0].document["spec"],
+        json!({"type": "ClusterIP", "ports": [{"port": 8080, "targetPort": "http"}]})
+    );
+    let said: Vec<_> = findings.iter().map(|finding| (finding.severity, finding.field.as_deref())).collect();
+    assert_eq!(said, [(Severity::Note, Some("spec.type"))]);
+
+    let (objects, findings) = checked(object("v1", "Service", spec.clone()), &production_policy());
+    assert_eq!((&objects[0].document["spec"], findings), (&spec, vec![]));
+    let mut outside = spec;
+    outside["externalIPs"] = json!(["1.2.3.4"]);
+    assert_eq!(refused(object("v1", "Service", outside)), ["spec.externalIPs"]);
 }
 
 #[test]
