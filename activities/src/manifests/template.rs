@@ -20,6 +20,9 @@ use super::{
 /// 1.5 MiB, so nothing that could be applied is near it; an alias bomb passes it at once.
 const MAX_EXPANDED: usize = 8 * 1024 * 1024;
 
+/// Unknown names of a document that are told of: as many as a person is shown of a whole environment.
+const MAX_UNKNOWN: usize = 200;
+
 /// Where each field of a document was written.
 pub(crate) type Lines = HashMap<String, (usize, usize)>;
 
@@ -44,7 +47,7 @@ pub(crate) fn documents(file: &str, text: &str, variables: Option<&Variables>) -
     let mut budget = MAX_EXPANDED;
     let mut documents = Vec::new();
     for node in nodes {
-        let mut expansion = Expansion { file, variables, budget, lines: Lines::new(), findings: Vec::new() };
+        let mut expansion = Expansion::new(file, variables, budget);
         let value = expansion.value(&node, "", false);
         budget = expansion.budget;
         findings.append(&mut expansion.findings);
@@ -82,9 +85,15 @@ struct Expansion<'a> {
     budget: usize,
     lines: Lines,
     findings: Vec<Finding>,
+    /// How many unknown names were told of, outside of scripts and inside.
+    unknown: [usize; 2],
 }
 
-impl Expansion<'_> {
+impl<'a> Expansion<'a> {
+    fn new(file: &'a str, variables: Option<&'a Variables>, budget: usize) -> Self {
+        Self { file, variables, budget, lines: Lines::new(), findings: Vec::new(), unknown: [0; 2] }
+    }
+
     /// The recursion is bounded by the depth that `yaml` allows.
     fn value(&mut self, node: &Node, path: &str, shell: bool) -> Result<Value, TooLarge> {
         self.spend(1 + path.len())?;
@@ -148,7 +157,12 @@ impl Expansion<'_> {
             }
         }
         for name in &substituted.undeclared {
-            if let Some(message) = variables.unknown(name) {
+            // Finding the nearest name takes its time. One error is enough to stop a release, and so are these.
+            let told = self.unknown[usize::from(shell)];
+            if told < MAX_UNKNOWN
+                && let Some(message) = variables.unknown(name)
+            {
+                self.unknown[usize::from(shell)] += 1;
                 // A shell script may well have a variable of its own that begins so.
                 let severity = if shell { Severity::Warning } else { Severity::Error };
                 self.find(severity, node, path, message);

@@ -1,5 +1,6 @@
 //! The dialect as a whole: a team's folder with every oddity that such folders have.
 
+mod hostile;
 mod properties;
 
 use std::path::Path;
