@@ -20,6 +20,7 @@ use axum::{
 };
 
 use store::Store;
+use tokio::sync::oneshot;
 
 use crate::parts::{self, Part};
 
@@ -46,16 +47,43 @@ impl Doppler {
 pub struct DopplerServer {
     doppler: Doppler,
     address: SocketAddr,
+    /// Dropped, it tells the server to stop.
+    stop: Option<oneshot::Sender<()>>,
 }
 
 impl DopplerServer {
-    /// Starts one with the sample app's configs. It ends with the process.
+    /// Starts one with the sample app's configs. It ends when it is dropped.
     ///
     /// # Errors
     /// There is no port to be had.
     pub fn start() -> Result<Self> {
+        Self::listen(Ipv4Addr::LOCALHOST)
+    }
+
+    fn listen(address: Ipv4Addr) -> Result<Self> {
         let doppler = Doppler(Arc::new(Mutex::new(Store::sample())));
-        Ok(Self { address: serve(doppler.clone(), Ipv4Addr::LOCALHOST)?, doppler })
+        let (stop, stopped) = oneshot::channel();
+        let address = serve(doppler.clone(), SocketAddr::from((address, 0)), stopped)?;
+        Ok(Self { doppler, address, stop: Some(stop) })
+    }
+
+    /// From now on nobody answers there: connections are refused.
+    pub fn stop(&mut self) {
+        self.stop = None;
+        while std::net::TcpStream::connect(self.address).is_ok() {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Answers again, at the same address and with what it held.
+    ///
+    /// # Errors
+    /// Somebody else has the port now.
+    pub fn start_again(&mut self) -> Result<()> {
+        let (stop, stopped) = oneshot::channel();
+        serve(self.doppler.clone(), self.address, stopped)?;
+        self.stop = Some(stop);
+        Ok(())
     }
 
     /// What a worker takes as `DOPPLER_API_HOST`.
@@ -111,20 +139,28 @@ pub fn doppler_cli() -> Result<PathBuf> {
     parts::ensure(&[part])?.remove(part.program()).context("the Doppler CLI was not got")
 }
 
-/// Serves the sample app's configs on a thread of its own until the process ends.
+/// Serves the sample app's configs until the process ends.
 pub(crate) fn start(address: Ipv4Addr) -> Result<SocketAddr> {
-    serve(Doppler(Arc::new(Mutex::new(Store::sample()))), address)
+    let server = DopplerServer::listen(address)?;
+    let address = server.address;
+    // Dropped, it would stop.
+    std::mem::forget(server);
+    Ok(address)
 }
 
-fn serve(doppler: Doppler, address: Ipv4Addr) -> Result<SocketAddr> {
-    let listener = std::net::TcpListener::bind((address, 0)).context("starting the Doppler stand-in")?;
+/// Serves on a thread of its own until told to stop.
+fn serve(doppler: Doppler, at: SocketAddr, stopped: oneshot::Receiver<()>) -> Result<SocketAddr> {
+    let listener = std::net::TcpListener::bind(at).context("starting the Doppler stand-in")?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     std::thread::Builder::new().name("doppler".to_owned()).spawn(move || {
         runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            axum::serve(listener, router(doppler)).await
+            tokio::select! {
+                served = axum::serve(listener, router(doppler)) => served,
+                _ = stopped => Ok(()),
+            }
         })
     })?;
     Ok(address)
