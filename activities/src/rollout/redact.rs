@@ -1,7 +1,7 @@
 //! Takes the values of secrets out of text that people will read, encoded forms included.
 //!
 //! A value is found as it is, percent-encoded, as a form, as an escaped string of JSON or of a programming language,
-//! and in base64 or base64url at any place of a longer encoded text (such as `user:password`).
+//! in hexadecimal digits, and in base64 or base64url at any place of a longer encoded text (such as `user:password`).
 
 use std::ops::Range;
 
@@ -35,7 +35,8 @@ impl Redactor {
         }
         redactor.values.sort();
         redactor.values.dedup();
-        redactor.encoded = redactor.values.iter().flat_map(|value| in_base64(value)).collect();
+        let encoded = |value: &Vec<u8>| in_base64(value).into_iter().chain(in_hexadecimal(value));
+        redactor.encoded = redactor.values.iter().flat_map(encoded).collect();
         redactor
     }
 
@@ -84,6 +85,11 @@ fn in_base64(value: &[u8]) -> Vec<Vec<u8>> {
     forms.sort();
     forms.dedup();
     forms
+}
+
+fn in_hexadecimal(value: &[u8]) -> [Vec<u8>; 2] {
+    let digits: String = value.iter().map(|byte| format!("{byte:02x}")).collect();
+    [digits.to_uppercase().into_bytes(), digits.into_bytes()]
 }
 
 /// Bytes as a reader would decode them, each with its place in the text.
@@ -218,6 +224,8 @@ mod tests {
             "p%40ss%20%22w%C3%B6rd%22%2F%2B%26%3F".to_owned(),
             "p%40ss+%22w%c3%b6rd%22%2f%2b%26%3f".to_owned(),
             "p@ss%20%22w%C3%B6rd%22/+&?".to_owned(),
+            value.bytes().map(|byte| format!("{byte:02x}")).collect(),
+            value.bytes().map(|byte| format!("{byte:02X}")).collect(),
         ] {
             let text = redacted(&[value], &format!("before {encoded} after"));
             assert!(text.contains("***") && !text.contains("ss") && !text.contains("rd"), "{encoded} -> {text}");
