@@ -19,6 +19,9 @@ pub(crate) struct Telemetry {
 /// The Temporal SDK's own events below a warning tell of each poll.
 const DEFAULT_FILTER: &str = "info,temporalio_sdk_core=warn,temporalio_client=warn,temporalio_sdk=warn";
 
+/// Below that, Kubernetes' client repeats what the API server says of an object that it refuses, values of a Secret among it.
+const NO_OBJECTS: &str = "kube_client=info";
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum LogFormat {
     Text,
@@ -28,6 +31,7 @@ enum LogFormat {
 /// Sends every event of the process to standard error.
 pub(crate) fn install(telemetry: &Telemetry) {
     let filter = EnvFilter::try_new(&telemetry.log).unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
+    let filter = NO_OBJECTS.parse().into_iter().fold(filter, EnvFilter::add_directive);
     let stderr = std::io::stderr;
     let builder = fmt().with_env_filter(filter).with_writer(stderr);
     match telemetry.log_format {
