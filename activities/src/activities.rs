@@ -115,7 +115,14 @@ impl Activities {
     ) -> Result<Applied, ActivityError> {
         heartbeating(&ctx, async |progress| {
             let app = self.app(&input.deploy.environment.app).await?;
-            apply::apply_manifests(&self.client, &self.settings, &app, &input, progress).await
+            let applied = apply::apply_manifests(&self.client, &self.settings, &app, &input, progress).await;
+            match applied {
+                Ok(applied) => Ok(applied),
+                Err(failure) => {
+                    let namespace = &input.deploy.environment.namespace;
+                    Err(secrets::hide_values_of(&input.secrets.secret, &self.client, namespace, failure).await)
+                }
+            }
         })
         .await
     }

@@ -18,6 +18,7 @@ use super::{
     redact::Redactor,
     snapshot::{Snapshot, event_ms},
 };
+use crate::secrets::is_secret;
 
 /// A verdict that is known is not kept back for a node that does not answer.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -80,8 +81,8 @@ impl Secrets {
                 _ => return None,
             }
         }
-        let values = read.iter().flat_map(|secret| secret.data.iter().flat_map(|data| data.values()));
-        Some(Redactor::new(values.map(|value| value.0.as_slice())))
+        let entries = read.iter().flat_map(|secret| secret.data.iter().flatten()).filter(|(key, _)| is_secret(key));
+        Some(Redactor::new(entries.map(|(_, value)| value.0.as_slice())))
     }
 
     /// What stands in place of the words that may not be shown.

@@ -10,10 +10,9 @@ use berth_workflows::{
     verdict::{FailureType, Verdict},
 };
 
-use crate::{Settings, failure::Failure, labels};
+use super::{TEMPORAL_SERVER_ADDRESS as ADDRESS, redactor};
+use crate::{Settings, failure::Failure, labels, rollout::redact::Redactor};
 
-/// Where the app's Temporal server is.
-const ADDRESS: &str = "TEMPORAL_SERVER_ADDRESS";
 /// A DNS name has at most 253 characters; the rest is for a scheme and a port.
 const MAX_ADDRESS_BYTES: usize = 300;
 /// What a Secret holds, less some room for its metadata.
@@ -101,6 +100,11 @@ fn is_address(text: &str) -> bool {
 }
 
 impl Assembled {
+    /// Knows the values that must not be seen.
+    pub(super) fn redactor(&self) -> Redactor {
+        redactor(&self.values)
+    }
+
     /// The immutable Secret.
     pub(super) fn to_secret(&self, settings: &Settings, environment: &Environment) -> Secret {
         let bytes = |(key, value): (&String, &String)| (key.clone(), ByteString(value.clone().into_bytes()));

@@ -13,9 +13,9 @@ use tracing::warn;
 use berth_workflows::verdict::{FailureType, Verdict};
 
 use super::{
-    Secrets,
+    Secrets, redactor,
     stored::{self, Cached},
-    token,
+    token, without_values,
 };
 use crate::{
     Settings,
@@ -80,7 +80,8 @@ pub(super) async fn read(
         Ok(newest) => {
             *turn = None;
             check_origin(&newest.values, config)?;
-            stored::write(&api, &name, settings, config, &newest).await?;
+            let written = stored::write(&api, &name, settings, config, &newest).await;
+            written.map_err(|failure| without_values(failure, |text| redactor(&newest.values).redact(text)))?;
             Ok(newest.values)
         }
         Err(error) => {
