@@ -1,0 +1,309 @@
+//! A value that only Doppler knows is looked for, in every form, wherever people and machines can read: histories, `status`,
+//! details, logs, events, verdicts; and after failures, since those repeat what others say.
+
+use std::{fs, path::Path, process::Command};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use berth_lab::Failure;
+use serde_json::{Value, json};
+
+use super::doppler_support::{Bench, until};
+
+const PLAIN: &str = "canary-51d2e8-plain-value";
+/// Each way of encoding changes something in it.
+const ODD: &str = "canary/7f3a9c \"q\" +&=%\u{e9}\\x";
+
+fn base64(text: &str) -> String {
+    STANDARD.encode(text)
+}
+
+fn percent(text: &str) -> String {
+    text.bytes()
+        .map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .collect()
+}
+
+fn hexadecimal(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn json_escaped(text: &str) -> String {
+    json!(text).to_string().trim_matches('"').to_owned()
+}
+
+/// What must not be found anywhere, each with its name.
+fn forms(token: &str) -> Vec<(String, String)> {
+    let mut forms = Vec::new();
+    for (what, secret) in [("plain", PLAIN), ("odd", ODD), ("token", token)] {
+        let hex = hexadecimal(secret);
+        let base64_url = base64(secret).replace('+', "-").replace('/', "_");
+        // Inside a longer text in base64 only the middle of it can be recognised.
+        let shifted = |before: usize| {
+            let text = base64(&format!("{}{secret}", "x".repeat(before)));
+            text[4..text.len() - 8].to_owned()
+        };
+        for (form, text) in [
+            ("as it is", secret.to_owned()),
+            ("JSON", json_escaped(secret)),
+            ("JSON in JSON", json_escaped(&json_escaped(secret))),
+            ("percent", percent(secret)),
+            ("hex", hex.clone()),
+            ("HEX", hex.to_uppercase()),
+            ("base64", base64(secret).trim_end_matches('=').to_owned()),
+            ("base64url", base64_url.trim_end_matches('=').to_owned()),
+            ("base64 + 1", shifted(1)),
+            ("base64 + 2", shifted(2)),
+        ] {
+            forms.push((format!("{what}, {form}"), text));
+        }
+    }
+    forms
+}
+
+/// The texts of all payloads of a history, decoded: whatever has `data` is one.
+fn decoded(value: &Value, into: &mut String) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                if let (true, Some(bytes)) = (key == "data", value.as_str().and_then(|text| STANDARD.decode(text).ok()))
+                {
+                    into.push_str(&String::from_utf8_lossy(&bytes));
+                    into.push('\n');
+                }
+                decoded(value, into);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| decoded(item, into)),
+        _ => {}
+    }
+}
+
+/// Everything of an environment that can be read by whoever may not read its Secrets: what it is, and its text.
+fn readable(bench: &Bench, app: &str, pr: u64) -> Vec<(String, String)> {
+    let id = format!("preview-{app}-{pr}");
+    let mut texts = vec![
+        ("status".to_owned(), bench.status(app, pr).to_string()),
+        ("the worker's log".to_owned(), fs::read_to_string(&bench.log).unwrap()),
+    ];
+    // Those of before a retry or a reset, too: by the search attribute, as a person would look for them.
+    let ids = bench.temporal(&["workflow", "list", "--query", &format!("BerthApp = '{app}'"), "-o", "json"]);
+    let ids: Value = serde_json::from_str(&ids).unwrap();
+    let ids: Vec<&str> =
+        ids.as_array().unwrap().iter().filter_map(|found| found["execution"]["workflowId"].as_str()).collect();
+    assert!(ids.contains(&id.as_str()) && ids.len() > 1, "{ids:?}");
+    for id in ids {
+        let show = bench.temporal(&["workflow", "show", "--workflow-id", id, "-o", "json"]);
+        let raw =
+            bench.temporal(&["workflow", "show", "--workflow-id", id, "-o", "json", "--no-json-shorthand-payloads"]);
+        let mut payloads = String::new();
+        decoded(&serde_json::from_str(&raw).unwrap(), &mut payloads);
+        assert!(payloads.contains(app), "the payloads of {id} are decoded");
+        let details = bench.temporal(&["workflow", "describe", "--workflow-id", id, "-o", "json", "--raw"]);
+        let metadata =
+            bench.temporal(&["workflow", "query", "--workflow-id", id, "--type", "__temporal_workflow_metadata"]);
+        for (what, text) in [
+            ("history", show),
+            ("raw history", raw),
+            ("payloads", payloads),
+            ("description", details),
+            ("details", metadata),
+        ] {
+            texts.push((format!("{what} of {id}"), text));
+        }
+    }
+    // Everything in the environment but its Secrets and what its own manifests say.
+    let kinds = "resourcequotas,limitranges,networkpolicies,rolebindings,serviceaccounts";
+    let namespace = format!("{app}-pr-{pr}");
+    texts.push((
+        "objects".to_owned(),
+        bench.kubectl(&["get", kinds, "-n", &namespace, "-o", "json", "--show-managed-fields"]),
+    ));
+    let namespace = bench.kubectl(&["get", "namespace", &namespace, "-o", "json", "--show-managed-fields"]);
+    texts.push(("the namespace".to_owned(), namespace));
+    // Of Secrets, all but their data: names, annotations, managed fields.
+    let secrets = "go-template={{range .items}}{{.metadata}}{{end}}";
+    texts.push((
+        "the Secrets' metadata".to_owned(),
+        bench.kubectl(&["get", "secrets", "-A", "-o", secrets, "--show-managed-fields"]),
+    ));
+    texts
+}
+
+fn leaks(texts: &[(String, String)], token: &str) -> Vec<String> {
+    let forms = forms(token);
+    let mut leaks = Vec::new();
+    for (place, text) in texts {
+        for (form, secret) in &forms {
+            if let Some(at) = text.find(secret.as_str()) {
+                let around =
+                    |at: usize| (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+                leaks.push(format!("{form} in {place}: …{}…", &text[around(at.saturating_sub(120))..around(at + 120)]));
+            }
+        }
+    }
+    leaks
+}
+
+fn release(container: &str) -> String {
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web}}\nspec:\n  selector: {{matchLabels: {{app: web}}}}\n  \
+         template:\n    metadata: {{labels: {{app: web}}}}\n    spec:\n      terminationGracePeriodSeconds: 1\n      \
+         containers:\n{container}"
+    )
+}
+
+fn container(name: &str, more: &str) -> String {
+    format!(
+        "      - name: {name}\n        image: $KUBE_DEPLOYMENT_IMAGE@$KUBE_DEPLOYMENT_DIGEST\n        \
+         envFrom: [{{secretRef: {{name: $DOPPLER_MANAGED_SECRET_NAME}}}}]\n{more}"
+    )
+}
+
+/// The sample app says its VERSION when it starts, and of two in one pod the second finds the port taken, and dies.
+fn that_dies_telling_all() -> String {
+    let said = format!("$(PLAIN) $(ODD) {} {} {}", base64(ODD), percent(ODD), hexadecimal(ODD));
+    let version = json!(format!("{said} {}", json_escaped(ODD)));
+    // Without a probe it would be ready in the moment before it dies.
+    let probe = "readinessProbe: {tcpSocket: {port: 8080}, initialDelaySeconds: 20}";
+    let said = format!("        env: [{{name: VERSION, value: {version}}}]\n        {probe}\n");
+    release(&(container("one", &said) + &container("two", &said)))
+}
+
+fn scenario(pr: u64, log_format: &str) {
+    let (app, name) = (format!("d{pr}"), format!("berth-d{pr}"));
+    let token = format!("dp.st.preview.canary-token-{pr}-9b1f");
+    let bench = Bench::start(&name, &["--log-format", log_format]);
+    bench.doppler.put(&app, "preview", &[("PLAIN", PLAIN), ("ODD", ODD)]);
+    bench.doppler.bind(&token, &app, "preview");
+    bench.token(&app, "serviceToken", &token);
+    let manifests = |text: &str| bench.app(&app, "preview", "", &[("core/web.yaml", text)]);
+    let image = bench.lab.image("v1");
+    let failed = |digit: char| {
+        let answer = bench.push(&app, pr, digit, &image);
+        let verdict = answer.json["verdict"].clone();
+        eprintln!("{pr} {digit}: {}", answer.json);
+        (verdict["failure"].as_str().unwrap_or_default().to_owned(), verdict.to_string())
+    };
+
+    manifests(&release(&container("web", "")));
+    let live = bench.push(&app, pr, '1', &image);
+    assert_eq!(live.json["outcome"], "live", "{live:?}");
+
+    if bench.lab.real_pods() {
+        manifests(&that_dies_telling_all());
+        let (failure, said) = failed('2');
+        assert!(failure == "CrashLoop" && said.contains("*** listens on"), "{said}");
+
+        manifests(&release(&container("web", "        command: [\"$(PLAIN)\", \"$(ODD)\"]\n")));
+        let (failure, said) = failed('3');
+        assert!(failure == "CrashLoop" && said.contains("***"), "{failure}: {said}");
+    }
+
+    // The API server repeats what it refuses: here a label that is none.
+    manifests(&format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x, labels: {{a: \"{PLAIN}/\"}}}}\n"));
+    let (failure, said) = failed('4');
+    assert!(!failure.is_empty() && said.contains("***"), "{said}");
+
+    // And so may an admission policy, with the values of the Secret that berth makes itself.
+    bench.doppler.put(&app, "preview", &[("PLAIN", PLAIN), ("ODD", ODD), ("MORE", "a new value, and so a new Secret")]);
+    let policy = AdmissionPolicy::that_tells_all(&bench, &format!("{app}-pr-{pr}"));
+    until("the answer of before is old", || old_enough(&bench));
+    let (failure, said) = failed('5');
+    assert!(failure == "AdmissionDenied" && said.contains("***"), "{failure}: {said}");
+    drop(policy);
+
+    let echo = json!({"messages": [format!("Invalid token {token}")], "success": false}).to_string();
+    for (digit, status) in [('6', 401), ('7', 400)] {
+        bench.doppler.fail(
+            &app,
+            "preview",
+            Some(Failure { status: Some(status), body: Some(echo.clone()), ..Failure::default() }),
+        );
+        until("the answer of before is old", || old_enough(&bench));
+        let (failure, said) = failed(digit);
+        assert!(failure == "SecretsDenied" && said.contains("Invalid token (token)"), "{failure}: {said}");
+    }
+
+    let texts = readable(&bench, &app, pr);
+    assert!(texts.iter().any(|(_, text)| text.contains("sync_secrets")));
+    let leaks = leaks(&texts, &token);
+    eprintln!("{} texts, {} bytes", texts.len(), texts.iter().map(|(_, text)| text.len()).sum::<usize>());
+    assert!(leaks.is_empty(), "{} leaks:\n{}", leaks.len(), leaks.join("\n"));
+    assert_eq!(bench.close(&app, pr).code, 0);
+}
+
+/// No answer is younger than what is used without asking.
+fn old_enough(bench: &Bench) -> bool {
+    super::cache(bench).is_none() || super::cache_age(bench).as_secs() >= 6
+}
+
+/// Is in force as long as it lives.
+struct AdmissionPolicy<'a>(&'a Bench);
+
+impl Drop for AdmissionPolicy<'_> {
+    fn drop(&mut self) {
+        self.0.kubectl(&["delete", "validatingadmissionpolicybinding", &self.0.name]);
+        self.0.kubectl(&["delete", "validatingadmissionpolicy", &self.0.name]);
+    }
+}
+
+impl<'a> AdmissionPolicy<'a> {
+    /// Refuses every Secret with Doppler's values in that namespace, and says what is in it.
+    fn that_tells_all(bench: &'a Bench, namespace: &str) -> Self {
+        let rules = json!({
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": {"name": bench.name},
+            "spec": {
+                "matchConstraints": {"resourceRules": [
+                    {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["secrets"]},
+                ]},
+                "validations": [{
+                    "expression": "!has(object.data) || !('PLAIN' in object.data)",
+                    "messageExpression": "'no: ' + object.data['PLAIN'] + ' ' + object.data['ODD']",
+                }],
+            },
+        });
+        let binding = json!({
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
+            "metadata": {"name": bench.name},
+            "spec": {
+                "policyName": bench.name, "validationActions": ["Deny"],
+                "matchResources": {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}},
+            },
+        });
+        apply(bench, &json!({"apiVersion": "v1", "kind": "List", "items": [rules, binding]}));
+        let policy = Self(bench);
+        let refused = || {
+            let mut kubectl = Command::new(bench.lab.tool("kubectl"));
+            kubectl.arg("--kubeconfig").arg(bench.lab.kubeconfig());
+            kubectl.args([
+                "create",
+                "secret",
+                "generic",
+                "probe",
+                "-n",
+                namespace,
+                "--from-literal=PLAIN=a",
+                "--from-literal=ODD=a",
+            ]);
+            !kubectl.args(["--dry-run=server"]).output().unwrap().status.success()
+        };
+        until("the policy is in force", refused);
+        policy
+    }
+}
+
+fn apply(bench: &Bench, objects: &Value) {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-objects.json", bench.name));
+    fs::write(&file, objects.to_string()).unwrap();
+    bench.kubectl(&["apply", "--server-side", "--filename", file.to_str().unwrap()]);
+}
+
+#[test]
+fn what_only_doppler_knows_is_in_no_text_with_a_log_for_people() {
+    scenario(660, "text");
+}
+
+#[test]
+fn what_only_doppler_knows_is_in_no_text_with_a_log_for_machines() {
+    scenario(661, "json");
+}
