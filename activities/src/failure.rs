@@ -46,6 +46,8 @@ impl Failure {
                 let message = format!("{what}: {}", status.message);
                 match status.code {
                     400 | 405 | 413 | 422 => Self::permanent(refusal(&status.message), message),
+                    // Server-side apply says so of a field that the kind does not have, or of a list with an entry twice.
+                    500 if status.message.contains(MALFORMED) => Self::permanent(FailureType::ManifestInvalid, message),
                     403 if is_final_refusal(&status.message) => Self::permanent(refusal(&status.message), message),
                     _ => Self::transient(refusal(&status.message), message),
                 }
@@ -59,6 +61,8 @@ impl Failure {
         }
     }
 }
+
+const MALFORMED: &str = "failed to create typed patch object";
 
 /// An admission policy's or webhook's refusal is a decision, not a state of a namespace that is still being set up.
 fn is_final_refusal(message: &str) -> bool {
@@ -117,6 +121,12 @@ mod tests {
         {
             assert_eq!(matches!(api(code, "no"), Failure::Permanent(_)), permanent, "{code}");
         }
+    }
+
+    #[test]
+    fn a_field_that_the_kind_does_not_have_is_final_though_the_server_calls_it_its_own_error() {
+        let words = "failed to create typed patch object (pr-1/x; /v1, Kind=ConfigMap): .metadata.X: field not declared in schema";
+        assert!(matches!(api(500, words), Failure::Permanent(v) if v.failure == FailureType::ManifestInvalid));
     }
 
     #[test]
