@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 
 use berth_workflows::environment::Environment;
-use k8s_openapi::api::core::v1::Namespace;
-use kube::ResourceExt;
 use sha2::{Digest, Sha256};
 
 /// The field manager of every server-side apply.
@@ -31,8 +29,10 @@ pub const SECRET_OF_RELEASE: &str = "berth.dev/secret";
 pub const APPLYSET_ID: &str = "applyset.kubernetes.io/id";
 /// kubectl's label on the members of an `ApplySet`: the parent's id.
 pub const APPLYSET_PART_OF: &str = "applyset.kubernetes.io/part-of";
-/// kubectl's annotation on the parent: which tool keeps the set.
+/// kubectl's annotation on the parent: which tool keeps the set, as `name/version`.
 pub const APPLYSET_TOOLING: &str = "applyset.kubernetes.io/tooling";
+/// What berth says there.
+pub const TOOLING: &str = "berth/v1";
 /// kubectl's annotation on the parent: the kinds of its members, `Kind.group`, sorted, with commas.
 pub const APPLYSET_KINDS: &str = "applyset.kubernetes.io/contains-group-kinds";
 /// The Secret that is the parent of an environment's `ApplySet`.
@@ -53,17 +53,36 @@ pub fn own_content(environment: &Environment, installation: &str, content: &str)
     labels
 }
 
-/// The id of an environment's `ApplySet`, by kubectl's rule: from the parent's name, namespace, kind and group.
+/// The id of an environment's `ApplySet`.
 pub fn applyset_id(namespace: &str) -> String {
+    applyset_id_of(APPLYSET_PARENT, namespace)
+}
+
+/// KEP-3659's rule: from the name, namespace, kind and group of the parent, here a Secret of the core group.
+fn applyset_id_of(parent: &str, namespace: &str) -> String {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-    let parent = format!("{APPLYSET_PARENT}.{namespace}.Secret.");
+    let parent = format!("{parent}.{namespace}.Secret.");
     format!("applyset-{}-v1", URL_SAFE_NO_PAD.encode(Sha256::digest(parent)))
 }
 
-/// Whether a namespace is that workflow's own.
-pub fn is_owned_by(namespace: &Namespace, workflow_id: &str) -> bool {
-    namespace.labels().get(MANAGED_BY).is_some_and(|by| by == "berth")
-        && namespace.labels().get(WORKFLOW).is_some_and(|owner| owner == workflow_id)
+/// The labels that together say whose an object is. One that has only some of them is somebody else's.
+const OWNER: [&str; 3] = [MANAGED_BY, WORKFLOW, INSTALLATION];
+
+/// Whether an object with these labels is that environment's own, of this installation.
+pub fn is_own(found: &BTreeMap<String, String>, environment: &Environment, installation: &str) -> bool {
+    is_same_owner(found, &own(environment, installation))
+}
+
+/// Whether both say that they are the same environment's.
+pub fn is_same_owner(left: &BTreeMap<String, String>, right: &BTreeMap<String, String>) -> bool {
+    OWNER.iter().all(|key| left.get(*key).is_some_and(|value| right.get(*key) == Some(value)))
+}
+
+/// Selects what is an environment's own.
+pub fn own_selector(environment: &Environment, installation: &str) -> String {
+    let own = own(environment, installation);
+    let term = |key: &&str| Some(format!("{key}={}", own.get(*key)?));
+    OWNER.iter().filter_map(term).collect::<Vec<_>>().join(",")
 }
 
 /// The first `n` hexadecimal digits of a SHA-256: enough for a name, short enough to read.
@@ -76,11 +95,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_applyset_id_follows_kubectls_rule() {
-        // kubectl's ID function: "applyset-" + base64url(sha256("name.namespace.kind.group")) + "-v1".
-        let id = applyset_id("pr-123");
-        assert!(id.starts_with("applyset-") && id.ends_with("-v1"));
-        assert_eq!(id.len(), "applyset-".len() + 43 + "-v1".len());
-        assert_ne!(id, applyset_id("pr-124"));
+    fn the_applyset_id_is_what_kubectl_makes_of_the_same_parent() {
+        // From kubectl's own tests (pkg/cmd/apply/apply_test.go): the Secret `my-set` of the namespace `test`.
+        let kubectls = "applyset-0eFHV8ySqp7XoShsGvyWFQD3s96yqwHmzc4e0HR1dsY-v1";
+        assert_eq!(applyset_id_of("my-set", "test"), kubectls);
+        assert_ne!(applyset_id("pr-123"), applyset_id("pr-124"));
+    }
+
+    #[test]
+    fn what_has_only_some_of_the_labels_is_somebody_elses() {
+        let environment = crate::secrets::example_environment();
+        let own = own(&environment, "berth");
+        assert!(is_own(&own, &environment, "berth"));
+        for key in OWNER {
+            let mut other = own.clone();
+            other.insert(key.into(), "another".into());
+            assert!(!is_own(&other, &environment, "berth"), "{key}");
+            other.remove(key);
+            assert!(!is_own(&other, &environment, "berth"), "{key}");
+        }
+    }
+
+    #[test]
+    fn the_selector_finds_exactly_what_is_own() {
+        let selector = own_selector(&crate::secrets::example_environment(), "berth");
+        let expected =
+            "app.kubernetes.io/managed-by=berth,berth.dev/workflow=preview-web-1,berth.dev/installation=berth";
+        assert_eq!(selector, expected);
     }
 }

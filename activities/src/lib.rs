@@ -6,6 +6,7 @@
 mod activities;
 pub mod app;
 pub mod apply;
+mod content_secret;
 pub mod database;
 pub mod doppler;
 pub mod failure;

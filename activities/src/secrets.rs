@@ -14,6 +14,7 @@ use crate::{
     Settings,
     app::App,
     apply::kind_of,
+    content_secret::create_once,
     doppler::Doppler,
     failure::Failure,
     heartbeat::Progress,
@@ -92,8 +93,8 @@ pub async fn sync_secrets(
     };
     let assembled = assemble::assemble(environment, downloaded, BTreeMap::new())?;
     progress.say(format!("waiting for namespace {}", environment.namespace));
-    target::await_namespace(client, environment).await?;
-    let created = target::create_once(client, &assembled.to_secret(settings, environment), environment).await;
+    target::await_namespace(client, environment, &settings.installation).await?;
+    let created = create_once(client, &assembled.to_secret(settings, environment)).await;
     created.map_err(|failure| without_values(failure, |text| assembled.redactor().redact(text)))?;
     Ok(assembled.synced)
 }
@@ -126,3 +127,5 @@ fn without_values(failure: Failure, shown: impl Fn(&str) -> String) -> Failure {
 mod fake;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) use tests::environment as example_environment;

@@ -7,7 +7,7 @@ use std::{
 
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use k8s_openapi::{ByteString, api::core::v1::Secret};
-use kube::{Api, Client, ResourceExt, api::PostParams};
+use kube::{Api, Client, ResourceExt};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -90,18 +90,5 @@ impl StoredRelease {
         let mut decoder = GzDecoder::new(packed.0.as_slice()).take(MAX_BYTES);
         decoder.read_to_end(&mut json).map_err(|e| broken(e.to_string()))?;
         serde_json::from_slice(&json).map_err(|e| broken(e.to_string()))
-    }
-}
-
-/// Creates an immutable Secret that is named by its content: if it is there, it is the same.
-pub(crate) async fn create_once(client: &Client, secret: &Secret) -> Result<(), Failure> {
-    let secrets: Api<Secret> = Api::namespaced(client.clone(), &secret.namespace().unwrap_or_default());
-    match secrets
-        .create(&PostParams { field_manager: Some(labels::FIELD_MANAGER.into()), ..Default::default() }, secret)
-        .await
-    {
-        Ok(_) => Ok(()),
-        Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
-        Err(e) => Err(Failure::kubernetes(format!("storing Secret/{}", secret.name_any()), e)),
     }
 }

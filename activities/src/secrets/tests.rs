@@ -31,7 +31,7 @@ pub(super) fn config() -> DopplerConfig {
     serde_json::from_value(json!({"project": "web", "config": "preview", "token": {"secret": "web-token"}})).unwrap()
 }
 
-pub(super) fn environment() -> Environment {
+pub(crate) fn environment() -> Environment {
     environment_of(1)
 }
 
@@ -67,7 +67,8 @@ fn put_namespace(cluster: &Cluster, pr: u64, labels: &Value) {
 }
 
 fn own(pr: u64) -> Value {
-    json!({"app.kubernetes.io/managed-by": "berth", "berth.dev/workflow": format!("preview-web-{pr}")})
+    json!({"app.kubernetes.io/managed-by": "berth", "berth.dev/workflow": format!("preview-web-{pr}"),
+        "berth.dev/installation": "berth"})
 }
 
 /// The token in berth's namespace, and the namespaces of these pull requests.
