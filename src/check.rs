@@ -71,7 +71,7 @@ impl Check {
 
 /// Everything there is to say about a folder of apps.
 fn check(folder: &Path) -> Report {
-    let AppFolder { apps, mut findings } = read_apps(folder);
+    let AppFolder { apps, mut findings, .. } = read_apps(folder);
     findings.extend(apps.iter().flat_map(check_app));
     // What both environments of an app share is found in both.
     let mut seen: Vec<Finding> = Vec::new();

@@ -1,31 +1,33 @@
 //! Rendering a release and applying it: the manifests as they are on the worker's disk, in one environment, for one image.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use k8s_openapi::api::core::v1::Secret;
-use kube::{
-    Api, Client, ResourceExt,
-    api::{DynamicObject, Patch, PatchParams},
-    core::ApiResource,
-};
-use serde_json::json;
+use kube::{Api, Client, ResourceExt, api::DynamicObject, core::ApiResource};
 
 use berth_workflows::{
-    activity_definitions::{Applied, ApplyInput, Plan, SyncedSecrets, Workload},
-    environment::{Deploy, Environment},
-    verdict::{FailureType, Verdict},
+    activity_definitions::{Applied, ApplyInput, Plan, SyncedSecrets},
+    environment::{ClusterObject, Deploy, Environment},
+    verdict::FailureType,
 };
 
 use crate::{
     Settings,
     app::{App, EnvironmentNames},
+    content_secret::create_once,
     failure::Failure,
     heartbeat::Progress,
     labels,
+    load::refused,
     manifests::{EnvironmentKind, Finding, Object, Rendered, SourceFiles, Stamp, VariableInput, Variables, render},
-    stored_release::{StoredRelease, create_once},
+    stored_release::StoredRelease,
 };
+
+mod object;
+pub(crate) mod parent;
+mod takeover;
+
+use object::{AppliedObject, Change, apply_object};
 
 /// Requests under way at once for one environment: the API server's own fairness begins to queue above that.
 const CONCURRENCY: usize = 16;
@@ -36,7 +38,7 @@ const CONCURRENCY: usize = 16;
 ///
 /// # Errors
 /// `ManifestInvalid` or `PolicyDenied` with every finding at once; `FieldImmutable`, `AdmissionDenied`, `QuotaExceeded`
-/// with the API server's words.
+/// with the API server's words; `PolicyDenied` for good where an object outside every namespace is somebody else's.
 pub async fn apply_manifests(
     client: &Client,
     settings: &Settings,
@@ -58,11 +60,12 @@ pub async fn apply_manifests(
     let stored = release.to_secret(environment, &settings.installation)?;
 
     progress.say(format!("storing the release in {}", environment.namespace));
-    futures::try_join!(create_once(client, &stored), apply_parent(client, settings, environment, &rendered))?;
+    let parent = parent::extend(client, settings, environment, &rendered);
+    futures::try_join!(create_once(client, &stored), parent)?;
     let mut results = Vec::new();
     for stage in &rendered.stages {
         progress.say(format!("applying {}", names(stage)));
-        let applying: Vec<_> = stage.iter().map(|object| apply_object(client, environment, object)).collect();
+        let applying: Vec<_> = stage.iter().map(|object| apply_object(client, settings, environment, object)).collect();
         let applied: Vec<AppliedObject> = stream::iter(applying).buffered(CONCURRENCY).try_collect().await?;
         results.extend(applied);
     }
@@ -70,6 +73,35 @@ pub async fn apply_manifests(
         stored_release: stored.name_any(),
         plan: plan(&results, &rendered.notes),
         workloads: results.into_iter().filter_map(|applied| applied.workload).collect(),
+    })
+}
+
+/// What a rollout would make outside every namespace, told before any of it is made: the names of such objects begin with
+/// `KUBE_APP`, and nothing in them comes from the secrets.
+///
+/// # Errors
+/// `ManifestInvalid` or `PolicyDenied`, as [`apply_manifests`].
+pub(crate) fn cluster_objects_of(app: &App, deploy: &Deploy) -> Result<Vec<ClusterObject>, Failure> {
+    if app.cluster_kinds.is_empty() {
+        return Ok(Vec::new());
+    }
+    let unknown = SyncedSecrets {
+        secret: format!("{}-secrets", app.app),
+        version: String::new(),
+        set_by_berth: Vec::new(),
+        temporal_server_address: "unknown:7233".to_owned(),
+        temporal_server_address_from_doppler: false,
+    };
+    let (rendered, _) = render_release(app, deploy, &unknown)?;
+    Ok(rendered.objects().filter_map(cluster_object).collect())
+}
+
+/// What is written down of an object outside every namespace; nothing of one within.
+pub(crate) fn cluster_object(object: &Object) -> Option<ClusterObject> {
+    (!object.namespaced()).then(|| ClusterObject {
+        api_version: object.api_version().to_owned(),
+        kind: object.kind().to_owned(),
+        name: object.name().to_owned(),
     })
 }
 
@@ -81,7 +113,7 @@ fn render_release(app: &App, deploy: &Deploy, secrets: &SyncedSecrets) -> Result
             "the app brings no manifests, and berth has none of its own yet",
         )
     })?;
-    let files = SourceFiles::read(&folder, &app.manifests_label()).map_err(|found| refused(&found))?;
+    let files = SourceFiles::read(&folder, &app.manifests_label()).map_err(|found| refused(&app.app, &found))?;
     let variables = Variables::new(variable_input(app, deploy, secrets));
     let names = EnvironmentNames {
         kind: kind_of(environment),
@@ -91,7 +123,7 @@ fn render_release(app: &App, deploy: &Deploy, secrets: &SyncedSecrets) -> Result
         temporal_ui_host: environment.temporal_ui_host.clone(),
     };
     let policy = app.policy(&names, [secrets.secret.clone()]);
-    let rendered = render(&files, &variables, &policy).map_err(|found| refused(&found))?;
+    let rendered = render(&files, &variables, &policy).map_err(|found| refused(&app.app, &found))?;
     Ok((rendered, variables))
 }
 
@@ -132,122 +164,6 @@ fn stamp(settings: &Settings, deploy: &Deploy) -> Stamp {
         commit: deploy.release.commit.to_string(),
         applyset: Some(labels::applyset_id(&deploy.environment.namespace)),
     }
-}
-
-fn refused(findings: &[Finding]) -> Failure {
-    let errors: Vec<String> = findings.iter().filter(|f| f.is_error()).map(ToString::to_string).collect();
-    let failure = if findings.iter().any(Finding::is_policy_error) {
-        FailureType::PolicyDenied
-    } else {
-        FailureType::ManifestInvalid
-    };
-    Verdict::new(failure, errors.join("\n")).advise("`berth check` finds the same without a cluster").into()
-}
-
-/// The parent of the `ApplySet`. It names the kinds that the set had until now too: prune still has to look there.
-async fn apply_parent(
-    client: &Client,
-    settings: &Settings,
-    environment: &Environment,
-    rendered: &Rendered,
-) -> Result<(), Failure> {
-    let secrets: Api<Secret> = Api::namespaced(client.clone(), &environment.namespace);
-    let what = || format!("applying Secret/{}", labels::APPLYSET_PARENT);
-    let found = secrets.get_opt(labels::APPLYSET_PARENT).await.map_err(|e| Failure::kubernetes(what(), e))?;
-    let mut kinds = found.map(|parent| kinds_of_parent(&parent)).unwrap_or_default();
-    kinds.extend(rendered.objects().filter_map(group_kind));
-    write_parent(client, settings, environment, &kinds).await
-}
-
-/// Writes the parent with the kinds of its members.
-pub(crate) async fn write_parent(
-    client: &Client,
-    settings: &Settings,
-    environment: &Environment,
-    kinds: &BTreeSet<String>,
-) -> Result<(), Failure> {
-    let secrets: Api<Secret> = Api::namespaced(client.clone(), &environment.namespace);
-    let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
-    let mut own = labels::own(environment, &settings.installation);
-    own.insert(labels::APPLYSET_ID.to_owned(), labels::applyset_id(&environment.namespace));
-    let parent = json!({
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {
-            "name": labels::APPLYSET_PARENT,
-            "labels": own,
-            "annotations": { labels::APPLYSET_TOOLING: "berth/v1", labels::APPLYSET_KINDS: kinds.join(",") },
-        },
-    });
-    let params = PatchParams::apply(labels::FIELD_MANAGER).force();
-    secrets
-        .patch(labels::APPLYSET_PARENT, &params, &Patch::Apply(&parent))
-        .await
-        .map_err(|e| Failure::kubernetes(format!("applying Secret/{}", labels::APPLYSET_PARENT), e))?;
-    Ok(())
-}
-
-/// The kinds that a parent says its set has, as `Kind.group`.
-pub(crate) fn kinds_of_parent(parent: &Secret) -> BTreeSet<String> {
-    let kinds = parent.annotations().get(labels::APPLYSET_KINDS).map(String::as_str).unwrap_or_default();
-    kinds.split(',').filter(|kind| !kind.is_empty()).map(str::to_owned).collect()
-}
-
-/// The kind of an object as an `ApplySet` names it.
-pub(crate) fn group_kind(object: &Object) -> Option<String> {
-    Some(object.known_kind()?.group_kind())
-}
-
-/// What applying one object did.
-struct AppliedObject {
-    name: String,
-    change: Change,
-    workload: Option<Workload>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Change {
-    Created,
-    Changed,
-    Unchanged,
-}
-
-async fn apply_object(client: &Client, environment: &Environment, object: &Object) -> Result<AppliedObject, Failure> {
-    let name = format!("{}/{}", object.kind(), object.name());
-    let Some(kind) = object.known_kind() else {
-        return Err(Failure::permanent(FailureType::PolicyDenied, format!("{name}: berth does not apply this kind")));
-    };
-    let api = api(client, &kind.api_resource(), kind.namespaced, &environment.namespace);
-    let what = || format!("applying {name}");
-    let before = api.get_metadata_opt(object.name()).await.map_err(|e| Failure::kubernetes(what(), e))?;
-    if let Some(before) = before.as_ref().filter(|_| !kind.namespaced)
-        && before.labels().get(labels::WORKFLOW) != Some(&environment.workflow_id)
-    {
-        let message = format!("{name} is outside every namespace, exists already, and is not this environment's");
-        return Err(Verdict::new(FailureType::PolicyDenied, message)
-            .advise("give it a name that has $KUBE_APP in it")
-            .into());
-    }
-    let params = PatchParams::apply(labels::FIELD_MANAGER).force();
-    let after = api
-        .patch(object.name(), &params, &Patch::Apply(&object.document))
-        .await
-        .map_err(|e| Failure::kubernetes(what(), e))?;
-    let change = match before {
-        None => Change::Created,
-        Some(before) if before.resource_version() == after.resource_version() => Change::Unchanged,
-        Some(_) => Change::Changed,
-    };
-    let workload = is_workload(kind.kind).then(|| Workload {
-        kind: kind.kind.to_owned(),
-        name: object.name().to_owned(),
-        generation: after.metadata.generation.unwrap_or_default(),
-    });
-    Ok(AppliedObject { name, change, workload })
-}
-
-fn is_workload(kind: &str) -> bool {
-    matches!(kind, "Deployment" | "StatefulSet" | "DaemonSet" | "Job")
 }
 
 /// The API for one kind of object, in the environment or outside all.

@@ -10,6 +10,7 @@ use berth_workflows::{
 use crate::{
     Settings,
     app::{App, AppFolder, read_apps},
+    apply::cluster_objects_of,
     failure::Failure,
     manifests::{Finding, SourceFiles},
 };
@@ -34,7 +35,7 @@ pub fn load_app(settings: &Settings, load: &LoadAppInput) -> Result<LoadedApp, F
     })?;
     let files = match app.manifests_folder() {
         Some(folder) => {
-            SourceFiles::read(&folder, &app.manifests_label()).map_err(|found| invalid(&app.app, &found))?
+            SourceFiles::read(&folder, &app.manifests_label()).map_err(|found| refused(&app.app, &found))?
         }
         None => SourceFiles::new(Vec::new()),
     };
@@ -51,6 +52,10 @@ pub fn load_app(settings: &Settings, load: &LoadAppInput) -> Result<LoadedApp, F
             scheme: settings.scheme.clone(),
         },
         content_hash: app.content_hash(&files),
+        cluster_objects: match &load.deploy {
+            Some(deploy) => cluster_objects_of(&app, deploy)?,
+            None => Vec::new(),
+        },
     })
 }
 
@@ -59,19 +64,26 @@ pub fn load_app(settings: &Settings, load: &LoadAppInput) -> Result<LoadedApp, F
 /// # Errors
 /// As [`load_app`].
 pub fn find_app(settings: &Settings, name: &str) -> Result<App, Failure> {
-    let AppFolder { apps, findings } = read_apps(&settings.apps);
+    let AppFolder { apps, findings, refused: not_used } = read_apps(&settings.apps);
     if let Some(app) = apps.into_iter().find(|app| app.app == name) {
         return Ok(app);
     }
-    // Its own file first: another team's slip is not this one's reason.
+    if let Some(found) = not_used.get(name) {
+        return Err(refused(name, found));
+    }
+    // What cannot be read has no name yet, so its file's must do: another team's slip is not this one's reason.
     let file = format!("{name}.yaml");
-    let own: Vec<Finding> = findings.into_iter().filter(|f| f.is_error() && f.file.ends_with(&file)).collect();
+    let own: Vec<Finding> = findings.into_iter().filter(|f| f.is_error() && is_file_of(name, &f.file)).collect();
     if !own.is_empty() {
-        return Err(invalid(name, &own));
+        return Err(refused(name, &own));
     }
     Err(Verdict::new(FailureType::UnknownApp, format!("no app is called {name}"))
         .advise(format!("the platform team describes apps in the worker's folder: it has no {file}"))
         .into())
+}
+
+fn is_file_of(app: &str, file: &str) -> bool {
+    file.strip_suffix(".yaml").or_else(|| file.strip_suffix(".yml")) == Some(app)
 }
 
 fn check_image(app: &App, image: &Image) -> Result<(), Failure> {
@@ -85,9 +97,15 @@ fn check_image(app: &App, image: &Image) -> Result<(), Failure> {
         .into())
 }
 
-fn invalid(app: &str, findings: &[Finding]) -> Failure {
+/// What is wrong with an app or its manifests, all at once.
+pub(crate) fn refused(app: &str, findings: &[Finding]) -> Failure {
     let errors: Vec<String> = findings.iter().filter(|f| f.is_error()).map(ToString::to_string).collect();
-    Verdict::new(FailureType::ManifestInvalid, format!("app {app}: {}", errors.join("\n")))
+    let failure = if findings.iter().any(Finding::is_policy_error) {
+        FailureType::PolicyDenied
+    } else {
+        FailureType::ManifestInvalid
+    };
+    Verdict::new(failure, format!("app {app}: {}", errors.join("\n")))
         .advise("`berth check` finds the same without a cluster")
         .into()
 }

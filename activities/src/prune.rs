@@ -12,12 +12,12 @@ use kube::{
 
 use berth_workflows::{
     activity_definitions::{PruneInput, Pruned},
-    environment::{ClusterObject, Environment},
+    environment::Environment,
 };
 
 use crate::{
     Settings,
-    apply::{api, group_kind, kinds_of_parent, write_parent},
+    apply::{api, cluster_object, parent},
     failure::Failure,
     heartbeat::Progress,
     labels,
@@ -38,44 +38,30 @@ pub async fn prune(
     let environment = &prune.environment;
     let release = StoredRelease::load(client, &environment.namespace, &prune.stored_release).await?;
     progress.say("looking for what the release does not have");
-    let mut removed = prune_members(client, environment, &release).await?;
+    let mut removed = prune_members(client, settings, environment, &release).await?;
     removed.extend(prune_contents(client, prune).await?);
-    let kinds =
-        release.objects.iter().filter_map(|document| group_kind(&Object::new("", 0, document.clone()))).collect();
-    write_parent(client, settings, environment, &kinds).await?;
-    Ok(Pruned { removed, cluster_objects: cluster_objects(&release) })
-}
-
-/// The objects outside every namespace that a release has.
-fn cluster_objects(release: &StoredRelease) -> Vec<ClusterObject> {
-    let objects = release.objects.iter().map(|document| Object::new("", 0, document.clone()));
-    objects
-        .filter(|object| !object.namespaced())
-        .map(|object| ClusterObject {
-            api_version: object.api_version().to_owned(),
-            kind: object.kind().to_owned(),
-            name: object.name().to_owned(),
-        })
-        .collect()
+    let objects: Vec<_> = release.objects.iter().map(|document| Object::new("", 0, document.clone())).collect();
+    let kinds = objects.iter().filter_map(parent::group_kind).collect();
+    parent::write(client, settings, environment, &kinds).await?;
+    Ok(Pruned { removed, cluster_objects: objects.iter().filter_map(cluster_object).collect() })
 }
 
 async fn prune_members(
     client: &Client,
+    settings: &Settings,
     environment: &Environment,
     release: &StoredRelease,
 ) -> Result<Vec<String>, Failure> {
-    let secrets: Api<Secret> = Api::namespaced(client.clone(), &environment.namespace);
-    let what = format!("reading Secret/{}", labels::APPLYSET_PARENT);
-    let parent = secrets.get_opt(labels::APPLYSET_PARENT).await.map_err(|e| Failure::kubernetes(what, e))?;
-    let group_kinds = parent.map(|parent| kinds_of_parent(&parent)).unwrap_or_default();
+    let group_kinds = parent::read_kinds(client, environment).await?;
     let members: BTreeSet<Identity> = release.identities();
     let kinds = KINDS.iter().filter(|kind| group_kinds.contains(&kind.group_kind()));
-    let removed = try_join_all(kinds.map(|kind| prune_kind(client, environment, kind, &members))).await?;
+    let removed = try_join_all(kinds.map(|kind| prune_kind(client, settings, environment, kind, &members))).await?;
     Ok(removed.into_iter().flatten().collect())
 }
 
 async fn prune_kind(
     client: &Client,
+    settings: &Settings,
     environment: &Environment,
     kind: &Kind,
     members: &BTreeSet<Identity>,
@@ -92,7 +78,11 @@ async fn prune_kind(
             // A kind may have been written in another version: it is the same object.
             member.kind == kind.kind && member.name == object.name_any()
         });
-        if is_member || object.metadata.deletion_timestamp.is_some() {
+        // Outside every namespace anyone may have written the set's label.
+        let is_foreign = !kind.namespaced && !labels::is_own(object.labels(), environment, &settings.installation);
+        // What has an owner is its owner's to delete (KEP-3659): Kubernetes copies labels to what it makes of an object.
+        let is_owned = !object.owner_references().is_empty();
+        if is_member || is_foreign || is_owned || object.metadata.deletion_timestamp.is_some() {
             continue;
         }
         delete(&api, &object.metadata, kind.kind).await?;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use temporalio_macros::activity_definitions;
 
 use crate::{
-    environment::{Deploy, Environment, Timings},
+    environment::{ClusterObject, Deploy, Environment, Timings},
     release::Image,
     verdict::Verdict,
 };
@@ -21,6 +21,9 @@ pub struct LoadAppInput {
     /// Refused with `ImageNotAllowed` if its repository is not on the app's list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<Image>,
+    /// The rollout, if it is one that asks: then the answer says what it will make outside the namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deploy: Option<Box<Deploy>>,
 }
 
 /// An app as its file describes it at this moment.
@@ -29,6 +32,9 @@ pub struct LoadedApp {
     pub environment: Environment,
     /// The hash of the app file and its manifests.
     pub content_hash: String,
+    /// What the rollout will make outside every namespace: recorded before it is made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cluster_objects: Vec<ClusterObject>,
 }
 
 /// What `ensure_namespace` made or found.
@@ -36,6 +42,26 @@ pub struct LoadedApp {
 pub struct NamespaceReady {
     pub uid: String,
     pub created: bool,
+    /// It is not ready at all: one of that name is still being deleted. What the namespace controller says of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terminating: Option<String>,
+}
+
+/// Which namespace `await_namespace_gone` waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AwaitGoneInput {
+    pub namespace: String,
+    pub uid: String,
+    /// What is known to stand in its way: other words end the wait, so that `status` can say them.
+    pub said: String,
+}
+
+/// What `await_namespace_gone` saw.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamespaceGone {
+    /// Not gone yet: what stands in its way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terminating: Option<String>,
 }
 
 /// What `sync_secrets` left in the environment: names and a version, never a value.
@@ -166,7 +192,7 @@ pub struct Pruned {
     pub removed: Vec<String>,
     /// Cluster-scoped objects that the environment still owns.
     #[serde(default)]
-    pub cluster_objects: Vec<crate::environment::ClusterObject>,
+    pub cluster_objects: Vec<ClusterObject>,
 }
 
 /// What `delete_environment` is to remove.
@@ -174,6 +200,10 @@ pub struct Pruned {
 pub struct DeleteInput {
     pub environment: Environment,
     pub timings: Timings,
+    /// What the attempt before found in the way: berth's rights inside a namespace end early in its deletion, so that a later
+    /// attempt may not be able to see it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub known: Vec<Remaining>,
 }
 
 /// How a teardown ended: everything that was made, each verified gone or named with the reason.
@@ -211,6 +241,12 @@ impl Activities {
     /// Makes the namespace with its labels, limits, policies and the worker's own role binding.
     #[activity(name = "ensure_namespace")]
     pub fn ensure_namespace(environment: Environment) -> NamespaceReady {
+        unimplemented!()
+    }
+
+    /// Waits until a namespace that somebody is deleting is gone, or there is something new to say about it.
+    #[activity(name = "await_namespace_gone")]
+    pub fn await_namespace_gone(wait: AwaitGoneInput) -> NamespaceGone {
         unimplemented!()
     }
 

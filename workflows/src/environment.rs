@@ -111,7 +111,8 @@ pub struct Environment {
     /// The namespace's UID once it has been made, so that a namesake made later is never removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace_uid: Option<String>,
-    /// Cluster-scoped objects that were made for it, as `Kind/name`.
+    /// Objects outside every namespace that were made for it, or were about to be: at most
+    /// [`Environment::MAX_CLUSTER_OBJECTS`]. What else carries its label is found by that.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cluster_objects: Vec<ClusterObject>,
     /// `http` or `https`: how its hosts are reached.
@@ -119,6 +120,35 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// They travel with every activity's input, and over continue-as-new.
+    pub const MAX_CLUSTER_OBJECTS: usize = 16;
+
+    /// An environment of which nothing is known but whose it is: what carries its workflow's label.
+    pub fn nameless(app: impl Into<String>, pr: Option<u64>, workflow_id: impl Into<String>) -> Self {
+        Self {
+            app: app.into(),
+            pr,
+            workflow_id: workflow_id.into(),
+            namespace: String::new(),
+            host: String::new(),
+            temporal_ui_host: None,
+            namespace_uid: None,
+            cluster_objects: Vec::new(),
+            scheme: String::new(),
+        }
+    }
+
+    /// Writes down objects outside every namespace. Where there are too many the oldest are left to their label.
+    pub fn record_cluster_objects(&mut self, objects: impl IntoIterator<Item = ClusterObject>) {
+        for object in objects {
+            if !self.cluster_objects.contains(&object) {
+                self.cluster_objects.push(object);
+            }
+        }
+        let excess = self.cluster_objects.len().saturating_sub(Self::MAX_CLUSTER_OBJECTS);
+        self.cluster_objects.drain(..excess);
+    }
+
     /// Where the app answers.
     pub fn url(&self) -> String {
         format!("{}://{}", self.scheme, self.host)
@@ -179,6 +209,20 @@ mod tests {
         for (app, pr) in [("", 1), ("Web", 1), ("-web", 1), ("web.x", 1), (&*"a".repeat(31), 1), ("web", 0)] {
             assert!(PullRequest::new(app, pr).check().is_err(), "{app} {pr} should be refused");
         }
+    }
+
+    #[test]
+    fn of_too_many_cluster_objects_the_newest_are_written_down_and_each_once() {
+        let object = |n: usize| ClusterObject {
+            api_version: "scheduling.k8s.io/v1".into(),
+            kind: "PriorityClass".into(),
+            name: format!("web-pr-1-{n}"),
+        };
+        let mut environment = Environment::nameless("web", Some(1), "preview-web-1");
+        environment.record_cluster_objects((0..100).map(object));
+        environment.record_cluster_objects([object(99)]);
+        assert_eq!(environment.cluster_objects.len(), Environment::MAX_CLUSTER_OBJECTS);
+        assert_eq!(environment.cluster_objects.last(), Some(&object(99)));
     }
 
     #[test]

@@ -134,13 +134,17 @@ impl PreviewEnvironment {
         self.publish(ctx);
     }
 
-    /// How far the rollout in flight is: for `status` only.
+    /// How far the rollout in flight is, and what it is about to make outside the namespace.
     #[signal(name = "rollout_step")]
     pub fn rollout_step(&mut self, ctx: &mut SyncWorkflowContext<Self>, told: Lenient<RolloutStep>) {
         if let Ok(told) = told.0
             && let Some(rolling_out) = self.record.rolling_out.as_mut().filter(|r| r.number == told.number)
         {
             rolling_out.step = told.step;
+            rolling_out.waiting_for = told.waiting_for;
+            if let Some(environment) = &mut self.record.environment {
+                environment.record_cluster_objects(told.cluster_objects);
+            }
             self.publish(ctx);
         }
     }

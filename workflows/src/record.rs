@@ -66,6 +66,9 @@ pub struct RollingOut {
     pub rollout: String,
     pub since_ms: u64,
     pub step: Step,
+    /// What it waits for, where that is not what the step usually waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_for: Option<String>,
     /// It has been told to stop: nobody may wait for it to become live.
     #[serde(default)]
     pub stopping: bool,
@@ -174,11 +177,7 @@ impl Record {
     pub fn take_over(&mut self, made: Made) {
         if let Some(environment) = &mut self.environment {
             environment.namespace_uid = made.namespace_uid.or_else(|| environment.namespace_uid.take());
-            for object in made.cluster_objects {
-                if !environment.cluster_objects.contains(&object) {
-                    environment.cluster_objects.push(object);
-                }
-            }
+            environment.record_cluster_objects(made.cluster_objects);
         }
         self.secrets = made.secrets.or_else(|| self.secrets.take());
     }
@@ -214,7 +213,7 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{lenient::MAX_INPUT_BYTES, release::*, verdict::FailureType};
+    use crate::{environment::ClusterObject, lenient::MAX_INPUT_BYTES, release::*, verdict::FailureType};
 
     fn longest_release() -> Release {
         let name = || Some(Name::try_from("n".repeat(255)).unwrap());
@@ -250,6 +249,13 @@ mod tests {
             since_ms: u64::MAX,
             stored_release: Some("s".repeat(63)),
         });
+        let mut environment = Environment::nameless("a".repeat(30), Some(u64::MAX), "w".repeat(60));
+        environment.record_cluster_objects((0..100).map(|n| ClusterObject {
+            api_version: "scheduling.k8s.io/v1".into(),
+            kind: "PriorityClass".into(),
+            name: format!("{n:0>253}"),
+        }));
+        record.environment = Some(environment);
         let bytes = serde_json::to_vec(&record.to_carry()).unwrap().len();
         assert!(bytes < MAX_INPUT_BYTES - 2048, "{bytes} bytes leave no room for the rest");
     }

@@ -2,25 +2,24 @@
 
 use temporalio_common::error::ApplicationFailure;
 use temporalio_macros::{workflow, workflow_methods};
-use temporalio_workflow::{
-    SignalWorkflowOptions, WorkflowContext, WorkflowContextView, WorkflowResult, WorkflowTermination, workflows::join,
-};
+use temporalio_workflow::{WorkflowContext, WorkflowContextView, WorkflowResult, WorkflowTermination, workflows::join};
 
 use crate::{
     activity_definitions::{
-        self as activities, Applied, ApplyInput, AwaitInput, CheckGatesInput, GatePassed, LoadAppInput, Outcome,
-        PruneInput, SyncedSecrets,
+        self as activities, Applied, ApplyInput, AwaitInput, CheckGatesInput, GatePassed, Outcome, PruneInput,
+        SyncedSecrets,
     },
     activity_options as options,
-    environment::Deploy,
+    environment::{ClusterObject, Deploy},
     failure::{self, Stop},
     lenient::Lenient,
-    preview_environment::PreviewEnvironment,
     search_attributes,
     verdict::{FailureType, Verdict},
 };
 
+mod prepare;
 mod report;
+mod tell;
 
 pub use report::{FailedRollout, Made, RolledOut, RolloutStatus, RolloutStep, SUPERSEDED, Step, StepTime};
 
@@ -29,6 +28,8 @@ pub use report::{FailedRollout, Made, RolledOut, RolloutStatus, RolloutStep, SUP
 pub struct Rollout {
     input: Result<Deploy, String>,
     step: Step,
+    /// What it waits for, where that is not what the step usually waits for.
+    waiting_for: Option<String>,
     step_since_ms: u64,
     steps: Vec<StepTime>,
     made: Made,
@@ -38,7 +39,14 @@ pub struct Rollout {
 impl Rollout {
     #[init]
     fn new(_ctx: &WorkflowContextView, input: Lenient<Deploy>) -> Self {
-        Self { input: input.0, step: Step::LoadingApp, step_since_ms: 0, steps: Vec::new(), made: Made::default() }
+        Self {
+            input: input.0,
+            step: Step::LoadingApp,
+            waiting_for: None,
+            step_since_ms: 0,
+            steps: Vec::new(),
+            made: Made::default(),
+        }
     }
 
     #[run(name = "Rollout")]
@@ -56,7 +64,7 @@ impl Rollout {
     pub fn status(&self, _ctx: &WorkflowContextView) -> RolloutStatus {
         RolloutStatus {
             step: self.step,
-            waiting_for: self.step.waits_for().to_owned(),
+            waiting_for: self.waiting_for.clone().unwrap_or_else(|| self.step.waits_for().to_owned()),
             made: self.made.clone(),
             steps: self.steps.clone(),
         }
@@ -67,9 +75,10 @@ impl Rollout {
     async fn roll_out(ctx: &mut WorkflowContext<Self>, deploy: &Deploy) -> Result<RolledOut, Stop> {
         let environment = &deploy.environment;
 
-        // 1. Read the app as the platform team describes it now; the image must be one that it allows.
+        // 1. Read the app as the platform team describes it now; the image must be one that it allows. What will be made
+        //    outside the namespace is written down before it is made.
         Self::begin(ctx, deploy, Step::LoadingApp);
-        Self::load_app(ctx, deploy).await?;
+        let tracked = Self::load_app(ctx, deploy).await?;
 
         // 2. Make the namespace and fetch the secrets, at once: neither needs the other.
         Self::begin(ctx, deploy, Step::Preparing);
@@ -77,7 +86,7 @@ impl Rollout {
 
         // 3. Apply the manifests, and store the release as rendered.
         Self::begin(ctx, deploy, Step::Applying);
-        let Applied { stored_release, plan, workloads } = Self::apply(ctx, deploy, secrets.clone()).await?;
+        let Applied { stored_release, plan, workloads } = Self::apply(ctx, deploy, tracked, secrets.clone()).await?;
 
         // 4. Wait until every workload serves the release, or until it is clear that it will not.
         Self::begin(ctx, deploy, Step::AwaitingRollout);
@@ -128,74 +137,19 @@ impl Rollout {
         Ok(deploy)
     }
 
-    async fn load_app(ctx: &WorkflowContext<Self>, deploy: &Deploy) -> Result<(), Stop> {
-        let environment = &deploy.environment;
-        let load = LoadAppInput {
-            app: environment.app.clone(),
-            pr: environment.pr,
-            workflow_id: environment.workflow_id.clone(),
-            image: Some(deploy.release.image.clone()),
-        };
-        let summary = format!("read app {}; is {} allowed?", environment.app, deploy.release.image.repository);
-        ctx.execute_activity(activities::LoadApp, load, options::load_app(&ctx.cancellation_token(), summary))
-            .await
-            .map_err(|e| failure::of_activity(&e, FailureType::UnknownApp))?;
-        Ok(())
-    }
-
-    async fn prepare(ctx: &WorkflowContext<Self>, deploy: &Deploy) -> Result<SyncedSecrets, Stop> {
-        let environment = &deploy.environment;
-        // One that fails stops the other: whoever waits should not wait for what no longer matters.
-        let token = ctx.cancellation_token().child_token();
-        let namespace = async {
-            let ready = ctx
-                .execute_activity(
-                    activities::EnsureNamespace,
-                    environment.clone(),
-                    options::ensure_namespace(&token, format!("namespace {}", environment.namespace)),
-                )
-                .await;
-            if ready.is_err() {
-                token.cancel();
-            }
-            ready
-        };
-        let secrets = async {
-            let synced = ctx
-                .execute_activity(
-                    activities::SyncSecrets,
-                    environment.clone(),
-                    options::sync_secrets(&token, format!("secrets of {} from Doppler", environment.app)),
-                )
-                .await;
-            if synced.is_err() {
-                token.cancel();
-            }
-            synced
-        };
-        let (ready, synced) = join!(namespace, secrets);
-        if let Ok(ready) = &ready {
-            ctx.state_mut(|s| s.made.namespace_uid = Some(ready.uid.clone()));
-        }
-        if let Ok(synced) = &synced {
-            ctx.state_mut(|s| s.made.secrets = Some(synced.clone()));
-        }
-        let ready = ready.map_err(|e| failure::of_activity(&e, FailureType::KubernetesDenied));
-        let synced = synced.map_err(|e| failure::of_activity(&e, FailureType::SecretsUnavailable));
-        match (ready, synced) {
-            (Ok(_), synced) => synced,
-            // The one that failed, not the one that was stopped for it.
-            (Err(Stop::Cancelled), Err(other)) => Err(other),
-            (Err(stop), _) => Err(stop),
-        }
-    }
-
-    async fn apply(ctx: &WorkflowContext<Self>, deploy: &Deploy, secrets: SyncedSecrets) -> Result<Applied, Stop> {
+    async fn apply(
+        ctx: &WorkflowContext<Self>,
+        deploy: &Deploy,
+        tracked: Vec<ClusterObject>,
+        secrets: SyncedSecrets,
+    ) -> Result<Applied, Stop> {
         let summary = format!("apply {} to {}", deploy.release.commit.short(), deploy.environment.namespace);
+        let mut deploy = deploy.clone();
+        deploy.environment.record_cluster_objects(tracked);
         let applied = ctx
             .execute_activity(
                 activities::ApplyManifests,
-                ApplyInput { deploy: deploy.clone(), secrets },
+                ApplyInput { deploy, secrets },
                 options::apply_manifests(&ctx.cancellation_token(), summary),
             )
             .await
@@ -244,18 +198,11 @@ impl Rollout {
     /// Enters a step.
     fn begin(ctx: &WorkflowContext<Self>, deploy: &Deploy, step: Step) {
         Self::end_step(ctx);
-        ctx.state_mut(|s| s.step = step);
+        ctx.state_mut(|s| {
+            s.step = step;
+            s.waiting_for = None;
+        });
         ctx.set_current_details(format!("Rolling out `{}`: waits for {}.", deploy.release.commit, step.waits_for()));
-    }
-
-    /// Tells the environment which step has begun, for its `status`. Beside the long steps only: each telling costs
-    /// both workflows some events.
-    async fn tell_environment(ctx: &WorkflowContext<Self>, deploy: &Deploy) {
-        let told = RolloutStep { number: deploy.number, step: ctx.state(|s| s.step) };
-        let environment = ctx.external_workflow(deploy.environment.workflow_id.clone(), None);
-        // An environment that is gone cannot be told; its end cancels this rollout anyway.
-        let _ =
-            environment.signal(PreviewEnvironment::rollout_step, told.into(), SignalWorkflowOptions::default()).await;
     }
 
     /// Writes down how long the step took that was entered last.

@@ -95,7 +95,8 @@ impl Status {
                 rollout: rolling_out.rollout.clone(),
                 since_ms: rolling_out.since_ms,
                 step: rolling_out.step,
-                waiting_for: rolling_out.step.waits_for().to_owned(),
+                waiting_for: (rolling_out.waiting_for.clone())
+                    .unwrap_or_else(|| rolling_out.step.waits_for().to_owned()),
             }),
             failed: record.failed.clone(),
             awaiting_approval: record.mailbox.awaiting_approval().cloned(),
@@ -139,7 +140,7 @@ impl Status {
         }
         if let Some(rolling_out) = &self.rolling_out {
             let waits = &rolling_out.waiting_for;
-            writeln!(text, "- rolling out: {}, waits for {waits}", release(&rolling_out.release))?;
+            writeln!(text, "- rolling out: {}, waits for {}", release(&rolling_out.release), plain(waits))?;
         }
         if let Some(failed) = &self.failed {
             writeln!(text, "- failed: {}: {}", release(&failed.release), code(&failed.verdict.headline()))?;
@@ -168,6 +169,11 @@ fn release(release: &Release) -> String {
         Some(author) => format!("{} by {}", code(release.commit.short()), code(author.as_str())),
         None => code(release.commit.short()),
     }
+}
+
+/// Kubernetes' words name finalizers, which anyone may have chosen: no Markdown in them, and no second line.
+fn plain(text: &str) -> String {
+    text.replace(['`', '[', ']', '<', '>', '!', '*', '_', '\n', '\r'], " ")
 }
 
 fn code(text: &str) -> String {

@@ -1,6 +1,7 @@
 //! Which apps the worker's folder describes: one YAML file each.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -21,6 +22,8 @@ pub struct AppFolder {
     pub apps: Vec<App>,
     /// Everything found, in the order of the files.
     pub findings: Vec<Finding>,
+    /// Why an app that has a name may not be used: it meets another one.
+    pub refused: BTreeMap<String, Vec<Finding>>,
 }
 
 /// Reads every app of a folder; all must be right.
@@ -28,7 +31,7 @@ pub struct AppFolder {
 /// # Errors
 /// Everything that is wrong with any of them.
 pub fn load_apps(folder: &Path) -> Result<Vec<App>, Vec<Finding>> {
-    let AppFolder { apps, findings } = read_apps(folder);
+    let AppFolder { apps, findings, .. } = read_apps(folder);
     if findings.iter().any(Finding::is_error) { Err(findings) } else { Ok(apps) }
 }
 
@@ -45,6 +48,12 @@ pub fn read_apps(folder: &Path) -> AppFolder {
     }
     let meetings = unique::check(&read);
     findings.extend(meetings.iter().map(|(_, finding)| finding.clone()));
+    let mut refused: BTreeMap<String, Vec<Finding>> = BTreeMap::new();
+    for (index, finding) in meetings.iter() {
+        if let Some((app, _, _)) = read.get(*index) {
+            refused.entry(app.app.clone()).or_default().push(finding.clone());
+        }
+    }
     let mut apps: Vec<App> = read
         .into_iter()
         .enumerate()
@@ -53,7 +62,7 @@ pub fn read_apps(folder: &Path) -> AppFolder {
         .collect();
     apps.sort_by(|a, b| a.app.cmp(&b.app));
     findings.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
-    AppFolder { apps, findings }
+    AppFolder { apps, findings, refused }
 }
 
 /// The files of a folder that describe apps, by name. Files that begin with a dot are editors' and mounts' own.

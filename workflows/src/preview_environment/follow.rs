@@ -84,7 +84,7 @@ impl PreviewEnvironment {
     }
 
     /// What the environment is called: settled before anything of it is made, and the same until all of it is gone.
-    pub(super) async fn identify(ctx: &WorkflowContext<Self>, pull_request: &PullRequest) -> Result<Environment, Stop> {
+    async fn identify(ctx: &WorkflowContext<Self>, pull_request: &PullRequest) -> Result<Environment, Stop> {
         if let Some(environment) = ctx.state(|s| s.record.environment.clone()) {
             return Ok(environment);
         }
@@ -93,8 +93,9 @@ impl PreviewEnvironment {
             pr: Some(pull_request.pr),
             workflow_id: pull_request.workflow_id(),
             image: None,
+            deploy: None,
         };
-        // Detached: a teardown after a cancel needs the answer too.
+        // Detached: a close or a cancel is met when it has answered, and it answers at once.
         let options =
             options::load_app(&WorkflowCancellationToken::new(), format!("what {} is called", load.workflow_id));
         let loaded = ctx
@@ -188,6 +189,7 @@ impl PreviewEnvironment {
                 rollout: rollout_id(environment, record.last_number),
                 since_ms: now_ms,
                 step: Step::LoadingApp,
+                waiting_for: None,
                 stopping: false,
             });
             Deploy {
@@ -213,6 +215,10 @@ impl PreviewEnvironment {
         answer.rollout.clone_from(&rollout);
         match ended {
             Ended::Live(rolled_out) => {
+                // What earlier ones had outside the namespace was pruned.
+                if let Some(environment) = &mut record.environment {
+                    environment.cluster_objects.clear();
+                }
                 record.take_over(rolled_out.made.clone());
                 record.served_before = record.serving.take().and_then(|before| before.stored_release);
                 record.failed = None;

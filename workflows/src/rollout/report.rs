@@ -18,6 +18,7 @@ pub struct Made {
     /// The Secret that holds the rendered release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored_release: Option<String>,
+    /// What it makes outside every namespace, written down before it is made; after the prune, what is left there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cluster_objects: Vec<ClusterObject>,
 }
@@ -80,11 +81,17 @@ impl Step {
     }
 }
 
-/// Signal `rollout_step` of the environment: how far its rollout is. For `status` only: nothing is decided by it.
+/// Signal `rollout_step` of the environment: how far its rollout is, and what it is about to make that outlives a
+/// namespace. Nothing is decided by it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RolloutStep {
     pub number: u64,
     pub step: Step,
+    /// What it waits for, where that is not what the step usually waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_for: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cluster_objects: Vec<ClusterObject>,
 }
 
 /// Query `status` of a rollout.

@@ -1,0 +1,119 @@
+//! Applying one object: what was there before decides what may be done.
+
+use kube::{
+    Api, Client, ResourceExt,
+    api::{DynamicObject, Patch, PatchParams},
+    core::PartialObjectMeta,
+};
+
+use berth_workflows::{
+    activity_definitions::Workload,
+    environment::Environment,
+    verdict::{FailureType, Verdict},
+};
+
+use super::{api, cluster_object, takeover};
+use crate::{Settings, failure::Failure, labels, manifests::Object};
+
+type Metadata = PartialObjectMeta<DynamicObject>;
+
+/// What applying one object did.
+pub(super) struct AppliedObject {
+    pub(super) name: String,
+    pub(super) change: Change,
+    pub(super) workload: Option<Workload>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    Created,
+    Changed,
+    Unchanged,
+}
+
+/// Applies an object as berth's, whoever had a field before: what is in the manifest holds, and what others have set
+/// beside it stays.
+pub(super) async fn apply_object(
+    client: &Client,
+    settings: &Settings,
+    environment: &Environment,
+    object: &Object,
+) -> Result<AppliedObject, Failure> {
+    let name = format!("{}/{}", object.kind(), object.name());
+    let Some(kind) = object.known_kind() else {
+        return Err(Failure::permanent(FailureType::PolicyDenied, format!("{name}: berth does not apply this kind")));
+    };
+    let api = api(client, &kind.api_resource(), kind.namespaced, &environment.namespace);
+    let what = || format!("applying {name}");
+    let before = api.get_metadata_opt(object.name()).await.map_err(|e| Failure::kubernetes(what(), e))?;
+    if !kind.namespaced {
+        check_cluster_object(settings, environment, object, before.as_ref())?;
+    }
+    if let Some(before) = &before {
+        take_over(&api, before, &name).await?;
+    }
+    let params = PatchParams::apply(labels::FIELD_MANAGER).force();
+    let after = api
+        .patch(object.name(), &params, &Patch::Apply(&object.document))
+        .await
+        .map_err(|e| Failure::kubernetes(what(), e))?;
+    let change = match before {
+        None => Change::Created,
+        Some(before) if before.resource_version() == after.resource_version() => Change::Unchanged,
+        Some(_) => Change::Changed,
+    };
+    let workload = is_workload(kind.kind).then(|| Workload {
+        kind: kind.kind.to_owned(),
+        name: object.name().to_owned(),
+        generation: after.metadata.generation.unwrap_or_default(),
+    });
+    Ok(AppliedObject { name, change, workload })
+}
+
+/// Outside every namespace no namespace says whose it is: the object must be the environment's own, or new and written
+/// down, so that the teardown knows of it.
+fn check_cluster_object(
+    settings: &Settings,
+    environment: &Environment,
+    object: &Object,
+    before: Option<&Metadata>,
+) -> Result<(), Failure> {
+    let name = format!("{}/{}", object.kind(), object.name());
+    if let Some(before) = before {
+        if labels::is_own(before.labels(), environment, &settings.installation) {
+            return Ok(());
+        }
+        let message = format!("{name} is outside every namespace, exists already, and is not this environment's");
+        return Err(Verdict::new(FailureType::PolicyDenied, message)
+            .advise("give it a name that has $KUBE_APP in it")
+            .into());
+    }
+    if cluster_object(object).is_some_and(|object| environment.cluster_objects.contains(&object)) {
+        return Ok(());
+    }
+    let message = format!("{name} is outside every namespace, and was not announced when the rollout began");
+    Err(Verdict::new(FailureType::ManifestInvalid, message)
+        .advise(
+            "the manifests were edited meanwhile, or its name is made from a secret's; push again, or signal redeploy",
+        )
+        .into())
+}
+
+/// Makes berth's what an earlier `kubectl apply` has set, so that it goes when the manifest no longer has it.
+async fn take_over(api: &Api<DynamicObject>, before: &Metadata, name: &str) -> Result<(), Failure> {
+    let Some(managed) = takeover::taken_over(before.managed_fields()) else { return Ok(()) };
+    // With the version that was looked at: whoever writes in between is not overwritten, and this is tried again.
+    let patch = serde_json::json!({"metadata": {
+        "managedFields": managed,
+        "resourceVersion": before.resource_version(),
+    }});
+    let params = PatchParams { field_manager: Some(labels::FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    api.patch_metadata(&before.name_any(), &params, &Patch::Merge(&patch))
+        .await
+        .map_err(|e| Failure::kubernetes(format!("taking over the fields of {name}"), e))?;
+    Ok(())
+}
+
+fn is_workload(kind: &str) -> bool {
+    matches!(kind, "Deployment" | "StatefulSet" | "DaemonSet" | "Job")
+}

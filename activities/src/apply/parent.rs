@@ -1,0 +1,135 @@
+//! The parent of an environment's `ApplySet`, by the rules of KEP-3659: a Secret that says which kinds the set has.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::{
+    Api, Client, ResourceExt,
+    api::{Patch, PatchParams},
+};
+use serde_json::json;
+
+use berth_workflows::{
+    environment::Environment,
+    verdict::{FailureType, Verdict},
+};
+
+use crate::{
+    Settings,
+    failure::Failure,
+    labels,
+    manifests::{Object, Rendered},
+};
+
+/// Adds a release's kinds to those that the set has had until now: prune still has to look there.
+pub(super) async fn extend(
+    client: &Client,
+    settings: &Settings,
+    environment: &Environment,
+    rendered: &Rendered,
+) -> Result<(), Failure> {
+    let mut kinds = read_kinds(client, environment).await?;
+    kinds.extend(rendered.objects().filter_map(group_kind));
+    write(client, settings, environment, &kinds).await
+}
+
+/// The kinds that the set has, as `Kind.group`.
+///
+/// # Errors
+/// `KubernetesDenied` for good if the parent is another tool's, or is not the one that its id says.
+pub(crate) async fn read_kinds(client: &Client, environment: &Environment) -> Result<BTreeSet<String>, Failure> {
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), &environment.namespace);
+    let what = format!("reading Secret/{}", labels::APPLYSET_PARENT);
+    let Some(parent) = secrets.get_opt(labels::APPLYSET_PARENT).await.map_err(|e| Failure::kubernetes(what, e))? else {
+        return Ok(BTreeSet::new());
+    };
+    check(&parent, &environment.namespace).map_err(|why| not_ours(&environment.namespace, &why))?;
+    let kinds = parent.annotations().get(labels::APPLYSET_KINDS).map(String::as_str).unwrap_or_default();
+    Ok(kinds.split(',').filter(|kind| !kind.is_empty()).map(str::to_owned).collect())
+}
+
+/// A tool must not touch the set of another one, nor one whose id does not follow from its parent.
+fn check(parent: &Secret, namespace: &str) -> Result<(), String> {
+    let tooling = parent.annotations().get(labels::APPLYSET_TOOLING).map(String::as_str).unwrap_or_default();
+    let tool = |tooling: &str| tooling.rsplit_once('/').map_or(tooling, |(tool, _)| tool).to_owned();
+    if tool(tooling) != tool(labels::TOOLING) {
+        return Err(format!("its annotation {} is {tooling:?}", labels::APPLYSET_TOOLING));
+    }
+    let id = parent.labels().get(labels::APPLYSET_ID).map(String::as_str).unwrap_or_default();
+    let expected = labels::applyset_id(namespace);
+    if id != expected {
+        return Err(format!("its label {} is {id:?}, not {expected:?}", labels::APPLYSET_ID));
+    }
+    Ok(())
+}
+
+fn not_ours(namespace: &str, why: &str) -> Failure {
+    let parent = labels::APPLYSET_PARENT;
+    let message = format!("Secret/{parent} of namespace {namespace} is not the parent of berth's set: {why}");
+    Verdict::new(FailureType::KubernetesDenied, message)
+        .advise(format!(
+            "if nothing else needs it: kubectl delete secret {parent} -n {namespace}; then signal redeploy"
+        ))
+        .into()
+}
+
+/// Writes the parent with the kinds of its members, sorted as the KEP wants them.
+pub(crate) async fn write(
+    client: &Client,
+    settings: &Settings,
+    environment: &Environment,
+    kinds: &BTreeSet<String>,
+) -> Result<(), Failure> {
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), &environment.namespace);
+    let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
+    let mut own = labels::own(environment, &settings.installation);
+    own.insert(labels::APPLYSET_ID.to_owned(), labels::applyset_id(&environment.namespace));
+    let parent = json!({
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": labels::APPLYSET_PARENT,
+            "labels": own,
+            "annotations": { labels::APPLYSET_TOOLING: labels::TOOLING, labels::APPLYSET_KINDS: kinds.join(",") },
+        },
+    });
+    let params = PatchParams::apply(labels::FIELD_MANAGER).force();
+    secrets
+        .patch(labels::APPLYSET_PARENT, &params, &Patch::Apply(&parent))
+        .await
+        .map_err(|e| Failure::kubernetes(format!("applying Secret/{}", labels::APPLYSET_PARENT), e))?;
+    Ok(())
+}
+
+/// The kind of an object as an `ApplySet` names it.
+pub(crate) fn group_kind(object: &Object) -> Option<String> {
+    Some(object.known_kind()?.group_kind())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parent(tooling: &str, id: &str) -> Secret {
+        serde_json::from_value(json!({"metadata": {
+            "annotations": {labels::APPLYSET_TOOLING: tooling}, "labels": {labels::APPLYSET_ID: id},
+        }}))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_set_of_another_tool_or_with_another_id_is_refused_and_another_version_of_berth_is_not() {
+        let id = labels::applyset_id("pr-1");
+        assert_eq!(check(&parent("berth/v1", &id), "pr-1"), Ok(()));
+        assert_eq!(check(&parent("berth/v2", &id), "pr-1"), Ok(()));
+        for (tooling, id, namespace) in [
+            ("kubectl/v1.34.0", id.as_str(), "pr-1"),
+            ("", id.as_str(), "pr-1"),
+            ("berth/v1", "", "pr-1"),
+            ("berth/v1", id.as_str(), "pr-2"),
+        ] {
+            assert!(check(&parent(tooling, id), namespace).is_err(), "{tooling} {namespace}");
+        }
+        assert!(check(&Secret::default(), "pr-1").is_err());
+    }
+}

@@ -1,0 +1,137 @@
+//! Taking over the fields that a client-side `kubectl apply` has set, by the rules of kubectl's own migration.
+//!
+//! Client-side apply is an ordinary update under a name of its own. A field that both it and berth own would stay when
+//! berth's manifest drops it: the other owner still wants it. So its entry in `managedFields` becomes part of berth's.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry};
+use serde_json::{Map, Value};
+
+use crate::labels;
+
+const LAST_APPLIED: &str = "/f:metadata/f:annotations/f:kubectl.kubernetes.io~1last-applied-configuration";
+const CLIENT_SIDE: &str = "kubectl-client-side-apply";
+
+/// The managed fields with those of client-side apply as berth's; nothing if there are none.
+pub(super) fn taken_over(managed: &[ManagedFieldsEntry]) -> Option<Vec<ManagedFieldsEntry>> {
+    let first = managed.iter().find(|entry| is_client_side(entry))?;
+    let mut berths = managed.iter().find(|entry| is_berths(entry)).cloned().unwrap_or_else(|| ManagedFieldsEntry {
+        manager: Some(labels::FIELD_MANAGER.to_owned()),
+        operation: Some("Apply".to_owned()),
+        fields_v1: None,
+        ..first.clone()
+    });
+    let mut fields = berths.fields_v1.take().map_or_else(Map::new, |FieldsV1(fields)| as_map(fields));
+    for entry in managed.iter().filter(|entry| is_client_side(entry)) {
+        // Fields of another version of the API may have other names there: kubectl drops them, too.
+        if let Some(FieldsV1(theirs)) = entry.fields_v1.clone().filter(|_| entry.api_version == berths.api_version) {
+            unite(&mut fields, as_map(theirs));
+        }
+    }
+    berths.fields_v1 = Some(FieldsV1(Value::Object(fields)));
+    let others = managed.iter().filter(|entry| !is_client_side(entry) && !is_berths(entry)).cloned();
+    Some(others.chain([berths]).collect())
+}
+
+fn is_berths(entry: &ManagedFieldsEntry) -> bool {
+    is(entry, "Apply") && entry.manager.as_deref() == Some(labels::FIELD_MANAGER)
+}
+
+/// By the name that kubectl has unless it is told another one, and by the annotation that only client-side apply writes.
+fn is_client_side(entry: &ManagedFieldsEntry) -> bool {
+    let has_annotation = || entry.fields_v1.as_ref().is_some_and(|fields| fields.0.pointer(LAST_APPLIED).is_some());
+    is(entry, "Update") && (entry.manager.as_deref() == Some(CLIENT_SIDE) || has_annotation())
+}
+
+fn is(entry: &ManagedFieldsEntry, operation: &str) -> bool {
+    entry.operation.as_deref() == Some(operation) && entry.subresource.as_deref().unwrap_or_default().is_empty()
+}
+
+fn as_map(fields: Value) -> Map<String, Value> {
+    match fields {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+/// The union of two sets of paths. An empty map is a path that ends there; one that ends and goes on says so with `.`.
+fn unite(into: &mut Map<String, Value>, from: Map<String, Value>) {
+    for (key, theirs) in from {
+        let Some(ours) = into.get_mut(&key).and_then(Value::as_object_mut) else {
+            into.insert(key, theirs);
+            continue;
+        };
+        let theirs = as_map(theirs);
+        let one_ends = ours.is_empty() != theirs.is_empty();
+        unite(ours, theirs);
+        if one_ends {
+            ours.insert(".".to_owned(), Value::Object(Map::new()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn entry(manager: &str, operation: &str, fields: Value) -> ManagedFieldsEntry {
+        serde_json::from_value(json!({"apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": fields,
+            "manager": manager, "operation": operation}))
+        .unwrap()
+    }
+
+    fn fields<'a>(managed: &'a [ManagedFieldsEntry], manager: &str) -> &'a Value {
+        &managed.iter().find(|entry| entry.manager.as_deref() == Some(manager)).unwrap().fields_v1.as_ref().unwrap().0
+    }
+
+    #[test]
+    fn what_kubectl_has_applied_becomes_berths_and_the_others_keep_theirs() {
+        let managed = [
+            entry("berth", "Apply", json!({"f:data": {"f:a": {}}})),
+            entry("kubectl-client-side-apply", "Update", json!({"f:data": {".": {}, "f:a": {}, "f:b": {}}})),
+            entry("kubectl-edit", "Update", json!({"f:data": {"f:c": {}}})),
+        ];
+        let after = taken_over(&managed).unwrap();
+        assert_eq!(after.len(), 2);
+        assert_eq!(*fields(&after, "berth"), json!({"f:data": {".": {}, "f:a": {}, "f:b": {}}}));
+        assert_eq!(*fields(&after, "kubectl-edit"), json!({"f:data": {"f:c": {}}}));
+        assert_eq!(taken_over(&after), None, "done once");
+    }
+
+    #[test]
+    fn an_object_that_berth_has_never_applied_is_berths_after_it() {
+        let managed = [entry("kubectl-client-side-apply", "Update", json!({"f:data": {"f:a": {}}}))];
+        let after = taken_over(&managed).unwrap();
+        assert_eq!(after, [entry("berth", "Apply", json!({"f:data": {"f:a": {}}}))]);
+    }
+
+    #[test]
+    fn client_side_apply_under_another_name_is_known_by_its_annotation() {
+        let annotation =
+            json!({"f:metadata": {"f:annotations": {"f:kubectl.kubernetes.io/last-applied-configuration": {}}}});
+        let after = taken_over(&[entry("ci", "Update", annotation.clone())]).unwrap();
+        assert_eq!(*fields(&after, "berth"), annotation);
+    }
+
+    #[test]
+    fn a_status_and_other_managers_are_left_alone() {
+        let mut status = entry("kubectl-client-side-apply", "Update", json!({"f:status": {}}));
+        status.subresource = Some("status".into());
+        let managed = [
+            status,
+            entry("kubectl-edit", "Update", json!({})),
+            entry("kubectl-client-side-apply", "Apply", json!({})),
+        ];
+        assert_eq!(taken_over(&managed), None);
+    }
+
+    #[test]
+    fn a_path_that_ends_for_one_and_goes_on_for_the_other_does_both() {
+        for (left, right) in [(json!({}), json!({"f:x": {}})), (json!({"f:x": {}}), json!({}))] {
+            let mut into = as_map(json!({"f:data": left}));
+            unite(&mut into, as_map(json!({"f:data": right})));
+            assert_eq!(Value::Object(into), json!({"f:data": {".": {}, "f:x": {}}}));
+        }
+    }
+}

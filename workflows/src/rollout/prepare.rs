@@ -1,0 +1,167 @@
+//! The first two steps of a rollout: what it is to make, and where.
+
+use temporalio_workflow::{WorkflowContext, workflows::join};
+
+use super::{Rollout, now_ms};
+use crate::{
+    activity_definitions::{self as activities, AwaitGoneInput, LoadAppInput, NamespaceReady, SyncedSecrets},
+    activity_options as options,
+    environment::{ClusterObject, Deploy},
+    failure::{self, Stop},
+    verdict::{FailureType, Verdict},
+};
+
+/// How an attempt to prepare the environment ended.
+enum Prepared {
+    Ready(SyncedSecrets),
+    /// A namespace of that name is still being deleted: which one, and what is said of it.
+    Terminating {
+        uid: String,
+        said: String,
+    },
+}
+
+impl Rollout {
+    /// Reads the app, and has the environment write down what will be made outside its namespace.
+    pub(super) async fn load_app(ctx: &WorkflowContext<Self>, deploy: &Deploy) -> Result<Vec<ClusterObject>, Stop> {
+        let environment = &deploy.environment;
+        let load = LoadAppInput {
+            app: environment.app.clone(),
+            pr: environment.pr,
+            workflow_id: environment.workflow_id.clone(),
+            image: Some(deploy.release.image.clone()),
+            deploy: Some(Box::new(deploy.clone())),
+        };
+        let summary = format!("read app {}; is {} allowed?", environment.app, deploy.release.image.repository);
+        let loaded = ctx
+            .execute_activity(activities::LoadApp, load, options::load_app(&ctx.cancellation_token(), summary))
+            .await
+            .map_err(|e| failure::of_activity(&e, FailureType::UnknownApp))?;
+        Self::record_cluster_objects(ctx, deploy, &loaded.cluster_objects).await?;
+        Ok(loaded.cluster_objects)
+    }
+
+    /// Makes the namespace and fetches the secrets. Waits for an older namespace of that name to be gone, and says so.
+    pub(super) async fn prepare(ctx: &WorkflowContext<Self>, deploy: &Deploy) -> Result<SyncedSecrets, Stop> {
+        let deadline_ms = now_ms(ctx) + options::NAMESPACE_GONE_SECONDS * 1000;
+        loop {
+            match Self::prepare_once(ctx, deploy).await? {
+                Prepared::Ready(secrets) => return Ok(secrets),
+                Prepared::Terminating { uid, said } => {
+                    Self::await_namespace_gone(ctx, deploy, uid, said, deadline_ms).await?;
+                }
+            }
+        }
+    }
+
+    async fn prepare_once(ctx: &WorkflowContext<Self>, deploy: &Deploy) -> Result<Prepared, Stop> {
+        let environment = &deploy.environment;
+        // One that fails stops the other: whoever waits should not wait for what no longer matters.
+        let token = ctx.cancellation_token().child_token();
+        let namespace = async {
+            let ready = ctx
+                .execute_activity(
+                    activities::EnsureNamespace,
+                    environment.clone(),
+                    options::ensure_namespace(&token, format!("namespace {}", environment.namespace)),
+                )
+                .await;
+            if ready.as_ref().map_or(true, |ready| ready.terminating.is_some()) {
+                token.cancel();
+            }
+            ready
+        };
+        let secrets = async {
+            let synced = ctx
+                .execute_activity(
+                    activities::SyncSecrets,
+                    environment.clone(),
+                    options::sync_secrets(&token, format!("secrets of {} from Doppler", environment.app)),
+                )
+                .await;
+            if synced.is_err() {
+                token.cancel();
+            }
+            synced
+        };
+        let (ready, synced) = join!(namespace, secrets);
+        let ready = ready.map_err(|e| failure::of_activity(&e, FailureType::KubernetesDenied));
+        let synced = synced.map_err(|e| failure::of_activity(&e, FailureType::SecretsUnavailable));
+        Self::prepared(ctx, ready, synced)
+    }
+
+    fn prepared(
+        ctx: &WorkflowContext<Self>,
+        ready: Result<NamespaceReady, Stop>,
+        synced: Result<SyncedSecrets, Stop>,
+    ) -> Result<Prepared, Stop> {
+        if let Ok(NamespaceReady { uid, terminating: Some(said), .. }) = &ready {
+            return match synced {
+                // A failure of its own, not that it was stopped.
+                Err(Stop::Failed(verdict)) => Err(Stop::Failed(verdict)),
+                // Somebody asked for it meanwhile.
+                Err(Stop::Cancelled) if ctx.cancellation_token().is_cancelled() => Err(Stop::Cancelled),
+                _ => Ok(Prepared::Terminating { uid: uid.clone(), said: said.clone() }),
+            };
+        }
+        if let Ok(ready) = &ready {
+            ctx.state_mut(|s| s.made.namespace_uid = Some(ready.uid.clone()));
+        }
+        if let Ok(synced) = &synced {
+            ctx.state_mut(|s| s.made.secrets = Some(synced.clone()));
+        }
+        match (ready, synced) {
+            (Ok(_), synced) => synced.map(Prepared::Ready),
+            // The one that failed, not the one that was stopped for it.
+            (Err(Stop::Cancelled), Err(other)) => Err(other),
+            (Err(stop), _) => Err(stop),
+        }
+    }
+
+    /// Waits for a namespace that somebody is deleting, and says meanwhile what stands in its way.
+    async fn await_namespace_gone(
+        ctx: &WorkflowContext<Self>,
+        deploy: &Deploy,
+        uid: String,
+        mut said: String,
+        deadline_ms: u64,
+    ) -> Result<(), Stop> {
+        let namespace = &deploy.environment.namespace;
+        loop {
+            let waiting_for = format!("the old namespace {namespace} to be gone: {said}");
+            ctx.set_current_details(format!("Rolling out `{}`: waits for {waiting_for}.", deploy.release.commit));
+            ctx.state_mut(|s| s.waiting_for = Some(waiting_for));
+            Self::tell_environment(ctx, deploy).await;
+            let wait = AwaitGoneInput { namespace: namespace.clone(), uid: uid.clone(), said: said.clone() };
+            let summary = format!("wait for the old namespace {namespace} to be gone");
+            let seen = ctx
+                .execute_activity(
+                    activities::AwaitNamespaceGone,
+                    wait,
+                    options::await_namespace_gone(&ctx.cancellation_token(), summary),
+                )
+                .await
+                .map_err(|e| failure::of_activity(&e, FailureType::KubernetesDenied))?;
+            match seen.terminating {
+                None => break,
+                Some(still) if now_ms(ctx) >= deadline_ms => return Err(never_gone(namespace, &still)),
+                Some(still) => said = still,
+            }
+        }
+        ctx.state_mut(|s| s.waiting_for = None);
+        Self::tell_environment(ctx, deploy).await;
+        Ok(())
+    }
+}
+
+fn never_gone(namespace: &str, said: &str) -> Stop {
+    let seconds = options::NAMESPACE_GONE_SECONDS;
+    Verdict::new(
+        FailureType::KubernetesDenied,
+        format!("namespace {namespace} is still being deleted after {seconds} s: {said}"),
+    )
+    .advise(format!(
+        "see what holds it: kubectl get namespace {namespace} -o yaml; then push again, or signal redeploy"
+    ))
+    .into()
+}

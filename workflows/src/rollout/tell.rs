@@ -1,0 +1,49 @@
+//! What a rollout tells its environment while it runs.
+
+use temporalio_workflow::{SignalWorkflowOptions, WorkflowContext};
+
+use super::{Rollout, RolloutStep};
+use crate::{
+    environment::{ClusterObject, Deploy},
+    failure::Stop,
+    preview_environment::PreviewEnvironment,
+    verdict::{FailureType, Verdict},
+};
+
+impl Rollout {
+    /// Tells the environment which step has begun, for its `status`. Beside the long steps only: each telling costs
+    /// both workflows some events.
+    pub(super) async fn tell_environment(ctx: &WorkflowContext<Self>, deploy: &Deploy) {
+        // An environment that is gone cannot be told; its end cancels this rollout anyway.
+        let _ = Self::signal_environment(ctx, deploy, Vec::new()).await;
+    }
+
+    /// Has the environment write down what will be made outside its namespace. What is not written down is not made.
+    pub(super) async fn record_cluster_objects(
+        ctx: &WorkflowContext<Self>,
+        deploy: &Deploy,
+        objects: &[ClusterObject],
+    ) -> Result<(), Stop> {
+        if objects.is_empty() {
+            return Ok(());
+        }
+        ctx.state_mut(|s| s.made.cluster_objects = objects.to_vec());
+        Self::signal_environment(ctx, deploy, objects.to_vec()).await.map_err(|why| {
+            let message = format!("the environment could not be told what will be made outside its namespace: {why}");
+            Verdict::new(FailureType::NotReady, message).advise("push again, or signal redeploy").into()
+        })
+    }
+
+    async fn signal_environment(
+        ctx: &WorkflowContext<Self>,
+        deploy: &Deploy,
+        cluster_objects: Vec<ClusterObject>,
+    ) -> Result<(), String> {
+        let (step, waiting_for) = ctx.state(|s| (s.step, s.waiting_for.clone()));
+        let told = RolloutStep { number: deploy.number, step, waiting_for, cluster_objects };
+        let environment = ctx.external_workflow(deploy.environment.workflow_id.clone(), None);
+        let told =
+            environment.signal(PreviewEnvironment::rollout_step, told.into(), SignalWorkflowOptions::default()).await;
+        told.map(|_| ()).map_err(|e| e.to_string())
+    }
+}
