@@ -3,8 +3,8 @@
 use std::{path::PathBuf, sync::Arc};
 
 use berth_workflows::activity_definitions::{
-    self as definitions, Applied, ApplyInput, AwaitInput, CheckGatesInput, DeleteInput, GatesChecked, LeakReport,
-    LoadAppInput, LoadedApp, NamespaceReady, Outcome, PruneInput, Pruned, SyncedSecrets,
+    self as definitions, Applied, ApplyInput, AwaitGoneInput, AwaitInput, CheckGatesInput, DeleteInput, GatesChecked,
+    LeakReport, LoadAppInput, LoadedApp, NamespaceGone, NamespaceReady, Outcome, PruneInput, Pruned, SyncedSecrets,
 };
 use berth_workflows::environment::Environment;
 use kube::Client;
@@ -92,6 +92,16 @@ impl Activities {
         .await
     }
 
+    /// See [`namespace::await_namespace_gone`].
+    #[activity(definition = definitions::AwaitNamespaceGone)]
+    pub async fn await_namespace_gone(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        wait: AwaitGoneInput,
+    ) -> Result<NamespaceGone, ActivityError> {
+        heartbeating(&ctx, async |progress| namespace::await_namespace_gone(&self.client, &wait, progress).await).await
+    }
+
     /// See [`secrets::sync_secrets`].
     #[activity(definition = definitions::SyncSecrets)]
     pub async fn sync_secrets(
@@ -165,6 +175,9 @@ impl Activities {
         ctx: ActivityContext,
         input: DeleteInput,
     ) -> Result<LeakReport, ActivityError> {
-        heartbeating(&ctx, async |progress| teardown::delete_environment(&self.client, &input, progress).await).await
+        heartbeating(&ctx, async |progress| {
+            teardown::delete_environment(&self.client, &self.settings, &input, progress).await
+        })
+        .await
     }
 }

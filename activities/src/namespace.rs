@@ -6,7 +6,6 @@ use kube::{
     Api, Client, ResourceExt,
     api::{DynamicObject, Patch, PatchParams, PostParams},
     core::ApiResource,
-    runtime::wait::{await_condition, conditions},
 };
 
 use berth_workflows::{
@@ -17,11 +16,16 @@ use berth_workflows::{
 
 use crate::{Settings, app::App, failure::Failure, heartbeat::Progress, labels};
 
+mod gone;
 mod objects;
+
+pub use gone::await_namespace_gone;
+pub(crate) use gone::{changes, in_the_way, words};
 
 /// Makes the namespace, or finds it made, and applies what belongs in it.
 ///
-/// Idempotent: everything is applied server-side, and an apply of the same changes nothing.
+/// Idempotent: everything is applied server-side, and an apply of the same changes nothing. One of that name that is being
+/// deleted is only reported: waiting for it is the workflow's, so that `status` can say it.
 ///
 /// # Errors
 /// `KubernetesDenied` for good if the namespace exists and is not this workflow's: berth never adopts what it has not made.
@@ -32,12 +36,16 @@ pub async fn ensure_namespace(
     environment: &Environment,
     progress: &Progress,
 ) -> Result<NamespaceReady, Failure> {
-    let (namespace, created) = create_or_find(client, settings, app, environment, progress).await?;
+    let (namespace, created) = create_or_find(client, settings, app, environment).await?;
+    let uid = namespace.uid().unwrap_or_default();
+    if namespace.metadata.deletion_timestamp.is_some() {
+        return Ok(NamespaceReady { uid, created: false, terminating: Some(words(&namespace)) });
+    }
     progress.say(format!("applying limits and policies to namespace {}", environment.namespace));
     let mut objects = objects::of(settings, app, environment);
     objects.extend(pull_secret(client, settings, app, environment).await?);
     try_join_all(objects.into_iter().map(|object| apply(client, object))).await?;
-    Ok(NamespaceReady { uid: namespace.uid().unwrap_or_default(), created })
+    Ok(NamespaceReady { uid, created, terminating: None })
 }
 
 async fn create_or_find(
@@ -45,7 +53,6 @@ async fn create_or_find(
     settings: &Settings,
     app: &App,
     environment: &Environment,
-    progress: &Progress,
 ) -> Result<(Namespace, bool), Failure> {
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let name = environment.namespace.as_str();
@@ -61,15 +68,12 @@ async fn create_or_find(
                 Err(e) => return Err(Failure::kubernetes(what(), e)),
             }
         };
-        if !labels::is_owned_by(&found, &environment.workflow_id) {
-            return Err(not_ours(environment, &found));
+        // Whoever's it was, its name will be free.
+        if found.metadata.deletion_timestamp.is_some() {
+            return Ok((found, false));
         }
-        if let Some(uid) = found.uid().filter(|_| found.metadata.deletion_timestamp.is_some()) {
-            progress.say(format!("waiting for the old namespace {name} to be gone"));
-            await_condition(namespaces.clone(), name, conditions::is_deleted(&uid))
-                .await
-                .map_err(|e| Failure::transient(FailureType::KubernetesDenied, format!("{}: {e}", what())))?;
-            continue;
+        if !labels::is_own(found.labels(), environment, &settings.installation) {
+            return Err(not_ours(settings, environment, &found));
         }
         let apply = PatchParams::apply(labels::FIELD_MANAGER).force();
         let applied = namespaces.patch(name, &apply, &Patch::Apply(&wanted)).await;
@@ -77,19 +81,25 @@ async fn create_or_find(
     }
 }
 
-fn not_ours(environment: &Environment, found: &Namespace) -> Failure {
+fn not_ours(settings: &Settings, environment: &Environment, found: &Namespace) -> Failure {
     let Environment { namespace, workflow_id, .. } = environment;
-    let owner = match found.labels().get(labels::WORKFLOW) {
-        Some(other) => format!("belongs to the workflow {other}"),
-        None => "was not made by berth".to_owned(),
+    let label = |key: &str| found.labels().get(key);
+    let (owner, is_berths) = match (label(labels::WORKFLOW), label(labels::INSTALLATION)) {
+        (Some(other), _) if other != workflow_id => (format!("belongs to the workflow {other}"), true),
+        (_, Some(other)) if *other != settings.installation => {
+            (format!("belongs to the installation {other} of berth"), true)
+        }
+        (None, None) => ("was not made by berth".to_owned(), false),
+        _ => ("has only some of berth's labels".to_owned(), false),
     };
+    let mut advice = "choose another namespace in the app file".to_owned();
+    // What another workflow looks after is not handed over by a label.
+    if !is_berths {
+        let terms = labels::own_selector(environment, &settings.installation).replace(',', " ");
+        advice += &format!("; or, to hand it over for good: kubectl label namespace {namespace} {terms}");
+    }
     Verdict::new(FailureType::KubernetesDenied, format!("namespace {namespace} exists and {owner}: it is left alone"))
-        .advise(format!(
-            "choose another namespace in the app file; or, to hand it over for good: kubectl label namespace {namespace} \
-             {}=berth {}={workflow_id}",
-            labels::MANAGED_BY,
-            labels::WORKFLOW,
-        ))
+        .advise(advice)
         .into()
 }
 

@@ -2,141 +2,76 @@
 
 use std::time::Duration;
 
-use futures::{StreamExt, pin_mut};
-use k8s_openapi::api::core::v1::{Namespace, NamespaceCondition};
-use kube::{
-    Api, Client, ResourceExt,
-    api::ListParams,
-    runtime::{WatchStreamExt, watcher},
-};
+use futures::future::try_join_all;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Api, Client, ResourceExt, api::ListParams};
 
 use berth_workflows::{
     activity_definitions::{DeleteInput, LeakReport, Remaining},
     environment::Environment,
-    verdict::FailureType,
 };
 
-use crate::{apply::api, failure::Failure, heartbeat::Progress, labels, manifests::KINDS, prune::delete};
+use crate::{Settings, failure::Failure, heartbeat::Progress, labels};
 
-/// Removes what the environment has outside every namespace, then its namespace, and watches until it is gone.
+mod cluster;
+mod namespaces;
+mod objects;
+mod quiet;
+
+/// Removes an environment, in this order: no more traffic, no more pods, what is outside every namespace, the namespace.
 ///
-/// Only what carries this workflow's label is touched, and the namespace only under the UID that was looked at.
+/// Only what carries the labels of this workflow is touched, and the namespace only under the UID that was looked at.
 /// Idempotent: "already gone" is success.
 ///
 /// # Errors
 /// Those of the API, to be retried. What does not go away within `teardown_seconds` is no error: the report names it.
 pub async fn delete_environment(
     client: &Client,
+    settings: &Settings,
     delete: &DeleteInput,
     progress: &Progress,
 ) -> Result<LeakReport, Failure> {
     let environment = &delete.environment;
     let mut report = LeakReport::default();
-    delete_cluster_objects(client, environment, &mut report).await?;
+    let found = find_namespaces(client, settings, environment).await?;
+    let is_there = |name: &str| found.iter().any(|namespace| namespace.name_any() == name);
+    if !environment.namespace.is_empty() && !is_there(&environment.namespace) {
+        // Not there, or somebody else's by now: ours is gone.
+        report.gone.push(format!("Namespace/{}", environment.namespace));
+    }
+
+    // 1. Stop traffic, and then what runs. What has a finalizer is looked up now: berth's rights in a namespace end early
+    //    in its deletion.
+    let quieted = found.iter().map(|namespace| namespaces::quiet(client, namespace, progress));
+    let held: Vec<Remaining> = try_join_all(quieted).await?.into_iter().flatten().collect();
+
+    // 2. What is outside every namespace: nothing uses it any more.
+    cluster::delete_objects(client, settings, environment, &mut report).await?;
+
+    // 3. Databases go here, when there are any: nothing is connected any more, and their password is still there.
+
+    // 4. The namespace with all that is in it.
+    let known = [delete.known.as_slice(), held.as_slice()].concat();
     let deadline = Duration::from_secs(delete.timings.teardown_seconds);
-    delete_namespace(client, environment, deadline, progress, &mut report).await?;
+    let deleted = found.iter().map(|namespace| namespaces::delete(client, namespace, deadline, &known, progress));
+    for (namespace, remaining) in found.iter().zip(try_join_all(deleted).await?) {
+        if remaining.is_empty() {
+            report.gone.push(format!("Namespace/{}", namespace.name_any()));
+        }
+        report.remaining.extend(remaining);
+    }
     Ok(report)
 }
 
-async fn delete_cluster_objects(
+/// The namespaces that carry the environment's labels: its own, and any other. A workflow that was terminated may have
+/// left one under a name that the app file no longer says.
+async fn find_namespaces(
     client: &Client,
+    settings: &Settings,
     environment: &Environment,
-    report: &mut LeakReport,
-) -> Result<(), Failure> {
-    let mine = ListParams::default().labels(&format!("{}={}", labels::WORKFLOW, environment.workflow_id));
-    for object in &environment.cluster_objects {
-        let kind = KINDS.iter().find(|kind| kind.kind == object.kind && kind.api_version() == object.api_version);
-        let Some(kind) = kind.filter(|kind| !kind.namespaced) else { continue };
-        let api = api(client, &kind.api_resource(), false, "");
-        let what = || format!("listing {}", kind.plural);
-        let found = api.list_metadata(&mine).await.map_err(|e| Failure::kubernetes(what(), e))?;
-        for found in found.items.iter().filter(|found| found.name_any() == object.name) {
-            crate::prune::delete(&api, &found.metadata, kind.kind).await?;
-        }
-        report.gone.push(format!("{}/{}", object.kind, object.name));
-    }
-    Ok(())
-}
-
-async fn delete_namespace(
-    client: &Client,
-    environment: &Environment,
-    deadline: Duration,
-    progress: &Progress,
-    report: &mut LeakReport,
-) -> Result<(), Failure> {
+) -> Result<Vec<Namespace>, Failure> {
     let namespaces: Api<Namespace> = Api::all(client.clone());
-    let name = &environment.namespace;
-    let what = || format!("namespace {name}");
-    let found = namespaces.get_opt(name).await.map_err(|e| Failure::kubernetes(what(), e))?;
-    // Not there, or somebody else's by now: ours is gone.
-    let Some(found) = found.filter(|found| labels::is_owned_by(found, &environment.workflow_id)) else {
-        report.gone.push(format!("Namespace/{name}"));
-        return Ok(());
-    };
-    if found.metadata.deletion_timestamp.is_none() {
-        delete(&namespaces, &found.metadata, "Namespace").await?;
-    }
-    progress.say(format!("waiting for namespace {name} to be gone"));
-    let uid = found.uid().unwrap_or_default();
-    let mut seen = Some(found);
-    match tokio::time::timeout(deadline, watch_until_gone(&namespaces, name, &uid, progress, &mut seen)).await {
-        Ok(gone) => gone.map(|()| report.gone.push(format!("Namespace/{name}"))),
-        Err(_) => {
-            report.remaining = remaining(name, seen.as_ref());
-            Ok(())
-        }
-    }
-}
-
-async fn watch_until_gone(
-    namespaces: &Api<Namespace>,
-    name: &str,
-    uid: &str,
-    progress: &Progress,
-    seen: &mut Option<Namespace>,
-) -> Result<(), Failure> {
-    let changes = watcher::watch_object(namespaces.clone(), name).default_backoff();
-    pin_mut!(changes);
-    while let Some(change) = changes.next().await {
-        // The watcher begins again by itself; an error here is one that it is already backing off from.
-        let Ok(change) = change else { continue };
-        match change.filter(|namespace| namespace.uid().as_deref() == Some(uid)) {
-            None => return Ok(()),
-            Some(namespace) => {
-                if let Some(words) = blocked_by(&namespace).first() {
-                    progress.say(format!("namespace {name}: {}", words.message.as_deref().unwrap_or_default()));
-                }
-                *seen = Some(namespace);
-            }
-        }
-    }
-    Err(Failure::transient(FailureType::KubernetesDenied, format!("the watch of namespace {name} ended")))
-}
-
-/// The conditions with which the namespace controller says why a namespace is not gone yet.
-fn blocked_by(namespace: &Namespace) -> Vec<&NamespaceCondition> {
-    let conditions = namespace.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    let mut blocked: Vec<_> = conditions.filter(|condition| condition.status == "True").collect();
-    // The finalizer is the reason; that content remains is its consequence.
-    blocked.sort_by_key(|condition| match condition.type_.as_str() {
-        "NamespaceFinalizersRemaining" => 0,
-        "NamespaceContentRemaining" => 1,
-        _ => 2,
-    });
-    blocked
-}
-
-/// What is still there, in the words of the namespace controller.
-fn remaining(name: &str, namespace: Option<&Namespace>) -> Vec<Remaining> {
-    let blocked = namespace.map(blocked_by).unwrap_or_default();
-    let reasons: Vec<_> = blocked.iter().filter_map(|condition| condition.message.clone()).collect();
-    vec![Remaining {
-        object: format!("Namespace/{name}"),
-        reason: if reasons.is_empty() { "still terminating".to_owned() } else { reasons.join(" ") },
-        command: format!(
-            "kubectl api-resources --verbs=list --namespaced -o name | xargs -n1 kubectl get -n {name} --ignore-not-found \
-             -o custom-columns=KIND:.kind,NAME:.metadata.name,FINALIZERS:.metadata.finalizers"
-        ),
-    }]
+    let own = ListParams::default().labels(&labels::own_selector(environment, &settings.installation));
+    let what = || format!("looking for the namespace of {}", environment.workflow_id);
+    Ok(namespaces.list(&own).await.map_err(|e| Failure::kubernetes(what(), e))?.items)
 }

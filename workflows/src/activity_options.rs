@@ -19,11 +19,20 @@ pub fn load_app(token: &WorkflowCancellationToken, summary: impl Into<String>) -
     options(token, summary, Duration::from_secs(5), Duration::from_secs(30))
 }
 
-/// A dozen small objects: seconds, but a namespace of the same name may still be terminating, which takes Kubernetes
-/// some five seconds when all is well and minutes when finalizers are slow.
+/// A dozen small objects: seconds, and minutes only while the control plane is away.
 pub fn ensure_namespace(token: &WorkflowCancellationToken, summary: impl Into<String>) -> ActivityOptions {
     options(token, summary, Duration::from_secs(60), Duration::from_secs(300))
 }
+
+/// Kubernetes needs some five seconds when all is well. One attempt lasts a minute at most; how often it is tried is the
+/// workflow's bound ([`NAMESPACE_GONE_SECONDS`]).
+pub fn await_namespace_gone(token: &WorkflowCancellationToken, summary: impl Into<String>) -> ActivityOptions {
+    options(token, summary, Duration::from_secs(90), Duration::from_secs(180))
+}
+
+/// How long a rollout waits for a namespace that somebody is deleting: under load Kubernetes takes minutes, and a
+/// finalizer that nobody serves takes for ever.
+pub const NAMESPACE_GONE_SECONDS: u64 = 300;
 
 /// Doppler's rate limit counts by the minute, so three minutes outlast one full window and an outage's start.
 pub fn sync_secrets(token: &WorkflowCancellationToken, summary: impl Into<String>) -> ActivityOptions {
@@ -62,12 +71,13 @@ pub fn prune(token: &WorkflowCancellationToken, summary: impl Into<String>) -> A
 }
 
 /// One attempt watches for `teardown_seconds` and then reports what is still there; the workflow tries again for ever.
+/// Pods may take two minutes to end before that.
 pub fn delete_environment(
     token: &WorkflowCancellationToken,
     summary: impl Into<String>,
     timings: &Timings,
 ) -> ActivityOptions {
-    let watch = Duration::from_secs(timings.teardown_seconds + 60);
+    let watch = Duration::from_secs(timings.teardown_seconds + 180);
     options(token, summary, watch, watch * 2)
 }
 

@@ -10,7 +10,7 @@ use super::PreviewEnvironment;
 use crate::{
     activity_definitions::{self as activities, DeleteInput, LeakReport, Remaining},
     activity_options as options,
-    environment::PullRequest,
+    environment::{Environment, PullRequest},
     failure::{self, Stop},
     record::Record,
     verdict::FailureType,
@@ -47,30 +47,32 @@ impl PreviewEnvironment {
     }
 
     /// One attempt. An error is something that remains, too: `status` shows it, and the next attempt follows.
+    ///
+    /// By what this run has recorded, and by the workflow's label; never by the app file, which may say something else by
+    /// now. A run that has recorded nothing may follow one that was terminated: what that one made carries the label.
     async fn delete_environment(ctx: &WorkflowContext<Self>, pull_request: &PullRequest) -> LeakReport {
-        let environment = match Self::identify(ctx, pull_request).await {
-            Ok(environment) => environment,
-            // The app was never known to this run, so it has made nothing, and there is no name to look for.
-            Err(Stop::Failed(verdict)) if verdict.failure == FailureType::UnknownApp => {
-                return LeakReport::default();
+        let (recorded, before) = ctx.state(|s| (s.record.environment.clone(), s.record.teardown.clone()));
+        let workflow_id = pull_request.workflow_id();
+        let (environment, object) = match recorded {
+            Some(environment) => {
+                let object = format!("Namespace/{}", environment.namespace);
+                (environment, object)
             }
-            Err(stop) => {
-                return LeakReport::failed(format!("Environment/{}", pull_request.workflow_id()), &stop);
+            None => {
+                let object = format!("Environment/{workflow_id}");
+                (Environment::nameless(&pull_request.app, Some(pull_request.pr), workflow_id), object)
             }
         };
-        let namespace = environment.namespace.clone();
         let options = options::delete_environment(
             &WorkflowCancellationToken::new(),
-            format!("remove {namespace} and see that it is gone"),
+            format!("remove {object} and see that it is gone"),
             &pull_request.timings,
         );
-        let delete = DeleteInput { environment, timings: pull_request.timings.clone() };
+        let known = before.map(|before| before.remaining).unwrap_or_default();
+        let delete = DeleteInput { environment, timings: pull_request.timings.clone(), known };
         match ctx.execute_activity(activities::DeleteEnvironment, delete, options).await {
             Ok(report) => report,
-            Err(e) => {
-                let stop = failure::of_activity(&e, FailureType::TeardownBlocked);
-                LeakReport::failed(format!("Namespace/{namespace}"), &stop)
-            }
+            Err(e) => LeakReport::failed(object, &failure::of_activity(&e, FailureType::TeardownBlocked)),
         }
     }
 

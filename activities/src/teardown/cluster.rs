@@ -1,0 +1,70 @@
+//! What an environment has outside every namespace.
+
+use std::collections::BTreeSet;
+
+use kube::{Client, ResourceExt, api::ListParams};
+
+use berth_workflows::{
+    activity_definitions::LeakReport,
+    environment::{ClusterObject, Environment},
+};
+
+use super::objects;
+use crate::{
+    Settings,
+    apply::api,
+    failure::Failure,
+    labels,
+    manifests::{KINDS, Kind},
+    prune,
+};
+
+/// Deletes what is outside every namespace and carries the environment's labels, whether it was written down or not, and
+/// sees that it is gone.
+pub(super) async fn delete_objects(
+    client: &Client,
+    settings: &Settings,
+    environment: &Environment,
+    report: &mut LeakReport,
+) -> Result<(), Failure> {
+    for kind in KINDS.iter().filter(|kind| !kind.namespaced) {
+        delete_kind(client, settings, environment, kind, report).await?;
+    }
+    Ok(())
+}
+
+async fn delete_kind(
+    client: &Client,
+    settings: &Settings,
+    environment: &Environment,
+    kind: &Kind,
+    report: &mut LeakReport,
+) -> Result<(), Failure> {
+    let is_of_kind = |object: &&ClusterObject| object.kind == kind.kind && object.api_version == kind.api_version();
+    let mut names: BTreeSet<String> =
+        environment.cluster_objects.iter().filter(is_of_kind).map(|object| object.name.clone()).collect();
+    let api = api(client, &kind.api_resource(), false, "");
+    let own = ListParams::default().labels(&labels::own_selector(environment, &settings.installation));
+    let what = || format!("listing {}", kind.plural);
+    let found = match api.list_metadata(&own).await {
+        Ok(found) => found.items,
+        // Where berth may not list a kind and has written none down, it has made none.
+        Err(kube::Error::Api(status)) if status.code == 403 && names.is_empty() => return Ok(()),
+        Err(e) => return Err(Failure::kubernetes(what(), e)),
+    };
+    names.extend(found.iter().map(ResourceExt::name_any));
+    for object in &found {
+        prune::delete(&api, &object.metadata, kind.kind).await?;
+    }
+    if !found.is_empty() {
+        // That it was told to go does not say that it is gone.
+        for object in api.list_metadata(&own).await.map_err(|e| Failure::kubernetes(what(), e))?.items {
+            names.remove(&object.name_any());
+            let entry = objects::entry("", kind.kind, kind.group, &object.name_any(), object.finalizers());
+            report.remaining.push(entry);
+        }
+    }
+    // One that was written down and does not carry the labels is somebody else's: ours is gone, or was never made.
+    report.gone.extend(names.into_iter().map(|name| format!("{}/{name}", kind.kind)));
+    Ok(())
+}

