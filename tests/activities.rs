@@ -70,6 +70,7 @@ async fn each_activity_run_a_second_time_answers_the_same_and_changes_nothing() 
         pr: Some(201),
         workflow_id: "preview-web-201".into(),
         image: Some(image.clone()),
+        deploy: None,
     };
     let loaded = load::load_app(&settings, &load).unwrap();
     assert_eq!(load::load_app(&settings, &load).unwrap(), loaded);
@@ -143,9 +144,9 @@ async fn each_activity_run_a_second_time_answers_the_same_and_changes_nothing() 
     let again = prune::prune(&client, &settings, &input, &progress).await.unwrap();
     assert_eq!((again.removed, versions(&lab)), (Vec::new(), before));
 
-    let delete = DeleteInput { environment, timings };
+    let delete = DeleteInput { environment, timings, known: Vec::new() };
     for _ in 0..2 {
-        let report = teardown::delete_environment(&client, &delete, &progress).await.unwrap();
+        let report = teardown::delete_environment(&client, &settings, &delete, &progress).await.unwrap();
         assert_eq!(report, LeakReport { gone: vec![format!("Namespace/{NAMESPACE}")], remaining: Vec::new() });
     }
 }

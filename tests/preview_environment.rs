@@ -108,6 +108,44 @@ async fn each_step_that_fails_becomes_a_failed_rollout_with_its_type_and_a_good_
     }
 }
 
+#[tokio::test]
+async fn a_namespace_that_is_being_deleted_is_waited_for_and_status_says_what_for() {
+    preview("deleting", async |t: Preview| {
+        t.world.next("ensure_namespace", Does::Leave("held by example.com/hold"));
+        t.world.next("await_namespace_gone", Does::Hang);
+        t.push(push('a')).await;
+        let waits = "the old namespace pr-1 to be gone: held by example.com/hold";
+        t.until("it says so", |s| s.rolling_out.as_ref().is_some_and(|r| r.waiting_for == waits)).await;
+        t.push(push('b')).await;
+        let status = t.until("live", |s| s.phase == Phase::Live).await;
+        assert_eq!(status.serving.unwrap().release.commit, commit('b'), "a newer push does not wait for the wait");
+
+        t.world.next("ensure_namespace", Does::Leave("held by example.com/hold"));
+        t.push(push('c')).await;
+        t.until("live", |s| s.serving.as_ref().is_some_and(|serving| serving.release.commit == commit('c'))).await;
+        t.record("waited", Some(3)).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_rollout_makes_outside_the_namespace_is_known_before_it_is_made() {
+    preview("outside", async |t: Preview| {
+        t.push(push('a')).await;
+        t.until("live", |s| s.phase == Phase::Live).await;
+        t.world.next("load_app", Does::Leave("web-pr-1-7-priority"));
+        t.world.next("apply_manifests", Does::Hang);
+        t.push(push('b')).await;
+        t.until_called("apply_manifests", 2).await;
+        t.close().await;
+        t.handle().get_result(WorkflowGetResultOptions::default()).await.unwrap();
+        // The rollout was stopped, and has reported nothing.
+        assert_eq!(t.world.calls().last().unwrap(), "delete_environment pr-1 and web-pr-1-7-priority");
+        t.record("outside", Some(2)).await;
+    })
+    .await;
+}
+
 async fn failure_type_of_rollout(t: &Preview, number: u64) -> Option<String> {
     match t.rollout(number).get_result(WorkflowGetResultOptions::default()).await {
         Err(WorkflowGetResultError::Failed(error)) => match *error {

@@ -9,10 +9,11 @@ use std::{
 
 use berth_workflows::{
     activity_definitions::{
-        self as definitions, Applied, ApplyInput, AwaitInput, CheckGatesInput, DeleteInput, GatesChecked, LeakReport,
-        LoadAppInput, LoadedApp, NamespaceReady, Outcome, Plan, PruneInput, Pruned, Remaining, SyncedSecrets, Workload,
+        self as definitions, Applied, ApplyInput, AwaitGoneInput, AwaitInput, CheckGatesInput, DeleteInput,
+        GatesChecked, LeakReport, LoadAppInput, LoadedApp, NamespaceGone, NamespaceReady, Outcome, Plan, PruneInput,
+        Pruned, Remaining, SyncedSecrets, Workload,
     },
-    environment::Environment,
+    environment::{ClusterObject, Environment},
     verdict::{FailureType, Verdict},
 };
 use temporalio_common::error::ApplicationFailure;
@@ -28,7 +29,8 @@ pub(crate) enum Does {
     Fail(FailureType),
     /// Ends with a verdict: `await_rollout` and `check_gates` only.
     Verdict(FailureType),
-    /// Leaves something: `delete_environment` only.
+    /// Leaves something: `delete_environment`. Finds a namespace that is being deleted: `ensure_namespace`. Announces
+    /// something outside every namespace: `load_app`.
     Leave(&'static str),
 }
 
@@ -108,7 +110,14 @@ impl FakeActivities {
         ctx: ActivityContext,
         load: LoadAppInput,
     ) -> Result<LoadedApp, ActivityError> {
-        self.0.act(&ctx, "load_app", &load.workflow_id).await?;
+        let cluster_objects = match self.0.act(&ctx, "load_app", &load.workflow_id).await? {
+            Some(Does::Leave(name)) => vec![ClusterObject {
+                api_version: "scheduling.k8s.io/v1".into(),
+                kind: "PriorityClass".into(),
+                name: name.into(),
+            }],
+            _ => Vec::new(),
+        };
         let pr = load.pr.unwrap_or_default();
         let environment = Environment {
             app: load.app,
@@ -121,7 +130,7 @@ impl FakeActivities {
             cluster_objects: Vec::new(),
             scheme: "https".into(),
         };
-        Ok(LoadedApp { environment, content_hash: "hash".into() })
+        Ok(LoadedApp { environment, content_hash: "hash".into(), cluster_objects })
     }
 
     #[activity(definition = definitions::EnsureNamespace)]
@@ -130,8 +139,21 @@ impl FakeActivities {
         ctx: ActivityContext,
         environment: Environment,
     ) -> Result<NamespaceReady, ActivityError> {
-        self.0.act(&ctx, "ensure_namespace", &environment.namespace).await?;
-        Ok(NamespaceReady { uid: "uid-1".into(), created: true })
+        let terminating = match self.0.act(&ctx, "ensure_namespace", &environment.namespace).await? {
+            Some(Does::Leave(words)) => Some(words.to_owned()),
+            _ => None,
+        };
+        Ok(NamespaceReady { uid: "uid-1".into(), created: terminating.is_none(), terminating })
+    }
+
+    #[activity(definition = definitions::AwaitNamespaceGone)]
+    pub(crate) async fn await_namespace_gone(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        wait: AwaitGoneInput,
+    ) -> Result<NamespaceGone, ActivityError> {
+        self.0.act(&ctx, "await_namespace_gone", &wait.said).await?;
+        Ok(NamespaceGone::default())
     }
 
     #[activity(definition = definitions::SyncSecrets)]
@@ -201,8 +223,10 @@ impl FakeActivities {
         ctx: ActivityContext,
         delete: DeleteInput,
     ) -> Result<LeakReport, ActivityError> {
-        let namespace = delete.environment.namespace;
-        Ok(match self.0.act(&ctx, "delete_environment", &namespace).await? {
+        let Environment { namespace, cluster_objects, .. } = delete.environment;
+        let mut what = namespace.clone();
+        cluster_objects.iter().for_each(|object| what += &format!(" and {}", object.name));
+        Ok(match self.0.act(&ctx, "delete_environment", &what).await? {
             Some(Does::Leave(object)) => LeakReport {
                 gone: Vec::new(),
                 remaining: vec![Remaining {

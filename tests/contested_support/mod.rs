@@ -1,0 +1,168 @@
+//! What the tests of contested environments share: a worker with a folder of apps of its own, which a test may edit.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+};
+
+use serde_json::{Value, json};
+
+use crate::cluster_support::{Berth, commit, until};
+
+const BERTH: &str = env!("CARGO_BIN_EXE_berth");
+
+/// A class for the pods of each rollout, as teams have it that come from `envsubst`.
+pub(crate) const PRIORITY_CLASS: &str = "apiVersion: scheduling.k8s.io/v1
+kind: PriorityClass
+metadata:
+  name: $KUBE_APP-$KUBE_DEPLOY_ID-priority
+value: $KUBE_DEPLOY_ID
+preemptionPolicy: Never
+description: rises with every rollout
+";
+
+/// A pull request, and a worker that reads a copy of the sample apps.
+pub(crate) struct OwnApps {
+    pub(crate) berth: Berth,
+    pub(crate) apps: PathBuf,
+    worker: Child,
+}
+
+impl OwnApps {
+    pub(crate) fn start(pr: u64) -> Self {
+        let mut berth = Berth::start(pr);
+        // Its folder is everybody's.
+        berth.worker.kill();
+        let apps = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("contested-{pr}"));
+        if apps.exists() {
+            fs::remove_dir_all(&apps).unwrap();
+        }
+        copy(berth.lab.apps_dir(), &apps);
+        let worker = worker(&berth, &apps);
+        Self { berth, apps, worker }
+    }
+
+    /// As the kernel would, without a word; and another one after it.
+    pub(crate) fn kill_worker(&mut self) {
+        self.worker.kill().unwrap();
+        self.worker.wait().unwrap();
+        self.worker = worker(&self.berth, &self.apps);
+    }
+
+    pub(crate) fn write(&self, file: &str, text: &str) {
+        fs::write(self.apps.join(file), text).unwrap();
+    }
+
+    pub(crate) fn remove(&self, file: &str) {
+        fs::remove_file(self.apps.join(file)).unwrap();
+    }
+
+    /// Replaces a text that must be there.
+    pub(crate) fn edit(&self, file: &str, from: &str, to: &str) {
+        let text = fs::read_to_string(self.apps.join(file)).unwrap();
+        assert!(text.contains(from), "{file} has no {from:?}");
+        self.write(file, &text.replace(from, to));
+    }
+
+    /// Gives every rollout a class of its own, which its pods use.
+    pub(crate) fn add_priority_class(&self) {
+        self.edit("web.yaml", "manifests: ./web\n", "manifests: ./web\ncluster_kinds: [PriorityClass]\n");
+        self.write("web/core/priority.yaml", PRIORITY_CLASS);
+        let spec = "      enableServiceLinks: false\n";
+        let class = "      priorityClassName: $KUBE_APP-$KUBE_DEPLOY_ID-priority\n";
+        self.edit("web/core/web.yaml", spec, &format!("{spec}{class}"));
+    }
+}
+
+impl Drop for OwnApps {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.worker.kill();
+        let _ = self.worker.wait();
+        if std::thread::panicking() {
+            eprintln!("--- the worker's log\n{}", fs::read_to_string(log(&self.apps)).unwrap_or_default());
+        }
+    }
+}
+
+fn log(apps: &Path) -> PathBuf {
+    apps.with_extension("log")
+}
+
+fn worker(berth: &Berth, apps: &Path) -> Child {
+    let log = fs::File::options().create(true).append(true).open(log(apps)).unwrap();
+    Command::new(BERTH)
+        .args(["worker", "--scheme", "http", "--task-queue", &berth.task_queue, "--apps"])
+        .arg(apps)
+        .args(["--doppler-api-host", berth.lab.doppler_url(), "--log", "debug"])
+        .env("KUBECONFIG", berth.lab.kubeconfig())
+        .env("TEMPORAL_ADDRESS", berth.lab.temporal_address())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .unwrap()
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// Starts the environment with a teardown that says soon what blocks it, and waits until it is live.
+pub(crate) fn push_with_short_teardown(berth: &Berth, pr: u64) {
+    let timings = json!({"teardown_seconds": 20, "teardown_retry_seconds": 2});
+    let input = json!({"app": "web", "pr": pr, "timings": timings}).to_string();
+    let push = json!({"commit": commit('1'), "image": berth.lab.image("v1")}).to_string();
+    let id = format!("preview-web-{pr}");
+    let start = ["workflow", "signal-with-start", "--type", "PreviewEnvironment", "--workflow-id", &id];
+    let with = ["--task-queue", &berth.task_queue, "--input", &input, "--signal-name", "push", "--signal-input", &push];
+    berth.temporal(&[start.as_slice(), with.as_slice()].concat());
+    until("live", || berth.status()["phase"] == "Live");
+}
+
+/// Runs a command as a person would who has copied it from `status`.
+pub(crate) fn paste(berth: &Berth, command: &str) -> Output {
+    let kubectl = berth.lab.tool("kubectl");
+    let path = format!("{}:{}", kubectl.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let kubeconfig = berth.lab.kubeconfig();
+    Command::new("sh").args(["-c", command]).env("PATH", path).env("KUBECONFIG", kubeconfig).output().unwrap()
+}
+
+/// Client-side apply, as everybody's `kubectl apply -f`.
+pub(crate) fn apply_by_hand(berth: &Berth, name: &str, object: &Value) {
+    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.json"));
+    fs::write(&file, object.to_string()).unwrap();
+    berth.kubectl(&["apply", "-f", &file.display().to_string()]);
+}
+
+/// The names of all objects outside every namespace that are a pull request's.
+pub(crate) fn priority_classes(berth: &Berth, pr: u64) -> Vec<String> {
+    let selector = format!("berth.dev/workflow=preview-web-{pr}");
+    let listed = berth.kubectl(&["get", "priorityclasses", "-l", &selector, "-o", "name"]);
+    listed.lines().map(|line| line.rsplit('/').next().unwrap().to_owned()).collect()
+}
+
+/// Makes an object that does not go away, and is nobody's of berth.
+pub(crate) fn hold(berth: &Berth, namespace: &str) {
+    apply_by_hand(
+        berth,
+        &format!("held-{namespace}"),
+        &json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {
+            "name": "held", "namespace": namespace, "finalizers": ["example.com/hold"],
+        }}),
+    );
+}
+
+/// What was found to remain, by its object.
+pub(crate) fn remaining<'a>(status: &'a Value, object: &str) -> Option<&'a Value> {
+    status["teardown"]["remaining"].as_array()?.iter().find(|remaining| remaining["object"] == object)
+}
