@@ -11,7 +11,8 @@ use berth_activities::{
 use berth_lab::Lab;
 use berth_workflows::{
     activity_definitions::{
-        ApplyInput, AwaitInput, CheckGatesInput, DeleteInput, LeakReport, LoadAppInput, Outcome, PruneInput,
+        ApplyInput, AwaitGoneInput, AwaitInput, CheckGatesInput, DeleteInput, LeakReport, LoadAppInput, NamespaceGone,
+        Outcome, PruneInput,
     },
     environment::{Deploy, Timings},
     release::{Commit, Image, Release},
@@ -83,7 +84,7 @@ async fn each_activity_run_a_second_time_answers_the_same_and_changes_nothing() 
     assert!(made.created);
     let before = versions(&lab);
     let again = make().await.unwrap();
-    assert_eq!((again.uid, again.created, versions(&lab)), (made.uid, false, before));
+    assert_eq!((again.uid, again.created, versions(&lab)), (made.uid.clone(), false, before));
 
     let doppler = secrets::Secrets::new(lab.doppler_url()).unwrap();
     let sync = || secrets::sync_secrets(&client, &settings, &doppler, &app, &environment, &progress);
@@ -148,5 +149,11 @@ async fn each_activity_run_a_second_time_answers_the_same_and_changes_nothing() 
     for _ in 0..2 {
         let report = teardown::delete_environment(&client, &settings, &delete, &progress).await.unwrap();
         assert_eq!(report, LeakReport { gone: vec![format!("Namespace/{NAMESPACE}")], remaining: Vec::new() });
+    }
+
+    let wait = AwaitGoneInput { namespace: NAMESPACE.into(), uid: made.uid, said: "it is terminating".into() };
+    for _ in 0..2 {
+        let seen = namespace::await_namespace_gone(&client, &wait, &progress).await.unwrap();
+        assert_eq!(seen, NamespaceGone::default());
     }
 }

@@ -13,7 +13,9 @@ use std::{
 };
 
 use cluster_support::{Berth, until};
-use contested_support::{OwnApps, apply_by_hand, hold, paste, priority_classes, push_with_short_teardown, remaining};
+use contested_support::{
+    OwnApps, apply_by_hand, hold, least_rights, paste, priority_classes, push_with_short_teardown, remaining,
+};
 use serde_json::{Value, json};
 
 const NOTHING: Value = Value::Null;
@@ -55,6 +57,33 @@ fn what_holds_a_namespace_is_named_with_a_command_that_frees_it_and_others_close
     until("it ends by itself", || berth.status()["phase"] == "Closed");
     assert_eq!(berth.object("namespace", "pr-301"), None);
     berth.kubectl(&["delete", "crd", "widgets.contested.example.com"]);
+}
+
+#[test]
+fn what_holds_a_namespace_is_named_though_the_rights_to_see_it_end_with_the_deletion() {
+    let mut own = OwnApps::start(314);
+    push_with_short_teardown(&own.berth, 314);
+    hold(&own.berth, "pr-314");
+    let kubeconfig = least_rights(&own.berth, 314);
+    own.replace_worker(&kubeconfig);
+    let berth = &own.berth;
+    assert_eq!(berth.preview("close", &["--no-wait"]).code, 0);
+    until("it is blocked", || berth.status()["phase"] == "TeardownBlocked");
+    let may = ["auth", "can-i", "list", "configmaps", "-n", "pr-314", "--as=contested-314"];
+    let may =
+        Command::new(berth.lab.tool("kubectl")).arg("--kubeconfig").arg(berth.lab.kubeconfig()).args(may).output();
+    assert_eq!(String::from_utf8_lossy(&may.unwrap().stdout).trim(), "no", "its RoleBinding is gone");
+    let named = |status: &Value| remaining(status, "ConfigMap/held").map(|held| held["command"].clone());
+    let command = named(&berth.status()).unwrap();
+    until("a later attempt names it, too", || {
+        let history = berth.temporal(&["workflow", "show", "--workflow-id", "preview-web-314", "-o", "json"]);
+        history.matches("EVENT_TYPE_ACTIVITY_TASK_COMPLETED").count() >= 4
+    });
+    assert_eq!(named(&berth.status()), Some(command.clone()));
+    assert!(paste(berth, command.as_str().unwrap()).status.success());
+    until("it ends by itself", || berth.status()["phase"] == "Closed");
+    berth.kubectl(&["delete", "clusterrolebinding", "contested-314-cluster"]);
+    berth.kubectl(&["delete", "clusterrole", "contested-314-cluster", "contested-314-inside"]);
 }
 
 fn widgets() -> Value {

@@ -10,6 +10,10 @@ use serde_json::{Value, json};
 
 use crate::cluster_support::{Berth, commit, until};
 
+mod rights;
+
+pub(crate) use rights::least_rights;
+
 const BERTH: &str = env!("CARGO_BIN_EXE_berth");
 
 /// A class for the pods of each rollout, as teams have it that come from `envsubst`.
@@ -39,15 +43,21 @@ impl OwnApps {
             fs::remove_dir_all(&apps).unwrap();
         }
         copy(berth.lab.apps_dir(), &apps);
-        let worker = worker(&berth, &apps);
+        let worker = worker(&berth, &apps, berth.lab.kubeconfig());
         Self { berth, apps, worker }
     }
 
     /// As the kernel would, without a word; and another one after it.
     pub(crate) fn kill_worker(&mut self) {
+        let kubeconfig = self.berth.lab.kubeconfig().to_owned();
+        self.replace_worker(&kubeconfig);
+    }
+
+    /// Another worker, with the rights of another account.
+    pub(crate) fn replace_worker(&mut self, kubeconfig: &Path) {
         self.worker.kill().unwrap();
         self.worker.wait().unwrap();
-        self.worker = worker(&self.berth, &self.apps);
+        self.worker = worker(&self.berth, &self.apps, kubeconfig);
     }
 
     pub(crate) fn write(&self, file: &str, text: &str) {
@@ -90,13 +100,13 @@ fn log(apps: &Path) -> PathBuf {
     apps.with_extension("log")
 }
 
-fn worker(berth: &Berth, apps: &Path) -> Child {
+fn worker(berth: &Berth, apps: &Path, kubeconfig: &Path) -> Child {
     let log = fs::File::options().create(true).append(true).open(log(apps)).unwrap();
     Command::new(BERTH)
         .args(["worker", "--scheme", "http", "--task-queue", &berth.task_queue, "--apps"])
         .arg(apps)
         .args(["--doppler-api-host", berth.lab.doppler_url(), "--log", "debug"])
-        .env("KUBECONFIG", berth.lab.kubeconfig())
+        .env("KUBECONFIG", kubeconfig)
         .env("TEMPORAL_ADDRESS", berth.lab.temporal_address())
         .stdout(Stdio::null())
         .stderr(log)

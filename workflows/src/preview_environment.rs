@@ -15,10 +15,14 @@ use crate::{
     rollout::RolloutStep,
     search_attributes,
     status::Status,
+    verdict::truncate,
 };
 
 mod follow;
 mod teardown;
+
+/// How much of what a rollout says it waits for is kept: anyone may send that signal.
+const MAX_WORDS: usize = 500;
 
 type HandlerError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -141,7 +145,10 @@ impl PreviewEnvironment {
             && let Some(rolling_out) = self.record.rolling_out.as_mut().filter(|r| r.number == told.number)
         {
             rolling_out.step = told.step;
-            rolling_out.waiting_for = told.waiting_for;
+            rolling_out.waiting_for = told.waiting_for.map(|mut words| {
+                truncate(&mut words, MAX_WORDS);
+                words
+            });
             if let Some(environment) = &mut self.record.environment {
                 environment.record_cluster_objects(told.cluster_objects);
             }

