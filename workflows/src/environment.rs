@@ -121,7 +121,7 @@ pub struct Environment {
 
 impl Environment {
     /// They travel with every activity's input, and over continue-as-new.
-    pub const MAX_CLUSTER_OBJECTS: usize = 16;
+    pub const MAX_CLUSTER_OBJECTS: usize = 12;
 
     /// An environment of which nothing is known but whose it is: what carries its workflow's label.
     pub fn nameless(app: impl Into<String>, pr: Option<u64>, workflow_id: impl Into<String>) -> Self {
