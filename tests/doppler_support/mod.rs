@@ -4,6 +4,7 @@ use std::{
     fs,
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -24,7 +25,11 @@ pub(crate) struct Bench {
     apps: PathBuf,
     worker: Option<Child>,
     pub(crate) log: PathBuf,
+    _turn: MutexGuard<'static, ()>,
 }
+
+/// One worker at a time: what is tested is not how many of them a machine can carry.
+static TURN: Mutex<()> = Mutex::new(());
 
 /// What a command answered, and how long it took.
 #[derive(Debug)]
@@ -36,6 +41,7 @@ pub(crate) struct Answer {
 
 impl Bench {
     pub(crate) fn start(name: &str, worker_arguments: &[&str]) -> Self {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let lab = Lab::shared().unwrap();
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
         // What an earlier run left must not be found.
@@ -44,7 +50,7 @@ impl Bench {
         fs::create_dir_all(&apps).unwrap();
         let log = folder.join("worker.log");
         let doppler = DopplerServer::start().unwrap();
-        let mut bench = Self { lab, doppler, name: name.to_owned(), apps, worker: None, log };
+        let mut bench = Self { lab, doppler, name: name.to_owned(), apps, worker: None, log, _turn: turn };
         bench.kubectl(&["create", "namespace", name]);
         bench.start_worker(worker_arguments);
         bench
