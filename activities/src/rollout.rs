@@ -16,6 +16,7 @@ pub(crate) mod fixtures;
 pub(crate) mod judge;
 pub(crate) mod progress;
 pub(crate) mod redact;
+mod retry;
 pub(crate) mod snapshot;
 pub(crate) mod watch;
 
@@ -25,6 +26,7 @@ use berth_workflows::activity_definitions::{AwaitInput, Outcome};
 
 use crate::{failure::Failure, heartbeat::Progress};
 use judge::{Judge, Look};
+use retry::Retries;
 use snapshot::Snapshot;
 use watch::{Clock, Watches};
 
@@ -33,8 +35,9 @@ const EVENTS_AFTER: Duration = Duration::from_secs(2);
 
 /// Waits until every workload of the release serves it, or returns the verdict why it does not.
 ///
-/// Safe to run again and to drop at any moment: it only reads, begins from the cluster's current state, and its
-/// deadlines are times on the clock, not durations from its own start.
+/// Safe to run again and to drop at any moment: it begins from the cluster's current state, its deadlines are times on the
+/// clock, not durations from its own start, and it only reads, but for one thing that a second run does not do again
+/// (`retry`).
 ///
 /// # Errors
 /// Only if the API server has refused berth (401, 403) for longer than a fresh namespace needs: everything else that
@@ -44,6 +47,7 @@ pub async fn await_rollout(client: &kube::Client, progress: &Progress, wait: Awa
     let mut snapshot = Snapshot::default();
     let mut watches = Watches::for_workloads(client, &wait.environment.namespace, &wait.workloads);
     let mut judge = Judge::new(&wait);
+    let mut retries = Retries::new(client, &wait);
     loop {
         match judge.look(&snapshot, clock.now_ms()) {
             Look::Complete => return Ok(Outcome::Complete),
@@ -51,8 +55,9 @@ pub async fn await_rollout(client: &kube::Client, progress: &Progress, wait: Awa
                 let verdict = evidence::verdict(client, &wait, *cause, &snapshot).await;
                 return Ok(Outcome::Failed { verdict });
             }
-            Look::Waiting { text, mut again_ms, troubled } => {
+            Look::Waiting { text, mut again_ms, troubled, refused_before } => {
                 progress.say(text);
+                retries.ask(&refused_before).await;
                 if troubled && clock.elapsed() >= EVENTS_AFTER {
                     watches.open_events();
                 } else if troubled {

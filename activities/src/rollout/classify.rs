@@ -61,6 +61,8 @@ pub(crate) struct Cause {
     pub(crate) due: Due,
     /// What a person reads while it is still given time.
     pub(crate) brief: String,
+    /// The system said so before this rollout began and has not looked again since.
+    pub(crate) of_before: bool,
 }
 
 impl Cause {
@@ -76,6 +78,7 @@ impl Cause {
             due,
             brief: message.clone(),
             message,
+            of_before: false,
         }
     }
 

@@ -29,6 +29,8 @@ pub(crate) enum Look {
         again_ms: u64,
         /// Whether something may be wrong that only events tell.
         troubled: bool,
+        /// Deployments whose pods were refused before this rollout, and have not been tried again since.
+        refused_before: Vec<String>,
     },
 }
 
@@ -114,7 +116,9 @@ impl Judge {
             return Look::Failed(Box::new(cause));
         }
         again_ms = again_ms.min(deadline_ms.max(now_ms + 1000));
-        Look::Waiting { text: describe(waits, &found), again_ms, troubled: is_troubled(snapshot, waits) }
+        let refused_before: Vec<String> = found.iter().filter_map(refused_before).collect();
+        let troubled = !refused_before.is_empty() || is_troubled(snapshot, waits);
+        Look::Waiting { text: describe(waits, &found), again_ms, troubled, refused_before }
     }
 
     fn due_ms(&self, due: &Due, first_ms: u64, now_ms: u64) -> u64 {
@@ -187,6 +191,11 @@ fn job_failed(snapshot: &Snapshot, workload: &Workload, message: String) -> Caus
 fn failed_container(status: &ContainerStatus) -> Option<(String, i32)> {
     let end = classify::last_end(status).filter(|end| end.exit_code != 0)?;
     Some((status.name.clone(), end.exit_code))
+}
+
+fn refused_before(cause: &Cause) -> Option<String> {
+    let name = cause.workload.strip_prefix("Deployment/").filter(|_| cause.of_before)?;
+    Some(name.to_owned())
 }
 
 /// Where only events tell what is wrong: a pod that has a node but is not ready, and pods that are not created by a

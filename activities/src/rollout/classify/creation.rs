@@ -1,6 +1,8 @@
 //! Pods that do not come into being: quota, policy and admission refuse them, so no pod tells.
 //!
-//! A Deployment's refusals stand in a condition of its `ReplicaSet`; the other kinds have only events for it.
+//! A Deployment's refusals stand in a condition of its `ReplicaSet`; the other kinds have only events for it. The condition
+//! stays until pods are created, and between two tries their controller pauses for up to a quarter of an hour: what was
+//! refused before this rollout may be allowed now. Then only an event tells that it was refused again.
 
 use std::time::Duration;
 
@@ -8,43 +10,66 @@ use berth_workflows::{activity_definitions::Workload, verdict::FailureType};
 use kube::ResourceExt;
 
 use super::{Bounds, Cause, Due, PASSING, SECOND_LOOK};
-use crate::rollout::snapshot::{Snapshot, event_ms};
+use crate::rollout::snapshot::{Snapshot, event_ms, unix_ms};
 
 /// Clocks of nodes and workers differ by so much, in milliseconds.
 const CLOCK_SKEW_MS: u64 = 5_000;
 
 /// Why the workload's pods are refused, if they are.
 pub(super) fn cause(snapshot: &Snapshot, workload: &Workload, bounds: Bounds) -> Option<Cause> {
-    let message = match workload.kind.as_str() {
-        "Deployment" => replica_failure(snapshot, workload),
-        _ => failed_create_event(snapshot, workload, bounds),
-    }?;
+    if workload.kind == "Deployment" {
+        return replica_failure(snapshot, workload, bounds);
+    }
+    Some(refused(workload, failed_create_event(snapshot, &uid(snapshot, workload)?, bounds)?))
+}
+
+fn refused(workload: &Workload, message: String) -> Cause {
     let (failure, due) = refusal(&message);
     let brief = format!("pods are refused: {message}");
-    Some(Cause::new(failure, workload, message, due).briefly(brief))
+    Cause::new(failure, workload, message, due).briefly(brief)
 }
 
-fn replica_failure(snapshot: &Snapshot, workload: &Workload) -> Option<String> {
+fn replica_failure(snapshot: &Snapshot, workload: &Workload, bounds: Bounds) -> Option<Cause> {
     let deployment = snapshot.deployments.get(&workload.name)?;
-    let status = snapshot.new_replica_set(deployment)?.status.as_ref()?;
-    let failure = status.conditions.iter().flatten().find(|c| c.type_ == "ReplicaFailure" && c.status == "True")?;
-    (failure.reason.as_deref() == Some("FailedCreate")).then(|| failure.message.clone().unwrap_or_default())
+    let set = snapshot.new_replica_set(deployment)?;
+    let conditions = set.status.as_ref()?.conditions.iter().flatten();
+    let failure = conditions.into_iter().find(|c| c.type_ == "ReplicaFailure" && c.status == "True")?;
+    let message = failure.message.clone().unwrap_or_default();
+    if failure.reason.as_deref() != Some("FailedCreate") {
+        return None;
+    }
+    let since_ms = failure.last_transition_time.as_ref().map_or(u64::MAX, unix_ms);
+    if since_ms.saturating_add(CLOCK_SKEW_MS) >= bounds.start_ms {
+        return Some(refused(workload, message));
+    }
+    if let Some(again) = failed_create_event(snapshot, &set.uid()?, bounds) {
+        return Some(refused(workload, again));
+    }
+    let mut cause = refused(workload, message);
+    cause.brief = format!("pods were refused before: {}", cause.message);
+    cause.due = Due::After(PASSING);
+    cause.of_before = true;
+    Some(cause)
 }
 
-fn failed_create_event(snapshot: &Snapshot, workload: &Workload, bounds: Bounds) -> Option<String> {
+fn uid(snapshot: &Snapshot, workload: &Workload) -> Option<String> {
     let name = workload.name.as_str();
-    let uid = match workload.kind.as_str() {
+    match workload.kind.as_str() {
         "StatefulSet" => snapshot.stateful_sets.get(name)?.uid(),
         "DaemonSet" => snapshot.daemon_sets.get(name)?.uid(),
         "Job" => snapshot.jobs.get(name)?.uid(),
         _ => None,
-    };
+    }
+}
+
+fn failed_create_event(snapshot: &Snapshot, uid: &str, bounds: Bounds) -> Option<String> {
     snapshot
-        .events_about(uid.as_deref())
+        .events_about(Some(uid))
         .filter(|event| event.reason.as_deref() == Some("FailedCreate"))
         .filter(|event| event_ms(event) + CLOCK_SKEW_MS >= bounds.start_ms)
         .max_by_key(|event| event_ms(event))
-        .and_then(|event| event.message.clone())
+        .and_then(|event| event.message.as_deref())
+        .map(|message| message.strip_prefix("Error creating: ").unwrap_or(message).to_owned())
 }
 
 /// What the API server's refusal of a pod means, and how long it is given to change its mind.
