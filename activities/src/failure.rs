@@ -5,6 +5,8 @@ use std::time::Duration;
 use berth_workflows::verdict::{FailureType, Verdict};
 use temporalio_sdk::{ApplicationFailure, activities::ActivityError};
 
+use crate::rollout::evidence::advice;
+
 /// An activity's failure.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -45,10 +47,10 @@ impl Failure {
             kube::Error::Api(status) => {
                 let message = format!("{what}: {}", status.message);
                 match status.code {
-                    400 | 405 | 413 | 422 => Self::permanent(refusal(&status.message), message),
+                    400 | 405 | 413 | 422 => Self::refused(refusal(&status.message), message),
                     // Server-side apply says so of a field that the kind does not have, or of a list with an entry twice.
-                    500 if status.message.contains(MALFORMED) => Self::permanent(FailureType::ManifestInvalid, message),
-                    403 if is_final_refusal(&status.message) => Self::permanent(refusal(&status.message), message),
+                    500 if status.message.contains(MALFORMED) => Self::refused(FailureType::ManifestInvalid, message),
+                    403 if is_final_refusal(&status.message) => Self::refused(refusal(&status.message), message),
                     _ => Self::transient(refusal(&status.message), message),
                 }
             }
@@ -59,6 +61,12 @@ impl Failure {
                 source: Some(error.into()),
             },
         }
+    }
+}
+
+impl Failure {
+    fn refused(failure: FailureType, message: String) -> Self {
+        Verdict::new(failure, message).advise(advice(failure)).into()
     }
 }
 

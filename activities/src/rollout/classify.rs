@@ -21,6 +21,8 @@ use super::{
 /// A permanent cause is believed when it is still there at a second look: the kubelet and the controllers write some
 /// of these for a moment while caches fill.
 pub(crate) const SECOND_LOOK: Duration = Duration::from_secs(2);
+/// A Secret or `ConfigMap` that is not the release's own may be made by somebody who watches the namespace, within seconds.
+pub(crate) const ABSENT: Duration = Duration::from_secs(3);
 /// What may pass by itself: a registry that does not answer, a webhook that is being restarted.
 pub(crate) const PASSING: Duration = Duration::from_secs(60);
 

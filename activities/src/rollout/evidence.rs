@@ -26,6 +26,10 @@ const LOG_LINES: i64 = 50;
 /// Far more than a verdict can hold, and little enough to search for every secret.
 const LOG_BYTES: i64 = 32 * 1024;
 const EVENTS: usize = 5;
+/// The runtime's last words for a program that the node's kernel cannot run. Nothing but the log has them.
+const WRONG_FORMAT: &str = "exec format error";
+const WRONG_ARCHITECTURE: &str = "The image was built for another processor architecture than the node's, or its command \
+    is a script without a first line that names its interpreter.";
 
 /// The verdict that a person reads.
 pub(crate) async fn verdict(client: &Client, wait: &AwaitInput, cause: Cause, snapshot: &Snapshot) -> Verdict {
@@ -42,6 +46,9 @@ pub(crate) async fn verdict(client: &Client, wait: &AwaitInput, cause: Cause, sn
     verdict.container = cause.container;
     verdict.exit_code = cause.exit_code;
     verdict.advice = advice(cause.failure).to_owned();
+    if log.contains(WRONG_FORMAT) {
+        verdict.advice = WRONG_ARCHITECTURE.to_owned();
+    }
     let Some(redactor) = redactor else {
         verdict.message = secrets.unknown();
         return verdict.bounded();
@@ -211,6 +218,10 @@ pub(crate) fn advice(failure: FailureType) -> &'static str {
             "Correct the pod's security settings in the manifests, or the app file's isolation, as the message says."
         }
         FailureType::AdmissionDenied => "The cluster's own admission policy refuses it: ask whoever runs the cluster.",
+        FailureType::FieldImmutable => {
+            "Keep the field as it is or give the object another name: berth removes the old one once the new one serves."
+        }
+        FailureType::KubernetesDenied => "Berth's rights in the cluster do not allow it: ask whoever installed berth.",
         FailureType::ManifestInvalid => "Correct the manifest as the message says; `berth check` finds most of these.",
         FailureType::NoCapacity => {
             "The release is not to blame: the cluster has no node for it. Add nodes, close environments, or ask for less."

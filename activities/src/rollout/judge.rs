@@ -180,6 +180,7 @@ fn job_failed(snapshot: &Snapshot, workload: &Workload, message: String) -> Caus
     pods.sort_by_key(|pod| pod.metadata.creation_timestamp.as_ref().map(unix_ms));
     let mut cause = Cause::new(FailureType::JobFailed, workload, message, Due::At(0));
     if let Some((pod, (container, exit_code))) = pods.iter().rev().find_map(|pod| ended(pod).map(|end| (pod, end))) {
+        cause.message = format!("{}; the last try exited with code {exit_code}", cause.message);
         cause.pod = Some(pod.name_any());
         cause.container = Some(container);
         cause.exit_code = Some(exit_code);

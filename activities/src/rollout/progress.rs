@@ -7,7 +7,7 @@ use k8s_openapi::api::{
     batch::v1::Job,
 };
 
-use super::snapshot::Snapshot;
+use super::snapshot::{Snapshot, is_ready};
 
 /// How far one workload is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +27,10 @@ pub(crate) fn progress(snapshot: &Snapshot, workload: &Workload) -> Progress {
     let (listed, found) = match workload.kind.as_str() {
         "Deployment" => (
             snapshot.deployments.is_listed(),
-            snapshot.deployments.get(name).map(|object| deployment(object, workload.generation)),
+            snapshot
+                .deployments
+                .get(name)
+                .map(|object| deployment(object, workload.generation, new_ready(snapshot, workload))),
         ),
         "StatefulSet" => (
             snapshot.stateful_sets.is_listed(),
@@ -64,7 +67,12 @@ fn require(met: bool, what: impl FnOnce() -> String) -> Result<(), Progress> {
     if met { Ok(()) } else { Err(Waiting(what())) }
 }
 
-fn deployment(deployment: &Deployment, applied: i64) -> Progress {
+/// How many pods of the new revision are ready: a Deployment's status does not tell them from the old ones.
+fn new_ready(snapshot: &Snapshot, workload: &Workload) -> usize {
+    snapshot.new_pods(workload).into_iter().filter(|pod| is_ready(pod)).count()
+}
+
+fn deployment(deployment: &Deployment, applied: i64, new_ready: usize) -> Progress {
     let status = deployment.status.clone().unwrap_or_default();
     let spec = deployment.spec.as_ref();
     let wanted = spec.and_then(|spec| spec.replicas).unwrap_or(1);
@@ -76,7 +84,11 @@ fn deployment(deployment: &Deployment, applied: i64) -> Progress {
         observed(status.observed_generation, applied, deployment.metadata.generation)?;
         let note = if paused { " (its rollout is paused)" } else { "" };
         require(updated >= wanted, || format!("{updated} of {wanted} new pods created{note}"))?;
-        require(replicas <= updated, || format!("{} old pods still there", replicas - updated))?;
+        require(replicas <= updated, || {
+            let old = replicas - updated;
+            let old = format!("{old} old pod{} still there", if old == 1 { "" } else { "s" });
+            if updated == 0 { old } else { format!("{new_ready} of {updated} new pods ready, {old}") }
+        })?;
         require(available >= updated, || match ready >= updated {
             true => format!("{available} of {updated} pods available (ready, but not for minReadySeconds)"),
             false => format!("{} of {updated} pods ready", ready.min(updated)),
@@ -202,7 +214,10 @@ mod tests {
     fn a_deployment_is_done_when_the_new_pods_are_available_and_the_old_ones_gone() {
         for (status, expected) in [
             (json!({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 1}), "1 of 2 new pods created"),
-            (json!({"observedGeneration": 2, "replicas": 3, "updatedReplicas": 2}), "1 old pods still there"),
+            (
+                json!({"observedGeneration": 2, "replicas": 3, "updatedReplicas": 2}),
+                "0 of 2 new pods ready, 1 old pod still there",
+            ),
             (
                 json!({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 1, "availableReplicas": 1}),
                 "1 of 2 pods ready",
@@ -222,7 +237,7 @@ mod tests {
     fn a_deployment_scaled_to_zero_is_done_once_its_pods_are_gone() {
         assert_eq!(deployment_is(json!(0), json!({"observedGeneration": 2})), Complete);
         let leaving = json!({"observedGeneration": 2, "replicas": 1});
-        assert_eq!(waiting(&deployment_is(json!(0), leaving)), "1 old pods still there");
+        assert_eq!(waiting(&deployment_is(json!(0), leaving)), "1 old pod still there");
     }
 
     #[test]

@@ -5,10 +5,10 @@ use std::time::Duration;
 use berth_workflows::{activity_definitions::Workload, verdict::FailureType};
 use k8s_openapi::api::core::v1::{Container, ContainerStateTerminated, ContainerStatus, Pod};
 
-use super::{Bounds, Cause, Due, Log, PASSING, SECOND_LOOK, image};
+use super::{ABSENT, Bounds, Cause, Due, Log, PASSING, SECOND_LOOK, image};
 use crate::rollout::{
     judge::Exits,
-    snapshot::{Snapshot, unix_ms},
+    snapshot::{Snapshot, event_ms, unix_ms},
 };
 
 /// So many like restarts make a crash loop: one or two may be a database that is still coming up.
@@ -98,6 +98,7 @@ impl Seen<'_> {
         let image = self.image();
         let event = self.warnings("Failed").find(|message| message.starts_with("Failed to pull image"));
         let message = event.filter(|_| !image::says_why(message, image)).unwrap_or(message);
+        let message = image::first_cause(message, image);
         let message = if message.is_empty() { format!("{reason}: {image}") } else { message.to_owned() };
         let patience = image::patience(&message, image);
         self.because(FailureType::ImageUnavailable, message, patience).briefly(reason)
@@ -105,11 +106,12 @@ impl Seen<'_> {
 
     /// One reason with three causes: read the message.
     fn no_config(&self, message: &str) -> Cause {
-        let missing = message.contains("not found") || message.contains("couldn't find key");
-        let (failure, patience) = if message.contains("runAsNonRoot") {
+        let (failure, patience) = if message.contains("runAsNonRoot") || message.contains("non-root") {
             (FailureType::PolicyDenied, SECOND_LOOK)
-        } else if missing {
+        } else if message.contains("couldn't find key") {
             (FailureType::ConfigMissing, SECOND_LOOK)
+        } else if message.contains("not found") {
+            (FailureType::ConfigMissing, ABSENT)
         } else {
             (FailureType::NotReady, PASSING) // such as a kubelet's cache that is not filled yet
         };
@@ -221,14 +223,18 @@ fn missing_volume(snapshot: &Snapshot, workload: &Workload, pod: &Pod) -> Option
     if !stuck {
         return None;
     }
-    let message = snapshot
+    let failed = snapshot
         .events_about(pod.metadata.uid.as_deref())
-        .filter(|event| event.reason.as_deref() == Some("FailedMount"))
-        .filter_map(|event| event.message.as_deref())
-        .find(|message| {
+        .filter(|event| event.reason.as_deref() == Some("FailedMount"));
+    let (event, message) =
+        failed.filter_map(|event| Some((event, event.message.as_deref()?))).find(|(_, message)| {
             let missing = message.contains("not found") || message.contains("references non-existent");
             // Every fresh namespace lacks this one for a moment.
             missing && !message.contains("kube-root-ca.crt")
         })?;
-    Some(Cause::new(FailureType::ConfigMissing, workload, message, Due::After(SECOND_LOOK)).of_pod(pod))
+    // For how long it has been so, by the node's own clock: events are looked at late.
+    let began_ms = event.first_timestamp.as_ref().map_or(u64::MAX, unix_ms);
+    let lasted = Duration::from_millis(event_ms(event).saturating_sub(began_ms));
+    let patience = ABSENT.saturating_sub(lasted);
+    Some(Cause::new(FailureType::ConfigMissing, workload, message, Due::After(patience)).of_pod(pod))
 }

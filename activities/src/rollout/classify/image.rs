@@ -58,6 +58,22 @@ pub(super) fn says_why(message: &str, image: &str) -> bool {
         && !message.trim_end().ends_with(&format!("Back-off pulling image \"{image}\""))
 }
 
+/// The message without what the kubelet and its runtime put before the registry's answer: the same cause reads the same
+/// while it is pulled and while it is waited for the next try.
+pub(super) fn first_cause<'a>(message: &'a str, image: &str) -> &'a str {
+    let mut cause = message.trim();
+    let prefixes = [format!("Back-off pulling image \"{image}\": "), format!("Failed to pull image \"{image}\": ")];
+    let prefixes = prefixes.iter().map(String::as_str).chain(["ErrImagePull: ", "rpc error: code = "]);
+    for prefix in prefixes {
+        cause = cause.strip_prefix(prefix).unwrap_or(cause);
+    }
+    // `NotFound desc = …`, of the `rpc error`.
+    match cause.split_once(" desc = ") {
+        Some((code, rest)) if code.chars().all(char::is_alphanumeric) => rest,
+        _ => cause,
+    }
+}
+
 fn repository(image: &str) -> &str {
     let name = image.split_once('@').map_or(image, |(name, _)| name);
     let path_start = name.rfind('/').map_or(0, |slash| slash + 1);
@@ -101,6 +117,20 @@ mod tests {
         let message = "failed to resolve registry.example.com:5000/acme/access-denied:1: connection reset by peer";
         assert_eq!(patience(message, image), PASSING);
         assert_eq!(patience("registry.example.com:5000/acme/access-denied:1: odd", image), PASSING);
+    }
+
+    #[test]
+    fn the_registrys_answer_reads_the_same_whichever_state_tells_it() {
+        let image = "registry.example.com/acme/web:1@sha256:00";
+        let cause = "failed to pull and unpack image \"registry.example.com/acme/web@sha256:00\": not found";
+        for before in [
+            "",
+            "rpc error: code = NotFound desc = ",
+            "Back-off pulling image \"registry.example.com/acme/web:1@sha256:00\": ErrImagePull: rpc error: code = NotFound desc = ",
+            "Failed to pull image \"registry.example.com/acme/web:1@sha256:00\": rpc error: code = NotFound desc = ",
+        ] {
+            assert_eq!(first_cause(&format!("{before}{cause}"), image), cause);
+        }
     }
 
     #[test]

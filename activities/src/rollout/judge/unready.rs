@@ -13,7 +13,10 @@ use crate::rollout::{
 /// likely the reason. None if nothing is waited for.
 pub(super) fn cause(snapshot: &Snapshot, waits: &[(Workload, String)]) -> Option<Cause> {
     let mut lacks: Vec<_> = waits.iter().map(|(workload, text)| lack(snapshot, workload, text)).collect();
-    let message = lacks.iter().map(|lack| lack.message.as_str()).collect::<Vec<_>>().join("; ");
+    let message = match lacks.as_slice() {
+        [only] => only.message.clone(), // a verdict names its workload itself
+        all => all.iter().map(|lack| format!("{}: {}", lack.workload, lack.message)).collect::<Vec<_>>().join("; "),
+    };
     lacks.sort_by_key(|lack| lack.container.is_none());
     let blamed = lacks.into_iter().next()?;
     Some(Cause { message, ..blamed })
@@ -24,12 +27,11 @@ fn lack(snapshot: &Snapshot, workload: &Workload, text: &str) -> Cause {
         let status = classify::statuses(pod).find(|(status, init)| !has_done_its_part(status, *init));
         status.map(|(status, _)| (pod, status))
     });
-    let text = format!("{}: {text}", classify::name_of(workload));
     let Some((pod, status)) = unready else {
         return Cause::new(FailureType::NotReady, workload, text, Due::At(0));
     };
     let (state, log) = state_of(snapshot, pod, status);
-    let text = format!("{text}: container {} of pod {} {state}", status.name, pod.name_any());
+    let text = format!("{text}; container {} of pod {} {state}", status.name, pod.name_any());
     let mut cause = Cause::new(FailureType::NotReady, workload, text, Due::At(0));
     cause.pod = Some(pod.name_any());
     cause.container = Some(status.name.clone());
