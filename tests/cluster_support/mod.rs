@@ -1,7 +1,7 @@
 //! What the cluster tests share: the lab, a worker process, and the commands a person would type.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
@@ -14,12 +14,14 @@ const BERTH: &str = env!("CARGO_BIN_EXE_berth");
 /// Beyond anything that a healthy cluster needs.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// One pull request of the sample app, and a worker of its own that serves it.
+/// One pull request of an app, and a worker of its own that serves it.
 pub(crate) struct Berth {
     pub(crate) lab: Lab,
     pub(crate) worker: Worker,
     pub(crate) task_queue: String,
+    app: String,
     pr: u64,
+    namespace: String,
 }
 
 /// What a command answered.
@@ -45,7 +47,13 @@ impl Berth {
     pub(crate) fn start(pr: u64) -> Self {
         let lab = Lab::shared().unwrap();
         let task_queue = format!("berth-{pr}");
-        Self { worker: Worker::start(&lab, &task_queue), lab, task_queue, pr }
+        let worker = Worker::start(&lab, &task_queue);
+        Self::of(("web", pr), format!("pr-{pr}"), lab, task_queue, worker)
+    }
+
+    /// A pull request of an app that is not the sample, which that worker serves.
+    pub(crate) fn of((app, pr): (&str, u64), namespace: String, lab: Lab, task_queue: String, worker: Worker) -> Self {
+        Self { lab, worker, task_queue, app: app.to_owned(), pr, namespace }
     }
 
     pub(crate) fn push(&self, digit: char, image: &str, more: &[&str]) -> Answer {
@@ -73,7 +81,16 @@ impl Berth {
     fn command(&self, verb: &str, more: &[&str]) -> Command {
         let mut command = Command::new(BERTH);
         command
-            .args(["preview", verb, "web", &self.pr.to_string(), "--output", "json", "--task-queue", &self.task_queue])
+            .args([
+                "preview",
+                verb,
+                &self.app,
+                &self.pr.to_string(),
+                "--output",
+                "json",
+                "--task-queue",
+                &self.task_queue,
+            ])
             .args(more)
             .env("TEMPORAL_ADDRESS", self.lab.temporal_address())
             .stdout(Stdio::piped())
@@ -93,15 +110,18 @@ impl Berth {
 
     /// An object of the environment, if it is there.
     pub(crate) fn object(&self, kind: &str, name: &str) -> Option<Value> {
-        let namespace = format!("pr-{}", self.pr);
-        let found = self.kubectl(&["get", kind, name, "-n", &namespace, "--ignore-not-found", "-o", "json"]);
+        let found = self.kubectl(&["get", kind, name, "-n", &self.namespace, "--ignore-not-found", "-o", "json"]);
         (!found.trim().is_empty()).then(|| serde_json::from_str(&found).unwrap())
     }
 
     /// The page as it is served, through the API server.
     pub(crate) fn page(&self) -> String {
-        let pr = self.pr;
-        self.kubectl(&["get", "--raw", &format!("/api/v1/namespaces/pr-{pr}/services/http:web-pr-{pr}:80/proxy/")])
+        let Self { app, pr, namespace, .. } = self;
+        self.kubectl(&[
+            "get",
+            "--raw",
+            &format!("/api/v1/namespaces/{namespace}/services/http:{app}-pr-{pr}:80/proxy/"),
+        ])
     }
 
     /// The id of the environment's `ApplySet`.
@@ -112,10 +132,9 @@ impl Berth {
 
     /// A value of the environment's own Secret.
     pub(crate) fn secret_value(&self, key: &str) -> String {
-        let namespace = format!("pr-{}", self.pr);
         let template =
             format!("go-template={{{{range .items}}}}{{{{index .data \"{key}\" | base64decode}}}}{{{{end}}}}");
-        self.kubectl(&["get", "secrets", "-n", &namespace, "-l", "berth.dev/content=secrets", "-o", &template])
+        self.kubectl(&["get", "secrets", "-n", &self.namespace, "-l", "berth.dev/content=secrets", "-o", &template])
     }
 }
 
@@ -135,12 +154,17 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(crate) fn start(lab: &Lab, task_queue: &str) -> Self {
+        Self::serving(lab, task_queue, lab.apps_dir(), lab.doppler_url())
+    }
+
+    /// A worker for the apps of that folder, with their secrets from that Doppler.
+    pub(crate) fn serving(lab: &Lab, task_queue: &str, apps: &Path, doppler: &str) -> Self {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
         let log = folder.join(format!("{task_queue}-{}.log", Instant::now().elapsed().as_nanos()));
         let process = Command::new(BERTH)
             .args(["worker", "--scheme", "http", "--task-queue", task_queue, "--apps"])
-            .arg(lab.apps_dir())
-            .args(["--doppler-api-host", lab.doppler_url(), "--log", "debug"])
+            .arg(apps)
+            .args(["--doppler-api-host", doppler, "--log", "debug"])
             .env("KUBECONFIG", lab.worker_kubeconfig())
             .env("TEMPORAL_ADDRESS", lab.temporal_address())
             .stdout(Stdio::null())

@@ -1,0 +1,282 @@
+//! One failing release: an app with one thing wrong, pushed as people push, and what they are told.
+
+use std::{
+    path::PathBuf,
+    process::{Command, Stdio},
+    sync::Mutex,
+    time::{Duration, Instant, SystemTime},
+};
+
+use berth_lab::Lab;
+use serde_json::{Value, json};
+
+use crate::cluster_support::{Answer, Berth, Worker, commit, until};
+
+mod app;
+mod record;
+pub(crate) mod refused;
+
+pub(crate) use app::{App, crashing_container};
+
+/// A pull request whose release is going to fail.
+pub(crate) struct Case {
+    pub(crate) berth: Berth,
+    pub(crate) app: App,
+    name: &'static str,
+    pr: u64,
+    folder: PathBuf,
+    /// Whether a release serves already.
+    serves: bool,
+    /// How long its push took.
+    good_push: Duration,
+    /// Objects outside the namespace, to be removed at the end.
+    cluster_objects: Vec<String>,
+}
+
+/// What was told.
+pub(crate) struct Told {
+    pub(crate) verdict: Value,
+    pub(crate) line: String,
+}
+
+/// The rows of the table, in the order in which the verdicts came.
+static TABLE: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+impl Case {
+    pub(crate) fn start(lab: &Lab, pr: u64, app: App) -> Self {
+        Self::start_with_doppler(lab, lab.doppler_url(), pr, app)
+    }
+
+    /// With the secrets from somewhere else than the lab's Doppler.
+    pub(crate) fn start_with_doppler(lab: &Lab, doppler: &str, pr: u64, app: App) -> Self {
+        let name = app.name;
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("apps-{pr}"));
+        std::fs::create_dir_all(&folder).unwrap();
+        app.write(&folder);
+        let queue = format!("berth-{pr}");
+        let worker = Worker::serving(lab, &queue, &folder, doppler);
+        let berth = Berth::of((name, pr), format!("{name}-pr-{pr}"), lab.clone(), queue, worker);
+        let case = Self {
+            berth,
+            app,
+            name,
+            pr,
+            folder,
+            serves: false,
+            good_push: Duration::ZERO,
+            cluster_objects: Vec::new(),
+        };
+        // A run that was killed may have left something in a lab that outlived it.
+        case.terminate();
+        case.berth.kubectl(&["delete", "namespace", &case.namespace(), "--ignore-not-found"]);
+        until("the worker takes work", || case.berth.worker.log().contains("Taking work from"));
+        case
+    }
+
+    pub(crate) fn namespace(&self) -> String {
+        format!("{}-pr-{}", self.name, self.pr)
+    }
+
+    pub(crate) fn workflow(&self) -> String {
+        format!("preview-{}-{}", self.name, self.pr)
+    }
+
+    /// Shortens what takes minutes, before the first push.
+    pub(crate) fn with_timings(self, timings: &Value) -> Self {
+        let input = json!({ "app": self.name, "pr": self.pr, "timings": timings }).to_string();
+        self.berth.temporal(&[
+            "workflow",
+            "start",
+            "--type",
+            "PreviewEnvironment",
+            "--task-queue",
+            &self.berth.task_queue,
+            "--workflow-id",
+            &self.workflow(),
+            "--input",
+            &input,
+        ]);
+        self
+    }
+
+    /// A first release that goes live: what follows happens in a warm environment, and something serves.
+    pub(crate) fn serving(mut self) -> Self {
+        let started = Instant::now();
+        let answer = self.berth.push('1', &self.berth.lab.image("v1"), &[]);
+        self.good_push = started.elapsed();
+        assert_eq!((answer.code, answer.json["outcome"].as_str()), (0, Some("live")), "{answer:?}");
+        self.serves = true;
+        self
+    }
+
+    /// What is wrong comes with the next push.
+    pub(crate) fn then(mut self, change: impl FnOnce(App) -> App) -> Self {
+        self.app = change(self.app.clone());
+        self.app.write(&self.folder);
+        self
+    }
+
+    /// A rule of the cluster's for objects of this namespace alone, in force when this returns: from then on, `violates` is
+    /// refused.
+    pub(crate) fn with_admission_policy(mut self, rules: &Value, validation: &Value, violates: &[&str]) -> Self {
+        let name = format!("berth-verdicts-{}", self.pr);
+        let spaces = json!({ "matchLabels": { "kubernetes.io/metadata.name": self.namespace() } });
+        let group = "admissionregistration.k8s.io/v1";
+        let list = json!({ "apiVersion": "v1", "kind": "List", "items": [
+            {
+                "apiVersion": group, "kind": "ValidatingAdmissionPolicy", "metadata": { "name": name },
+                "spec": {
+                    "failurePolicy": "Fail",
+                    "matchConstraints": { "namespaceSelector": spaces, "resourceRules": [rules] },
+                    "validations": [validation],
+                },
+            },
+            {
+                "apiVersion": group, "kind": "ValidatingAdmissionPolicyBinding", "metadata": { "name": name },
+                "spec": { "policyName": name, "validationActions": ["Deny"] },
+            },
+        ]});
+        let file = self.folder.join(self.name).join("policy.json");
+        std::fs::write(&file, list.to_string()).unwrap();
+        for kind in ["validatingadmissionpolicybinding", "validatingadmissionpolicy"] {
+            self.cluster_objects.push(format!("{kind}/{name}"));
+        }
+        self.berth.kubectl(&["apply", "-f", file.to_str().unwrap()]);
+        until("the policy is in force", || !self.kubectl_succeeds(violates));
+        self
+    }
+
+    /// Pushes `v1` again as another commit, and reads the verdict.
+    pub(crate) fn fails(&self, failure: &str, how: &str, within_seconds: u64) -> Told {
+        self.fails_with(&self.berth.lab.image("v1"), failure, how, within_seconds)
+    }
+
+    /// Pushes that image, and reads the verdict: its type, the exit code, the time it took, and what serves meanwhile.
+    pub(crate) fn fails_with(&self, image: &str, failure: &str, how: &str, within_seconds: u64) -> Told {
+        let (pushed, started) = (SystemTime::now(), Instant::now());
+        let answer = self.berth.push('2', image, &[]);
+        let elapsed = started.elapsed();
+        let workload = answer.json["verdict"]["workload"].is_string();
+        // What failed before its pods, or after them, is not a matter of classification.
+        if workload && !matches!(failure, "GateFailed") {
+            record::record(&self.berth, &self.namespace(), self.name, pushed);
+        }
+        let told = self.told(&answer, failure, elapsed);
+        row(failure, how, elapsed, &told.line);
+        assert!(elapsed <= self.bound(within_seconds), "{failure} only after {elapsed:?}: {answer:?}");
+        if self.serves {
+            self.assert_still_serves();
+        }
+        told
+    }
+
+    /// A gate comes after the rollout: what failed it serves all the same.
+    pub(crate) fn fails_as_it_serves(mut self, failure: &str, how: &str, within_seconds: u64) -> Told {
+        self.serves = false;
+        let told = self.fails(failure, how, within_seconds);
+        let status = self.berth.status();
+        assert_eq!(status["failed"]["release"]["commit"], commit('2'), "{status:#}");
+        told
+    }
+
+    /// Takes the app's file away.
+    pub(crate) fn forget_app(&self) {
+        std::fs::remove_file(self.folder.join(self.name).with_extension("yaml")).unwrap();
+    }
+
+    /// Where a machine has so much else to do that good releases are slow, bad ones may be.
+    pub(crate) fn bound(&self, seconds: u64) -> Duration {
+        Duration::from_secs(seconds).max(self.good_push * 3)
+    }
+
+    fn told(&self, answer: &Answer, failure: &str, elapsed: Duration) -> Told {
+        let verdict = answer.json["verdict"].clone();
+        let got = (answer.code, answer.json["outcome"].as_str(), verdict["failure"].as_str());
+        assert_eq!(got, (1, Some("failed"), Some(failure)), "{} after {elapsed:?}: {answer:?}", self.name);
+        // What was tried for minutes and given up on has but a type and words.
+        let advised = verdict["advice"].as_str().is_some_and(|advice| !advice.is_empty());
+        assert!(advised || failure == "SecretsUnavailable", "it says what to do: {verdict:#}");
+        let line = answer.json["reason"].as_str().unwrap_or_default().to_owned();
+        Told { verdict, line }
+    }
+
+    fn assert_still_serves(&self) {
+        let status = self.berth.status();
+        assert_eq!(status["serving"]["commit"], commit('1'), "{status:#}");
+        assert_eq!(status["failed"]["release"]["commit"], commit('2'), "{status:#}");
+        assert!(self.berth.page().contains(&commit('1')), "the release before still answers");
+    }
+
+    /// Whether kubectl does that.
+    pub(crate) fn kubectl_succeeds(&self, arguments: &[&str]) -> bool {
+        let mut kubectl = Command::new(self.berth.lab.tool("kubectl"));
+        kubectl.arg("--kubeconfig").arg(self.berth.lab.kubeconfig()).args(arguments);
+        kubectl.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success()
+    }
+
+    /// Ends the workflow without its teardown, if it runs.
+    fn terminate(&self) {
+        let mut temporal = Command::new(self.berth.lab.tool("temporal"));
+        temporal.args(["workflow", "terminate", "--workflow-id", &self.workflow()]);
+        temporal.args(["--address", self.berth.lab.temporal_address()]);
+        // Where none runs it fails, and that is well.
+        let _ = temporal.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    }
+}
+
+impl Drop for Case {
+    /// Teardown is not what is tried here: a deleted namespace goes in its own time.
+    fn drop(&mut self) {
+        self.terminate();
+        let namespace = format!("namespace/{}", self.namespace());
+        for object in self.cluster_objects.iter().chain([&namespace]) {
+            self.kubectl_succeeds(&["delete", object, "--ignore-not-found", "--wait=false"]);
+        }
+    }
+}
+
+impl Told {
+    /// The message, the advice and the place name all of these.
+    pub(crate) fn names(&self, words: &[&str]) -> &Self {
+        let text = flat(&self.verdict);
+        for word in words {
+            assert!(text.contains(word), "{word:?} should be in: {:#}", self.verdict);
+        }
+        self
+    }
+
+    /// The container is to blame, and said that last.
+    pub(crate) fn of_container(&self, container: &str, log: &str) -> &Self {
+        assert_eq!(self.verdict["container"], container, "{:#}", self.verdict);
+        assert!(self.verdict["log_tail"].to_string().contains(log), "{:#}", self.verdict);
+        self
+    }
+
+    pub(crate) fn exits_with(&self, code: i32) -> &Self {
+        assert_eq!(self.verdict["exit_code"], code, "{:#}", self.verdict);
+        self
+    }
+}
+
+/// Message, advice and place, without what a log or an event may happen to say.
+fn flat(verdict: &Value) -> String {
+    let fields = ["workload", "container", "message", "advice"];
+    fields.iter().filter_map(|field| verdict[field].as_str()).collect::<Vec<_>>().join("\n")
+}
+
+/// Notes a verdict for the table.
+pub(crate) fn row(failure: &str, how: &str, elapsed: Duration, line: &str) {
+    let line = line.replace('\n', " ⏎ ").replace('|', "\\|");
+    let row = format!("| {failure} | {how} | {:.1} | {line} |", elapsed.as_secs_f32());
+    TABLE.lock().unwrap().push(row);
+}
+
+/// The table of all verdicts of this run, empty if there were none.
+pub(crate) fn table() -> String {
+    let mut rows = TABLE.lock().unwrap().clone();
+    if rows.is_empty() {
+        return String::new();
+    }
+    rows.sort();
+    format!("| failure type | how provoked | s | what a person reads |\n|---|---|---|---|\n{}\n", rows.join("\n"))
+}
