@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
@@ -39,7 +40,7 @@ func run(listen, root, web, pause string) error {
 		registry.Logger(log.New(io.Discard, "", 0)),
 	)
 	failed := make(chan error, 1)
-	go func() { failed <- http.Serve(listener, handler) }()
+	go func() { failed <- http.Serve(listener, closed(handler)) }()
 
 	pushed, err := push(listener.Addr().String(), web, pause)
 	if err != nil {
@@ -49,6 +50,18 @@ func run(listen, root, web, pause string) error {
 		return err
 	}
 	return <-failed
+}
+
+// closed keeps the repositories below private/ from everyone, as a registry does that wants a pull secret.
+func closed(open http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/v2/private/") {
+			w.Header().Set("WWW-Authenticate", `Basic realm="lab"`)
+			http.Error(w, `{"errors":[{"code":"UNAUTHORIZED","message":"authentication required"}]}`, http.StatusUnauthorized)
+			return
+		}
+		open.ServeHTTP(w, r)
+	})
 }
 
 // push stores every variant and answers name -> repository:tag@digest.
