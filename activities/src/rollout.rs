@@ -72,4 +72,6 @@ pub async fn await_rollout(client: &kube::Client, progress: &Progress, wait: Awa
 }
 
 #[cfg(test)]
+mod recorded;
+#[cfg(test)]
 mod tests;
