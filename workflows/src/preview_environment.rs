@@ -1,5 +1,7 @@
 //! A pull request's environment: one mailbox, from the first push until nothing of it is left.
 
+use std::collections::BTreeMap;
+
 use temporalio_common::{error::ApplicationFailure, search_attributes::SearchAttributeUpdate};
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
@@ -32,7 +34,7 @@ pub struct PreviewEnvironment {
     input: Result<PullRequest, String>,
     record: Record,
     /// What was last published as search attributes, so that only changes are.
-    published: Vec<(&'static str, Option<String>)>,
+    published: BTreeMap<&'static str, Option<String>>,
 }
 
 /// Why a pull request is no longer followed.
@@ -51,9 +53,9 @@ impl PreviewEnvironment {
         let continues = ctx.first_execution_run_id() != ctx.run_id();
         let carried = input.0.as_ref().ok().and_then(|input| input.carried.clone()).filter(|_| continues);
         match carried.map(serde_json::from_value::<Record>).transpose() {
-            Ok(record) => Self { input: input.0, record: record.unwrap_or_default(), published: Vec::new() },
+            Ok(record) => Self { input: input.0, record: record.unwrap_or_default(), published: BTreeMap::new() },
             Err(why) => {
-                Self { input: Err(format!("carried state: {why}")), record: Record::default(), published: Vec::new() }
+                Self { input: Err(format!("carried state: {why}")), record: Record::default(), published: BTreeMap::new() }
             }
         }
     }
@@ -248,27 +250,19 @@ impl PreviewEnvironment {
     fn unpublished(&mut self) -> Vec<SearchAttributeUpdate> {
         let record = &self.record;
         let newest = record.newest_release();
-        let now = vec![
-            ("BerthPhase", Some(record.phase().name().to_owned())),
-            ("BerthCommit", newest.map(|release| release.commit.to_string())),
-            ("BerthAuthor", newest.and_then(|release| release.author.as_ref()).map(|a| a.as_str().to_owned())),
-            ("BerthFailure", record.failed.as_ref().map(|failed| failed.verdict.failure.name().to_owned())),
+        let author = newest.and_then(|release| release.author.as_ref());
+        let now = [
+            (search_attributes::PHASE, Some(record.phase().name().to_owned())),
+            (search_attributes::COMMIT, newest.map(|release| release.commit.to_string())),
+            (search_attributes::AUTHOR, author.map(|author| author.as_str().to_owned())),
+            (search_attributes::FAILURE, record.failed.as_ref().map(|failed| failed.verdict.failure.name().to_owned())),
         ];
-        let keys = [
-            search_attributes::PHASE,
-            search_attributes::COMMIT,
-            search_attributes::AUTHOR,
-            search_attributes::FAILURE,
-        ];
-        let before = std::mem::replace(&mut self.published, now);
-        (self.published.iter().zip(keys))
-            .filter(|(now, _)| match before.iter().find(|before| before.0 == now.0) {
-                Some(before) => before.1 != now.1,
-                None => now.1.is_some(),
-            })
+        let changed = now.into_iter().filter_map(|(key, value)| {
+            let before = self.published.insert(key.name(), value.clone()).flatten();
             // Empty, not unset: for an unset one SDK 1.1.1 sends a payload without encoding, which the server refuses.
-            .map(|(now, key)| key.value_set(now.1.clone().unwrap_or_default()))
-            .collect()
+            (before != value).then(|| key.value_set(value.unwrap_or_default()))
+        });
+        changed.collect()
     }
 }
 
