@@ -40,11 +40,13 @@ pub(crate) struct Preview {
     pub(crate) world: Arc<World>,
     pub(crate) input: PullRequest,
     pub(crate) task_queue: String,
+    /// `host:port` of the server, for other clients of it.
+    pub(crate) address: String,
 }
 
 /// Runs a test against a worker with fake activities. `app` must be unique among the tests of this binary.
 pub(crate) async fn preview<F: Future<Output = ()>>(app: &str, test: impl FnOnce(Preview) -> F) {
-    let client = connect().await;
+    let (client, address) = connect().await;
     let world = Arc::new(World::default());
     let task_queue = format!("test-{app}");
     let runtime = Runtime::from_current_tokio(RuntimeOptions::default()).unwrap();
@@ -57,14 +59,14 @@ pub(crate) async fn preview<F: Future<Output = ()>>(app: &str, test: impl FnOnce
     let mut worker = Worker::new(&runtime, client.clone(), options.build()).unwrap();
     let timings = Timings { teardown_retry_seconds: 1, ..Timings::default() };
     let input = PullRequest { timings, ..PullRequest::new(app, 1) };
-    let test = test(Preview { client, world, input, task_queue });
+    let test = test(Preview { client, world, input, task_queue, address });
     tokio::select! {
         ended = worker.run() => panic!("the worker ended: {ended:?}"),
         () = test => {}
     }
 }
 
-async fn connect() -> Client {
+async fn connect() -> (Client, String) {
     static SERVER: OnceLock<DevServer> = OnceLock::new();
     static REGISTERED: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -81,7 +83,7 @@ async fn connect() -> Client {
             client.connection().operator_service().add_search_attributes(Request::new(add)).await.unwrap();
         })
         .await;
-    client
+    (client, server.address.clone())
 }
 
 impl Preview {
@@ -130,7 +132,7 @@ impl Preview {
         };
         match tokio::time::timeout(PATIENCE, waiting).await {
             Ok(status) => status,
-            Err(_) => panic!("never {what}: {:#?}", last.lock().unwrap()),
+            Err(_) => panic!("never {what} at {}: {:#?}", self.address, last.lock().unwrap()),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::release::Release;
+use crate::{lenient::Input, release::Release};
 
 /// The longest app name: it becomes part of namespaces, host names and labels, which end at 63 characters.
 pub const MAX_APP_BYTES: usize = 30;
@@ -21,6 +21,10 @@ pub struct PullRequest {
     /// What continue-as-new carries over. Honoured only where the server says that this run continues another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub carried: Option<serde_json::Value>,
+}
+
+impl Input for PullRequest {
+    const EXAMPLE: &'static str = r#"{"app":"web","pr":123}"#;
 }
 
 impl PullRequest {
@@ -42,12 +46,12 @@ impl PullRequest {
         if self.pr == 0 || self.pr > MAX_PR {
             return Err(format!("pr must be from 1 to {MAX_PR}, got {}", self.pr));
         }
-        Ok(())
+        self.timings.check()
     }
 }
 
 /// GitHub's numbers are far below; ten digits leave room in every name that is built from one.
-const MAX_PR: u64 = 9_999_999_999;
+pub const MAX_PR: u64 = 9_999_999_999;
 
 /// Whether a text is a DNS label as RFC 1123 has it: what Kubernetes takes as a namespace's name.
 pub fn is_dns_label(text: &str) -> bool {
@@ -56,6 +60,11 @@ pub fn is_dns_label(text: &str) -> bool {
         && !text.starts_with('-')
         && !text.ends_with('-')
 }
+
+/// A week: longer than anybody waits, and no sum or product of two overflows.
+const MAX_TIMING_SECONDS: u64 = 7 * 86_400;
+/// Below this a run would continue as new before it had done anything, for ever.
+const MIN_HISTORY_EVENTS: u32 = 32;
 
 /// How long things may take, in seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,6 +98,27 @@ impl Default for Timings {
 }
 
 impl Timings {
+    /// Refuses times with which nothing could work.
+    fn check(&self) -> Result<(), String> {
+        for (name, seconds, least) in [
+            ("rollout_seconds", self.rollout_seconds, 1),
+            ("capacity_seconds", self.capacity_seconds, 0),
+            ("stability_seconds", self.stability_seconds, 0),
+            ("teardown_seconds", self.teardown_seconds, 0),
+            // Without a pause a blocked teardown would do nothing but try.
+            ("teardown_retry_seconds", self.teardown_retry_seconds, 1),
+        ] {
+            if !(least..=MAX_TIMING_SECONDS).contains(&seconds) {
+                return Err(format!("timings.{name} must be from {least} to {MAX_TIMING_SECONDS}, got {seconds}"));
+            }
+        }
+        if self.history_events < MIN_HISTORY_EVENTS {
+            let events = self.history_events;
+            return Err(format!("timings.history_events must be at least {MIN_HISTORY_EVENTS}, got {events}"));
+        }
+        Ok(())
+    }
+
     fn is_default(&self) -> bool {
         *self == Self::default()
     }
@@ -190,6 +220,10 @@ pub struct Deploy {
     pub timings: Timings,
 }
 
+impl Input for Deploy {
+    const EXAMPLE: &'static str = "";
+}
+
 /// 2026-01-01T00:00:00Z, from which [`Deploy::deploy_id`] counts.
 pub const DEPLOY_ID_EPOCH_SECONDS: u64 = 1_767_225_600;
 
@@ -223,6 +257,22 @@ mod tests {
         environment.record_cluster_objects([object(99)]);
         assert_eq!(environment.cluster_objects.len(), Environment::MAX_CLUSTER_OBJECTS);
         assert_eq!(environment.cluster_objects.last(), Some(&object(99)));
+    }
+
+    #[test]
+    fn times_that_would_overflow_or_never_pause_are_refused() {
+        let check = |json: &str| serde_json::from_str::<PullRequest>(json).unwrap().check();
+        for timings in [
+            r#"{"rollout_seconds":18446744073709551615}"#,
+            r#"{"stability_seconds":604801}"#,
+            r#"{"rollout_seconds":0}"#,
+            r#"{"teardown_retry_seconds":0}"#,
+            r#"{"history_events":1}"#,
+        ] {
+            let error = check(&format!(r#"{{"app":"web","pr":1,"timings":{timings}}}"#)).unwrap_err();
+            assert!(error.starts_with("timings."), "{error}");
+        }
+        assert_eq!(check(r#"{"app":"web","pr":1,"timings":{"rollout_seconds":1}}"#), Ok(()));
     }
 
     #[test]

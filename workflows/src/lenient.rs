@@ -3,7 +3,10 @@
 //! The SDK fails the workflow *task* when an input cannot be decoded, and retries it for ever: one bad signal would
 //! poison an environment. A [`Lenient`] always decodes; the handler decides what a bad one means.
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Serialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use temporalio_common::{
     data_converters::{
         GenericPayloadConverter, PayloadConversionError, SerializationContext, TemporalDeserializable,
@@ -12,8 +15,19 @@ use temporalio_common::{
     protos::temporal::api::common::v1::Payload,
 };
 
+use crate::{release::is_harmless, verdict::truncate};
+
 /// The bound on one input from outside. Ours are a few hundred bytes; a history keeps every one of them.
 pub const MAX_INPUT_BYTES: usize = 16 * 1024;
+
+/// The bound on an error: it is shown in `status`, carried from run to run, and printed on terminals.
+const MAX_ERROR_BYTES: usize = 400;
+
+/// What can be sent to a workflow as JSON.
+pub trait Input: DeserializeOwned {
+    /// What a good one looks like, for who has sent a bad one. Empty where no person sends it.
+    const EXAMPLE: &'static str;
+}
 
 /// An input from outside: the value, or why it is not one.
 #[derive(Debug, Clone)]
@@ -38,7 +52,7 @@ impl<T: Serialize + 'static> TemporalSerializable for Lenient<T> {
     }
 }
 
-impl<T: DeserializeOwned + 'static> TemporalDeserializable for Lenient<T> {
+impl<T: Input + 'static> TemporalDeserializable for Lenient<T> {
     fn from_payload(context: &SerializationContext<'_>, payload: Payload) -> Result<Self, PayloadConversionError> {
         Self::from_payloads(context, vec![payload])
     }
@@ -47,32 +61,59 @@ impl<T: DeserializeOwned + 'static> TemporalDeserializable for Lenient<T> {
         Ok(Self(match payloads.as_slice() {
             [] => empty(),
             [payload] => decode(payload),
-            others => Err(format!("expected one JSON argument, got {}", others.len())),
+            others => Err(explained::<T>(&format!("expected one JSON argument, got {}", others.len()))),
         }))
     }
 }
 
 /// Only plain JSON is taken: a payload from the CLI, the UI or any SDK's default converter is that.
-fn decode<T: DeserializeOwned>(payload: &Payload) -> Result<T, String> {
+fn decode<T: Input>(payload: &Payload) -> Result<T, String> {
     if payload.data.len() > MAX_INPUT_BYTES {
-        return Err(format!("the input has {} bytes, the limit is {MAX_INPUT_BYTES}", payload.data.len()));
+        let bytes = payload.data.len();
+        return Err(explained::<T>(&format!("the input has {bytes} bytes, the limit is {MAX_INPUT_BYTES}")));
     }
     match payload.metadata.get("encoding").map(Vec::as_slice) {
-        Some(b"json/plain") => serde_json::from_slice(&payload.data).map_err(|e| e.to_string()),
+        Some(b"json/plain") => object(&payload.data).map_err(|why| explained::<T>(&why)),
         Some(b"binary/null") => empty(),
-        other => Err(format!("expected plain JSON, got {}", String::from_utf8_lossy(other.unwrap_or(b"no encoding")))),
+        other => {
+            let other = other.map_or_else(|| "no encoding".into(), String::from_utf8_lossy);
+            Err(explained::<T>(&format!("expected an argument of encoding json/plain, got {other}")))
+        }
     }
 }
 
+/// serde would take an array for a struct, field after field: who sends one means something else.
+fn object<T: Input>(json: &[u8]) -> Result<T, String> {
+    if json.trim_ascii_start().starts_with(b"{") {
+        return serde_json::from_slice(json).map_err(|e| e.to_string());
+    }
+    serde_json::from_slice::<IgnoredAny>(json).map_err(|e| e.to_string())?;
+    Err("expected a JSON object".to_owned())
+}
+
 /// No argument is an object without fields: `temporal workflow signal --name close` is a whole sentence.
-fn empty<T: DeserializeOwned>() -> Result<T, String> {
-    serde_json::from_str("{}").map_err(|e| e.to_string())
+fn empty<T: Input>() -> Result<T, String> {
+    serde_json::from_str("{}").map_err(|_| explained::<T>("there is no argument"))
+}
+
+/// The error as it is shown: short, with nothing in it that a terminal would obey, and with an example of what is right.
+fn explained<T: Input>(why: &str) -> String {
+    let mut plain = String::new();
+    for c in why.chars() {
+        if is_harmless(c) { plain.push(c) } else { plain.extend(c.escape_unicode()) }
+    }
+    let example = if T::EXAMPLE.is_empty() { String::new() } else { format!("; send {}", T::EXAMPLE) };
+    truncate(&mut plain, MAX_ERROR_BYTES.saturating_sub(example.len()));
+    plain + &example
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{environment::PullRequest, mailbox::Close};
+    use crate::{
+        environment::PullRequest,
+        mailbox::{Approve, Close, Push, Redeploy},
+    };
 
     fn payload(encoding: &str, data: &[u8]) -> Payload {
         Payload {
@@ -98,13 +139,35 @@ mod tests {
         let cases = [
             (payload("json/plain", br#"{"app":"web","pr":"123"}"#), "invalid type: string"),
             (payload("json/plain", br#"{"app":"web""#), "EOF while parsing"),
-            (payload("binary/null", b""), "missing field `app`"),
-            (payload("binary/plain", b"123"), "expected plain JSON, got binary/plain"),
+            (payload("json/plain", br#"["web", 123]"#), "expected a JSON object; send"),
+            (payload("binary/null", b""), "there is no argument; send {\"app\":\"web\",\"pr\":123}"),
+            (payload("binary/plain", b"123"), "expected an argument of encoding json/plain, got binary/plain"),
             (payload("json/plain", &[b' '; MAX_INPUT_BYTES + 1]), "the limit is 16384"),
         ];
         for (payload, expected) in cases {
             let error = decode::<PullRequest>(&payload).unwrap_err();
             assert!(error.contains(expected), "{error} should contain {expected}");
         }
+    }
+
+    #[test]
+    fn an_error_is_short_obeys_no_terminal_and_ends_with_what_is_right() {
+        let field = format!("\u{1b}]0;x\u{7}\u{202e}{}", "y".repeat(10_000));
+        let json = serde_json::to_vec(&serde_json::json!({ field: 1 })).unwrap();
+        let error = decode::<Push>(&payload("json/plain", &json)).unwrap_err();
+        assert!(error.len() <= MAX_ERROR_BYTES && error.chars().all(is_harmless), "{error}");
+        assert!(error.starts_with("unknown field `\\u{1b}]0;x") && error.ends_with(Push::EXAMPLE), "{error}");
+    }
+
+    #[test]
+    fn every_example_is_a_good_input() {
+        fn is_good<T: Input>() {
+            assert!(decode::<T>(&payload("json/plain", T::EXAMPLE.as_bytes())).is_ok(), "{}", T::EXAMPLE);
+        }
+        is_good::<PullRequest>();
+        is_good::<Push>();
+        is_good::<Close>();
+        is_good::<Approve>();
+        is_good::<Redeploy>();
     }
 }

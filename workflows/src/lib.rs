@@ -12,6 +12,8 @@ pub mod failure;
 pub mod lenient;
 pub mod mailbox;
 pub mod preview_environment;
+#[cfg(test)]
+mod properties;
 pub mod record;
 pub mod release;
 pub mod rollout;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    lenient::Input,
     release::{Commit, Image, Name, Release},
     verdict::Verdict,
 };
@@ -32,6 +33,14 @@ pub struct Push {
     pub draft: bool,
 }
 
+impl Input for Push {
+    const EXAMPLE: &'static str = concat!(
+        r#"{"commit":"4f2a9c1","image":"registry.example.com/acme/web@sha256:"#,
+        "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+        r#""}"#
+    );
+}
+
 impl Push {
     fn release(&self) -> Release {
         Release {
@@ -52,6 +61,10 @@ pub struct Close {
     pub sequence: Option<u64>,
 }
 
+impl Input for Close {
+    const EXAMPLE: &'static str = r#"{"sequence":42}"#;
+}
+
 /// Signal `approve`: this one commit of a fork may be rolled out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -62,10 +75,18 @@ pub struct Approve {
     pub by: Option<Name>,
 }
 
+impl Input for Approve {
+    const EXAMPLE: &'static str = r#"{"commit":"4f2a9c1","by":"octocat"}"#;
+}
+
 /// Signal `redeploy`: roll the newest release out again, with today's secrets and manifests.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Redeploy {}
+
+impl Input for Redeploy {
+    const EXAMPLE: &'static str = "{}";
+}
 
 /// How a push ended, or what it waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use temporalio_common::{error::ApplicationFailure, search_attributes::SearchAttributeUpdate};
+use temporalio_common::{
+    error::ApplicationFailure, protos::temporal::api::enums::v1::ContinueAsNewInitiator,
+    search_attributes::SearchAttributeUpdate,
+};
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
     SyncWorkflowContext, WorkflowContext, WorkflowContextView, WorkflowResult, WorkflowTermination,
@@ -49,14 +52,18 @@ enum End {
 impl PreviewEnvironment {
     #[init]
     fn new(ctx: &WorkflowContextView, input: Lenient<PullRequest>) -> Self {
-        // Only a run that continues another one may carry state: a stranger's start cannot.
-        let continues = ctx.first_execution_run_id() != ctx.run_id();
+        // Only a run that continues another one by its own decision may carry state: a stranger's start cannot, nor can
+        // what a stranger's start makes the server begin again (a cron schedule, a retry policy).
+        let continues = ctx.first_execution_run_id() != ctx.run_id()
+            && ctx.raw().continued_initiator() == ContinueAsNewInitiator::Workflow;
         let carried = input.0.as_ref().ok().and_then(|input| input.carried.clone()).filter(|_| continues);
         match carried.map(serde_json::from_value::<Record>).transpose() {
             Ok(record) => Self { input: input.0, record: record.unwrap_or_default(), published: BTreeMap::new() },
-            Err(why) => {
-                Self { input: Err(format!("carried state: {why}")), record: Record::default(), published: BTreeMap::new() }
-            }
+            Err(why) => Self {
+                input: Err(format!("carried state: {why}")),
+                record: Record::default(),
+                published: BTreeMap::new(),
+            },
         }
     }
 

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 /// The longest text that names a person or a branch. Git and GitHub allow no longer ones either.
 const MAX_NAME_BYTES: usize = 255;
+/// Far above any reference that a registry takes.
+const MAX_IMAGE_BYTES: usize = 512;
 
 /// A commit's hash: 7 to 64 hexadecimal digits, so that it can be a label, a file name or a line of text anywhere.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -62,8 +64,8 @@ impl TryFrom<String> for Image {
 
     fn try_from(text: String) -> Result<Self, String> {
         let refuse = |why: &str| Err(format!("image {} {why}", quoted(&text)));
-        if text.len() > 512 {
-            return refuse("is longer than 512 bytes");
+        if text.len() > MAX_IMAGE_BYTES {
+            return refuse(&format!("is longer than {MAX_IMAGE_BYTES} bytes"));
         }
         let Some((name, digest)) = text.split_once('@') else {
             return refuse("has no digest: expected repository@sha256:… or repository:tag@sha256:…");
@@ -147,7 +149,7 @@ impl TryFrom<String> for Name {
     fn try_from(text: String) -> Result<Self, String> {
         if text.len() > MAX_NAME_BYTES {
             Err(format!("{} is longer than {MAX_NAME_BYTES} bytes", quoted(&text)))
-        } else if text.chars().any(char::is_control) {
+        } else if !text.chars().all(is_harmless) {
             Err(format!("{} has control characters", quoted(&text)))
         } else {
             Ok(Self(text))
@@ -159,6 +161,12 @@ impl From<Name> for String {
     fn from(name: Name) -> Self {
         name.0
     }
+}
+
+/// Whether a character is only itself: control characters steer terminals, and those that reorder text make it read as
+/// something else.
+pub(crate) fn is_harmless(c: char) -> bool {
+    !c.is_control() && !matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// An immutable version of an app.

@@ -94,6 +94,10 @@ pub struct RolloutStep {
     pub cluster_objects: Vec<ClusterObject>,
 }
 
+impl crate::lenient::Input for RolloutStep {
+    const EXAMPLE: &'static str = "";
+}
+
 /// Query `status` of a rollout.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RolloutStatus {

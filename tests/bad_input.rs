@@ -1,0 +1,307 @@
+//! Whatever is sent to an environment, its sender is told what is wrong, and the environment goes on: it answers `status`
+//! and takes a good push after each.
+//!
+//! `cargo test -p berth --test bad_input -- --nocapture` prints what a person sees in each case.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
+
+mod bad_input_support;
+#[expect(dead_code, reason = "shared with tests that need other parts of it")]
+mod support;
+
+use std::process::Command;
+
+use bad_input_support::{Case, Table, pushes, starts};
+use berth_workflows::{record::Phase, verdict::FailureType};
+use serde_json::json;
+use support::{Does, Preview, commit, preview, push};
+use temporalio_client::{
+    UntypedSignal, UntypedUpdate, UntypedWorkflow, WorkflowExecuteUpdateOptions, WorkflowGetResultOptions,
+    WorkflowHandle, WorkflowSignalOptions, WorkflowStartOptions, WorkflowTerminateOptions,
+    errors::WorkflowGetResultError,
+};
+use temporalio_common::{data_converters::RawValue, protos::temporal::api::common::v1::Payload};
+
+type Handle = WorkflowHandle<temporalio_client::Client, UntypedWorkflow>;
+
+async fn start(t: &Preview, input: RawValue) -> Result<Handle, String> {
+    let options = WorkflowStartOptions::new(t.task_queue.clone(), t.input.workflow_id()).build();
+    let workflow = UntypedWorkflow::new("PreviewEnvironment");
+    t.client.start_workflow(workflow, input, options).await.map_err(|e| format!("{:#}", anyhow::Error::from(e)))
+}
+
+/// Is live with the commit of that digit after a push of it.
+async fn takes_a_good_push(t: &Preview, turn: &mut usize) {
+    *turn += 1;
+    let digit = if *turn % 2 == 0 { 'a' } else { 'b' };
+    t.push(push(digit)).await;
+    let live =
+        |s: &berth_workflows::status::Status| s.serving.as_ref().is_some_and(|s| s.release.commit == commit(digit));
+    t.until("live", |s| s.phase == Phase::Live && live(s)).await;
+}
+
+#[tokio::test]
+async fn a_bad_start_fails_with_what_is_wrong_and_the_id_stays_free_for_a_good_one() {
+    preview("badstart", async |t: Preview| {
+        let mut table = Table::default();
+        for case in starts(&t.input.app) {
+            let handle = start(&t, case.input()).await.unwrap();
+            match handle.get_result(WorkflowGetResultOptions::default()).await {
+                Err(WorkflowGetResultError::Failed(error)) => {
+                    let message = &error.failure().message;
+                    table.row("start", case.name, message);
+                    assert!(message.contains(case.told), "{}: {message}", case.name);
+                }
+                other => panic!("{}: {:?}", case.name, other.map(|_| ())),
+            }
+            // A failed environment still answers a query.
+            t.status().await;
+        }
+        takes_a_good_push(&t, &mut 0).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_bad_signal_is_noted_and_the_environment_goes_on() {
+    preview("badsignal", async |t: Preview| {
+        let (mut table, mut turn) = (Table::default(), 0);
+        takes_a_good_push(&t, &mut turn).await;
+        let handle = t.client.get_workflow_handle::<UntypedWorkflow>(t.input.workflow_id());
+        for case in pushes() {
+            let before = t.status().await.notes;
+            let signal = UntypedSignal::new("push");
+            handle.signal(signal, case.input(), WorkflowSignalOptions::default()).await.unwrap();
+            let status = t.until("noted", |s| s.notes != before).await;
+            let note = status.notes.last().unwrap();
+            table.row("signal push", case.name, note);
+            assert!(note.starts_with("push: ") && note.contains(case.told), "{}: {note}", case.name);
+            assert_eq!(status.phase, Phase::Live);
+            takes_a_good_push(&t, &mut turn).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_bad_update_is_refused_in_the_same_words() {
+    preview("badupdate", async |t: Preview| {
+        let (mut table, mut turn) = (Table::default(), 0);
+        takes_a_good_push(&t, &mut turn).await;
+        let handle = t.client.get_workflow_handle::<UntypedWorkflow>(t.input.workflow_id());
+        for case in pushes() {
+            let update = UntypedUpdate::new("deploy");
+            let refused = handle.execute_update(update, case.input(), WorkflowExecuteUpdateOptions::default()).await;
+            let refused = format!("{:?}", refused.map(|_| ()).unwrap_err());
+            let told = format!("{:?}", case.told);
+            assert!(refused.contains(told.trim_matches('"')), "{}: {refused}", case.name);
+            t.status().await;
+            takes_a_good_push(&t, &mut turn).await;
+        }
+        assert!(t.status().await.notes.is_empty(), "who sent it was told; nobody else needs to know");
+        table.row("update deploy", "all of the above", "refused in the same words");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_other_signals_take_nothing_bad_either() {
+    preview("badothers", async |t: Preview| {
+        let (mut table, mut turn) = (Table::default(), 0);
+        takes_a_good_push(&t, &mut turn).await;
+        let handle = t.client.get_workflow_handle::<UntypedWorkflow>(t.input.workflow_id());
+        for (signal, json, told) in [
+            ("close", json!({"sequence": -1}), "close: invalid value: integer `-1`"),
+            ("close", json!({"force": true}), "close: unknown field `force`, expected `sequence`"),
+            ("close", json!(7), "close: expected a JSON object"),
+            ("approve", json!({}), "approve: missing field `commit`"),
+            ("approve", json!({"commit": "HEAD"}), "approve: commit must be 7 to 64 hexadecimal digits"),
+            ("approve", json!({"commit": "a".repeat(40)}), "waits for approval"),
+            ("redeploy", json!({"commit": "a".repeat(40)}), "redeploy: unknown field `commit`"),
+        ] {
+            let before = t.status().await.notes;
+            let options = WorkflowSignalOptions::default();
+            handle.signal(UntypedSignal::new(signal), RawValue::new(vec![json_payload(&json)]), options).await.unwrap();
+            let status = t.until("noted", |s| s.notes != before).await;
+            let note = status.notes.last().unwrap();
+            table.row(&format!("signal {signal}"), &json.to_string(), note);
+            assert!(note.contains(told), "{signal} {json}: {note}");
+            takes_a_good_push(&t, &mut turn).await;
+        }
+        // Not known, or not for people: nothing happens.
+        for signal in ["rollout_step", "pusch"] {
+            let options = WorkflowSignalOptions::default();
+            let input = RawValue::new(vec![json_payload(&json!([1]))]);
+            handle.signal(UntypedSignal::new(signal), input, options).await.unwrap();
+            table.row(&format!("signal {signal}"), "[1]", "nothing: Temporal drops a signal that no workflow has");
+            takes_a_good_push(&t, &mut turn).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_odd_and_not_wrong_is_taken() {
+    preview("odd", async |t: Preview| {
+        let mut table = Table::default();
+        for (digit, author, branch) in
+            [('a', "🦀 Ⓞcto", "ünïcode/✓"), ('b', "", "$(touch x); --help"), ('c', "<b>`x`</b>", "a b")]
+        {
+            let mut odd =
+                json!({"commit": commit(digit), "image": push(digit).image, "author": author, "branch": branch});
+            odd["sequence"] = json!(u32::from(digit));
+            let handle = t.client.get_workflow_handle::<UntypedWorkflow>(t.input.workflow_id());
+            t.push(push(digit)).await;
+            let input = RawValue::new(vec![json_payload(&odd)]);
+            handle.signal(UntypedSignal::new("push"), input, WorkflowSignalOptions::default()).await.unwrap();
+            let status =
+                t.until("live", |s| s.serving.as_ref().is_some_and(|s| s.release.commit == commit(digit))).await;
+            table.row("signal push", &format!("author {author:?} branch {branch:?}"), status.phase.name());
+            assert!(status.notes.is_empty(), "{:?}", status.notes);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_input_of_three_megabytes_is_refused_by_the_server_in_its_own_words() {
+    preview("three-mb", async |t: Preview| {
+        let (mut table, mut turn) = (Table::default(), 0);
+        let huge = || RawValue::new(vec![json_payload(&json!("x".repeat(3_000_000)))]);
+        let refused = start(&t, huge()).await.map(|_| ()).unwrap_err();
+        table.row("start", "3 MB", &refused);
+        assert!(refused.contains("exceeds"), "{refused}");
+        takes_a_good_push(&t, &mut turn).await;
+        let handle = t.client.get_workflow_handle::<UntypedWorkflow>(t.input.workflow_id());
+        let signalled = handle.signal(UntypedSignal::new("push"), huge(), WorkflowSignalOptions::default()).await;
+        let refused = format!("{:#}", anyhow::Error::from(signalled.unwrap_err()));
+        table.row("signal push", "3 MB", &refused);
+        assert!(refused.contains("exceeds"), "{refused}");
+        takes_a_good_push(&t, &mut turn).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_app_that_nobody_has_described_is_a_failed_push_that_says_so() {
+    preview("unknownapp", async |t: Preview| {
+        let mut table = Table::default();
+        t.world.next("load_app", Does::Fail(FailureType::UnknownApp));
+        t.push(push('a')).await;
+        let status = t.until("failed", |s| s.phase == Phase::Failed).await;
+        table.row("signal push", "unknown app", &status.failed.unwrap().verdict.headline());
+        takes_a_good_push(&t, &mut 0).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn state_that_a_stranger_sends_is_not_honoured_even_if_the_server_starts_the_next_run() {
+    preview("forgedcron", async |t: Preview| {
+        let mut table = Table::default();
+        let forged = json!({"app": t.input.app, "pr": 1, "carried": {"last_number": 41, "environment": {
+            "app": t.input.app, "pr": 1, "workflow_id": t.input.workflow_id(), "namespace": "kube-system", "host": "x", "scheme": "http"}}});
+        let mut options = WorkflowStartOptions::new(t.task_queue.clone(), t.input.workflow_id()).build();
+        options.cron_schedule = Some("@every 1s".to_owned());
+        let workflow = UntypedWorkflow::new("PreviewEnvironment");
+        t.client.start_workflow(workflow, RawValue::new(vec![json_payload(&forged)]), options).await.unwrap();
+        // The first run ends, and the server starts a second with the same input.
+        let first = t.handle().describe(Default::default()).await.unwrap().run_id().to_owned();
+        t.close().await;
+        while t.handle().describe(Default::default()).await.unwrap().run_id() == first {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        t.push(push('a')).await;
+        let status = t.until("live", |s| s.phase == Phase::Live).await;
+        table.row("start with --cron", "forged `carried`", &format!("ignored: namespace {:?}", status.namespace));
+        assert_eq!((status.rollouts[0].number, status.namespace.as_deref()), (1, Some("pr-1")));
+        t.handle().terminate(WorkflowTerminateOptions::default()).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_temporal_cli_shows_the_same() {
+    preview("badcli", async |t: Preview| {
+        let mut table = Table::default();
+        let app = t.input.app.clone();
+        for case in starts(&app) {
+            let Some(text) = short(&case) else { continue };
+            let said = temporal(
+                &t,
+                &[
+                    "workflow",
+                    "execute",
+                    "--type",
+                    "PreviewEnvironment",
+                    "--task-queue",
+                    &t.task_queue,
+                    "--workflow-id",
+                    &t.input.workflow_id(),
+                    "--input",
+                    &text,
+                ],
+            )
+            .await;
+            let result = said.1.rsplit("Results:").next().unwrap_or_default();
+            table.row("temporal execute", case.name, result);
+            assert!(!said.0, "{}: {}", case.name, said.1);
+        }
+        let mut turn = 0;
+        takes_a_good_push(&t, &mut turn).await;
+        let id = t.input.workflow_id();
+        for case in pushes() {
+            let Some(text) = short(&case) else { continue };
+            let said = temporal(
+                &t,
+                &["workflow", "update", "execute", "--workflow-id", &id, "--name", "deploy", "--input", &text],
+            )
+            .await;
+            table.row("temporal update", case.name, &said.1);
+            assert!(!said.0, "{}: {}", case.name, said.1);
+            let said =
+                temporal(&t, &["workflow", "signal", "--workflow-id", &id, "--name", "push", "--input", &text]).await;
+            table.row("temporal signal", case.name, &said.1);
+            t.status().await;
+        }
+        takes_a_good_push(&t, &mut turn).await;
+    })
+    .await;
+}
+
+/// The text of a case, for some that people type: one of the program's processes takes a second beside a busy worker.
+fn short(case: &Case) -> Option<String> {
+    const TYPED: [&str; 12] = [
+        "not JSON",
+        "cut JSON",
+        "null",
+        "an array",
+        "an unknown field",
+        "pr as a text",
+        "pr 0",
+        "app with a command",
+        "another pull request's id",
+        "no image",
+        "a tag without digest",
+        "a commit with a command",
+    ];
+    case.text().filter(|_| TYPED.contains(&case.name))
+}
+
+/// Whether it succeeded, and all that it said.
+async fn temporal(t: &Preview, arguments: &[&str]) -> (bool, String) {
+    let mut command = Command::new(berth_lab::temporal_cli().unwrap());
+    command.args(arguments).args(["--address", &t.address]);
+    // Beside the worker, which lives on this thread.
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+}
+
+fn json_payload(value: &serde_json::Value) -> Payload {
+    Payload {
+        metadata: [("encoding".to_owned(), b"json/plain".to_vec())].into(),
+        data: serde_json::to_vec(value).unwrap(),
+        ..Default::default()
+    }
+}

@@ -1,0 +1,280 @@
+//! Whatever comes from outside: never a panic, never more than the rules allow, and an error that is short and harmless.
+//!
+//! `PROPTEST_CASES=200000 cargo test -p berth-workflows properties` looks longer.
+
+use proptest::prelude::*;
+use serde::Serialize;
+use serde_json::{Value, json};
+use temporalio_common::{
+    data_converters::{PayloadConverter, SerializationContext, SerializationContextData, TemporalDeserializable},
+    protos::temporal::api::common::v1::Payload,
+};
+
+use crate::{
+    activity_options,
+    environment::{Deploy, PullRequest, Timings, is_dns_label},
+    lenient::{Input, Lenient, MAX_INPUT_BYTES},
+    mailbox::{Approve, Close, Current, Delivery, Mailbox, Push, Redeploy, Ticketed},
+    record::Record,
+    release::{Commit, Image, Name, is_harmless},
+    rollout::RolloutStep,
+    status::Status,
+};
+
+const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+fn payload(encoding: &[u8], data: &[u8]) -> Payload {
+    let metadata = [("encoding".to_owned(), encoding.to_vec())].into();
+    Payload { metadata, data: data.to_vec(), ..Default::default() }
+}
+
+fn decode<T: Input + 'static>(payloads: Vec<Payload>) -> Result<T, String> {
+    let (data, converter) = (SerializationContextData::None, PayloadConverter::default());
+    let context = SerializationContext::new(&data, &converter);
+    Lenient::from_payloads(&context, payloads).unwrap().0
+}
+
+/// What must hold of any input: it is taken and means the same when written and read, or its error can be shown anywhere.
+fn check<T: Input + Serialize + PartialEq + std::fmt::Debug + 'static>(payloads: &[Payload]) -> Option<T> {
+    match decode::<T>(payloads.to_vec()) {
+        Ok(input) => {
+            let json = serde_json::to_vec(&input).unwrap();
+            assert_eq!(decode::<T>(vec![payload(b"json/plain", &json)]).as_ref(), Ok(&input));
+            Some(input)
+        }
+        Err(why) => {
+            assert!(why.len() <= 400 && why.chars().all(is_harmless), "{why}");
+            assert!(why.ends_with(T::EXAMPLE), "{why}");
+            None
+        }
+    }
+}
+
+fn check_all(payloads: &[Payload]) {
+    if let Some(push) = check::<Push>(payloads) {
+        check_push(&push);
+    }
+    if let Some(approve) = check::<Approve>(payloads) {
+        assert!(is_commit(approve.commit.as_str()));
+    }
+    check::<Close>(payloads);
+    check::<Redeploy>(payloads);
+    check::<RolloutStep>(payloads);
+    check::<Deploy>(payloads);
+    if let Some(pull_request) = check::<PullRequest>(payloads) {
+        check_pull_request(&pull_request);
+    }
+}
+
+fn is_commit(text: &str) -> bool {
+    (7..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// What may stand in a command line, a label or a manifest without a second look.
+fn is_tame(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_alphanumeric() || b"./:@_-".contains(&b)) && !text.starts_with('-')
+}
+
+fn check_push(push: &Push) {
+    assert!(is_commit(push.commit.as_str()) && is_commit(push.commit.short()));
+    assert!(is_tame(&push.image.to_string()) && push.image.digest.len() == 71);
+    for name in push.author.iter().chain(&push.branch) {
+        assert!(name.as_str().len() <= 255 && name.as_str().chars().all(is_harmless));
+    }
+}
+
+fn check_pull_request(pull_request: &PullRequest) {
+    match pull_request.check() {
+        Ok(()) => {
+            let id = pull_request.workflow_id();
+            assert!(is_dns_label(&id), "{id} is a label's value and part of names");
+            let (token, timings) = (Default::default(), &pull_request.timings);
+            activity_options::await_rollout(&token, "", timings);
+            activity_options::check_gates(&token, "", timings);
+            activity_options::delete_environment(&token, "", timings);
+            assert!(timings.rollout_seconds.checked_mul(1000).is_some() && timings.teardown_retry_seconds > 0);
+        }
+        Err(why) => assert!(!why.is_empty()),
+    }
+}
+
+/// JSON with the fields that there are, their right and their wrong values, and others.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        any_text().prop_map(Value::from),
+    ];
+    let field = prop_oneof![
+        9 => prop::sample::select(vec![
+            "commit", "image", "sequence", "author", "branch", "fork", "draft", "by", "app", "pr", "timings", "carried",
+            "rollout_seconds", "history_events", "teardown_retry_seconds", "number", "step", "environment", "release",
+        ]).prop_map(str::to_owned),
+        1 => any_text(),
+    ];
+    leaf.prop_recursive(4, 32, 8, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map(field.clone(), inner, 0..6).prop_map(|map| Value::from_iter(map)),
+        ]
+    })
+}
+
+/// Texts near the good ones, and any others.
+fn any_text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[0-9a-fA-Fg]{0,70}",
+        any_image(),
+        "[a-z0-9-]{0,35}",
+        "\\PC{0,300}",
+        ".{0,40}",
+        any::<String>(),
+        Just("await_rollout".to_owned()),
+    ]
+}
+
+fn any_image() -> impl Strategy<Value = String> {
+    let part = "[a-zA-Z0-9._:/@$ -]{0,20}";
+    (part, prop_oneof![Just("@"), Just("")], prop_oneof![Just(DIGEST), Just("sha256:abc"), Just("")])
+        .prop_map(|(name, at, digest)| format!("{name}{at}{digest}"))
+}
+
+/// A push with one or two fields replaced.
+fn nearly_a_push() -> impl Strategy<Value = Value> {
+    let field = prop::sample::select(vec!["commit", "image", "sequence", "author", "branch", "fork", "draft", "x"]);
+    prop::collection::vec((field, any_json()), 0..3).prop_map(|changes| {
+        let mut push = json!({"commit": "1234567", "image": format!("acme/web:v1@{DIGEST}")});
+        changes.into_iter().for_each(|(field, value)| push[field] = value);
+        push
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_of_any_encoding_are_an_input_or_a_harmless_error(
+        encoding in prop_oneof![4 => Just(b"json/plain".to_vec()), 1 => Just(b"binary/null".to_vec()), 1 => any::<Vec<u8>>()],
+        data in prop_oneof![any::<Vec<u8>>(), ".{0,200}".prop_map(String::into_bytes)],
+        count in 0..3_usize,
+    ) {
+        check_all(&vec![payload(&encoding, &data); count]);
+    }
+
+    #[test]
+    fn any_json_is_an_input_or_a_harmless_error(json in prop_oneof![any_json(), nearly_a_push()]) {
+        check_all(&[payload(b"json/plain", json.to_string().as_bytes())]);
+    }
+
+    #[test]
+    fn nothing_above_the_bound_is_taken(excess in 1..100_usize) {
+        let data = format!("{:>1$}", "{}", MAX_INPUT_BYTES + excess);
+        prop_assert!(check::<Redeploy>(&[payload(b"json/plain", data.as_bytes())]).is_none());
+    }
+
+    #[test]
+    fn json_cut_anywhere_is_a_harmless_error(at in 0..100_usize) {
+        let json = json!({"commit": "1234567", "image": format!("acme/web:v1@{DIGEST}")}).to_string();
+        prop_assert!(check::<Push>(&[payload(b"json/plain", &json.as_bytes()[..at.min(json.len() - 1)])]).is_none());
+    }
+
+    #[test]
+    fn a_commit_is_exactly_what_the_rule_says(text in any_text()) {
+        let read = Commit::try_from(text.clone());
+        prop_assert_eq!(read.is_ok(), is_commit(&text));
+        prop_assert!(read.map_or_else(|why| why.len() < 400, |commit| commit.as_str() == text));
+    }
+
+    #[test]
+    fn an_image_is_tame_has_its_digest_and_is_written_as_it_was_read(text in prop_oneof![any_image(), any_text()]) {
+        match Image::try_from(text.clone()) {
+            Ok(image) => {
+                prop_assert!(is_tame(&text) && text.ends_with(&image.digest) && image.digest.len() == 71);
+                prop_assert!(image.tag.as_ref().is_none_or(|tag| !tag.is_empty() && !tag.contains(['/', ':', '@'])));
+                prop_assert!(!image.repository.is_empty() && !image.repository.contains('@'));
+                prop_assert_eq!(image.to_string(), text);
+            }
+            Err(why) => prop_assert!(why.len() < 400 && why.chars().all(is_harmless), "{}", why),
+        }
+    }
+
+    #[test]
+    fn a_good_image_is_taken(image in "([a-z0-9]{1,8}(\\.[a-z]{2,3}(:[0-9]{2,5})?)/)?[a-z0-9]{1,8}(/[a-z0-9][a-z0-9_.-]{0,8}){0,3}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,20})?") {
+        let text = format!("{image}@{DIGEST}");
+        let read = Image::try_from(text.clone());
+        prop_assert!(read.is_ok(), "{:?}", read);
+    }
+
+    #[test]
+    fn a_name_is_exactly_what_the_rule_says(text in any_text()) {
+        let good = text.len() <= 255 && text.chars().all(is_harmless);
+        match Name::try_from(text) {
+            Ok(_) => prop_assert!(good),
+            Err(why) => prop_assert!(!good && why.len() < 900 && why.chars().all(is_harmless), "{}", why),
+        }
+    }
+
+    #[test]
+    fn a_pull_request_that_is_taken_makes_names_and_times(
+        app in prop_oneof!["[a-z0-9-]{0,32}", any_text()],
+        pr in any::<u64>(),
+        (rollout, capacity, stability, teardown, retry) in any::<(u64, u64, u64, u64, u64)>(),
+        small in any::<bool>(),
+        history_events in any::<u32>(),
+    ) {
+        let of = |seconds: u64| if small { seconds % 700_000 } else { seconds };
+        let timings = Timings {
+            rollout_seconds: of(rollout),
+            capacity_seconds: of(capacity),
+            stability_seconds: of(stability),
+            teardown_seconds: of(teardown),
+            teardown_retry_seconds: of(retry),
+            history_events,
+        };
+        check_pull_request(&PullRequest { timings, ..PullRequest::new(app, pr % 20_000_000_000) });
+    }
+
+    #[test]
+    fn any_json_is_a_carried_state_or_an_error_and_can_be_shown(json in any_json()) {
+        if let Ok(record) = serde_json::from_value::<Record>(json) {
+            prop_assert!(!Status::new("web", 1, &record).to_markdown().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_mailbox_answers_everyone_whatever_comes_in_whatever_order(
+        steps in prop::collection::vec((0..6_u8, 0..3_u8, prop::option::of(0..9_u64)), 0..40),
+    ) {
+        let (mut mailbox, mut rolling_out) = (Mailbox::default(), None::<Ticketed>);
+        let mut waiting = Vec::new();
+        for (kind, which, sequence) in steps {
+            let commit = Commit::try_from(which.to_string().repeat(7)).unwrap();
+            let image = Image::try_from(format!("acme/web@{DIGEST}")).unwrap();
+            let push = Push { commit, image, sequence, author: None, branch: None, fork: kind == 1, draft: kind == 2 };
+            let current = Current { serving: None, rolling_out: rolling_out.as_ref() };
+            match kind {
+                0..=2 => if let Delivery::Waiting(ticket) = mailbox.push(&push, current) {
+                    waiting.push(ticket);
+                },
+                3 => drop(mailbox.close(&Close { sequence })),
+                4 => drop(mailbox.approve(&Approve { commit: push.commit, by: None }, current)),
+                _ => {
+                    // The main loop: what rolls out ends, and the next is taken.
+                    if let Some(ended) = rolling_out.take() {
+                        let outcome = crate::mailbox::DeployOutcome::Live;
+                        mailbox.answer(ended.ticket, crate::mailbox::DeployAnswer::new(outcome, ended.release.commit));
+                    }
+                    mailbox.take_close();
+                    rolling_out = mailbox.take_push();
+                }
+            }
+            let carried: Mailbox = serde_json::from_value(serde_json::to_value(&mailbox).unwrap()).unwrap();
+            prop_assert_eq!((carried.has_mail(), carried.next()), (mailbox.has_mail(), mailbox.next()));
+        }
+        for ticket in waiting {
+            let is_next = mailbox.next().is_some() || rolling_out.as_ref().is_some_and(|r| r.ticket == ticket);
+            prop_assert!(is_next || mailbox.answer_to(ticket).is_some(), "nobody answers ticket {}", ticket);
+        }
+    }
+}
