@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{check::Check, preview::Preview, telemetry::Telemetry, worker::Worker};
+use crate::{check::Check, preview::Preview, schema::PrintSchema, telemetry::Telemetry, worker::Worker};
 
 /// What every command needs to find.
 const WHERE: &str = "\
@@ -29,4 +29,6 @@ pub(crate) enum Command {
     Preview(Preview),
     /// Check app files and their manifests; needs neither a cluster nor Temporal.
     Check(Check),
+    /// Print the JSON Schema of app files, for editors, or of what goes over Temporal.
+    Schema(PrintSchema),
 }

@@ -8,6 +8,7 @@ mod check;
 mod cli;
 mod exit;
 mod preview;
+mod schema;
 mod telemetry;
 mod temporal;
 mod worker;
@@ -25,6 +26,7 @@ async fn main() -> ExitCode {
         Command::Worker(worker) => worker.run().await,
         Command::Preview(preview) => preview.run().await,
         Command::Check(check) => check.run(),
+        Command::Schema(schema) => schema.run(),
     };
     done.unwrap_or_else(|error| exit::failed(&error))
 }

@@ -11,6 +11,7 @@ mod validate;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use duration::Span;
@@ -20,20 +21,25 @@ pub use gate::{Gate, HttpGate};
 pub use pattern::Pattern;
 
 /// One repository's description to berth. What is not in the file is not guessed; what is in it and unknown is an error.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct App {
     /// The app's name: a DNS label of at most 30 characters, since names of environments and their labels are made from it.
+    #[schemars(length(max = 30), regex(pattern = names::pattern::DNS_LABEL))]
     pub app: String,
     /// `owner/name` on GitHub.
+    #[schemars(regex(pattern = names::pattern::GITHUB_REPOSITORY))]
     pub repository: String,
     /// What may run here: image repositories without tag; a push names one of them by digest.
+    #[schemars(length(min = 1), inner(length(max = 255), regex(pattern = names::pattern::IMAGE_REPOSITORY)))]
     pub images: Vec<String>,
     /// A Secret in berth's namespace that pulls the images; copied into each environment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253), regex(pattern = names::pattern::OBJECT_NAME))]
     pub image_pull_secret: Option<String>,
     /// A folder with `core/`, `shared/`, `preview/`, `production/`, relative to this file. Left out: berth's own manifests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = names::pattern::FOLDER_BESIDE))]
     pub manifests: Option<String>,
     /// How far pods are kept from the node and the network.
     #[serde(default)]
@@ -59,7 +65,7 @@ pub struct App {
 }
 
 /// How far an app's pods are kept from the node and the network.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Isolation {
     /// The namespace's Pod Security level. Left out: `baseline` where the app brings manifests, else `restricted`.
@@ -71,7 +77,7 @@ pub struct Isolation {
 }
 
 /// A Pod Security level.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PodSecurity {
     /// Hardened: non-root, no capabilities, seccomp.
@@ -81,7 +87,7 @@ pub enum PodSecurity {
 }
 
 /// Where pods may connect to, the cloud's metadata address never among it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Egress {
     /// The environment, DNS, and the internet.
@@ -92,7 +98,7 @@ pub enum Egress {
 }
 
 /// Where an app's secrets come from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SecretsSource {
     /// Doppler.
@@ -100,7 +106,7 @@ pub struct SecretsSource {
 }
 
 /// One Doppler config for each kind of environment.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DopplerSource {
     /// What previews get.
@@ -112,36 +118,42 @@ pub struct DopplerSource {
 }
 
 /// A config of a Doppler project, and what opens it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DopplerConfig {
     /// Doppler's project.
+    #[schemars(regex(pattern = names::pattern::DOPPLER_NAME))]
     pub project: String,
     /// Doppler's config in it.
+    #[schemars(regex(pattern = names::pattern::DOPPLER_NAME))]
     pub config: String,
     /// The service token.
     pub token: TokenReference,
 }
 
 /// Where a token is kept.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokenReference {
     /// A Secret in berth's namespace, with the token under the key `serviceToken`.
+    #[schemars(length(max = 253), regex(pattern = names::pattern::OBJECT_NAME))]
     pub secret: String,
 }
 
 /// The environments of pull requests.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PreviewSettings {
     /// The namespace's name; `{pr}` is the number, `{app}` the app's name.
     #[serde(default = "default_preview_namespace")]
+    #[schemars(regex(pattern = names::pattern::NUMBERED))]
     pub namespace: String,
     /// The host name of the web app, as `pr-{pr}.example.com`.
+    #[schemars(regex(pattern = names::pattern::NUMBERED))]
     pub host: String,
     /// The host name of temporal-ui. Left out: it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = names::pattern::NUMBERED))]
     pub temporal_ui_host: Option<String>,
     /// The database. Left out: berth sees to none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -160,6 +172,7 @@ pub struct PreviewSettings {
     pub quota: Quota,
     /// How many environments of the app live at once; more wait. Left out: any number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub max_live: Option<u32>,
     /// What must hold before a rollout counts as done.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -170,7 +183,7 @@ pub struct PreviewSettings {
 }
 
 /// The production environment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProductionSettings {
     /// The namespace's name.
@@ -189,7 +202,7 @@ pub struct ProductionSettings {
 }
 
 /// Whether a release waits for a person.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Approval {
     /// It rolls out at once.
@@ -200,10 +213,11 @@ pub enum Approval {
 }
 
 /// A preview's database.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Database {
     /// A server of the worker's `--database-servers` file.
+    #[schemars(length(max = 253), regex(pattern = names::pattern::OBJECT_NAME))]
     pub server: String,
     /// Whether the environment gets databases of its own.
     #[serde(default)]
@@ -211,7 +225,7 @@ pub struct Database {
 }
 
 /// Whether an environment gets databases of its own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DatabaseMode {
     /// Databases and a role that go with it.
@@ -222,27 +236,32 @@ pub enum DatabaseMode {
 }
 
 /// What one environment may use: the namespace's `ResourceQuota`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Quota {
     /// CPU that its pods may request, as Kubernetes writes it.
     #[serde(default = "default_cpu")]
+    #[schemars(regex(pattern = names::pattern::QUANTITY))]
     pub cpu: String,
     /// Memory that its pods may request, as Kubernetes writes it.
     #[serde(default = "default_memory")]
+    #[schemars(regex(pattern = names::pattern::QUANTITY))]
     pub memory: String,
     /// How many pods it may have, those of an ending rollout among them.
     #[serde(default = "default_pods")]
+    #[schemars(range(min = 1))]
     pub pods: u32,
 }
 
 /// The scripts that people may run by hand in a preview.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scripts {
     /// What stands before a script's name, as `npm run run:`.
+    #[schemars(length(min = 1))]
     pub prefix: String,
     /// The names.
+    #[schemars(inner(regex(pattern = names::pattern::SCRIPT)))]
     pub allow: Vec<String>,
 }
 

@@ -207,7 +207,7 @@ pub struct DeleteInput {
 }
 
 /// How a teardown ended: everything that was made, each verified gone or named with the reason.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct LeakReport {
     /// Verified gone, or never there.
     #[serde(default)]
@@ -218,7 +218,7 @@ pub struct LeakReport {
 }
 
 /// Something that a teardown could not remove yet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Remaining {
     pub object: String,
     pub reason: String,

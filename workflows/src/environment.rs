@@ -1,5 +1,6 @@
 //! Whose environment it is and what was made for it: the words that workflows and activities share.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{lenient::Input, release::Release};
@@ -8,18 +9,21 @@ use crate::{lenient::Input, release::Release};
 pub const MAX_APP_BYTES: usize = 30;
 
 /// The input of `PreviewEnvironment`: which pull request it is the mailbox of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PullRequest {
     /// The app's name, a DNS label of at most 30 characters.
+    #[schemars(length(max = 30), regex(pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"))]
     pub app: String,
     /// The pull request's number, from 1.
+    #[schemars(range(min = 1, max = MAX_PR))]
     pub pr: u64,
     /// How long things may take. Tests shorten them.
     #[serde(default, skip_serializing_if = "Timings::is_default")]
     pub timings: Timings,
     /// What continue-as-new carries over. Honoured only where the server says that this run continues another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
     pub carried: Option<serde_json::Value>,
 }
 
@@ -67,7 +71,7 @@ const MAX_TIMING_SECONDS: u64 = 7 * 86_400;
 const MIN_HISTORY_EVENTS: u32 = 32;
 
 /// How long things may take, in seconds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Timings {
     /// From apply until every workload serves the release; then the verdict is `NotReady`.

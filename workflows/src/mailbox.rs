@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
 };
 
 /// Signal `push` and update `deploy`: a commit of the pull request has an image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Push {
     pub commit: Commit,
@@ -53,7 +54,7 @@ impl Push {
 }
 
 /// Signal `close`: the pull request was closed or merged.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Close {
     /// As [`Push::sequence`]: a close that is older than a push already seen is ignored.
@@ -66,7 +67,7 @@ impl Input for Close {
 }
 
 /// Signal `approve`: this one commit of a fork may be rolled out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Approve {
     pub commit: Commit,
@@ -80,7 +81,7 @@ impl Input for Approve {
 }
 
 /// Signal `redeploy`: roll the newest release out again, with today's secrets and manifests.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Redeploy {}
 
@@ -89,7 +90,7 @@ impl Input for Redeploy {
 }
 
 /// How a push ended, or what it waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeployOutcome {
     Live,
@@ -105,7 +106,7 @@ pub enum DeployOutcome {
 }
 
 /// What the update `deploy` answers: the first state that is final, or that waits for somebody.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeployAnswer {
     pub outcome: DeployOutcome,
     pub commit: Commit,

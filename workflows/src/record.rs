@@ -17,7 +17,7 @@ const KEPT_ROLLOUTS: usize = 10;
 const KEPT_NOTES: usize = 5;
 
 /// What an environment is doing, in one word: the search attribute `BerthPhase`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub enum Phase {
     /// Nothing has been pushed yet.
     AwaitingPush,
@@ -75,7 +75,7 @@ pub struct RollingOut {
 }
 
 /// The newest rollout, if it failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Failed {
     pub release: Release,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -84,7 +84,7 @@ pub struct Failed {
 }
 
 /// One line of the list of past rollouts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PastRollout {
     pub number: u64,
     pub commit: String,

@@ -1,15 +1,19 @@
 //! What is deployed: a release is one image digest of one commit, and its parts are checked as they are read.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The longest text that names a person or a branch. Git and GitHub allow no longer ones either.
 const MAX_NAME_BYTES: usize = 255;
 /// Far above any reference that a registry takes.
 const MAX_IMAGE_BYTES: usize = 512;
+/// For editors; [`Image::try_from`] decides.
+const IMAGE_PATTERN: &str = "^[^@]+@sha256:[0-9a-f]{64}$";
 
 /// A commit's hash: 7 to 64 hexadecimal digits, so that it can be a label, a file name or a line of text anywhere.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(extend("pattern" = "^[0-9a-fA-F]{7,64}$"))]
 pub struct Commit(String);
 
 impl Commit {
@@ -50,8 +54,9 @@ impl std::fmt::Display for Commit {
 
 /// An image by digest: `repository@sha256:…` or `repository:tag@sha256:…`. A tag alone can be moved to something
 /// else between the push and the pull, so the digest is mandatory.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(with = "String", extend("pattern" = IMAGE_PATTERN, "maxLength" = MAX_IMAGE_BYTES))]
 pub struct Image {
     pub repository: String,
     pub tag: Option<String>,
@@ -132,8 +137,9 @@ fn is_tag(text: &str) -> bool {
 }
 
 /// A text of at most 255 bytes from outside, without control characters: an author, a branch. A claim, not a proof.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
+#[schemars(extend("maxLength" = MAX_NAME_BYTES, "pattern" = r"^[^\u0000-\u001f\u007f-\u009f]*$"))]
 pub struct Name(String);
 
 impl Name {
@@ -170,7 +176,7 @@ pub(crate) fn is_harmless(c: char) -> bool {
 }
 
 /// An immutable version of an app.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Release {
     pub commit: Commit,
     pub image: Image,

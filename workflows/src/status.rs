@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
 };
 
 /// All that a person asks, in one JSON object.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
     pub app: String,
     pub pr: u64,
@@ -41,7 +42,7 @@ pub struct Status {
 }
 
 /// The release that answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ServingStatus {
     #[serde(flatten)]
     pub release: Release,
@@ -51,7 +52,7 @@ pub struct ServingStatus {
 }
 
 /// The rollout in flight.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RollingOutStatus {
     #[serde(flatten)]
     pub release: Release,
@@ -63,7 +64,7 @@ pub struct RollingOutStatus {
 }
 
 /// Which secrets the environment has: names, never values.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SecretsStatus {
     pub secret: String,
     pub version: String,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What kind of failure it was. The names are stable: they are the types of Temporal failures, the values of the
 /// search attribute `BerthFailure`, and what alerts match on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 pub enum FailureType {
     InvalidInput,
     UnknownApp,
@@ -98,7 +98,7 @@ impl std::fmt::Display for FailureType {
 }
 
 /// Why a rollout failed, in words that its author can act on. At most [`Verdict::MAX_BYTES`] as JSON.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Verdict {
     pub failure: FailureType,
     /// The system's own message, or ours where the system has none. Never a secret's value.

@@ -1,5 +1,19 @@
 //! Which texts are the names that Kubernetes, DNS, GitHub and registries take.
 
+/// The same as regular expressions, for the JSON Schema that editors check with: what they take is a little more than what
+/// the functions below take, never less.
+pub(super) mod pattern {
+    pub(in crate::app) const DNS_LABEL: &str = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$";
+    pub(in crate::app) const OBJECT_NAME: &str = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$";
+    pub(in crate::app) const GITHUB_REPOSITORY: &str = "^[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{1,100}$";
+    pub(in crate::app) const IMAGE_REPOSITORY: &str = "^[a-z0-9][a-z0-9._-]*(:[0-9]+(?=/))?(/[a-z0-9][a-z0-9._-]*)*$";
+    pub(in crate::app) const FOLDER_BESIDE: &str = r"^(?!/)(?!(.*/)?\.\.(/|$)).+$";
+    pub(in crate::app) const DOPPLER_NAME: &str = "^[A-Za-z0-9_-]{1,100}$";
+    pub(in crate::app) const NUMBERED: &str = r"^[a-z0-9.{}-]*\{pr\}[a-z0-9.{}-]*$";
+    pub(in crate::app) const QUANTITY: &str = "^[0-9]+([.][0-9]*)?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$";
+    pub(in crate::app) const SCRIPT: &str = "^[A-Za-z0-9_:.][A-Za-z0-9_:.-]*$";
+}
+
 /// A DNS label: RFC 1123, as Kubernetes wants it of namespaces.
 pub(super) fn is_dns_label(text: &str) -> bool {
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';

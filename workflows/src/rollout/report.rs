@@ -56,7 +56,7 @@ pub struct StepTime {
 }
 
 /// Where a rollout is. The numbers are those of the comments in `run`, and of the README.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
     LoadingApp,

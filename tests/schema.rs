@@ -1,0 +1,134 @@
+//! The printed JSON Schemas: that an editor and berth itself agree on what an app file may say.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
+
+use std::process::Command;
+
+use jsonschema::Validator;
+use serde_json::{Value, json};
+
+const SAMPLE: &str = include_str!("lab/apps/web.yaml");
+const README: &str = include_str!("../README.md");
+
+fn schema(of: &[&str]) -> Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_berth")).arg("schema").args(of).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn validator(of: &[&str]) -> Validator {
+    jsonschema::validator_for(&schema(of)).unwrap()
+}
+
+fn yaml(text: &str) -> Value {
+    serde_saphyr::from_str(text).unwrap()
+}
+
+fn sample() -> String {
+    SAMPLE.replace("@REGISTRY@", "registry.example.com")
+}
+
+/// Whether berth takes a folder with this app, apart from its manifests.
+fn is_taken(app: &str) -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("web.yaml"), app).unwrap();
+    berth_activities::app::load_apps(folder.path()).is_ok()
+}
+
+#[test]
+fn the_sample_app_and_the_readmes_example_are_valid() {
+    let validator = validator(&[]);
+    assert!(README.contains("# yaml-language-server: $schema="), "how an editor finds the schema");
+    let readme = README.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    for text in [sample().as_str(), readme] {
+        let errors: Vec<_> = validator.iter_errors(&yaml(text)).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{errors:?}\n{text}");
+        assert!(is_taken(text), "{text}");
+    }
+}
+
+#[test]
+fn what_breaks_a_rule_that_a_schema_can_tell_is_invalid_and_not_taken() {
+    let validator = validator(&["app"]);
+    for (from, to) in [
+        ("app: web", "app: Web"),
+        ("app: web", "app: a234567890123456789012345678901"),
+        ("app: web\n", ""),
+        ("repository: acme/flask-react", "repository: flask-react"),
+        ("[\"registry.example.com/acme/web\"]", "[]"),
+        ("registry.example.com/acme/web", "registry.example.com/acme/web:v1"),
+        ("manifests: ./web", "manifests: ../web"),
+        ("manifests: ./web", "manifests: /web"),
+        ("manifests: ./web", "manifest: ./web"),
+        ("config: preview,", "config: ../x,"),
+        ("secret: doppler-web-preview-token", "secret: Doppler_Token"),
+        ("namespace: pr-{pr}", "namespace: pr"),
+        ("memory: 2Gi", "memory: 2GiB"),
+        ("pods: 10", "pods: 0"),
+        ("port: 8080", "port: 0"),
+        ("port: 8080", "port: 80800"),
+        ("path: /api/health", "path: api"),
+        ("status: 200", "status: 20"),
+        ("namespace: pr-{pr}", "expire_after: 72\n  namespace: pr-{pr}"),
+        ("namespace: pr-{pr}", "max_live: 0\n  namespace: pr-{pr}"),
+        ("namespace: web-production", "approval: maybe\n  namespace: web-production"),
+    ] {
+        let text = sample();
+        assert!(text.contains(from), "{from}");
+        let text = text.replacen(from, to, 1);
+        assert!(!validator.is_valid(&yaml(&text)), "the schema should refuse {to}");
+        assert!(!is_taken(&text), "berth should refuse {to}");
+    }
+}
+
+#[test]
+fn an_editor_shows_what_each_field_means() {
+    let schema = schema(&["app"]);
+    let app = &schema["properties"]["app"];
+    assert!(app["description"].as_str().unwrap().contains("DNS label of at most 30 characters"), "{app}");
+    assert_eq!((&schema["additionalProperties"], &app["maxLength"]), (&json!(false), &json!(30)));
+    let without: Vec<_> = fields(&schema).into_iter().filter(|(_, field)| field.get("description").is_none()).collect();
+    assert!(without.is_empty(), "fields without a description: {without:?}");
+}
+
+/// Every field of every type of a schema.
+fn fields(schema: &Value) -> Vec<(String, &Value)> {
+    let definitions = schema["definitions"].as_object().into_iter().flatten().map(|(_, definition)| definition);
+    let types = std::iter::once(schema).chain(definitions);
+    let fields = types.flat_map(|definition| definition["properties"].as_object().into_iter().flatten());
+    fields.map(|(name, field)| (name.clone(), field)).collect()
+}
+
+#[test]
+fn what_goes_over_temporal_has_schemas_too() {
+    let digest = "a".repeat(64);
+    let push =
+        json!({"commit": "4f2a9c1", "image": format!("acme/web@sha256:{digest}"), "sequence": 7, "author": "octocat"});
+    assert!(validator(&["push"]).is_valid(&push));
+    for (field, wrong) in [
+        ("commit", json!("$(touch x)")),
+        ("image", json!("acme/web:latest")),
+        ("sequence", json!(-1)),
+        ("author", json!("a".repeat(300))),
+        ("fork", json!("yes")),
+        ("colour", json!("red")),
+    ] {
+        let mut push = push.clone();
+        push[field] = wrong;
+        assert!(!validator(&["push"]).is_valid(&push), "{push}");
+    }
+    let pull_request = validator(&["pull-request"]);
+    assert!(pull_request.is_valid(&json!({"app": "web", "pr": 123})));
+    for wrong in [
+        json!({"app": "web", "pr": "123"}),
+        json!({"app": "web", "pr": 0}),
+        json!({"app": "web", "pr": 1, "carried": {}}),
+    ] {
+        assert!(!pull_request.is_valid(&wrong), "{wrong}");
+    }
+    assert!(validator(&["close"]).is_valid(&json!({})));
+    assert!(!validator(&["redeploy"]).is_valid(&json!({"commit": "4f2a9c1"})));
+    assert_eq!(schema(&["deploy-answer"])["type"], "object");
+    assert!(schema(&["status"])["properties"]["phase"].is_object());
+    assert!(validator(&["approve"]).is_valid(&json!({"commit": "4f2a9c1", "by": "octocat"})));
+}
