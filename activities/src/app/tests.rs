@@ -6,7 +6,7 @@ use super::*;
 use crate::manifests::{EnvironmentKind, Finding};
 
 /// An app file with every field.
-const EXAMPLE: &str = r#"
+pub(super) const EXAMPLE: &str = r#"
 app: web
 repository: acme/flask-react
 images: [registry.example.com/acme/web]
@@ -145,6 +145,14 @@ fn a_value_that_makes_no_sense_is_named_with_its_place() {
         ("pr-{pr}.example.com", "pr-{pr}", "web.yaml:16: preview.host:"),
         ("pr-{pr}-temporal.example", "pr-{pr}.example", "web.yaml:17: preview.temporal_ui_host: can be the same as"),
         ("12h", "72h", "web.yaml:20: preview.warn_before:"),
+        ("4h", "73h", "web.yaml:21: preview.sleep_after: must be shorter than `expire_after`"),
+        ("90s", "11m", "web.yaml:27: preview.gates[0].deadline: must be from 1s to 10m"),
+        (
+            "acme/web]",
+            "acme/web, registry.example.com/acme/web]",
+            "web.yaml:4: images[1]: `registry.example.com/acme/web` is there twice",
+        ),
+        ("doppler-web-production-token", "doppler-web-preview-token", "web.yaml:13: secrets.doppler.production.token:"),
         ("4Gi", "4GiB", "web.yaml:22: preview.quota.memory:"),
         ("max_live: 30", "max_live: 0", "web.yaml:23: preview.max_live:"),
         ("path: /health", "path: health", "web.yaml:26: preview.gates[0].http.path:"),

@@ -1,7 +1,7 @@
 //! Whether an app file that has the right form also makes sense: all that does not, at once.
 
 use super::{
-    App, Database, Gate, Pattern, PreviewSettings, ProductionSettings, Quota, Scripts,
+    App, Database, Gate, Pattern, PreviewSettings, ProductionSettings, Quota, Scripts, Span,
     names::{
         is_dns_label, is_github_repository, is_host, is_image_repository, is_object_name, is_quantity, is_variable_name,
     },
@@ -13,6 +13,9 @@ use crate::manifests::{OWN, cluster_kinds, finding::Finding, line_of, template::
 /// The longest name of an app: `preview-<app>-<number>` must fit a label's 63 characters with ten digits, and so must what
 /// teams add to `KUBE_APP`.
 const MAX_APP: usize = 30;
+
+/// How long one gate may take: the activity that checks them is given as much.
+const MAX_GATE_SECONDS: u64 = 600;
 
 /// Namespaces that are never an environment.
 const CLUSTER_NAMESPACES: [&str; 2] = ["default", "berth"];
@@ -72,6 +75,8 @@ fn check_app(app: &App, report: &mut Report<'_>) {
         report.require(is_image_repository(image), &format!("images[{index}]"), || {
             format!("`{image}` is not an image's repository (without tag and digest)")
         });
+        let twice = app.images.iter().take(index).any(|other| other == image);
+        report.require(!twice, &format!("images[{index}]"), || format!("`{image}` is there twice"));
     }
     if let Some(secret) = &app.image_pull_secret {
         check_object_name(secret, "image_pull_secret", report);
@@ -127,6 +132,13 @@ fn check_secrets(app: &App, report: &mut Report<'_>) {
         }
         check_object_name(&config.token.secret, &format!("{path}.token.secret"), report);
     }
+    if let (Some(preview), Some(production)) = (&secrets.doppler.preview, &secrets.doppler.production) {
+        let same_config = (&preview.project, &preview.config) == (&production.project, &production.config);
+        // Doppler's service tokens open one config each.
+        report.require(same_config || preview.token != production.token, "secrets.doppler.production.token", || {
+            "is the token of `preview`: a service token opens one config only".to_owned()
+        });
+    }
 }
 
 fn check_preview(app: &App, preview: &PreviewSettings, report: &mut Report<'_>) {
@@ -135,7 +147,12 @@ fn check_preview(app: &App, preview: &PreviewSettings, report: &mut Report<'_>) 
     if let Some(host) = &preview.temporal_ui_host {
         check_pattern(app, host, "preview.temporal_ui_host", is_host, report);
     }
-    let PreviewSettings { expire_after, warn_before, quota, gates, .. } = preview;
+    let PreviewSettings { expire_after, warn_before, sleep_after, quota, gates, .. } = preview;
+    if let (Some(sleep_after), Some(expire_after)) = (sleep_after, expire_after) {
+        report.require(sleep_after < expire_after, "preview.sleep_after", || {
+            "must be shorter than `expire_after`, or it never comes to it".to_owned()
+        });
+    }
     if let Some(warn_before) = warn_before {
         report.require(expire_after.is_some_and(|expire| *warn_before < expire), "preview.warn_before", || {
             "must be shorter than `expire_after`".to_owned()
@@ -206,8 +223,9 @@ fn check_gates(gates: &[Gate], path: &str, report: &mut Report<'_>) {
         report.require(!gate.name.is_empty(), &format!("{path}.name"), || "must not be empty".to_owned());
         let twice = gates.iter().take(index).any(|other| other.name == gate.name);
         report.require(!twice, &format!("{path}.name"), || format!("`{}` is there twice", gate.name));
-        report.require(gate.deadline.as_duration().as_secs() > 0, &format!("{path}.deadline"), || {
-            "must be at least 1s".to_owned()
+        let in_time = (1..=MAX_GATE_SECONDS).contains(&gate.deadline.as_duration().as_secs());
+        report.require(in_time, &format!("{path}.deadline"), || {
+            format!("must be from 1s to {}", Span::seconds(MAX_GATE_SECONDS))
         });
         let Some(http) = &gate.http else {
             report.find(&path, "must say what is checked: `http`");

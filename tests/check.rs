@@ -1,0 +1,161 @@
+//! `berth check`: everything that is wrong with a folder of apps, at once, with file, line and field.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
+
+use std::{fs, path::Path, process::Command};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+const SAMPLE: &str = include_str!("lab/apps/web.yaml");
+
+/// The sample app, changed.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        let folder = Self(tempfile::tempdir().unwrap());
+        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/apps"), folder.0.path());
+        folder.write("web.yaml", &SAMPLE.replace("@REGISTRY@", "registry.example.com"));
+        folder
+    }
+
+    fn write(&self, file: &str, text: &str) {
+        let path = self.0.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn change(&self, file: &str, from: &str, to: &str) {
+        let text = fs::read_to_string(self.0.path().join(file)).unwrap();
+        assert!(text.contains(from), "{file} has no {from}");
+        self.write(file, &text.replace(from, to));
+    }
+
+    /// Exit code, and what was printed.
+    fn check(&self, more: &[&str]) -> (i32, String) {
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_berth")).arg("check").arg(self.0.path()).args(more).output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    }
+
+    fn findings(&self) -> Vec<String> {
+        let (_, text) = self.check(&[]);
+        text.lines().map(str::to_owned).collect()
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target)
+        } else {
+            fs::copy(entry.path(), target).map(drop).unwrap()
+        }
+    }
+}
+
+#[test]
+fn the_sample_app_is_taken() {
+    let (code, text) = Folder::new().check(&[]);
+    assert!(code == 0 && text.contains("errors: 0, "), "{code}: {text}");
+}
+
+#[test]
+fn all_that_is_wrong_in_app_files_and_manifests_is_shown_at_once_with_its_place() {
+    let folder = Folder::new();
+    folder.change("web.yaml", "workload: \"$KUBE_APP\"", "workload: nobody");
+    folder.change("web/shared/service.yaml", "$KUBE_APP", "$KUBE_APPS");
+    folder.write(
+        "web/shared/zz.yaml",
+        "apiVersion: v1\nkind: Service\nmetadata: { name: open }\nspec: { type: LoadBalancer }\n",
+    );
+    folder.write("api.yaml", "app: api\nrepository: acme\nimages: []\npreview: { host: api, namespace: pr-1 }\n");
+    folder.write(
+        "job.yaml",
+        "app: job\nrepository: acme/job\nimages: [acme/job]\npreview: { host: 'pr-{pr}.localhost' }\n",
+    );
+    folder.write("old.yaml", "app: old\nimage: acme/old\n");
+    let (code, text) = folder.check(&[]);
+    assert_eq!(code, 1, "{text}");
+    for expected in [
+        "api.yaml:2: repository:",
+        "api.yaml:3: images:",
+        "api.yaml:4: preview.namespace: must have `{pr}`",
+        "api.yaml:4: preview.host:",
+        "old.yaml:2:1: unknown field `image`",
+        "job.yaml:4: preview.host: can be the same as `preview.host` of `web`",
+        "web.yaml:12: preview.host: can be the same as `preview.host` of `job`",
+    ] {
+        assert!(text.contains(expected), "{expected} should be in\n{text}");
+    }
+    // An app that meets another is not looked into; alone, its manifests are.
+    fs::remove_file(folder.0.path().join("job.yaml")).unwrap();
+    let (_, text) = folder.check(&[]);
+    for expected in
+        ["web/shared/service.yaml:", "the nearest name that is known is `$KUBE_APP`", "web/shared/zz.yaml:4: spec.type"]
+    {
+        assert!(text.contains(expected), "{expected} should be in\n{text}");
+    }
+}
+
+#[test]
+fn a_gate_on_a_workload_that_is_not_there_is_shown_where_it_is_written() {
+    let folder = Folder::new();
+    folder.change("web.yaml", "workload: \"$KUBE_APP\"", "workload: nobody");
+    let findings = folder.findings();
+    let expected = "web.yaml:17: preview.gates[0].http.workload: `nobody` is not a Deployment";
+    assert!(findings.iter().any(|finding| finding.contains(expected)), "{findings:#?}");
+}
+
+#[test]
+fn the_answer_for_scripts_has_the_same_in_json() {
+    let folder = Folder::new();
+    folder.change("web.yaml", "config: production,", "config: preview,");
+    folder.change("web.yaml", "app: web\n", "app: site\n");
+    let (code, text) = folder.check(&["--output", "json"]);
+    let json: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((code, &json["ok"], &json["apps"][0]), (0, &Value::from(true), &Value::from("site")), "{json:#}");
+    let is = |field: &str, severity: &str| {
+        let findings = json["findings"].as_array().unwrap();
+        findings.iter().any(|f| f["field"] == field && f["severity"] == severity && f["line"].as_u64().unwrap() > 1)
+    };
+    assert!(
+        is("app", "warning") && is("secrets.doppler.preview.config", "warning") && is("production", "note"),
+        "{json:#}"
+    );
+}
+
+#[test]
+fn a_production_temporal_ui_that_asks_nobody_who_they_are_is_a_warning() {
+    let folder = Folder::new();
+    let warnings = |folder: &Folder| {
+        let findings = folder.findings();
+        findings.into_iter().filter(|finding| finding.contains("temporal_ui_host")).collect::<Vec<_>>()
+    };
+    assert!(
+        warnings(&folder).iter().all(|warning| warning.contains("no Ingress has the host")),
+        "{:?}",
+        warnings(&folder)
+    );
+    let ingress = |annotations: &str| {
+        format!(
+            "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: ui\n  annotations: {{{annotations}}}\nspec:\n  rules:\n    \
+             - host: $KUBE_INGRESS_WORKER_HOSTNAME\n      http: {{ paths: [{{ path: /, pathType: Prefix, backend: {{ service: {{ name: ui, port: \
+             {{ number: 8080 }} }} }} }}] }}\n"
+        )
+    };
+    folder.write("web/shared/ui.yaml", &ingress(""));
+    let found = warnings(&folder);
+    assert!(found.len() == 1 && found[0].contains("production.temporal_ui_host: whoever finds it"), "{found:?}");
+    folder.write("web/shared/ui.yaml", &ingress("nginx.ingress.kubernetes.io/auth-url: https://auth.example.com"));
+    assert_eq!(warnings(&folder), Vec::<String>::new());
+}
+
+#[test]
+fn no_folder_is_a_mistake_of_the_caller() {
+    let output = Command::new(env!("CARGO_BIN_EXE_berth")).args(["check", "/nonexistent"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+}
