@@ -1,6 +1,6 @@
 //! What the exit code says: CI decides by it.
 
-use std::{io::Write, process::ExitCode};
+use std::{io::Write, process::ExitCode, time::Duration};
 
 use berth_workflows::{mailbox::DeployOutcome, record::Phase};
 
@@ -12,10 +12,20 @@ Exit codes:
   2   the command line is wrong
   3   superseded by a newer push
   4   closed, or there is no such environment
-  5   waits for something: a rollout, an approval, a place in line
+  5   waits for something: a rollout, an approval, a place in line; or --timeout is over
   6   skipped: a draft, or older than a push already seen
   10  berth could not do it: Temporal or the worker did not answer";
 
+/// The release failed.
+pub(crate) const FAILED: u8 = 1;
+/// A newer push took its place.
+pub(crate) const SUPERSEDED: u8 = 3;
+/// Closed, or never there.
+pub(crate) const CLOSED: u8 = 4;
+/// Waits for something.
+pub(crate) const WAITS: u8 = 5;
+/// A draft, or older than a push already seen.
+const SKIPPED: u8 = 6;
 /// berth itself could not do what was asked.
 const COULD_NOT: u8 = 10;
 
@@ -23,22 +33,39 @@ const COULD_NOT: u8 = 10;
 pub(crate) fn of_outcome(outcome: DeployOutcome) -> ExitCode {
     ExitCode::from(match outcome {
         DeployOutcome::Live => 0,
-        DeployOutcome::Failed => 1,
-        DeployOutcome::Superseded => 3,
-        DeployOutcome::Closed => 4,
-        DeployOutcome::AwaitingApproval | DeployOutcome::Queued => 5,
-        DeployOutcome::Skipped => 6,
+        DeployOutcome::Failed => FAILED,
+        DeployOutcome::Superseded => SUPERSEDED,
+        DeployOutcome::Closed => CLOSED,
+        DeployOutcome::AwaitingApproval | DeployOutcome::Queued => WAITS,
+        DeployOutcome::Skipped => SKIPPED,
     })
 }
 
 /// The exit code of a status.
 pub(crate) fn of_phase(phase: Phase) -> ExitCode {
-    ExitCode::from(match phase {
+    ExitCode::from(phase_code(phase))
+}
+
+/// The same as a number.
+pub(crate) fn phase_code(phase: Phase) -> u8 {
+    match phase {
         Phase::Live => 0,
-        Phase::Failed | Phase::TeardownBlocked => 1,
-        Phase::Closed => 4,
-        Phase::AwaitingPush | Phase::AwaitingApproval | Phase::RollingOut | Phase::TearingDown => 5,
-    })
+        Phase::Failed | Phase::TeardownBlocked => FAILED,
+        Phase::Closed => CLOSED,
+        Phase::AwaitingPush | Phase::AwaitingApproval | Phase::RollingOut | Phase::TearingDown => WAITS,
+    }
+}
+
+/// Says on standard error that the time is over.
+pub(crate) fn gave_up(after: Duration) {
+    // Nobody is left to tell if standard error is closed.
+    let _ = writeln!(std::io::stderr(), "berth: it still waits after {after:?} (--timeout)");
+}
+
+/// Logs what ended the worker, with every cause.
+pub(crate) fn failed_worker(error: &anyhow::Error) -> ExitCode {
+    tracing::error!("The worker ends: {error:#}");
+    ExitCode::from(COULD_NOT)
 }
 
 /// Says on standard error what went wrong, with every cause.

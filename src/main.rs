@@ -23,7 +23,10 @@ async fn main() -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     telemetry::install(&cli.telemetry);
     let done = match cli.command {
-        Command::Worker(worker) => worker.run().await,
+        // A worker's end is a line of its log, in the log's format.
+        Command::Worker(worker) => {
+            return worker.run().await.unwrap_or_else(|error| exit::failed_worker(&error));
+        }
         Command::Preview(preview) => preview.run().await,
         Command::Check(check) => check.run(),
         Command::Schema(schema) => schema.run(),

@@ -1,10 +1,18 @@
 //! Finding Temporal: as every Temporal tool does, by `TEMPORAL_*` and temporal.toml.
 
-use std::time::Duration;
+use std::{io::Write, time::Duration};
 
 use anyhow::{Context, anyhow};
 use temporalio_client::{
-    Client, ClientOptions, Connection, ConnectionOptions, envconfig::LoadClientConfigProfileOptions,
+    Client, ClientOptions, Connection, ConnectionOptions,
+    envconfig::LoadClientConfigProfileOptions,
+    tonic::{Request, Status},
+};
+use temporalio_common::{
+    protos::temporal::api::{
+        enums::v1::TaskQueueType, taskqueue::v1::TaskQueue, workflowservice::v1::DescribeTaskQueueRequest,
+    },
+    telemetry::metrics::TemporalMeter,
 };
 
 /// The longest pause between two attempts to connect.
@@ -23,11 +31,12 @@ pub(crate) async fn connect() -> anyhow::Result<Client> {
 }
 
 /// Connects, and tries again for as long as it takes: a worker may start before its server.
-pub(crate) async fn connect_until_there(identity: &str) -> anyhow::Result<Client> {
+pub(crate) async fn connect_until_there(identity: &str, meter: Option<TemporalMeter>) -> anyhow::Result<Client> {
     let mut pause = Duration::from_millis(200);
     loop {
         let (mut connection, client) = configured()?;
         connection.identity = identity.to_owned();
+        connection.metrics_meter.clone_from(&meter);
         let address = connection.target.to_string();
         match Connection::connect(connection).await {
             Ok(connected) => return Ok(Client::new(connected, client)?),
@@ -44,4 +53,30 @@ fn configured() -> anyhow::Result<(ConnectionOptions, ClientOptions)> {
     ClientOptions::load_from_config(LoadClientConfigProfileOptions::default())
         .map_err(|e| anyhow!("{e}"))
         .context("reading Temporal's configuration (TEMPORAL_* and temporal.toml)")
+}
+
+/// Who takes work of that kind from a task queue: the identities of the last minutes' pollers.
+///
+/// # Errors
+/// Temporal does not answer.
+pub(crate) async fn pollers(client: &Client, task_queue: &str, kind: TaskQueueType) -> Result<Vec<String>, Status> {
+    let describe = DescribeTaskQueueRequest {
+        namespace: client.options().namespace.clone(),
+        task_queue: Some(TaskQueue { name: task_queue.to_owned(), ..Default::default() }),
+        task_queue_type: kind as i32,
+        ..Default::default()
+    };
+    let described = client.connection().workflow_service().describe_task_queue(Request::new(describe)).await?;
+    Ok(described.into_inner().pollers.into_iter().map(|poller| poller.identity).collect())
+}
+
+/// Says on standard error that nobody will answer, where nobody will: Temporal itself only waits.
+pub(crate) async fn warn_if_nobody_works(client: &Client, task_queue: &str) {
+    // Whoever may not ask that may still push.
+    if pollers(client, task_queue, TaskQueueType::Workflow).await.is_ok_and(|pollers| pollers.is_empty()) {
+        let _ = writeln!(
+            std::io::stderr(),
+            "berth: no worker takes work from the task queue {task_queue} (--task-queue): this waits until one does"
+        );
+    }
 }

@@ -1,6 +1,11 @@
 //! `berth worker`: connect, see that Temporal is ready for berth, take work until told to stop, drain.
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context;
 use berth_activities::{Activities, Settings, secrets::Secrets};
@@ -14,7 +19,15 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::temporal;
 
+mod health;
+mod metrics;
+mod observe;
 mod readiness;
+mod sdk_metrics;
+
+use health::{Health, MetricsAddress, Shown};
+use metrics::Metrics;
+use sdk_metrics::SdkMetrics;
 
 /// Run the worker: take workflows and activities from Temporal until told to stop.
 #[derive(Debug, Args)]
@@ -50,6 +63,9 @@ pub(crate) struct Worker {
     /// pod's terminationGracePeriodSeconds.
     #[arg(long, env = "BERTH_DRAIN_SECONDS", default_value_t = 10, value_name = "SECONDS")]
     drain_seconds: u64,
+    /// Where /metrics (Prometheus), /healthz and /readyz are served, or `off`.
+    #[arg(long, env = "BERTH_METRICS_ADDRESS", default_value = "0.0.0.0:9090", value_name = "ADDRESS:PORT")]
+    metrics_address: MetricsAddress,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -64,27 +80,50 @@ impl Worker {
     /// # Errors
     /// The folder is not there, Kubernetes is not configured, or Temporal's namespace cannot be made ready.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
+        let started = Instant::now();
         let apps = berth_activities::app::read_apps(&self.apps);
         apps.findings.iter().for_each(|finding| tracing::warn!("{finding}"));
         let names: Vec<_> = apps.apps.iter().map(|app| app.app.as_str()).collect();
         let names = names.join(", ");
         let activities = self.activities().await?;
 
-        let identity = format!("berth@{}:{}", hostname(), std::process::id());
-        let client = temporal::connect_until_there(&identity).await?;
-        readiness::await_ready(&client).await?;
+        let (health, metrics, sdk) = (Arc::<Health>::default(), Arc::new(Metrics::new()?), SdkMetrics::start()?);
+        let shown = Shown { health: Arc::clone(&health), metrics: Arc::clone(&metrics), sdk: sdk.source };
+        health::serve(self.metrics_address, shown).await;
+        let kubernetes = activities.client.clone();
 
-        let runtime = Runtime::from_current_tokio(RuntimeOptions::default()).context("starting Temporal's runtime")?;
-        let mut worker = TemporalWorker::new(&runtime, client, self.options(activities)?)
+        let identity = format!("berth@{}:{}", hostname(), std::process::id());
+        let client = temporal::connect_until_there(&identity, sdk.client_meter).await?;
+        let client = health.temporal.get_or_init(|| client).clone();
+        readiness::await_ready(&client).await?;
+        Health::holds(&health.search_attributes);
+
+        let runtime = RuntimeOptions::builder().telemetry_options(sdk.telemetry).build();
+        let runtime = runtime.map_err(|e| anyhow::anyhow!("{e}")).context("configuring Temporal's runtime")?;
+        let runtime = Runtime::from_current_tokio(runtime).context("starting Temporal's runtime")?;
+        let options = self.options(activities, &metrics)?;
+        let mut worker = TemporalWorker::new(&runtime, client.clone(), options)
             .map_err(|e| anyhow::anyhow!("{e}"))
             .context("starting the worker")?;
         let stop = worker.shutdown_handle();
+        let stopping = Arc::clone(&health);
         tokio::spawn(async move {
             asked_to_stop().await;
             tracing::info!("Stopping: no new work, what is under way may end");
+            Health::holds(&stopping.stopping);
             stop();
         });
         tracing::info!(task_queue = %self.task_queue, apps = %names, "Taking work from {}", self.task_queue);
+        let queue = self.task_queue.clone();
+        tokio::spawn(async move {
+            let polled = async {
+                readiness::await_polled(&client, &queue, &identity).await;
+                Health::holds(&health.polling);
+            };
+            tokio::join!(polled, readiness::await_kubernetes(&kubernetes, &health.kubernetes));
+            let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+            tracing::info!(milliseconds, "Ready after {milliseconds} ms");
+        });
         worker.run().await.map_err(|e| anyhow::anyhow!("{e}")).context("running the worker")?;
         tracing::info!("Stopped");
         Ok(ExitCode::SUCCESS)
@@ -112,7 +151,7 @@ impl Worker {
         })
     }
 
-    fn options(&self, activities: Activities) -> anyhow::Result<WorkerOptions> {
+    fn options(&self, activities: Activities, metrics: &Arc<Metrics>) -> anyhow::Result<WorkerOptions> {
         // From 2 polls when idle to 50 in a burst; measured to double the throughput of the fixed default.
         let pollers =
             || PollerBehavior::Autoscaling(AutoscalingOptions::builder().minimum(2).maximum(50).initial(5).build());
@@ -121,6 +160,8 @@ impl Worker {
             .and_then(|options| options.register_workflow::<Rollout>())
             .map_err(|e| anyhow::anyhow!("{e}"))?
             .register_activities(activities)
+            .workflow_interceptor(observe::workflows(metrics))
+            .activity_inbound_interceptor(observe::OfActivities(Arc::clone(metrics)))
             .workflow_task_poller_behavior(pollers())
             .activity_task_poller_behavior(pollers())
             .max_cached_workflows(self.max_cached_workflows)

@@ -1,6 +1,9 @@
 //! What Temporal's namespace must have before a worker may take work: search attributes, and a retention worth its name.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
 
 use anyhow::Context;
 use berth_workflows::search_attributes::ALL;
@@ -9,10 +12,12 @@ use temporalio_client::{
     tonic::{Code, Request, Status},
 };
 use temporalio_common::protos::temporal::api::{
-    enums::v1::IndexedValueType,
+    enums::v1::{IndexedValueType, TaskQueueType},
     operatorservice::v1::{AddSearchAttributesRequest, ListSearchAttributesRequest},
     workflowservice::v1::DescribeNamespaceRequest,
 };
+
+use crate::temporal;
 
 /// Closed rollouts vanish from temporal-ui after the retention; below this many days nobody finds last month's.
 const RETENTION_DAYS: i64 = 30;
@@ -20,6 +25,10 @@ const RETENTION_DAYS: i64 = 30;
 /// How long a server that has just started may take to know its namespaces.
 const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// Between two looks at what takes a fraction of a second: short at first, so that a worker is soon known to be ready.
+const FIRST_LOOK: Duration = Duration::from_millis(10);
+const LAST_LOOK: Duration = Duration::from_secs(5);
 
 /// As [`make_ready`], tried again while the server is still coming up.
 ///
@@ -99,5 +108,37 @@ fn indexed(kind: &str) -> IndexedValueType {
     match kind {
         "Int" => IndexedValueType::Int,
         _ => IndexedValueType::Keyword,
+    }
+}
+
+/// Waits until Temporal itself says that this worker polls for workflows and for activities.
+pub(super) async fn await_polled(client: &Client, task_queue: &str, identity: &str) {
+    for kind in [TaskQueueType::Workflow, TaskQueueType::Activity] {
+        let mut pause = FIRST_LOOK;
+        while !is_polled(client, task_queue, identity, kind).await {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LAST_LOOK);
+        }
+    }
+}
+
+async fn is_polled(client: &Client, task_queue: &str, identity: &str, kind: TaskQueueType) -> bool {
+    // An error is as good as a no: it is asked again.
+    let pollers = temporal::pollers(client, task_queue, kind).await;
+    pollers.is_ok_and(|pollers| pollers.iter().any(|poller| poller == identity))
+}
+
+/// Waits until the Kubernetes API has answered once.
+pub(super) async fn await_kubernetes(client: &kube::Client, reached: &AtomicBool) {
+    let mut pause = FIRST_LOOK;
+    loop {
+        match client.apiserver_version().await {
+            Ok(_) => return reached.store(true, Ordering::Relaxed),
+            Err(error) => {
+                pause = (pause * 2).min(LAST_LOOK);
+                tracing::warn!(%error, "Waiting for Kubernetes");
+                tokio::time::sleep(pause).await;
+            }
+        }
     }
 }

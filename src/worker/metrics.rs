@@ -1,0 +1,236 @@
+//! What berth counts: rollouts, their steps, teardowns and failing activities. Labels come from the platform team's files and
+//! from fixed lists, never from a pull request: there is no number, no commit and no author among them.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use anyhow::Context;
+use berth_workflows::{activity_definitions::LeakReport, rollout::StepTime, verdict::FailureType};
+use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder, core::Collector};
+
+/// From one look at a file to a rollout's deadline, in seconds.
+const BUCKETS: [f64; 13] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0];
+
+/// How many ended rollouts are remembered, so that none is counted twice.
+const REMEMBERED: usize = 4096;
+
+/// How a rollout ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    Live,
+    Failed(FailureType),
+    Superseded,
+    /// The environment was closed before it was live, or somebody cancelled it.
+    Cancelled,
+}
+
+impl Ended {
+    fn outcome(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Failed(_) => "failed",
+            Self::Superseded => "superseded",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// See the module.
+pub(super) struct Metrics {
+    registry: Registry,
+    rollouts: IntCounterVec,
+    rollout_seconds: HistogramVec,
+    step_seconds: HistogramVec,
+    teardown_attempts: IntCounterVec,
+    activity_failures: IntCounterVec,
+    counted: Mutex<Counted>,
+}
+
+/// The newest runs that were counted.
+#[derive(Default)]
+struct Counted {
+    runs: BTreeSet<String>,
+    order: VecDeque<String>,
+}
+
+impl Counted {
+    /// Whether this run is new.
+    fn add(&mut self, run: &str) -> bool {
+        if !self.runs.insert(run.to_owned()) {
+            return false;
+        }
+        self.order.push_back(run.to_owned());
+        if self.order.len() > REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.runs.remove(&oldest);
+        }
+        true
+    }
+}
+
+impl Metrics {
+    /// Everything at zero.
+    ///
+    /// # Errors
+    /// Two metrics have the same name.
+    pub(super) fn new() -> anyhow::Result<Self> {
+        let counter = |name: &str, help: &str, labels: &[&str]| IntCounterVec::new(Opts::new(name, help), labels);
+        let histogram = |name: &str, help: &str, labels: &[&str]| {
+            HistogramVec::new(HistogramOpts::new(name, help).buckets(BUCKETS.to_vec()), labels)
+        };
+        let build = Opts::new("berth_build_info", "Always 1: which berth this is.");
+        let build = IntGauge::with_opts(build.const_label("version", env!("CARGO_PKG_VERSION")))?;
+        build.set(1);
+        let metrics = Self {
+            registry: Registry::new(),
+            rollouts: counter(
+                "berth_rollouts_total",
+                "Rollouts that have ended, by outcome (live, failed, superseded, cancelled) and failure type.",
+                &["app", "outcome", "failure"],
+            )?,
+            rollout_seconds: histogram(
+                "berth_rollout_seconds",
+                "How long rollouts took from their start to their end.",
+                &["app", "outcome"],
+            )?,
+            step_seconds: histogram(
+                "berth_rollout_step_seconds",
+                "How long each step took of the rollouts that became live.",
+                &["step"],
+            )?,
+            teardown_attempts: counter(
+                "berth_teardown_attempts_total",
+                "Attempts at a teardown: all gone (complete), something left (blocked), or no answer (failed).",
+                &["result"],
+            )?,
+            activity_failures: counter(
+                "berth_activity_failures_total",
+                "Attempts of activities that failed, by failure type.",
+                &["activity", "failure"],
+            )?,
+            counted: Mutex::default(),
+        };
+        metrics.register(build)?;
+        metrics.register(metrics.rollouts.clone())?;
+        metrics.register(metrics.rollout_seconds.clone())?;
+        metrics.register(metrics.step_seconds.clone())?;
+        metrics.register(metrics.teardown_attempts.clone())?;
+        metrics.register(metrics.activity_failures.clone())?;
+        for result in ["complete", "blocked", "failed"] {
+            // A rate over a series that is not there yet misses its first increase.
+            metrics.teardown_attempts.with_label_values(&[result]);
+        }
+        Ok(metrics)
+    }
+
+    fn register(&self, collector: impl Collector + 'static) -> anyhow::Result<()> {
+        self.registry.register(Box::new(collector)).context("registering a metric")
+    }
+
+    /// A rollout has ended. Counted once for each run: a workflow task whose answer the server did not take (a signal came
+    /// meanwhile) is done again, and ends again.
+    pub(super) fn rollout_ended(&self, run: &str, app: &str, ended: Ended, took: Duration, steps: &[StepTime]) {
+        if !self.counted.lock().unwrap_or_else(PoisonError::into_inner).add(run) {
+            return;
+        }
+        let failure = if let Ended::Failed(failure) = ended { failure.name() } else { "" };
+        self.rollouts.with_label_values(&[app, ended.outcome(), failure]).inc();
+        self.rollout_seconds.with_label_values(&[app, ended.outcome()]).observe(took.as_secs_f64());
+        for step in steps {
+            let took = Duration::from_millis(step.ms);
+            self.step_seconds.with_label_values(&[step_name(step)]).observe(took.as_secs_f64());
+        }
+    }
+
+    /// An attempt at a teardown has ended; without a report it came to no answer.
+    pub(super) fn teardown_attempted(&self, report: Option<&LeakReport>) {
+        let result = match report {
+            Some(report) if report.remaining.is_empty() => "complete",
+            Some(_) => "blocked",
+            None => "failed",
+        };
+        self.teardown_attempts.with_label_values(&[result]).inc();
+    }
+
+    /// An attempt of an activity has failed. What is no failure type of ours is an `other`.
+    pub(super) fn activity_failed(&self, activity: &str, failure: Option<&str>) {
+        let failure = failure.and_then(FailureType::from_name).map_or("other", FailureType::name);
+        self.activity_failures.with_label_values(&[activity, failure]).inc();
+    }
+
+    /// All of it as Prometheus reads it.
+    ///
+    /// # Errors
+    /// A metric cannot be written as text.
+    pub(super) fn text(&self) -> anyhow::Result<String> {
+        TextEncoder::new().encode_to_string(&self.registry.gather()).context("writing metrics")
+    }
+}
+
+fn step_name(step: &StepTime) -> &'static str {
+    use berth_workflows::rollout::Step;
+    match step.step {
+        Step::LoadingApp => "loading_app",
+        Step::Preparing => "preparing",
+        Step::Applying => "applying",
+        Step::AwaitingRollout => "awaiting_rollout",
+        Step::CheckingGates => "checking_gates",
+        Step::Pruning => "pruning",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use berth_workflows::{activity_definitions::Remaining, rollout::Step};
+
+    use super::*;
+
+    #[test]
+    fn a_rollout_is_counted_once_however_often_its_last_task_is_done_again() {
+        let metrics = Metrics::new().unwrap();
+        let steps = [StepTime { step: Step::Applying, ms: 700 }];
+        for run in ["a", "a", "b", "a"] {
+            metrics.rollout_ended(run, "web", Ended::Live, Duration::from_secs(3), &steps);
+        }
+        let failed = Ended::Failed(FailureType::CrashLoop);
+        metrics.rollout_ended("c", "web", failed, Duration::from_secs(9), &[]);
+        let text = metrics.text().unwrap();
+        for line in [
+            r#"berth_rollouts_total{app="web",failure="",outcome="live"} 2"#,
+            r#"berth_rollouts_total{app="web",failure="CrashLoop",outcome="failed"} 1"#,
+            r#"berth_rollout_step_seconds_bucket{step="applying",le="1"} 2"#,
+            r#"berth_build_info{version=""#,
+        ] {
+            assert!(text.contains(line), "{line} should be in\n{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let mut counted = Counted::default();
+        assert!((0..10 * REMEMBERED).all(|run| counted.add(&run.to_string())));
+        assert_eq!((counted.runs.len(), counted.order.len()), (REMEMBERED, REMEMBERED));
+    }
+
+    #[test]
+    fn a_failure_of_no_type_of_ours_is_other_and_a_teardown_that_left_something_blocked() {
+        let metrics = Metrics::new().unwrap();
+        metrics.activity_failed("prune", Some("a user's own text"));
+        metrics.activity_failed("sync_secrets", Some("SecretsDenied"));
+        let remaining = vec![Remaining { object: "x".into(), reason: "y".into(), command: String::new() }];
+        metrics.teardown_attempted(Some(&LeakReport { gone: Vec::new(), remaining }));
+        let text = metrics.text().unwrap();
+        for line in [
+            r#"berth_activity_failures_total{activity="prune",failure="other"} 1"#,
+            r#"berth_activity_failures_total{activity="sync_secrets",failure="SecretsDenied"} 1"#,
+            r#"berth_teardown_attempts_total{result="blocked"} 1"#,
+            r#"berth_teardown_attempts_total{result="complete"} 0"#,
+        ] {
+            assert!(text.contains(line), "{line} should be in\n{text}");
+        }
+    }
+}
