@@ -6,26 +6,26 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow};
 use berth_workflows::{
     TASK_QUEUE,
-    activity_definitions::LeakReport,
-    environment::PullRequest,
-    mailbox::{Close, DeployAnswer, Push},
+    mailbox::{Approve, Close, DeployAnswer, Redeploy},
     preview_environment::PreviewEnvironment,
-    release::{Commit, Image, Name},
-    status::Status,
+    record::Phase,
 };
-use clap::{Args, Subcommand};
+use clap::Args;
 use futures::StreamExt;
 use temporalio_client::{
     Client, WorkflowGetResultOptions, WorkflowHandle, WorkflowIdConflictPolicy, WorkflowListOptions,
-    WorkflowQueryOptions, WorkflowStartOptions, WorkflowUpdateWithStartOptions,
-    errors::{WorkflowQueryError, WorkflowUpdateError, WorkflowUpdateWithStartError},
+    WorkflowSignalOptions, WorkflowStartOptions, WorkflowUpdateWithStartOptions,
+    errors::{WorkflowGetResultError, WorkflowUpdateError, WorkflowUpdateWithStartError},
 };
 
 use crate::{exit, temporal};
 
+mod args;
 mod output;
 mod progress;
+mod wait;
 
+use args::{Action, ApproveArgs, CloseArgs, Goal, PullRequestArgs, PushArgs, RedeployArgs, WaitArgs};
 use output::{Output, Row};
 
 /// Deploy, close and look at the environments of pull requests.
@@ -41,72 +41,6 @@ pub(crate) struct Preview {
     task_queue: String,
 }
 
-#[derive(Debug, Subcommand)]
-enum Action {
-    /// Roll a commit out, and wait until it is live or it is clear why it will not be.
-    Push(PushArgs),
-    /// Close the environment, and wait until nothing of it is left.
-    Close(CloseArgs),
-    /// Show one environment.
-    Status(PullRequestArgs),
-    /// Show all environments.
-    List {
-        /// Only those of this app.
-        #[arg(long)]
-        app: Option<String>,
-    },
-}
-
-#[derive(Debug, Args)]
-struct PullRequestArgs {
-    /// The app, as the platform team has named it.
-    app: String,
-    /// The pull request's number.
-    pr: u64,
-}
-
-#[derive(Debug, Args)]
-struct PushArgs {
-    #[command(flatten)]
-    pull_request: PullRequestArgs,
-    /// The commit's hash.
-    #[arg(long, value_parser = |text: &str| Commit::try_from(text.to_owned()))]
-    commit: Commit,
-    /// The image that was built from it, by digest: repository:tag@sha256:…
-    #[arg(long, value_parser = |text: &str| Image::try_from(text.to_owned()))]
-    image: Image,
-    /// The CI run's number: a push with a lower one than already seen is skipped.
-    #[arg(long)]
-    sequence: Option<u64>,
-    /// Who pushed.
-    #[arg(long, value_parser = |text: &str| Name::try_from(text.to_owned()))]
-    author: Option<Name>,
-    /// The branch.
-    #[arg(long, value_parser = |text: &str| Name::try_from(text.to_owned()))]
-    branch: Option<Name>,
-    /// The commit comes from a fork: it waits for an approval.
-    #[arg(long)]
-    fork: bool,
-    /// The pull request is a draft: the push is skipped.
-    #[arg(long)]
-    draft: bool,
-    /// Return as soon as Temporal has the push.
-    #[arg(long)]
-    no_wait: bool,
-}
-
-#[derive(Debug, Args)]
-struct CloseArgs {
-    #[command(flatten)]
-    pull_request: PullRequestArgs,
-    /// The CI run's number: a close with a lower one than already seen is ignored.
-    #[arg(long)]
-    sequence: Option<u64>,
-    /// Return as soon as Temporal has the close.
-    #[arg(long)]
-    no_wait: bool,
-}
-
 impl Preview {
     /// Does what was asked.
     ///
@@ -117,7 +51,10 @@ impl Preview {
         match &self.action {
             Action::Push(push) if push.no_wait => self.signal_push(&client, push).await,
             Action::Push(push) => self.push(&client, push).await,
+            Action::Redeploy(redeploy) => self.redeploy(&client, redeploy).await,
+            Action::Approve(approve) => self.approve(&client, approve).await,
             Action::Close(close) => self.close(&client, close).await,
+            Action::Wait(wait) => self.wait(&client, wait).await,
             Action::Status(pull_request) => self.status(&client, pull_request).await,
             Action::List { app } => self.list(&client, app.as_deref()).await,
         }
@@ -125,7 +62,7 @@ impl Preview {
 
     /// Starts the environment if need be, hands it the push, and waits for the answer: one request, one answer.
     async fn push(&self, client: &Client, push: &PushArgs) -> anyhow::Result<ExitCode> {
-        let input = push.pull_request.input()?;
+        let input = push.pull_request.input();
         let id = input.workflow_id();
         let options = WorkflowUpdateWithStartOptions::new(
             self.task_queue.clone(),
@@ -140,13 +77,14 @@ impl Preview {
             options.build(),
         );
         let handle = client.get_workflow_handle::<PreviewEnvironment>(&id);
+        temporal::warn_if_nobody_works(client, &self.task_queue).await;
         let answer: DeployAnswer = progress::while_waiting(&handle, answer).await.map_err(|e| refused(&id, e))?;
         self.output.answer(&answer)?;
         Ok(exit::of_outcome(answer.outcome))
     }
 
     async fn signal_push(&self, client: &Client, push: &PushArgs) -> anyhow::Result<ExitCode> {
-        let input = push.pull_request.input()?;
+        let input = push.pull_request.input();
         let id = input.workflow_id();
         client
             .signal_with_start_workflow(
@@ -164,7 +102,7 @@ impl Preview {
 
     /// Also where no workflow runs: one that was terminated may have left something, and the new one finds it.
     async fn close(&self, client: &Client, close: &CloseArgs) -> anyhow::Result<ExitCode> {
-        let input = close.pull_request.input()?;
+        let input = close.pull_request.input();
         let id = input.workflow_id();
         let handle = client
             .signal_with_start_workflow(
@@ -182,35 +120,96 @@ impl Preview {
         }
         let handle: WorkflowHandle<_, PreviewEnvironment> =
             client.get_workflow_handle(handle.info().workflow_id.clone());
-        let report: LeakReport =
-            progress::while_waiting(&handle, handle.get_result(WorkflowGetResultOptions::default()))
-                .await
-                .with_context(|| format!("waiting for {id} to be gone"))?;
-        self.output.report(&report)?;
+        temporal::warn_if_nobody_works(client, &self.task_queue).await;
+        let gone = progress::while_waiting(&handle, handle.get_result(WorkflowGetResultOptions::default())).await;
+        match gone {
+            Ok(report) => self.output.report(&report)?,
+            // As gone: it ends so only after its teardown.
+            Err(WorkflowGetResultError::Cancelled { .. }) => {
+                self.output.note(&format!("{id} is gone; somebody had cancelled it"))?;
+            }
+            Err(e) => return Err(e).with_context(|| format!("waiting for {id} to be gone")),
+        }
         Ok(ExitCode::SUCCESS)
     }
 
-    async fn status(&self, client: &Client, pull_request: &PullRequestArgs) -> anyhow::Result<ExitCode> {
-        let id = pull_request.input()?.workflow_id();
-        let handle = client.get_workflow_handle::<PreviewEnvironment>(&id);
-        match handle.query(PreviewEnvironment::status, (), WorkflowQueryOptions::default()).await {
-            Ok(status) => {
-                let status: Status = status;
-                self.output.status(&status)?;
-                Ok(exit::of_phase(status.phase))
-            }
-            Err(WorkflowQueryError::NotFound(_)) => {
-                self.output.note(&format!("there is no environment {id}"))?;
-                Ok(exit::of_phase(berth_workflows::record::Phase::Closed))
-            }
-            Err(e) => Err(e).with_context(|| format!("asking {id}; does a worker take work from {}?", self.task_queue)),
+    /// Signals, and waits until nothing is in flight any more: what then is, is the answer.
+    async fn redeploy(&self, client: &Client, redeploy: &RedeployArgs) -> anyhow::Result<ExitCode> {
+        let (id, handle) = found(client, &redeploy.pull_request);
+        let Some(status) = wait::look(&handle, &id).await? else { return self.not_there(&id) };
+        if status.phase == Phase::Closed {
+            return self.not_there(&id);
         }
+        anyhow::ensure!(status.has_release(), "{id} has nothing to roll out again: nothing has been pushed yet");
+        let signal = Redeploy {}.into();
+        handle.signal(PreviewEnvironment::redeploy, signal, WorkflowSignalOptions::default()).await?;
+        if redeploy.no_wait {
+            self.output.note(&format!("{id} has the redeploy"))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let seen = wait::until(&handle, &id, redeploy.patience.timeout, wait::at_rest).await?;
+        self.seen(&id, seen)
+    }
+
+    /// As [`Preview::redeploy`], for a commit that waits for it.
+    async fn approve(&self, client: &Client, approve: &ApproveArgs) -> anyhow::Result<ExitCode> {
+        let (id, handle) = found(client, &approve.pull_request);
+        let Some(status) = wait::look(&handle, &id).await? else { return self.not_there(&id) };
+        let waiting = status.awaiting_approval.as_ref().map(|release| release.commit.to_string());
+        let waits_for_this = waiting.as_deref() == Some(approve.commit.as_str());
+        anyhow::ensure!(
+            waits_for_this,
+            "{id} has no push of {} that waits for approval: {} does",
+            approve.commit,
+            waiting.as_deref().unwrap_or("none")
+        );
+        let signal = Approve { commit: approve.commit.clone(), by: approve.by.clone() };
+        handle.signal(PreviewEnvironment::approve, signal.into(), WorkflowSignalOptions::default()).await?;
+        if approve.no_wait {
+            self.output.note(&format!("{id} has the approval of {}", approve.commit))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let seen = wait::until(&handle, &id, approve.patience.timeout, wait::at_rest).await?;
+        self.seen(&id, seen)
+    }
+
+    async fn wait(&self, client: &Client, wait: &WaitArgs) -> anyhow::Result<ExitCode> {
+        let (id, handle) = found(client, &wait.pull_request);
+        let timeout = wait.patience.timeout;
+        let seen = match (wait.goal, &wait.commit) {
+            (Goal::Gone, _) => wait::until(&handle, &id, timeout, wait::gone).await?,
+            (Goal::Live, None) => wait::until(&handle, &id, timeout, wait::live).await?,
+            (Goal::Live, Some(commit)) => {
+                let mut was_there = false;
+                wait::until(&handle, &id, timeout, |seen| wait::live_commit(seen, commit, &mut was_there)).await?
+            }
+        };
+        self.seen(&id, seen)
+    }
+
+    async fn status(&self, client: &Client, pull_request: &PullRequestArgs) -> anyhow::Result<ExitCode> {
+        let (id, handle) = found(client, pull_request);
+        let Some(status) = wait::look(&handle, &id).await? else { return self.not_there(&id) };
+        self.output.status(&status)?;
+        Ok(exit::of_phase(status.phase))
+    }
+
+    fn seen(&self, id: &str, (seen, code): (wait::Seen, ExitCode)) -> anyhow::Result<ExitCode> {
+        match seen {
+            Some(status) => self.output.status(&status)?,
+            None => self.output.note(&format!("there is no environment {id}"))?,
+        }
+        Ok(code)
+    }
+
+    fn not_there(&self, id: &str) -> anyhow::Result<ExitCode> {
+        self.seen(id, (None, ExitCode::from(exit::CLOSED)))
     }
 
     async fn list(&self, client: &Client, app: Option<&str>) -> anyhow::Result<ExitCode> {
         let mut query = "WorkflowType = 'PreviewEnvironment' AND ExecutionStatus = 'Running'".to_owned();
         if let Some(app) = app {
-            PullRequest::new(app, 1).check().map_err(|why| anyhow!(why))?;
+            // A DNS label: nothing in it can end the quotes.
             query.push_str(&format!(" AND BerthApp = '{app}'"));
         }
         let mut found = client.list_workflows(query, WorkflowListOptions::default());
@@ -223,26 +222,11 @@ impl Preview {
     }
 }
 
-impl PullRequestArgs {
-    fn input(&self) -> anyhow::Result<PullRequest> {
-        let input = PullRequest::new(&self.app, self.pr);
-        input.check().map_err(|why| anyhow!(why))?;
-        Ok(input)
-    }
-}
-
-impl PushArgs {
-    fn payload(&self) -> Push {
-        Push {
-            commit: self.commit.clone(),
-            image: self.image.clone(),
-            sequence: self.sequence,
-            author: self.author.clone(),
-            branch: self.branch.clone(),
-            fork: self.fork,
-            draft: self.draft,
-        }
-    }
+/// The environment's workflow, whether or not there is one.
+fn found(client: &Client, pull_request: &PullRequestArgs) -> (String, WorkflowHandle<Client, PreviewEnvironment>) {
+    let id = pull_request.input().workflow_id();
+    let handle = client.get_workflow_handle(&id);
+    (id, handle)
 }
 
 /// A refused update's words are in its failure; the error's own text hides them.

@@ -120,6 +120,11 @@ impl Status {
         }
     }
 
+    /// Whether anything has been pushed that `redeploy` could roll out again.
+    pub fn has_release(&self) -> bool {
+        self.phase == Phase::RollingOut || self.serving.is_some() || self.failed.is_some()
+    }
+
     /// The same as Markdown, for the "current details" of the workflow in temporal-ui. Texts from outside stand in
     /// code spans, so that they cannot become a link or an image.
     pub fn to_markdown(&self) -> String {

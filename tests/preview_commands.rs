@@ -1,0 +1,176 @@
+//! `berth preview …` as CI and people run it, beside a worker with fake activities: answers, exit codes, patience.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
+
+#[expect(dead_code, reason = "shared with tests that need other parts of it")]
+mod support;
+
+use std::process::{Command, Output, Stdio};
+
+use berth_workflows::{mailbox::Push, record::Phase, verdict::FailureType};
+use serde_json::Value;
+use support::{Does, Preview, commit, preview, push};
+use temporalio_client::WorkflowTerminateOptions;
+
+/// What a command answered.
+#[derive(Debug)]
+struct Answer {
+    code: i32,
+    json: Value,
+    stderr: String,
+}
+
+fn begin(t: &Preview, verb: &str, more: &[&str]) -> tokio::task::JoinHandle<Answer> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_berth"));
+    command.args(["preview", verb, &t.input.app, "1", "--output", "json", "--task-queue", &t.task_queue]).args(more);
+    command.env("TEMPORAL_ADDRESS", &t.address).stdin(Stdio::null());
+    // Beside the worker, which lives on the test's own thread.
+    tokio::task::spawn_blocking(move || {
+        let Output { status, stdout, stderr } = command.output().unwrap();
+        Answer {
+            code: status.code().unwrap(),
+            json: serde_json::from_slice(&stdout).unwrap_or_default(),
+            stderr: String::from_utf8(stderr).unwrap(),
+        }
+    })
+}
+
+async fn berth(t: &Preview, verb: &str, more: &[&str]) -> Answer {
+    begin(t, verb, more).await.unwrap()
+}
+
+async fn push_by_command(t: &Preview, digit: char, more: &[&str]) -> Answer {
+    let Push { commit, image, .. } = push(digit);
+    let (commit, image) = (commit.to_string(), image.to_string());
+    berth(t, "push", &[&["--commit", &commit, "--image", &image], more].concat()).await
+}
+
+#[tokio::test]
+async fn a_redeploy_waits_until_the_newest_release_is_live_again() {
+    preview("cmd-redeploy", async |t: Preview| {
+        let none = berth(&t, "redeploy", &[]).await;
+        assert_eq!(none.code, 4, "there is no such environment: {none:?}");
+        assert_eq!(push_by_command(&t, 'a', &[]).await.code, 0);
+        let answer = berth(&t, "redeploy", &[]).await;
+        assert_eq!((answer.code, answer.json["phase"].as_str()), (0, Some("Live")), "{answer:?}");
+        assert_eq!(answer.json["rollouts"].as_array().unwrap().len(), 2);
+
+        t.world.next("await_rollout", Does::Verdict(FailureType::CrashLoop));
+        let failed = berth(&t, "redeploy", &[]).await;
+        assert_eq!(
+            (failed.code, failed.json["failed"]["verdict"]["failure"].as_str()),
+            (1, Some("CrashLoop")),
+            "{failed:?}"
+        );
+        let answer = berth(&t, "redeploy", &["--no-wait"]).await;
+        assert_eq!(answer.code, 0);
+        assert!(answer.json["note"].as_str().unwrap().contains("has the redeploy"));
+        t.until("live", |s| s.phase == Phase::Live).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_wait_ends_with_what_became_of_the_commit() {
+    preview("cmd-wait", async |t: Preview| {
+        let (a, b) = (commit('a').to_string(), commit('b').to_string());
+        assert_eq!(berth(&t, "wait", &[]).await.code, 4, "nothing was ever pushed");
+        let early = begin(&t, "wait", &["--commit", &a]);
+        t.world.next("await_rollout", Does::Hang);
+        t.push(push('a')).await;
+        t.until_called("await_rollout", 1).await;
+        let impatient = berth(&t, "wait", &["--commit", &a, "--timeout", "1s"]).await;
+        assert_eq!(impatient.code, 5, "{impatient:?}");
+        assert!(impatient.stderr.contains("still waits after 1s (--timeout)"), "{impatient:?}");
+        assert_eq!(impatient.json["phase"], "RollingOut");
+
+        t.push(push('b')).await;
+        let late = berth(&t, "wait", &["--commit", &b]).await;
+        assert_eq!((late.code, &late.json["serving"]["commit"]), (0, &Value::from(b)), "{late:?}");
+        let early = early.await.unwrap();
+        assert_eq!(early.code, 3, "superseded: {early:?}");
+
+        assert_eq!(berth(&t, "wait", &["--for", "gone", "--timeout", "1s"]).await.code, 5);
+        let gone = begin(&t, "wait", &["--for", "gone"]);
+        assert_eq!(berth(&t, "close", &[]).await.code, 0);
+        assert_eq!(gone.await.unwrap().code, 0);
+        assert_eq!(berth(&t, "status", &[]).await.code, 4);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_approval_is_of_the_commit_that_waits_and_of_no_other() {
+    preview("cmd-approve", async |t: Preview| {
+        let waiting = push_by_command(&t, 'a', &["--fork", "--author", "octocat"]).await;
+        assert_eq!((waiting.code, waiting.json["outcome"].as_str()), (5, Some("awaiting_approval")), "{waiting:?}");
+        let (a, b) = (commit('a').to_string(), commit('b').to_string());
+        let other = berth(&t, "approve", &["--commit", &b]).await;
+        assert_eq!(other.code, 10);
+        assert!(other.stderr.contains(&format!("no push of {b} that waits for approval: {a} does")), "{other:?}");
+        let approved = berth(&t, "approve", &["--commit", &a, "--by", "hubot"]).await;
+        assert_eq!((approved.code, approved.json["phase"].as_str()), (0, Some("Live")), "{approved:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_environment_that_was_ended_from_outside_is_not_shown_as_it_was() {
+    preview("cmd-ended", async |t: Preview| {
+        assert_eq!(push_by_command(&t, 'a', &[]).await.code, 0);
+        t.handle().terminate(WorkflowTerminateOptions::default()).await.unwrap();
+        for verb in ["status", "redeploy", "wait"] {
+            let answer = berth(&t, verb, &[]).await;
+            assert_eq!(answer.code, 10, "{verb}: {answer:?}");
+            assert!(answer.stderr.contains("was ended from outside (Terminated): berth preview close"), "{answer:?}");
+        }
+        assert_eq!(berth(&t, "close", &[]).await.code, 0);
+        assert_eq!(t.world.count("delete_environment"), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_wrong_command_line_is_told_before_anybody_is_asked() {
+    let image = push('a').image.to_string();
+    for (arguments, told) in [
+        (["wait", "Web", "1"].as_slice(), "app must be a DNS label"),
+        (&["wait", "web", "0"], "0 is not in 1..=9999999999"),
+        (&["wait", "web", "1", "--timeout", "90"], "`90` is no time: write it as `72h`"),
+        (&["wait", "web", "1", "--for", "ever"], "[possible values: live, gone]"),
+        (&["approve", "web", "1"], "--commit <COMMIT>"),
+        (
+            &["push", "web", "1", "--commit", "$(touch x)", "--image", &image],
+            "commit must be 7 to 64 hexadecimal digits",
+        ),
+        (&["push", "web", "1", "--commit", "1234567", "--image", "web:v1"], "has no digest"),
+        (&["list", "--app", "x' OR 1=1"], "app must be a DNS label"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_berth")).arg("preview").args(arguments).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(told), "{arguments:?}: {stderr}");
+    }
+}
+
+#[tokio::test]
+async fn a_push_that_nobody_takes_says_so() {
+    preview("cmd-nobody", async |t: Preview| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_berth"));
+        let Push { commit, image, .. } = push('a');
+        command.args(["preview", "push", &t.input.app, "1", "--task-queue", "nobodys"]);
+        command.args(["--commit", commit.as_str(), "--image", &image.to_string()]);
+        let mut child = command.env("TEMPORAL_ADDRESS", &t.address).stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = child.stderr.take().unwrap();
+        let said = tokio::task::spawn_blocking(move || {
+            let mut line = String::new();
+            std::io::BufRead::read_line(&mut std::io::BufReader::new(stderr), &mut line).unwrap();
+            line
+        });
+        let said = said.await.unwrap();
+        assert!(said.contains("no worker takes work from the task queue nobodys"), "{said}");
+        child.kill().unwrap();
+        child.wait().unwrap();
+    })
+    .await;
+}
