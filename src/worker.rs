@@ -105,22 +105,11 @@ impl Worker {
         let mut worker = TemporalWorker::new(&runtime, client.clone(), options)
             .map_err(|e| anyhow::anyhow!("{e}"))
             .context("starting the worker")?;
-        let stop = worker.shutdown_handle();
-        let stopping = Arc::clone(&health);
-        tokio::spawn(async move {
-            asked_to_stop().await;
-            tracing::info!("Stopping: no new work, what is under way may end");
-            Health::holds(&stopping.stopping);
-            stop();
-        });
+        stop_when_asked(worker.shutdown_handle(), Arc::clone(&health));
         tracing::info!(task_queue = %self.task_queue, apps = %names, "Taking work from {}", self.task_queue);
         let queue = self.task_queue.clone();
         tokio::spawn(async move {
-            let polled = async {
-                readiness::await_polled(&client, &queue, &identity).await;
-                Health::holds(&health.polling);
-            };
-            tokio::join!(polled, readiness::await_kubernetes(&kubernetes, &health.kubernetes));
+            readiness::await_works(&client, &queue, &identity, &kubernetes, &health).await;
             let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
             tracing::info!(milliseconds, "Ready after {milliseconds} ms");
         });
@@ -172,6 +161,15 @@ impl Worker {
             .graceful_shutdown_period(Duration::from_secs(self.drain_seconds));
         Ok(options.build())
     }
+}
+
+fn stop_when_asked(stop: impl Fn() + Send + 'static, health: Arc<Health>) {
+    tokio::spawn(async move {
+        asked_to_stop().await;
+        tracing::info!("Stopping: no new work, what is under way may end");
+        Health::holds(&health.stopping);
+        stop();
+    });
 }
 
 async fn asked_to_stop() {

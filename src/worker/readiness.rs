@@ -1,9 +1,6 @@
 //! What Temporal's namespace must have before a worker may take work: search attributes, and a retention worth its name.
 
-use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use berth_workflows::search_attributes::ALL;
@@ -17,6 +14,7 @@ use temporalio_common::protos::temporal::api::{
     workflowservice::v1::DescribeNamespaceRequest,
 };
 
+use super::health::Health;
 use crate::temporal;
 
 /// Closed rollouts vanish from temporal-ui after the retention; below this many days nobody finds last month's.
@@ -111,8 +109,27 @@ fn indexed(kind: &str) -> IndexedValueType {
     }
 }
 
+/// Waits until work is polled and Kubernetes has answered once.
+pub(super) async fn await_works(
+    client: &Client,
+    task_queue: &str,
+    identity: &str,
+    kubernetes: &kube::Client,
+    health: &Health,
+) {
+    let polled = async {
+        await_polled(client, task_queue, identity).await;
+        Health::holds(&health.polling);
+    };
+    let reached = async {
+        await_kubernetes(kubernetes).await;
+        Health::holds(&health.kubernetes);
+    };
+    tokio::join!(polled, reached);
+}
+
 /// Waits until Temporal itself says that this worker polls for workflows and for activities.
-pub(super) async fn await_polled(client: &Client, task_queue: &str, identity: &str) {
+async fn await_polled(client: &Client, task_queue: &str, identity: &str) {
     for kind in [TaskQueueType::Workflow, TaskQueueType::Activity] {
         let mut pause = FIRST_LOOK;
         while !is_polled(client, task_queue, identity, kind).await {
@@ -129,11 +146,11 @@ async fn is_polled(client: &Client, task_queue: &str, identity: &str, kind: Task
 }
 
 /// Waits until the Kubernetes API has answered once.
-pub(super) async fn await_kubernetes(client: &kube::Client, reached: &AtomicBool) {
+async fn await_kubernetes(client: &kube::Client) {
     let mut pause = FIRST_LOOK;
     loop {
         match client.apiserver_version().await {
-            Ok(_) => return reached.store(true, Ordering::Relaxed),
+            Ok(_) => return,
             Err(error) => {
                 pause = (pause * 2).min(LAST_LOOK);
                 tracing::warn!(%error, "Waiting for Kubernetes");
