@@ -326,7 +326,7 @@ async fn bad_json_fails_a_start_cleanly_and_is_noted_on_a_signal() {
             (json!({"app": "badjson", "pr": "1"}), "invalid type: string"),
             (json!({"app": "badjson", "pr": 2}), "must have the id preview-badjson-2"),
             (json!({"app": "Bad App", "pr": 1}), "app must be a DNS label"),
-            (json!("x"), "invalid type: string"),
+            (json!("x"), "expected a JSON object"),
         ] {
             let options = WorkflowStartOptions::new(t.task_queue.clone(), t.input.workflow_id()).build();
             let workflow = UntypedWorkflow::new("PreviewEnvironment");

@@ -66,6 +66,7 @@ impl OfWorkflow {
         let rolled_out = result.as_ref().ok().and_then(|output| output.downcast_ref::<RolledOut>());
         // Refused at its start, or not ended at all: its search attributes are anybody's claim.
         let Some(ended) = ended(result) else { return };
+        tracing::info!(outcome = ?ended, "The rollout has ended");
         let app = ctx.search_attributes().get(&search_attributes::APP).unwrap_or_default();
         let took = ctx.workflow_time().zip(began).and_then(|(now, began)| now.duration_since(began).ok());
         let steps = rolled_out.map(|rolled_out| rolled_out.steps.as_slice()).unwrap_or_default();
@@ -107,6 +108,7 @@ impl ActivityInboundInterceptor for OfActivities {
         let watched = async move {
             let result = run.await;
             if let Err(ActivityError::Application(failure)) = &result {
+                tracing::warn!(error = %failure, "{activity} failed");
                 self.0.activity_failed(&activity, failure.type_name());
             }
             if activity == "delete_environment" && !matches!(result, Err(ActivityError::Cancelled { .. })) {
