@@ -33,7 +33,7 @@ async fn start(t: &Preview, input: RawValue) -> Result<Handle, String> {
 /// Is live with the commit of that digit after a push of it.
 async fn takes_a_good_push(t: &Preview, turn: &mut usize) {
     *turn += 1;
-    let digit = if *turn % 2 == 0 { 'a' } else { 'b' };
+    let digit = if turn.is_multiple_of(2) { 'a' } else { 'b' };
     t.push(push(digit)).await;
     let live =
         |s: &berth_workflows::status::Status| s.serving.as_ref().is_some_and(|s| s.release.commit == commit(digit));

@@ -37,6 +37,7 @@ impl Worker {
             .arg(lab.apps_dir())
             .args(["--doppler-api-host", lab.doppler_url()])
             .env("KUBECONFIG", lab.worker_kubeconfig())
+            .env("BERTH_METRICS_ADDRESS", "off")
             .env("TEMPORAL_ADDRESS", lab.temporal_address())
             .stdout(Stdio::null())
             .stderr(File::create(&log)?)

@@ -166,6 +166,7 @@ impl Worker {
             .arg(apps)
             .args(["--doppler-api-host", doppler, "--log", "debug"])
             .env("KUBECONFIG", lab.worker_kubeconfig())
+            .env("BERTH_METRICS_ADDRESS", "off")
             .env("TEMPORAL_ADDRESS", lab.temporal_address())
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(&log).unwrap())

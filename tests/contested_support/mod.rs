@@ -107,6 +107,7 @@ fn worker(berth: &Berth, apps: &Path, kubeconfig: &Path) -> Child {
         .arg(apps)
         .args(["--doppler-api-host", berth.lab.doppler_url(), "--log", "debug"])
         .env("KUBECONFIG", kubeconfig)
+        .env("BERTH_METRICS_ADDRESS", "off")
         .env("TEMPORAL_ADDRESS", berth.lab.temporal_address())
         .stdout(Stdio::null())
         .stderr(log)

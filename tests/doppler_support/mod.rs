@@ -63,6 +63,7 @@ impl Bench {
             .args(["--doppler-api-host", &self.doppler.url(), "--log", "debug"])
             .args(arguments)
             .env("KUBECONFIG", self.lab.kubeconfig())
+            .env("BERTH_METRICS_ADDRESS", "off")
             .env("TEMPORAL_ADDRESS", self.lab.temporal_address())
             .stdout(Stdio::null())
             .stderr(fs::File::create(&self.log).unwrap())

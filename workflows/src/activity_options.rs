@@ -14,9 +14,9 @@ use crate::environment::Timings;
 /// Long enough for four heartbeats of half a second, short enough that a killed worker's work is taken up within 5 s.
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// One look at a folder on the worker's own disk.
+/// One look at a folder on the worker's own disk: at once, but on a worker with much to do.
 pub fn load_app(token: &WorkflowCancellationToken, summary: impl Into<String>) -> ActivityOptions {
-    options(token, summary, Duration::from_secs(5), Duration::from_secs(30))
+    options(token, summary, Duration::from_secs(30), Duration::from_secs(120))
 }
 
 /// A dozen small objects: seconds, and minutes only while the control plane is away.

@@ -202,7 +202,7 @@ proptest! {
     #[test]
     fn a_good_image_is_taken(image in "([a-z0-9]{1,8}(\\.[a-z]{2,3}(:[0-9]{2,5})?)/)?[a-z0-9]{1,8}(/[a-z0-9][a-z0-9_.-]{0,8}){0,3}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,20})?") {
         let text = format!("{image}@{DIGEST}");
-        let read = Image::try_from(text.clone());
+        let read = Image::try_from(text);
         prop_assert!(read.is_ok(), "{:?}", read);
     }
 

@@ -144,13 +144,14 @@ impl Record {
         }
     }
 
-    /// What a new push is compared with. What is being stopped or torn down cannot be joined.
+    /// What a new push is compared with. What is being stopped or torn down cannot be joined; and after a rollout that failed
+    /// what serves is not simply live: something of the failed release may have been applied, and goes with the next rollout.
     pub fn current(&self) -> Current<'_> {
         if self.tearing_down {
             return Current::default();
         }
         Current {
-            serving: self.serving.as_ref().map(|serving| &serving.release),
+            serving: self.serving.as_ref().filter(|_| self.failed.is_none()).map(|serving| &serving.release),
             rolling_out: self
                 .rolling_out
                 .as_ref()
@@ -165,6 +166,14 @@ impl Record {
             .or_else(|| self.rolling_out.as_ref().map(|rolling_out| &rolling_out.ticketed.release))
             .or_else(|| self.failed.as_ref().map(|failed| &failed.release))
             .or_else(|| self.serving.as_ref().map(|serving| &serving.release))
+    }
+
+    /// From now on this release answers. The one before it is remembered, for a rollback.
+    pub fn serve(&mut self, release: Release, rollout: Option<String>, stored_release: Option<String>, now_ms: u64) {
+        let rollout = rollout.unwrap_or_default();
+        let serving = Serving { release, rollout, since_ms: now_ms, stored_release };
+        let before = self.serving.replace(serving).and_then(|before| before.stored_release);
+        self.served_before = before.or_else(|| self.served_before.take());
     }
 
     /// Stored releases that a prune must leave: what serves and what served before.
@@ -277,6 +286,7 @@ mod tests {
             ..Record::default()
         };
         assert_eq!(record.phase(), Phase::Failed);
-        assert!(record.current().serving.is_some());
+        // A push of what serves must be rolled out: the failed release's objects may be there instead of its own.
+        assert_eq!(record.current().serving, None);
     }
 }

@@ -99,6 +99,7 @@ impl Rollout {
         };
         let (awaited, ()) = join!(Self::await_rollout(ctx, deploy, wait), Self::tell_environment(ctx, deploy));
         awaited?;
+        ctx.state_mut(|s| s.made.serves = true);
 
         // 5. Check that it does what it should.
         Self::begin(ctx, deploy, Step::CheckingGates);

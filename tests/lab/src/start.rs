@@ -174,6 +174,8 @@ fn start_worker(plan: &Plan, state: &mut State, children: &mut Children) -> Resu
     let mut command = children.command("worker", berth)?;
     command.args(["worker", "--scheme", "http", "--berth-namespace", BERTH_NAMESPACE, "--apps"]).arg(&state.apps_dir);
     command.env("KUBECONFIG", &state.worker_kubeconfig);
+    // Labs may run side by side, and so may workers of other kinds: one port would be too few.
+    command.env("BERTH_METRICS_ADDRESS", "off");
     command.env("TEMPORAL_ADDRESS", &state.temporal_address);
     command.env("DOPPLER_API_HOST", &state.doppler_url);
     children.start("worker", command)?;

@@ -13,7 +13,7 @@ use crate::{
     environment::{DEPLOY_ID_EPOCH_SECONDS, Deploy, Environment, PullRequest},
     failure::{self, Stop},
     mailbox::{DeployAnswer, DeployOutcome, Ticketed},
-    record::{Failed, PastRollout, RollingOut, Serving},
+    record::{Failed, PastRollout, RollingOut},
     rollout::{Made, RolledOut, Rollout, SUPERSEDED, Step},
     search_attributes,
     verdict::{FailureType, Verdict},
@@ -220,16 +220,14 @@ impl PreviewEnvironment {
                     environment.cluster_objects.clear();
                 }
                 record.take_over(rolled_out.made.clone());
-                record.served_before = record.serving.take().and_then(|before| before.stored_release);
                 record.failed = None;
-                record.serving = Some(Serving {
-                    release,
-                    rollout: rollout.unwrap_or_default(),
-                    since_ms: now_ms,
-                    stored_release: rolled_out.made.stored_release,
-                });
+                record.serve(release, rollout, rolled_out.made.stored_release, now_ms);
             }
             Ended::Failed(verdict, made) => {
+                // A gate that failed comes after the old pods have gone: what answers is the new release.
+                if made.serves {
+                    record.serve(release.clone(), rollout.clone(), made.stored_release.clone(), now_ms);
+                }
                 record.take_over(*made);
                 answer.outcome = DeployOutcome::Failed;
                 answer.reason = Some(verdict.headline());

@@ -18,6 +18,9 @@ pub struct Made {
     /// The Secret that holds the rendered release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored_release: Option<String>,
+    /// Whether every workload serves the release: from then on it is what answers, whatever its gates say.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub serves: bool,
     /// What it makes outside every namespace, written down before it is made; after the prune, what is left there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cluster_objects: Vec<ClusterObject>,
