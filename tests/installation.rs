@@ -16,7 +16,7 @@ use serde_json::json;
 
 #[test]
 fn the_role_of_an_environment_is_what_manifests_may_have_and_what_is_looked_at() {
-    let all = ["create", "delete", "get", "list", "patch", "watch"];
+    let all = ["create", "delete", "deletecollection", "get", "list", "patch", "watch"];
     let look = ["get", "list", "watch"];
     let mut expected: BTreeMap<String, BTreeSet<String>> = KINDS
         .iter()
@@ -25,7 +25,7 @@ fn the_role_of_an_environment_is_what_manifests_may_have_and_what_is_looked_at()
         .collect();
     expected.extend([
         ("/events".to_owned(), look.map(str::to_owned).into()),
-        ("/pods".to_owned(), look.map(str::to_owned).into()),
+        ("/pods".to_owned(), ["delete", "get", "list", "watch"].map(str::to_owned).into()),
         ("/pods/log".to_owned(), ["get".to_owned()].into()),
         ("/pods/portforward".to_owned(), ["create", "get"].map(str::to_owned).into()),
         ("apps/replicasets".to_owned(), look.map(str::to_owned).into()),
@@ -84,6 +84,7 @@ fn a_pull_request_lives_and_ends_with_the_rights_that_the_worker_is_installed_wi
     }
     let (code, closed) = berth.preview("close", 401, QUEUE, &[]);
     assert_eq!((code, closed["gone"].clone()), (0, json!(["Namespace/pr-401"])), "{closed}");
+    assert_eq!(berth.writes_never_allowed("pr-401"), BTreeSet::new(), "what the worker tried in vain");
 }
 
 #[test]

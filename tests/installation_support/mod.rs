@@ -1,6 +1,7 @@
 //! berth installed on the lab as the README says, and the means to act as its worker's account.
 
 use std::{
+    collections::BTreeSet,
     io::Write,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
@@ -14,6 +15,8 @@ use serde_json::{Value, json};
 pub(crate) mod ground;
 
 const BERTH: &str = env!("CARGO_BIN_EXE_berth");
+
+const ACCOUNT: &str = "system:serviceaccount:berth-system:berth";
 
 /// A policy takes about a second to be in force, a role less.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -103,6 +106,28 @@ impl Installation {
             .spawn()
             .unwrap();
         Worker { process, log }
+    }
+
+    /// What the account tried to write in a namespace and was always refused, as `verb resource`. Some steps go on without
+    /// a right that they lack, and a fresh namespace refuses for a moment what it allows later.
+    pub(crate) fn writes_never_allowed(&self, namespace: &str) -> BTreeSet<String> {
+        // Somebody's own cluster keeps its audit log to itself.
+        let Ok(log) = std::fs::read_to_string(self.lab.audit_log()) else { return BTreeSet::new() };
+        let events = log.lines().filter(|line| line.contains(ACCOUNT)).map(|line| serde_json::from_str(line).unwrap());
+        let (mut refused, mut allowed) = (BTreeSet::new(), BTreeSet::new());
+        for event in events.filter(|event: &Value| {
+            event["user"]["username"] == ACCOUNT && event["objectRef"]["namespace"] == namespace
+        }) {
+            let write = format!("{} {}", event["verb"], event["objectRef"]["resource"]).replace('"', "");
+            let is_refused = event["responseStatus"]["code"] == 403;
+            if is_refused {
+                refused.insert(write)
+            } else {
+                allowed.insert(write)
+            };
+        }
+        assert!(!allowed.is_empty(), "the audit log has nothing of what the worker did");
+        refused.difference(&allowed).cloned().collect()
     }
 
     /// `berth preview <verb> web <pr> …`: its exit code and what it answered.
