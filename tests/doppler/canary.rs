@@ -84,7 +84,9 @@ fn readable(bench: &Bench, app: &str, pr: u64) -> Vec<(String, String)> {
     let mut texts = vec![
         ("status".to_owned(), bench.status(app, pr).to_string()),
         ("the worker's log".to_owned(), fs::read_to_string(&bench.log).unwrap()),
+        ("the worker's metrics".to_owned(), bench.metrics()),
     ];
+    assert!(texts[2].1.contains("berth_rollouts_total"), "{}", texts[2].1);
     // Those of before a retry or a reset, too: by the search attribute, as a person would look for them.
     let ids = bench.temporal(&["workflow", "list", "--query", &format!("BerthApp = '{app}'"), "-o", "json"]);
     let ids: Value = serde_json::from_str(&ids).unwrap();

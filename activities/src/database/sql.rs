@@ -44,9 +44,9 @@ pub async fn ensure(
     let mut created = Vec::new();
     match owner_of_role(admin, &names.role).await? {
         None => {
-            // In one transaction, so that no role is ever without an owner.
+            // Sent together they are one transaction: no role is ever without an owner, and a refusal leaves none open.
             let make = format!(
-                "BEGIN; CREATE ROLE {role} NOSUPERUSER NOCREATEDB NOCREATEROLE; COMMENT ON ROLE {role} IS {}; COMMIT",
+                "CREATE ROLE {role} NOSUPERUSER NOCREATEDB NOCREATEROLE; COMMENT ON ROLE {role} IS {}",
                 escape_literal(owner)
             );
             execute(admin, "making the role", &make).await?;
