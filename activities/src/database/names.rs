@@ -33,7 +33,7 @@ impl Names {
         let names = Self {
             app: stem.clone(),
             temporal: format!("{stem}_temporal"),
-            temporal_visibility: format!("{stem}_temporal_visibility"),
+            temporal_visibility: format!("{stem}_visibility"),
             role: stem,
         };
         match names.databases().iter().all(|name| name.len() <= MAX_BYTES) {
@@ -58,10 +58,7 @@ mod tests {
     fn role_and_databases_are_named_after_app_and_number() {
         let names = Names::of_preview("web-shop", 123).unwrap();
         assert_eq!(names.role, "web_shop_pr_123");
-        assert_eq!(
-            names.databases(),
-            ["web_shop_pr_123", "web_shop_pr_123_temporal", "web_shop_pr_123_temporal_visibility"]
-        );
+        assert_eq!(names.databases(), ["web_shop_pr_123", "web_shop_pr_123_temporal", "web_shop_pr_123_visibility"]);
     }
 
     #[test]
