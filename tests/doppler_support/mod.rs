@@ -2,8 +2,6 @@
 
 use std::{
     fs,
-    io::{Read as _, Write as _},
-    net::TcpStream,
     path::PathBuf,
     process::{Child, Command, Output, Stdio},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -72,18 +70,6 @@ impl Bench {
             .spawn()
             .unwrap();
         self.worker = Some(worker);
-    }
-
-    /// What the worker's /metrics says now.
-    pub(crate) fn metrics(&self) -> String {
-        let log = fs::read_to_string(&self.log).unwrap();
-        let (_, rest) = log.split_once("/readyz and /metrics on ").unwrap();
-        let address: String = rest.chars().take_while(|c| c.is_ascii_digit() || ".:".contains(*c)).collect();
-        let mut stream = TcpStream::connect(address).unwrap();
-        write!(stream, "GET /metrics HTTP/1.1\r\nHost: berth\r\nConnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
     }
 
     /// Describes an app: its config of Doppler, what more its file says (of `preview` first), and its manifests by path.
