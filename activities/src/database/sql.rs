@@ -90,30 +90,33 @@ async fn ensure_database(admin: &Client, name: &str, names: &Names) -> Result<bo
 pub async fn drop_all(admin: &Client, names: &Names, owner: &str) -> Result<Dropped, Failure> {
     let mut dropped = Dropped::default();
     let role_owner = owner_of_role(admin, &names.role).await?;
-    let role_is_ours = role_owner.as_deref() == Some(owner);
+    let is_foreign = role_owner.as_deref().is_some_and(|found| found != owner);
     for name in names.databases() {
-        let of_role = owner_of_database(admin, name).await?.is_none_or(|found| found == names.role);
-        if role_owner.is_some() && !(role_is_ours && of_role) || role_owner.is_none() && !of_role {
-            dropped.foreign.push(format!("Database/{name}"));
+        let database_owner = owner_of_database(admin, name).await?;
+        let database = format!("Database/{name}");
+        if is_foreign || database_owner.as_ref().is_some_and(|found| *found != names.role) {
+            dropped.foreign.push(database);
             continue;
         }
-        drop_database(admin, name).await?;
-        dropped.gone.push(format!("Database/{name}"));
+        if database_owner.is_some() {
+            drop_database(admin, name).await?;
+        }
+        dropped.gone.push(database);
     }
-    if role_owner.is_some() && !role_is_ours {
-        dropped.foreign.push(format!("Role/{}", names.role));
+    let role = format!("Role/{}", names.role);
+    if is_foreign {
+        dropped.foreign.push(role);
         return Ok(dropped);
     }
-    drop_role(admin, names, role_is_ours).await?;
-    dropped.gone.push(format!("Role/{}", names.role));
+    if role_owner.is_some() {
+        drop_role(admin, names).await?;
+    }
+    dropped.gone.push(role);
     Ok(dropped)
 }
 
 /// FORCE ends the connections there are, and nobody may open a new one meanwhile.
 async fn drop_database(admin: &Client, name: &str) -> Result<(), Failure> {
-    if owner_of_database(admin, name).await?.is_none() {
-        return Ok(());
-    }
     let database = escape_identifier(name);
     let close = format!("ALTER DATABASE {database} WITH ALLOW_CONNECTIONS false");
     execute(admin, "closing a database", &close).await?;
@@ -124,10 +127,7 @@ async fn drop_database(admin: &Client, name: &str) -> Result<(), Failure> {
     }
 }
 
-async fn drop_role(admin: &Client, names: &Names, is_there: bool) -> Result<(), Failure> {
-    if !is_there {
-        return Ok(());
-    }
+async fn drop_role(admin: &Client, names: &Names) -> Result<(), Failure> {
     let role = escape_identifier(&names.role);
     // What was granted to it outside its databases would keep it.
     execute(admin, "taking a role's grants", &format!("DROP OWNED BY {role}")).await?;
