@@ -63,6 +63,15 @@ pub async fn delete_environment(
     Ok(report)
 }
 
+/// Nothing where berth may not (its rights in a namespace end early in its deletion), or where it is gone already.
+fn permitted<T>(answer: kube::Result<T>, what: impl FnOnce() -> String) -> Result<Option<T>, Failure> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404) => Ok(None),
+        Err(e) => Err(Failure::kubernetes(what(), e)),
+    }
+}
+
 /// The namespaces that carry the environment's labels: its own, and any other. A workflow that was terminated may have
 /// left one under a name that the app file no longer says.
 async fn find_namespaces(

@@ -10,6 +10,7 @@ use kube::{
 
 use berth_workflows::activity_definitions::Remaining;
 
+use super::permitted;
 use crate::{apply::api, failure::Failure, manifests::KINDS};
 
 /// A report travels in a history and is read by a person: so many objects are named, the rest counted.
@@ -61,11 +62,8 @@ async fn held_of(
     kind: &str,
     group: &str,
 ) -> Result<Option<Vec<Remaining>>, Failure> {
-    let listed = match api(client, resource, true, namespace).list_metadata(&ListParams::default()).await {
-        Ok(listed) => listed,
-        Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404) => return Ok(None),
-        Err(e) => return Err(Failure::kubernetes(format!("listing {}", resource.plural), e)),
-    };
+    let listed = api(client, resource, true, namespace).list_metadata(&ListParams::default()).await;
+    let Some(listed) = permitted(listed, || format!("listing {}", resource.plural))? else { return Ok(None) };
     let is_meant = |metadata: &ObjectMeta| match &metadata.deletion_timestamp {
         Some(_) => kind == "Pod" || metadata.finalizers.is_some(),
         None => which == Which::All && metadata.finalizers.is_some(),

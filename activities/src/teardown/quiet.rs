@@ -19,6 +19,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use super::permitted;
 use crate::{failure::Failure, heartbeat::Progress, labels};
 
 /// Beyond the pods' own grace period: the kubelet reports an end within a second or two.
@@ -71,15 +72,6 @@ where
         .iter()
         .map(async |object| permitted(api.patch_metadata(&object.name_any(), &params, &zero).await, what).map(drop));
     try_join_all(scaled).await.map(drop)
-}
-
-/// Nothing where berth may not, or where it is gone already.
-fn permitted<T>(answer: kube::Result<T>, what: impl FnOnce() -> String) -> Result<Option<T>, Failure> {
-    match answer {
-        Ok(answer) => Ok(Some(answer)),
-        Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404) => Ok(None),
-        Err(e) => Err(Failure::kubernetes(what(), e)),
-    }
 }
 
 /// Until no pod is left, or until the longest grace period of those seen is over.
