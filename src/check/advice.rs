@@ -58,8 +58,7 @@ pub(super) fn of_environment(
         let field = format!("{kind}.{field}");
         findings.push(Finding::warning(file, app.line_of(&field), message).field(field));
     };
-    let is_workload = |object: &&Object| matches!(object.kind(), "Deployment" | "StatefulSet" | "DaemonSet" | "Job");
-    if rendered.objects().filter(is_workload).count() == 0 {
+    if !rendered.objects().any(Object::is_workload) {
         warn("", "the manifests have no workload for it: nothing would run".to_owned());
     }
     if ingress_of(rendered, &environment.host).next().is_none() {

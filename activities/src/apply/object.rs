@@ -62,7 +62,7 @@ pub(super) async fn apply_object(
         Some(before) if before.resource_version() == after.resource_version() => Change::Unchanged,
         Some(_) => Change::Changed,
     };
-    let workload = is_workload(kind.kind).then(|| Workload {
+    let workload = object.is_workload().then(|| Workload {
         kind: kind.kind.to_owned(),
         name: object.name().to_owned(),
         generation: after.metadata.generation.unwrap_or_default(),
@@ -112,8 +112,4 @@ async fn take_over(api: &Api<DynamicObject>, before: &Metadata, name: &str) -> R
         .await
         .map_err(|e| Failure::kubernetes(format!("taking over the fields of {name}"), e))?;
     Ok(())
-}
-
-fn is_workload(kind: &str) -> bool {
-    matches!(kind, "Deployment" | "StatefulSet" | "DaemonSet" | "Job")
 }

@@ -123,6 +123,11 @@ impl Object {
         Kind::find(self.api_version(), self.kind())
     }
 
+    /// Whether a rollout waits for it: what makes pods and says how they are.
+    pub fn is_workload(&self) -> bool {
+        matches!(self.kind(), "Deployment" | "StatefulSet" | "DaemonSet" | "Job")
+    }
+
     /// Whether it lives in a namespace.
     pub fn namespaced(&self) -> bool {
         self.known_kind().is_none_or(|kind| kind.namespaced)
