@@ -24,19 +24,10 @@ struct Worker {
 
 impl Worker {
     fn start(lab: &Lab, task_queue: &str, temporal: &str) -> Self {
-        let mut process = Command::new(BERTH)
-            .args(["worker", "--scheme", "http", "--task-queue", task_queue, "--metrics-address", "127.0.0.1:0"])
-            .args([
-                "--log-format",
-                "json",
-                "--log",
-                "info,berth_activities=debug",
-                "--doppler-api-host",
-                lab.doppler_url(),
-            ])
-            .arg("--apps")
-            .arg(lab.apps_dir())
-            .env("KUBECONFIG", lab.kubeconfig())
+        let mut process = lab
+            .worker(BERTH, task_queue)
+            .args(["--metrics-address", "127.0.0.1:0"])
+            .args(["--log-format", "json", "--log", "info,berth_activities=debug"])
             .env("TEMPORAL_ADDRESS", temporal)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

@@ -4,7 +4,7 @@ use std::{
     fmt,
     fs::{self, File},
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
     time::{Duration, Instant},
 };
 
@@ -32,13 +32,8 @@ impl Worker {
     pub(crate) fn start(lab: &Lab, task_queue: &str) -> anyhow::Result<Self> {
         let log = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("burst-worker.log");
         let started = Instant::now();
-        let process = Command::new(env!("CARGO_BIN_EXE_berth"))
-            .args(["worker", "--scheme", "http", "--task-queue", task_queue, "--apps"])
-            .arg(lab.apps_dir())
-            .args(["--doppler-api-host", lab.doppler_url()])
-            .env("KUBECONFIG", lab.worker_kubeconfig())
-            .env("BERTH_METRICS_ADDRESS", "off")
-            .env("TEMPORAL_ADDRESS", lab.temporal_address())
+        let process = lab
+            .worker(env!("CARGO_BIN_EXE_berth"), task_queue)
             .stdout(Stdio::null())
             .stderr(File::create(&log)?)
             .spawn()

@@ -99,13 +99,11 @@ impl Berth {
     }
 
     pub(crate) fn kubectl(&self, arguments: &[&str]) -> String {
-        let mut kubectl = Command::new(self.lab.tool("kubectl"));
-        succeed(kubectl.arg("--kubeconfig").arg(self.lab.kubeconfig()).args(arguments))
+        self.lab.kubectl(arguments).unwrap()
     }
 
     pub(crate) fn temporal(&self, arguments: &[&str]) -> String {
-        let mut temporal = Command::new(self.lab.tool("temporal"));
-        succeed(temporal.args(arguments).args(["--address", self.lab.temporal_address()]))
+        self.lab.temporal(arguments).unwrap()
     }
 
     /// An object of the environment, if it is there.
@@ -161,13 +159,11 @@ impl Worker {
     pub(crate) fn serving(lab: &Lab, task_queue: &str, apps: &Path, doppler: &str) -> Self {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
         let log = folder.join(format!("{task_queue}-{}.log", Instant::now().elapsed().as_nanos()));
-        let process = Command::new(BERTH)
-            .args(["worker", "--scheme", "http", "--task-queue", task_queue, "--apps"])
+        let process = lab
+            .worker(BERTH, task_queue)
+            .arg("--apps")
             .arg(apps)
             .args(["--doppler-api-host", doppler, "--log", "debug"])
-            .env("KUBECONFIG", lab.worker_kubeconfig())
-            .env("BERTH_METRICS_ADDRESS", "off")
-            .env("TEMPORAL_ADDRESS", lab.temporal_address())
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(&log).unwrap())
             .spawn()
@@ -215,10 +211,4 @@ fn answer(output: Output) -> Answer {
         json: serde_json::from_str(&stdout).unwrap_or_default(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
-}
-
-fn succeed(command: &mut Command) -> String {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).into_owned()
 }

@@ -102,13 +102,12 @@ fn log(apps: &Path) -> PathBuf {
 
 fn worker(berth: &Berth, apps: &Path, kubeconfig: &Path) -> Child {
     let log = fs::File::options().create(true).append(true).open(log(apps)).unwrap();
-    Command::new(BERTH)
-        .args(["worker", "--scheme", "http", "--task-queue", &berth.task_queue, "--apps"])
+    berth
+        .lab
+        .worker(BERTH, &berth.task_queue)
+        .args(["--log", "debug", "--apps"])
         .arg(apps)
-        .args(["--doppler-api-host", berth.lab.doppler_url(), "--log", "debug"])
         .env("KUBECONFIG", kubeconfig)
-        .env("BERTH_METRICS_ADDRESS", "off")
-        .env("TEMPORAL_ADDRESS", berth.lab.temporal_address())
         .stdout(Stdio::null())
         .stderr(log)
         .spawn()

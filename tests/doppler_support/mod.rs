@@ -57,14 +57,14 @@ impl Bench {
     }
 
     fn start_worker(&mut self, arguments: &[&str]) {
-        let worker = Command::new(BERTH)
-            .args(["worker", "--scheme", "http", "--task-queue", &self.name, "--berth-namespace", &self.name, "--apps"])
+        let worker = self
+            .lab
+            .worker(BERTH, &self.name)
+            .args(["--berth-namespace", &self.name, "--apps"])
             .arg(&self.apps)
             .args(["--doppler-api-host", &self.doppler.url(), "--log", "debug"])
             .args(arguments)
-            .env("KUBECONFIG", self.lab.kubeconfig())
             .env("BERTH_METRICS_ADDRESS", "127.0.0.1:0")
-            .env("TEMPORAL_ADDRESS", self.lab.temporal_address())
             .stdout(Stdio::null())
             .stderr(fs::File::create(&self.log).unwrap())
             .spawn()
@@ -140,13 +140,11 @@ impl Bench {
     }
 
     pub(crate) fn kubectl(&self, arguments: &[&str]) -> String {
-        let mut kubectl = Command::new(self.lab.tool("kubectl"));
-        succeed(kubectl.arg("--kubeconfig").arg(self.lab.kubeconfig()).args(arguments))
+        self.lab.kubectl(arguments).unwrap()
     }
 
     pub(crate) fn temporal(&self, arguments: &[&str]) -> String {
-        let mut temporal = Command::new(self.lab.tool("temporal"));
-        succeed(temporal.args(arguments).args(["--address", self.lab.temporal_address()]))
+        self.lab.temporal(arguments).unwrap()
     }
 }
 
@@ -190,10 +188,4 @@ fn answer(output: Output, started: Instant) -> Answer {
     let json = serde_json::from_str(&stdout)
         .unwrap_or_else(|_| Value::from(format!("{stdout}{}", String::from_utf8_lossy(&output.stderr))));
     Answer { code: output.status.code().unwrap(), json, took: started.elapsed() }
-}
-
-fn succeed(command: &mut Command) -> String {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).into_owned()
 }

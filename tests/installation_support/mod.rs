@@ -94,13 +94,11 @@ impl Installation {
     /// The worker, with nothing but its account.
     pub(crate) fn start_worker(&self, task_queue: &str) -> Worker {
         let log = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{task_queue}-{}.log", std::process::id()));
-        let process = Command::new(BERTH)
-            .args(["worker", "--scheme", "http", "--task-queue", task_queue, "--apps"])
-            .arg(self.lab.apps_dir())
-            .args(["--doppler-api-host", self.lab.doppler_url()])
+        let process = self
+            .lab
+            .worker(BERTH, task_queue)
             .env("KUBECONFIG", &self.account)
             .env("BERTH_METRICS_ADDRESS", "127.0.0.1:0")
-            .env("TEMPORAL_ADDRESS", self.lab.temporal_address())
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(&log).unwrap())
             .spawn()

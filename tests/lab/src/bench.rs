@@ -35,15 +35,11 @@ pub(crate) fn run(bench: &cli::Bench) -> Result<()> {
     let berth = cargo::berth()?;
     let session = session::join_or_start(BENCH, || {
         prepare::plan(Wish {
-            name: BENCH,
             yes: bench.options.yes,
             fake_nodes: bench.options.fake_nodes,
-            service_network: false,
             use_cluster: bench.options.use_cluster,
             worker: Some(berth.clone()),
-            detached: false,
-            linger_seconds: 0,
-            restarts: false,
+            ..Wish::named(BENCH)
         })
     })?;
     let measured = measure(&session.state, &berth, bench.runs);

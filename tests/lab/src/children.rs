@@ -49,14 +49,17 @@ impl Children {
 
     pub(crate) fn start(&mut self, name: &str, mut command: Command) -> Result<()> {
         let child = spawn(name, &mut command)?;
-        self.running.push(Running { id: ProcessId::of(name, child.id()), child, again: None });
-        self.write_record()
+        self.add(name, child, None)
     }
 
     /// The same for one that is started again whenever it ends: [`Children::ended`] does that.
     pub(crate) fn start_again_and_again(&mut self, name: &str, mut command: Command) -> Result<()> {
         let child = spawn(name, &mut command)?;
-        self.running.push(Running { id: ProcessId::of(name, child.id()), child, again: Some(command) });
+        self.add(name, child, Some(command))
+    }
+
+    fn add(&mut self, name: &str, child: Child, again: Option<Command>) -> Result<()> {
+        self.running.push(Running { id: ProcessId::of(name, child.id()), child, again });
         self.write_record()
     }
 

@@ -21,15 +21,13 @@ pub(crate) fn up(up: &cli::Up) -> Result<()> {
     }
     let session = session::join_or_start(UP, || {
         prepare::plan(Wish {
-            name: UP,
             yes: up.options.yes,
             fake_nodes: up.options.fake_nodes,
             service_network: true,
             use_cluster: up.options.use_cluster,
             worker: if up.no_worker { None } else { Some(cargo::berth()?) },
             detached: up.detach,
-            linger_seconds: 0,
-            restarts: false,
+            ..Wish::named(UP)
         })
     })?;
     write!(std::io::stdout(), "{}", describe(&session.state))?;

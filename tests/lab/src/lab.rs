@@ -1,7 +1,9 @@
 //! The lab as tests see it: started by the first that asks, shared by all, gone after the last.
 
 use std::{
+    ffi::OsStr,
     path::{Path, PathBuf},
+    process::Command,
     sync::{Arc, OnceLock},
 };
 
@@ -11,7 +13,9 @@ use rustix::process::Signal;
 use crate::{
     children,
     prepare::{self, Wish},
+    process,
     session::{self, Session},
+    start,
     state::{Files, State},
 };
 
@@ -39,15 +43,11 @@ impl Lab {
     fn join_or_start() -> Result<Self> {
         let session = session::join_or_start(TESTS, || {
             prepare::plan(Wish {
-                name: TESTS,
-                yes: false,
-                fake_nodes: None,
                 service_network: true,
                 use_cluster: prepare::told("BERTH_LAB_USE_CLUSTER"),
-                worker: None,
-                detached: false,
                 linger_seconds: LINGER_SECONDS,
                 restarts: true,
+                ..Wish::named(TESTS)
             })
         })?;
         Ok(Self { session: Arc::new(session) })
@@ -55,19 +55,8 @@ impl Lab {
 
     /// A lab of fake nodes, for `user` alone: nothing runs in it, and nothing else slows it down.
     pub fn with_fake_nodes(user: &'static str, nodes: u32) -> Result<Self> {
-        let session = session::join_or_start(user, || {
-            prepare::plan(Wish {
-                name: user,
-                yes: false,
-                fake_nodes: Some(nodes),
-                service_network: false,
-                use_cluster: false,
-                worker: None,
-                detached: false,
-                linger_seconds: 0,
-                restarts: false,
-            })
-        })?;
+        let session =
+            session::join_or_start(user, || prepare::plan(Wish { fake_nodes: Some(nodes), ..Wish::named(user) }))?;
         Ok(Self { session: Arc::new(session) })
     }
 
@@ -139,6 +128,32 @@ impl Lab {
     /// The API server's audit log: one JSON event a line for each request that wrote, and for each of `lab-worker`.
     pub fn audit_log(&self) -> &Path {
         &self.state().audit_log
+    }
+
+    /// `berth worker` for this lab, as its administrator and for its sample apps; flags and variables may say otherwise.
+    pub fn worker(&self, berth: impl AsRef<OsStr>, task_queue: &str) -> Command {
+        let mut command = Command::new(berth);
+        start::make_worker(&mut command, self.state());
+        command.args(["--task-queue", task_queue]);
+        command
+    }
+
+    /// What `kubectl` answers the cluster's administrator.
+    ///
+    /// # Errors
+    /// It failed: its own words.
+    pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
+        let mut kubectl = Command::new(self.tool("kubectl"));
+        process::output(kubectl.arg("--kubeconfig").arg(self.kubeconfig()).args(arguments))
+    }
+
+    /// What the `temporal` CLI answers.
+    ///
+    /// # Errors
+    /// It failed: its own words.
+    pub fn temporal(&self, arguments: &[&str]) -> Result<String> {
+        let mut temporal = Command::new(self.tool("temporal"));
+        process::output(temporal.args(arguments).args(["--address", self.temporal_address()]))
     }
 
     /// Ends `temporal` or `kube-apiserver` as a crash would. It is started again at once, and knows what it knew.

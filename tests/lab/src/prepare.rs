@@ -29,6 +29,23 @@ pub(crate) struct Wish {
     pub(crate) restarts: bool,
 }
 
+impl Wish {
+    /// A lab that starts nothing unasked, and ends with its last user.
+    pub(crate) fn named(name: &'static str) -> Self {
+        Self {
+            name,
+            yes: false,
+            fake_nodes: None,
+            service_network: false,
+            use_cluster: false,
+            worker: None,
+            detached: false,
+            linger_seconds: 0,
+            restarts: false,
+        }
+    }
+}
+
 /// How many fake nodes stand in for a real one that cannot be had.
 const INSTEAD: u32 = 3;
 
@@ -112,28 +129,14 @@ pub(crate) fn told(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn wish() -> Wish {
-        Wish {
-            name: "test",
-            yes: false,
-            fake_nodes: None,
-            service_network: false,
-            use_cluster: false,
-            worker: None,
-            detached: false,
-            linger_seconds: 0,
-            restarts: false,
-        }
-    }
-
     #[test]
     fn only_what_is_used_is_got() {
-        let demo = needed(&wish(), true, 0);
+        let demo = needed(&Wish::named("test"), true, 0);
         assert!(demo.contains(&Part::Kubelet));
         assert!(![Part::Kwok, Part::KubeProxy, Part::Dns].iter().any(|part| demo.contains(part)));
-        let fake = needed(&wish(), false, 3);
+        let fake = needed(&Wish::named("test"), false, 3);
         assert!(fake.contains(&Part::Kwok) && !fake.contains(&Part::Kubelet));
-        let brought = needed(&Wish { use_cluster: true, ..wish() }, false, 0);
+        let brought = needed(&Wish { use_cluster: true, ..Wish::named("test") }, false, 0);
         assert!(brought.contains(&Part::Kubectl) && !brought.contains(&Part::Etcd));
     }
 }

@@ -168,19 +168,26 @@ fn apply(kubectl: &Path, kubeconfig: &Path, objects: &Value) -> Result<()> {
     Ok(())
 }
 
-/// The one place that knows how a worker is started.
 fn start_worker(plan: &Plan, state: &mut State, children: &mut Children) -> Result<()> {
     let Some(berth) = &plan.worker else { return Ok(()) };
     let mut command = children.command("worker", berth)?;
-    command.args(["worker", "--scheme", "http", "--berth-namespace", BERTH_NAMESPACE, "--apps"]).arg(&state.apps_dir);
-    command.env("KUBECONFIG", &state.worker_kubeconfig);
-    // Labs may run side by side, and so may workers of other kinds: one port would be too few.
-    command.env("BERTH_METRICS_ADDRESS", "off");
-    command.env("TEMPORAL_ADDRESS", &state.temporal_address);
-    command.env("DOPPLER_API_HOST", &state.doppler_url);
+    make_worker(&mut command, state);
     children.start("worker", command)?;
     state.worker = true;
     Ok(())
+}
+
+/// The one place that knows how a worker is started. Its settings are environment variables, so that flags go before them.
+pub(crate) fn make_worker(berth: &mut Command, state: &State) {
+    berth.arg("worker");
+    berth.env("KUBECONFIG", &state.worker_kubeconfig);
+    berth.env("TEMPORAL_ADDRESS", &state.temporal_address);
+    berth.env("DOPPLER_API_HOST", &state.doppler_url);
+    berth.env("BERTH_NAMESPACE", BERTH_NAMESPACE);
+    berth.env("BERTH_APPS", &state.apps_dir);
+    berth.env("BERTH_SCHEME", "http");
+    // Labs may run side by side, and so may workers of other kinds: one port would be too few.
+    berth.env("BERTH_METRICS_ADDRESS", "off");
 }
 
 /// Somebody's own cluster: the current context, alone, in a file of ours, if its owner has labelled it for labs.

@@ -22,15 +22,11 @@ pub(crate) fn run(demo: &cli::Demo) -> Result<()> {
     let berth = cargo::berth()?;
     let session = session::join_or_start(DEMO, || {
         prepare::plan(Wish {
-            name: DEMO,
             yes: demo.options.yes,
             fake_nodes: demo.options.fake_nodes,
-            service_network: false,
             use_cluster: demo.options.use_cluster,
             worker: Some(berth.clone()),
-            detached: false,
-            linger_seconds: 0,
-            restarts: false,
+            ..Wish::named(DEMO)
         })
     })?;
     let mut out = std::io::stdout();

@@ -5,7 +5,7 @@ use std::{
     io::{Read as _, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpStream},
     path::Path,
-    process::{Child, Command},
+    process::Child,
     thread,
     time::{Duration, Instant},
 };
@@ -33,11 +33,7 @@ fn once(berth: &Path, lab: &Lab) -> Result<Duration> {
     let log = berth.with_extension("log");
     let begun = Instant::now();
     let mut worker = Running(
-        Command::new(berth)
-            .args(["worker", "--task-queue", "berth-lab-start", "--apps"])
-            .arg(lab.apps_dir())
-            .env("KUBECONFIG", lab.kubeconfig())
-            .env("TEMPORAL_ADDRESS", lab.temporal_address())
+        lab.worker(berth, "berth-lab-start")
             .env("BERTH_METRICS_ADDRESS", metrics.to_string())
             .env(MARK, "image")
             .stderr(File::create(&log)?)
