@@ -90,11 +90,10 @@ fn check(folder: &Path) -> Report {
 fn check_app(app: &App) -> Vec<Finding> {
     let file = app.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let mut findings = advice::of_app(app, &file);
-    let Some(folder) = app.manifests_folder() else {
-        findings.push(Finding::note(file, 0, "brings no manifests: berth's own are used"));
-        return findings;
-    };
-    let files = match SourceFiles::read(&folder, &app.manifests_label()) {
+    if app.manifests.is_none() {
+        findings.push(Finding::note(&*file, 0, "brings no manifests: berth's own are used"));
+    }
+    let files = match app.source_files() {
         Ok(files) => files,
         Err(found) => {
             findings.extend(found);

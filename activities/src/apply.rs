@@ -8,7 +8,6 @@ use kube::{Api, Client, ResourceExt, api::DynamicObject, core::ApiResource};
 use berth_workflows::{
     activity_definitions::{Applied, ApplyInput, Plan, SyncedSecrets},
     environment::{ClusterObject, Deploy, Environment},
-    verdict::FailureType,
 };
 
 use crate::{
@@ -19,7 +18,7 @@ use crate::{
     heartbeat::Progress,
     labels,
     load::refused,
-    manifests::{EnvironmentKind, Finding, Object, Rendered, SourceFiles, Stamp, VariableInput, Variables, render},
+    manifests::{EnvironmentKind, Finding, Object, Rendered, Stamp, VariableInput, Variables, render},
     stored_release::StoredRelease,
 };
 
@@ -107,13 +106,7 @@ pub(crate) fn cluster_object(object: &Object) -> Option<ClusterObject> {
 
 fn render_release(app: &App, deploy: &Deploy, secrets: &SyncedSecrets) -> Result<(Rendered, Variables), Failure> {
     let environment = &deploy.environment;
-    let folder = app.manifests_folder().ok_or_else(|| {
-        Failure::permanent(
-            FailureType::ManifestInvalid,
-            "the app brings no manifests, and berth has none of its own yet",
-        )
-    })?;
-    let files = SourceFiles::read(&folder, &app.manifests_label()).map_err(|found| refused(&app.app, &found))?;
+    let files = app.source_files().map_err(|found| refused(&app.app, &found))?;
     let variables = Variables::new(variable_input(app, deploy, secrets));
     let names = EnvironmentNames {
         kind: kind_of(environment),

@@ -9,6 +9,7 @@ mod kinds;
 mod layout;
 mod object;
 mod order;
+pub(crate) mod own;
 mod policy;
 mod scalar;
 mod stamp;

@@ -96,9 +96,10 @@ fn asks_who(ingress: &Object) -> bool {
 fn sets(rendered: &Rendered, name: &str) -> bool {
     rendered.objects().any(|object| {
         let containers = object.document.pointer("/spec/template/spec/containers").and_then(Value::as_array);
-        let mut variables =
-            containers.into_iter().flatten().flat_map(|container| container["env"].as_array()).flatten();
+        let variables = containers.into_iter().flatten().flat_map(|container| container["env"].as_array()).flatten();
         variables
+            // One that may be absent says nothing.
+            .filter(|variable| variable.pointer("/valueFrom/secretKeyRef/optional") != Some(&Value::Bool(true)))
             .any(|variable| variable["name"] == name && (variable["value"] == "true" || variable["value"].is_null()))
     })
 }

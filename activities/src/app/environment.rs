@@ -1,9 +1,9 @@
 //! What an app's environments are called, and what the manifests of one may be.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::LazyLock};
 
 use super::{App, DopplerConfig, Egress, Gate, Pattern, PodSecurity};
-use crate::manifests::{EnvironmentKind, PolicyInput, SourceFiles, content_hash, unique_name};
+use crate::manifests::{EnvironmentKind, Finding, PolicyInput, SourceFiles, content_hash, own, unique_name};
 
 /// The names of one environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,13 +75,24 @@ impl App {
     }
 
     /// The folder of its manifests; none if it takes berth's own.
-    pub fn manifests_folder(&self) -> Option<PathBuf> {
+    pub(super) fn manifests_folder(&self) -> Option<PathBuf> {
         let folder = self.file.parent()?;
         self.manifests.as_ref().map(|manifests| folder.join(manifests))
     }
 
+    /// Its manifests, or berth's own if it brings none.
+    ///
+    /// # Errors
+    /// As [`SourceFiles::read`].
+    pub fn source_files(&self) -> Result<SourceFiles, Vec<Finding>> {
+        match self.manifests_folder() {
+            Some(folder) => SourceFiles::read(&folder, &self.manifests_label()),
+            None => Ok(own::files()),
+        }
+    }
+
     /// What its manifests' files are called before their own path, for people: `web` of `./web/`.
-    pub fn manifests_label(&self) -> String {
+    pub(super) fn manifests_label(&self) -> String {
         let manifests = self.manifests.as_deref().unwrap_or_default();
         manifests.trim_start_matches("./").trim_end_matches('/').to_owned()
     }
@@ -101,13 +112,21 @@ impl App {
         }
     }
 
-    /// The gates of one kind of environment.
+    /// The gates of one kind of environment: its own, or, where it brings neither gates nor manifests, those that go with
+    /// berth's.
     pub fn gates(&self, kind: EnvironmentKind) -> &[Gate] {
+        static OWN: LazyLock<Vec<Gate>> = LazyLock::new(|| {
+            // Built in, and held by a test: there is nobody to tell.
+            serde_saphyr::from_str(own::GATES).unwrap_or_default()
+        });
         let gates = match kind {
             EnvironmentKind::Preview => self.preview.as_ref().map(|preview| &preview.gates),
             EnvironmentKind::Production => self.production.as_ref().map(|production| &production.gates),
         };
-        gates.map(Vec::as_slice).unwrap_or_default()
+        match gates.map(Vec::as_slice) {
+            Some([]) if self.manifests.is_none() => &OWN,
+            gates => gates.unwrap_or_default(),
+        }
     }
 
     /// The Pod Security level of its namespaces.

@@ -85,12 +85,25 @@ const CONDITIONAL: [(&str, &str); 4] = [
     ("KUBE_NODE_POOL", "add it to the app file's `variables`"),
 ];
 
+/// What berth's own manifests leave to an app's `variables:`, and what they are if it says nothing. Any app's manifests may
+/// use them.
+const DEFAULTS: [(&str, &str); 5] = [
+    // Server and admin-tools are released together; the UI is the one of that release.
+    ("KUBE_TEMPORAL_SERVER_IMAGE", "temporalio/server:1.32.0"),
+    ("KUBE_TEMPORAL_ADMIN_TOOLS_IMAGE", "temporalio/admin-tools:1.32.0"),
+    ("KUBE_TEMPORAL_UI_IMAGE", "temporalio/ui:2.54.1"),
+    // Whether browsers reach temporal-ui without TLS: then its cookies must not ask for it.
+    ("KUBE_TEMPORAL_UI_OVER_HTTP", "false"),
+    ("KUBE_HEALTH_PATH", "/api/health"),
+];
+
 /// The names that berth gives itself: an app's `variables:` cannot have them.
-pub(crate) const OWN: [&str; 16] = [
+pub(crate) const OWN: [&str; 17] = [
     "KUBE_NS",
     "KUBE_ENV",
     "PR_NUMBER",
     "KUBE_APP",
+    "KUBE_APP_NAME",
     "KUBE_DEPLOY_ID",
     "KUBE_DEPLOYMENT_IMAGE",
     "KUBE_DEPLOYMENT_TAG",
@@ -116,6 +129,7 @@ impl Variables {
             ("KUBE_ENV", Some(input.environment_kind.as_str().to_owned())),
             ("PR_NUMBER", Some(input.pr.map(|pr| pr.to_string()).unwrap_or_default())),
             ("KUBE_APP", Some(unique_name)),
+            ("KUBE_APP_NAME", Some(input.app)),
             ("KUBE_DEPLOY_ID", Some(input.deploy_id.to_string())),
             ("KUBE_DEPLOYMENT_IMAGE", Some(input.image_repository)),
             // So that `$A:$B@$C` is a valid reference whether or not the image has a tag.
@@ -130,7 +144,9 @@ impl Variables {
             ("GITHUB_ACTOR", Some(input.author)),
             ("TEMPORAL_SERVER_ADDRESS", Some(input.temporal_server_address)),
         ];
-        let mut values = input.extra;
+        let mut values: BTreeMap<String, String> =
+            DEFAULTS.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        values.extend(input.extra);
         values.retain(|name, _| !OWN.contains(&name.as_str()));
         values.extend(own.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
         Self { values, numbers }

@@ -1,0 +1,78 @@
+//! berth's own manifests, for apps that bring none: `manifests/environment/` of this repository, built into the binary.
+
+use super::{Section, SourceFile, SourceFiles};
+
+/// What stands before each file's path in what people read.
+const LABEL: &str = "manifests/environment";
+
+/// Section, name and text of each file.
+macro_rules! own {
+    ($($section:ident $folder:literal $name:literal),* $(,)?) => {
+        [$((
+            Section::$section,
+            $name,
+            include_str!(concat!("../../../manifests/environment/", $folder, "/", $name)),
+        )),*]
+    };
+}
+
+const FILES: [(Section, &str, &str); 6] = own![
+    Core "core" "services.yaml",
+    Shared "shared" "ingress.yaml",
+    Shared "shared" "temporal.yaml",
+    Shared "shared" "web.yaml",
+    Preview "preview" "temporal-ui.yaml",
+    Production "production" "temporal-ui.yaml",
+];
+
+/// The gates that go with them, as an app file would list them.
+pub(crate) const GATES: &str = include_str!("../../../manifests/environment/gates.yaml");
+
+/// The files.
+pub(crate) fn files() -> SourceFiles {
+    let file = |(section, name, text): (Section, &str, &str)| SourceFile {
+        section,
+        path: format!("{LABEL}/{}/{name}", section.folder()),
+        text: text.to_owned(),
+    };
+    SourceFiles::new(FILES.map(file).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::manifests::{Rendered, Variables, examples, render};
+
+    fn rendered(input: crate::manifests::VariableInput) -> Rendered {
+        render(&files(), &Variables::new(input.clone()), &examples::policy(&input)).unwrap()
+    }
+
+    #[test]
+    fn every_file_of_the_folder_is_built_in() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/environment");
+        assert_eq!(SourceFiles::read(&folder, LABEL).unwrap(), files());
+    }
+
+    #[test]
+    fn a_preview_gets_two_pods_three_services_and_two_hosts() {
+        insta::assert_yaml_snapshot!(rendered(examples::preview()).objects().map(|o| &o.document).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn production_differs_in_names_and_in_a_temporal_ui_that_only_shows() {
+        let production = rendered(examples::production());
+        let ui = production.objects().find(|object| object.kind() == "ConfigMap").unwrap();
+        assert_eq!(ui.document["data"]["TEMPORAL_DISABLE_WRITE_ACTIONS"], "true");
+        let names: Vec<_> = production.objects().map(|o| format!("{}/{}", o.kind(), o.name())).collect();
+        insta::assert_yaml_snapshot!(names);
+    }
+
+    #[test]
+    fn they_draw_no_warning() {
+        for input in [examples::preview(), examples::production()] {
+            assert_eq!(rendered(input).notes, Vec::new());
+        }
+    }
+}
