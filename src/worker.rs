@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context;
-use berth_activities::{Activities, Settings, secrets::Secrets};
+use berth_activities::{Activities, Settings, database, secrets::Secrets};
 use berth_workflows::{TASK_QUEUE, preview_environment::PreviewEnvironment, rollout::Rollout};
 use clap::{Args, ValueEnum};
 use temporalio_sdk::{
@@ -53,6 +53,11 @@ pub(crate) struct Worker {
     /// How environments are reached from outside.
     #[arg(long, env = "BERTH_SCHEME", value_enum, default_value_t = Scheme::Https)]
     scheme: Scheme,
+    /// A YAML file with the database servers that previews share, each under the name that app files call it by: host, port,
+    /// tls (`verify` or `disable`), `admin_secret` (in berth's namespace: `username`, `password`, `ca.crt`), and how many
+    /// connections an environment may hold.
+    #[arg(long, env = "BERTH_DATABASE_SERVERS", value_name = "FILE")]
+    database_servers: Option<PathBuf>,
     /// Doppler's API.
     #[arg(long, env = "DOPPLER_API_HOST", default_value = "https://api.doppler.com", value_name = "URL")]
     doppler_api_host: String,
@@ -126,6 +131,10 @@ impl Worker {
             Scheme::Http => "http",
             Scheme::Https => "https",
         };
+        let database_servers = match &self.database_servers {
+            Some(file) => database::read_servers(file)?,
+            None => database::Servers::default(),
+        };
         Ok(Activities {
             secrets: Secrets::new(&self.doppler_api_host)?,
             client,
@@ -136,6 +145,7 @@ impl Worker {
                 installation: self.installation.clone(),
                 ingress_namespace: self.ingress_namespace.clone(),
                 scheme: scheme.to_owned(),
+                database_servers,
             },
         })
     }

@@ -5,16 +5,16 @@
 use std::process::Command;
 
 use berth_activities::{
-    Settings, app, apply, gates, heartbeat::Progress, load, namespace, prune, rollout, secrets,
+    Settings, app, apply, database, gates, heartbeat::Progress, load, namespace, prune, rollout, secrets,
     stored_release::StoredRelease, teardown,
 };
-use berth_lab::Lab;
+use berth_lab::{Lab, POSTGRES_PASSWORD, POSTGRES_USER, Postgres};
 use berth_workflows::{
     activity_definitions::{
         ApplyInput, AwaitGoneInput, AwaitInput, CheckGatesInput, DeleteInput, LeakReport, LoadAppInput, NamespaceGone,
         Outcome, PruneInput,
     },
-    environment::{Deploy, Timings},
+    environment::{Database, Deploy, Environment, Timings},
     release::{Commit, Image, Release},
 };
 use kube::{
@@ -53,18 +53,23 @@ async fn client(lab: &Lab) -> Client {
     Client::try_from(config).unwrap()
 }
 
-#[tokio::test]
-async fn each_activity_run_a_second_time_answers_the_same_and_changes_nothing() {
-    let lab = Lab::shared().unwrap();
-    let client = client(&lab).await;
-    let settings = Settings {
+fn settings(lab: &Lab) -> Settings {
+    Settings {
         apps: lab.apps_dir().to_owned(),
         berth_namespace: "berth-system".into(),
         service_account: "berth".into(),
         installation: "berth".into(),
         ingress_namespace: "ingress-nginx".into(),
         scheme: "http".into(),
-    };
+        database_servers: database::Servers::default(),
+    }
+}
+
+#[tokio::test]
+async fn each_activity_run_a_second_time_answers_the_same_and_changes_nothing() {
+    let lab = Lab::shared().unwrap();
+    let client = client(&lab).await;
+    let settings = settings(&lab);
     let image = Image::try_from(lab.image("v1")).unwrap();
     let load = LoadAppInput {
         app: "web".into(),
@@ -155,5 +160,88 @@ async fn each_activity_run_a_second_time_answers_the_same_and_changes_nothing() 
     for _ in 0..2 {
         let seen = namespace::await_namespace_gone(&client, &wait, &progress).await.unwrap();
         assert_eq!(seen, NamespaceGone::default());
+    }
+}
+
+/// A server of the test's own, and the Secret with its admin's credentials.
+fn with_database_server(lab: &Lab, settings: &mut Settings) -> Postgres {
+    let postgres = Postgres::start(50).unwrap();
+    let admin = &*format!("database-admin-{}", postgres.address.port());
+    let credentials = [format!("username={POSTGRES_USER}"), format!("password={POSTGRES_PASSWORD}")];
+    let literals = credentials.map(|literal| format!("--from-literal={literal}"));
+    lab.kubectl(&["create", "secret", "generic", admin, "-n", "berth-system", &literals[0], &literals[1]]).unwrap();
+    let server = database::Server {
+        host: postgres.address.ip().to_string(),
+        port: postgres.address.port(),
+        tls: database::Tls::Disable,
+        admin_secret: admin.into(),
+        connections: 5,
+    };
+    settings.database_servers.insert("previews".into(), server);
+    postgres
+}
+
+#[tokio::test]
+async fn the_activities_of_a_database_run_a_second_time_change_nothing_and_a_server_that_is_away_is_an_answer() {
+    let lab = Lab::shared().unwrap();
+    let (client, mut settings) = (client(&lab).await, settings(&lab));
+    let mut postgres = with_database_server(&lab, &mut settings);
+    let app = app::load_apps(&settings.apps).unwrap().remove(0);
+    let load = LoadAppInput {
+        app: "web".into(),
+        pr: Some(202),
+        workflow_id: "preview-web-202".into(),
+        image: None,
+        deploy: None,
+    };
+    let isolated = Database::Isolated { server: "previews".into(), name: "web_pr_202".into() };
+    let environment = Environment { database: Some(isolated), ..load::load_app(&settings, &load).unwrap().environment };
+    let progress = Progress::new();
+    namespace::ensure_namespace(&client, &settings, &app, &environment, &progress).await.unwrap();
+
+    let make = || database::ensure_database(&client, &settings, &environment, &progress);
+    postgres.stop().unwrap();
+    let away = make().await.unwrap();
+    assert!(away.unavailable.unwrap().contains("refused"));
+    postgres.start_again().unwrap();
+    assert_eq!(make().await.unwrap().created.len(), 4);
+    assert_eq!(make().await.unwrap(), Default::default());
+
+    let doppler = secrets::Secrets::new(lab.doppler_url()).unwrap();
+    let sync = || secrets::sync_secrets(&client, &settings, &doppler, &app, &environment, &progress);
+    let synced = sync().await.unwrap();
+    assert!(synced.set_by_berth.contains(&"DATABASE_URL".to_owned()), "{synced:?}");
+    assert_eq!(sync().await.unwrap(), synced, "the password is the same each time");
+
+    let drop = || database::drop_database(&client, &settings, &environment, &progress);
+    postgres.stop().unwrap();
+    let away = drop().await.unwrap();
+    assert!(away.gone.is_empty() && away.remaining[0].reason.contains("refused"), "{away:?}");
+    postgres.start_again().unwrap();
+    for _ in 0..2 {
+        let report = drop().await.unwrap();
+        assert_eq!((report.gone.len(), report.remaining.len()), (4, 0), "{report:?}");
+    }
+    let delete = DeleteInput { environment, timings: Timings::default(), known: Vec::new() };
+    assert!(teardown::delete_environment(&client, &settings, &delete, &progress).await.unwrap().remaining.is_empty());
+}
+
+#[tokio::test]
+async fn a_teardown_that_knows_nothing_of_a_database_finds_it_by_whose_it_says_it_is() {
+    let lab = Lab::shared().unwrap();
+    let (client, mut settings) = (client(&lab).await, settings(&lab));
+    let _postgres = with_database_server(&lab, &mut settings);
+    let isolated = Database::Isolated { server: "previews".into(), name: "web_pr_203".into() };
+    let nameless = Environment::nameless("web", Some(203), "preview-web-203");
+    let named = Environment { database: Some(isolated), namespace: "pr-203".into(), ..nameless.clone() };
+    let app = app::load_apps(&settings.apps).unwrap().remove(0);
+    let progress = Progress::new();
+    namespace::ensure_namespace(&client, &settings, &app, &named, &progress).await.unwrap();
+    database::ensure_database(&client, &settings, &named, &progress).await.unwrap();
+
+    let delete = DeleteInput { environment: nameless, timings: Timings::default(), known: Vec::new() };
+    let report = teardown::delete_environment(&client, &settings, &delete, &progress).await.unwrap();
+    for gone in ["Database/web_pr_203_temporal on previews", "Role/web_pr_203 on previews", "Namespace/pr-203"] {
+        assert!(report.gone.contains(&gone.to_owned()), "{report:?}");
     }
 }

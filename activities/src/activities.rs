@@ -3,8 +3,9 @@
 use std::{path::PathBuf, sync::Arc};
 
 use berth_workflows::activity_definitions::{
-    self as definitions, Applied, ApplyInput, AwaitGoneInput, AwaitInput, CheckGatesInput, DeleteInput, GatesChecked,
-    LeakReport, LoadAppInput, LoadedApp, NamespaceGone, NamespaceReady, Outcome, PruneInput, Pruned, SyncedSecrets,
+    self as definitions, Applied, ApplyInput, AwaitGoneInput, AwaitInput, CheckGatesInput, DatabaseReady, DeleteInput,
+    GatesChecked, LeakReport, LoadAppInput, LoadedApp, NamespaceGone, NamespaceReady, Outcome, PruneInput, Pruned,
+    SyncedSecrets,
 };
 use berth_workflows::environment::Environment;
 use kube::Client;
@@ -13,7 +14,7 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 use crate::{
     app::App,
-    apply,
+    apply, database,
     failure::Failure,
     gates,
     heartbeat::heartbeating,
@@ -38,6 +39,8 @@ pub struct Settings {
     pub ingress_namespace: String,
     /// `http` or `https`: how environments are reached.
     pub scheme: String,
+    /// The database servers that previews share, by name.
+    pub database_servers: database::Servers,
 }
 
 /// Everything that activities share.
@@ -100,6 +103,32 @@ impl Activities {
         wait: AwaitGoneInput,
     ) -> Result<NamespaceGone, ActivityError> {
         heartbeating(&ctx, async |progress| namespace::await_namespace_gone(&self.client, &wait, progress).await).await
+    }
+
+    /// See [`database::ensure_database`].
+    #[activity(definition = definitions::EnsureDatabase)]
+    pub async fn ensure_database(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        environment: Environment,
+    ) -> Result<DatabaseReady, ActivityError> {
+        heartbeating(&ctx, async |progress| {
+            database::ensure_database(&self.client, &self.settings, &environment, progress).await
+        })
+        .await
+    }
+
+    /// See [`database::drop_database`].
+    #[activity(definition = definitions::DropDatabase)]
+    pub async fn drop_database(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        environment: Environment,
+    ) -> Result<LeakReport, ActivityError> {
+        heartbeating(&ctx, async |progress| {
+            database::drop_database(&self.client, &self.settings, &environment, progress).await
+        })
+        .await
     }
 
     /// See [`secrets::sync_secrets`].

@@ -2,9 +2,12 @@
 //! name it.
 
 mod names;
+mod preview;
 mod server;
 mod sql;
 
 pub use names::Names;
+pub(crate) use preview::{NO_SECRETS, drop_unrecorded, find_server, values};
+pub use preview::{drop_database, ensure_database};
 pub use server::{Credentials, Server, Servers, Tls, read_servers};
 pub use sql::{Dropped, drop_all, ensure};

@@ -2,17 +2,18 @@
 
 use berth_workflows::{
     activity_definitions::{LoadAppInput, LoadedApp},
-    environment::Environment,
+    environment::{Database, Environment},
     release::Image,
     verdict::{FailureType, Verdict},
 };
 
 use crate::{
     Settings,
-    app::{App, AppFolder, read_apps},
+    app::{App, AppFolder, DatabaseMode, read_apps},
     apply::cluster_objects_of,
+    database::{self, Names},
     failure::Failure,
-    manifests::{Finding, SourceFiles},
+    manifests::Finding,
 };
 
 /// What an environment is called, and whether the image may run in it.
@@ -33,12 +34,7 @@ pub fn load_app(settings: &Settings, load: &LoadAppInput) -> Result<LoadedApp, F
         let kind = if load.pr.is_some() { "preview" } else { "production" };
         Failure::permanent(FailureType::UnknownApp, format!("app {} has no {kind} section in its file", app.app))
     })?;
-    let files = match app.manifests_folder() {
-        Some(folder) => {
-            SourceFiles::read(&folder, &app.manifests_label()).map_err(|found| refused(&app.app, &found))?
-        }
-        None => SourceFiles::new(Vec::new()),
-    };
+    let files = app.source_files().map_err(|found| refused(&app.app, &found))?;
     Ok(LoadedApp {
         environment: Environment {
             app: app.app.clone(),
@@ -49,6 +45,7 @@ pub fn load_app(settings: &Settings, load: &LoadAppInput) -> Result<LoadedApp, F
             temporal_ui_host: names.temporal_ui_host,
             namespace_uid: None,
             cluster_objects: Vec::new(),
+            database: database_of(settings, &app, load.pr)?,
             scheme: settings.scheme.clone(),
         },
         content_hash: app.content_hash(&files),
@@ -57,6 +54,21 @@ pub fn load_app(settings: &Settings, load: &LoadAppInput) -> Result<LoadedApp, F
             None => Vec::new(),
         },
     })
+}
+
+/// The database that the app file gives a preview.
+fn database_of(settings: &Settings, app: &App, pr: Option<u64>) -> Result<Option<Database>, Failure> {
+    let (Some(pr), Some(database)) = (pr, app.preview.as_ref().and_then(|preview| preview.database.as_ref())) else {
+        return Ok(None);
+    };
+    let server = database.server.clone();
+    if database.mode == DatabaseMode::Shared {
+        return Ok(Some(Database::Shared { server }));
+    }
+    database::find_server(settings, &server)?;
+    let names = Names::of_preview(&app.app, pr);
+    let name = names.map_err(|why| Failure::permanent(FailureType::ManifestInvalid, why))?.role;
+    Ok(Some(Database::Isolated { server, name }))
 }
 
 /// The app of that name.

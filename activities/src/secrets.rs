@@ -15,6 +15,7 @@ use crate::{
     app::App,
     apply::kind_of,
     content_secret::create_once,
+    database,
     doppler::Doppler,
     failure::Failure,
     heartbeat::Progress,
@@ -36,7 +37,7 @@ const NO_SECRETS: [&str; 4] = ["DOPPLER_PROJECT", "DOPPLER_ENVIRONMENT", "DOPPLE
 
 /// Whether the value of a key must not be seen.
 pub(crate) fn is_secret(key: &str) -> bool {
-    !NO_SECRETS.contains(&key)
+    !NO_SECRETS.contains(&key) && !database::NO_SECRETS.contains(&key)
 }
 
 /// Knows those of the values that must not be seen.
@@ -91,9 +92,10 @@ pub async fn sync_secrets(
         }
         None => BTreeMap::new(),
     };
-    let assembled = assemble::assemble(environment, downloaded, BTreeMap::new())?;
     progress.say(format!("waiting for namespace {}", environment.namespace));
     target::await_namespace(client, environment, &settings.installation).await?;
+    let own = database::values(client, settings, environment).await?;
+    let assembled = assemble::assemble(environment, downloaded, own)?;
     let created = create_once(client, &assembled.to_secret(settings, environment)).await;
     created.map_err(|failure| without_values(failure, |text| assembled.redactor().redact(text)))?;
     Ok(assembled.synced)

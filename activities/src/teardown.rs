@@ -11,7 +11,7 @@ use berth_workflows::{
     environment::Environment,
 };
 
-use crate::{Settings, failure::Failure, heartbeat::Progress, labels};
+use crate::{Settings, database, failure::Failure, heartbeat::Progress, labels};
 
 mod cluster;
 mod namespaces;
@@ -42,13 +42,15 @@ pub async fn delete_environment(
 
     // 1. Stop traffic, and then what runs. What has a finalizer is looked up now: berth's rights in a namespace end early
     //    in its deletion.
-    let quieted = found.iter().map(|namespace| namespaces::quiet(client, namespace, progress));
-    let held: Vec<Remaining> = try_join_all(quieted).await?.into_iter().flatten().collect();
+    let held = quiet_all(client, &found, progress).await?;
 
     // 2. What is outside every namespace: nothing uses it any more.
     cluster::delete_objects(client, settings, environment, &mut report).await?;
 
-    // 3. Databases go here, when there are any: nothing is connected any more, and their password is still there.
+    // 3. Databases were dropped before this, by an activity of their own, where they were written down.
+    if environment.namespace.is_empty() {
+        database::drop_unrecorded(client, settings, environment, &mut report).await?;
+    }
 
     // 4. The namespace with all that is in it.
     let known = [delete.known.as_slice(), held.as_slice()].concat();
@@ -61,6 +63,22 @@ pub async fn delete_environment(
         report.remaining.extend(remaining);
     }
     Ok(report)
+}
+
+/// Stops an environment's traffic, and then what runs in it.
+pub(crate) async fn quiet_environment(
+    client: &Client,
+    settings: &Settings,
+    environment: &Environment,
+    progress: &Progress,
+) -> Result<(), Failure> {
+    let found = find_namespaces(client, settings, environment).await?;
+    quiet_all(client, &found, progress).await.map(drop)
+}
+
+async fn quiet_all(client: &Client, found: &[Namespace], progress: &Progress) -> Result<Vec<Remaining>, Failure> {
+    let quieted = found.iter().map(|namespace| namespaces::quiet(client, namespace, progress));
+    Ok(try_join_all(quieted).await?.into_iter().flatten().collect())
 }
 
 /// Nothing where berth may not (its rights in a namespace end early in its deletion), or where it is gone already.

@@ -3,17 +3,17 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
 use berth_workflows::{
     activity_definitions::{
-        self as definitions, Applied, ApplyInput, AwaitGoneInput, AwaitInput, CheckGatesInput, DeleteInput,
-        GatesChecked, LeakReport, LoadAppInput, LoadedApp, NamespaceGone, NamespaceReady, Outcome, Plan, PruneInput,
-        Pruned, Remaining, SyncedSecrets, Workload,
+        self as definitions, Applied, ApplyInput, AwaitGoneInput, AwaitInput, CheckGatesInput, DatabaseReady,
+        DeleteInput, GatesChecked, LeakReport, LoadAppInput, LoadedApp, NamespaceGone, NamespaceReady, Outcome, Plan,
+        PruneInput, Pruned, Remaining, SyncedSecrets, Workload,
     },
-    environment::{ClusterObject, Environment},
+    environment::{ClusterObject, Database, Environment},
     verdict::{FailureType, Verdict},
 };
 use temporalio_common::error::ApplicationFailure;
@@ -29,7 +29,7 @@ pub(crate) enum Does {
     Fail(FailureType),
     /// Ends with a verdict: `await_rollout` and `check_gates` only.
     Verdict(FailureType),
-    /// Leaves something: `delete_environment`. Finds a namespace that is being deleted: `ensure_namespace`. Announces
+    /// Leaves something: `delete_environment`, `drop_database`. Is unavailable for that reason: `ensure_database`. Finds a namespace that is being deleted: `ensure_namespace`. Announces
     /// something outside every namespace: `load_app`.
     Leave(&'static str),
 }
@@ -39,12 +39,19 @@ pub(crate) enum Does {
 pub(crate) struct World {
     calls: Mutex<Vec<String>>,
     orders: Mutex<BTreeMap<&'static str, VecDeque<Does>>>,
+    database: OnceLock<Database>,
 }
 
 impl World {
     /// The next call of that activity does this; later ones succeed.
     pub(crate) fn next(&self, activity: &'static str, does: Does) {
         self.orders.lock().unwrap().entry(activity).or_default().push_back(does);
+    }
+
+    /// The app has a database of its own for each preview.
+    pub(crate) fn with_database(&self) {
+        let isolated = Database::Isolated { server: "previews".into(), name: "app_pr_1".into() };
+        self.database.set(isolated).unwrap();
     }
 
     /// Every call so far, as `activity what`.
@@ -99,6 +106,15 @@ fn outcome(does: Option<Does>) -> Outcome {
     }
 }
 
+fn left(object: &str) -> LeakReport {
+    let remaining = Remaining {
+        object: object.into(),
+        reason: "finalizer example.com/stuck".into(),
+        command: format!("kubectl get {object}"),
+    };
+    LeakReport { gone: Vec::new(), remaining: vec![remaining] }
+}
+
 /// The smallest double that a workflow can run against.
 pub(crate) struct FakeActivities(pub(crate) Arc<World>);
 
@@ -128,6 +144,7 @@ impl FakeActivities {
             temporal_ui_host: Some(format!("pr-{pr}-temporal.example.com")),
             namespace_uid: None,
             cluster_objects: Vec::new(),
+            database: self.0.database.get().cloned(),
             scheme: "https".into(),
         };
         Ok(LoadedApp { environment, content_hash: "hash".into(), cluster_objects })
@@ -154,6 +171,31 @@ impl FakeActivities {
     ) -> Result<NamespaceGone, ActivityError> {
         self.0.act(&ctx, "await_namespace_gone", &wait.said).await?;
         Ok(NamespaceGone::default())
+    }
+
+    #[activity(definition = definitions::EnsureDatabase)]
+    pub(crate) async fn ensure_database(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        environment: Environment,
+    ) -> Result<DatabaseReady, ActivityError> {
+        let unavailable = match self.0.act(&ctx, "ensure_database", &environment.namespace).await? {
+            Some(Does::Leave(why)) => Some(why.to_owned()),
+            _ => None,
+        };
+        Ok(DatabaseReady { created: Vec::new(), unavailable })
+    }
+
+    #[activity(definition = definitions::DropDatabase)]
+    pub(crate) async fn drop_database(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        environment: Environment,
+    ) -> Result<LeakReport, ActivityError> {
+        Ok(match self.0.act(&ctx, "drop_database", &environment.namespace).await? {
+            Some(Does::Leave(object)) => left(object),
+            _ => LeakReport { gone: vec!["Database/app_pr_1 on previews".into()], remaining: Vec::new() },
+        })
     }
 
     #[activity(definition = definitions::SyncSecrets)]
@@ -227,14 +269,7 @@ impl FakeActivities {
         let mut what = namespace.clone();
         cluster_objects.iter().for_each(|object| what += &format!(" and {}", object.name));
         Ok(match self.0.act(&ctx, "delete_environment", &what).await? {
-            Some(Does::Leave(object)) => LeakReport {
-                gone: Vec::new(),
-                remaining: vec![Remaining {
-                    object: object.into(),
-                    reason: "finalizer example.com/stuck".into(),
-                    command: format!("kubectl get {object}"),
-                }],
-            },
+            Some(Does::Leave(object)) => left(object),
             _ => LeakReport { gone: vec![format!("Namespace/{namespace}")], remaining: Vec::new() },
         })
     }

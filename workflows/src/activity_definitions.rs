@@ -64,6 +64,17 @@ pub struct NamespaceGone {
     pub terminating: Option<String>,
 }
 
+/// What `ensure_database` made or found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseReady {
+    /// What was not there before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub created: Vec<String>,
+    /// It is not ready at all: the server is away, full, or refuses. In its own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unavailable: Option<String>,
+}
+
 /// What `sync_secrets` left in the environment: names and a version, never a value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncedSecrets {
@@ -250,6 +261,12 @@ impl Activities {
         unimplemented!()
     }
 
+    /// Makes the preview's own role and databases, and keeps their password in the environment.
+    #[activity(name = "ensure_database")]
+    pub fn ensure_database(environment: Environment) -> DatabaseReady {
+        unimplemented!()
+    }
+
     /// Brings Doppler's secrets into the environment as an immutable Secret.
     #[activity(name = "sync_secrets")]
     pub fn sync_secrets(environment: Environment) -> SyncedSecrets {
@@ -277,6 +294,12 @@ impl Activities {
     /// Removes what the release before had and this one has not.
     #[activity(name = "prune")]
     pub fn prune(prune: PruneInput) -> Pruned {
+        unimplemented!()
+    }
+
+    /// Ends the preview's pods, drops its role and databases and sees that they are gone.
+    #[activity(name = "drop_database")]
+    pub fn drop_database(environment: Environment) -> LeakReport {
         unimplemented!()
     }
 

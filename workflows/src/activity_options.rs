@@ -34,6 +34,18 @@ pub fn await_namespace_gone(token: &WorkflowCancellationToken, summary: impl Int
 /// finalizer that nobody serves takes for ever.
 pub const NAMESPACE_GONE_SECONDS: u64 = 300;
 
+/// A handful of statements; making a database copies some megabytes. Being unavailable is an answer: how often it is asked
+/// again is the workflow's bound.
+pub fn ensure_database(token: &WorkflowCancellationToken, summary: impl Into<String>) -> ActivityOptions {
+    options(token, summary, Duration::from_secs(60), Duration::from_secs(180))
+}
+
+/// Pods may take two minutes to end before that; dropping is a checkpoint of each database. That the server is away is an
+/// answer: the workflow tries again for ever.
+pub fn drop_database(token: &WorkflowCancellationToken, summary: impl Into<String>) -> ActivityOptions {
+    options(token, summary, Duration::from_secs(240), Duration::from_secs(480))
+}
+
 /// Doppler's rate limit counts by the minute, so three minutes outlast one full window and an outage's start.
 pub fn sync_secrets(token: &WorkflowCancellationToken, summary: impl Into<String>) -> ActivityOptions {
     options(token, summary, Duration::from_secs(60), Duration::from_secs(180))

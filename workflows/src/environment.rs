@@ -78,6 +78,9 @@ pub struct Timings {
     pub rollout_seconds: u64,
     /// How long pods may wait for a node with room; then the verdict is `NoCapacity`. An autoscaler needs minutes.
     pub capacity_seconds: u64,
+    /// How long a rollout waits for a database server that is away, full, or refuses; then the verdict is
+    /// `DatabaseUnavailable`.
+    pub database_seconds: u64,
     /// How long the workloads must stay up without a restart after the gates.
     pub stability_seconds: u64,
     /// How long one attempt at a teardown watches before it says that it is blocked, and by what.
@@ -93,6 +96,7 @@ impl Default for Timings {
         Self {
             rollout_seconds: 600, // Kubernetes' own progress deadline
             capacity_seconds: 900,
+            database_seconds: 180, // a managed server's failover or restart takes a minute or two
             stability_seconds: 0,
             teardown_seconds: 120,
             teardown_retry_seconds: 300,
@@ -107,6 +111,7 @@ impl Timings {
         for (name, seconds, least) in [
             ("rollout_seconds", self.rollout_seconds, 1),
             ("capacity_seconds", self.capacity_seconds, 0),
+            ("database_seconds", self.database_seconds, 0),
             ("stability_seconds", self.stability_seconds, 0),
             ("teardown_seconds", self.teardown_seconds, 0),
             // Without a pause a blocked teardown would do nothing but try.
@@ -149,8 +154,29 @@ pub struct Environment {
     /// [`Environment::MAX_CLUSTER_OBJECTS`]. What else carries its label is found by that.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cluster_objects: Vec<ClusterObject>,
+    /// Its database, if it has one that berth sees to. Production never has: its database is Doppler's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<Database>,
     /// `http` or `https`: how its hosts are reached.
     pub scheme: String,
+}
+
+/// The database of a preview.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "mode", rename_all = "lowercase")]
+pub enum Database {
+    /// A role and databases of its own, which go with it.
+    Isolated {
+        /// The server, as the worker's `--database-servers` file calls it.
+        server: String,
+        /// What the role and the app's database are called.
+        name: String,
+    },
+    /// Whatever Doppler's credentials lead to: neither made nor dropped.
+    Shared {
+        /// The server, as the app file says.
+        server: String,
+    },
 }
 
 impl Environment {
@@ -168,7 +194,16 @@ impl Environment {
             temporal_ui_host: None,
             namespace_uid: None,
             cluster_objects: Vec::new(),
+            database: None,
             scheme: String::new(),
+        }
+    }
+
+    /// The name and the server of its own databases, if it has such.
+    pub fn isolated_database(&self) -> Option<(&str, &str)> {
+        match &self.database {
+            Some(Database::Isolated { server, name }) => Some((name, server)),
+            Some(Database::Shared { .. }) | None => None,
         }
     }
 

@@ -219,7 +219,7 @@ proptest! {
     fn a_pull_request_that_is_taken_makes_names_and_times(
         app in prop_oneof!["[a-z0-9-]{0,32}", any_text()],
         pr in any::<u64>(),
-        (rollout, capacity, stability, teardown, retry) in any::<(u64, u64, u64, u64, u64)>(),
+        (rollout, capacity, database, stability, teardown, retry) in any::<(u64, u64, u64, u64, u64, u64)>(),
         small in any::<bool>(),
         history_events in any::<u32>(),
     ) {
@@ -227,6 +227,7 @@ proptest! {
         let timings = Timings {
             rollout_seconds: of(rollout),
             capacity_seconds: of(capacity),
+            database_seconds: of(database),
             stability_seconds: of(stability),
             teardown_seconds: of(teardown),
             teardown_retry_seconds: of(retry),

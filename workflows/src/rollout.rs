@@ -17,6 +17,7 @@ use crate::{
     verdict::{FailureType, Verdict},
 };
 
+mod database;
 mod prepare;
 mod report;
 mod tell;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     activity_definitions::LeakReport,
-    environment::Environment,
+    environment::{Database, Environment},
     record::{Failed, PastRollout, Phase, Record},
     release::Release,
     rollout::Step,
@@ -33,8 +33,8 @@ pub struct Status {
     pub teardown: Option<LeakReport>,
     /// When the environment will be removed by itself. Nothing does that yet.
     pub expires_at: Option<String>,
-    /// The environment's database. There is none yet.
-    pub database: Option<String>,
+    /// The environment's database, if berth sees to one.
+    pub database: Option<Database>,
     /// The last ten, oldest first.
     pub rollouts: Vec<PastRollout>,
     /// Inputs that were ignored, and why.
@@ -114,7 +114,7 @@ impl Status {
             }),
             teardown: record.teardown.clone(),
             expires_at: None,
-            database: None,
+            database: environment.and_then(|environment| environment.database.clone()),
             rollouts: record.rollouts.clone(),
             notes: record.notes.clone(),
         }
@@ -140,6 +140,16 @@ impl Status {
         }
         if let Some(namespace) = &self.namespace {
             writeln!(text, "- namespace: {}", code(namespace))?;
+        }
+        match &self.database {
+            Some(Database::Isolated { server, name }) => {
+                writeln!(text, "- database: {} on {}", code(name), code(server))?
+            }
+            Some(Database::Shared { server }) => writeln!(text, "- database: Doppler's, on {}", code(server))?,
+            None => {}
+        }
+        if let Some(ui) = &self.temporal_ui {
+            writeln!(text, "- its own temporal-ui: {ui}")?;
         }
         if let Some(serving) = &self.serving {
             writeln!(text, "- serving: {} ({})", release(&serving.release), code(&serving.rollout))?;

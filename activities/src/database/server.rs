@@ -87,6 +87,11 @@ impl Credentials {
 }
 
 impl Server {
+    /// Whether connections to it are encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.tls == Tls::Verify
+    }
+
     /// Connects as admin to the database that every server has.
     ///
     /// # Errors

@@ -56,8 +56,17 @@ pub(super) fn of(settings: &Settings, app: &App, environment: &Environment) -> V
             objects.push(object("v1", "ResourceQuota", "berth", quota));
         }
     }
-    if app.egress() == Egress::Internet {
-        objects.push(object("networking.k8s.io/v1", "NetworkPolicy", "berth-internet", internet()));
+    match (app.egress(), environment.isolated_database()) {
+        (Egress::Internet, _) => {
+            objects.push(object("networking.k8s.io/v1", "NetworkPolicy", "berth-internet", internet()));
+        }
+        (Egress::Listed, Some((_, server))) => {
+            let port = settings.database_servers.get(server).map(|server| server.port);
+            let policy =
+                port.map(|port| object("networking.k8s.io/v1", "NetworkPolicy", "berth-database", database(port)));
+            objects.extend(policy);
+        }
+        (Egress::Listed, None) => {}
     }
     objects
 }
@@ -132,13 +141,35 @@ fn dns() -> Value {
     }})
 }
 
+/// The ports of a Temporal server: gRPC, its members among each other, and gRPC's HTTP twin. Internal, so that no ingress
+/// controller reaches them either, whatever it is told.
+const TEMPORAL_PORTS: std::ops::RangeInclusive<u32> = 7233..=7243;
+
 fn from_ingress(settings: &Settings) -> Value {
     json!({"spec": {
         "podSelector": {},
         "policyTypes": ["Ingress"],
-        "ingress": [{"from": [{"namespaceSelector": {
-            "matchLabels": {"kubernetes.io/metadata.name": settings.ingress_namespace},
-        }}]}],
+        "ingress": [{
+            "from": [{"namespaceSelector": {
+                "matchLabels": {"kubernetes.io/metadata.name": settings.ingress_namespace},
+            }}],
+            "ports": [
+                {"protocol": "TCP", "port": 1, "endPort": TEMPORAL_PORTS.start() - 1},
+                {"protocol": "TCP", "port": TEMPORAL_PORTS.end() + 1, "endPort": 65535},
+            ],
+        }],
+    }})
+}
+
+/// A policy knows addresses and no names, and a server that is known by name may have any: its port it is.
+fn database(port: u16) -> Value {
+    json!({"spec": {
+        "podSelector": {},
+        "policyTypes": ["Egress"],
+        "egress": [{
+            "to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": [METADATA_ADDRESSES]}}],
+            "ports": [{"port": port, "protocol": "TCP"}],
+        }],
     }})
 }
 

@@ -24,6 +24,7 @@ pub(super) fn settings() -> Settings {
         installation: "berth".into(),
         ingress_namespace: "ingress".into(),
         scheme: "https".into(),
+        database_servers: crate::database::Servers::default(),
     }
 }
 
@@ -45,6 +46,7 @@ fn environment_of(pr: u64) -> Environment {
         temporal_ui_host: None,
         namespace_uid: None,
         cluster_objects: Vec::new(),
+        database: None,
         scheme: "https".into(),
     }
 }

@@ -68,11 +68,29 @@ impl PreviewEnvironment {
             format!("remove {object} and see that it is gone"),
             &pull_request.timings,
         );
+        let databases = Self::drop_database(ctx, &environment).await;
         let known = before.map(|before| before.remaining).unwrap_or_default();
         let delete = DeleteInput { environment, timings: pull_request.timings.clone(), known };
-        match ctx.execute_activity(activities::DeleteEnvironment, delete, options).await {
+        let rest = match ctx.execute_activity(activities::DeleteEnvironment, delete, options).await {
             Ok(report) => report,
             Err(e) => LeakReport::failed(object, &failure::of_activity(&e, FailureType::TeardownBlocked)),
+        };
+        databases.and(rest)
+    }
+
+    /// Drops the environment's databases, if it has its own. A server that is away keeps nothing else from going.
+    async fn drop_database(ctx: &WorkflowContext<Self>, environment: &Environment) -> LeakReport {
+        let Some((name, server)) = environment.isolated_database() else { return LeakReport::default() };
+        let options = options::drop_database(
+            &WorkflowCancellationToken::new(),
+            format!("drop database {name} on {server} and see that it is gone"),
+        );
+        match ctx.execute_activity(activities::DropDatabase, environment.clone(), options).await {
+            Ok(report) => report,
+            Err(e) => {
+                let stop = failure::of_activity(&e, FailureType::DatabaseUnavailable);
+                LeakReport::failed(format!("Database/{name}"), &stop)
+            }
         }
     }
 
@@ -109,6 +127,13 @@ impl PreviewEnvironment {
 }
 
 impl LeakReport {
+    /// Both reports as one.
+    fn and(mut self, other: Self) -> Self {
+        self.gone.extend(other.gone);
+        self.remaining.extend(other.remaining);
+        self
+    }
+
     /// An attempt that did not come to an answer.
     fn failed(object: String, stop: &Stop) -> Self {
         let reason = match stop {

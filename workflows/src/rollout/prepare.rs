@@ -1,6 +1,6 @@
 //! The first two steps of a rollout: what it is to make, and where.
 
-use temporalio_workflow::{WorkflowContext, workflows::join};
+use temporalio_workflow::{WorkflowCancellationToken, WorkflowContext, workflows::join};
 
 use super::{Rollout, now_ms};
 use crate::{
@@ -55,39 +55,58 @@ impl Rollout {
     }
 
     async fn prepare_once(ctx: &WorkflowContext<Self>, deploy: &Deploy) -> Result<Prepared, Stop> {
-        let environment = &deploy.environment;
         // One that fails stops the other: whoever waits should not wait for what no longer matters.
         let token = ctx.cancellation_token().child_token();
+        if deploy.environment.isolated_database().is_some() {
+            // One after the other: the secrets have the database's password, and that lies in the namespace.
+            let ready = Self::ensure_namespace(ctx, deploy, &token).await;
+            let synced = match &ready {
+                Ok(ready) if ready.terminating.is_none() => match Self::ensure_database(ctx, deploy).await {
+                    Ok(()) => Self::sync_secrets(ctx, deploy, &token).await,
+                    Err(stop) => Err(stop),
+                },
+                _ => Err(Stop::Cancelled),
+            };
+            return Self::prepared(ctx, ready, synced);
+        }
         let namespace = async {
-            let ready = ctx
-                .execute_activity(
-                    activities::EnsureNamespace,
-                    environment.clone(),
-                    options::ensure_namespace(&token, format!("namespace {}", environment.namespace)),
-                )
-                .await;
+            let ready = Self::ensure_namespace(ctx, deploy, &token).await;
             if ready.as_ref().map_or(true, |ready| ready.terminating.is_some()) {
                 token.cancel();
             }
             ready
         };
         let secrets = async {
-            let synced = ctx
-                .execute_activity(
-                    activities::SyncSecrets,
-                    environment.clone(),
-                    options::sync_secrets(&token, format!("secrets of {} from Doppler", environment.app)),
-                )
-                .await;
+            let synced = Self::sync_secrets(ctx, deploy, &token).await;
             if synced.is_err() {
                 token.cancel();
             }
             synced
         };
         let (ready, synced) = join!(namespace, secrets);
-        let ready = ready.map_err(|e| failure::of_activity(&e, FailureType::KubernetesDenied));
-        let synced = synced.map_err(|e| failure::of_activity(&e, FailureType::SecretsUnavailable));
         Self::prepared(ctx, ready, synced)
+    }
+
+    async fn ensure_namespace(
+        ctx: &WorkflowContext<Self>,
+        deploy: &Deploy,
+        token: &WorkflowCancellationToken,
+    ) -> Result<NamespaceReady, Stop> {
+        let environment = &deploy.environment;
+        let options = options::ensure_namespace(token, format!("namespace {}", environment.namespace));
+        let ready = ctx.execute_activity(activities::EnsureNamespace, environment.clone(), options).await;
+        ready.map_err(|e| failure::of_activity(&e, FailureType::KubernetesDenied))
+    }
+
+    async fn sync_secrets(
+        ctx: &WorkflowContext<Self>,
+        deploy: &Deploy,
+        token: &WorkflowCancellationToken,
+    ) -> Result<SyncedSecrets, Stop> {
+        let environment = &deploy.environment;
+        let options = options::sync_secrets(token, format!("secrets of {} from Doppler", environment.app));
+        let synced = ctx.execute_activity(activities::SyncSecrets, environment.clone(), options).await;
+        synced.map_err(|e| failure::of_activity(&e, FailureType::SecretsUnavailable))
     }
 
     fn prepared(
@@ -128,10 +147,7 @@ impl Rollout {
     ) -> Result<(), Stop> {
         let namespace = &deploy.environment.namespace;
         loop {
-            let waiting_for = format!("the old namespace {namespace} to be gone: {said}");
-            ctx.set_current_details(format!("Rolling out `{}`: waits for {waiting_for}.", deploy.release.commit));
-            ctx.state_mut(|s| s.waiting_for = Some(waiting_for));
-            Self::tell_environment(ctx, deploy).await;
+            Self::wait_for(ctx, deploy, Some(format!("the old namespace {namespace} to be gone: {said}"))).await;
             let wait = AwaitGoneInput { namespace: namespace.clone(), uid: uid.clone(), said: said.clone() };
             let summary = format!("wait for the old namespace {namespace} to be gone");
             let seen = ctx
@@ -148,8 +164,7 @@ impl Rollout {
                 Some(still) => said = still,
             }
         }
-        ctx.state_mut(|s| s.waiting_for = None);
-        Self::tell_environment(ctx, deploy).await;
+        Self::wait_for(ctx, deploy, None).await;
         Ok(())
     }
 }

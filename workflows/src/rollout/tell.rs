@@ -18,6 +18,15 @@ impl Rollout {
         let _ = Self::signal_environment(ctx, deploy, Vec::new()).await;
     }
 
+    /// Says what it waits for, where that is not what the step usually waits for, or no longer.
+    pub(super) async fn wait_for(ctx: &WorkflowContext<Self>, deploy: &Deploy, waiting_for: Option<String>) {
+        if let Some(waiting_for) = &waiting_for {
+            ctx.set_current_details(format!("Rolling out `{}`: waits for {waiting_for}.", deploy.release.commit));
+        }
+        ctx.state_mut(|s| s.waiting_for = waiting_for);
+        Self::tell_environment(ctx, deploy).await;
+    }
+
     /// Has the environment write down what will be made outside its namespace. What is not written down is not made.
     pub(super) async fn record_cluster_objects(
         ctx: &WorkflowContext<Self>,

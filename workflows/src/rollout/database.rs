@@ -1,0 +1,59 @@
+//! The preview's database, made before its secrets are put together: they hold its password.
+
+use std::time::Duration;
+
+use temporalio_workflow::{TimerOptions, WorkflowContext};
+
+use super::{Rollout, now_ms};
+use crate::{
+    activity_definitions as activities, activity_options as options,
+    environment::Deploy,
+    failure::{self, Stop},
+    verdict::{FailureType, Verdict},
+};
+
+/// The first pause before a server that was unavailable is asked again; it doubles from there, up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+impl Rollout {
+    /// Makes the role and the databases of an environment that has its own. While their server is away, full or refuses,
+    /// waits, and says why.
+    pub(super) async fn ensure_database(ctx: &WorkflowContext<Self>, deploy: &Deploy) -> Result<(), Stop> {
+        let Some((name, server)) = deploy.environment.isolated_database() else { return Ok(()) };
+        let seconds = deploy.timings.database_seconds;
+        let deadline_ms = now_ms(ctx) + seconds * 1000;
+        let mut pause = FIRST_PAUSE;
+        let mut has_waited = false;
+        loop {
+            let summary = format!("database {name} on {server}");
+            let ready = ctx
+                .execute_activity(
+                    activities::EnsureDatabase,
+                    deploy.environment.clone(),
+                    options::ensure_database(&ctx.cancellation_token(), summary),
+                )
+                .await
+                .map_err(|e| failure::of_activity(&e, FailureType::DatabaseUnavailable))?;
+            let Some(why) = ready.unavailable else { break };
+            if now_ms(ctx) >= deadline_ms {
+                return Err(unavailable(&why, seconds));
+            }
+            Self::wait_for(ctx, deploy, Some(format!("the database server {server}: {why}"))).await;
+            let timer = TimerOptions::builder(pause).cancellation_token(ctx.cancellation_token());
+            ctx.timer(timer.summary(format!("before {server} is asked again")).build()).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            has_waited = true;
+        }
+        if has_waited {
+            Self::wait_for(ctx, deploy, None).await;
+        }
+        Ok(())
+    }
+}
+
+fn unavailable(why: &str, seconds: u64) -> Stop {
+    Verdict::new(FailureType::DatabaseUnavailable, format!("{why}; after {seconds} s of trying"))
+        .advise("see to the database server; then push again, or signal redeploy")
+        .into()
+}
