@@ -1,4 +1,4 @@
-//! The sample apps as a worker reads them: the folder `apps/`, with this lab's registry filled in.
+//! The sample apps as a worker reads them: the folder `apps/quick/`, with this lab's registry filled in.
 
 use std::{fs, path::Path};
 
@@ -10,7 +10,7 @@ use crate::places;
 const REAL_PODS: &str = "@REAL_PODS@";
 
 pub(crate) fn write(to: &Path, registry: &str, real_pods: bool) -> Result<()> {
-    copy(&places::source().join("apps"), to, &|text| fill_in(text, registry, real_pods))
+    copy(&places::source().join("apps/quick"), to, &|text| fill_in(text, registry, real_pods))
 }
 
 fn fill_in(text: &str, registry: &str, real_pods: bool) -> String {
