@@ -2,34 +2,117 @@
 
 use std::{
     fs,
+    io::Write as _,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     os::unix::fs::chown,
     path::{Path, PathBuf},
     process::{Child, Command},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use crate::{
     parts, places, ports,
     process::{self, bound_to_parent},
 };
 
-const READY_WITHIN: Duration = Duration::from_secs(60);
+pub(crate) const READY_WITHIN: Duration = Duration::from_secs(60);
 /// The admin. Not secrets: they open nothing but a lab.
 pub const USER: &str = "postgres";
 /// The admin's password.
 pub const PASSWORD: &str = "lab-admin";
+
+/// What a server is started with.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) data: PathBuf,
+    pub(crate) max_connections: u32,
+}
+
+impl Server {
+    /// Makes its data folder.
+    pub(crate) fn initialize(&self) -> Result<()> {
+        places::make(self.data.clone())?;
+        let password = self.data.join("password");
+        fs::write(&password, PASSWORD)?;
+        if places::is_root() {
+            let (user, group) = owner()?;
+            chown(&self.data, Some(user), Some(group))?;
+            chown(&password, Some(user), Some(group))?;
+        }
+        let mut initdb = Command::new("setpriv");
+        initdb.args(owner_flags()?).arg("--").arg(bin("initdb")?).current_dir("/");
+        initdb.args(["--username", USER, "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C.UTF-8"]);
+        initdb.arg("--no-sync").arg("--pwfile").arg(&password).arg("--pgdata").arg(self.data.join("cluster"));
+        process::output(&mut initdb)?;
+        // As it comes, it takes nobody but this machine's own.
+        let rules = self.data.join("cluster/pg_hba.conf");
+        let mut rules = fs::OpenOptions::new().append(true).open(&rules).context("opening pg_hba.conf")?;
+        Ok(writeln!(rules, "host all all all scram-sha-256")?)
+    }
+
+    /// The server itself, as a process of this lab that ends with its parent. PostgreSQL refuses to run as root, and a
+    /// change of user makes the kernel forget the bond: so it is made again.
+    pub(crate) fn command(&self, lab: &str, log: &Path) -> Result<Command> {
+        let mut command = bound_to_parent(lab, "setpriv", log)?;
+        command.args(owner_flags()?).args(["--pdeathsig", "KILL", "--"]).current_dir("/");
+        command.arg(bin("postgres")?).arg("-D").arg(self.data.join("cluster"));
+        for setting in [
+            format!("listen_addresses={}", self.address.ip()),
+            format!("port={}", self.address.port()),
+            format!("max_connections={}", self.max_connections),
+            "unix_socket_directories=".to_owned(),
+            // A crash of the machine may lose a lab's data; a kill of the server may not, and does not.
+            "fsync=off".to_owned(),
+            "synchronous_commit=off".to_owned(),
+        ] {
+            command.args(["-c", &setting]);
+        }
+        Ok(command)
+    }
+
+    pub(crate) fn answers(&self) -> bool {
+        answers(self.address)
+    }
+}
+
+/// Whether a server takes connections.
+pub(crate) fn answers(address: SocketAddr) -> bool {
+    let Ok(program) = bin("pg_isready") else { return false };
+    let mut command = Command::new(program);
+    command.args(["--quiet", "--host", &address.ip().to_string(), "--port", &address.port().to_string()]);
+    process::output(&mut command).is_ok()
+}
+
+pub(crate) fn until_it_answers(address: SocketAddr) -> Result<()> {
+    let end = Instant::now() + READY_WITHIN;
+    while !answers(address) {
+        if Instant::now() > end {
+            bail!("PostgreSQL at {address} did not answer within {} s", READY_WITHIN.as_secs());
+        }
+        thread::sleep(Duration::from_millis(25));
+    }
+    Ok(())
+}
+
+/// What `psql` answers, a row a line, its columns apart by `|`.
+pub(crate) fn psql(address: SocketAddr, (user, password): (&str, &str), database: &str, sql: &str) -> Result<String> {
+    let mut psql = Command::new(bin("psql")?);
+    psql.args(["--no-psqlrc", "--no-align", "--tuples-only", "--set", "ON_ERROR_STOP=1", "--username", user]);
+    psql.args(["--host", &address.ip().to_string(), "--port", &address.port().to_string()]);
+    process::output(psql.args(["--dbname", database, "--command", sql]).env("PGPASSWORD", password))
+}
 
 /// A PostgreSQL server of one's own, with nothing in it. It ends when this is dropped, and when this process ends.
 #[derive(Debug)]
 pub struct Postgres {
     /// Where it listens.
     pub address: SocketAddr,
-    data: PathBuf,
+    server: Server,
     log: PathBuf,
-    max_connections: u32,
     child: Child,
 }
 
@@ -44,12 +127,13 @@ impl Postgres {
         let address = SocketAddr::new(loopback, ports::free(loopback)?);
         // Not in the cache folder: root's home is closed to the user that the server runs as.
         let data = std::env::temp_dir().join(format!("berth-lab-postgres-{}-{}", std::process::id(), address.port()));
-        initialize(&data)?;
         let log = places::make(places::cache()?.join("dev-servers"))?.join(format!("postgres-{}.log", address.port()));
-        let child = spawn(&data, &log, address, max_connections)?;
-        let mut server = Self { address, data, log, max_connections, child };
-        server.wait()?;
-        Ok(server)
+        let server = Server { address, data, max_connections };
+        server.initialize()?;
+        let child = spawn(&server, &log)?;
+        let mut this = Self { address, server, log, child };
+        this.wait()?;
+        Ok(this)
     }
 
     /// Ends the server as a crash would.
@@ -61,17 +145,13 @@ impl Postgres {
 
     /// Starts it again, with what it had.
     pub fn start_again(&mut self) -> Result<()> {
-        self.child = spawn(&self.data, &self.log, self.address, self.max_connections)?;
+        self.child = spawn(&self.server, &self.log)?;
         self.wait()
     }
 
     fn wait(&mut self) -> Result<()> {
-        let (program, address) = (bin("pg_isready")?, self.address);
-        process::until("PostgreSQL", &mut self.child, &self.log, READY_WITHIN, || {
-            let mut command = Command::new(&program);
-            command.args(["--quiet", "--host", "127.0.0.1", "--port", &address.port().to_string()]);
-            process::output(&mut command).is_ok()
-        })
+        let server = &self.server;
+        process::until("PostgreSQL", &mut self.child, &self.log, READY_WITHIN, || server.answers())
     }
 }
 
@@ -79,9 +159,13 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         // It may have been stopped already, and what it leaves in the folder for temporary files hurts nobody.
         let _ = self.stop();
-        let _ = fs::remove_dir_all(&self.data);
+        let _ = fs::remove_dir_all(&self.server.data);
         let _ = fs::remove_file(&self.log);
     }
+}
+
+fn spawn(server: &Server, log: &Path) -> Result<Child> {
+    process::spawn_for_the_process(server.command("postgres", log)?).context("starting PostgreSQL")
 }
 
 /// The newest version there is: Debian keeps each in a folder of its own, off the path.
@@ -89,55 +173,6 @@ fn bin(program: &str) -> Result<PathBuf> {
     parts::postgres_bin()
         .map(|folder| folder.join(program))
         .context("looking for PostgreSQL: apt-get install postgresql")
-}
-
-fn initialize(data: &Path) -> Result<()> {
-    places::make(data.to_owned())?;
-    let password = data.join("password");
-    fs::write(&password, PASSWORD)?;
-    if places::is_root() {
-        let (user, group) = owner()?;
-        chown(data, Some(user), Some(group))?;
-        chown(&password, Some(user), Some(group))?;
-    }
-    let mut command = as_owner(&bin("initdb")?)?;
-    command.args([
-        "--username",
-        USER,
-        "--auth",
-        "scram-sha-256",
-        "--encoding",
-        "UTF8",
-        "--locale",
-        "C.UTF-8",
-        "--no-sync",
-    ]);
-    command.arg("--pwfile").arg(&password).arg("--pgdata").arg(data.join("cluster"));
-    process::output(&mut command).map(drop)
-}
-
-fn spawn(data: &Path, log: &Path, address: SocketAddr, max_connections: u32) -> Result<Child> {
-    let mut command = bound_to_parent("postgres", "setpriv", log)?;
-    command.args(owner_flags()?).arg("--").arg(bin("postgres")?).arg("-D").arg(data.join("cluster"));
-    for setting in [
-        format!("listen_addresses={}", address.ip()),
-        format!("port={}", address.port()),
-        format!("max_connections={max_connections}"),
-        "unix_socket_directories=".to_owned(),
-        // A crash of the machine may lose a lab's data; a kill of the server may not, and does not.
-        "fsync=off".to_owned(),
-        "synchronous_commit=off".to_owned(),
-    ] {
-        command.args(["-c", &setting]);
-    }
-    command.spawn().context("starting PostgreSQL")
-}
-
-/// PostgreSQL refuses to run as root.
-fn as_owner(program: &Path) -> Result<Command> {
-    let mut command = Command::new("setpriv");
-    command.args(owner_flags()?).arg("--").arg(program).current_dir("/");
-    Ok(command)
 }
 
 fn owner_flags() -> Result<Vec<String>> {

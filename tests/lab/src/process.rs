@@ -7,6 +7,11 @@ use std::{
     net::{SocketAddr, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
+    sync::{
+        Mutex, OnceLock, PoisonError,
+        mpsc::{self, Sender},
+    },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -78,6 +83,29 @@ pub(crate) fn bound_to_parent(lab: &str, program: impl AsRef<OsStr>, log: &Path)
     Ok(command)
 }
 
+type Spawned = std::io::Result<Child>;
+type Request = (Command, Sender<Spawned>);
+
+/// A bound process ends with the thread that spawned it, and a test's thread ends before a server that tests share may.
+/// So one thread that lives as long as this process does all the spawning.
+pub(crate) fn spawn_for_the_process(command: Command) -> Result<Child> {
+    static SPAWNER: OnceLock<Mutex<Sender<Request>>> = OnceLock::new();
+    let spawner = SPAWNER.get_or_init(|| {
+        let (requests, received) = mpsc::channel::<Request>();
+        thread::spawn(move || {
+            for (mut command, answer) in received {
+                // Nobody waits for the answer only if its asker has panicked.
+                let _ = answer.send(command.spawn());
+            }
+        });
+        Mutex::new(requests)
+    });
+    let (answer, spawned) = mpsc::channel();
+    let requests = spawner.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    requests.send((command, answer)).context("asking for a process")?;
+    Ok(spawned.recv().context("waiting for a process")??)
+}
+
 /// Waits for a condition, as long as `child` runs. Its last log lines are in the error.
 pub(crate) fn until(
     what: &str,
@@ -94,7 +122,19 @@ pub(crate) fn until(
         if Instant::now() > end {
             bail!("{what} was not ready within {} s:\n{}", limit.as_secs(), tail(log));
         }
-        std::thread::sleep(Duration::from_millis(25));
+        thread::sleep(Duration::from_millis(25));
+    }
+    Ok(())
+}
+
+/// Waits for the end of a process that somebody else waits for.
+pub(crate) fn until_gone(process: &ProcessId) -> Result<()> {
+    let end = Instant::now() + Duration::from_secs(10);
+    while process.is_alive() {
+        if Instant::now() > end {
+            bail!("{} (process {}) does not end", process.name, process.pid);
+        }
+        thread::sleep(Duration::from_millis(20));
     }
     Ok(())
 }
@@ -122,7 +162,7 @@ pub(crate) fn output_with_input(command: &mut Command, input: &str) -> Result<St
     let mut stdin = child.stdin.take().context("writing to a child")?;
     let input = input.to_owned();
     // Beside reading its answer: a child that answers before it has read everything must not wait for us.
-    let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
+    let writer = thread::spawn(move || stdin.write_all(input.as_bytes()));
     let output = child.wait_with_output()?;
     // One that does not read its input to the end has its reasons, and says by its exit code whether it succeeded.
     let _ = writer.join();
@@ -155,7 +195,7 @@ mod tests {
         let id = ProcessId::of("true", child.id());
         let end = Instant::now() + Duration::from_secs(10);
         while id.is_alive() && Instant::now() < end {
-            std::thread::yield_now();
+            thread::yield_now();
         }
         assert!(!id.is_alive());
         child.wait().unwrap();

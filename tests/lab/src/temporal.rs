@@ -4,11 +4,6 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     process::{Child, Command},
-    sync::{
-        Mutex, OnceLock, PoisonError,
-        mpsc::{self, Sender},
-    },
-    thread,
     time::Duration,
 };
 
@@ -17,7 +12,7 @@ use anyhow::{Context as _, Result};
 use crate::{
     parts::{self, Part},
     places, ports,
-    process::{self, bound_to_parent},
+    process::{self, bound_to_parent, spawn_for_the_process},
 };
 
 /// A dev server starts in less than a second; a machine that builds Rust meanwhile needs longer.
@@ -52,7 +47,7 @@ impl DevServer {
         let mut server = Self {
             address: addresses.frontend.to_string(),
             ui: addresses.ui_url(),
-            child: spawn_for_the_process(command)?,
+            child: spawn_for_the_process(command).context("starting the Temporal dev server")?,
             log,
         };
         process::until("the Temporal dev server", &mut server.child, &server.log, READY_WITHIN, || {
@@ -113,29 +108,6 @@ pub(crate) fn answers(program: &Path, addresses: &Addresses) -> bool {
     command.args(["operator", "namespace", "describe", "--namespace", "default", "--address"]);
     command.arg(addresses.frontend.to_string());
     process::accepts(addresses.frontend) && process::output(&mut command).is_ok()
-}
-
-type Spawned = std::io::Result<Child>;
-type Request = (Command, Sender<Spawned>);
-
-/// A bound process ends with the thread that spawned it, and a test's thread ends before a server that tests share may.
-/// So one thread that lives as long as this process does all the spawning.
-fn spawn_for_the_process(command: Command) -> Result<Child> {
-    static SPAWNER: OnceLock<Mutex<Sender<Request>>> = OnceLock::new();
-    let spawner = SPAWNER.get_or_init(|| {
-        let (requests, received) = mpsc::channel::<Request>();
-        thread::spawn(move || {
-            for (mut command, answer) in received {
-                // Nobody waits for the answer only if its asker has panicked.
-                let _ = answer.send(command.spawn());
-            }
-        });
-        Mutex::new(requests)
-    });
-    let (answer, spawned) = mpsc::channel();
-    let requests = spawner.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    requests.send((command, answer)).context("asking for a process")?;
-    spawned.recv().context("waiting for a process")?.context("starting the Temporal dev server")
 }
 
 #[cfg(test)]
