@@ -1,8 +1,12 @@
 //! Programs built from Go modules: versions and checksums are pinned in `go/*/go.mod` and `go.sum`.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use super::{
     Tools,
@@ -19,6 +23,10 @@ pub(super) enum Module {
     Etcd,
     Kwok,
     Kubernetes,
+    Temporal,
+    TemporalUi,
+    Traefik,
+    KubeRouter,
 }
 
 /// Neither debug information nor a symbol table: nobody debugs these here, and it is a fifth of the time and the size.
@@ -36,6 +44,10 @@ impl Module {
             Self::Etcd => "etcd",
             Self::Kwok => "kwok",
             Self::Kubernetes => "kubernetes",
+            Self::Temporal => "temporal",
+            Self::TemporalUi => "temporal-ui",
+            Self::Traefik => "traefik",
+            Self::KubeRouter => "kube-router",
         }
     }
 
@@ -46,6 +58,11 @@ impl Module {
             Self::Etcd => Some("go.etcd.io/etcd/server/v3"),
             Self::Kwok => Some("sigs.k8s.io/kwok"),
             Self::Kubernetes => Some("k8s.io/kubernetes"),
+            Self::Temporal => Some("go.temporal.io/server"),
+            Self::TemporalUi => Some("github.com/temporalio/ui-server/v2"),
+            Self::Traefik => Some("github.com/traefik/traefik/v3"),
+            // The module's own versions; what is built is k3s' copy of the same one, by go.mod's replace.
+            Self::KubeRouter => Some("github.com/cloudnativelabs/kube-router/v2"),
         }
     }
 
@@ -55,19 +72,35 @@ impl Module {
         version_in(&go_mod, pinned).with_context(|| format!("looking for {pinned} in {}'s go.mod", self.name()))
     }
 
-    /// Kubernetes' programs are told their version by the linker, as Kubernetes' own build does.
+    /// Some programs are told their version by the linker, as their own builds do.
     fn linker_flags(self, version: &str) -> String {
         let strip = "-s -w";
-        if self != Self::Kubernetes {
-            return strip.to_owned();
+        match self {
+            Self::Kubernetes => {
+                let package = "k8s.io/component-base/version";
+                let mut numbers = version.trim_start_matches('v').split('.');
+                let (major, minor) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
+                format!(
+                    "{strip} -X {package}.gitVersion={version} -X {package}.gitMajor={major} \
+                     -X {package}.gitMinor={minor} -X {package}.gitTreeState=clean"
+                )
+            }
+            Self::Traefik => format!("{strip} -X github.com/traefik/traefik/v3/pkg/version.Version={version}"),
+            Self::KubeRouter => {
+                format!("{strip} -X github.com/cloudnativelabs/kube-router/v2/pkg/version.Version={version}")
+            }
+            _ => strip.to_owned(),
         }
-        let package = "k8s.io/component-base/version";
-        let mut numbers = version.trim_start_matches('v').split('.');
-        let (major, minor) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
-        format!(
-            "{strip} -X {package}.gitVersion={version} -X {package}.gitMajor={major} -X {package}.gitMinor={minor} \
-             -X {package}.gitTreeState=clean"
-        )
+    }
+
+    /// What makes its programs say their version, where that is worth asking: an upgrade that only looks like one has
+    /// happened before.
+    fn asks_version(self) -> Option<&'static str> {
+        match self {
+            Self::Temporal | Self::TemporalUi | Self::KubeRouter => Some("--version"),
+            Self::Traefik => Some("version"),
+            _ => None,
+        }
     }
 
     fn go(self) -> Command {
@@ -154,10 +187,23 @@ fn build(
     process::output(&mut go).with_context(|| format!("building the lab's {} module", module.name()))?;
     for (program, package) in missing {
         let built = made.join(program_of(package));
+        if let Some(argument) = module.asks_version() {
+            assert_version(&built, argument, version)?;
+        }
         let finished = places::make(workshop.folder.join(program))?;
         fs::rename(&built, finished.join(program)).with_context(|| format!("moving {}", built.display()))?;
         let place = tools[program].parent().context("a part lies in a folder of its own")?;
         workshop.hand_over(&finished, place)?;
+    }
+    Ok(())
+}
+
+/// kube-router answers on stderr.
+fn assert_version(program: &Path, argument: &str, version: &str) -> Result<()> {
+    let said = Command::new(program).arg(argument).output().with_context(|| format!("asking {}", program.display()))?;
+    let said = [said.stdout, said.stderr].map(|text| String::from_utf8_lossy(&text).trim().to_owned()).join("\n");
+    if !said.contains(version.trim_start_matches('v')) {
+        bail!("{} was built as {version} and says: {said}", program.display());
     }
     Ok(())
 }
@@ -182,6 +228,9 @@ mod tests {
     #[test]
     fn every_module_pins_the_version_that_its_programs_carry() {
         for module in [Module::Images, Module::Etcd, Module::Kwok, Module::Kubernetes] {
+            module.version().unwrap();
+        }
+        for module in [Module::Temporal, Module::TemporalUi, Module::Traefik, Module::KubeRouter] {
             module.version().unwrap();
         }
         assert_eq!(Module::Kubernetes.version().unwrap(), "v1.34.4");

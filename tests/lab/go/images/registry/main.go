@@ -24,13 +24,15 @@ func main() {
 	root := flag.String("root", "", "folder for the images' blobs")
 	web := flag.String("web", "", "path of the sample app's binary")
 	pause := flag.String("pause", "", "path of the pause binary")
+	var layouts folders
+	flag.Var(&layouts, "layout", "an OCI layout whose images are served, too; may be repeated")
 	flag.Parse()
-	if err := run(*listen, *root, *web, *pause); err != nil {
+	if err := run(*listen, *root, *web, *pause, layouts); err != nil {
 		log.Fatalf("registry: %v", err)
 	}
 }
 
-func run(listen, root, web, pause string) error {
+func run(listen, root, web, pause string, layouts folders) error {
 	listener, err := net.Listen("tcp", listen)
 	if err != nil {
 		return err
@@ -45,6 +47,11 @@ func run(listen, root, web, pause string) error {
 	pushed, err := push(listener.Addr().String(), web, pause)
 	if err != nil {
 		return err
+	}
+	for _, folder := range layouts {
+		if err := pushLayout(listener.Addr().String(), root, folder, pushed); err != nil {
+			return fmt.Errorf("%s: %w", folder, err)
+		}
 	}
 	if err := json.NewEncoder(os.Stdout).Encode(pushed); err != nil {
 		return err

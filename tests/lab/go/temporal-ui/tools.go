@@ -1,0 +1,6 @@
+//go:build tools
+
+// Package tools names the command that the lab builds, so that `go mod tidy` keeps what it needs.
+package tools
+
+import _ "github.com/temporalio/ui-server/v2/cmd/server"
