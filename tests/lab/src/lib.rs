@@ -17,6 +17,7 @@ mod dns;
 mod doppler;
 mod fake_nodes;
 mod image;
+mod images;
 mod lab;
 mod lock;
 mod node;

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fs,
     net::{Ipv4Addr, SocketAddr},
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -17,17 +17,24 @@ pub(crate) fn address(host: Ipv4Addr) -> Result<SocketAddr> {
     Ok(SocketAddr::new(host.into(), ports::free(Ipv4Addr::LOCALHOST.into())?))
 }
 
-/// Answers the images that it holds: variant to `repository:tag@digest`.
+/// Answers the images that it holds: variant to `repository:tag@digest`. `layouts` are those of [`images::ensure_full`],
+/// served beside the plain ones.
+///
+/// [`images::ensure_full`]: crate::images::ensure_full
 pub(crate) fn start(
     data: &Path,
     address: SocketAddr,
     tools: &Tools,
+    layouts: &[PathBuf],
     children: &mut Children,
 ) -> Result<BTreeMap<String, String>> {
     let blobs = places::make(data.join("registry"))?;
     let mut command = children.command("registry", &tools["registry"])?;
     command.arg("--listen").arg(address.to_string()).arg("--root").arg(blobs);
     command.arg("--web").arg(&tools["web"]).arg("--pause").arg(&tools["pause"]);
+    for layout in layouts {
+        command.arg("--layout").arg(layout);
+    }
     children.start("registry", command)?;
 
     // It prints its images on one line, once they can be pulled.

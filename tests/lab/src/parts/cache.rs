@@ -15,22 +15,22 @@ use crate::{
 
 /// Collects what a part depends on. Each piece is preceded by its length: two pieces never read as one.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Key(Sha256);
+pub(crate) struct Key(Sha256);
 
 impl Key {
-    pub(super) fn add(mut self, piece: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn add(mut self, piece: impl AsRef<[u8]>) -> Self {
         let piece = piece.as_ref();
         self.0.update(piece.len().to_be_bytes());
         self.0.update(piece);
         self
     }
 
-    pub(super) fn add_file(self, path: &Path) -> Result<Self> {
+    pub(crate) fn add_file(self, path: &Path) -> Result<Self> {
         Ok(self.add(fs::read(path).with_context(|| format!("reading {}", path.display()))?))
     }
 
     /// Every file below a folder, in the order of their names.
-    pub(super) fn add_folder(mut self, folder: &Path) -> Result<Self> {
+    pub(crate) fn add_folder(mut self, folder: &Path) -> Result<Self> {
         let entries = fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
         let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
         paths.sort();
@@ -41,26 +41,26 @@ impl Key {
         Ok(self)
     }
 
-    pub(super) fn finish(self) -> String {
+    pub(crate) fn finish(self) -> String {
         self.0.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
 /// Where a finished part lies or will lie.
-pub(super) fn place(name: &str, version: &str, key: Key) -> Result<PathBuf> {
+pub(crate) fn place(name: &str, version: &str, key: Key) -> Result<PathBuf> {
     Ok(places::cache()?.join("parts").join(format!("{name}-{version}-{}", key.finish())))
 }
 
 /// A folder to work in, under a lock that keeps a second process from doing the same work beside us.
 #[derive(Debug)]
-pub(super) struct Workshop {
-    pub(super) folder: PathBuf,
+pub(crate) struct Workshop {
+    pub(crate) folder: PathBuf,
     _lock: Lock,
 }
 
 impl Workshop {
     /// What a killed predecessor left in it is thrown away.
-    pub(super) fn open(name: &str) -> Result<Self> {
+    pub(crate) fn open(name: &str) -> Result<Self> {
         let locks = places::make(places::cache()?.join("locks"))?;
         let lock = lock::exclusive(&locks.join(name))?;
         let folder = places::cache()?.join("building").join(name);
@@ -71,7 +71,7 @@ impl Workshop {
     }
 
     /// Moves what was made to its place: there it is whole or not at all.
-    pub(super) fn hand_over(&self, made: &Path, place: &Path) -> Result<()> {
+    pub(crate) fn hand_over(&self, made: &Path, place: &Path) -> Result<()> {
         if let Some(parent) = place.parent() {
             places::make(parent.to_owned())?;
         }

@@ -56,6 +56,11 @@ pub(crate) fn packages_for_an_image() -> Packages {
     Packages { missing: missing.map(|(_, package)| package).collect() }
 }
 
+/// What unpacks Debian packages into the images of a full environment.
+pub(crate) fn packages_for_full_images() -> Packages {
+    Packages { missing: if on_path("mmdebstrap").is_some() { Vec::new() } else { vec!["mmdebstrap"] } }
+}
+
 /// Debian's folder for them, then everybody else's.
 pub(crate) fn cni_plugins() -> Option<PathBuf> {
     let has = |folder: &Path| ["bridge", "host-local", "loopback"].iter().all(|plugin| folder.join(plugin).is_file());

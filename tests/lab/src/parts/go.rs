@@ -66,7 +66,7 @@ impl Module {
         }
     }
 
-    fn version(self) -> Result<String> {
+    pub(super) fn version(self) -> Result<String> {
         let Some(pinned) = self.pinned() else { return Ok("own".to_owned()) };
         let go_mod = fs::read_to_string(self.folder().join("go.mod"))?;
         version_in(&go_mod, pinned).with_context(|| format!("looking for {pinned} in {}'s go.mod", self.name()))
@@ -216,9 +216,18 @@ fn program_of(package: &str) -> &str {
 }
 
 pub(super) fn kwok_stages() -> Result<PathBuf> {
-    let mut list = Module::Kwok.go();
-    let folder = process::output(list.args(["list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok"]))?;
-    Ok(PathBuf::from(folder.trim()).join("kustomize/stage"))
+    Ok(sources(Module::Kwok, "sigs.k8s.io/kwok")?.join("kustomize/stage"))
+}
+
+pub(super) fn temporal_ui_config() -> Result<PathBuf> {
+    Ok(sources(Module::TemporalUi, "github.com/temporalio/ui-server/v2")?.join("config"))
+}
+
+/// Where Go keeps the sources of a module that another one needs; they are fetched where they are not there.
+fn sources(module: Module, needed: &str) -> Result<PathBuf> {
+    process::output(module.go().args(["mod", "download", needed]))?;
+    let folder = process::output(module.go().args(["list", "-m", "-f", "{{.Dir}}", needed]))?;
+    Ok(PathBuf::from(folder.trim()))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What the lab is made of, where each part comes from, and getting just those that are asked for.
 
-mod cache;
+pub(crate) mod cache;
 mod debian;
 mod go;
 mod progress;
@@ -13,10 +13,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
-pub(crate) use debian::{cni_plugins, packages_for, packages_for_an_image, postgres, postgres_bin};
+pub(crate) use debian::{
+    cni_plugins, packages_for, packages_for_an_image, packages_for_full_images, postgres, postgres_bin,
+};
 pub(crate) use progress::Progress;
+pub(crate) use wheel::install as install_wheels;
 
 use self::{go::Module, wheel::Wheel};
 
@@ -65,6 +68,7 @@ impl Part {
     pub(crate) const SERVICE_NETWORK: [Self; 2] = [Self::KubeProxy, Self::Dns];
 
     /// What a full environment and its cluster run.
+    #[cfg_attr(not(test), expect(dead_code, reason = "labs that are full ask for them"))]
     pub(crate) const FULL: [Self; 5] =
         [Self::TemporalServer, Self::TemporalSqlTool, Self::TemporalUi, Self::Traefik, Self::KubeRouter];
 
@@ -146,6 +150,24 @@ pub(crate) fn ensure(parts: &[Part]) -> Result<Tools> {
 /// The stage files that tell KWOK what its nodes and pods do: they come with its module.
 pub(crate) fn kwok_stages() -> Result<PathBuf> {
     go::kwok_stages()
+}
+
+/// The files that temporal-ui is configured by: they come with its module.
+pub(crate) fn temporal_ui_config() -> Result<PathBuf> {
+    go::temporal_ui_config()
+}
+
+/// The version that a part built from a Go module carries.
+pub(crate) fn version(part: Part) -> Result<String> {
+    match part.source() {
+        Source::Go(module, _) => module.version(),
+        Source::Wheel(_) => bail!("{} is not built from a Go module", part.program()),
+    }
+}
+
+/// A folder with Node's `bin` and `lib`.
+pub(crate) fn node() -> Result<PathBuf> {
+    wheel::node()
 }
 
 /// `KUBEBUILDER_ASSETS` is the custom name for a folder with an etcd, a kube-apiserver and a kubectl.

