@@ -20,6 +20,7 @@ from greeting import GreetingWorkflow, compose_greeting
 
 READY = Path(os.environ.get("READY_FILE", "/tmp/worker-ready"))
 CONNECT_SECONDS = 60
+ACTIVITIES = 8
 DRAIN = timedelta(seconds=10)
 
 
@@ -72,8 +73,8 @@ async def main() -> None:
         task_queue=task_queue,
         workflows=[GreetingWorkflow],
         activities=[compose_greeting],
-        activity_executor=ThreadPoolExecutor(),
-        max_concurrent_activities=8,
+        activity_executor=ThreadPoolExecutor(ACTIVITIES),
+        max_concurrent_activities=ACTIVITIES,
         graceful_shutdown_timeout=DRAIN,
     )
     # Leaving the block drains: no new tasks, and those in hand are finished. A worker that fails raises here.
@@ -89,3 +90,7 @@ async def main() -> None:
 
 if __name__ == "__main__":
     asyncio.run(main())
+    # The SDK's own threads may still call into an interpreter that is being taken down, which aborts the process:
+    # after an orderly end there is nothing left to take down.
+    sys.stdout.flush()
+    os._exit(0)
