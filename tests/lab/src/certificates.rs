@@ -26,7 +26,7 @@ pub(crate) struct Certificates {
 }
 
 /// Who a client is to the API server: its user name and its group.
-const CLIENTS: [(&str, &str, Option<&str>); 7] = [
+const CLIENTS: [(&str, &str, Option<&str>); 8] = [
     ("admin", "lab-admin", Some("system:masters")),
     // A name of its own for what berth does, so that the audit log tells it from what people do.
     ("worker", "lab-worker", Some("system:masters")),
@@ -35,6 +35,7 @@ const CLIENTS: [(&str, &str, Option<&str>); 7] = [
     ("scheduler", "system:kube-scheduler", None),
     ("kubelet", "system:node:lab", Some("system:nodes")),
     ("kube-proxy", "system:kube-proxy", None),
+    ("kube-router", "lab-kube-router", None),
 ];
 
 impl Certificates {

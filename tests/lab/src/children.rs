@@ -14,13 +14,14 @@ use rustix::process::Signal;
 use crate::{
     places,
     process::{self, ProcessId},
+    state::Files,
 };
 
 #[derive(Debug)]
 pub(crate) struct Children {
     lab: String,
     logs: PathBuf,
-    record: PathBuf,
+    files: Files,
     running: Vec<Running>,
 }
 
@@ -33,9 +34,9 @@ struct Running {
 }
 
 impl Children {
-    /// `record` is rewritten at each start of a process.
-    pub(crate) fn new(lab: &str, logs: PathBuf, record: PathBuf) -> Result<Self> {
-        Ok(Self { lab: lab.to_owned(), logs: places::make(logs)?, record, running: Vec::new() })
+    /// The record in `files` is rewritten at each start of a process.
+    pub(crate) fn new(lab: &str, logs: PathBuf, files: Files) -> Result<Self> {
+        Ok(Self { lab: lab.to_owned(), logs: places::make(logs)?, files, running: Vec::new() })
     }
 
     pub(crate) fn log(&self, name: &str) -> PathBuf {
@@ -74,11 +75,15 @@ impl Children {
         Ok(&mut running.with_context(|| format!("{name} was not started"))?.child)
     }
 
-    /// The first that has ended by itself: a lab without one of its parts is no lab. What is to start again does.
+    /// The first that has ended by itself: a lab without one of its parts is no lab. What is to start again does, unless
+    /// somebody wants it down.
     pub(crate) fn ended(&mut self) -> Result<Option<String>> {
         let mut restarted = false;
         for running in &mut self.running {
             if let Some(status) = running.child.try_wait()? {
+                if running.again.is_some() && self.files.stopped(&running.id.name).exists() {
+                    continue;
+                }
                 if let Some(command) = &mut running.again {
                     running.child = spawn(&running.id.name, command)?;
                     running.id = ProcessId::of(&running.id.name, running.child.id());
@@ -98,8 +103,8 @@ impl Children {
 
     fn write_record(&self) -> Result<()> {
         let running: Vec<_> = self.running.iter().map(|running| &running.id).collect();
-        let record = &self.record;
-        fs::write(record, serde_json::to_string(&running)?).with_context(|| format!("writing {}", record.display()))
+        let record = self.files.processes();
+        fs::write(&record, serde_json::to_string(&running)?).with_context(|| format!("writing {}", record.display()))
     }
 
     /// Asks one process to end, and waits for it.

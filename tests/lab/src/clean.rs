@@ -32,6 +32,7 @@ pub(crate) fn sweep(lab: &str, had_node: bool) -> Result<()> {
         sweep_node()?;
     }
     remove_data(lab)?;
+    remove_server_data(lab)?;
     files.remove();
     Ok(())
 }
@@ -62,6 +63,17 @@ fn remove_data(lab: &str) -> Result<()> {
     Ok(())
 }
 
+fn remove_server_data(lab: &str) -> Result<()> {
+    let all = Path::new(places::SERVER_DATA);
+    let this = all.join(lab);
+    if this.exists() {
+        fs::remove_dir_all(this)?;
+        // Not empty as long as another lab has some.
+        let _ = fs::remove_dir(all);
+    }
+    Ok(())
+}
+
 fn cable_exists() -> bool {
     Path::new("/sys/class/net").join(node::CABLE).exists()
 }
@@ -83,12 +95,15 @@ pub fn check_clean() -> Result<()> {
     Ok(())
 }
 
-/// One line for each process, mount, network device and cgroup.
+/// One line for each process, mount, network device, folder and cgroup.
 pub(crate) fn left_over() -> Vec<String> {
     let mut left: Vec<String> = processes();
     left.extend(mounts().into_iter().map(|mount| format!("mount {mount}")));
     if cable_exists() {
         left.push(format!("network device {}", node::CABLE));
+    }
+    if Path::new(places::SERVER_DATA).exists() {
+        left.push(format!("folder {}", places::SERVER_DATA));
     }
     left.extend(node::cgroups_left_over().iter().map(|cgroup| format!("cgroup {}", cgroup.display())));
     left

@@ -5,7 +5,7 @@ use std::{io::Write as _, path::PathBuf, process::ExitCode};
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
-use crate::{bench, clean, commands, demo, image, node, supervisor};
+use crate::{bench, clean, commands, demo, image, node, screenshot, supervisor};
 
 /// A real Kubernetes and a real Temporal on this machine, to try berth and to test it.
 ///
@@ -23,6 +23,8 @@ struct Cli {
 enum Command {
     /// Play the life of a pull request from opened to closed, and say what to look at
     Demo(Demo),
+    /// Take pictures of two previews, their temporal-ui and berth's own, with a headless Chromium
+    Screenshot(Screenshot),
     /// Time berth beside kubectl doing the same by hand
     Bench(Bench),
     /// Build the worker's image from the Dockerfile, without Docker, and say how large it is
@@ -69,6 +71,19 @@ pub(crate) struct Demo {
     /// Leave the lab running afterwards, until Ctrl-C
     #[arg(long)]
     pub(crate) keep: bool,
+    /// Whole environments: React, Flask, a Temporal server and a database for each, behind an ingress controller
+    #[arg(long, conflicts_with_all = ["fake_nodes", "use_cluster"])]
+    pub(crate) full: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Screenshot {
+    /// Where the pictures go
+    #[arg(default_value = "target/screenshots")]
+    pub(crate) folder: PathBuf,
+    /// Install missing Debian packages without asking
+    #[arg(long, env = "BERTH_LAB_YES", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(crate) yes: bool,
 }
 
 #[derive(Debug, Args)]
@@ -100,6 +115,9 @@ pub(crate) struct Up {
     /// Leave out the berth worker
     #[arg(long)]
     pub(crate) no_worker: bool,
+    /// With all that a whole environment needs: a database server, an ingress controller, network policies that hold
+    #[arg(long, conflicts_with_all = ["fake_nodes", "use_cluster"])]
+    pub(crate) full: bool,
 }
 
 /// Runs the command line of this process.
@@ -116,6 +134,7 @@ pub fn main() -> ExitCode {
 fn run(command: Command) -> Result<()> {
     match command {
         Command::Demo(demo) => demo::run(&demo),
+        Command::Screenshot(screenshot) => screenshot::run(&screenshot),
         Command::Bench(bench) => bench::run(&bench),
         Command::Image(image) => image::run(&image),
         Command::Up(up) => commands::up(&up),

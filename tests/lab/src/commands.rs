@@ -5,7 +5,8 @@ use std::{env, io::Write as _, path::Path, sync::atomic::Ordering, thread, time:
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    cargo, clean, cli,
+    cargo, clean, cli, ingress,
+    postgres::{PASSWORD, USER},
     prepare::{self, Wish},
     session,
     state::{self, Files, State},
@@ -25,6 +26,7 @@ pub(crate) fn up(up: &cli::Up) -> Result<()> {
             fake_nodes: up.options.fake_nodes,
             service_network: true,
             use_cluster: up.options.use_cluster,
+            full: up.full,
             worker: if up.no_worker { None } else { Some(cargo::berth()?) },
             detached: up.detach,
             ..Wish::named(UP)
@@ -92,7 +94,7 @@ pub(crate) fn env() -> Result<()> {
         writeln!(out, "export {name}={}", quoted(&value))?;
     }
     for (variant, image) in &state.images {
-        let name = variant.to_uppercase();
+        let name = variant.to_uppercase().replace('-', "_");
         writeln!(out, "export BERTH_LAB_IMAGE_{name}={}", quoted(image))?;
     }
     Ok(())
@@ -151,10 +153,18 @@ fn describe(state: &State) -> String {
         (false, fake) => format!("{fake} fake nodes: no container runs"),
     };
     let worker = if state.worker { "runs" } else { "none" };
+    let full = state.full.as_ref().map_or_else(String::new, |full| {
+        format!(
+            "  ingress       {ingress}, so {page}\n  postgres      {postgres}, as {USER} with password {PASSWORD}\n",
+            ingress = full.ingress,
+            page = ingress::url(full.ingress, "pr-123.localhost"),
+            postgres = full.postgres,
+        )
+    });
     format!(
         "lab {name}\n  nodes         {nodes}\n  kubeconfig    {kubeconfig}\n  temporal      {temporal}\n  \
-         temporal-ui   {ui}\n  doppler       {doppler}\n  registry      {registry}\n  apps          {apps}\n  \
-         berth worker  {worker}\n  logs          {logs}\n  supervisor    process {supervisor}\n",
+         temporal-ui   {ui}\n  doppler       {doppler}\n  registry      {registry}\n  apps          {apps}\n\
+         {full}  berth worker  {worker}\n  logs          {logs}\n  supervisor    process {supervisor}\n",
         name = state.name,
         kubeconfig = state.kubeconfig.display(),
         temporal = state.temporal_address,

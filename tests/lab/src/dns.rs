@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     path::Path,
 };
 
@@ -19,7 +19,11 @@ pub(crate) fn start(
     tools: &Tools,
     children: &mut Children,
 ) -> Result<serde_json::Value> {
-    let port = ports::free(Ipv4Addr::LOCALHOST.into())?;
+    // Policies allow port 53, and are asked after the Service's address was translated to ours: so it had better be that.
+    let port = match TcpListener::bind((host, 53)) {
+        Ok(_) => 53,
+        Err(_) => ports::free(Ipv4Addr::LOCALHOST.into())?,
+    };
     let health = ports::free(Ipv4Addr::LOCALHOST.into())?;
     let ready = ports::free(Ipv4Addr::LOCALHOST.into())?;
     let corefile = data.join("Corefile");

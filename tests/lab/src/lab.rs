@@ -2,6 +2,9 @@
 
 use std::{
     ffi::OsStr,
+    fs,
+    io::Write as _,
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,
     sync::{Arc, OnceLock},
@@ -12,13 +15,17 @@ use rustix::process::Signal;
 
 use crate::{
     children,
+    database::POSTGRES,
+    http, postgres,
     prepare::{self, Wish},
-    process,
+    process::{self, ProcessId},
     session::{self, Session},
     start,
-    state::{Files, State},
+    state::{Files, Full, State},
 };
 
+/// The tests' full lab.
+const FULL: &str = "full";
 /// The tests' lab. Test binaries that follow one another within this time meet the same one.
 pub(crate) const TESTS: &str = "test";
 const LINGER_SECONDS: u64 = 5;
@@ -47,7 +54,44 @@ impl Lab {
                 use_cluster: prepare::told("BERTH_LAB_USE_CLUSTER"),
                 linger_seconds: LINGER_SECONDS,
                 restarts: true,
+                waits_for_node: true,
                 ..Wish::named(TESTS)
+            })
+        })?;
+        Ok(Self { session: Arc::new(session) })
+    }
+
+    /// A lab in which a whole environment runs: an ingress controller, network policies that hold, a database server for
+    /// previews, and the sample app `web` with berth's own manifests. Shared by all tests that ask for it, and there is one
+    /// real node for it and [`Lab::shared`]: each waits for the other to end.
+    ///
+    /// # Errors
+    /// This machine cannot have a real node, or a part does not start.
+    pub fn full() -> Result<Self> {
+        static SHARED: OnceLock<Result<Lab, String>> = OnceLock::new();
+        SHARED
+            .get_or_init(|| Self::join_or_start_full().map_err(|error| format!("{error:#}")))
+            .clone()
+            .map_err(|error| anyhow!(error))
+    }
+
+    /// Whether this machine can have one; if not, why is said on stderr.
+    pub fn can_be_full() -> bool {
+        let possible = prepare::full_possible(&Wish { full: true, ..Wish::named(FULL) });
+        if let Err(reason) = &possible {
+            let _ = writeln!(std::io::stderr(), "lab: {reason:#}");
+        }
+        possible.is_ok()
+    }
+
+    fn join_or_start_full() -> Result<Self> {
+        let session = session::join_or_start(FULL, || {
+            prepare::plan(Wish {
+                full: true,
+                linger_seconds: LINGER_SECONDS,
+                restarts: true,
+                waits_for_node: true,
+                ..Wish::named(FULL)
             })
         })?;
         Ok(Self { session: Arc::new(session) })
@@ -105,7 +149,7 @@ impl Lab {
     }
 
     /// `repository:tag@digest` of a variant of the sample app: `v1` to `v4`, `crash` (exits with 1 at once), `slow`
-    /// (ready after 20 s).
+    /// (ready after 20 s); in a full lab `full-v1` and `full-v2` of the whole one, and `temporal-server` and its kin, too.
     ///
     /// # Panics
     /// Where there is no such variant.
@@ -118,6 +162,67 @@ impl Lab {
     /// A reference of the right form whose digest the registry does not have.
     pub fn missing_image(&self) -> String {
         missing_image(self.state())
+    }
+
+    fn full_part(&self) -> &Full {
+        self.state().full.as_ref().unwrap_or_else(|| panic!("the lab `{}` is no full one", self.state().name))
+    }
+
+    /// Where a full lab's ingress controller answers on this machine.
+    ///
+    /// # Panics
+    /// Where the lab is no full one, as for what follows.
+    pub fn ingress(&self) -> SocketAddr {
+        self.full_part().ingress
+    }
+
+    /// What `http://<host><path>` answers through the ingress controller: the status and the body.
+    ///
+    /// # Errors
+    /// Nobody answers.
+    pub fn get(&self, host: &str, path: &str) -> Result<(u16, String)> {
+        let answer = http::get(self.ingress(), host, path)?;
+        Ok((answer.status, answer.body))
+    }
+
+    /// A full lab's database server, for pods and for this machine.
+    pub fn postgres(&self) -> SocketAddr {
+        self.full_part().postgres
+    }
+
+    /// The worker's `--database-servers` file: the server is called `previews`.
+    pub fn database_servers(&self) -> &Path {
+        &self.full_part().database_servers
+    }
+
+    /// What `psql` answers the database server's admin, a row a line.
+    ///
+    /// # Errors
+    /// It failed: its own words.
+    pub fn psql(&self, database: &str, sql: &str) -> Result<String> {
+        postgres::psql(self.postgres(), (postgres::USER, postgres::PASSWORD), database, sql)
+    }
+
+    /// Ends a full lab's database server as a crash would, and keeps it down.
+    ///
+    /// # Errors
+    /// It is down already.
+    pub fn stop_postgres(&self) -> Result<()> {
+        let stopped = Files::of(&self.state().name)?.stopped(POSTGRES);
+        fs::write(&stopped, "").with_context(|| format!("writing {}", stopped.display()))?;
+        let server = self.process(POSTGRES)?;
+        server.signal(Signal::KILL);
+        process::until_gone(&server)
+    }
+
+    /// Starts it again, with what it had, and waits until it answers.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub fn start_postgres(&self) -> Result<()> {
+        let stopped = Files::of(&self.state().name)?.stopped(POSTGRES);
+        fs::remove_file(&stopped).context("the database server was not stopped")?;
+        postgres::until_it_answers(self.postgres())
     }
 
     /// Whether containers run. Otherwise nodes are fake, and every pod is Ready at once.
@@ -156,15 +261,18 @@ impl Lab {
         process::output(temporal.args(arguments).args(["--address", self.temporal_address()]))
     }
 
-    /// Ends `temporal` or `kube-apiserver` as a crash would. It is started again at once, and knows what it knew.
+    /// Ends `temporal`, `kube-apiserver` or a full lab's `postgres` as a crash would. It is started again at once, and knows what it knew.
     ///
     /// # Errors
     /// The lab does not run it.
     pub fn kill(&self, part: &str) -> Result<()> {
-        let running = children::read_record(&Files::of(&self.state().name)?.processes());
-        let process = running.iter().find(|process| process.name == part);
-        process.with_context(|| format!("the lab runs no {part}"))?.signal(Signal::KILL);
+        self.process(part)?.signal(Signal::KILL);
         Ok(())
+    }
+
+    fn process(&self, part: &str) -> Result<ProcessId> {
+        let running = children::read_record(&Files::of(&self.state().name)?.processes());
+        running.into_iter().find(|process| process.name == part).with_context(|| format!("the lab runs no {part}"))
     }
 
     /// The lab's own `kubectl`, `temporal`, …

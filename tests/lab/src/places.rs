@@ -53,6 +53,14 @@ pub(crate) fn data(name: &str) -> Result<PathBuf> {
     make(cache()?.join("run").join(name))
 }
 
+/// One lab's folder for servers that run as a user of their own, to whom root's home is closed.
+pub(crate) fn server_data(lab: &str) -> Result<PathBuf> {
+    make(Path::new(SERVER_DATA).join(lab))
+}
+
+/// Only root has such servers.
+pub(crate) const SERVER_DATA: &str = "/var/lib/berth-lab";
+
 pub(crate) fn make(path: PathBuf) -> Result<PathBuf> {
     fs::create_dir_all(&path).with_context(|| format!("creating {}", path.display()))?;
     Ok(path)

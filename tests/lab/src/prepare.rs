@@ -2,7 +2,7 @@
 
 use std::{env, io::Write as _, path::PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::{
     node,
@@ -27,6 +27,10 @@ pub(crate) struct Wish {
     pub(crate) linger_seconds: u64,
     /// See [`Plan::restarts`].
     pub(crate) restarts: bool,
+    /// See [`Plan::full`]. It needs a real node, whose Services work.
+    pub(crate) full: bool,
+    /// See [`Plan::waits_for_node`].
+    pub(crate) waits_for_node: bool,
 }
 
 impl Wish {
@@ -42,6 +46,8 @@ impl Wish {
             detached: false,
             linger_seconds: 0,
             restarts: false,
+            full: false,
+            waits_for_node: false,
         }
     }
 }
@@ -50,6 +56,10 @@ impl Wish {
 const INSTEAD: u32 = 3;
 
 pub(crate) fn plan(wish: Wish) -> Result<Plan> {
+    let wish = Wish { service_network: wish.service_network || wish.full, ..wish };
+    if wish.full {
+        full_possible(&wish)?;
+    }
     let real_node = !wish.use_cluster && wish.fake_nodes.is_none() && real_node_possible(&wish)?;
     let fake_nodes = match (wish.use_cluster, real_node) {
         (true, _) => 0,
@@ -76,6 +86,8 @@ pub(crate) fn plan(wish: Wish) -> Result<Plan> {
         detached: wish.detached,
         linger_seconds: wish.linger_seconds,
         restarts: wish.restarts,
+        full: wish.full,
+        waits_for_node: wish.waits_for_node,
     })
 }
 
@@ -90,6 +102,9 @@ fn needed(wish: &Wish, real_node: bool, fake_nodes: u32) -> Vec<Part> {
         if wish.service_network {
             needed.extend(Part::SERVICE_NETWORK);
         }
+        if wish.full {
+            needed.extend(Part::FULL);
+        }
     }
     if fake_nodes > 0 {
         needed.push(Part::Kwok);
@@ -97,6 +112,21 @@ fn needed(wish: &Wish, real_node: bool, fake_nodes: u32) -> Vec<Part> {
     needed.sort();
     needed.dedup();
     needed
+}
+
+/// Nothing stands in for what a full lab has.
+pub(crate) fn full_possible(wish: &Wish) -> Result<()> {
+    if wish.use_cluster || wish.fake_nodes.is_some() {
+        bail!("a full lab needs a real node of its own");
+    }
+    if let Some(reason) = node::impossible() {
+        bail!("a full lab needs a real node, and there can be none here: {reason}");
+    }
+    let packages = parts::packages_for_a_full_lab();
+    if !packages.ensure(wish.yes)? {
+        bail!("a full lab needs Debian packages; to have them installed pass --yes, or run: {}", packages.command());
+    }
+    Ok(())
 }
 
 /// Says why not, and what is left out then.
@@ -134,6 +164,7 @@ mod tests {
         let demo = needed(&Wish::named("test"), true, 0);
         assert!(demo.contains(&Part::Kubelet));
         assert!(![Part::Kwok, Part::KubeProxy, Part::Dns].iter().any(|part| demo.contains(part)));
+        assert!(![Part::KubeRouter, Part::TemporalServer].iter().any(|part| demo.contains(part)));
         let fake = needed(&Wish::named("test"), false, 3);
         assert!(fake.contains(&Part::Kwok) && !fake.contains(&Part::Kubelet));
         let brought = needed(&Wish { use_cluster: true, ..Wish::named("test") }, false, 0);

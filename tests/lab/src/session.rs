@@ -53,6 +53,12 @@ fn start(plan: &Plan, files: &Files) -> Result<State> {
     let log = places::make(places::data(&plan.name)?.join("logs"))?.join("supervisor.log");
     let output = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
     let _progress = Progress::begin(format!("starting the lab `{}`", plan.name));
+    if plan.real_node && plan.waits_for_node {
+        let others = state::others_alive(&plan.name)?;
+        if !others.is_empty() && lock::try_exclusive(&clean::node_lock()?)?.is_none() {
+            writeln!(std::io::stderr(), "lab: waiting for the one real node, which `{}` has", others.join("` or `"))?;
+        }
+    }
     let mut child = Command::new(supervisor)
         .arg("supervise")
         .arg(files.plan())

@@ -13,10 +13,10 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
 use crate::{
-    apps,
+    apps::{self, Sample, Values},
     children::Children,
     control_plane::ControlPlane,
-    dns, doppler, fake_nodes, node,
+    dns, doppler, fake_nodes, full, ingress, node,
     process::{self, ProcessId},
     registry, relay,
     state::{Plan, State},
@@ -60,9 +60,19 @@ pub(crate) fn everything(plan: &Plan, data: &Path, children: &mut Children) -> R
         (None, None) => bail!("a lab needs a cluster"),
     };
     furnish(plan, data, subnet, &kubeconfig, children)?;
+    let full = match (plan.full, subnet.zip(cluster.as_ref())) {
+        (true, Some((subnet, cluster))) => {
+            let traefik = images.get("traefik").context("looking for the ingress controller's image")?;
+            let node = (subnet, &cluster.certificates);
+            Some(full::start(plan, data, node, (&kubeconfig, traefik), children)?)
+        }
+        (true, None) => bail!("a full lab needs a real node"),
+        (false, _) => None,
+    };
 
     let apps_dir = data.join("apps");
-    apps::write(&apps_dir, &registry_address.to_string(), plan.real_node)?;
+    let sample = if plan.full { Sample::Full } else { Sample::Quick };
+    apps::write(&apps_dir, sample, &Values { registry: registry_address, real_pods: plan.real_node, images: &images })?;
     wait_for_temporal(plan, &temporal_address, children)?;
     let mut state = State {
         name: plan.name.clone(),
@@ -85,6 +95,7 @@ pub(crate) fn everything(plan: &Plan, data: &Path, children: &mut Children) -> R
         doppler_url,
         apps_dir,
         images,
+        full,
     };
     start_worker(plan, &mut state, children)?;
     Ok(state)
@@ -161,7 +172,7 @@ fn proxy_rights() -> Value {
     })
 }
 
-fn apply(kubectl: &Path, kubeconfig: &Path, objects: &Value) -> Result<()> {
+pub(crate) fn apply(kubectl: &Path, kubeconfig: &Path, objects: &Value) -> Result<()> {
     let mut command = Command::new(kubectl);
     command.arg("--kubeconfig").arg(kubeconfig).args(["apply", "--server-side", "--filename", "-"]);
     process::output_with_input(&mut command, &objects.to_string())?;
@@ -186,6 +197,10 @@ pub(crate) fn make_worker(berth: &mut Command, state: &State) {
     berth.env("BERTH_NAMESPACE", BERTH_NAMESPACE);
     berth.env("BERTH_APPS", &state.apps_dir);
     berth.env("BERTH_SCHEME", "http");
+    if let Some(full) = &state.full {
+        berth.env("BERTH_INGRESS_NAMESPACE", ingress::NAMESPACE);
+        berth.env("BERTH_DATABASE_SERVERS", &full.database_servers);
+    }
     // Labs may run side by side, and so may workers of other kinds: one port would be too few.
     berth.env("BERTH_METRICS_ADDRESS", "off");
 }

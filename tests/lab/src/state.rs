@@ -3,13 +3,14 @@
 use std::{
     collections::BTreeMap,
     fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{parts::Tools, places, process::ProcessId};
+use crate::{database, parts::Tools, places, process::ProcessId};
 
 /// Written by whoever starts a lab, read by its supervisor.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -28,6 +29,10 @@ pub(crate) struct Plan {
     pub(crate) linger_seconds: u64,
     /// Temporal and the API server are started again when they end, as a cluster's own supervision would, and forget nothing.
     pub(crate) restarts: bool,
+    /// What a whole environment needs: a database server, an ingress controller, network policies that hold, its images.
+    pub(crate) full: bool,
+    /// Wait for another lab to give back the one real node, instead of refusing.
+    pub(crate) waits_for_node: bool,
 }
 
 /// Written by the supervisor when everything is ready.
@@ -52,6 +57,19 @@ pub(crate) struct State {
     pub(crate) tools: Tools,
     pub(crate) logs: PathBuf,
     pub(crate) worker: bool,
+    /// What only a full lab has.
+    pub(crate) full: Option<Full>,
+}
+
+/// Where the parts of a full lab answer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Full {
+    /// The ingress controller, on this machine.
+    pub(crate) ingress: SocketAddr,
+    /// The database server, for pods and for this machine.
+    pub(crate) postgres: SocketAddr,
+    /// The same server as a worker is told of it.
+    pub(crate) database_servers: PathBuf,
 }
 
 /// One lab's small files.
@@ -88,6 +106,11 @@ impl Files {
         self.folder.join("processes.json")
     }
 
+    /// Where it is there, that part stays down: somebody has stopped it, and has not started it again.
+    pub(crate) fn stopped(&self, part: &str) -> PathBuf {
+        self.folder.join(format!("{part}.stopped"))
+    }
+
     /// The way into somebody's own cluster.
     pub(crate) fn brought_kubeconfig(&self) -> PathBuf {
         self.folder.join("brought.kubeconfig")
@@ -116,6 +139,7 @@ impl Files {
             // Most are not there most of the time.
             let _ = fs::remove_file(file);
         }
+        let _ = fs::remove_file(self.stopped(database::POSTGRES));
     }
 }
 
@@ -126,6 +150,13 @@ pub(crate) fn all_names() -> Result<Vec<String>> {
     let mut names: Vec<_> = folders.filter_map(|folder| folder.file_name().into_string().ok()).collect();
     names.sort();
     Ok(names)
+}
+
+/// Those that run, but for one.
+pub(crate) fn others_alive(lab: &str) -> Result<Vec<String>> {
+    let mut others = all_names()?;
+    others.retain(|name| name != lab && Files::of(name).is_ok_and(|files| files.is_alive().unwrap_or(false)));
+    Ok(others)
 }
 
 pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {

@@ -21,6 +21,10 @@ use crate::{
     state::{self, Files, Plan},
 };
 
+/// Test binaries of the one lab and of the other follow one another, and each lab outlives its last user by some seconds;
+/// a demo takes minutes.
+const NODE_FREE_WITHIN: Duration = Duration::from_secs(600);
+
 /// The worker drains: it gives back what it was doing.
 const WORKER_STOPS_WITHIN: Duration = Duration::from_secs(10);
 
@@ -40,9 +44,9 @@ pub(crate) fn run(plan: &Path) -> Result<()> {
 
 fn hold(plan: &Plan, files: &Files) -> Result<()> {
     let stop = stop_on_signal()?;
-    let _node = plan.real_node.then(|| take_the_node(&plan.name)).transpose()?;
+    let _node = plan.real_node.then(|| take_the_node(plan)).transpose()?;
     let data = places::data(&plan.name)?;
-    let mut children = Children::new(&plan.name, data.join("logs"), files.processes())?;
+    let mut children = Children::new(&plan.name, data.join("logs"), files.clone())?;
     let lived = live(plan, files, &data, &mut children, &stop);
 
     // Whoever asks from now on must wait for the end, or start a lab of his own.
@@ -99,26 +103,39 @@ impl Users {
 }
 
 /// Cgroups, the cable's name and the ports of a kubelet are one per machine, and so is this.
-fn take_the_node(lab: &str) -> Result<lock::Lock> {
-    if let Some(taken) = lock::try_exclusive(&clean::node_lock()?)? {
-        return Ok(taken);
+fn take_the_node(plan: &Plan) -> Result<lock::Lock> {
+    let end = Instant::now() + if plan.waits_for_node { NODE_FREE_WITHIN } else { Duration::ZERO };
+    loop {
+        if let Some(taken) = lock::try_exclusive(&clean::node_lock()?)? {
+            return Ok(taken);
+        }
+        if Instant::now() >= end {
+            bail!(
+                "a lab with a real node already runs on this machine ({}), and there can be one: end it with \
+                 `cargo lab down --all`, or take fake nodes with --fake-nodes",
+                state::others_alive(&plan.name)?.join(", ")
+            )
+        }
+        thread::sleep(Duration::from_millis(200));
     }
-    let mut others = state::all_names()?;
-    others.retain(|name| name != lab && Files::of(name).is_ok_and(|files| files.is_alive().unwrap_or(false)));
-    bail!(
-        "a lab with a real node already runs on this machine ({}), and there can be one: end it with `cargo lab down --all`, \
-         or take fake nodes with --fake-nodes",
-        others.join(", ")
-    )
 }
 
 /// The node's logs lie with its data, which is about to be removed.
 fn keep_node_logs(data: &Path) -> Result<()> {
+    let (node, logs) = (data.join("node"), data.join("logs"));
     for name in ["containerd", "kubelet", "kube-proxy"] {
-        let log = data.join("node").join(format!("{name}.log"));
+        let log = node.join(format!("{name}.log"));
         if log.exists() {
-            fs::copy(log, data.join("logs").join(format!("{name}.log")))?;
+            fs::copy(log, logs.join(format!("{name}.log")))?;
         }
+    }
+    // Those of the lab before are no longer of interest.
+    let (pods, kept) = (node.join("logs/pods"), logs.join("pods"));
+    if kept.exists() {
+        fs::remove_dir_all(&kept)?;
+    }
+    if pods.exists() {
+        fs::rename(pods, kept)?;
     }
     Ok(())
 }

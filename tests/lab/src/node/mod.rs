@@ -7,6 +7,7 @@
 mod cgroups;
 mod files;
 mod inside;
+mod policies;
 
 use std::{
     fs,
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use cgroups::{left_over as cgroups_left_over, remove as remove_cgroups};
 pub(crate) use inside::run as run_inside;
+pub(crate) use policies::{enforce as enforce_policies, rights as rights_to_policies};
 
 use crate::{
     certificates::{Certificates, NODE},

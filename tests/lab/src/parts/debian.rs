@@ -37,6 +37,21 @@ pub(crate) fn packages_for(service_network: bool) -> Packages {
     Packages { missing }
 }
 
+/// Network policies that hold, and a database server, beyond what a node with Services needs.
+pub(crate) fn packages_for_a_full_lab() -> Packages {
+    let mut packages = packages_for(true);
+    packages.missing.extend(postgres().missing);
+    if on_path("ipset").is_none() {
+        packages.missing.push("ipset");
+    }
+    packages
+}
+
+/// What takes pictures of pages.
+pub(crate) fn chromium() -> Packages {
+    Packages { missing: if on_path("chromium").is_some() { Vec::new() } else { vec!["chromium"] } }
+}
+
 /// A database server.
 pub(crate) fn postgres() -> Packages {
     Packages { missing: if postgres_bin().is_some() { Vec::new() } else { vec!["postgresql"] } }

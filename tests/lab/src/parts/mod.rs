@@ -16,7 +16,7 @@ use std::{
 use anyhow::{Result, bail};
 
 pub(crate) use debian::{
-    cni_plugins, packages_for, packages_for_an_image, packages_for_full_images, postgres, postgres_bin,
+    chromium, cni_plugins, packages_for, packages_for_a_full_lab, packages_for_an_image, packages_for_full_images, postgres, postgres_bin,
 };
 pub(crate) use progress::Progress;
 pub(crate) use wheel::install as install_wheels;

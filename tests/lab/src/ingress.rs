@@ -1,0 +1,140 @@
+//! The ingress controller, as a pod: what it passes on comes from its namespace, and so meets the environments' policies.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use crate::{http, ports, process, relay, subnet::Subnet};
+
+/// What the worker is told of it.
+pub(crate) const NAMESPACE: &str = "ingress";
+const CLASS: &str = "traefik";
+const NODE_PORT: u16 = 30080;
+const WEB: u16 = 8000;
+const OWN: u16 = 8080;
+
+/// Pulled, unpacked and started.
+pub(crate) const READY_WITHIN: Duration = Duration::from_secs(120);
+
+/// Whether it answers; that it knows no such host is an answer.
+pub(crate) fn answers(subnet: Subnet) -> bool {
+    let node = SocketAddr::new(subnet.node().into(), NODE_PORT);
+    process::accepts(node) && http::get(node, "nobody.localhost", "/").is_ok_and(|answer| answer.status == 404)
+}
+
+/// Lets this machine in, on the port that URLs need not name if nobody has it, and pods under the same names.
+pub(crate) fn open(subnet: Subnet) -> Result<SocketAddr> {
+    let node = SocketAddr::new(subnet.node().into(), NODE_PORT);
+    let loopback = Ipv4Addr::LOCALHOST;
+    let mut address = SocketAddr::new(loopback.into(), 80);
+    if relay::start(address, node).is_err() {
+        address.set_port(ports::free(loopback.into())?);
+        relay::start(address, node)?;
+    }
+    relay::start(SocketAddr::new(subnet.host().into(), address.port()), node)?;
+    Ok(address)
+}
+
+/// The URL of a host name behind it.
+pub(crate) fn url(ingress: SocketAddr, host: &str) -> String {
+    match ingress.port() {
+        80 => format!("http://{host}"),
+        port => format!("http://{host}:{port}"),
+    }
+}
+
+pub(crate) fn objects(image: &str) -> Value {
+    let namespaced = json!({"name": CLASS, "namespace": NAMESPACE});
+    let read = ["get", "list", "watch"];
+    let rbac = "rbac.authorization.k8s.io";
+    json!({"apiVersion": "v1", "kind": "List", "items": [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {
+            "name": NAMESPACE,
+            "labels": {"pod-security.kubernetes.io/enforce": "restricted"},
+        }},
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": namespaced},
+        {
+            "apiVersion": format!("{rbac}/v1"),
+            "kind": "ClusterRole",
+            "metadata": {"name": "lab-traefik"},
+            "rules": [
+                {"apiGroups": [""], "resources": ["services", "secrets", "nodes", "namespaces"], "verbs": read},
+                {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": read},
+                {"apiGroups": ["networking.k8s.io"], "resources": ["ingresses", "ingressclasses"], "verbs": read},
+                {"apiGroups": ["networking.k8s.io"], "resources": ["ingresses/status"], "verbs": ["update"]},
+            ],
+        },
+        {
+            "apiVersion": format!("{rbac}/v1"),
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": "lab-traefik"},
+            "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": "lab-traefik"},
+            "subjects": [{"kind": "ServiceAccount", "name": CLASS, "namespace": NAMESPACE}],
+        },
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "IngressClass",
+            "metadata": {"name": CLASS, "annotations": {"ingressclass.kubernetes.io/is-default-class": "true"}},
+            "spec": {"controller": "traefik.io/ingress-controller"},
+        },
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": namespaced, "spec": {
+            "selector": {"matchLabels": {"app": CLASS}},
+            "template": {"metadata": {"labels": {"app": CLASS}}, "spec": pod(image)},
+        }},
+        {"apiVersion": "v1", "kind": "Service", "metadata": namespaced, "spec": {
+            "type": "NodePort",
+            "selector": {"app": CLASS},
+            "ports": [{"port": 80, "targetPort": WEB, "nodePort": NODE_PORT}],
+        }},
+    ]})
+}
+
+fn pod(image: &str) -> Value {
+    json!({
+        "serviceAccountName": CLASS,
+        "enableServiceLinks": false,
+        "terminationGracePeriodSeconds": 1,
+        "securityContext": {
+            "runAsNonRoot": true,
+            "runAsUser": 10001,
+            "runAsGroup": 10001,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [{
+            "name": CLASS,
+            "image": image,
+            "args": [
+                format!("--entrypoints.web.address=:{WEB}"),
+                format!("--entrypoints.traefik.address=:{OWN}"),
+                "--ping=true",
+                "--providers.kubernetesingress=true",
+                "--providers.kubernetesingress.throttleduration=200ms",
+                "--global.checknewversion=false",
+                "--global.sendanonymoususage=false",
+                "--accesslog=true",
+            ],
+            "ports": [{"containerPort": WEB}],
+            "readinessProbe": {"httpGet": {"path": "/ping", "port": OWN}, "periodSeconds": 1},
+            "securityContext": {
+                "allowPrivilegeEscalation": false,
+                "readOnlyRootFilesystem": true,
+                "capabilities": {"drop": ["ALL"]},
+            },
+        }],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_names_its_port_only_where_it_must() {
+        let on = |port| url(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port), "pr-1.localhost");
+        assert_eq!((on(80).as_str(), on(8080).as_str()), ("http://pr-1.localhost", "http://pr-1.localhost:8080"));
+    }
+}
