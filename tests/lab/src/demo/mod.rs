@@ -1,10 +1,12 @@
 //! `cargo lab demo`: the life of pull request 123, from opened to nothing left, each step held against what it should show.
 
+pub(crate) mod full;
 mod life;
+mod reach;
 pub(crate) mod timeline;
 pub(crate) mod tools;
 
-use std::{io::Write as _, time::Instant};
+use std::{io::Write as _, path::PathBuf, time::Instant};
 
 use anyhow::Result;
 
@@ -13,34 +15,37 @@ use crate::{
     cargo, cli, commands,
     prepare::{self, Wish},
     session,
+    state::State,
 };
 
 const DEMO: &str = "demo";
+const DEMO_FULL: &str = "demo-full";
 
 pub(crate) fn run(demo: &cli::Demo) -> Result<()> {
     let begun = Instant::now();
     let berth = cargo::berth()?;
-    let session = session::join_or_start(DEMO, || {
+    let lab = if demo.full { DEMO_FULL } else { DEMO };
+    let session = session::join_or_start(lab, || {
         prepare::plan(Wish {
+            full: demo.full,
             yes: demo.options.yes,
             fake_nodes: demo.options.fake_nodes,
             use_cluster: demo.options.use_cluster,
             worker: Some(berth.clone()),
-            ..Wish::named(DEMO)
+            ..Wish::named(lab)
         })
     })?;
     let mut out = std::io::stdout();
     writeln!(out, "\nready after {:.1} s: {}", begun.elapsed().as_secs_f32(), session.state.temporal_ui)?;
-    writeln!(out, "\nThe life of pull request 123\n")?;
     let mut timeline = Timeline::default();
-    life::play(&session.state, &Tools::for_pull_request(&session.state, berth, life::PULL_REQUEST), &mut timeline);
+    play(&session.state, berth, &mut timeline)?;
     let short = timeline.short();
     if demo.keep {
         writeln!(std::io::stderr(), "lab: left running until Ctrl-C; temporal-ui: {}", session.state.temporal_ui)?;
         commands::wait_for_ctrl_c(&session.state)?;
     }
     drop(session);
-    commands::end_and_check(DEMO)?;
+    commands::end_and_check(lab)?;
     writeln!(
         out,
         "\n{} after {:.1} s; the lab has ended and left nothing behind",
@@ -51,4 +56,17 @@ pub(crate) fn run(demo: &cli::Demo) -> Result<()> {
         writeln!(out, "To look around yourself: cargo lab demo --keep, or cargo lab up")?;
     }
     short
+}
+
+fn play(state: &State, berth: PathBuf, timeline: &mut Timeline) -> Result<()> {
+    let mut out = std::io::stdout();
+    if let Some(full) = &state.full {
+        writeln!(out, "\nThe environments of pull requests 123 and 124\n")?;
+        let previews = [full::FIRST, full::SECOND].map(|number| full::Preview::of(state, full, berth.clone(), number));
+        full::play(state, full, &previews, timeline);
+    } else {
+        writeln!(out, "\nThe life of pull request 123\n")?;
+        life::play(state, &Tools::for_pull_request(state, berth, life::PULL_REQUEST), timeline);
+    }
+    Ok(())
 }

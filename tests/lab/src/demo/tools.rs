@@ -28,7 +28,7 @@ pub(crate) struct Tools {
 pub(crate) struct Answer {
     pub(crate) code: Option<i32>,
     pub(crate) json: Value,
-    said: String,
+    pub(crate) said: String,
 }
 
 impl Tools {
@@ -47,20 +47,27 @@ impl Tools {
 
     /// `berth preview <verb> web 123 … --output json`, begun.
     pub(crate) fn begin(&self, verb: &str, arguments: &[&str]) -> Result<Child> {
-        Command::new(&self.berth)
-            .args(["preview", verb, APP, &self.pull_request.to_string(), "--output", "json"])
-            .args(arguments)
-            .env("TEMPORAL_ADDRESS", &self.temporal_address)
-            .env("KUBECONFIG", &self.kubeconfig)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .context("running berth")
+        let mut berth = self.berth();
+        berth.args(["preview", verb, APP, &self.pull_request.to_string(), "--output", "json"]).args(arguments);
+        berth.spawn().context("running berth")
+    }
+
+    fn berth(&self) -> Command {
+        let mut berth = Command::new(&self.berth);
+        berth.env("TEMPORAL_ADDRESS", &self.temporal_address).env("KUBECONFIG", &self.kubeconfig);
+        berth.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        berth
     }
 
     pub(crate) fn preview(&self, verb: &str, arguments: &[&str]) -> Result<Answer> {
         Answer::of(self.begin(verb, arguments)?.wait_with_output()?)
+    }
+
+    /// `berth preview run web 123 <script>`: its output is the script's.
+    pub(crate) fn run_script(&self, script: &str) -> Result<Answer> {
+        let mut berth = self.berth();
+        berth.args(["preview", "run", APP, &self.pull_request.to_string(), script]);
+        Answer::of(berth.output().context("running berth")?)
     }
 
     /// Waits until the environment's status is as it should be.
