@@ -1,0 +1,150 @@
+//! A headless Chromium, over its `DevTools` protocol: as much of it as looking at a page takes.
+
+use std::{
+    fs,
+    net::TcpStream,
+    path::{Path, PathBuf},
+    process::Child,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
+use tungstenite::{Message, WebSocket};
+
+use crate::{parts, process};
+
+/// For a page to come to say what is waited for. A preview's Temporal may have to work for it.
+const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// The text of a page as a person sees it, in its drawings too, once nothing in it moves.
+const SHOWN: &str = "document.getAnimations().some(one => one.playState === 'running' && one.effect.getTiming().iterations !== Infinity)
+    ? '' : [document.body?.innerText, ...[...document.querySelectorAll('svg text')].map(one => one.textContent)].join('\\n')";
+
+/// One page. The browser ends when this is dropped, and when this process ends.
+pub(super) struct Browser {
+    socket: WebSocket<TcpStream>,
+    /// Says which page a command is for, once there is one.
+    session: Option<String>,
+    last_id: u64,
+    child: Child,
+    data: PathBuf,
+}
+
+impl Browser {
+    pub(super) fn start(lab: &str, data: PathBuf, (width, height): (u32, u32)) -> Result<Self> {
+        let program = parts::on_path("chromium").context("looking for chromium")?;
+        let log = data.with_extension("log");
+        let mut command = process::bound_to_parent(lab, program, &log)?;
+        // Chromium's own sandbox does not work for root; it sees nothing but the lab's pages.
+        command.args(["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-port=0"]);
+        command.arg(format!("--user-data-dir={}", data.display())).arg("about:blank");
+        let mut child = process::spawn_for_the_process(command).context("starting chromium")?;
+        let mut address = None;
+        process::until("chromium", &mut child, &log, PATIENCE, || {
+            address = debugger(&data);
+            address.is_some()
+        })?;
+        let socket = connect(&address.context("looking for chromium's port")?)?;
+        let mut browser = Self { socket, session: None, last_id: 0, child, data };
+        let page = browser.call("Target.createTarget", &json!({"url": "about:blank"}))?;
+        let attach = json!({"targetId": page["targetId"], "flatten": true});
+        browser.session = browser.call("Target.attachToTarget", &attach)?["sessionId"].as_str().map(str::to_owned);
+        let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        browser.call("Emulation.setDeviceMetricsOverride", &metrics)?;
+        Ok(browser)
+    }
+
+    /// Opens a page, and waits until it shows each of the texts.
+    pub(super) fn open(&mut self, url: &str, shows: &[&str]) -> Result<()> {
+        let answer = self.call("Page.navigate", &json!({"url": url}))?;
+        if let Some(error) = answer["errorText"].as_str() {
+            bail!("opening {url}: {error}");
+        }
+        self.until_it_shows(shows).with_context(|| format!("looking at {url}"))
+    }
+
+    pub(super) fn until_it_shows(&mut self, texts: &[&str]) -> Result<()> {
+        let (begun, all) = (Instant::now(), json!(texts));
+        loop {
+            let shown = self.run(SHOWN)?;
+            let text = shown.as_str().unwrap_or_default();
+            if texts.iter().all(|wanted| text.contains(wanted)) {
+                return Ok(());
+            }
+            if begun.elapsed() > PATIENCE {
+                bail!("it does not show {all}, but: {text}");
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// What runs in every page before anything of the page's own.
+    pub(super) fn before_every_page(&mut self, script: &str) -> Result<()> {
+        self.call("Page.addScriptToEvaluateOnNewDocument", &json!({"source": script})).map(drop)
+    }
+
+    /// The value of an expression in the page.
+    pub(super) fn run(&mut self, expression: &str) -> Result<Value> {
+        let arguments = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
+        let answer = self.call("Runtime.evaluate", &arguments)?;
+        if !answer["exceptionDetails"].is_null() {
+            bail!("in the page, {expression}: {}", answer["exceptionDetails"]);
+        }
+        Ok(answer["result"]["value"].clone())
+    }
+
+    pub(super) fn save(&mut self, picture: &Path) -> Result<()> {
+        let answer = self.call("Page.captureScreenshot", &json!({"format": "png"}))?;
+        let data = STANDARD.decode(answer["data"].as_str().unwrap_or_default())?;
+        fs::write(picture, data).with_context(|| format!("writing {}", picture.display()))
+    }
+
+    fn call(&mut self, method: &str, arguments: &Value) -> Result<Value> {
+        self.last_id += 1;
+        let mut request = json!({"id": self.last_id, "method": method, "params": arguments});
+        if let Some(session) = &self.session {
+            request["sessionId"] = json!(session);
+        }
+        self.socket.send(Message::text(request.to_string())).context("speaking to chromium")?;
+        loop {
+            let Message::Text(text) = self.socket.read().context("listening to chromium")? else { continue };
+            let answer: Value = serde_json::from_str(&text)?;
+            // Anything else is an event, which nobody asked for.
+            if answer["id"] != self.last_id {
+                continue;
+            }
+            if !answer["error"].is_null() {
+                bail!("chromium refused {method}: {}", answer["error"]);
+            }
+            return Ok(answer["result"].clone());
+        }
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // It may have ended already, and what it leaves hurts nobody.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.data);
+    }
+}
+
+/// It writes where, once it listens, to a file of its data folder.
+fn debugger(data: &Path) -> Option<String> {
+    let text = fs::read_to_string(data.join("DevToolsActivePort")).ok()?;
+    let (port, path) = text.split_once('\n')?;
+    Some(format!("127.0.0.1:{port}{}", path.trim()))
+}
+
+fn connect(address: &str) -> Result<WebSocket<TcpStream>> {
+    let stream = TcpStream::connect(address.split('/').next().unwrap_or_default())?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let (socket, _) =
+        tungstenite::client(format!("ws://{address}"), stream).map_err(|error| anyhow::anyhow!("{error}"))?;
+    Ok(socket)
+}

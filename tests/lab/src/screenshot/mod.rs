@@ -1,0 +1,113 @@
+//! `cargo lab screenshot`: what people see of two previews, taken by a headless Chromium.
+
+mod browser;
+
+use std::{io::Write as _, path::Path};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+
+use self::browser::Browser;
+use crate::{
+    cargo, cli, commands,
+    demo::full::{self as demo, COMMITS, Preview},
+    full, ingress, parts, places,
+    prepare::{self, Wish},
+    process, session,
+    state::{Full, State},
+};
+
+const LAB: &str = "screenshot";
+/// As wide as temporal-ui needs for its columns.
+const SIZE: (u32, u32) = (1440, 900);
+
+/// The columns of temporal-ui's list, as a person picks them in it: berth's own search attributes instead of run ids.
+const COLUMNS: &str = r#"
+if (location.hostname === "127.0.0.1")
+    localStorage.setItem("namespace-workflow-table-columns", JSON.stringify({default:
+        ["Status", "Workflow ID", "BerthPhase", "BerthCommit", "Start"].map(label => ({label}))}))"#;
+
+pub(crate) fn run(screenshot: &cli::Screenshot) -> Result<()> {
+    let packages = parts::chromium();
+    if !packages.ensure(screenshot.yes)? {
+        bail!("chromium is missing; to have it installed pass --yes, or run: {}", packages.command());
+    }
+    let berth = cargo::berth()?;
+    let folder = places::make(screenshot.folder.clone())?;
+    let session = session::join_or_start(LAB, || {
+        prepare::plan(Wish { yes: screenshot.yes, full: true, worker: Some(berth.clone()), ..Wish::named(LAB) })
+    })?;
+    let taken = take(&session.state, berth, &folder);
+    drop(session);
+    commands::end_and_check(LAB)?;
+    taken
+}
+
+fn take(state: &State, berth: std::path::PathBuf, folder: &Path) -> Result<()> {
+    let full = full::of(state)?;
+    let mut out = std::io::stdout();
+    for (number, commit, variant) in [(demo::FIRST, COMMITS[0], "full-v1"), (demo::SECOND, COMMITS[1], "full-v2")] {
+        let preview = Preview::of(state, full, berth.clone(), number);
+        writeln!(out, "{}", preview.push(commit, &state.images[variant])?)?;
+        preview.greeting()?;
+    }
+    let mut browser = Browser::start(LAB, places::data(LAB)?.join("chromium"), SIZE)?;
+    browser.before_every_page(COLUMNS)?;
+    for picture in pictures(state, full)? {
+        let file = folder.join(format!("{}.png", picture.name));
+        browser.open(&picture.url, &picture.shows.iter().map(String::as_str).collect::<Vec<_>>())?;
+        if let Some((act, shows)) = picture.then {
+            browser.run(act)?;
+            browser.until_it_shows(&[shows])?;
+        }
+        browser.save(&file)?;
+        writeln!(out, "{}", file.display())?;
+    }
+    Ok(())
+}
+
+/// One page, what it must show before its picture is taken, and what is done in it before.
+struct Picture {
+    name: &'static str,
+    url: String,
+    shows: Vec<String>,
+    then: Option<(&'static str, &'static str)>,
+}
+
+fn pictures(state: &State, full: &Full) -> Result<Vec<Picture>> {
+    let [environment, rollout] = ["preview-web-123", "preview-web-123-rollout-1"];
+    let berths = |path: &str| format!("{}/namespaces/default/workflows{path}", state.temporal_ui);
+    let page = |name, url, shows: &[&str]| Picture {
+        name,
+        url,
+        shows: shows.iter().map(|text| (*text).to_owned()).collect(),
+        then: None,
+    };
+    let preview = |host: &str, path: &str| format!("{}{path}", ingress::url(full.ingress, host));
+    let list = "?query=WorkflowType%3D%22PreviewEnvironment%22";
+    let (environments_run, rollouts_run) = (run_of(state, environment)?, run_of(state, rollout)?);
+    Ok(vec![
+        Picture {
+            then: Some(("document.querySelector('form button').click()", "computed by")),
+            ..page("preview", preview("pr-123.localhost", "/"), &[&COMMITS[0][..7]])
+        },
+        page(
+            "preview-temporal-ui",
+            preview("pr-123-temporal.localhost", "/namespaces/default/workflows"),
+            &["Greeting", "Completed"],
+        ),
+        page("environments", berths(list), &["preview-web-123", "preview-web-124", "Live"]),
+        page("rollout", berths(&format!("/{rollout}/{rollouts_run}/timeline")), &["read app web"]),
+        page("rollout-history", berths(&format!("/{rollout}/{rollouts_run}/history")), &["read app web"]),
+        page("environment", berths(&format!("/{environment}/{environments_run}/user-metadata")), &["pr-123.localhost"]),
+    ])
+}
+
+fn run_of(state: &State, workflow: &str) -> Result<String> {
+    let mut temporal = std::process::Command::new(&state.tools["temporal"]);
+    temporal.args(["workflow", "describe", "--workflow-id", workflow, "-o", "json"]);
+    let described: Value =
+        serde_json::from_str(&process::output(temporal.args(["--address", &state.temporal_address]))?)?;
+    let run = described["workflowExecutionInfo"]["execution"]["runId"].as_str();
+    run.map(str::to_owned).with_context(|| format!("looking for the run of {workflow}"))
+}
