@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
 use super::{
-    reach,
+    images, reach,
     timeline::Timeline,
     tools::{APP, Answer, Tools},
 };
@@ -32,6 +32,7 @@ pub(crate) struct Preview<'a> {
 
 pub(super) fn play(state: &State, full: &Full, [first, second]: &[Preview<'_>; 2], timeline: &mut Timeline) {
     let image = |variant: &str| state.images.get(variant).cloned().unwrap_or_default();
+    timeline.step("the images", || images::sizes(state));
     timeline.step("what the database server has before", || first.databases());
     timeline
         .step("pull request 123 opened: a whole environment goes live", || first.push(COMMITS[0], &image("full-v1")));
@@ -151,7 +152,7 @@ impl<'a> Preview<'a> {
         Ok(format!("{} lists {}", ingress::url(self.ingress, &self.ui_host()), rows.join(", ")))
     }
 
-    fn script(&self) -> Result<String> {
+    pub(crate) fn script(&self) -> Result<String> {
         let run = self.tools.run_script(SCRIPT)?;
         ensure!(run.code == Some(0), "berth preview run {APP} {} {SCRIPT}: {run:?}", self.pull_request);
         let events = self.get(&self.host(), "/api/events")?;

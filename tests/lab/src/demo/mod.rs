@@ -1,6 +1,7 @@
 //! `cargo lab demo`: the life of pull request 123, from opened to nothing left, each step held against what it should show.
 
 pub(crate) mod full;
+mod images;
 mod life;
 mod reach;
 pub(crate) mod timeline;

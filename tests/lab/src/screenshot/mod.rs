@@ -27,6 +27,14 @@ if (location.hostname === "127.0.0.1")
     localStorage.setItem("namespace-workflow-table-columns", JSON.stringify({default:
         ["Status", "Workflow ID", "BerthPhase", "BerthCommit", "Start"].map(label => ({label}))}))"#;
 
+/// Types a name into React's form, and sends it.
+const GREET_ADA: &str = "(() => {
+    const input = document.querySelector('form input');
+    Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set.call(input, 'Ada');
+    input.dispatchEvent(new Event('input', { bubbles: true }));
+    input.form.requestSubmit();
+})()";
+
 pub(crate) fn run(screenshot: &cli::Screenshot) -> Result<()> {
     let packages = parts::chromium();
     if !packages.ensure(screenshot.yes)? {
@@ -50,6 +58,7 @@ fn take(state: &State, berth: std::path::PathBuf, folder: &Path) -> Result<()> {
         let preview = Preview::of(state, full, berth.clone(), number);
         writeln!(out, "{}", preview.push(commit, &state.images[variant])?)?;
         preview.greeting()?;
+        preview.script()?;
     }
     let mut browser = Browser::start(LAB, places::data(LAB)?.join("chromium"), SIZE)?;
     browser.before_every_page(COLUMNS)?;
@@ -88,8 +97,8 @@ fn pictures(state: &State, full: &Full) -> Result<Vec<Picture>> {
     let (environments_run, rollouts_run) = (run_of(state, environment)?, run_of(state, rollout)?);
     Ok(vec![
         Picture {
-            then: Some(("document.querySelector('form button').click()", "computed by")),
-            ..page("preview", preview("pr-123.localhost", "/"), &[&COMMITS[0][..7]])
+            then: Some((GREET_ADA, "Ada!")),
+            ..page("preview", preview("pr-123.localhost", "/"), &[&COMMITS[0][..7], "reminder"])
         },
         page(
             "preview-temporal-ui",
