@@ -26,6 +26,4 @@ def compose_greeting(name: str) -> Greeting:
 class GreetingWorkflow:
     @workflow.run
     async def run(self, name: str) -> Greeting:
-        return await workflow.execute_activity(
-            compose_greeting, name, start_to_close_timeout=timedelta(seconds=10)
-        )
+        return await workflow.execute_activity(compose_greeting, name, start_to_close_timeout=timedelta(seconds=10))
