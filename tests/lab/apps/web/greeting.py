@@ -18,7 +18,7 @@ class Greeting:
 @activity.defn
 def compose_greeting(name: str) -> Greeting:
     word = os.environ.get("GREETING", "Hello")
-    environment = os.environ.get("KUBE_ENV", "development")
+    environment = os.environ.get("APP_ENVIRONMENT", "development")
     return Greeting(f"{word}, {name}!", socket.gethostname(), environment)
 
 

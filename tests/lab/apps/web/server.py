@@ -42,22 +42,9 @@ def wait_for(coroutine, seconds: float):
         raise TimeoutError(f"no answer within {seconds:g} s") from None
 
 
-def temporal_problem() -> str | None:
-    try:
-        settings.required("TEMPORAL_TASK_QUEUE")
-        serving = wait_for(temporal().service_client.check_health(), 2)
-        return None if serving else "Temporal answers, but does not serve"
-    except settings.Missing as missing:
-        return str(missing)
-    except (RuntimeError, RPCError, TimeoutError) as error:
-        return f"Temporal at {os.environ['TEMPORAL_SERVER_ADDRESS']} cannot be reached: {error}"
-
-
 @app.get("/api/health")
 def health():
-    problem = temporal_problem()
-    if problem:
-        return jsonify(status="failing", problem=problem), 503
+    """The app itself, and nothing that it depends on: the page stays while Temporal is replaced."""
     return jsonify(status="ok")
 
 

@@ -15,7 +15,7 @@ def required(name: str) -> str:
 
 
 def environment() -> str:
-    return os.environ.get("KUBE_ENV", "development")
+    return os.environ.get("APP_ENVIRONMENT", "development")
 
 
 def temporal_namespace() -> str:

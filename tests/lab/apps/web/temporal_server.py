@@ -54,7 +54,8 @@ async def polls(client: Client, task_queue: str) -> None:
 
 
 async def main() -> None:
-    if os.environ.get("FAIL_WORKER") == "1":
+    failing = os.environ.get("FAIL_WORKER")  # how, for tests of what is told of it
+    if failing == "start":
         sys.exit("python-worker: cannot start: FAIL_WORKER is set")
     try:
         address = settings.required("TEMPORAL_SERVER_ADDRESS")
@@ -67,6 +68,10 @@ async def main() -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
     READY.unlink(missing_ok=True)
+    if failing == "poll":
+        print("python-worker: takes no work: FAIL_WORKER is set", flush=True)
+        await stop.wait()
+        return
     client = await connect(address)
     worker = Worker(
         client,
