@@ -134,6 +134,8 @@ async fn each_activity_run_a_second_time_answers_the_same_and_changes_nothing() 
         stored_release: applied.stored_release.clone(),
         secret: synced.secret,
         stability_seconds: 1,
+        temporal_server_address: None,
+        deploy_id: 1,
     };
     let stored = StoredRelease::load(&client, NAMESPACE, &applied.stored_release).await.unwrap();
     for _ in 0..2 {

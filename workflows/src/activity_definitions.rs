@@ -171,6 +171,12 @@ pub struct CheckGatesInput {
     /// How long the workloads must stay up without a restart after the gates.
     #[serde(default)]
     pub stability_seconds: u64,
+    /// `TEMPORAL_SERVER_ADDRESS` where it is not the environment's own: the gates of Temporal ask the server there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temporal_server_address: Option<String>,
+    /// The rollout's own number, never used again: what a gate starts is started once in each rollout.
+    #[serde(default)]
+    pub deploy_id: u64,
 }
 
 /// What `check_gates` saw.

@@ -110,6 +110,10 @@ impl Rollout {
             stored_release: stored_release.clone(),
             secret: secrets.secret,
             stability_seconds: deploy.timings.stability_seconds,
+            temporal_server_address: secrets
+                .temporal_server_address_from_doppler
+                .then_some(secrets.temporal_server_address),
+            deploy_id: deploy.deploy_id,
         };
         let (gates, ()) = join!(Self::check_gates(ctx, deploy, check), Self::tell_environment(ctx, deploy));
         let gates = gates?;

@@ -18,6 +18,8 @@ fn input() -> CheckGatesInput {
         stored_release: "berth-release-1".into(),
         secret: "web-secrets-1".into(),
         stability_seconds: 0,
+        temporal_server_address: None,
+        deploy_id: 1,
     }
 }
 
