@@ -7,8 +7,10 @@ use std::{
 };
 
 use berth_activities::{
-    app::{App, AppFolder, EnvironmentNames, read_apps},
-    manifests::{EnvironmentKind, Finding, Rendered, Severity, SourceFiles, VariableInput, Variables, render},
+    app::{App, AppFolder, EnvironmentNames, TEMPORAL_WORKLOAD, read_apps},
+    manifests::{
+        EnvironmentKind, Finding, Rendered, Severity, SourceFiles, VariableInput, Variables, render, substitute,
+    },
 };
 use serde::Serialize;
 
@@ -131,15 +133,27 @@ fn check_gates(
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (index, gate) in app.gates(kind).iter().enumerate() {
-        let Some(http) = &gate.http else { continue };
-        let workload = http.rendered(variables).workload;
-        let found = rendered.objects().any(|object| {
-            object.name() == workload && matches!(object.kind(), "Deployment" | "StatefulSet" | "DaemonSet")
-        });
-        if !found {
+        let asks = gate.kind().map(|kind| (kind.field(), kind.workloads()));
+        let Some((asks, workloads)) = asks else { continue };
+        for (name, written) in workloads {
+            let workload = substitute(written, variables);
+            let found = rendered.objects().any(|object| {
+                object.name() == workload && matches!(object.kind(), "Deployment" | "StatefulSet" | "DaemonSet")
+            });
+            if found {
+                continue;
+            }
+            let field = format!("{}.gates[{index}].{asks}.{name}", kind.as_str());
+            let line = app.line_of(&field);
             let message = format!("`{workload}` is not a Deployment, StatefulSet or DaemonSet of the manifests");
-            let field = format!("{}.gates[{index}].http.workload", kind.as_str());
-            findings.push(Finding::error(file, app.line_of(&field), message).field(field));
+            let finding = if written == TEMPORAL_WORKLOAD {
+                let message =
+                    format!("{message}: the gate can pass only where Doppler has a `TEMPORAL_SERVER_ADDRESS`");
+                Finding::warning(file, line, message)
+            } else {
+                Finding::error(file, line, message)
+            };
+            findings.push(finding.field(field));
         }
     }
     findings
@@ -227,6 +241,20 @@ mod tests {
         let errors: Vec<_> = check_app(&app).into_iter().filter(Finding::is_error).collect();
         assert_eq!(errors.len(), 1);
         assert_eq!((errors[0].field.as_deref(), errors[0].line), (Some("preview.gates[0].http.workload"), 20));
+    }
+
+    #[test]
+    fn a_gate_on_a_temporal_that_the_manifests_do_not_have_may_still_pass_elsewhere() {
+        let AppFolder { mut apps, .. } = read_apps(&fixtures());
+        let mut app = apps.remove(0);
+        let gate = &mut app.preview.as_mut().unwrap().gates[0];
+        gate.http = None;
+        gate.temporal_server = serde_json::from_str("{}").unwrap();
+        let found: Vec<_> = check_app(&app).into_iter().filter(|finding| finding.severity != Severity::Note).collect();
+        let words = "`web-pr-123-temporal` is not a Deployment, StatefulSet or DaemonSet of the manifests: the gate can pass only \
+            where Doppler has a `TEMPORAL_SERVER_ADDRESS`";
+        assert!(found.iter().any(|finding| !finding.is_error() && finding.message == words), "{found:?}");
+        assert!(!found.iter().any(Finding::is_error), "{found:?}");
     }
 
     #[test]

@@ -17,7 +17,9 @@ use serde::{Deserialize, Serialize};
 pub use duration::Span;
 pub use environment::EnvironmentNames;
 pub use folder::{AppFolder, load_apps, read_apps};
-pub use gate::{Gate, HttpGate};
+pub use gate::{
+    Gate, GateKind, HttpGate, TEMPORAL_WORKLOAD, TemporalPollerGate, TemporalServerGate, TemporalWorkflowGate,
+};
 pub use pattern::Pattern;
 
 use crate::manifests::{line_of, template::Lines};

@@ -5,9 +5,12 @@
 //! pod of the new revision would make the URL a dead one. Last comes the stability window, during which no container
 //! of the release may restart.
 
+mod attempt;
 mod endpoints;
+mod forward;
 mod http;
 mod stability;
+mod temporal;
 
 use std::time::Duration;
 
@@ -23,7 +26,7 @@ use tokio::{
 };
 
 use crate::{
-    app::Gate,
+    app::{Gate, GateKind},
     failure::Failure,
     heartbeat::Progress,
     rollout::{
@@ -52,6 +55,8 @@ struct Unmet {
     pod: Option<(String, Option<String>)>,
     exit_code: Option<i32>,
     log: Log,
+    /// What a person may do; left out, what helps with any gate.
+    advice: Option<String>,
 }
 
 /// Checks every gate, then that the release stays up for as long as it is asked to. The result names the gates that hold and, if one
@@ -110,9 +115,7 @@ impl Checks<'_> {
         let mut names: Vec<_> = gates.iter().map(|gate| gate.name.clone()).collect();
         let mut open: FuturesUnordered<BoxFuture<'_, (String, Result<(), Stopped>)>> = FuturesUnordered::new();
         for gate in gates {
-            if let Some(http) = &gate.http {
-                open.push(async move { (gate.name.clone(), http::check(self, gate, http).await) }.boxed());
-            }
+            open.push(async move { (gate.name.clone(), self.check_gate(gate).await) }.boxed());
         }
         if !services.is_empty() {
             names.push(endpoints::NAME.to_owned());
@@ -140,6 +143,20 @@ impl Checks<'_> {
         Ok(GatesChecked { gates: passed, outcome: Outcome::Complete })
     }
 
+    async fn check_gate(&self, gate: &Gate) -> Result<(), Stopped> {
+        match gate.kind() {
+            Some(GateKind::Http(http)) => http::check(self, gate, http).await,
+            Some(GateKind::TemporalServer(server)) => temporal::server::check(self, gate, server).await,
+            Some(GateKind::TemporalPoller(poller)) => temporal::poller::check(self, gate, poller).await,
+            Some(GateKind::TemporalWorkflow(workflow)) => temporal::workflow::check(self, gate, workflow).await,
+            // A release that a newer berth stored may have a gate that this one does not know.
+            None => {
+                let message = format!("gate {} is of a kind that this berth does not know", gate.name);
+                Err(Stopped::Failure(Failure::transient(FailureType::GateFailed, message)))
+            }
+        }
+    }
+
     async fn stopped(&self, stopped: Stopped, gates: Vec<GatePassed>) -> Result<GatesChecked, Failure> {
         match stopped {
             Stopped::Failure(failure) => Err(failure),
@@ -162,7 +179,8 @@ impl Checks<'_> {
             secrets.redactor(self.client, namespace),
             evidence::log_tail(self.client, namespace, pod.as_deref(), container.as_deref(), unmet.log),
         );
-        let mut verdict = Verdict::new(FailureType::GateFailed, "").advise(evidence::advice(FailureType::GateFailed));
+        let advice = unmet.advice.unwrap_or_else(|| evidence::advice(FailureType::GateFailed).to_owned());
+        let mut verdict = Verdict::new(FailureType::GateFailed, "").advise(advice);
         let said = redactor.as_ref().map_or_else(|| secrets.unknown(), |redactor| redactor.redact(&unmet.message));
         verdict.message = format!("gate {}: {said}", unmet.gate);
         verdict.workload = unmet.workload;

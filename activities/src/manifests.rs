@@ -123,7 +123,7 @@ fn last_of_each(objects: Vec<Object>, findings: &mut Vec<Finding>) -> Vec<Object
 }
 
 /// Replaces berth's variables in a text that is no manifest, as a gate's path.
-pub(crate) fn substitute(text: &str, variables: &Variables) -> String {
+pub fn substitute(text: &str, variables: &Variables) -> String {
     substitute::substitute(text, variables).text
 }
 

@@ -167,11 +167,60 @@ fn a_value_that_makes_no_sense_is_named_with_its_place() {
     }
 }
 
+/// The example's only check.
+const HTTP: &str = "      http: { workload: $KUBE_APP-deployment, port: 8080, path: /health, body: ok }\n";
+
 #[test]
 fn a_gate_says_exactly_what_it_checks() {
-    let findings =
-        findings_with("      http: { workload: $KUBE_APP-deployment, port: 8080, path: /health, body: ok }\n", "");
-    assert_eq!(findings, ["web.yaml:25: preview.gates[0]: must say what is checked: `http`"]);
+    let findings = findings_with(HTTP, "");
+    let expected = "web.yaml:25: preview.gates[0]: must say what is checked: `http`, `temporal_server`, \
+        `temporal_poller` or `temporal_workflow`";
+    assert_eq!(findings, [expected]);
+    let findings = findings_with(HTTP, &format!("{HTTP}      temporal_server: {{}}\n"));
+    let expected =
+        "web.yaml:25: preview.gates[0]: checks `http` and `temporal_server` at once: give each a gate of its own";
+    assert_eq!(findings, [expected]);
+}
+
+#[test]
+fn a_gate_of_temporal_that_makes_no_sense_is_named_with_its_field() {
+    for (gate, expected) in [
+        ("temporal_server: { port: 0 }", "temporal_server.port: must be at least 1"),
+        (
+            "temporal_server: { namespace: '' }",
+            "temporal_server.namespace: `` is not the name of a namespace of Temporal",
+        ),
+        ("temporal_server: { workload: '' }", "temporal_server.workload: must name a workload"),
+        ("temporal_poller: { task_queue: ' x' }", "temporal_poller.task_queue: ` x` is not the name of a task queue"),
+        ("temporal_poller: { task_queue: x, worker_workload: '' }", "temporal_poller.worker_workload: must name a"),
+        ("temporal_poller: { task_queue: x, worker_container: '' }", "temporal_poller.worker_container: `` is not"),
+        (
+            "temporal_workflow: { task_queue: x, type: '' }",
+            "temporal_workflow.type: `` is not the name of a workflow's",
+        ),
+        ("temporal_workflow: { task_queue: x, type: T, expect: '' }", "temporal_workflow.expect: must not be empty"),
+    ] {
+        let findings = findings_with(HTTP, &format!("      {gate}\n"));
+        assert!(findings[0].starts_with(&format!("web.yaml:26: preview.gates[0].{expected}")), "{findings:?}");
+        assert_eq!(findings.len(), 1, "{findings:?}");
+    }
+    let findings = findings_with(HTTP, "      temporal_poller: {}\n");
+    assert!(findings[0].contains("missing field `task_queue`"), "{findings:?}");
+    let long = format!("      temporal_workflow: {{ task_queue: x, type: T, input: {} }}\n", "a".repeat(20_000));
+    assert!(findings_with(HTTP, &long)[0].contains("temporal_workflow.input: is 20002 bytes of JSON"));
+}
+
+#[test]
+fn a_gate_of_temporal_asks_the_environments_own_server_unless_it_says_another() {
+    let variables = crate::manifests::Variables::new(crate::manifests::examples::preview());
+    let workflow =
+        "      temporal_workflow: { task_queue: $KUBE_APP, type: Greet, input: [1, {a: b}], expect: {ok: true} }\n";
+    let app = parse(&EXAMPLE.replacen(HTTP, workflow, 1));
+    let gate = app.gates(EnvironmentKind::Preview)[0].rendered(&variables).temporal_workflow.unwrap();
+    assert_eq!((gate.workload.as_str(), gate.port, gate.namespace.as_str()), ("web-pr-123-temporal", 7233, "default"));
+    assert_eq!((gate.task_queue.as_str(), gate.workflow_type.as_str()), ("web-pr-123", "Greet"));
+    let json = (gate.input.unwrap().to_string(), gate.expect.unwrap().to_string());
+    assert_eq!(json, (r#"[1,{"a":"b"}]"#.to_owned(), r#"{"ok":true}"#.to_owned()));
 }
 
 #[test]
@@ -227,6 +276,6 @@ fn a_folder_without_apps_says_so() {
 fn a_gates_workload_is_named_as_the_manifests_name_it() {
     let variables = crate::manifests::Variables::new(crate::manifests::examples::preview());
     let app = parse(EXAMPLE);
-    let gate = app.gates(EnvironmentKind::Preview)[0].http.clone().unwrap();
-    assert_eq!(gate.rendered(&variables).workload, "web-pr-123-deployment");
+    let gate = app.gates(EnvironmentKind::Preview)[0].rendered(&variables);
+    assert_eq!(gate.http.unwrap().workload, "web-pr-123-deployment");
 }

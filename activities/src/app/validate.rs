@@ -1,7 +1,7 @@
 //! Whether an app file that has the right form also makes sense: all that does not, at once.
 
 use super::{
-    App, Database, Gate, Pattern, PreviewSettings, ProductionSettings, Quota, Scripts, Span,
+    App, Database, Pattern, PreviewSettings, ProductionSettings, Quota, Scripts,
     names::{
         is_dns_label, is_github_repository, is_host, is_image_repository, is_object_name, is_quantity, is_variable_name,
     },
@@ -10,12 +10,13 @@ use super::{
 };
 use crate::manifests::{OWN, cluster_kinds, finding::Finding, line_of, template::Lines};
 
+mod gates;
+
+use gates::check_gates;
+
 /// The longest name of an app: `preview-<app>-<number>` must fit a label's 63 characters with ten digits, and so must what
 /// teams add to `KUBE_APP`.
 const MAX_APP: usize = 30;
-
-/// How long one gate may take: the activity that checks them is given as much.
-const MAX_GATE_SECONDS: u64 = 600;
 
 /// Namespaces that are never an environment.
 const CLUSTER_NAMESPACES: [&str; 2] = ["default", "berth"];
@@ -215,32 +216,6 @@ fn check_quota(quota: &Quota, report: &mut Report<'_>) {
         });
     }
     report.require(quota.pods > 0, "preview.quota.pods", || "must be at least 1".to_owned());
-}
-
-fn check_gates(gates: &[Gate], path: &str, report: &mut Report<'_>) {
-    for (index, gate) in gates.iter().enumerate() {
-        let path = format!("{path}[{index}]");
-        report.require(!gate.name.is_empty(), &format!("{path}.name"), || "must not be empty".to_owned());
-        let twice = gates.iter().take(index).any(|other| other.name == gate.name);
-        report.require(!twice, &format!("{path}.name"), || format!("`{}` is there twice", gate.name));
-        let in_time = (1..=MAX_GATE_SECONDS).contains(&gate.deadline.as_duration().as_secs());
-        report.require(in_time, &format!("{path}.deadline"), || {
-            format!("must be from 1s to {}", Span::seconds(MAX_GATE_SECONDS))
-        });
-        let Some(http) = &gate.http else {
-            report.find(&path, "must say what is checked: `http`");
-            continue;
-        };
-        report.require(!http.workload.is_empty(), &format!("{path}.http.workload"), || {
-            "must name a workload of the manifests".to_owned()
-        });
-        report.require(http.port > 0, &format!("{path}.http.port"), || "must be at least 1".to_owned());
-        let plain = http.path.starts_with('/') && http.path.bytes().all(|b| b.is_ascii_graphic());
-        report.require(plain, &format!("{path}.http.path"), || "must begin with `/` and have no space".to_owned());
-        report.require((100..600).contains(&http.status), &format!("{path}.http.status"), || {
-            format!("{} is not a status of HTTP", http.status)
-        });
-    }
 }
 
 fn check_scripts(scripts: &Scripts, report: &mut Report<'_>) {

@@ -79,6 +79,7 @@ pub(super) async fn check(checks: &Checks<'_>, services: &[BehindIngress]) -> Re
             pod: None,
             exit_code: None,
             log: Log::None,
+            advice: None,
         }))),
     }
 }

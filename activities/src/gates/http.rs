@@ -2,32 +2,25 @@
 
 use std::time::Duration;
 
+use futures::TryFutureExt;
 use http::header;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
-use k8s_openapi::api::core::v1::Pod;
-use kube::{Api, ResourceExt, api::Portforwarder, client::UpgradeConnectionError};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, timeout},
 };
 
-use super::{Checks, Stopped, Unmet};
-use crate::{
-    app::{Gate, HttpGate},
-    failure::Failure,
-    rollout::{
-        classify::{Log, name_of},
-        snapshot::{Snapshot, is_ready},
-    },
+use super::{
+    Checks, Stopped,
+    attempt::{self, Asked, Miss},
+    forward::{self, Forward},
 };
+use crate::app::{Gate, HttpGate};
 
 /// One try. A probe that takes longer than this is no sign of health either.
 const TRY: Duration = Duration::from_secs(5);
-/// Pauses between tries: short at first, for what is only just coming up.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// As much of a body as is searched for the expected text.
 const BODY_BYTES: usize = 64 * 1024;
 /// As much of a body as a verdict shows.
@@ -42,107 +35,23 @@ pub(super) struct Answer {
 
 /// Asks until the answer is as expected or the gate's deadline has passed.
 pub(super) async fn check(checks: &Checks<'_>, gate: &Gate, http: &HttpGate) -> Result<(), Stopped> {
-    let deadline = Instant::now() + gate.deadline.as_duration();
-    let mut pause = FIRST_PAUSE;
-    let mut last = Try { pod: None, said: "it was not tried".to_owned(), refused: None };
-    loop {
-        match timeout_at(deadline, try_once(checks, http)).await {
-            Ok(Ok(())) => return Ok(()),
-            Ok(Err(failed)) => last = failed,
-            Err(_) => return Err(stopped(checks, gate, http, last)), // the last whole try tells more than one that was cut off
-        }
-        if Instant::now() + pause >= deadline {
-            return Err(stopped(checks, gate, http, last));
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
-    }
+    let what = format!("GET {} on port {} of {}", http.path, http.port, http.workload);
+    let asked = Asked { gate, what, workload: &http.workload };
+    attempt::until_passed(checks, &asked, |deadline| try_once(checks, http, deadline)).await
 }
 
-/// What came of one try that did not pass.
-struct Try {
-    pod: Option<(String, Option<String>)>,
-    said: String,
-    /// The API server does not let berth reach pods.
-    refused: Option<http::StatusCode>,
-}
-
-fn stopped(checks: &Checks<'_>, gate: &Gate, http: &HttpGate, last: Try) -> Stopped {
-    if let Some(status) = last.refused {
-        let message = format!("forwarding to port {} of {}: {status}", http.port, http.workload);
-        return Stopped::Failure(Failure::transient(berth_workflows::verdict::FailureType::KubernetesDenied, message));
-    }
-    let asked = format!("GET {} on port {} of {}", http.path, http.port, http.workload);
-    let workload = checks.check.workloads.iter().find(|workload| workload.name == http.workload);
-    Stopped::Unmet(Box::new(Unmet {
-        gate: gate.name.clone(),
-        message: format!("{asked}: {}, for {} s", last.said, gate.deadline.as_duration().as_secs()),
-        workload: workload.map(name_of),
-        log: if last.pod.is_some() { Log::Current } else { Log::None },
-        pod: last.pod,
-        exit_code: None,
-    }))
-}
-
-async fn try_once(checks: &Checks<'_>, gate: &HttpGate) -> Result<(), Try> {
-    let mut current = checks.current.clone();
-    let chosen = timeout(TRY, current.wait_for(|snapshot| ready_pod(snapshot, checks, gate).is_some())).await;
-    let chosen = chosen.ok().and_then(|snapshot| ready_pod(&*snapshot.ok()?, checks, gate));
-    let Some((pod, container)) = chosen else {
-        let said = format!("no pod of the new revision of {} is ready", gate.workload);
-        return Err(Try { pod: None, said, refused: None });
-    };
-    let failed = |said: String, refused| Try { pod: Some((pod.clone(), container.clone())), said, refused };
-    let pods = Api::<Pod>::namespaced(checks.client.clone(), &checks.check.environment.namespace);
+async fn try_once(checks: &Checks<'_>, gate: &HttpGate, deadline: Instant) -> Result<(), Miss> {
+    let chosen = forward::ready_pod(checks, &gate.workload, gate.port, deadline).await?;
+    let pod = &chosen.0;
     let asked = timeout(TRY, async {
-        let mut forward = Forward(pods.portforward(&pod, &[gate.port]).await.map_err(|error| {
-            let refused = refusal(&error);
-            failed(format!("the port-forward to pod {pod} failed: {error}"), refused)
-        })?);
-        let (stream, error) = (forward.0.take_stream(gate.port), forward.0.take_error(gate.port));
-        let (Some(stream), Some(error)) = (stream, error) else {
-            return Err(failed(format!("the port-forward to pod {pod} has no such port"), None));
-        };
-        tokio::select! {
-            biased;
-            Some(error) = error => Err(failed(format!("pod {pod} cannot be reached: {}", error.trim()), None)),
-            answer = get(stream, &checks.check.environment.host, &gate.path) => {
-                answer.map_err(|error| failed(format!("pod {pod} did not answer: {error:#}"), None))
-            }
-        }
+        let (mut forward, stream) = Forward::open(checks, pod, gate.port).await?;
+        let answer = get(stream, &checks.check.environment.host, &gate.path);
+        forward.or_error(answer.map_err(|error| Miss::new(format!("pod {pod} did not answer: {error:#}")))).await
     });
-    let answer = asked
-        .await
-        .unwrap_or_else(|_| Err(failed(format!("pod {pod} did not answer within {} s", TRY.as_secs()), None)))?;
-    expect(gate, &answer).map_err(|said| failed(said, None))
-}
-
-/// Ends its connection with it: kube's own task would wait for the pod to hang up.
-struct Forward(Portforwarder);
-
-impl Drop for Forward {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-fn refusal(error: &kube::Error) -> Option<http::StatusCode> {
-    let status = match error {
-        kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(status)) => *status,
-        kube::Error::Api(status) => http::StatusCode::from_u16(status.code).ok()?,
-        _ => return None,
-    };
-    matches!(status.as_u16(), 401 | 403).then_some(status)
-}
-
-/// A ready pod of the new revision, and the container that has the port.
-fn ready_pod(snapshot: &Snapshot, checks: &Checks<'_>, gate: &HttpGate) -> Option<(String, Option<String>)> {
-    let mut workloads = checks.check.workloads.iter().filter(|w| w.name == gate.workload && w.kind != "Job");
-    let pod = snapshot.new_pods(workloads.next()?).into_iter().find(|pod| is_ready(pod))?;
-    let containers = pod.spec.as_ref().map_or(&[][..], |spec| &spec.containers);
-    let has_port = |port: &i32| *port == i32::from(gate.port);
-    let with_port = containers.iter().find(|c| c.ports.iter().flatten().any(|port| has_port(&port.container_port)));
-    Some((pod.name_any(), with_port.or_else(|| containers.first()).map(|container| container.name.clone())))
+    let late = || Miss::new(format!("pod {pod} did not answer within {} s", TRY.as_secs()));
+    let answer = asked.await.unwrap_or_else(|_| Err(late()));
+    let met = answer.and_then(|answer| expect(gate, &answer).map_err(Miss::new));
+    met.map_err(|miss| Miss { pod: Some(chosen), ..miss })
 }
 
 /// One request over a stream of its own.

@@ -57,6 +57,7 @@ fn restarted(snapshot: &Snapshot, workloads: &[Workload], before: &mut Restarts)
                     pod: Some((pod.name_any(), Some(status.name.clone()))),
                     exit_code,
                     log: if ended { Log::Current } else { Log::Previous },
+                    advice: None,
                 });
             }
         }
@@ -74,6 +75,7 @@ fn incomplete(snapshot: &Snapshot, workloads: &[Workload]) -> Option<Unmet> {
             pod: None,
             exit_code: None,
             log: Log::None,
+            advice: None,
         }),
     })
 }

@@ -1,0 +1,93 @@
+//! Whether gates make sense.
+
+use serde_json::Value;
+
+use super::Report;
+use crate::app::{Gate, GateKind, HttpGate, Span, TemporalPollerGate, TemporalServerGate, TemporalWorkflowGate};
+
+/// How long one gate may take: the activity that checks them is given as much.
+const MAX_GATE_SECONDS: u64 = 600;
+
+/// A workflow's input is kept in the stored release, and what is looked for in its result is shown in a verdict.
+const MAX_JSON_BYTES: usize = 16 * 1024;
+
+pub(super) fn check_gates(gates: &[Gate], path: &str, report: &mut Report<'_>) {
+    for (index, gate) in gates.iter().enumerate() {
+        let path = format!("{path}[{index}]");
+        report.require(!gate.name.is_empty(), &format!("{path}.name"), || "must not be empty".to_owned());
+        let twice = gates.iter().take(index).any(|other| other.name == gate.name);
+        report.require(!twice, &format!("{path}.name"), || format!("`{}` is there twice", gate.name));
+        let in_time = (1..=MAX_GATE_SECONDS).contains(&gate.deadline.as_duration().as_secs());
+        report.require(in_time, &format!("{path}.deadline"), || {
+            format!("must be from 1s to {}", Span::seconds(MAX_GATE_SECONDS))
+        });
+        let kind = match gate.kinds().as_slice() {
+            [only] => *only,
+            [] => {
+                let message =
+                    "must say what is checked: `http`, `temporal_server`, `temporal_poller` or `temporal_workflow`";
+                report.find(&path, message);
+                continue;
+            }
+            several => {
+                let fields: Vec<_> = several.iter().map(|kind| format!("`{}`", kind.field())).collect();
+                report.find(&path, format!("checks {} at once: give each a gate of its own", fields.join(" and ")));
+                continue;
+            }
+        };
+        let path = format!("{path}.{}", kind.field());
+        for (field, workload) in kind.workloads() {
+            report.require(!workload.is_empty(), &format!("{path}.{field}"), || {
+                "must name a workload of the manifests".to_owned()
+            });
+        }
+        match kind {
+            GateKind::Http(http) => check_http(http, &path, report),
+            GateKind::TemporalServer(server) => check_server(server, &path, report),
+            GateKind::TemporalPoller(poller) => check_poller(poller, &path, report),
+            GateKind::TemporalWorkflow(workflow) => check_workflow(workflow, &path, report),
+        }
+    }
+}
+
+fn check_http(http: &HttpGate, path: &str, report: &mut Report<'_>) {
+    report.require(http.port > 0, &format!("{path}.port"), || "must be at least 1".to_owned());
+    let plain = http.path.starts_with('/') && http.path.bytes().all(|b| b.is_ascii_graphic());
+    report.require(plain, &format!("{path}.path"), || "must begin with `/` and have no space".to_owned());
+    report.require((100..600).contains(&http.status), &format!("{path}.status"), || {
+        format!("{} is not a status of HTTP", http.status)
+    });
+}
+
+fn check_server(server: &TemporalServerGate, path: &str, report: &mut Report<'_>) {
+    report.require(server.port > 0, &format!("{path}.port"), || "must be at least 1".to_owned());
+    check_name(&server.namespace, "a namespace of Temporal", &format!("{path}.namespace"), report);
+}
+
+fn check_poller(poller: &TemporalPollerGate, path: &str, report: &mut Report<'_>) {
+    check_server(&poller.server(), path, report);
+    check_name(&poller.task_queue, "a task queue", &format!("{path}.task_queue"), report);
+    if let Some(container) = &poller.worker_container {
+        check_name(container, "a container", &format!("{path}.worker_container"), report);
+    }
+}
+
+fn check_workflow(workflow: &TemporalWorkflowGate, path: &str, report: &mut Report<'_>) {
+    check_server(&workflow.server(), path, report);
+    check_name(&workflow.task_queue, "a task queue", &format!("{path}.task_queue"), report);
+    check_name(&workflow.workflow_type, "a workflow's type", &format!("{path}.type"), report);
+    for (field, json) in [("input", &workflow.input), ("expect", &workflow.expect)] {
+        let bytes = json.as_ref().map_or(0, |json| json.to_string().len());
+        report.require(bytes <= MAX_JSON_BYTES, &format!("{path}.{field}"), || {
+            format!("is {bytes} bytes of JSON; at most {MAX_JSON_BYTES} are taken")
+        });
+    }
+    let empty = workflow.expect.as_ref().and_then(Value::as_str) == Some("");
+    report.require(!empty, &format!("{path}.expect"), || "must not be empty: leave it out".to_owned());
+}
+
+/// Temporal takes nearly anything as a name, at most 1000 bytes of it.
+fn check_name(name: &str, what: &str, field: &str, report: &mut Report<'_>) {
+    let good = (1..=1000).contains(&name.len()) && name.trim() == name && !name.chars().any(char::is_control);
+    report.require(good, field, || format!("`{name}` is not the name of {what}"));
+}

@@ -1,0 +1,114 @@
+//! One gate, tried again and again until it passes, cannot pass any more, or its deadline is there.
+
+use std::time::Duration;
+
+use berth_workflows::verdict::FailureType;
+use tokio::time::{Instant, timeout_at};
+
+use super::{Checks, Stopped, Unmet};
+use crate::{
+    app::Gate,
+    failure::Failure,
+    rollout::classify::{Log, name_of},
+};
+
+/// Pauses between tries: short at first, for what is only just coming up.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// What a gate asks, of which workload, as its verdict says it.
+pub(super) struct Asked<'a> {
+    pub(super) gate: &'a Gate,
+    /// `GET / on port 8080 of web`.
+    pub(super) what: String,
+    /// The workload that is to blame.
+    pub(super) workload: &'a str,
+}
+
+/// A pod, and the container of it whose log may tell more.
+pub(super) type PodAndContainer = (String, Option<String>);
+
+/// What came of one try that did not pass.
+#[derive(Debug, Default)]
+pub(super) struct Miss {
+    pub(super) said: String,
+    pub(super) pod: Option<PodAndContainer>,
+    /// The pod's container has ended: its last words are those of the instance before.
+    pub(super) restarted: bool,
+    pub(super) exit_code: Option<i32>,
+    /// The API server does not let berth reach pods.
+    pub(super) refused: Option<http::StatusCode>,
+    /// Another try would say the same.
+    pub(super) is_final: bool,
+    /// What a person may do; left out, what helps with any gate.
+    pub(super) advice: Option<String>,
+}
+
+impl Miss {
+    pub(super) fn new(said: impl Into<String>) -> Self {
+        Self { said: said.into(), ..Self::default() }
+    }
+
+    pub(super) fn advise(self, advice: impl Into<String>) -> Self {
+        Self { advice: Some(advice.into()), ..self }
+    }
+
+    pub(super) fn finally(self) -> Self {
+        Self { is_final: true, ..self }
+    }
+}
+
+/// Tries until the gate passes. Each try is given the moment by which it has to be done.
+pub(super) async fn until_passed<F>(
+    checks: &Checks<'_>,
+    asked: &Asked<'_>,
+    mut try_once: impl FnMut(Instant) -> F + Send,
+) -> Result<(), Stopped>
+where
+    F: Future<Output = Result<(), Miss>> + Send,
+{
+    let begun = Instant::now();
+    let deadline = begun + asked.gate.deadline.as_duration();
+    let mut pause = FIRST_PAUSE;
+    let mut last = Miss::new("it was not tried");
+    loop {
+        match timeout_at(deadline, try_once(deadline)).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(missed)) => last = missed,
+            Err(_) => return Err(stopped(checks, asked, last, begun)), // the last whole try tells more than one that was cut off
+        }
+        if last.is_final || Instant::now() + pause >= deadline {
+            return Err(stopped(checks, asked, last, begun));
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+fn stopped(checks: &Checks<'_>, asked: &Asked<'_>, last: Miss, begun: Instant) -> Stopped {
+    let Asked { gate, what, workload } = asked;
+    if let Some(status) = last.refused {
+        let message = format!("forwarding to {workload} for {what}: {status}");
+        return Stopped::Failure(Failure::transient(FailureType::KubernetesDenied, message));
+    }
+    let how_long = if last.is_final {
+        format!("after {} s", begun.elapsed().as_secs())
+    } else {
+        format!("for {} s", gate.deadline.as_duration().as_secs())
+    };
+    let workload = checks.check.workloads.iter().find(|known| known.name == *workload);
+    let log = match (&last.pod, last.restarted) {
+        (None, _) => Log::None,
+        (Some(_), true) => Log::Previous,
+        (Some(_), false) => Log::Current,
+    };
+    Stopped::Unmet(Box::new(Unmet {
+        gate: gate.name.clone(),
+        message: format!("{what}: {}, {how_long}", last.said),
+        workload: workload.map(name_of),
+        log,
+        pod: last.pod,
+        exit_code: last.exit_code,
+        advice: last.advice,
+    }))
+}

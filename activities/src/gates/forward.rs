@@ -1,0 +1,116 @@
+//! The way to a pod: through the API server, which works inside and outside the cluster and needs no open network.
+
+use std::time::Duration;
+
+use futures::{FutureExt, future::BoxFuture};
+use k8s_openapi::api::core::v1::{Container, Pod};
+use kube::{Api, ResourceExt, api::Portforwarder, client::UpgradeConnectionError};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    Checks,
+    attempt::{Miss, PodAndContainer},
+};
+use crate::rollout::snapshot::{Snapshot, is_ready};
+
+/// How long a ready pod is waited for before it is said that there is none.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A connection to a pod's port, which ends with this.
+pub(super) struct Forward {
+    // kube's own task would wait for the pod to hang up.
+    forwarder: Portforwarder,
+    /// Says why there is no connection after all.
+    error: BoxFuture<'static, Option<String>>,
+    pod: String,
+}
+
+impl Drop for Forward {
+    fn drop(&mut self) {
+        self.forwarder.abort();
+    }
+}
+
+impl Forward {
+    /// Connects to that port of the pod.
+    ///
+    /// # Errors
+    /// The API server refuses.
+    pub(super) async fn open(
+        checks: &Checks<'_>,
+        pod: &str,
+        port: u16,
+    ) -> Result<(Self, impl AsyncRead + AsyncWrite + Unpin + Send + use<>), Miss> {
+        let pods = Api::<Pod>::namespaced(checks.client.clone(), &checks.check.environment.namespace);
+        let mut forwarder = pods.portforward(pod, &[port]).await.map_err(|error| {
+            let refused = refusal(&error);
+            Miss { refused, ..Miss::new(format!("the port-forward to pod {pod} failed: {error}")) }
+        })?;
+        let (stream, error) = (forwarder.take_stream(port), forwarder.take_error(port));
+        let (Some(stream), Some(error)) = (stream, error) else {
+            return Err(Miss::new(format!("the port-forward to pod {pod} has no such port")));
+        };
+        Ok((Self { forwarder, error: error.boxed(), pod: pod.to_owned() }, stream))
+    }
+
+    /// What is said over the connection, or why there is none.
+    pub(super) async fn or_error<T>(&mut self, said: impl Future<Output = Result<T, Miss>>) -> Result<T, Miss> {
+        tokio::select! {
+            biased;
+            Some(error) = &mut self.error => Err(Miss::new(format!("pod {} cannot be reached: {}", self.pod, error.trim()))),
+            said = said => said,
+        }
+    }
+}
+
+fn refusal(error: &kube::Error) -> Option<http::StatusCode> {
+    let status = match error {
+        kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(status)) => *status,
+        kube::Error::Api(status) => http::StatusCode::from_u16(status.code).ok()?,
+        _ => return None,
+    };
+    matches!(status.as_u16(), 401 | 403).then_some(status)
+}
+
+/// A ready pod of the workload's new revision, and the container that has the port. Waits some seconds for one.
+///
+/// # Errors
+/// There is none, or none before `deadline`.
+pub(super) async fn ready_pod(
+    checks: &Checks<'_>,
+    workload: &str,
+    port: u16,
+    deadline: Instant,
+) -> Result<PodAndContainer, Miss> {
+    let deadline = deadline.min(Instant::now() + PATIENCE);
+    let mut current = checks.current.clone();
+    let find = |snapshot: &Snapshot| {
+        let pod = new_pods(snapshot, checks, workload).into_iter().find(|pod| is_ready(pod))?;
+        Some((pod.name_any(), container_with(pod, port)))
+    };
+    let chosen = timeout_at(deadline, current.wait_for(|snapshot| find(snapshot).is_some())).await;
+    chosen
+        .ok()
+        .and_then(|snapshot| find(&*snapshot.ok()?))
+        .ok_or_else(|| Miss::new(format!("no pod of the new revision of {workload} is ready")))
+}
+
+/// The pods of the workload's new revision. A Job's do not stay.
+pub(super) fn new_pods<'a>(snapshot: &'a Snapshot, checks: &Checks<'_>, workload: &str) -> Vec<&'a Pod> {
+    let mut workloads = checks.check.workloads.iter().filter(|known| known.name == workload && known.kind != "Job");
+    workloads.next().map_or_else(Vec::new, |workload| snapshot.new_pods(workload))
+}
+
+/// The container that has the port, a sidecar too; else the first.
+fn container_with(pod: &Pod, port: u16) -> Option<String> {
+    let spec = pod.spec.as_ref()?;
+    let sidecars = spec.init_containers.iter().flatten();
+    let sidecars = sidecars.filter(|container| container.restart_policy.as_deref() == Some("Always"));
+    let has_port =
+        |container: &&Container| container.ports.iter().flatten().any(|known| known.container_port == i32::from(port));
+    let with_port = spec.containers.iter().chain(sidecars).find(has_port);
+    with_port.or_else(|| spec.containers.first()).map(|container| container.name.clone())
+}

@@ -1,0 +1,128 @@
+//! Calls of a Temporal server: each has its time, and what comes of it is said in the server's words.
+
+use std::time::Duration;
+
+use temporalio_common::protos::temporal::api::{
+    common::v1::WorkflowExecution,
+    enums::v1::HistoryEventFilterType,
+    history::v1::history_event::Attributes,
+    workflowservice::v1::{GetWorkflowExecutionHistoryRequest, workflow_service_client::WorkflowServiceClient},
+};
+use tokio::time::{Instant, timeout_at};
+use tonic::{Code, Request, Response, Status, transport::Channel};
+
+use super::super::attempt::Miss;
+
+/// What the server sees of who asks.
+pub(super) const IDENTITY: &str = "berth";
+
+/// A server refuses to wait for less than two seconds, and answers a second before the time is over.
+const SHORTEST_WAIT: Duration = Duration::from_secs(4);
+
+/// A request that has to be answered by `until`.
+pub(super) fn request<T>(message: T, until: Instant) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(until.saturating_duration_since(Instant::now()));
+    request
+}
+
+/// A request for which the server may wait until something happens.
+pub(super) fn long_request<T>(message: T, until: Instant) -> Request<T> {
+    request(message, until.max(Instant::now() + SHORTEST_WAIT))
+}
+
+/// The answer to a call.
+///
+/// # Errors
+/// What the server did not do, in its own words.
+pub(super) async fn answered<T>(
+    what: &str,
+    namespace: &str,
+    until: Instant,
+    call: impl Future<Output = Result<Response<T>, Status>>,
+) -> Result<T, Miss> {
+    match within(until, call).await {
+        Ok(answer) => Ok(answer),
+        Err(status) => Err(refused(what, namespace, &status)),
+    }
+}
+
+/// The answer to a call, or the status with which it failed.
+pub(super) async fn within<T>(
+    until: Instant,
+    call: impl Future<Output = Result<Response<T>, Status>>,
+) -> Result<T, Status> {
+    let begun = Instant::now();
+    let late = || Status::deadline_exceeded(format!("no answer within {} ms", begun.elapsed().as_millis()));
+    timeout_at(until, call).await.unwrap_or_else(|_| Err(late())).map(Response::into_inner)
+}
+
+/// What a failed call means.
+pub(super) fn refused(what: &str, namespace: &str, status: &Status) -> Miss {
+    let miss = Miss::new(format!("the server did not {what}: {}", words(status)));
+    match status.code() {
+        Code::NotFound if status.message().contains("amespace") => miss.advise(format!(
+            "Register the namespace ({}), or name another one in the gate.",
+            format_args!("`temporal operator namespace create --namespace {namespace}`"),
+        )),
+        Code::PermissionDenied | Code::Unauthenticated => {
+            miss.advise("The Temporal server wants to know who asks; berth's gates ask without credentials.")
+        }
+        Code::InvalidArgument => miss.advise("Correct the gate in the app file as the server says."),
+        _ => miss.advise("The server answers but does not work: see its log, and whether it reaches its database."),
+    }
+}
+
+fn words(status: &Status) -> String {
+    let mut cause = std::error::Error::source(status);
+    let mut words = format!("{:?}: {}", status.code(), status.message());
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !words.contains(&said) {
+            words.push_str(&format!(": {said}"));
+        }
+        cause = error.source();
+    }
+    words
+}
+
+/// An error with its causes: the outermost one of a connection says nothing.
+pub(super) fn with_causes(error: tonic::transport::Error) -> String {
+    format!("{:#}", anyhow::Error::from(error))
+}
+
+/// How a run ended, waited for until then. Nothing if it goes on.
+///
+/// # Errors
+/// The server does not say.
+pub(super) async fn end_of_run(
+    client: &mut WorkflowServiceClient<Channel>,
+    namespace: &str,
+    run: &WorkflowExecution,
+    until: Instant,
+) -> Result<Option<Attributes>, Miss> {
+    let mut next_page_token = Vec::new();
+    while Instant::now() < until {
+        let message = GetWorkflowExecutionHistoryRequest {
+            namespace: namespace.to_owned(),
+            execution: Some(run.clone()),
+            maximum_page_size: 1,
+            next_page_token: std::mem::take(&mut next_page_token),
+            wait_new_event: true,
+            history_event_filter_type: HistoryEventFilterType::CloseEvent.into(),
+            ..Default::default()
+        };
+        let call = client.get_workflow_execution_history(long_request(message, until));
+        let answer = match within(until, call).await {
+            Ok(answer) => answer,
+            Err(_) if Instant::now() >= until => return Ok(None),
+            Err(status) => return Err(refused("tell how the workflow goes", namespace, &status)),
+        };
+        let last = answer.history.and_then(|mut history| history.events.pop());
+        if let Some(attributes) = last.and_then(|event| event.attributes) {
+            return Ok(Some(attributes));
+        }
+        next_page_token = answer.next_page_token;
+    }
+    Ok(None)
+}

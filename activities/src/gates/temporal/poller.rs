@@ -1,0 +1,136 @@
+//! The gate `temporal_poller`: a worker polls the task queue. Where nobody does, the worker's container has the word.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use temporalio_common::protos::temporal::api::{
+    enums::v1::TaskQueueType,
+    taskqueue::v1::{PollerInfo, TaskQueue},
+    workflowservice::v1::{DescribeTaskQueueRequest, workflow_service_client::WorkflowServiceClient},
+};
+use tokio::time::Instant;
+use tonic::transport::Channel;
+
+use super::{
+    super::{
+        Checks, Stopped,
+        attempt::{self, Asked, Miss},
+    },
+    Server, TRY, call, place, worker,
+};
+use crate::app::{Gate, TemporalPollerGate};
+
+/// A server remembers a poller for five minutes after its last poll, and one poll lasts a minute.
+const RECENT: Duration = Duration::from_secs(90);
+/// Clocks of a node and of a server differ by so much at most.
+const SKEW_SECONDS: i64 = 2;
+
+/// Asks until somebody polls or the gate's deadline has passed.
+pub(in super::super) async fn check(
+    checks: &Checks<'_>,
+    gate: &Gate,
+    poller: &TemporalPollerGate,
+) -> Result<(), Stopped> {
+    let TemporalPollerGate { task_queue, namespace, .. } = poller;
+    let place = place(checks, &poller.server());
+    let what = format!("pollers of task queue {task_queue} in namespace {namespace} of {place}");
+    let asked = Asked { gate, what, workload: worker_workload(poller) };
+    attempt::until_passed(checks, &asked, |deadline| try_once(checks, poller, deadline)).await
+}
+
+fn worker_workload(poller: &TemporalPollerGate) -> &str {
+    poller.worker_workload.as_deref().unwrap_or(&poller.workload)
+}
+
+async fn try_once(checks: &Checks<'_>, gate: &TemporalPollerGate, deadline: Instant) -> Result<(), Miss> {
+    let until = deadline.min(Instant::now() + TRY);
+    let find_worker = || worker::find(checks, worker_workload(gate), gate.worker_container.as_deref());
+    let mut server = match Server::reach(checks, &gate.server(), until).await {
+        Ok(server) => server,
+        // No pod is ready: the worker may be the reason.
+        Err(miss) if miss.pod.is_none() => return Err(worker::explain(find_worker(), miss)),
+        Err(miss) => return Err(miss),
+    };
+    let client = server.client();
+    let (workflows, activities) = server
+        .hear(async {
+            tokio::try_join!(
+                pollers(client.clone(), gate, TaskQueueType::Workflow, until),
+                pollers(client.clone(), gate, TaskQueueType::Activity, until),
+            )
+        })
+        .await?;
+    let worker = find_worker();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    let started = worker.as_ref().and_then(|worker| worker.running_since);
+    let Some(said) = nobody(&workflows, &activities, now, started) else { return Ok(()) };
+    let miss = Miss::new(said).advise(
+        "The worker runs but does not poll: its last log lines say why. It has to reach the server at \
+         TEMPORAL_SERVER_ADDRESS and to use this namespace and task queue.",
+    );
+    Err(worker::explain(worker, miss))
+}
+
+async fn pollers(
+    mut client: WorkflowServiceClient<Channel>,
+    gate: &TemporalPollerGate,
+    kind: TaskQueueType,
+    until: Instant,
+) -> Result<Vec<PollerInfo>, Miss> {
+    let describe = DescribeTaskQueueRequest {
+        namespace: gate.namespace.clone(),
+        task_queue: Some(TaskQueue { name: gate.task_queue.clone(), ..Default::default() }),
+        task_queue_type: kind.into(),
+        ..Default::default()
+    };
+    let answer = client.describe_task_queue(call::request(describe, until));
+    Ok(call::answered("describe the task queue", &gate.namespace, until, answer).await?.pollers)
+}
+
+/// Which tasks nobody polls for, in words. A poll counts if it is recent, and not older than the worker's container, whose
+/// clock is the node's.
+fn nobody(workflows: &[PollerInfo], activities: &[PollerInfo], now: i64, started: Option<i64>) -> Option<String> {
+    let recent = i64::try_from(RECENT.as_secs()).unwrap_or(i64::MAX);
+    let since = started.map_or(now - recent, |started| (started - SKEW_SECONDS).max(now - recent));
+    let last = |pollers: &[PollerInfo]| pollers.iter().filter_map(seen).max();
+    let lacks = |pollers| last(pollers).is_none_or(|last| last < since);
+    let what = match (lacks(workflows), lacks(activities)) {
+        (false, false) => return None,
+        (true, true) => "workflow tasks or activity tasks",
+        (true, false) => "workflow tasks",
+        (false, true) => "activity tasks",
+    };
+    let before = last(workflows).max(last(activities)).filter(|last| *last < since);
+    let before = before.map_or_else(String::new, |last| format!(" (the last one did {} s ago)", now - last));
+    Some(format!("nobody polls it for {what}{before}"))
+}
+
+fn seen(poller: &PollerInfo) -> Option<i64> {
+    poller.last_access_time.as_ref().map(|at| at.seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Vec<PollerInfo> {
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.unsigned_abs());
+        vec![PollerInfo { last_access_time: Some(time.into()), ..Default::default() }]
+    }
+
+    #[test]
+    fn a_queue_is_polled_if_somebody_did_lately_for_both_kinds_of_tasks() {
+        assert_eq!(nobody(&at(950), &at(940), 1000, None), None);
+        let none = nobody(&[], &[], 1000, None);
+        assert_eq!(none.as_deref(), Some("nobody polls it for workflow tasks or activity tasks"));
+        assert_eq!(nobody(&at(990), &[], 1000, None).as_deref(), Some("nobody polls it for activity tasks"));
+        let long_ago = "nobody polls it for workflow tasks or activity tasks (the last one did 200 s ago)";
+        assert_eq!(nobody(&at(800), &at(800), 1000, None).as_deref(), Some(long_ago));
+    }
+
+    #[test]
+    fn a_poll_from_before_the_worker_began_is_another_workers() {
+        assert!(nobody(&at(980), &at(980), 1000, Some(990)).is_some());
+        assert_eq!(nobody(&at(989), &at(995), 1000, Some(990)), None);
+    }
+}

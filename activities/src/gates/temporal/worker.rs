@@ -1,0 +1,138 @@
+//! The worker that a gate finds missing or failing: its container, the state that it is in, and where its log is.
+
+use k8s_openapi::{
+    api::core::v1::{ContainerState, ContainerStatus, Pod},
+    apimachinery::pkg::apis::meta::v1::Time,
+};
+use kube::ResourceExt;
+
+use super::super::{
+    Checks,
+    attempt::{Miss, PodAndContainer},
+    forward::new_pods,
+};
+use crate::rollout::classify::{last_end, statuses, waiting};
+
+/// So many ends make a crash loop, as in a rollout.
+const LOOPS: i32 = 3;
+
+/// A worker's container in a pod of the new revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Worker {
+    pub(super) at: PodAndContainer,
+    /// Unix time in seconds since which it runs.
+    pub(super) running_since: Option<i64>,
+    state: String,
+    restarted: bool,
+    exit_code: Option<i32>,
+    crash_loops: bool,
+}
+
+/// The worker in the workload's pods: the named container, else one with `worker` in its name, else the first. Of several pods,
+/// the one whose container has ended most often.
+pub(super) fn find(checks: &Checks<'_>, workload: &str, container: Option<&str>) -> Option<Worker> {
+    let snapshot = checks.current.borrow();
+    let pods = new_pods(&snapshot, checks, workload);
+    let worst =
+        pods.into_iter().max_by_key(|pod| status_of(pod, container).map_or(0, |status| status.restart_count))?;
+    let name = name_of(worst, container)?;
+    Some(of(worst, name, status_of(worst, container)))
+}
+
+fn name_of<'a>(pod: &'a Pod, container: Option<&'a str>) -> Option<&'a str> {
+    let spec = pod.spec.as_ref()?;
+    let named = container.or_else(|| {
+        spec.containers.iter().map(|container| container.name.as_str()).find(|name| name.contains("worker"))
+    });
+    named.or_else(|| spec.containers.first().map(|container| container.name.as_str()))
+}
+
+fn status_of<'a>(pod: &'a Pod, container: Option<&'a str>) -> Option<&'a ContainerStatus> {
+    let name = name_of(pod, container)?;
+    statuses(pod).map(|(status, _)| status).find(|status| status.name == name)
+}
+
+fn of(pod: &Pod, name: &str, status: Option<&ContainerStatus>) -> Worker {
+    let ended = status.and_then(last_end);
+    let state = status.and_then(|status| status.state.as_ref());
+    let ended_now = state.is_some_and(|state| state.terminated.is_some());
+    let restarts = status.map_or(0, |status| status.restart_count);
+    let running = state.and_then(|state| state.running.as_ref()).and_then(|running| running.started_at.as_ref());
+    Worker {
+        at: (pod.name_any(), Some(name.to_owned())),
+        running_since: running.map(|Time(at)| at.as_second()),
+        state: format!("container {name} of pod {} {}", pod.name_any(), words(status, restarts)),
+        restarted: restarts > 0 && !ended_now && running.is_none(),
+        exit_code: ended.map(|end| end.exit_code),
+        crash_loops: restarts + i32::from(ended_now) >= LOOPS,
+    }
+}
+
+fn words(status: Option<&ContainerStatus>, restarts: i32) -> String {
+    let Some(status) = status else { return "has not been seen yet".to_owned() };
+    let state = match (waiting(status), &status.state) {
+        (Some((reason, message)), _) => format!("waits: {reason} {message}").trim_end().to_owned(),
+        (None, Some(ContainerState { terminated: Some(end), .. })) => format!("has ended with code {}", end.exit_code),
+        (None, Some(ContainerState { running: Some(_), .. })) => "runs".to_owned(),
+        _ => "is in no known state".to_owned(),
+    };
+    match last_end(status) {
+        Some(end) if restarts > 0 => format!("{state}, after {restarts} restarts, the last for code {}", end.exit_code),
+        _ => state,
+    }
+}
+
+/// The miss, with what is known of the worker, whose log is to be shown.
+pub(super) fn explain(worker: Option<Worker>, miss: Miss) -> Miss {
+    let Some(Worker { at, state, restarted, exit_code, crash_loops, .. }) = worker else { return miss };
+    let said = format!("{}; {state}", miss.said);
+    Miss { said, pod: Some(at), restarted, exit_code, is_final: miss.is_final || crash_loops, ..miss }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn pod(worker: &Value) -> Pod {
+        serde_json::from_value(json!({
+            "metadata": {"name": "web-temporal-1"},
+            "spec": {"containers": [{"name": "temporal-ui"}, {"name": "python-worker"}]},
+            "status": {"containerStatuses": [{"name": "python-worker", "image": "", "imageID": "", "ready": true,
+                "restartCount": worker["restarts"], "state": worker["state"], "lastState": worker["last"]}]},
+        }))
+        .unwrap()
+    }
+
+    fn seen(worker: &Value) -> Worker {
+        let pod = pod(worker);
+        of(&pod, name_of(&pod, None).unwrap(), status_of(&pod, None))
+    }
+
+    #[test]
+    fn the_worker_is_the_container_that_is_named_or_called_one_or_the_first() {
+        let both = pod(&json!({"restarts": 0}));
+        assert_eq!(name_of(&both, Some("temporal-ui")), Some("temporal-ui"));
+        assert_eq!(name_of(&both, None), Some("python-worker"));
+        let only: Pod = serde_json::from_value(json!({"spec": {"containers": [{"name": "api"}]}})).unwrap();
+        assert_eq!(name_of(&only, None), Some("api"));
+    }
+
+    #[test]
+    fn a_workers_state_is_told_and_decides_which_log_is_shown() {
+        let running = seen(&json!({"restarts": 0, "state": {"running": {"startedAt": "2026-11-24T09:00:00Z"}}}));
+        assert_eq!(running.state, "container python-worker of pod web-temporal-1 runs");
+        assert_eq!(
+            (running.running_since, running.restarted, running.crash_loops),
+            (Some(1_795_510_800), false, false)
+        );
+        let waits = json!({"restarts": 3, "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}},
+            "last": {"terminated": {"exitCode": 2}}});
+        let miss = explain(Some(seen(&waits)), Miss::new("nobody polls"));
+        let expected = "nobody polls; container python-worker of pod web-temporal-1 waits: CrashLoopBackOff back-off 10s, \
+            after 3 restarts, the last for code 2";
+        assert_eq!(miss.said, expected);
+        assert!(miss.restarted && miss.is_final && miss.exit_code == Some(2), "{miss:?}");
+    }
+}

@@ -1,0 +1,101 @@
+//! Whether a workflow's result has what the gate looks for.
+
+use berth_workflows::verdict::truncate;
+use serde_json::Value;
+use temporalio_common::protos::temporal::api::common::v1::Payloads;
+
+use super::super::super::attempt::Miss;
+
+/// As much of a result, and of what was looked for, as a verdict shows.
+const SHOWN_BYTES: usize = 300;
+
+const ADVICE: &str = "The workflow works but answers something else than the gate expects: correct one of the two.";
+
+/// Whether the result contains what is expected of it. That will not change: a workflow has one result.
+pub(super) fn contains(expect: Option<&Value>, result: Option<&Payloads>) -> Result<(), Miss> {
+    let Some(expect) = expect else { return Ok(()) };
+    let payload = result.and_then(|result| result.payloads.first());
+    let data = payload.map_or(&[][..], |payload| &payload.data);
+    let text = String::from_utf8_lossy(data);
+    let json = if data.is_empty() { Value::Null } else { serde_json::from_slice(data).unwrap_or(Value::Null) };
+    let is_there = match expect {
+        Value::String(looked_for) => text.contains(looked_for.as_str()) || has_text(&json, looked_for),
+        other => has(&json, other),
+    };
+    if is_there {
+        return Ok(());
+    }
+    let (expect, text) = (shown(&expect.to_string()), shown(if data.is_empty() { "nothing" } else { &text }));
+    Err(Miss::new(format!("its result should contain {expect} and is {text}")).advise(ADVICE).finally())
+}
+
+/// Whether every part of `looked_for` is in `json`: each field of an object, each element of a list.
+fn has(json: &Value, looked_for: &Value) -> bool {
+    match (json, looked_for) {
+        (Value::Object(json), Value::Object(fields)) => {
+            fields.iter().all(|(name, field)| json.get(name).is_some_and(|json| has(json, field)))
+        }
+        (Value::Array(json), Value::Array(elements)) => {
+            elements.iter().all(|element| json.iter().any(|json| has(json, element)))
+        }
+        _ => json == looked_for,
+    }
+}
+
+/// Whether a text in it contains that text, which JSON may have written with escapes.
+fn has_text(json: &Value, looked_for: &str) -> bool {
+    match json {
+        Value::String(text) => text.contains(looked_for),
+        Value::Array(elements) => elements.iter().any(|element| has_text(element, looked_for)),
+        Value::Object(fields) => fields.values().any(|field| has_text(field, looked_for)),
+        _ => false,
+    }
+}
+
+fn shown(text: &str) -> String {
+    let mut text = text.to_owned();
+    truncate(&mut text, SHOWN_BYTES);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{super::json_payload, *};
+
+    fn is_met(expect: &Value, result: &Value) -> bool {
+        contains(Some(expect), Some(&Payloads { payloads: vec![json_payload(result)] })).is_ok()
+    }
+
+    #[test]
+    fn a_text_may_be_anywhere_in_the_result_and_json_has_to_be_a_part_of_it() {
+        for (expect, result, met) in [
+            (json!("hello"), json!("hello world"), true),
+            (json!("a \"b\""), json!({"said": ["a \"b\" c"]}), true),
+            (json!("world"), json!("hello"), false),
+            (json!({"ok": true}), json!({"ok": true, "n": 1}), true),
+            (json!({"a": {"b": [2]}}), json!({"a": {"b": [1, 2, 3], "c": 0}}), true),
+            (json!({"ok": true}), json!({"ok": false}), false),
+            (json!([1]), json!(1), false),
+            (json!(7), json!(7), true),
+            (json!(true), json!("true"), false),
+        ] {
+            assert_eq!(is_met(&expect, &result), met, "{expect} in {result}");
+        }
+    }
+
+    #[test]
+    fn a_workflow_without_a_result_meets_a_gate_that_expects_none() {
+        assert!(contains(None, None).is_ok());
+        let miss = contains(Some(&json!("x")), None).unwrap_err();
+        assert_eq!((miss.said.as_str(), miss.is_final), ("its result should contain \"x\" and is nothing", true));
+    }
+
+    #[test]
+    fn a_long_result_is_shown_in_part() {
+        let miss =
+            contains(Some(&json!("y")), Some(&Payloads { payloads: vec![json_payload(&json!("x".repeat(5000)))] }));
+        assert!(miss.unwrap_err().said.len() < 400);
+    }
+}

@@ -1,0 +1,184 @@
+//! Why a run ended badly, or has not ended.
+
+use berth_workflows::verdict::truncate;
+use temporalio_common::protos::temporal::api::{
+    common::v1::WorkflowExecution,
+    enums::v1::PendingWorkflowTaskState,
+    failure::v1::{Failure, failure::FailureInfo},
+    history::v1::history_event::Attributes,
+    workflow::v1::PendingActivityInfo,
+    workflowservice::v1::{
+        DescribeWorkflowExecutionRequest, DescribeWorkflowExecutionResponse, GetWorkflowExecutionHistoryReverseRequest,
+        workflow_service_client::WorkflowServiceClient,
+    },
+};
+use tokio::time::Instant;
+use tonic::transport::Channel;
+
+use super::super::{super::attempt::Miss, call};
+
+/// As much of one failure, or of one cause of it, as a verdict shows.
+const SHOWN_BYTES: usize = 400;
+/// A failure within a failure within a failure: deeper down nobody reads.
+const CAUSES: usize = 4;
+/// Started and its first task scheduled: nothing else has happened.
+const UNTOUCHED: i64 = 2;
+
+const NOT_TAKEN: &str =
+    "No worker takes the workflow's tasks: check that one polls this namespace and task queue, and what its log says.";
+const WORKFLOW_FAILED: &str =
+    "The workflow itself failed: its history in temporal-ui has every step; run it by hand with the same input.";
+
+/// What an end means that is not a completion.
+pub(super) fn ended_badly(end: &Attributes) -> Miss {
+    let miss = match end {
+        Attributes::WorkflowExecutionFailedEventAttributes(failed) => {
+            let why = failed.failure.as_ref().map_or_else(|| "without a word".to_owned(), words);
+            Miss::new(format!("it failed: {why}")).finally()
+        }
+        Attributes::WorkflowExecutionTerminatedEventAttributes(end) => {
+            Miss::new(format!("it was terminated: {}", end.reason)).finally()
+        }
+        Attributes::WorkflowExecutionCanceledEventAttributes(_) => Miss::new("it was cancelled").finally(),
+        // The time of a run that began for a worker that is gone: the next is given the whole of it.
+        _ => Miss::new("it did not end in time"),
+    };
+    miss.advise(WORKFLOW_FAILED)
+}
+
+/// Why it has not ended.
+///
+/// # Errors
+/// The server does not say.
+pub(super) async fn still_open(
+    client: &mut WorkflowServiceClient<Channel>,
+    namespace: &str,
+    run: &WorkflowExecution,
+    until: Instant,
+) -> Result<Miss, Miss> {
+    let describe = DescribeWorkflowExecutionRequest { namespace: namespace.to_owned(), execution: Some(run.clone()) };
+    let describe = client.describe_workflow_execution(call::request(describe, until));
+    let seen = call::answered("tell how the workflow goes", namespace, until, describe).await?;
+    if let Some(miss) = from_description(&seen) {
+        return Ok(miss);
+    }
+    let reverse = GetWorkflowExecutionHistoryReverseRequest {
+        namespace: namespace.to_owned(),
+        execution: Some(run.clone()),
+        maximum_page_size: 50,
+        ..Default::default()
+    };
+    let history = client.get_workflow_execution_history_reverse(call::request(reverse, until));
+    let history = call::answered("tell how the workflow goes", namespace, until, history).await?.history;
+    let failed_task = history.unwrap_or_default().events.into_iter().find_map(|event| match event.attributes {
+        Some(Attributes::WorkflowTaskFailedEventAttributes(failed)) => failed.failure,
+        _ => None,
+    });
+    Ok(failed_task.map_or_else(
+        || {
+            Miss::new("it has not ended")
+                .advise("The workflow takes longer than its gate allows, or waits for something.")
+        },
+        |failure| {
+            let advice = "The worker cannot run the workflow: correct its code, or the gate's type and input.";
+            Miss::new(format!("the worker fails its task again and again: {}", words(&failure))).advise(advice)
+        },
+    ))
+}
+
+/// What the description alone tells.
+fn from_description(seen: &DescribeWorkflowExecutionResponse) -> Option<Miss> {
+    let activity =
+        seen.pending_activities.iter().max_by_key(|activity| (activity.last_failure.is_some(), activity.attempt));
+    if let Some(activity) = activity {
+        return Some(waits_for(activity));
+    }
+    let task = seen.pending_workflow_task.as_ref()?;
+    let events = seen.workflow_execution_info.as_ref().map_or(0, |info| info.history_length);
+    let is_untouched = task.state() == PendingWorkflowTaskState::Scheduled && task.attempt <= 1 && events <= UNTOUCHED;
+    is_untouched.then(|| Miss::new("it has not begun: no worker took its first task").advise(NOT_TAKEN))
+}
+
+fn waits_for(activity: &PendingActivityInfo) -> Miss {
+    let name = activity.activity_type.as_ref().map_or("", |kind| kind.name.as_str());
+    match &activity.last_failure {
+        Some(failure) => {
+            let (attempts, why) = (activity.attempt.saturating_sub(1).max(1), words(failure));
+            Miss::new(format!("its activity {name} has failed {attempts} times: {why}"))
+                .advise("The workflow's activity fails: its last failure says why.")
+        }
+        None => Miss::new(format!("it waits for its activity {name}"))
+            .advise("The activity has not been done in time: check that a worker polls for activities of this queue."),
+    }
+}
+
+/// A failure and its causes, the outermost first.
+fn words(failure: &Failure) -> String {
+    let chain = std::iter::successors(Some(failure), |failure| failure.cause.as_deref()).take(CAUSES);
+    let each = chain.map(|failure| {
+        let kind = match &failure.failure_info {
+            Some(FailureInfo::ApplicationFailureInfo(info)) if !info.r#type.is_empty() => format!("{}: ", info.r#type),
+            _ => String::new(),
+        };
+        let mut text = format!("{kind}{}", failure.message);
+        truncate(&mut text, SHOWN_BYTES);
+        text
+    });
+    each.collect::<Vec<_>>().join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use temporalio_common::protos::temporal::api::{
+        common::v1::ActivityType,
+        failure::v1::ApplicationFailureInfo,
+        history::v1::{WorkflowExecutionFailedEventAttributes, WorkflowExecutionTimedOutEventAttributes},
+        workflow::v1::{PendingWorkflowTaskInfo, WorkflowExecutionInfo},
+    };
+
+    use super::*;
+
+    fn failure() -> Failure {
+        let info = ApplicationFailureInfo { r#type: "ValueError".into(), ..Default::default() };
+        let cause = Failure {
+            message: "no such greeting".into(),
+            failure_info: Some(FailureInfo::ApplicationFailureInfo(info)),
+            ..Default::default()
+        };
+        Failure { message: "Activity task failed".into(), cause: Some(Box::new(cause)), ..Default::default() }
+    }
+
+    #[test]
+    fn a_failure_is_told_with_its_causes_and_is_final() {
+        let failed = WorkflowExecutionFailedEventAttributes { failure: Some(failure()), ..Default::default() };
+        let miss = ended_badly(&Attributes::WorkflowExecutionFailedEventAttributes(failed));
+        assert_eq!(miss.said, "it failed: Activity task failed: ValueError: no such greeting");
+        assert!(miss.is_final);
+        let late = WorkflowExecutionTimedOutEventAttributes::default();
+        assert!(!ended_badly(&Attributes::WorkflowExecutionTimedOutEventAttributes(late)).is_final);
+    }
+
+    #[test]
+    fn a_run_that_has_not_ended_waits_for_a_worker_or_for_an_activity() {
+        let task = PendingWorkflowTaskInfo {
+            state: PendingWorkflowTaskState::Scheduled.into(),
+            attempt: 1,
+            ..Default::default()
+        };
+        let info = WorkflowExecutionInfo { history_length: 2, ..Default::default() };
+        let mut seen = DescribeWorkflowExecutionResponse {
+            pending_workflow_task: Some(task),
+            workflow_execution_info: Some(info),
+            ..Default::default()
+        };
+        assert!(from_description(&seen).unwrap().said.starts_with("it has not begun"));
+        seen.pending_activities = vec![PendingActivityInfo {
+            activity_type: Some(ActivityType { name: "greet".into() }),
+            attempt: 4,
+            last_failure: Some(failure()),
+            ..Default::default()
+        }];
+        let said = from_description(&seen).unwrap().said;
+        assert_eq!(said, "its activity greet has failed 3 times: Activity task failed: ValueError: no such greeting");
+    }
+}
