@@ -69,6 +69,8 @@ fn what_breaks_a_rule_that_a_schema_can_tell_is_invalid_and_not_taken() {
         ("port: 8080", "port: 80800"),
         ("path: /api/health", "path: api"),
         ("status: 200", "status: 20"),
+        ("      http: {", "      temporal_server: {}\n      http: {"),
+        ("http: {", "temporal_poller: {}\n      #"),
         ("namespace: pr-{pr}", "expire_after: 72\n  namespace: pr-{pr}"),
         ("namespace: pr-{pr}", "max_live: 0\n  namespace: pr-{pr}"),
         ("namespace: web-production", "approval: maybe\n  namespace: web-production"),

@@ -72,7 +72,8 @@ where
     let mut pause = FIRST_PAUSE;
     let mut last = Miss::new("it was not tried");
     loop {
-        match timeout_at(deadline, try_once(deadline)).await {
+        // Boxed: requests of Temporal are large, and a gate has many under way in its depths.
+        match timeout_at(deadline, Box::pin(try_once(deadline))).await {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(missed)) => last = missed,
             Err(_) => return Err(stopped(checks, asked, last, begun)), // the last whole try tells more than one that was cut off

@@ -10,6 +10,7 @@ pub(super) mod workflow;
 
 use std::{io, sync::Mutex, time::Duration};
 
+use futures::future::BoxFuture;
 use hyper_util::rt::TokioIo;
 use temporalio_common::protos::temporal::api::workflowservice::v1::workflow_service_client::WorkflowServiceClient;
 use tokio::time::{Instant, timeout_at};
@@ -90,7 +91,7 @@ impl Server {
     }
 
     /// What the server says, or why it can no longer be asked.
-    async fn hear<T>(&mut self, said: impl Future<Output = Result<T, Miss>>) -> Result<T, Miss> {
+    async fn hear<T>(&mut self, said: BoxFuture<'_, Result<T, Miss>>) -> Result<T, Miss> {
         let Some((forward, chosen)) = &mut self.pod else { return said.await };
         forward.or_error(said).await.map_err(|miss| {
             let pod = miss.pod.clone().or_else(|| Some(chosen.clone()));

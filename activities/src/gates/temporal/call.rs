@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::{FutureExt, future::BoxFuture};
 use temporalio_common::protos::temporal::api::{
     common::v1::WorkflowExecution,
     enums::v1::HistoryEventFilterType,
@@ -39,7 +40,7 @@ pub(super) async fn answered<T>(
     what: &str,
     namespace: &str,
     until: Instant,
-    call: impl Future<Output = Result<Response<T>, Status>>,
+    call: BoxFuture<'_, Result<Response<T>, Status>>,
 ) -> Result<T, Miss> {
     match within(until, call).await {
         Ok(answer) => Ok(answer),
@@ -47,11 +48,8 @@ pub(super) async fn answered<T>(
     }
 }
 
-/// The answer to a call, or the status with which it failed.
-pub(super) async fn within<T>(
-    until: Instant,
-    call: impl Future<Output = Result<Response<T>, Status>>,
-) -> Result<T, Status> {
+/// The answer to a call, or the status with which it failed. Boxed, as each is twenty kilobytes.
+pub(super) async fn within<T>(until: Instant, call: BoxFuture<'_, Result<Response<T>, Status>>) -> Result<T, Status> {
     let begun = Instant::now();
     let late = || Status::deadline_exceeded(format!("no answer within {} ms", begun.elapsed().as_millis()));
     timeout_at(until, call).await.unwrap_or_else(|_| Err(late())).map(Response::into_inner)
@@ -112,7 +110,7 @@ pub(super) async fn end_of_run(
             history_event_filter_type: HistoryEventFilterType::CloseEvent.into(),
             ..Default::default()
         };
-        let call = client.get_workflow_execution_history(long_request(message, until));
+        let call = client.get_workflow_execution_history(long_request(message, until)).boxed();
         let answer = match within(until, call).await {
             Ok(answer) => answer,
             Err(_) if Instant::now() >= until => return Ok(None),

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use futures::FutureExt;
 use temporalio_common::protos::temporal::api::{
     enums::v1::TaskQueueType,
     taskqueue::v1::{PollerInfo, TaskQueue},
@@ -52,12 +53,15 @@ async fn try_once(checks: &Checks<'_>, gate: &TemporalPollerGate, deadline: Inst
     };
     let client = server.client();
     let (workflows, activities) = server
-        .hear(async {
-            tokio::try_join!(
-                pollers(client.clone(), gate, TaskQueueType::Workflow, until),
-                pollers(client.clone(), gate, TaskQueueType::Activity, until),
-            )
-        })
+        .hear(
+            async {
+                tokio::try_join!(
+                    pollers(client.clone(), gate, TaskQueueType::Workflow, until),
+                    pollers(client.clone(), gate, TaskQueueType::Activity, until),
+                )
+            }
+            .boxed(),
+        )
         .await?;
     let worker = find_worker();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -83,7 +87,7 @@ async fn pollers(
         task_queue_type: kind.into(),
         ..Default::default()
     };
-    let answer = client.describe_task_queue(call::request(describe, until));
+    let answer = client.describe_task_queue(call::request(describe, until)).boxed();
     Ok(call::answered("describe the task queue", &gate.namespace, until, answer).await?.pollers)
 }
 

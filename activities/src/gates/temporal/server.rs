@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use futures::FutureExt;
 use temporalio_common::protos::{
     grpc::health::v1::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient},
     temporal::api::{
@@ -55,16 +56,19 @@ async fn try_once(checks: &Checks<'_>, gate: &TemporalServerGate, deadline: Inst
     let client = server.client();
     let probe = Probe { id: format!("{PROBE}-{}", checks.check.environment.workflow_id), gate, until };
     server
-        .hear(async {
-            serves(health, &gate.namespace, until).await?;
-            probe.run(client).await
-        })
+        .hear(
+            async {
+                serves(health, &gate.namespace, until).await?;
+                probe.run(client).await
+            }
+            .boxed(),
+        )
         .await
 }
 
 async fn serves(mut health: HealthClient<Channel>, namespace: &str, until: Instant) -> Result<(), Miss> {
     let check = call::request(HealthCheckRequest { service: FRONTEND.to_owned() }, until);
-    let answer = call::answered("tell its health", namespace, until, health.check(check)).await?;
+    let answer = call::answered("tell its health", namespace, until, health.check(check).boxed()).await?;
     match answer.status() {
         ServingStatus::Serving => Ok(()),
         other => Err(Miss::new(format!("the server's health is {}", other.as_str_name()))
@@ -84,8 +88,12 @@ impl Probe<'_> {
     async fn run(&self, mut client: WorkflowServiceClient<Channel>) -> Result<(), Miss> {
         let Self { id, gate: TemporalServerGate { namespace, .. }, until } = self;
         let start = call::request(self.start(), *until);
-        let started =
-            call::answered("accept the probe workflow", namespace, *until, client.start_workflow_execution(start));
+        let started = call::answered(
+            "accept the probe workflow",
+            namespace,
+            *until,
+            client.start_workflow_execution(start).boxed(),
+        );
         let run = WorkflowExecution { workflow_id: id.clone(), run_id: started.await?.run_id };
         let mut waiting = client.clone();
         let ended = call::end_of_run(&mut waiting, namespace, &run, *until);
@@ -135,14 +143,14 @@ impl Probe<'_> {
                 identity: call::IDENTITY.to_owned(),
                 ..Default::default()
             };
-            let poll = client.poll_workflow_task_queue(call::long_request(poll, *until));
+            let poll = client.poll_workflow_task_queue(call::long_request(poll, *until)).boxed();
             let task = call::answered("hand out the probe workflow's task", namespace, *until, poll).await?;
             if task.task_token.is_empty() {
                 continue;
             }
             let is_ours = task.workflow_execution.as_ref().is_some_and(|of| of.run_id == run.run_id);
             let done = client.respond_workflow_task_completed(call::request(self.complete(task.task_token), *until));
-            let done = call::answered("take the probe workflow's end", namespace, *until, done).await;
+            let done = call::answered("take the probe workflow's end", namespace, *until, done.boxed()).await;
             if is_ours {
                 return done.map(drop);
             }

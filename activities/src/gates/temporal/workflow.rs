@@ -7,6 +7,7 @@ mod run;
 
 use std::{collections::HashMap, time::Duration};
 
+use futures::FutureExt;
 use serde_json::Value;
 use temporalio_common::protos::temporal::api::{
     common::v1::{Payload, Payloads, WorkflowExecution, WorkflowType},
@@ -63,7 +64,7 @@ async fn try_once(
         until,
     };
     let client = server.client();
-    let ended = server.hear(asked.end(client)).await?;
+    let ended = server.hear(asked.end(client).boxed()).await?;
     // The worker did it, or should have: what it says tells more than what the server says.
     ended.map_err(|miss| worker::explain(worker::find(checks, &workflow.workload, None), miss))
 }
@@ -104,7 +105,7 @@ impl Started<'_> {
 
     async fn start(&self, client: &mut WorkflowServiceClient<Channel>) -> Result<WorkflowExecution, Miss> {
         let namespace = &self.workflow.namespace;
-        let start = client.start_workflow_execution(call::request(self.request(), self.until));
+        let start = client.start_workflow_execution(call::request(self.request(), self.until)).boxed();
         let run_id = match call::within(self.until, start).await {
             Ok(started) => started.run_id,
             // It ran to its end for a worker that is gone: the newest run is the one.

@@ -1,6 +1,7 @@
 //! Why a run ended badly, or has not ended.
 
 use berth_workflows::verdict::truncate;
+use futures::FutureExt;
 use temporalio_common::protos::temporal::api::{
     common::v1::WorkflowExecution,
     enums::v1::PendingWorkflowTaskState,
@@ -57,7 +58,7 @@ pub(super) async fn still_open(
     until: Instant,
 ) -> Result<Miss, Miss> {
     let describe = DescribeWorkflowExecutionRequest { namespace: namespace.to_owned(), execution: Some(run.clone()) };
-    let describe = client.describe_workflow_execution(call::request(describe, until));
+    let describe = client.describe_workflow_execution(call::request(describe, until)).boxed();
     let seen = call::answered("tell how the workflow goes", namespace, until, describe).await?;
     if let Some(miss) = from_description(&seen) {
         return Ok(miss);
@@ -68,7 +69,7 @@ pub(super) async fn still_open(
         maximum_page_size: 50,
         ..Default::default()
     };
-    let history = client.get_workflow_execution_history_reverse(call::request(reverse, until));
+    let history = client.get_workflow_execution_history_reverse(call::request(reverse, until)).boxed();
     let history = call::answered("tell how the workflow goes", namespace, until, history).await?.history;
     let failed_task = history.unwrap_or_default().events.into_iter().find_map(|event| match event.attributes {
         Some(Attributes::WorkflowTaskFailedEventAttributes(failed)) => failed.failure,

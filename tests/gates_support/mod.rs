@@ -1,0 +1,171 @@
+//! What the tests of Temporal's gates share: a check against the lab's Temporal, a worker that is no more than its polls, and
+//! a server that serves and does nothing.
+
+use std::{future::Future, time::Duration};
+
+use axum::{Router, body::Body, http::HeaderMap, response::Response, routing::post};
+use berth_activities::{app::Gate, gates, heartbeat::Progress};
+use berth_lab::Lab;
+use berth_workflows::{
+    activity_definitions::{CheckGatesInput, GatesChecked, Outcome},
+    verdict::{FailureType, Verdict},
+};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto,
+    service::TowerToHyperService,
+};
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use serde_json::{Value, json};
+use temporalio_client::tonic::{
+    Request, Status,
+    transport::{Channel, Endpoint},
+};
+use temporalio_common::protos::temporal::api::{
+    command::v1::{Command, command::Attributes},
+    enums::v1::CommandType,
+    taskqueue::v1::TaskQueue,
+    workflowservice::v1::{
+        PollActivityTaskQueueRequest, PollWorkflowTaskQueueRequest, RespondWorkflowTaskCompletedRequest,
+        workflow_service_client::WorkflowServiceClient,
+    },
+};
+
+/// Checks one gate for a pull request's environment, whose Temporal is at that address.
+pub(crate) async fn checked(lab: &Lab, address: &str, pr: u64, gate: &Value) -> GatesChecked {
+    // Another test of this process may have been first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let kubeconfig = Kubeconfig::read_from(lab.kubeconfig()).unwrap();
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+    let client = Client::try_from(config).unwrap();
+    let environment = json!({
+        "app": "gates", "pr": pr, "workflow_id": format!("preview-gates-{pr}"), "namespace": format!("gates-pr-{pr}"),
+        "host": "gates.localhost", "temporal_ui_host": "gates-temporal.localhost", "scheme": "http",
+    });
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let input = CheckGatesInput {
+        environment: serde_json::from_value(environment).unwrap(),
+        workloads: Vec::new(),
+        stored_release: String::new(),
+        secret: String::new(),
+        stability_seconds: 0,
+        temporal_server_address: Some(address.to_owned()),
+        // The lab may outlive this run of the test.
+        deploy_id: DEPLOY_ID.get_or_init(|| u64::try_from(now.as_millis()).unwrap()).to_owned(),
+    };
+    let gate: Gate = serde_json::from_value(gate.clone()).unwrap();
+    gates::check(&client, &Progress::new(), input, &[gate]).await.unwrap()
+}
+
+static DEPLOY_ID: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
+
+/// The gate passed.
+pub(crate) fn passed(checked: &GatesChecked) {
+    assert_eq!(checked.outcome, Outcome::Complete, "{checked:?}");
+    assert_eq!(checked.gates.len(), 1, "{checked:?}");
+}
+
+/// The gate did not pass, and its verdict has all of these words.
+pub(crate) fn failed(checked: GatesChecked, words: &[&str]) -> Verdict {
+    let Outcome::Failed { verdict } = checked.outcome else { panic!("should have failed: {:?}", checked.gates) };
+    assert_eq!(verdict.failure, FailureType::GateFailed);
+    let told = format!("{}\n{}", verdict.message, verdict.advice);
+    for word in words {
+        assert!(told.contains(word), "{word:?} should be in: {told}");
+    }
+    println!("{told}");
+    verdict
+}
+
+/// A client that knows nothing of gates.
+pub(crate) async fn client(address: &str) -> WorkflowServiceClient<Channel> {
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
+    WorkflowServiceClient::new(endpoint.connect().await.unwrap())
+}
+
+/// A server holds no poll open for a caller who would wait for ever.
+fn long<T>(poll: T) -> Request<T> {
+    let mut request = Request::new(poll);
+    request.set_timeout(Duration::from_secs(60));
+    request
+}
+
+/// Polls for activities for ever, as a worker does.
+pub(crate) async fn poll_activities(address: &str, queue: &str) {
+    let mut client = client(address).await;
+    loop {
+        let poll = PollActivityTaskQueueRequest {
+            namespace: "default".into(),
+            task_queue: Some(TaskQueue { name: queue.into(), ..Default::default() }),
+            identity: "test".into(),
+            ..Default::default()
+        };
+        client.poll_activity_task_queue(long(poll)).await.unwrap();
+    }
+}
+
+/// Polls for workflow tasks for ever, and answers each with that command.
+pub(crate) async fn run_workflows(address: &str, queue: &str, kind: CommandType, attributes: Attributes) {
+    let mut client = client(address).await;
+    loop {
+        let poll = PollWorkflowTaskQueueRequest {
+            namespace: "default".into(),
+            task_queue: Some(TaskQueue { name: queue.into(), ..Default::default() }),
+            identity: "test".into(),
+            ..Default::default()
+        };
+        let task = client.poll_workflow_task_queue(long(poll)).await.unwrap().into_inner();
+        if task.task_token.is_empty() {
+            continue;
+        }
+        let command = Command { command_type: kind.into(), attributes: Some(attributes.clone()), ..Default::default() };
+        let done = RespondWorkflowTaskCompletedRequest {
+            task_token: task.task_token,
+            commands: vec![command],
+            identity: "test".into(),
+            namespace: "default".into(),
+            ..Default::default()
+        };
+        client.respond_workflow_task_completed(done).await.unwrap();
+    }
+}
+
+/// Runs the test while something that never ends goes on.
+pub(crate) async fn during<T>(endless: impl Future<Output = ()>, test: impl Future<Output = T>) -> T {
+    tokio::select! {
+        () = endless => panic!("it ended"),
+        result = test => result,
+    }
+}
+
+/// A frontend whose health is good and that does nothing else: what is left of one whose database is gone. Its address, and
+/// itself, to be kept going.
+pub(crate) async fn serving_and_nothing_else() -> (String, impl Future<Output = ()>) {
+    // A HealthCheckResponse that says SERVING, in the frame that gRPC gives a message.
+    let healthy = || async {
+        let trailers = HeaderMap::from_iter([("grpc-status".parse().unwrap(), "0".parse().unwrap())]);
+        let body = Full::from(&[0, 0, 0, 0, 2, 8, 1][..]).with_trailers(async { Some(Ok(trailers)) });
+        Response::builder().header("content-type", "application/grpc").body(Body::new(body)).unwrap()
+    };
+    let router = Router::new()
+        .route("/grpc.health.v1.Health/Check", post(healthy))
+        .fallback(|| async { Status::unavailable("shard status unknown").into_http::<Body>() });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let serving = async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let service = TowerToHyperService::new(router.clone());
+            let server = auto::Builder::new(TokioExecutor::new()).http2_only();
+            // A client that hangs up is an error to the connection, and nothing to this server.
+            tokio::spawn(
+                async move { server.serve_connection(TokioIo::new(stream), service).await.unwrap_or_default() },
+            );
+        }
+    };
+    (address, serving)
+}
