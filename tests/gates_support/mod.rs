@@ -40,7 +40,8 @@ pub(crate) async fn checked(lab: &Lab, address: &str, pr: u64, gate: &Value) -> 
     // Another test of this process may have been first.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let kubeconfig = Kubeconfig::read_from(lab.kubeconfig()).unwrap();
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+    let options = KubeConfigOptions::default();
+    let config = Box::pin(Config::from_custom_kubeconfig(kubeconfig, &options)).await.unwrap();
     let client = Client::try_from(config).unwrap();
     let environment = json!({
         "app": "gates", "pr": pr, "workflow_id": format!("preview-gates-{pr}"), "namespace": format!("gates-pr-{pr}"),
@@ -58,7 +59,8 @@ pub(crate) async fn checked(lab: &Lab, address: &str, pr: u64, gate: &Value) -> 
         deploy_id: DEPLOY_ID.get_or_init(|| u64::try_from(now.as_millis()).unwrap()).to_owned(),
     };
     let gate: Gate = serde_json::from_value(gate.clone()).unwrap();
-    gates::check(&client, &Progress::new(), input, &[gate]).await.unwrap()
+    let (progress, gates) = (Progress::new(), [gate]);
+    Box::pin(gates::check(&client, &progress, input, &gates)).await.unwrap()
 }
 
 static DEPLOY_ID: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
@@ -84,7 +86,7 @@ pub(crate) fn failed(checked: GatesChecked, words: &[&str]) -> Verdict {
 /// A client that knows nothing of gates.
 pub(crate) async fn client(address: &str) -> WorkflowServiceClient<Channel> {
     let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
-    WorkflowServiceClient::new(endpoint.connect().await.unwrap())
+    WorkflowServiceClient::new(Box::pin(endpoint.connect()).await.unwrap())
 }
 
 /// A server holds no poll open for a caller who would wait for ever.
@@ -104,7 +106,7 @@ pub(crate) async fn poll_activities(address: &str, queue: &str) {
             identity: "test".into(),
             ..Default::default()
         };
-        client.poll_activity_task_queue(long(poll)).await.unwrap();
+        Box::pin(client.poll_activity_task_queue(long(poll))).await.unwrap();
     }
 }
 
@@ -118,7 +120,7 @@ pub(crate) async fn run_workflows(address: &str, queue: &str, kind: CommandType,
             identity: "test".into(),
             ..Default::default()
         };
-        let task = client.poll_workflow_task_queue(long(poll)).await.unwrap().into_inner();
+        let task = Box::pin(client.poll_workflow_task_queue(long(poll))).await.unwrap().into_inner();
         if task.task_token.is_empty() {
             continue;
         }
@@ -130,7 +132,7 @@ pub(crate) async fn run_workflows(address: &str, queue: &str, kind: CommandType,
             namespace: "default".into(),
             ..Default::default()
         };
-        client.respond_workflow_task_completed(done).await.unwrap();
+        Box::pin(client.respond_workflow_task_completed(done)).await.unwrap();
     }
 }
 
