@@ -112,7 +112,9 @@ fn pod(image: &str) -> Value {
                 format!("--entrypoints.traefik.address=:{OWN}"),
                 "--ping=true",
                 "--providers.kubernetesingress=true",
-                "--providers.kubernetesingress.throttleduration=200ms",
+                // A preview that berth calls live is asked for at once.
+                "--providers.kubernetesingress.throttleduration=50ms",
+                "--providers.providersthrottleduration=50ms",
                 "--global.checknewversion=false",
                 "--global.sendanonymoususage=false",
                 "--accesslog=true",

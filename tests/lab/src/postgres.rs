@@ -67,7 +67,6 @@ impl Server {
             "unix_socket_directories=".to_owned(),
             // A crash of the machine may lose a lab's data; a kill of the server may not, and does not.
             "fsync=off".to_owned(),
-            "synchronous_commit=off".to_owned(),
         ] {
             command.args(["-c", &setting]);
         }

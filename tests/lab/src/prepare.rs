@@ -5,7 +5,7 @@ use std::{env, io::Write as _, path::PathBuf};
 use anyhow::{Result, bail};
 
 use crate::{
-    node,
+    images, node,
     parts::{self, Part},
     start,
     state::{Files, Plan},
@@ -67,6 +67,7 @@ pub(crate) fn plan(wish: Wish) -> Result<Plan> {
         (_, false) => wish.fake_nodes.unwrap_or(INSTEAD),
     };
     let tools = parts::ensure(&needed(&wish, real_node, fake_nodes))?;
+    let layouts = if wish.full { images::ensure_full(&tools, wish.yes)? } else { Vec::new() };
     let brought_kubeconfig = match wish.use_cluster {
         true => {
             let file = Files::of(wish.name)?.brought_kubeconfig();
@@ -87,6 +88,7 @@ pub(crate) fn plan(wish: Wish) -> Result<Plan> {
         linger_seconds: wish.linger_seconds,
         restarts: wish.restarts,
         full: wish.full,
+        layouts,
         waits_for_node: wish.waits_for_node,
     })
 }

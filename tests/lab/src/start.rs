@@ -50,7 +50,7 @@ pub(crate) fn everything(plan: &Plan, data: &Path, children: &mut Children) -> R
         relay::start(temporal_for_pods, temporal_address.frontend)?;
     }
     let doppler_url = format!("http://{}", doppler::start(reachable)?);
-    let images = registry::start(data, registry_address, &plan.tools, &[], children)?;
+    let images = registry::start(data, registry_address, &plan.tools, &plan.layouts, children)?;
     let kubeconfig = match (&cluster, &plan.brought_kubeconfig) {
         (Some(cluster), _) => {
             cluster.start(data, plan, children)?;

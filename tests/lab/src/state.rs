@@ -31,6 +31,8 @@ pub(crate) struct Plan {
     pub(crate) restarts: bool,
     /// What a whole environment needs: a database server, an ingress controller, network policies that hold, its images.
     pub(crate) full: bool,
+    /// Its images, as [`crate::images::ensure_full`] answers them; none in others.
+    pub(crate) layouts: Vec<PathBuf>,
     /// Wait for another lab to give back the one real node, instead of refusing.
     pub(crate) waits_for_node: bool,
 }

@@ -19,7 +19,7 @@ use crate::{
 pub(crate) const FIRST: u64 = 123;
 pub(crate) const SECOND: u64 = 124;
 pub(crate) const COMMITS: [&str; 2] =
-    ["1111111111111111111111111111111111111111", "2222222222222222222222222222222222222222"];
+    ["4f2a9c1e6d0b83a75c2e91f4b8d7306a5e1c9f20", "b81d3e7a90c46f25d8a1b7e3c5094f6d2a8e71b3"];
 const SCRIPT: &str = "send-appointment-reminder";
 
 /// One preview of the demo, as its developer and as its visitor see it.
@@ -88,8 +88,12 @@ impl<'a> Preview<'a> {
 
     fn steps(&self) -> Result<String> {
         let steps = self.tools.rollout_steps(1)?;
-        let all = steps.as_object().context("reading the rollout's steps")?;
-        Ok(all.iter().map(|(name, took)| format!("{name} {took}")).collect::<Vec<_>>().join(", "))
+        let all = steps.as_array().context("reading the rollout's steps")?;
+        let line = |step: &Value| {
+            let seconds = step["ms"].as_f64().unwrap_or_default() / 1e3;
+            format!("{} {seconds:.1} s", step["step"].as_str().unwrap_or_default())
+        };
+        Ok(all.iter().map(line).collect::<Vec<_>>().join(", "))
     }
 
     /// What a browser is told, by host name.

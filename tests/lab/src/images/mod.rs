@@ -18,7 +18,6 @@ use crate::parts::{self, Tools};
 /// They are `temporal-server`, `temporal-admin-tools`, `temporal-ui`, `traefik`, `full-v1` and `full-v2`.
 ///
 /// [`Part::FULL`]: crate::parts::Part::FULL
-#[cfg_attr(not(test), expect(dead_code, reason = "labs that are full call it"))]
 pub(crate) fn ensure_full(tools: &Tools, yes: bool) -> Result<Vec<PathBuf>> {
     let packages = parts::packages_for_full_images();
     if !packages.ensure(yes)? {
@@ -43,6 +42,7 @@ mod tests {
         children::Children,
         parts::{Part, ensure},
         registry,
+        state::Files,
     };
 
     #[test]
@@ -52,7 +52,7 @@ mod tests {
         let tools = ensure(&parts).unwrap();
         let layouts = ensure_full(&tools, false).unwrap();
         let data = std::env::temp_dir().join(format!("berth-lab-images-{}", std::process::id()));
-        let mut children = Children::new("images-test", data.join("logs"), data.join("processes.json")).unwrap();
+        let mut children = Children::new("images-test", data.join("logs"), Files::of("images-test").unwrap()).unwrap();
         let address = registry::address(Ipv4Addr::LOCALHOST).unwrap();
         let images = registry::start(&data, address, &tools, &layouts, &mut children).unwrap();
         for name in ["temporal-server", "temporal-admin-tools", "temporal-ui", "traefik", "full-v1", "full-v2"] {

@@ -46,6 +46,7 @@ conf_dir = "{data}/cni"
 [{cri}.registry]
 config_path = "{data}/registries"
 [{cri}.containerd]
+discard_unpacked_layers = true
 snapshotter = "{snapshotter}"
 [{cri}.containerd.runtimes.runc]
 runtime_type = "io.containerd.runc.v2"

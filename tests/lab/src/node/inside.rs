@@ -88,6 +88,8 @@ fn start_kube_proxy(node: &Node, kube_proxy: &Path) -> Result<Child> {
         format!("--hostname-override={NODE}"),
         format!("--cluster-cidr={}", node.subnet.pods()),
         "--proxy-mode=iptables".to_owned(),
+        // At once: by default a Service refuses connections for up to a second after its first pod is ready.
+        "--iptables-min-sync-period=0s".to_owned(),
         "--masquerade-all".to_owned(),
         "--conntrack-max-per-core=0".to_owned(),
         "--conntrack-tcp-timeout-established=0s".to_owned(),

@@ -37,10 +37,11 @@ pub(crate) fn packages_for(service_network: bool) -> Packages {
     Packages { missing }
 }
 
-/// Network policies that hold, and a database server, beyond what a node with Services needs.
+/// Network policies that hold, a database server and images, beyond what a node with Services needs.
 pub(crate) fn packages_for_a_full_lab() -> Packages {
     let mut packages = packages_for(true);
     packages.missing.extend(postgres().missing);
+    packages.missing.extend(packages_for_full_images().missing);
     if on_path("ipset").is_none() {
         packages.missing.push("ipset");
     }

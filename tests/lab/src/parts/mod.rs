@@ -16,7 +16,8 @@ use std::{
 use anyhow::{Result, bail};
 
 pub(crate) use debian::{
-    chromium, cni_plugins, packages_for, packages_for_a_full_lab, packages_for_an_image, packages_for_full_images, postgres, postgres_bin,
+    chromium, cni_plugins, packages_for, packages_for_a_full_lab, packages_for_an_image, packages_for_full_images,
+    postgres, postgres_bin,
 };
 pub(crate) use progress::Progress;
 pub(crate) use wheel::install as install_wheels;
@@ -68,7 +69,6 @@ impl Part {
     pub(crate) const SERVICE_NETWORK: [Self; 2] = [Self::KubeProxy, Self::Dns];
 
     /// What a full environment and its cluster run.
-    #[cfg_attr(not(test), expect(dead_code, reason = "labs that are full ask for them"))]
     pub(crate) const FULL: [Self; 5] =
         [Self::TemporalServer, Self::TemporalSqlTool, Self::TemporalUi, Self::Traefik, Self::KubeRouter];
 

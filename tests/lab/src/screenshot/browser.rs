@@ -53,6 +53,7 @@ impl Browser {
         let page = browser.call("Target.createTarget", &json!({"url": "about:blank"}))?;
         let attach = json!({"targetId": page["targetId"], "flatten": true});
         browser.session = browser.call("Target.attachToTarget", &attach)?["sessionId"].as_str().map(str::to_owned);
+        browser.call("Page.enable", &json!({}))?;
         let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
         browser.call("Emulation.setDeviceMetricsOverride", &metrics)?;
         Ok(browser)

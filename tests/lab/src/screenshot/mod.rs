@@ -103,7 +103,7 @@ fn pictures(state: &State, full: &Full) -> Result<Vec<Picture>> {
         page(
             "preview-temporal-ui",
             preview("pr-123-temporal.localhost", "/namespaces/default/workflows"),
-            &["Greeting", "Completed"],
+            &["Greeting", "COMPLETED"],
         ),
         page("environments", berths(list), &["preview-web-123", "preview-web-124", "Live"]),
         page("rollout", berths(&format!("/{rollout}/{rollouts_run}/timeline")), &["read app web"]),
