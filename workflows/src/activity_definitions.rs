@@ -8,6 +8,7 @@ use temporalio_macros::activity_definitions;
 use crate::{
     environment::{ClusterObject, Deploy, Environment, Timings},
     release::Image,
+    script_run::RunScript,
     verdict::Verdict,
 };
 
@@ -244,6 +245,62 @@ pub struct Remaining {
     pub command: String,
 }
 
+/// What `start_script` is to start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartScriptInput {
+    pub environment: Environment,
+    pub script: RunScript,
+    /// The Job's name, which is the `ScriptRun`'s id.
+    pub job: String,
+    /// Which run of that id: a Job of an earlier one is not this one's.
+    pub run_id: String,
+}
+
+/// What `start_script` started, or found started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScriptStarted {
+    pub job: String,
+    pub container: String,
+    /// The pod that it was made after: `Deployment/web`.
+    pub workload: String,
+    /// The Secrets that its pod cannot start without. Once they cannot be read, nothing that it says may be shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<String>,
+}
+
+/// What `await_script` waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AwaitScriptInput {
+    pub environment: Environment,
+    pub started: ScriptStarted,
+    /// Unix time in milliseconds at which the script is over, whatever it does.
+    pub deadline_ms: u64,
+}
+
+/// How a script ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum ScriptOutcome {
+    /// By itself, well or not.
+    Ended { exit_code: i32, log_tail: String },
+    /// Not by itself: it could not start, or was ended.
+    Failed { verdict: Verdict },
+}
+
+/// What `remove_script` is to remove.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoveScriptInput {
+    pub environment: Environment,
+    pub job: String,
+}
+
+/// What `remove_script` saw gone.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScriptRemoved {
+    #[serde(default)]
+    pub gone: Vec<String>,
+}
+
 /// The activities' contract. `berth_activities::Activities` has the bodies.
 pub struct Activities;
 
@@ -312,6 +369,24 @@ impl Activities {
     /// Removes the environment and sees that it is gone.
     #[activity(name = "delete_environment")]
     pub fn delete_environment(delete: DeleteInput) -> LeakReport {
+        unimplemented!()
+    }
+
+    /// Starts a script as a Job made after the web pod that runs.
+    #[activity(name = "start_script")]
+    pub fn start_script(start: StartScriptInput) -> ScriptStarted {
+        unimplemented!()
+    }
+
+    /// Waits until a script has ended, or until it is clear that it will not start.
+    #[activity(name = "await_script")]
+    pub fn await_script(wait: AwaitScriptInput) -> ScriptOutcome {
+        unimplemented!()
+    }
+
+    /// Removes a script's Job and sees that it is gone.
+    #[activity(name = "remove_script")]
+    pub fn remove_script(remove: RemoveScriptInput) -> ScriptRemoved {
         unimplemented!()
     }
 }

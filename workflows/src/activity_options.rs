@@ -93,6 +93,26 @@ pub fn delete_environment(
     options(token, summary, watch, watch * 2)
 }
 
+/// How long a script may run, its wait for a node included: a cron script that needs longer is none to run by hand while
+/// somebody waits. The Job has it as its own deadline, so it holds without berth too.
+pub const SCRIPT_SECONDS: u64 = 900;
+
+/// Reading what serves and making two objects: seconds, and minutes only while the control plane is away.
+pub fn start_script(token: &WorkflowCancellationToken, summary: impl Into<String>) -> ActivityOptions {
+    options(token, summary, Duration::from_secs(30), Duration::from_secs(120))
+}
+
+/// Ends by itself soon after the Job's own deadline; this bound is two minutes later, for a worker that hangs.
+pub fn await_script(token: &WorkflowCancellationToken, summary: impl Into<String>) -> ActivityOptions {
+    let bound = Duration::from_secs(SCRIPT_SECONDS + 120);
+    options(token, summary, bound, bound + Duration::from_secs(60))
+}
+
+/// The pod has ten seconds to end, and the kubelet some more to say so. A teardown waits for it, and removes what is left.
+pub fn remove_script(token: &WorkflowCancellationToken, summary: impl Into<String>) -> ActivityOptions {
+    options(token, summary, Duration::from_secs(60), Duration::from_secs(180))
+}
+
 fn options(
     token: &WorkflowCancellationToken,
     summary: impl Into<String>,

@@ -113,6 +113,7 @@ mod tests {
     use crate::{
         environment::PullRequest,
         mailbox::{Approve, Close, Push, Redeploy},
+        script_run::RunScript,
     };
 
     fn payload(encoding: &str, data: &[u8]) -> Payload {
@@ -169,5 +170,6 @@ mod tests {
         is_good::<Close>();
         is_good::<Approve>();
         is_good::<Redeploy>();
+        is_good::<RunScript>();
     }
 }

@@ -17,6 +17,7 @@ mod properties;
 pub mod record;
 pub mod release;
 pub mod rollout;
+pub mod script_run;
 pub mod search_attributes;
 pub mod status;
 pub mod verdict;

@@ -18,12 +18,14 @@ use crate::{
     mailbox::{Approve, Close, Current, Delivery, DeployAnswer, DeployOutcome, Mailbox, Push, Redeploy},
     record::Record,
     rollout::RolloutStep,
+    script_run::{RunScript, ScriptAnswer},
     search_attributes,
     status::Status,
     verdict::truncate,
 };
 
 mod follow;
+mod scripts;
 mod teardown;
 
 /// How much of what a rollout says it waits for is kept: anyone may send that signal.
@@ -75,7 +77,8 @@ impl PreviewEnvironment {
             // 2. While the pull request is open, keep its newest push rolled out.
             let end = Self::follow_pull_request(ctx, &pull_request).await?;
 
-            // 3. However that ended, leave nothing behind.
+            // 3. However that ended, leave nothing behind. Scripts that run are stopped first.
+            Self::await_scripts(ctx).await;
             let report = Self::tear_down(ctx, &pull_request).await;
 
             // 4. A push that came meanwhile is a reopened pull request: it gets a new environment.
@@ -180,6 +183,21 @@ impl PreviewEnvironment {
             Delivery::Answered(answer) => Ok(*answer),
             Delivery::Waiting(ticket) => Self::answer_to(ctx, ticket).await,
         }
+    }
+
+    #[update_validator(run_script)]
+    fn validate_run_script(&self, _ctx: &WorkflowContextView, script: &Lenient<RunScript>) -> Result<(), HandlerError> {
+        let script = script.0.as_ref().map_err(Clone::clone)?;
+        Ok(self.record.admit_script(script).map(|_| ())?)
+    }
+
+    /// Runs one of the app's scripts in what serves, beside everything else, and answers when it has ended.
+    #[update(name = "run_script")]
+    pub async fn run_script(
+        ctx: &mut WorkflowContext<Self>,
+        script: Lenient<RunScript>,
+    ) -> Result<ScriptAnswer, HandlerError> {
+        Self::run_by_hand(ctx, script.0?).await
     }
 
     /// All that a person asks, in one JSON object.

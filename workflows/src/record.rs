@@ -8,6 +8,7 @@ use crate::{
     mailbox::{Current, DeployOutcome, Mailbox, Ticketed},
     release::{Name, Release},
     rollout::{Made, Step},
+    script_run::Scripts,
     verdict::{Verdict, truncate},
 };
 
@@ -119,6 +120,7 @@ pub struct Record {
     pub last_number: u64,
     /// The `KUBE_DEPLOY_ID` of the newest rollout.
     pub last_deploy_id: u64,
+    pub scripts: Scripts,
 }
 
 impl Record {

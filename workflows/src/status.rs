@@ -11,6 +11,7 @@ use crate::{
     record::{Failed, PastRollout, Phase, Record},
     release::Release,
     rollout::Step,
+    script_run::RunningScript,
 };
 
 /// All that a person asks, in one JSON object.
@@ -29,6 +30,9 @@ pub struct Status {
     pub failed: Option<Failed>,
     pub awaiting_approval: Option<Release>,
     pub secrets: Option<SecretsStatus>,
+    /// The scripts that run.
+    #[serde(default)]
+    pub scripts: Vec<RunningScript>,
     /// What the last attempt at a teardown could not remove, and what to do about it.
     pub teardown: Option<LeakReport>,
     /// When the environment will be removed by itself. Nothing does that yet.
@@ -112,6 +116,7 @@ impl Status {
                     "environment".to_owned()
                 },
             }),
+            scripts: record.scripts.running.clone(),
             teardown: record.teardown.clone(),
             expires_at: None,
             database: environment.and_then(|environment| environment.database.clone()),
@@ -166,6 +171,10 @@ impl Status {
         }
         if let Some(waiting) = &self.awaiting_approval {
             writeln!(text, "- waits for approval, from a fork: {}", release(waiting))?;
+        }
+        for script in &self.scripts {
+            let stopping = if script.stopping { ", being stopped" } else { "" };
+            writeln!(text, "- running script: {} ({}){stopping}", code(&script.name), code(&script.script_run))?;
         }
         for remaining in self.teardown.iter().flat_map(|report| &report.remaining) {
             writeln!(text, "- not gone: {}: {}", code(&remaining.object), code(&remaining.reason))?;

@@ -1,0 +1,149 @@
+//! One of an app's cron scripts, run by hand in a preview: a Job with the image, secrets and rights of the web pod that
+//! runs. One row in temporal-ui. Production has none: its scripts run when they are due.
+
+use temporalio_common::error::ApplicationFailure;
+use temporalio_macros::{workflow, workflow_methods};
+use temporalio_workflow::{
+    WorkflowCancellationToken, WorkflowContext, WorkflowContextView, WorkflowResult, WorkflowTermination,
+};
+
+use crate::{
+    activity_definitions::{self as activities, AwaitScriptInput, RemoveScriptInput, ScriptOutcome, StartScriptInput},
+    activity_options as options,
+    failure::{self, Stop},
+    lenient::Lenient,
+    search_attributes,
+    verdict::{FailureType, Verdict},
+};
+
+mod request;
+
+pub use request::{Argument, Arguments, RunScript, RunningScript, Script, ScriptAnswer, ScriptName, Scripts};
+
+/// Runs a script in a preview. Only the environment's workflow may start it.
+#[workflow]
+pub struct ScriptRun {
+    input: Result<Script, String>,
+}
+
+#[workflow_methods]
+impl ScriptRun {
+    #[init]
+    fn new(_ctx: &WorkflowContextView, input: Lenient<Script>) -> Self {
+        Self { input: input.0 }
+    }
+
+    #[run(name = "ScriptRun")]
+    pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<ScriptAnswer> {
+        // 1. Only for a preview, and only by its environment.
+        let script = Self::admit(ctx)?;
+
+        // 2. Run it, and wait for its end.
+        let ended = Self::run_job(ctx, &script).await;
+
+        // 3. However that ended, even if it was cancelled, nothing of it stays.
+        Self::remove_job(ctx, &script).await;
+
+        match ended {
+            Ok(ScriptOutcome::Failed { verdict }) => Err(Self::fail(ctx, &script, verdict)),
+            Err(Stop::Failed(verdict)) => Err(Self::fail(ctx, &script, *verdict)),
+            Ok(outcome) => Ok(Self::conclude(ctx, &script, outcome)),
+            Err(Stop::Cancelled) => Err(Self::stop(ctx, &script)),
+        }
+    }
+}
+
+impl ScriptRun {
+    /// Refuses a script that was not started by the environment it claims to run in, or that would run in production.
+    fn admit(ctx: &WorkflowContext<Self>) -> Result<Script, WorkflowTermination> {
+        let info = ctx.info();
+        let script = ctx.state(|s| s.input.clone()).map_err(|why| invalid_input(format!("invalid input: {why}")))?;
+        let environment = &script.environment;
+        if environment.pr.is_none() {
+            return Err(invalid_input("scripts are run by hand in previews only, never in production".to_owned()));
+        }
+        if info.parent().is_none_or(|parent| parent.workflow_id() != environment.workflow_id) {
+            let id = &environment.workflow_id;
+            return Err(invalid_input(format!("a ScriptRun is started by its environment, {id}, alone")));
+        }
+        let expected = script.workflow_id();
+        if info.workflow_id() != expected {
+            return Err(invalid_input(format!("script run {} must have the id {expected}", script.number)));
+        }
+        Ok(script)
+    }
+
+    async fn run_job(ctx: &WorkflowContext<Self>, script: &Script) -> Result<ScriptOutcome, Stop> {
+        let Script { environment, script: asked, .. } = script;
+        ctx.set_current_details(format!("Running `{}` in `{}`.", asked.name, environment.namespace));
+        let start = StartScriptInput {
+            environment: environment.clone(),
+            script: asked.clone(),
+            job: script.workflow_id(),
+            run_id: ctx.run_id().to_owned(),
+        };
+        let summary = format!("start {} as the web pod that runs", asked.name);
+        let started = ctx
+            .execute_activity(activities::StartScript, start, options::start_script(&ctx.cancellation_token(), summary))
+            .await
+            .map_err(|e| failure::of_activity(&e, FailureType::KubernetesDenied))?;
+        let wait = AwaitScriptInput {
+            environment: environment.clone(),
+            started,
+            deadline_ms: crate::milliseconds(ctx.workflow_time()) + options::SCRIPT_SECONDS * 1000,
+        };
+        let summary = format!("wait for {} to end", asked.name);
+        ctx.execute_activity(activities::AwaitScript, wait, options::await_script(&ctx.cancellation_token(), summary))
+            .await
+            .map_err(|e| failure::of_activity(&e, FailureType::JobFailed))
+    }
+
+    /// On a detached token: a cancel is no reason to leave something. Where it cannot be done the script's end is still
+    /// what was asked for, so it is told and not made a failure: the Job ends by its own deadline, and goes with its
+    /// time to live or with the environment.
+    async fn remove_job(ctx: &WorkflowContext<Self>, script: &Script) {
+        let job = script.workflow_id();
+        let options = options::remove_script(&WorkflowCancellationToken::new(), format!("remove Job {job}"));
+        let remove = RemoveScriptInput { environment: script.environment.clone(), job: job.clone() };
+        if let Err(e) = ctx.execute_activity(activities::RemoveScript, remove, options).await {
+            let why = match failure::of_activity(&e, FailureType::KubernetesDenied) {
+                Stop::Failed(verdict) => verdict.headline(),
+                Stop::Cancelled => "cancelled".to_owned(),
+            };
+            ctx.set_current_details(format!("Job `{job}` could not be removed: {why}"));
+        }
+    }
+
+    fn conclude(ctx: &WorkflowContext<Self>, script: &Script, outcome: ScriptOutcome) -> ScriptAnswer {
+        let answer = ScriptAnswer::from((outcome, script.workflow_id()));
+        let phase = if answer.exit_code == Some(0) { "Succeeded" } else { "Failed" };
+        ctx.upsert_search_attributes([search_attributes::PHASE.value_set(phase.into())]);
+        answer
+    }
+
+    /// Ends as failed: the script did not come to an end of its own. The failure's type, message and details are the verdict.
+    fn fail(ctx: &WorkflowContext<Self>, script: &Script, verdict: Verdict) -> WorkflowTermination {
+        ctx.upsert_search_attributes([
+            search_attributes::PHASE.value_set("Failed".into()),
+            search_attributes::FAILURE.value_set(verdict.failure.name().into()),
+        ]);
+        ctx.set_current_details(format!("`{}` failed: {}", script.script.name, verdict.headline()));
+        ApplicationFailure::builder(anyhow::anyhow!(verdict.headline()))
+            .type_name(verdict.failure.name().to_owned())
+            .non_retryable(true) // Whoever ran it runs it again if that makes sense.
+            .details(verdict)
+            .build()
+            .into()
+    }
+
+    fn stop(ctx: &WorkflowContext<Self>, script: &Script) -> WorkflowTermination {
+        let reason = ctx.cancellation_token().reason().unwrap_or_else(|| "cancelled".into());
+        ctx.upsert_search_attributes([search_attributes::PHASE.value_set("Stopped".into())]);
+        ctx.set_current_details(format!("`{}` was stopped: {reason}.", script.script.name));
+        WorkflowTermination::cancelled_with_details(reason)
+    }
+}
+
+fn invalid_input(message: String) -> WorkflowTermination {
+    crate::preview_environment::invalid_input(message)
+}
