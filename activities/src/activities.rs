@@ -3,8 +3,9 @@
 use std::{path::PathBuf, sync::Arc};
 
 use berth_workflows::activity_definitions::{
-    self as definitions, Applied, ApplyInput, AwaitGoneInput, AwaitInput, CheckGatesInput, DatabaseReady, DeleteInput,
-    GatesChecked, LeakReport, LoadAppInput, LoadedApp, NamespaceGone, NamespaceReady, Outcome, PruneInput, Pruned,
+    self as definitions, Applied, ApplyInput, AwaitGoneInput, AwaitInput, AwaitScriptInput, CheckGatesInput,
+    DatabaseReady, DeleteInput, GatesChecked, LeakReport, LoadAppInput, LoadedApp, NamespaceGone, NamespaceReady,
+    Outcome, PruneInput, Pruned, RemoveScriptInput, ScriptOutcome, ScriptRemoved, ScriptStarted, StartScriptInput,
     SyncedSecrets,
 };
 use berth_workflows::environment::Environment;
@@ -18,7 +19,7 @@ use crate::{
     failure::Failure,
     gates,
     heartbeat::heartbeating,
-    load, namespace, prune, rollout,
+    load, namespace, prune, rollout, script,
     secrets::{self, Secrets},
     stored_release::StoredRelease,
     teardown,
@@ -206,6 +207,43 @@ impl Activities {
     ) -> Result<LeakReport, ActivityError> {
         heartbeating(&ctx, async |progress| {
             teardown::delete_environment(&self.client, &self.settings, &input, progress).await
+        })
+        .await
+    }
+
+    /// See [`script::start_script`].
+    #[activity(definition = definitions::StartScript)]
+    pub async fn start_script(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        start: StartScriptInput,
+    ) -> Result<ScriptStarted, ActivityError> {
+        heartbeating(&ctx, async |progress| {
+            let app = self.app(&start.environment.app).await?;
+            script::start_script(&self.client, &self.settings, &app, &start, progress).await
+        })
+        .await
+    }
+
+    /// See [`script::await_script`].
+    #[activity(definition = definitions::AwaitScript)]
+    pub async fn await_script(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        wait: AwaitScriptInput,
+    ) -> Result<ScriptOutcome, ActivityError> {
+        heartbeating(&ctx, async |progress| script::await_script(&self.client, progress, wait).await).await
+    }
+
+    /// See [`script::remove_script`].
+    #[activity(definition = definitions::RemoveScript)]
+    pub async fn remove_script(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        remove: RemoveScriptInput,
+    ) -> Result<ScriptRemoved, ActivityError> {
+        heartbeating(&ctx, async |progress| {
+            script::remove_script(&self.client, &self.settings, &remove, progress).await
         })
         .await
     }

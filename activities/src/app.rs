@@ -264,12 +264,16 @@ pub struct Quota {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scripts {
-    /// What stands before a script's name, as `npm run run:`.
+    /// What stands before a script's name, as `npm run run:`. Split where there is space; no shell reads it.
     #[schemars(length(min = 1))]
     pub prefix: String,
     /// The names.
-    #[schemars(inner(regex(pattern = names::pattern::SCRIPT)))]
+    #[schemars(inner(length(max = 100), regex(pattern = names::pattern::SCRIPT)))]
     pub allow: Vec<String>,
+    /// The Deployment whose pod a script's is like, with variables. Left out: `$KUBE_APP-web`, or the only one there is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub workload: Option<String>,
 }
 
 impl App {

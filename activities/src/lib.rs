@@ -20,6 +20,7 @@ pub mod manifests;
 pub mod namespace;
 pub mod prune;
 pub mod rollout;
+pub mod script;
 pub mod secrets;
 pub mod stored_release;
 pub mod teardown;

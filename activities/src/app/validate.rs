@@ -1,5 +1,7 @@
 //! Whether an app file that has the right form also makes sense: all that does not, at once.
 
+use berth_workflows::script_run::ScriptName;
+
 use super::{
     App, Database, Pattern, PreviewSettings, ProductionSettings, Quota, Scripts,
     names::{
@@ -219,14 +221,20 @@ fn check_quota(quota: &Quota, report: &mut Report<'_>) {
 }
 
 fn check_scripts(scripts: &Scripts, report: &mut Report<'_>) {
-    report.require(!scripts.prefix.trim().is_empty(), "preview.scripts.prefix", || "must not be empty".to_owned());
-    for (index, name) in scripts.allow.iter().enumerate() {
-        // A name reaches a shell's command line inside the pod: nothing in it may mean anything there.
-        let plain = !name.is_empty()
-            && !name.starts_with('-')
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b':' | b'.'));
-        report.require(plain, &format!("preview.scripts.allow[{index}]"), || {
-            format!("`{name}` may have letters, digits, `-`, `_`, `:` and `.` only")
+    let Scripts { prefix, allow, workload } = scripts;
+    report.require(!prefix.trim().is_empty(), "preview.scripts.prefix", || "must not be empty".to_owned());
+    let is_harmless = !prefix.chars().any(char::is_control);
+    report.require(is_harmless, "preview.scripts.prefix", || "has control characters".to_owned());
+    for (index, name) in allow.iter().enumerate() {
+        // The rule of what may be asked for: a name that nobody can ask for is a slip of the pen.
+        let checked = ScriptName::try_from(name.clone());
+        report.require(checked.is_ok(), &format!("preview.scripts.allow[{index}]"), || {
+            format!("`{name}`: {}", checked.err().unwrap_or_default())
         });
+        let twice = allow.iter().take(index).any(|other| other == name);
+        report.require(!twice, &format!("preview.scripts.allow[{index}]"), || format!("`{name}` is there twice"));
     }
+    report.require(workload.as_ref().is_none_or(|name| !name.trim().is_empty()), "preview.scripts.workload", || {
+        "must name a Deployment of the manifests".to_owned()
+    });
 }

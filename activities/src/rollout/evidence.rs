@@ -148,7 +148,7 @@ fn whole_lines(mut text: String) -> String {
 }
 
 /// Colours and other commands to a terminal mean nothing where a verdict is read.
-fn without_escapes(text: &str) -> String {
+pub(crate) fn without_escapes(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
     while let Some(char) = chars.next() {

@@ -1,0 +1,178 @@
+//! How a script ended, as its Job and its pod tell. Pure.
+
+use berth_workflows::{
+    activity_definitions::{ScriptStarted, Workload},
+    activity_options::SCRIPT_SECONDS,
+    verdict::FailureType,
+};
+use k8s_openapi::api::{
+    batch::v1::Job,
+    core::v1::{ContainerStateTerminated, Pod},
+};
+use kube::ResourceExt;
+
+use crate::rollout::{
+    classify::{self, Cause, Due, Log},
+    snapshot::Snapshot,
+};
+
+/// How a script ended.
+#[derive(Debug, PartialEq)]
+pub(super) enum End {
+    /// By itself.
+    Exited { pod: Box<Pod>, exit_code: i32 },
+    /// Not by itself.
+    Lost(Box<Cause>),
+}
+
+/// How the script ended, if it did. The container's own end counts, not the pod's: a sidecar that a cluster adds to every
+/// pod may go on.
+pub(super) fn end(started: &ScriptStarted, workload: &Workload, snapshot: &Snapshot) -> Option<End> {
+    let lost = |failure, message: String, pod: Option<&Pod>, exit_code: Option<i32>| {
+        let mut cause = Cause::new(failure, workload, message, Due::At(0));
+        cause.exit_code = exit_code;
+        blame(&mut cause, pod, started);
+        Some(End::Lost(Box::new(cause)))
+    };
+    let job = snapshot.jobs.get(&workload.name);
+    if job.is_none() && snapshot.jobs.is_listed() {
+        return lost(FailureType::JobFailed, "somebody has removed its Job".to_owned(), None, None);
+    }
+    let pod = pod(workload, snapshot)?;
+    if job.is_some_and(is_out_of_time) {
+        let message = format!("it ran for longer than {SCRIPT_SECONDS} s, and was ended");
+        return lost(FailureType::JobFailed, message, Some(pod), None);
+    }
+    let ended = terminated(pod, &started.container)?;
+    match ended.reason.as_deref() {
+        Some("StartError" | "ContainerCannotRun") => {
+            let said = ended.message.as_deref().unwrap_or_default().trim();
+            let message = format!("its command could not be started: {said}");
+            lost(FailureType::JobFailed, message, Some(pod), Some(ended.exit_code))
+        }
+        Some("OOMKilled") => {
+            let message = "it used more memory than its container may".to_owned();
+            lost(FailureType::OutOfMemory, message, Some(pod), Some(ended.exit_code))
+        }
+        _ => Some(End::Exited { pod: Box::new(pod.clone()), exit_code: ended.exit_code }),
+    }
+}
+
+/// The script's pod. There is one at most: its Job makes no second one.
+pub(super) fn pod<'s>(workload: &Workload, snapshot: &'s Snapshot) -> Option<&'s Pod> {
+    snapshot.new_pods(workload).into_iter().next()
+}
+
+/// The pod's log says more than the Job, whichever of the two ended first.
+pub(super) fn blame(cause: &mut Cause, pod: Option<&Pod>, started: &ScriptStarted) {
+    let Some(pod) = pod.filter(|_| cause.pod.is_none()) else { return };
+    cause.pod = Some(pod.name_any());
+    let has_run = classify::statuses(pod).any(|(status, _)| {
+        let state = status.state.as_ref();
+        status.name == started.container && state.is_some_and(|s| s.running.is_some() || s.terminated.is_some())
+    });
+    if has_run {
+        cause.container = Some(started.container.clone());
+        cause.log = Log::Current;
+    }
+}
+
+fn is_out_of_time(job: &Job) -> bool {
+    let conditions = job.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
+    conditions.iter().any(|c| c.status == "True" && c.reason.as_deref() == Some("DeadlineExceeded"))
+}
+
+fn terminated<'s>(pod: &'s Pod, container: &str) -> Option<&'s ContainerStateTerminated> {
+    let mut statuses = pod.status.as_ref()?.container_statuses.iter().flatten();
+    statuses.find(|status| status.name == container)?.state.as_ref()?.terminated.as_ref()
+}
+
+/// The end of a text, from the beginning of a line if one begins there.
+pub(super) fn last_bytes(text: &str, bytes: usize) -> String {
+    let text = text.trim_end();
+    let from = (text.len().saturating_sub(bytes)..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+    let (before, tail) = text.split_at_checked(from).unwrap_or_default();
+    match tail.split_once('\n') {
+        Some((_, whole)) if !before.is_empty() && !before.ends_with('\n') => whole.to_owned(),
+        _ => tail.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn seen(conditions: Value, container: Value) -> Snapshot {
+        let mut snapshot = Snapshot::default();
+        let job = json!({
+            "metadata": {"name": "script", "uid": "job"}, "spec": {"template": {}}, "status": {"conditions": conditions}});
+        snapshot.jobs.put(serde_json::from_value(job).unwrap());
+        let pod = json!({
+            "metadata": {"name": "script-x", "ownerReferences":
+                [{"apiVersion": "batch/v1", "kind": "Job", "name": "script", "uid": "job"}]},
+            "status": {"containerStatuses": [
+                {"name": "injected", "image": "", "imageID": "", "ready": true, "restartCount": 0, "state": {"running": {}}},
+                {"name": "web", "image": "", "imageID": "", "ready": true, "restartCount": 0, "state": container}]}});
+        snapshot.pods.put(serde_json::from_value(pod).unwrap());
+        snapshot
+    }
+
+    fn end_of(snapshot: &Snapshot) -> Option<End> {
+        let workload = Workload { kind: "Job".into(), name: "script".into(), generation: 1 };
+        let started = ScriptStarted {
+            job: "script".into(),
+            container: "web".into(),
+            workload: "Deployment/web".into(),
+            secrets: Vec::new(),
+        };
+        end(&started, &workload, snapshot)
+    }
+
+    #[test]
+    fn a_script_has_ended_when_its_own_container_has() {
+        assert_eq!(end_of(&seen(json!([]), json!({"running": {}}))), None);
+        let ended = end_of(&seen(json!([]), json!({"terminated": {"exitCode": 3, "reason": "Error"}})));
+        assert!(matches!(ended, Some(End::Exited { exit_code: 3, .. })), "{ended:?}");
+    }
+
+    #[test]
+    fn what_did_not_end_by_itself_has_a_cause_that_says_so() {
+        let exceeded = json!([{"type": "FailureTarget", "status": "True", "reason": "DeadlineExceeded"}]);
+        let start =
+            json!({"terminated": {"exitCode": 128, "reason": "StartError", "message": "exec: \"x\": not found"}});
+        for (snapshot, failure, words) in [
+            (seen(exceeded, json!({"running": {}})), FailureType::JobFailed, "longer than 900 s"),
+            (seen(json!([]), start), FailureType::JobFailed, "could not be started: exec"),
+            (
+                seen(json!([]), json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}})),
+                FailureType::OutOfMemory,
+                "more memory",
+            ),
+        ] {
+            let Some(End::Lost(cause)) = end_of(&snapshot) else { panic!("{words}") };
+            assert_eq!((cause.failure, cause.log), (failure, Log::Current));
+            assert!(cause.message.contains(words), "{}", cause.message);
+        }
+    }
+
+    #[test]
+    fn a_job_that_somebody_has_removed_is_not_waited_for() {
+        let mut snapshot = Snapshot::default();
+        assert_eq!(end_of(&snapshot), None, "not listed yet");
+        snapshot.jobs.apply(kube::runtime::watcher::Event::Init);
+        snapshot.jobs.apply(kube::runtime::watcher::Event::InitDone);
+        assert!(matches!(end_of(&snapshot), Some(End::Lost(_))));
+    }
+
+    #[test]
+    fn the_end_of_a_log_begins_with_a_whole_line_and_never_inside_a_letter() {
+        assert_eq!(last_bytes("one\ntwo\nthree\n", 8), "three");
+        assert_eq!(last_bytes("one\ntwo\nthree\n", 9), "two\nthree");
+        assert_eq!(last_bytes("one\ntwo\nthree\n", 100), "one\ntwo\nthree");
+        assert_eq!(last_bytes("one\ntwo", 3), "two");
+        assert_eq!(last_bytes("äöü", 3), "ü");
+        assert_eq!(last_bytes("", 3), "");
+    }
+}

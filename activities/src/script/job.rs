@@ -1,0 +1,181 @@
+//! The Job of a script, made of the web pod's template. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use berth_workflows::{
+    activity_definitions::{ScriptStarted, StartScriptInput},
+    activity_options::SCRIPT_SECONDS,
+    script_run::RunScript,
+};
+use k8s_openapi::api::{
+    batch::v1::{Job, JobSpec},
+    core::v1::{Container, PodSpec, PodTemplateSpec, Volume},
+};
+use kube::ResourceExt;
+
+use super::{RUN, SCRIPT, WORKLOAD};
+use crate::{app::Scripts, labels};
+
+/// kubectl's own word for the container that matters.
+const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
+/// These take a script's arguments for their own unless they are told where theirs end.
+const RUNNERS: [&str; 3] = ["npm", "pnpm", "yarn"];
+/// A second net: berth removes the Job as soon as it has read its end.
+const KEPT_SECONDS: i32 = 3600;
+/// A close waits for it. A script that needs longer to stop is ended.
+const LONGEST_GRACE: i64 = 10;
+
+/// The words of the command: the prefix and the name, split where there is space, then the arguments as they are.
+pub(super) fn command(scripts: &Scripts, script: &RunScript) -> Vec<String> {
+    let line = format!("{}{}", scripts.prefix.trim_start(), script.name);
+    let mut words: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
+    if !script.args.is_empty() && words.first().is_some_and(|first| RUNNERS.contains(&first.as_str())) {
+        words.push("--".to_owned());
+    }
+    words.extend(script.args.iter().map(str::to_owned));
+    words
+}
+
+/// The labels of Job and pod: berth's own only, so that nothing of the app's selects them.
+pub(super) fn labels_of(input: &StartScriptInput, installation: &str) -> BTreeMap<String, String> {
+    let mut labels = labels::own(&input.environment, installation);
+    labels.insert(SCRIPT.to_owned(), label_value(input.script.name.as_str()));
+    labels
+}
+
+/// A label's value has no `:`, ends in a letter or digit, and has 63 of them at most.
+fn label_value(name: &str) -> String {
+    let plain: String = name.chars().map(|c| if c == ':' { '.' } else { c }).take(63).collect();
+    plain.trim_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned()
+}
+
+/// The Job, or nothing if the template has no container.
+pub(super) fn job(
+    input: &StartScriptInput,
+    installation: &str,
+    command: Vec<String>,
+    template: &PodTemplateSpec,
+    workload: &str,
+) -> Option<Job> {
+    let labels = labels_of(input, installation);
+    let mut pod = PodTemplateSpec { spec: Some(pod_spec(template, command)?), ..PodTemplateSpec::default() };
+    pod.metadata.get_or_insert_default().labels = Some(labels.clone());
+    let mut job = Job {
+        spec: Some(JobSpec {
+            template: pod,
+            backoff_limit: Some(0), // It may have done half of its work: only a person knows whether to run it again.
+            active_deadline_seconds: i64::try_from(SCRIPT_SECONDS).ok(),
+            ttl_seconds_after_finished: Some(KEPT_SECONDS),
+            ..JobSpec::default()
+        }),
+        ..Job::default()
+    };
+    job.metadata.name = Some(input.job.clone());
+    job.metadata.namespace = Some(input.environment.namespace.clone());
+    job.metadata.labels = Some(labels);
+    job.annotations_mut().extend([
+        (SCRIPT.to_owned(), input.script.name.to_string()),
+        (RUN.to_owned(), input.run_id.clone()),
+        (WORKLOAD.to_owned(), workload.to_owned()),
+    ]);
+    Some(job)
+}
+
+/// The template's pod with its main container alone, which runs the command once.
+fn pod_spec(template: &PodTemplateSpec, command: Vec<String>) -> Option<PodSpec> {
+    let mut spec = template.spec.clone()?;
+    let wanted = template.metadata.as_ref().and_then(|meta| meta.annotations.as_ref()?.get(DEFAULT_CONTAINER));
+    let at = spec.containers.iter().position(|container| Some(&container.name) == wanted).unwrap_or_default();
+    let main = run_once(spec.containers.drain(..).nth(at)?, command);
+    let emptied = scratch(&main, spec.volumes.as_deref().unwrap_or_default());
+    if let Some(init) = &mut spec.init_containers {
+        init.retain(|container| fills(container, &emptied));
+    }
+    let mounted: BTreeSet<_> =
+        std::iter::once(&main).chain(spec.init_containers.iter().flatten()).flat_map(mounts).collect();
+    if let Some(volumes) = &mut spec.volumes {
+        volumes.retain(|volume| mounted.contains(&volume.name));
+    }
+    spec.containers = vec![main];
+    spec.restart_policy = Some("Never".to_owned());
+    let grace = spec.termination_grace_period_seconds.unwrap_or(LONGEST_GRACE);
+    spec.termination_grace_period_seconds = Some(grace.min(LONGEST_GRACE));
+    // What places a pod beside or apart from its likes, and what names or gates it: it is none of them.
+    if let Some(affinity) = &mut spec.affinity {
+        affinity.pod_affinity = None;
+        affinity.pod_anti_affinity = None;
+    }
+    spec.topology_spread_constraints = None;
+    spec.readiness_gates = None;
+    spec.scheduling_gates = None;
+    spec.active_deadline_seconds = None;
+    spec.hostname = None;
+    spec.subdomain = None;
+    Some(spec)
+}
+
+fn run_once(mut container: Container, command: Vec<String>) -> Container {
+    container.command = Some(command);
+    container.args = None;
+    container.ports = None;
+    container.liveness_probe = None;
+    container.readiness_probe = None;
+    container.startup_probe = None;
+    container.lifecycle = None;
+    container.stdin = None;
+    container.stdin_once = None;
+    container.tty = None;
+    container
+}
+
+/// The empty volumes that the main container finds something in only if another one has put it there. What it has at `/tmp`
+/// is a place to write.
+fn scratch(main: &Container, volumes: &[Volume]) -> BTreeSet<String> {
+    let empty: BTreeSet<_> = volumes.iter().filter(|volume| volume.empty_dir.is_some()).map(|v| &v.name).collect();
+    let mounts = main.volume_mounts.iter().flatten();
+    mounts.filter(|m| empty.contains(&m.name) && m.mount_path != "/tmp").map(|m| m.name.clone()).collect()
+}
+
+/// Whether an init container is needed for what it leaves in those volumes. A sidecar, which never ends, is not.
+fn fills(container: &Container, volumes: &BTreeSet<String>) -> bool {
+    container.restart_policy.as_deref() != Some("Always") && mounts(container).any(|name| volumes.contains(&name))
+}
+
+fn mounts(container: &Container) -> impl Iterator<Item = String> + '_ {
+    let mounts = container.volume_mounts.iter().flatten().map(|mount| mount.name.clone());
+    mounts.chain(container.volume_devices.iter().flatten().map(|device| device.name.clone()))
+}
+
+/// What is known of a Job that this run has started.
+pub(super) fn started(job: &Job) -> ScriptStarted {
+    let spec = job.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
+    let annotation = |key: &str| job.annotations().get(key).cloned().unwrap_or_default();
+    ScriptStarted {
+        job: job.name_any(),
+        container: spec.and_then(|spec| spec.containers.first()).map(|c| c.name.clone()).unwrap_or_default(),
+        workload: annotation(WORKLOAD),
+        secrets: spec.map(needed_secrets).unwrap_or_default(),
+    }
+}
+
+/// The Secrets without which the pod cannot start.
+fn needed_secrets(spec: &PodSpec) -> Vec<String> {
+    let needed = |optional: Option<bool>| optional != Some(true);
+    let containers = || spec.init_containers.iter().flatten().chain(&spec.containers);
+    let keys = containers().flat_map(|c| c.env.iter().flatten()).filter_map(|env| {
+        let key = env.value_from.as_ref()?.secret_key_ref.as_ref()?;
+        needed(key.optional).then(|| key.name.clone())
+    });
+    let whole = containers().flat_map(|c| c.env_from.iter().flatten()).filter_map(|from| {
+        let secret = from.secret_ref.as_ref()?;
+        needed(secret.optional).then(|| secret.name.clone())
+    });
+    let volumes = spec.volumes.iter().flatten().filter_map(|volume| {
+        let secret = volume.secret.as_ref()?;
+        needed(secret.optional).then(|| secret.secret_name.clone()).flatten()
+    });
+    keys.chain(whole).chain(volumes).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests;

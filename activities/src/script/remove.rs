@@ -1,0 +1,99 @@
+//! Removing a script's Job: its pod is told to stop, and is seen to be gone.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use berth_workflows::activity_definitions::{RemoveScriptInput, ScriptRemoved, Workload};
+use k8s_openapi::api::{batch::v1::Job, networking::v1::NetworkPolicy};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::{DeleteParams, Preconditions, PropagationPolicy},
+};
+use tokio::time::Instant;
+
+use super::JOB_NAME;
+use crate::{
+    Settings,
+    failure::Failure,
+    heartbeat::Progress,
+    labels,
+    rollout::{snapshot::Snapshot, watch::Watches},
+};
+
+/// A watch says of itself when there is something new; this is how often it is said what is still there.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// Deletes what was made for a script, and waits until Job and pod are gone.
+///
+/// Idempotent: what is gone is gone, whoever has removed it. What is not berth's is left alone.
+///
+/// # Errors
+/// The API server does not let berth delete or watch.
+pub async fn remove_script(
+    client: &Client,
+    settings: &Settings,
+    remove: &RemoveScriptInput,
+    progress: &Progress,
+) -> Result<ScriptRemoved, Failure> {
+    let namespace = &remove.environment.namespace;
+    let is_own =
+        |labels: &BTreeMap<String, String>| labels::is_own(labels, &remove.environment, &settings.installation);
+    let jobs: Api<Job> = Api::namespaced(client.clone(), namespace);
+    let policies: Api<NetworkPolicy> = Api::namespaced(client.clone(), namespace);
+    if let Some(job) = find(&jobs, "Job", &remove.job).await? {
+        if !is_own(job.labels()) {
+            return Ok(ScriptRemoved::default());
+        }
+        delete(&jobs, "Job", &job).await?;
+    }
+    await_gone(client, remove, progress).await?;
+    // After the pod, which it has let out.
+    let policy = find(&policies, "NetworkPolicy", &remove.job).await?;
+    if let Some(policy) = policy.filter(|policy| is_own(policy.labels())) {
+        delete(&policies, "NetworkPolicy", &policy).await?;
+    }
+    Ok(ScriptRemoved { gone: vec![format!("Job/{}", remove.job)] })
+}
+
+async fn await_gone(client: &Client, remove: &RemoveScriptInput, progress: &Progress) -> Result<(), Failure> {
+    let job = Workload { kind: "Job".to_owned(), name: remove.job.clone(), generation: 1 };
+    let mut watches = Watches::for_workloads(client, &remove.environment.namespace, std::slice::from_ref(&job));
+    let mut snapshot = Snapshot::default();
+    while !snapshot.knows(std::slice::from_ref(&job)) || is_there(&snapshot, &remove.job) {
+        progress.say(format!("waiting for Job {} and its pod to be gone", remove.job));
+        for update in watches.next_before(Instant::now() + LOOK_AGAIN).await? {
+            update(&mut snapshot);
+        }
+    }
+    Ok(())
+}
+
+fn is_there(snapshot: &Snapshot, job: &str) -> bool {
+    let mut pods = snapshot.pods.iter();
+    snapshot.jobs.get(job).is_some() || pods.any(|pod| pod.labels().get(JOB_NAME).is_some_and(|name| name == job))
+}
+
+async fn find<K>(api: &Api<K>, kind: &str, name: &str) -> Result<Option<K>, Failure>
+where
+    K: Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+{
+    api.get_opt(name).await.map_err(|e| Failure::kubernetes(format!("{kind}/{name}"), e))
+}
+
+/// Deletes exactly the object that was looked at, and what it owns before it. Gone already is success.
+pub(super) async fn delete<K>(api: &Api<K>, kind: &str, object: &K) -> Result<(), Failure>
+where
+    K: Resource + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+{
+    let name = object.name_any();
+    let params = DeleteParams {
+        propagation_policy: Some(PropagationPolicy::Foreground),
+        preconditions: Some(Preconditions { uid: object.uid(), ..Preconditions::default() }),
+        ..DeleteParams::default()
+    };
+    match api.delete(&name, &params).await {
+        Ok(_) => Ok(()),
+        // 409: what has this name now is another object.
+        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
+        Err(e) => Err(Failure::kubernetes(format!("deleting {kind}/{name}"), e)),
+    }
+}

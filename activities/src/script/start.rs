@@ -1,0 +1,255 @@
+//! Starting a script: whether it may be run, after which pod it is made, and the Job.
+
+use std::collections::BTreeMap;
+
+use berth_workflows::{
+    activity_definitions::{ScriptStarted, StartScriptInput},
+    environment::Environment,
+    verdict::{FailureType, Verdict},
+};
+use k8s_openapi::api::{
+    apps::v1::{Deployment, ReplicaSet},
+    batch::v1::Job,
+    core::v1::{PodTemplateSpec, Service},
+    networking::v1::NetworkPolicy,
+};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{ListParams, Patch, PatchParams, PostParams},
+};
+
+use super::{RUN, access, job, remove};
+use crate::{
+    Settings,
+    app::{App, Scripts},
+    apply::kind_of,
+    failure::Failure,
+    heartbeat::Progress,
+    labels,
+    manifests::{VariableInput, Variables, substitute},
+};
+
+const REVISION: &str = "deployment.kubernetes.io/revision";
+
+/// Starts a script as a Job, or finds it started.
+///
+/// Idempotent: the Job is named by the script run, so a second try finds the first one's.
+///
+/// # Errors
+/// `InvalidInput` with words for whoever asked: the script is not allowed, or there is nothing to run it in.
+pub async fn start_script(
+    client: &Client,
+    settings: &Settings,
+    app: &App,
+    input: &StartScriptInput,
+    progress: &Progress,
+) -> Result<ScriptStarted, Failure> {
+    let environment = &input.environment;
+    let jobs: Api<Job> = Api::namespaced(client.clone(), &environment.namespace);
+    if let Some(found) = jobs.get_opt(&input.job).await.map_err(|e| asking("Job", &input.job, e))? {
+        return take_up(client, settings, input, &found).await;
+    }
+    // Boxed: it holds objects of a handful of kinds, each of them large.
+    Box::pin(make(client, settings, app, input, progress)).await
+}
+
+async fn make(
+    client: &Client,
+    settings: &Settings,
+    app: &App,
+    input: &StartScriptInput,
+    progress: &Progress,
+) -> Result<ScriptStarted, Failure> {
+    let environment = &input.environment;
+    let jobs: Api<Job> = Api::namespaced(client.clone(), &environment.namespace);
+    let scripts = allowed(app, input)?;
+    progress.say(format!("looking for the pod that {} is to be like", input.script.name));
+    let deployment = workload(client, settings, app, scripts, environment).await?;
+    let template = serving_template(client, environment, &deployment).await?;
+    let command = job::command(scripts, &input.script);
+    let workload = format!("Deployment/{}", deployment.name_any());
+    let made = job::job(input, &settings.installation, command, &template, &workload)
+        .ok_or_else(|| refusal(format!("{workload} has no container")))?;
+    allow_egress(client, settings, input, &template).await?;
+    progress.say(format!("starting Job {}", input.job));
+    let created = jobs.create(&PostParams::default(), &made).await.map_err(|e| asking("Job", &input.job, e))?;
+    Ok(job::started(&created))
+}
+
+/// A Job of that name: this run's own, or one that an earlier run of the same id has left, which goes first.
+async fn take_up(
+    client: &Client,
+    settings: &Settings,
+    input: &StartScriptInput,
+    found: &Job,
+) -> Result<ScriptStarted, Failure> {
+    let name = &input.job;
+    if !labels::is_own(found.labels(), &input.environment, &settings.installation) {
+        let message = format!("there is a Job {name} that is not berth's: remove it, or rename it");
+        return Err(Failure::permanent(FailureType::KubernetesDenied, message));
+    }
+    if found.annotations().get(RUN) == Some(&input.run_id) {
+        return Ok(job::started(found));
+    }
+    let jobs: Api<Job> = Api::namespaced(client.clone(), &input.environment.namespace);
+    remove::delete(&jobs, "Job", found).await?;
+    Err(Failure::transient(FailureType::KubernetesDenied, format!("the Job {name} of an earlier run is being removed")))
+}
+
+/// The app's scripts, if this one is among them.
+fn allowed<'a>(app: &'a App, input: &StartScriptInput) -> Result<&'a Scripts, Failure> {
+    let name = input.script.name.as_str();
+    let scripts = app.preview.as_ref().and_then(|preview| preview.scripts.as_ref());
+    let scripts = scripts.ok_or_else(|| refusal(format!("app {} allows no scripts (`preview.scripts`)", app.app)))?;
+    if scripts.allow.iter().any(|allowed| allowed == name) {
+        return Ok(scripts);
+    }
+    let allowed = if scripts.allow.is_empty() { "none".to_owned() } else { scripts.allow.join(", ") };
+    Err(refusal(format!("{name} is not a script that app {} allows; those are: {allowed}", app.app)))
+}
+
+/// The Deployment whose pod the script's is to be like.
+async fn workload(
+    client: &Client,
+    settings: &Settings,
+    app: &App,
+    scripts: &Scripts,
+    environment: &Environment,
+) -> Result<Deployment, Failure> {
+    let deployments: Api<Deployment> = Api::namespaced(client.clone(), &environment.namespace);
+    let variables = variables(app, environment);
+    let (name, is_named) = match &scripts.workload {
+        Some(text) => (substitute(text, &variables), true),
+        None => (format!("{}-web", variables.get("KUBE_APP").unwrap_or(&app.app)), false),
+    };
+    if let Some(found) = deployments.get_opt(&name).await.map_err(|e| asking("Deployment", &name, e))? {
+        return Ok(found);
+    }
+    if is_named {
+        return Err(refusal(format!("there is no Deployment {name}, which `preview.scripts.workload` names")));
+    }
+    let own = ListParams::default().labels(&labels::own_selector(environment, &settings.installation));
+    let mut all = deployments.list(&own).await.map_err(|e| asking("Deployment", "", e))?.items;
+    if let (Some(only), true) = (all.pop(), all.is_empty()) {
+        return Ok(only);
+    }
+    Err(refusal(format!(
+        "which Deployment the script is to run like is not clear, since there is none called {name}: \
+         name it in the app file, `preview.scripts.workload`"
+    )))
+}
+
+/// What a workload's name can be made of: all that is the same in every rollout of an environment.
+fn variables(app: &App, environment: &Environment) -> Variables {
+    Variables::new(VariableInput {
+        app: app.app.clone(),
+        namespace: environment.namespace.clone(),
+        environment_kind: kind_of(environment),
+        pr: environment.pr,
+        deploy_id: 0,
+        image_repository: String::new(),
+        image_tag: None,
+        image_digest: String::new(),
+        host: environment.host.clone(),
+        temporal_ui_host: environment.temporal_ui_host.clone(),
+        commit: String::new(),
+        author: String::new(),
+        repository: app.repository.clone(),
+        doppler_managed_secret: None,
+        doppler_token_secret: None,
+        temporal_server_address: String::new(),
+        extra: app.variables.clone(),
+    })
+}
+
+/// The template of the pods that serve: during a rollout the Deployment's own is already that of the next ones.
+async fn serving_template(
+    client: &Client,
+    environment: &Environment,
+    deployment: &Deployment,
+) -> Result<PodTemplateSpec, Failure> {
+    let sets: Api<ReplicaSet> = Api::namespaced(client.clone(), &environment.namespace);
+    let listed = sets.list(&ListParams::default()).await.map_err(|e| asking("ReplicaSet", "", e))?.items;
+    newest_serving(listed, deployment.uid().as_deref()).ok_or_else(|| {
+        refusal(format!(
+            "no pod of Deployment {} is ready, so there is none to run a script like",
+            deployment.name_any()
+        ))
+    })
+}
+
+fn newest_serving(sets: Vec<ReplicaSet>, owner: Option<&str>) -> Option<PodTemplateSpec> {
+    let is_owned = |set: &ReplicaSet| set.owner_references().iter().any(|of| Some(of.uid.as_str()) == owner);
+    let is_ready = |set: &ReplicaSet| set.status.as_ref().and_then(|s| s.ready_replicas).unwrap_or_default() > 0;
+    let revision = |set: &ReplicaSet| set.annotations().get(REVISION).and_then(|text| text.parse::<u64>().ok());
+    let newest = sets.into_iter().filter(|set| is_owned(set) && is_ready(set)).max_by_key(revision)?;
+    let mut template = newest.spec?.template?;
+    // The ReplicaSet's own: which of the Deployment's pods are its.
+    template.metadata.get_or_insert_default().labels.get_or_insert_default().remove("pod-template-hash");
+    Some(template)
+}
+
+/// Before the pod is: sees that no Service will send it traffic, and lets it out to where the web pod may go.
+async fn allow_egress(
+    client: &Client,
+    settings: &Settings,
+    input: &StartScriptInput,
+    template: &PodTemplateSpec,
+) -> Result<(), Failure> {
+    let namespace = &input.environment.namespace;
+    let services: Api<Service> = Api::namespaced(client.clone(), namespace);
+    let policies: Api<NetworkPolicy> = Api::namespaced(client.clone(), namespace);
+    let all = ListParams::default();
+    let listed = futures::future::try_join(services.list(&all), policies.list(&all)).await;
+    let (found, allowed) = listed.map_err(|e| asking("Service or NetworkPolicy", "", e))?;
+    if let Some(service) = access::selected_by(&found.items, &job::labels_of(input, &settings.installation)) {
+        let name = service.name_any();
+        return Err(refusal(format!(
+            "Service {name} selects pods by berth's own labels: it would send the script traffic"
+        )));
+    }
+    let web: BTreeMap<_, _> = template.metadata.as_ref().and_then(|meta| meta.labels.clone()).unwrap_or_default();
+    if let Some(policy) = access::as_the_web_pod(input, &settings.installation, &allowed.items, &web) {
+        let params = PatchParams::apply(labels::FIELD_MANAGER).force();
+        let applied = policies.patch(&input.job, &params, &Patch::Apply(&policy)).await;
+        applied.map_err(|e| asking("NetworkPolicy", &input.job, e))?;
+    }
+    Ok(())
+}
+
+/// Words for whoever asked, who asked for what there is not.
+fn refusal(words: impl Into<String>) -> Failure {
+    Verdict::new(FailureType::InvalidInput, words).into()
+}
+
+fn asking(kind: &str, name: &str, error: kube::Error) -> Failure {
+    Failure::kubernetes(format!("{kind}/{name}").trim_end_matches('/').to_owned(), error)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn set(owner: &str, revision: &str, ready: u32) -> ReplicaSet {
+        serde_json::from_value(json!({
+            "metadata": {
+                "name": format!("web-{revision}"), "annotations": {REVISION: revision},
+                "ownerReferences": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": owner}]},
+            "spec": {"selector": {}, "template": {
+                "metadata": {"labels": {"app": revision, "pod-template-hash": "x"}},
+                "spec": {"containers": []}}},
+            "status": {"replicas": 1, "readyReplicas": ready},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn what_serves_is_the_newest_revision_with_a_ready_pod() {
+        let sets = vec![set("d", "9", 1), set("d", "10", 1), set("d", "11", 0), set("another", "12", 1)];
+        let template = newest_serving(sets, Some("d")).unwrap();
+        assert_eq!(template.metadata.unwrap().labels.unwrap(), [("app".to_owned(), "10".to_owned())].into());
+        assert_eq!(newest_serving(vec![set("d", "1", 0)], Some("d")), None);
+    }
+}

@@ -1,0 +1,177 @@
+//! Waiting for a script's end: its exit code and last words, or the verdict why it has none.
+
+use std::time::Duration;
+
+use berth_workflows::{
+    activity_definitions::{AwaitInput, AwaitScriptInput, ScriptOutcome, Workload},
+    activity_options::SCRIPT_SECONDS,
+    environment::Timings,
+    verdict::{FailureType, Verdict},
+};
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Api, Client, ResourceExt, api::LogParams};
+
+use super::end::{self, End, end, last_bytes};
+use crate::{
+    failure::Failure,
+    heartbeat::Progress,
+    rollout::{
+        classify::Cause,
+        evidence::{self, Secrets},
+        judge::{Judge, Look},
+        redact::Redactor,
+        snapshot::Snapshot,
+        watch::{Clock, Watches},
+    },
+};
+
+/// The Job's own deadline comes first; this is for a Job controller that is away.
+const AFTER_DEADLINE_MS: u64 = 30_000;
+/// Who runs a script waits for it: sooner than a rollout would.
+const CAPACITY_SECONDS: u64 = 300;
+/// A script that starts smoothly needs no watch on events.
+const EVENTS_AFTER: Duration = Duration::from_secs(2);
+/// What is answered of the log. It is in the history.
+const TAIL_BYTES: usize = 4096;
+/// More than the answer can hold, for the last lines to be among it; a log is read from the first of so many lines.
+const LOG_LINES: i64 = 200;
+const LOG_BYTES: i64 = 256 * 1024;
+/// The script has ended: a node that does not answer does not change that.
+const LOG_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Waits until the script has ended, or returns the verdict why it will not.
+///
+/// Safe to run again and to drop at any moment: it only reads, and begins from the cluster's current state.
+///
+/// # Errors
+/// Only if the API server has refused berth for longer than a fresh namespace needs.
+pub async fn await_script(
+    client: &Client,
+    progress: &Progress,
+    wait: AwaitScriptInput,
+) -> Result<ScriptOutcome, Failure> {
+    let waiting = Waiting::new(client, wait);
+    let clock = Clock::start();
+    let mut snapshot = Snapshot::default();
+    let mut watches = Watches::for_workloads(client, waiting.namespace(), &waiting.judged.workloads);
+    let mut judge = Judge::new(&waiting.judged);
+    let mut redactor = None;
+    loop {
+        // Known as early as can be: a rollout may remove the Secret while the script runs.
+        if let (None, Some(pod)) = (&redactor, waiting.pod(&snapshot)) {
+            redactor = waiting.redactor(pod).await;
+        }
+        if let Some(end) = end(&waiting.wait.started, &waiting.workload, &snapshot) {
+            return Ok(waiting.outcome(end, redactor, &snapshot).await);
+        }
+        match judge.look(&snapshot, clock.now_ms()) {
+            Look::Failed(cause) => return Ok(waiting.failed(*cause, &snapshot).await),
+            // It has succeeded, and its pod is nowhere to be seen: somebody has removed it.
+            Look::Complete if snapshot.pods.is_listed() && waiting.pod(&snapshot).is_none() => {
+                return Ok(ScriptOutcome::Ended { exit_code: 0, log_tail: String::new() });
+            }
+            Look::Complete => {
+                take_news(&mut watches, &mut snapshot, clock, clock.at(clock.elapsed() + EVENTS_AFTER)).await?;
+            }
+            Look::Waiting { text, mut again_ms, troubled, .. } => {
+                progress.say(text);
+                if troubled && clock.elapsed() >= EVENTS_AFTER {
+                    watches.open_events();
+                } else if troubled {
+                    again_ms = again_ms.min(clock.at(EVENTS_AFTER));
+                }
+                take_news(&mut watches, &mut snapshot, clock, again_ms).await?;
+            }
+        }
+    }
+}
+
+struct Waiting<'a> {
+    client: &'a Client,
+    wait: AwaitScriptInput,
+    workload: Workload,
+    /// The same wait, as the rollout's judge knows it.
+    judged: AwaitInput,
+}
+
+impl<'a> Waiting<'a> {
+    fn new(client: &'a Client, wait: AwaitScriptInput) -> Self {
+        let workload = Workload { kind: "Job".to_owned(), name: wait.started.job.clone(), generation: 1 };
+        let timings =
+            Timings { rollout_seconds: SCRIPT_SECONDS, capacity_seconds: CAPACITY_SECONDS, ..Timings::default() };
+        let judged = AwaitInput {
+            environment: wait.environment.clone(),
+            workloads: vec![workload.clone()],
+            deadline_ms: wait.deadline_ms + AFTER_DEADLINE_MS,
+            timings,
+            secret: wait.started.secrets.first().cloned().unwrap_or_default(),
+        };
+        Self { client, wait, workload, judged }
+    }
+
+    fn namespace(&self) -> &str {
+        &self.wait.environment.namespace
+    }
+
+    fn pod<'s>(&self, snapshot: &'s Snapshot) -> Option<&'s Pod> {
+        end::pod(&self.workload, snapshot)
+    }
+
+    async fn outcome(&self, end: End, redactor: Option<Redactor>, snapshot: &Snapshot) -> ScriptOutcome {
+        match end {
+            End::Exited { pod, exit_code } => {
+                ScriptOutcome::Ended { exit_code, log_tail: self.log_tail(&pod, redactor).await }
+            }
+            End::Lost(cause) => self.failed(*cause, snapshot).await,
+        }
+    }
+
+    async fn failed(&self, mut cause: Cause, snapshot: &Snapshot) -> ScriptOutcome {
+        end::blame(&mut cause, self.pod(snapshot), &self.wait.started);
+        let mut verdict: Verdict = evidence::verdict(self.client, &self.judged, cause, snapshot).await;
+        if verdict.failure == FailureType::JobFailed {
+            verdict = verdict.advise("Run it again if it may be run twice; its last lines say how far it came.");
+        }
+        ScriptOutcome::Failed { verdict }
+    }
+
+    /// None if one of the Secrets that the pod cannot do without could not be read: then nothing it said may be shown.
+    async fn redactor(&self, pod: &Pod) -> Option<Redactor> {
+        let needed = &self.wait.started.secrets;
+        let mut known = None;
+        for name in needed.iter().map(String::as_str).chain(needed.is_empty().then_some("")) {
+            // Each knows the values of all that the pod reads, and is none without those of the one it is asked for.
+            known = Some(Secrets::of(name, Some(pod)).redactor(self.client, self.namespace()).await?);
+        }
+        known
+    }
+
+    async fn log_tail(&self, pod: &Pod, redactor: Option<Redactor>) -> String {
+        let redactor = match redactor {
+            Some(redactor) => Some(redactor),
+            None => self.redactor(pod).await,
+        };
+        let Some(redactor) = redactor else {
+            return Secrets::of(&self.wait.started.secrets.join(", "), None).unknown();
+        };
+        let params = LogParams {
+            container: Some(self.wait.started.container.clone()),
+            tail_lines: Some(LOG_LINES),
+            limit_bytes: Some(LOG_BYTES),
+            ..LogParams::default()
+        };
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), self.namespace());
+        match tokio::time::timeout(LOG_PATIENCE, pods.logs(&pod.name_any(), &params)).await {
+            Ok(Ok(text)) => last_bytes(&redactor.redact(&evidence::without_escapes(&text)), TAIL_BYTES),
+            Ok(Err(e)) => format!("(its log could not be read: {e})"),
+            Err(_) => "(its log could not be read: the node did not answer)".to_owned(),
+        }
+    }
+}
+
+async fn take_news(watches: &mut Watches, snapshot: &mut Snapshot, clock: Clock, until_ms: u64) -> Result<(), Failure> {
+    for update in watches.next_before(clock.instant(until_ms)).await? {
+        update(snapshot);
+    }
+    Ok(())
+}
