@@ -16,6 +16,16 @@ Exit codes:
   6   skipped: a draft, or older than a push already seen
   10  berth could not do it: Temporal or the worker did not answer";
 
+/// Shown under `berth preview run --help`.
+pub(crate) const RUN_HELP: &str = "\
+Exits as the script does. Where there is no exit code of its own:
+  4    there is no such environment
+  10   it was refused, could not start, or was stopped: the words on the terminal say which
+  130  Ctrl-C: the script goes on, and how to stop it is said
+
+With a kubeconfig that may read the pod's log its output is shown as it comes, with whatever it says in it; without, the end of \
+it at the end, with secret values taken out. With --output json standard output has the answer alone.";
+
 /// The release failed.
 pub(crate) const FAILED: u8 = 1;
 /// A newer push took its place.
@@ -27,7 +37,7 @@ pub(crate) const WAITS: u8 = 5;
 /// A draft, or older than a push already seen.
 const SKIPPED: u8 = 6;
 /// berth itself could not do what was asked.
-const COULD_NOT: u8 = 10;
+pub(crate) const COULD_NOT: u8 = 10;
 
 /// The exit code of a push.
 pub(crate) fn of_outcome(outcome: DeployOutcome) -> ExitCode {
@@ -39,6 +49,12 @@ pub(crate) fn of_outcome(outcome: DeployOutcome) -> ExitCode {
         DeployOutcome::AwaitingApproval | DeployOutcome::Queued => WAITS,
         DeployOutcome::Skipped => SKIPPED,
     })
+}
+
+/// A script's own.
+pub(crate) fn of_script(code: i32) -> ExitCode {
+    // A container's is a byte; whatever else there may be is no success.
+    ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
 }
 
 /// The exit code of a status.

@@ -21,8 +21,10 @@ use temporalio_client::{
 use crate::{exit, temporal};
 
 mod args;
+mod log;
 mod output;
 mod progress;
+mod run;
 mod wait;
 
 use args::{Action, ApproveArgs, CloseArgs, Goal, PullRequestArgs, PushArgs, RedeployArgs, WaitArgs};
@@ -55,6 +57,7 @@ impl Preview {
             Action::Approve(approve) => self.approve(&client, approve).await,
             Action::Close(close) => self.close(&client, close).await,
             Action::Wait(wait) => self.wait(&client, wait).await,
+            Action::Run(run) => self.run_script(&client, run).await,
             Action::Status(pull_request) => self.status(&client, pull_request).await,
             Action::List { app } => self.list(&client, app.as_deref()).await,
         }

@@ -9,6 +9,7 @@ use berth_activities::app::App;
 use berth_workflows::{
     environment::PullRequest,
     mailbox::{Approve, Close, DeployAnswer, Push, Redeploy},
+    script_run::{RunScript, ScriptAnswer},
     status::Status,
 };
 use clap::{Args, ValueEnum};
@@ -44,6 +45,10 @@ enum Of {
     Redeploy,
     /// The answer of the update `deploy`
     DeployAnswer,
+    /// The update `run_script`
+    RunScript,
+    /// The answer of the update `run_script`
+    ScriptAnswer,
     /// The answer of the query `status`
     Status,
 }
@@ -71,6 +76,8 @@ impl Of {
             Self::Approve => read::<Approve>(),
             Self::Redeploy => read::<Redeploy>(),
             Self::DeployAnswer => written::<DeployAnswer>(),
+            Self::RunScript => read::<RunScript>(),
+            Self::ScriptAnswer => written::<ScriptAnswer>(),
             Self::Status => written::<Status>(),
         }
     }

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context;
 use berth_activities::{Activities, Settings, database, secrets::Secrets};
-use berth_workflows::{TASK_QUEUE, preview_environment::PreviewEnvironment, rollout::Rollout};
+use berth_workflows::{TASK_QUEUE, preview_environment::PreviewEnvironment, rollout::Rollout, script_run::ScriptRun};
 use clap::{Args, ValueEnum};
 use temporalio_sdk::{
     Runtime, Worker as TemporalWorker, WorkerOptions,
@@ -157,6 +157,7 @@ impl Worker {
         let options = WorkerOptions::new(&self.task_queue)
             .register_workflow::<PreviewEnvironment>()
             .and_then(|options| options.register_workflow::<Rollout>())
+            .and_then(|options| options.register_workflow::<ScriptRun>())
             .map_err(|e| anyhow::anyhow!("{e}"))?
             .register_activities(activities)
             .workflow_interceptor(observe::workflows(metrics))

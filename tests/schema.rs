@@ -133,4 +133,13 @@ fn what_goes_over_temporal_has_schemas_too() {
     assert_eq!(schema(&["deploy-answer"])["type"], "object");
     assert!(schema(&["status"])["properties"]["phase"].is_object());
     assert!(validator(&["approve"]).is_valid(&json!({"commit": "4f2a9c1", "by": "octocat"})));
+    for (script, valid) in [
+        (json!({"name": "send-appointment-reminder", "args": ["--dry-run"]}), true),
+        (json!({"name": "a b"}), false),
+        (json!({"name": "x", "args": vec!["a"; 21]}), false),
+        (json!({"name": "x", "args": ["a".repeat(256)]}), false),
+    ] {
+        assert_eq!(validator(&["run-script"]).is_valid(&script), valid, "{script}");
+    }
+    assert!(schema(&["script-answer"])["properties"]["exit_code"].is_object());
 }

@@ -6,6 +6,7 @@ use berth_workflows::{
     environment::{MAX_PR, PullRequest},
     mailbox::Push,
     release::{Commit, Image, Name},
+    script_run::{Argument, RunScript, ScriptName},
 };
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -22,6 +23,9 @@ pub(super) enum Action {
     Close(CloseArgs),
     /// Wait until the environment is live, or gone, whoever asked for it.
     Wait(WaitArgs),
+    /// Run one of the app's scripts by hand, with the image, secrets and rights of what serves, and show what it writes
+    #[command(after_help = crate::exit::RUN_HELP)]
+    Run(RunArgs),
     /// Show one environment.
     Status(PullRequestArgs),
     /// Show all environments.
@@ -126,6 +130,21 @@ pub(super) struct WaitArgs {
     pub(super) patience: Patience,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    pub(super) pull_request: PullRequestArgs,
+    /// The script, as the app file allows it.
+    #[arg(value_parser = |text: &str| ScriptName::try_from(text.to_owned()))]
+    script: ScriptName,
+    /// Its arguments, each one word for it; no shell reads them. What follows the script's name is the script's.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_parser = |text: &str| Argument::try_from(text.to_owned()))]
+    args: Vec<Argument>,
+    /// Show the end of its output at the end only.
+    #[arg(long)]
+    pub(super) no_follow: bool,
+}
+
 /// What to wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Goal {
@@ -145,6 +164,17 @@ pub(super) struct Patience {
 impl PullRequestArgs {
     pub(super) fn input(&self) -> PullRequest {
         PullRequest::new(&self.app, self.pr)
+    }
+}
+
+impl RunArgs {
+    /// What is asked of the environment.
+    ///
+    /// # Errors
+    /// There are too many arguments.
+    pub(super) fn script(&self) -> anyhow::Result<RunScript> {
+        let args = self.args.clone().try_into().map_err(anyhow::Error::msg)?;
+        Ok(RunScript { name: self.script.clone(), args })
     }
 }
 

@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use berth_workflows::{
-    activity_definitions::LeakReport, mailbox::DeployAnswer, search_attributes as attributes, status::Status,
-    verdict::Verdict,
+    activity_definitions::LeakReport, mailbox::DeployAnswer, script_run::ScriptAnswer, search_attributes as attributes,
+    status::Status, verdict::Verdict,
 };
 use clap::ValueEnum;
 use serde::Serialize;
@@ -57,6 +57,18 @@ impl Output {
                 (None, None) => writeln!(out)?,
             }
             answer.verdict.as_ref().map_or(Ok(()), |verdict| write_verdict(out, verdict))
+        })
+    }
+
+    /// How a script ended. What was shown as it came is not shown again.
+    pub(super) fn script(self, answer: &ScriptAnswer, is_shown: bool) -> anyhow::Result<()> {
+        self.write(answer, |out| {
+            if !is_shown && answer.verdict.is_none() && !answer.log_tail.is_empty() {
+                writeln!(out, "{}", answer.log_tail)?;
+            }
+            let Some(verdict) = &answer.verdict else { return Ok(()) };
+            writeln!(out, "{}: {}", answer.script_run, verdict.headline())?;
+            write_verdict(out, verdict)
         })
     }
 
