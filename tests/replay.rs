@@ -1,13 +1,13 @@
 //! Every recorded history replays with today's workflows: what runs now must not be broken by what is released next.
 //!
-//! Recorded by the tests of `preview_environment.rs` when `BERTH_RECORD_HISTORIES` names a folder. Keep one of each kind
+//! Recorded by the tests of `preview_environment.rs` and `scripts.rs` when `BERTH_RECORD_HISTORIES` names a folder. Keep one of each kind
 //! for every released version.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 
 use std::path::Path;
 
-use berth_workflows::{preview_environment::PreviewEnvironment, rollout::Rollout};
+use berth_workflows::{preview_environment::PreviewEnvironment, rollout::Rollout, script_run::ScriptRun};
 use temporalio_client::WorkflowHistory;
 use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
 
@@ -15,6 +15,7 @@ fn replayer() -> WorkflowReplayer {
     let options = WorkflowReplayerOptions::new()
         .register_workflow::<PreviewEnvironment>()
         .and_then(|options| options.register_workflow::<Rollout>())
+        .and_then(|options| options.register_workflow::<ScriptRun>())
         .unwrap()
         .build();
     WorkflowReplayer::new(options).unwrap()

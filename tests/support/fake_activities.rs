@@ -9,9 +9,10 @@ use std::{
 
 use berth_workflows::{
     activity_definitions::{
-        self as definitions, Applied, ApplyInput, AwaitGoneInput, AwaitInput, CheckGatesInput, DatabaseReady,
-        DeleteInput, GatesChecked, LeakReport, LoadAppInput, LoadedApp, NamespaceGone, NamespaceReady, Outcome, Plan,
-        PruneInput, Pruned, Remaining, SyncedSecrets, Workload,
+        self as definitions, Applied, ApplyInput, AwaitGoneInput, AwaitInput, AwaitScriptInput, CheckGatesInput,
+        DatabaseReady, DeleteInput, GatesChecked, LeakReport, LoadAppInput, LoadedApp, NamespaceGone, NamespaceReady,
+        Outcome, Plan, PruneInput, Pruned, Remaining, RemoveScriptInput, ScriptOutcome, ScriptRemoved, ScriptStarted,
+        StartScriptInput, SyncedSecrets, Workload,
     },
     environment::{ClusterObject, Database, Environment},
     verdict::{FailureType, Verdict},
@@ -27,7 +28,7 @@ pub(crate) enum Does {
     Hang,
     /// Fails for good.
     Fail(FailureType),
-    /// Ends with a verdict: `await_rollout` and `check_gates` only.
+    /// Ends with a verdict: `await_rollout`, `check_gates` and `await_script` only.
     Verdict(FailureType),
     /// Leaves something: `delete_environment`, `drop_database`. Is unavailable for that reason: `ensure_database`. Finds a namespace that is being deleted: `ensure_namespace`. Announces
     /// something outside every namespace: `load_app`.
@@ -272,5 +273,43 @@ impl FakeActivities {
             Some(Does::Leave(object)) => left(object),
             _ => LeakReport { gone: vec![format!("Namespace/{namespace}")], remaining: Vec::new() },
         })
+    }
+
+    #[activity(definition = definitions::StartScript)]
+    pub(crate) async fn start_script(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        start: StartScriptInput,
+    ) -> Result<ScriptStarted, ActivityError> {
+        self.0.act(&ctx, "start_script", start.script.name.as_str()).await?;
+        Ok(ScriptStarted {
+            job: start.job,
+            container: "web".into(),
+            workload: "Deployment/web".into(),
+            secrets: Vec::new(),
+        })
+    }
+
+    /// Ends with exit code 3, so that it can be told from a code that nothing has set.
+    #[activity(definition = definitions::AwaitScript)]
+    pub(crate) async fn await_script(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        wait: AwaitScriptInput,
+    ) -> Result<ScriptOutcome, ActivityError> {
+        Ok(match outcome(self.0.act(&ctx, "await_script", &wait.started.job).await?) {
+            Outcome::Failed { verdict } => ScriptOutcome::Failed { verdict },
+            Outcome::Complete => ScriptOutcome::Ended { exit_code: 3, log_tail: "last words".into() },
+        })
+    }
+
+    #[activity(definition = definitions::RemoveScript)]
+    pub(crate) async fn remove_script(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        remove: RemoveScriptInput,
+    ) -> Result<ScriptRemoved, ActivityError> {
+        self.0.act(&ctx, "remove_script", &remove.job).await?;
+        Ok(ScriptRemoved { gone: vec![format!("Job/{}", remove.job)] })
     }
 }

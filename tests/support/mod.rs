@@ -14,6 +14,7 @@ use berth_workflows::{
     preview_environment::PreviewEnvironment,
     release::{Commit, Image},
     rollout::Rollout,
+    script_run::ScriptRun,
     search_attributes,
     status::Status,
 };
@@ -53,6 +54,7 @@ pub(crate) async fn preview<F: Future<Output = ()>>(app: &str, test: impl FnOnce
     let options = WorkerOptions::new(&task_queue)
         .register_workflow::<PreviewEnvironment>()
         .and_then(|options| options.register_workflow::<Rollout>())
+        .and_then(|options| options.register_workflow::<ScriptRun>())
         .unwrap()
         .register_activities(FakeActivities(world.clone()))
         .max_heartbeat_throttle_interval(Duration::from_millis(100));

@@ -1,0 +1,299 @@
+//! Scripts run by hand: their place in the life of an environment, on a real dev server, with fake activities.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
+
+mod support;
+
+use berth_workflows::{
+    environment::Environment,
+    preview_environment::PreviewEnvironment,
+    record::Phase,
+    script_run::{RunScript, Script, ScriptAnswer, ScriptRun},
+    verdict::FailureType,
+};
+use serde_json::json;
+use support::{Does, Preview, commit, preview, push};
+use temporalio_client::{
+    Client, UntypedUpdate, UntypedWorkflow, WorkflowCancelOptions, WorkflowDescribeOptions,
+    WorkflowExecuteUpdateOptions, WorkflowExecutionStatus, WorkflowGetResultOptions, WorkflowHandle,
+    WorkflowStartOptions, WorkflowTerminateOptions,
+    errors::{WorkflowGetResultError, WorkflowUpdateError},
+};
+
+const NAME: &str = "send-appointment-reminder";
+
+fn script(name: &str) -> RunScript {
+    serde_json::from_value(json!({"name": name, "args": ["--dry-run"]})).unwrap()
+}
+
+fn script_run(t: &Preview, number: u64) -> WorkflowHandle<Client, ScriptRun> {
+    t.client.get_workflow_handle(format!("{}-script-{number}", t.input.workflow_id()))
+}
+
+/// Runs a script: the answer, or the words of the refusal.
+async fn run(t: &Preview, name: &str) -> Result<ScriptAnswer, String> {
+    let options = WorkflowExecuteUpdateOptions::default();
+    let answer = t.handle().execute_update(PreviewEnvironment::run_script, script(name).into(), options).await;
+    answer.map_err(|e| match e {
+        WorkflowUpdateError::Failed(failure) => failure.message,
+        other => other.to_string(),
+    })
+}
+
+async fn live(t: &Preview) {
+    t.push(push('a')).await;
+    t.until("live", |s| s.phase == Phase::Live).await;
+}
+
+/// Runs a script that goes on until it is stopped, and meanwhile does something else.
+async fn while_running<F: Future<Output = ()>>(t: &Preview, name: &str, then: F) -> Result<ScriptAnswer, String> {
+    t.world.next("await_script", Does::Hang);
+    let called = t.world.count("await_script");
+    let then = async {
+        t.until_called("await_script", called + 1).await;
+        then.await;
+    };
+    tokio::join!(run(t, name), then).0
+}
+
+async fn status_of(t: &Preview, number: u64) -> WorkflowExecutionStatus {
+    script_run(t, number).describe(WorkflowDescribeOptions::default()).await.unwrap().status()
+}
+
+#[tokio::test]
+async fn a_script_runs_in_what_is_live_and_answers_with_its_own_end() {
+    preview("script-life", async |t: Preview| {
+        live(&t).await;
+        let answer = run(&t, NAME).await.unwrap();
+        let id = format!("{}-script-1", t.input.workflow_id());
+        assert_eq!((answer.exit_code, answer.log_tail.as_str(), &answer.script_run), (Some(3), "last words", &id));
+        assert_eq!(script_run(&t, 1).get_result(WorkflowGetResultOptions::default()).await.unwrap(), answer);
+        let calls = t.world.calls();
+        let of_scripts: Vec<_> = calls.iter().filter(|call| call.contains("_script ")).cloned().collect();
+        let expected = [format!("start_script {NAME}"), format!("await_script {id}"), format!("remove_script {id}")];
+        assert_eq!(of_scripts, expected);
+        assert_eq!(t.status().await.scripts, []);
+        assert_eq!(run(&t, NAME).await.unwrap().script_run, format!("{}-script-2", t.input.workflow_id()));
+        t.close().await;
+        t.handle().get_result(WorkflowGetResultOptions::default()).await.unwrap();
+        record(&t, "ended", Some(1)).await;
+    })
+    .await;
+}
+
+/// Keeps the histories for `replay.rs`, as [`Preview::record`] does.
+async fn record(t: &Preview, name: &str, number: Option<u64>) {
+    t.record(&format!("script-{name}"), None).await;
+    let (Some(folder), Some(number)) = (std::env::var_os("BERTH_RECORD_HISTORIES"), number) else { return };
+    let history = script_run(t, number).fetch_history(Default::default()).to_json().await.unwrap();
+    std::fs::write(std::path::Path::new(&folder).join(format!("script-run-{name}.json")), history).unwrap();
+}
+
+#[tokio::test]
+async fn each_step_that_fails_is_told_and_the_next_script_runs() {
+    preview("script-steps", async |t: Preview| {
+        live(&t).await;
+        t.world.next("start_script", Does::Fail(FailureType::QuotaExceeded));
+        let answer = run(&t, NAME).await.unwrap();
+        let verdict = answer.verdict.unwrap();
+        assert_eq!((answer.exit_code, verdict.failure), (None, FailureType::QuotaExceeded));
+        assert_eq!(t.world.count("remove_script"), 1, "what it may have made by then goes too");
+        record(&t, "failed", Some(1)).await;
+
+        t.world.next("await_script", Does::Verdict(FailureType::ImageUnavailable));
+        let verdict = run(&t, NAME).await.unwrap().verdict.unwrap();
+        assert_eq!((verdict.failure, verdict.advice.as_str()), (FailureType::ImageUnavailable, "fix it"));
+        assert_eq!(status_of(&t, 2).await, WorkflowExecutionStatus::Failed);
+
+        t.world.next("await_script", Does::Fail(FailureType::KubernetesDenied));
+        assert_eq!(run(&t, NAME).await.unwrap().verdict.unwrap().failure, FailureType::KubernetesDenied);
+
+        t.world.next("remove_script", Does::Fail(FailureType::KubernetesDenied));
+        assert_eq!(run(&t, NAME).await.unwrap().exit_code, Some(3), "its end is what was asked for");
+        assert_eq!(run(&t, NAME).await.unwrap().exit_code, Some(3));
+        assert_eq!(t.status().await.scripts, []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_run_is_refused_with_words() {
+    preview("script-refused", async |t: Preview| {
+        t.world.next("await_rollout", Does::Hang);
+        t.push(push('a')).await;
+        t.until_called("await_rollout", 1).await;
+        assert!(run(&t, NAME).await.unwrap_err().contains("nothing is live"));
+        t.push(push('b')).await;
+        t.until("live", |s| s.phase == Phase::Live).await;
+
+        t.world.next("start_script", Does::Fail(FailureType::InvalidInput));
+        assert_eq!(run(&t, "rm").await.unwrap_err(), "as ordered", "the app's list is the activity's to know");
+
+        let answer = while_running(
+            &t,
+            NAME,
+            Box::pin(async {
+                let words = run(&t, NAME).await.unwrap_err();
+                assert!(words.contains("is running already") && words.contains("-script-2"), "{words}");
+                assert_eq!(run(&t, "another").await.unwrap().exit_code, Some(3), "one of another name runs beside it");
+                let running = t.status().await.scripts;
+                assert_eq!((running.len(), running[0].name.as_str()), (1, NAME));
+                script_run(&t, 2).cancel(WorkflowCancelOptions::default()).await.unwrap();
+            }),
+        );
+        assert!(answer.await.unwrap_err().contains("was stopped before it ended"));
+        assert_eq!(status_of(&t, 2).await, WorkflowExecutionStatus::Canceled);
+        let calls = t.world.calls();
+        assert!(calls.contains(&format!("remove_script {}-script-2", t.input.workflow_id())), "{calls:#?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_close_stops_the_script_and_tears_down_after_it() {
+    for cancelled in [false, true] {
+        preview(&format!("script-close-{cancelled}"), async |t: Preview| {
+            live(&t).await;
+            let answer = while_running(
+                &t,
+                NAME,
+                Box::pin(async {
+                    t.world.next("remove_script", Does::Hang); // until it is tried again: a hanging one is cancelled by nobody
+                    match cancelled {
+                        false => t.close().await,
+                        true => t.handle().cancel(WorkflowCancelOptions::default()).await.unwrap(),
+                    }
+                    t.until_called("remove_script", 1).await;
+                    let status = t.until("it stops", |s| s.scripts.first().is_some_and(|s| s.stopping)).await;
+                    assert_eq!((status.phase, t.world.count("delete_environment")), (Phase::TearingDown, 0));
+                    assert!(run(&t, "another").await.unwrap_err().contains("closes"));
+                    // The double has no end of its own; the script run's is what a worker's death would be.
+                    script_run(&t, 1).terminate(WorkflowTerminateOptions::default()).await.unwrap();
+                }),
+            );
+            answer.await.unwrap_err();
+            let ended = t.handle().get_result(WorkflowGetResultOptions::default()).await;
+            assert_eq!(matches!(ended, Err(WorkflowGetResultError::Cancelled { .. })), cancelled, "{ended:?}");
+            assert_eq!(t.world.count("delete_environment"), 1);
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_script_that_a_close_stops_is_removed_before_the_environment_is() {
+    preview("script-order", async |t: Preview| {
+        live(&t).await;
+        while_running(&t, NAME, t.close()).await.unwrap_err();
+        t.handle().get_result(WorkflowGetResultOptions::default()).await.unwrap();
+        let calls = t.world.calls();
+        let at = |what: &str| calls.iter().position(|call| call.starts_with(what)).unwrap();
+        assert!(at("await_script cancelled") < at("remove_script") && at("remove_script") < at("delete_environment"));
+        assert_eq!(status_of(&t, 1).await, WorkflowExecutionStatus::Canceled);
+        record(&t, "closed", Some(1)).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn pushes_and_scripts_do_not_disturb_each_other() {
+    preview("script-push", async |t: Preview| {
+        live(&t).await;
+        while_running(
+            &t,
+            NAME,
+            Box::pin(async {
+                t.push(push('b')).await;
+                t.until("b is live", |s| s.serving.as_ref().is_some_and(|s| s.release.commit == commit('b'))).await;
+                assert_eq!(t.status().await.scripts.len(), 1);
+                t.world.next("await_rollout", Does::Hang);
+                t.push(push('c')).await;
+                t.until_called("await_rollout", 3).await;
+                assert_eq!(run(&t, "another").await.unwrap().exit_code, Some(3), "during a rollout");
+                script_run(&t, 1).cancel(WorkflowCancelOptions::default()).await.unwrap();
+            }),
+        )
+        .await
+        .unwrap_err();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_history_that_is_long_waits_for_the_script_and_then_continues_with_its_number() {
+    preview("script-long", async |mut t: Preview| {
+        t.input.timings.history_events = 32;
+        live(&t).await;
+        let events = async || t.handle().describe(WorkflowDescribeOptions::default()).await.unwrap().history_length();
+        while_running(
+            &t,
+            NAME,
+            Box::pin(async {
+                t.push(push('b')).await;
+                t.until("b is live", |s| s.serving.as_ref().is_some_and(|s| s.release.commit == commit('b'))).await;
+                assert_eq!(t.status().await.scripts.len(), 1, "it did not continue as new");
+                assert!(events().await > 32, "though it would like to");
+                script_run(&t, 1).cancel(WorkflowCancelOptions::default()).await.unwrap();
+            }),
+        )
+        .await
+        .unwrap_err();
+        assert!(events().await < 32, "now it did");
+        let answer = run(&t, NAME).await.unwrap();
+        assert!(answer.script_run.ends_with("-script-2"), "{}", answer.script_run);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn only_an_environment_starts_a_script_run_and_only_in_a_preview() {
+    preview("script-stranger", async |t: Preview| {
+        for (pr, words) in [(Some(1), "is started by its environment"), (None, "never in production")] {
+            let environment = Environment::nameless("web", pr, "preview-web-1");
+            let input =
+                Script { environment, script: script(NAME), number: 1, commit: commit('a').to_string(), author: None };
+            let id = format!("stranger-{}", pr.is_some());
+            let options = WorkflowStartOptions::new(t.task_queue.clone(), id).build();
+            let started = t.client.start_workflow(ScriptRun::run, input.into(), options).await.unwrap();
+            let error = started.get_result(WorkflowGetResultOptions::default()).await.unwrap_err();
+            assert!(format!("{error:?}").contains(words), "{error:?}");
+        }
+        assert_eq!(t.world.calls(), Vec::<String>::new());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn bad_input_is_refused_and_wedges_nothing() {
+    preview("script-bad", async |t: Preview| {
+        live(&t).await;
+        let handle = t.client.get_workflow_handle::<UntypedWorkflow>(t.input.workflow_id());
+        for json in [
+            json!({}),
+            json!([]),
+            json!("x"),
+            json!({"name": "a b"}),
+            json!({"name": "-rf"}),
+            json!({"name": 7}),
+            json!({"name": "x", "args": vec!["a"; 21]}),
+            json!({"name": "x", "args": ["\u{1b}[2J"]}),
+            json!({"name": "x", "args": ["a".repeat(256)]}),
+            json!({"name": "x", "shell": true}),
+        ] {
+            let payload = temporalio_common::data_converters::RawValue::new(vec![
+                temporalio_common::protos::temporal::api::common::v1::Payload {
+                    metadata: [("encoding".to_owned(), b"json/plain".to_vec())].into(),
+                    data: json.to_string().into_bytes(),
+                    ..Default::default()
+                },
+            ]);
+            let refused = handle
+                .execute_update(UntypedUpdate::new("run_script"), payload, WorkflowExecuteUpdateOptions::default())
+                .await;
+            let Err(WorkflowUpdateError::Failed(failure)) = refused else { panic!("{json}: {:?}", refused.err()) };
+            assert!(failure.message.contains("send {\"name\""), "{json}: {}", failure.message);
+        }
+        assert_eq!(run(&t, NAME).await.unwrap().exit_code, Some(3));
+    })
+    .await;
+}
