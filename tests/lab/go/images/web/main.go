@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"html/template"
 	"log"
 	"net/http"
@@ -32,6 +33,9 @@ type release struct {
 func main() {
 	if os.Getenv("CRASH") != "" {
 		log.Fatal("web: refusing to start: CRASH is set in this image")
+	}
+	if len(os.Args) > 1 {
+		os.Exit(script(os.Args[1], os.Args[2:]))
 	}
 	if os.Getenv("EAT_MEMORY") != "" {
 		eatMemory()
@@ -61,6 +65,26 @@ func main() {
 	http.HandleFunc("GET /api/version", func(w http.ResponseWriter, _ *http.Request) { answer(w, serving) })
 
 	listen(&http.Server{Addr: ":8080", ReadHeaderTimeout: 5 * time.Second})
+}
+
+// script is what stands for the scripts that a team's `npm run` has.
+func script(name string, args []string) int {
+	fmt.Printf("%s of %s with %q\n", name, os.Getenv("COMMIT"), args)
+	switch name {
+	case "run:say-greeting":
+		fmt.Println("greeting:", os.Getenv("GREETING"))
+	case "run:fail":
+		fmt.Println("failing as asked")
+		return 3
+	case "run:wait":
+		stop, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+		defer cancel()
+		<-stop.Done()
+		return 143
+	default:
+		return 127
+	}
+	return 0
 }
 
 // eatMemory touches every page it takes, until the kernel ends the process.

@@ -1,0 +1,251 @@
+//! Scripts run by hand on the lab's real pods: the built binary as worker and as command.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
+
+#[expect(dead_code, reason = "what all cluster tests share, not all of it is for these")]
+mod cluster_support;
+
+use std::process::{Command, Output, Stdio};
+
+use berth_activities::{Settings, app, heartbeat::Progress, script};
+use berth_workflows::{
+    activity_definitions::{AwaitScriptInput, RemoveScriptInput, ScriptOutcome, StartScriptInput},
+    environment::Environment,
+};
+use cluster_support::{Berth, until};
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use serde_json::{Value, json};
+
+/// Where nodes are fake no container runs, so there is nothing to see; everywhere else it must hold.
+macro_rules! live {
+    ($pr:expr) => {{
+        let berth = Berth::start($pr);
+        if !berth.lab.real_pods() {
+            eprintln!("left out: this machine has no real pods");
+            return;
+        }
+        assert_eq!(berth.push('1', &berth.lab.image("v1"), &[]).code, 0);
+        berth
+    }};
+}
+
+/// The command as a person types it.
+fn run(berth: &Berth, pr: u64, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_berth"));
+    command
+        .args(["preview", "--task-queue", &berth.task_queue, "run", "web", &pr.to_string()])
+        .args(arguments)
+        .env("TEMPORAL_ADDRESS", berth.lab.temporal_address())
+        .env("KUBECONFIG", berth.lab.kubeconfig())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn text(output: &Output) -> (String, String) {
+    (String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// What a team's manifests may have: a way out for the pods with the web pod's label alone.
+fn allow_out(berth: &Berth, namespace: &str, app: &str) {
+    let policy = json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+        "metadata": {"name": "to-database", "namespace": namespace},
+        "spec": {"podSelector": {"matchLabels": {"app": app}}, "policyTypes": ["Egress"],
+            "egress": [{"ports": [{"port": 5432, "protocol": "TCP"}]}]},
+    });
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), policy.to_string()).unwrap();
+    berth.kubectl(&["apply", "-f", file.path().to_str().unwrap()]);
+}
+
+/// What there is of scripts in the namespace.
+fn jobs_and_pods(berth: &Berth, namespace: &str) -> String {
+    berth.kubectl(&["get", "jobs,pods,networkpolicies", "-n", namespace, "-o", "name", "-l", "berth.dev/script"])
+}
+
+#[test]
+fn a_script_runs_as_the_web_pod_and_its_exit_code_and_last_words_are_the_answer() {
+    let berth = live!(8101);
+    let said = berth.preview("run", &["say-greeting", "--dry-run", "a b; exit 9"]);
+    let (code, answer) = (said.code, said.json);
+    assert_eq!((code, &answer["exit_code"]), (0, &json!(0)), "{answer}");
+    let tail = answer["log_tail"].as_str().unwrap();
+    let commit = cluster_support::commit('1');
+    assert!(tail.contains(&format!("run:say-greeting of {commit} with [\"--dry-run\" \"a b; exit 9\"]")), "{tail}");
+    assert!(tail.contains("greeting: ***") && !tail.contains(&berth.secret_value("GREETING")), "{tail}");
+    assert_eq!(answer["script_run"], "preview-web-8101-script-1");
+    assert_eq!(jobs_and_pods(&berth, "pr-8101"), "", "nothing of it is left");
+
+    let failed = berth.preview("run", &["fail"]);
+    assert_eq!((failed.code, &failed.json["exit_code"]), (3, &json!(3)));
+    let history = berth.temporal(&["workflow", "show", "--workflow-id", "preview-web-8101-script-1", "-o", "json"]);
+    assert!(!history.contains(&berth.secret_value("GREETING")));
+    assert_eq!(berth.status()["scripts"], json!([]));
+    assert_eq!(berth.preview("close", &[]).code, 0);
+}
+
+#[test]
+fn the_terminal_shows_the_output_while_the_script_runs_and_no_service_sends_it_traffic() {
+    let berth = live!(8102);
+    allow_out(&berth, "pr-8102", "web-pr-8102");
+    let mut waiting = run(&berth, 8102, &["wait"]).spawn().unwrap();
+    until("the script runs", || !berth.status()["scripts"].as_array().unwrap().is_empty());
+    let pod = || jobs_and_pods(&berth, "pr-8102").lines().find(|line| line.starts_with("pod/")).map(str::to_owned);
+    let running =
+        |pod: &str| berth.kubectl(&["get", pod, "-n", "pr-8102", "-o", "jsonpath={.status.phase}"]) == "Running";
+    until("its pod runs", || pod().is_some_and(|pod| running(&pod)));
+
+    let pod: Value =
+        serde_json::from_str(&berth.kubectl(&["get", &pod().unwrap(), "-n", "pr-8102", "-o", "json"])).unwrap();
+    let web: Value =
+        serde_json::from_str(&berth.kubectl(&["get", "deployment", "web-pr-8102", "-n", "pr-8102", "-o", "json"]))
+            .unwrap();
+    let (container, of_web) = (&pod["spec"]["containers"][0], &web["spec"]["template"]["spec"]["containers"][0]);
+    for same in ["image", "envFrom", "env", "securityContext", "resources"] {
+        assert_eq!(container[same], of_web[same], "{same}");
+    }
+    assert_eq!((&container["command"], &container["readinessProbe"]), (&json!(["/app", "run:wait"]), &json!(null)));
+    assert_eq!(pod["metadata"]["labels"]["app"], json!(null));
+    let address = pod["status"]["podIP"].as_str().unwrap();
+    let slices = berth.kubectl(&["get", "endpointslices", "-n", "pr-8102", "-o", "json"]);
+    assert!(slices.contains("web-pr-8102") && !slices.contains(&format!("\"{address}\"")), "{slices}");
+
+    let policy = "preview-web-8102-script-1";
+    let policy = berth.kubectl(&["get", "networkpolicy", policy, "-n", "pr-8102", "-o", "jsonpath={.spec.egress}"]);
+    assert_eq!(
+        policy, r#"[{"ports":[{"port":5432,"protocol":"TCP"}]}]"#,
+        "it may go where the web pod's label lets one"
+    );
+
+    // One more of the same name is refused, with words.
+    let refused = run(&berth, 8102, &["wait"]).output().unwrap();
+    assert!(text(&refused).1.contains("is running already"), "{refused:?}");
+    assert_eq!(refused.status.code(), Some(10));
+
+    berth.temporal(&["workflow", "cancel", "--workflow-id", "preview-web-8102-script-1"]);
+    waiting.wait().unwrap();
+    let (stdout, stderr) = text(&waiting.wait_with_output().unwrap());
+    assert!(stdout.contains("run:wait of"), "as it came: {stdout}\n{stderr}");
+    assert!(stderr.contains("was stopped before it ended"), "{stderr}");
+    assert_eq!(jobs_and_pods(&berth, "pr-8102"), "");
+    assert_eq!(berth.preview("close", &[]).code, 0);
+}
+
+#[test]
+fn a_close_stops_the_script_and_leaves_nothing() {
+    let berth = live!(8103);
+    let mut script = run(&berth, 8103, &["wait"]).spawn().unwrap();
+    until("its pod is there", || jobs_and_pods(&berth, "pr-8103").contains("pod/"));
+
+    // Ctrl-C ends the command, not the script.
+    let interrupted = Command::new("kill").args(["-INT", &script.id().to_string()]).status().unwrap();
+    assert!(interrupted.success());
+    assert_eq!(script.wait().unwrap().code(), Some(130));
+    let words = text(&script.wait_with_output().unwrap()).1;
+    assert!(words.contains("temporal workflow cancel --workflow-id preview-web-8103-script-1"), "{words}");
+    assert_eq!(berth.status()["scripts"][0]["name"], "wait");
+
+    let closed = berth.preview("close", &[]);
+    assert_eq!((closed.code, closed.json["gone"].clone()), (0, json!(["Namespace/pr-8103"])), "{closed:?}");
+    let told = berth.temporal(&["workflow", "describe", "--workflow-id", "preview-web-8103-script-1", "-o", "json"]);
+    assert!(told.contains("CANCELED"), "{told}");
+}
+
+#[test]
+fn what_is_not_allowed_and_what_cannot_start_is_told_in_words() {
+    let berth = live!(8104);
+    let refused = run(&berth, 8104, &["rm"]).output().unwrap();
+    let words = text(&refused).1;
+    assert!(words.contains("rm is not a script that app web allows; those are: say-greeting, fail, wait"), "{words}");
+    assert_eq!(refused.status.code(), Some(10));
+
+    let missing = berth.preview("run", &["missing"]);
+    assert_eq!((missing.code, &missing.json["exit_code"]), (127, &json!(127)), "{missing:?}");
+
+    // Without a kubeconfig the end of the log is shown at the end.
+    let unseen = run(&berth, 8104, &["fail"]).env("KUBECONFIG", "/nonexistent/config").output().unwrap();
+    let (stdout, stderr) = text(&unseen);
+    assert!(stdout.contains("failing as asked") && unseen.status.code() == Some(3), "{unseen:?}");
+    assert_eq!(stderr.matches("cannot be shown as it comes").count(), 1, "{stderr}");
+
+    let patch = r#"{"spec":{"hard":{"pods":"1"}}}"#;
+    berth.kubectl(&["patch", "resourcequota", "berth", "-n", "pr-8104", "--type", "merge", "-p", patch]);
+    let full = berth.preview("run", &["fail"]);
+    let verdict = &full.json["verdict"];
+    assert_eq!(
+        (full.code, &full.json["exit_code"], &verdict["failure"]),
+        (10, &json!(null), &json!("QuotaExceeded")),
+        "{full:?}"
+    );
+    assert!(verdict["message"].as_str().unwrap().contains("exceeded quota"), "{verdict}");
+    assert_eq!(jobs_and_pods(&berth, "pr-8104"), "");
+    assert_eq!(berth.preview("close", &[]).code, 0);
+    let gone = run(&berth, 8104, &["fail"]).output().unwrap();
+    assert_eq!(gone.status.code(), Some(4), "{gone:?}");
+}
+
+#[tokio::test]
+async fn each_activity_run_a_second_time_answers_the_same_and_changes_nothing() {
+    let berth = live!(8105);
+    let kubeconfig = Kubeconfig::read_from(berth.lab.kubeconfig()).unwrap();
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = Client::try_from(config).unwrap();
+    let settings = Settings {
+        apps: berth.lab.apps_dir().to_owned(),
+        berth_namespace: "berth-system".into(),
+        service_account: "berth".into(),
+        installation: "berth".into(),
+        ingress_namespace: "ingress-nginx".into(),
+        scheme: "http".into(),
+    };
+    let app = app::load_apps(&settings.apps).unwrap().into_iter().find(|app| app.app == "web").unwrap();
+    let mut environment = Environment::nameless("web", Some(8105), "preview-web-8105");
+    environment.namespace = "pr-8105".into();
+    let progress = Progress::new();
+    let job = "preview-web-8105-script-7";
+    let start = StartScriptInput {
+        environment: environment.clone(),
+        script: serde_json::from_value(json!({"name": "fail"})).unwrap(),
+        job: job.into(),
+        run_id: "a".into(),
+    };
+    let identity = || berth.object("job", job).unwrap()["metadata"]["uid"].clone();
+
+    let starting = |start: StartScriptInput| {
+        let (client, settings, app, progress) = (&client, &settings, &app, &progress);
+        async move { script::start_script(client, settings, app, &start, progress).await }
+    };
+    let started = starting(start.clone()).await.unwrap();
+    let uid = identity();
+    assert_eq!((starting(start.clone()).await.unwrap(), identity()), (started.clone(), uid.clone()));
+    assert_eq!((started.container.as_str(), started.workload.as_str()), ("web", "Deployment/web-pr-8105"));
+
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let deadline_ms = u64::try_from(now.as_millis()).unwrap() + 90_000;
+    let wait = AwaitScriptInput { environment: environment.clone(), started, deadline_ms };
+    for _ in 0..2 {
+        let ended = script::await_script(&client, &progress, wait.clone()).await.unwrap();
+        let ScriptOutcome::Ended { exit_code: 3, log_tail } = ended else { panic!("{ended:?}") };
+        assert!(log_tail.ends_with("failing as asked"), "{log_tail}");
+    }
+
+    // A Job that an earlier run of the same id has left goes first.
+    let next = StartScriptInput { run_id: "b".into(), ..start };
+    starting(next.clone()).await.unwrap_err();
+    until("the earlier run's Job is gone", || berth.object("job", job).is_none());
+    starting(next).await.unwrap();
+    assert_ne!(identity(), uid);
+
+    let remove = RemoveScriptInput { environment, job: job.into() };
+    for _ in 0..2 {
+        let removed = script::remove_script(&client, &settings, &remove, &progress).await.unwrap();
+        assert_eq!(removed.gone, [format!("Job/{job}")]);
+        assert_eq!(jobs_and_pods(&berth, "pr-8105"), "");
+    }
+    assert_eq!(berth.preview("close", &[]).code, 0);
+}
