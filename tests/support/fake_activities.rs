@@ -30,8 +30,8 @@ pub(crate) enum Does {
     Fail(FailureType),
     /// Ends with a verdict: `await_rollout`, `check_gates` and `await_script` only.
     Verdict(FailureType),
-    /// Leaves something: `delete_environment`, `drop_database`. Is unavailable for that reason: `ensure_database`. Finds a namespace that is being deleted: `ensure_namespace`. Announces
-    /// something outside every namespace: `load_app`.
+    /// Leaves something: `delete_environment`, `drop_database`. Is unavailable for that reason: `ensure_database`. Finds a
+    /// namespace that is being deleted: `ensure_namespace`. Announces something outside every namespace: `load_app`.
     Leave(&'static str),
 }
 

@@ -1,0 +1,145 @@
+//! The environment that berth brings, whole and on real pods: a web app, its Temporal, its database, two host names.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
+
+#[expect(dead_code, reason = "shared with the tests of tests/cluster.rs")]
+mod cluster_support;
+mod environment_support;
+
+use cluster_support::{commit, until};
+use environment_support::{Environment, api, databases_and_roles, live, pods};
+
+#[test]
+fn a_pull_request_gets_a_page_a_temporal_and_a_database_of_its_own_and_leaves_nothing() {
+    let environment = Environment::start(501, &[("GREETING", "Ahoy")]);
+    let lab = &environment.berth.lab;
+    let before = databases_and_roles(lab);
+    environment.live('1', "full-v1");
+
+    let version = environment.api("/api/version");
+    assert_eq!(version["commit"], commit('1').as_str(), "{version}");
+    let greeting = environment.api("/api/greet?name=Ada");
+    assert_eq!(greeting["greeting"], "Ahoy, Ada!", "the worker has Doppler's value: {greeting}");
+    let computed_by = greeting["computed_by"].as_str().unwrap();
+    assert!(computed_by.starts_with("web-pr-501-temporal-"), "{greeting}");
+    let (status, page) = lab.get(&environment.host(), "/").unwrap();
+    assert!(status == 200 && page.contains("<div id=\"root\">"), "{status}: {page}");
+    let (status, workflows) = lab.get("pr-501-temporal.localhost", "/api/v1/namespaces/default/workflows").unwrap();
+    assert!(status == 200 && workflows.contains("Greeting"), "{status}: {workflows}");
+
+    let own = ["web_pr_501", "web_pr_501 (role)", "web_pr_501_temporal", "web_pr_501_visibility"];
+    let made: Vec<_> = databases_and_roles(lab).into_iter().filter(|name| !before.contains(name)).collect();
+    assert_eq!(made, own);
+    let status = environment.berth.status();
+    assert_eq!(status["database"]["name"], "web_pr_501", "{status}");
+    assert_eq!(status["secrets"]["temporal_server_address_from"], "environment");
+
+    let closed = environment.berth.preview("close", &[]);
+    assert_eq!(closed.code, 0, "{closed:?}");
+    assert_eq!(databases_and_roles(lab), before);
+    assert_eq!(environment.berth.object("namespace", "pr-501"), None);
+}
+
+#[test]
+fn two_previews_do_not_see_each_other_and_temporal_is_closed_to_all_but_its_own_app() {
+    let environment = Environment::start(502, &[]);
+    let lab = &environment.berth.lab;
+    let beside = environment.beside(503);
+    environment.live('1', "full-v1");
+    live(&beside, '1', "full-v2");
+    let computed_by = |pr: u64| api(lab, pr, "/api/greet?name=Ada")["computed_by"].as_str().unwrap().to_owned();
+    assert!(computed_by(502).starts_with("web-pr-502-") && computed_by(503).starts_with("web-pr-503-"));
+
+    // From a pod, since the node itself may always: that is how probes work.
+    let reaches = |pr: u64, host: &str, port: u16| {
+        let script = format!("import socket; socket.create_connection(('{host}', {port}), 3)");
+        let namespace = format!("pr-{pr}");
+        let target = format!("deployment/web-pr-{pr}-web");
+        lab.kubectl(&["exec", "-n", &namespace, &target, "--", "python", "-c", &script]).is_ok()
+    };
+    let temporal = |pr: u64| format!("web-temporal.pr-{pr}.svc.cluster.local");
+    let web = |pr: u64| format!("web-web.pr-{pr}.svc.cluster.local");
+    assert!(reaches(502, &temporal(502), 7233), "its own Temporal is open to the app");
+    assert!(!reaches(502, &temporal(503), 7233), "another's is closed");
+    assert!(!reaches(502, &web(503), 80), "and so are its pods");
+
+    let database = lab.postgres();
+    let login = |own: u64, other: u64| {
+        let script = format!(
+            "import os, psycopg; psycopg.connect(os.environ['DATABASE_URL'].replace('/web_pr_{own}?', '/web_pr_{other}?'))"
+        );
+        let (namespace, target) = (format!("pr-{own}"), format!("deployment/web-pr-{own}-web"));
+        lab.kubectl(&["exec", "-n", &namespace, &target, "--", "python", "-c", &script]).map_err(|e| format!("{e:#}"))
+    };
+    login(502, 502).unwrap();
+    let refused = login(502, 503).unwrap_err();
+    assert!(refused.contains("permission denied for database"), "{database}: {refused}");
+
+    for closed in [environment.berth.preview("close", &[]), beside.preview("close", &[])] {
+        assert_eq!(closed.code, 0, "{closed:?}");
+    }
+}
+
+#[test]
+fn a_changed_secret_is_one_rollout_of_the_pods_that_read_it_and_an_unchanged_one_is_none() {
+    let environment = Environment::start(504, &[("GREETING", "Hello")]);
+    environment.live('1', "full-v1");
+    let before = environment.pods();
+    environment.redeploy();
+    assert_eq!(environment.pods(), before, "nothing has changed, so no pod is replaced");
+
+    environment.set(&[("GREETING", "Servus")]);
+    let status = environment.redeploy();
+    assert_eq!(status["phase"], "Live", "{status}");
+    assert_eq!(environment.api("/api/greet?name=Ada")["greeting"], "Servus, Ada!");
+    let after = environment.pods();
+    assert!(after.values().all(|uid| !before.values().any(|old| old == uid)), "{before:?} {after:?}");
+    environment.redeploy();
+    assert_eq!(environment.pods(), after);
+    assert_eq!(environment.berth.preview("close", &[]).code, 0);
+}
+
+#[test]
+fn the_temporal_address_in_doppler_is_used_and_without_it_the_environments_own() {
+    let environment = Environment::start(505, &[]);
+    environment.live('1', "full-v1");
+    let own = "web-temporal.pr-505.svc.cluster.local:7233";
+    for container in ["web", "python-worker"] {
+        assert_eq!(environment.given(container, "TEMPORAL_SERVER_ADDRESS").trim(), own);
+    }
+    // A Temporal that is not the environment's own: the lab's.
+    let shared = environment.berth.lab.temporal_address_for_pods().to_owned();
+    environment.set(&[("TEMPORAL_SERVER_ADDRESS", &shared)]);
+    let status = environment.redeploy();
+    assert_eq!(status["phase"], "Live", "{status}");
+    assert_eq!(status["secrets"]["temporal_server_address"], shared.as_str());
+    assert_eq!(status["secrets"]["temporal_server_address_from"], "doppler");
+    assert_eq!(environment.given("web", "TEMPORAL_SERVER_ADDRESS").trim(), shared);
+
+    environment.set(&[]);
+    let status = environment.redeploy();
+    assert_eq!(status["secrets"]["temporal_server_address"], own);
+    assert_eq!(status["secrets"]["temporal_server_address_from"], "environment");
+    assert_eq!(environment.given("web", "TEMPORAL_SERVER_ADDRESS").trim(), own);
+    assert_eq!(environment.berth.preview("close", &[]).code, 0);
+}
+
+#[test]
+fn a_teardown_drops_the_databases_though_a_client_holds_one_and_though_the_server_is_away_for_a_while() {
+    let environment = Environment::start(506, &[]);
+    let lab = &environment.berth.lab;
+    let before = databases_and_roles(lab);
+    environment.live('1', "full-v1");
+    let close = environment.berth.begin("close", &[]);
+    lab.stop_postgres().unwrap();
+    until("the teardown says that the database server is away", || {
+        let status = environment.berth.status();
+        status["phase"] == "TeardownBlocked" && status["teardown"].to_string().contains("web_pr_506 on previews")
+    });
+    assert_eq!(environment.berth.object("namespace", "pr-506"), None, "the namespace need not wait for it");
+    lab.start_postgres().unwrap();
+    let answer = close.wait();
+    assert_eq!(answer.code, 0, "{answer:?}");
+    assert_eq!(databases_and_roles(lab), before);
+    assert_eq!(pods(lab, 506).len(), 0);
+}

@@ -1,0 +1,125 @@
+//! What the tests of whole environments share: the full lab, a Doppler and a worker of each test's own, and what a person
+//! would look at.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use berth_lab::{DopplerServer, Lab};
+use serde_json::{Value, json};
+
+use crate::cluster_support::{Berth, Worker, until};
+
+/// What the app file's Secret in berth's namespace opens: its config `preview` of project `web`.
+const CONFIG: (&str, &str) = ("web", "preview");
+
+/// One pull request of the full sample app.
+pub(crate) struct Environment {
+    pub(crate) berth: Berth,
+    pub(crate) pr: u64,
+    doppler: DopplerServer,
+    _turn: MutexGuard<'static, ()>,
+}
+
+/// One test at a time: a machine of two processors has room for the pods of few environments.
+static TURN: Mutex<()> = Mutex::new(());
+
+impl Environment {
+    /// With these values in Doppler.
+    pub(crate) fn start(pr: u64, values: &[(&str, &str)]) -> Self {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let lab = Lab::full().unwrap();
+        let doppler = DopplerServer::start().unwrap();
+        set(&doppler, values);
+        Self { berth: serve(&lab, pr, &doppler), pr, doppler, _turn: turn }
+    }
+
+    /// Another pull request, beside this one and with the same secrets.
+    pub(crate) fn beside(&self, pr: u64) -> Berth {
+        serve(&self.berth.lab, pr, &self.doppler)
+    }
+
+    /// What Doppler has from now on.
+    pub(crate) fn set(&self, values: &[(&str, &str)]) {
+        set(&self.doppler, values);
+    }
+
+    /// Pushes a version of the sample app, which must become live.
+    pub(crate) fn live(&self, digit: char, version: &str) {
+        live(&self.berth, digit, version);
+    }
+
+    /// The page's host name.
+    pub(crate) fn host(&self) -> String {
+        host(self.pr)
+    }
+
+    /// What the app answers, through the ingress controller.
+    pub(crate) fn api(&self, path: &str) -> Value {
+        api(&self.berth.lab, self.pr, path)
+    }
+
+    /// Signals `redeploy`, and waits until that rollout has ended.
+    pub(crate) fn redeploy(&self) -> Value {
+        let rollouts = || self.berth.status()["rollouts"].as_array().map_or(0, Vec::len);
+        let before = rollouts();
+        let id = format!("preview-web-{}", self.pr);
+        self.berth.temporal(&["workflow", "signal", "--workflow-id", &id, "--name", "redeploy"]);
+        until("rolled out once more", || rollouts() > before);
+        self.berth.status()
+    }
+
+    /// Its pods by name, each with its UID: equal before and after means that none was replaced.
+    pub(crate) fn pods(&self) -> BTreeMap<String, String> {
+        pods(&self.berth.lab, self.pr)
+    }
+
+    /// What its containers were given under that name.
+    pub(crate) fn given(&self, container: &str, variable: &str) -> String {
+        let deployment = if container == "web" { "web" } else { "temporal" };
+        let target = format!("deployment/web-pr-{}-{deployment}", self.pr);
+        let print = format!("import os; print(os.environ.get('{variable}', ''))");
+        let namespace = format!("pr-{}", self.pr);
+        self.berth.kubectl(&["exec", "-n", &namespace, &target, "-c", container, "--", "python", "-c", &print])
+    }
+}
+
+fn serve(lab: &Lab, pr: u64, doppler: &DopplerServer) -> Berth {
+    let task_queue = format!("berth-full-{pr}");
+    let worker = Worker::serving(lab, &task_queue, lab.apps_dir(), &doppler.url());
+    Berth::of(("web", pr), format!("pr-{pr}"), lab.clone(), task_queue, worker)
+}
+
+fn set(doppler: &DopplerServer, values: &[(&str, &str)]) {
+    doppler.put(CONFIG.0, CONFIG.1, values);
+}
+
+pub(crate) fn live(berth: &Berth, digit: char, version: &str) {
+    let answer = berth.push(digit, &berth.lab.image(version), &[]);
+    assert_eq!(answer.json["outcome"], "live", "{answer:?}");
+}
+
+pub(crate) fn host(pr: u64) -> String {
+    format!("pr-{pr}.localhost")
+}
+
+pub(crate) fn api(lab: &Lab, pr: u64, path: &str) -> Value {
+    let (status, body) = lab.get(&host(pr), path).unwrap();
+    assert_eq!(status, 200, "{path}: {body}");
+    serde_json::from_str(&body).unwrap_or_else(|_| json!(body))
+}
+
+pub(crate) fn pods(lab: &Lab, pr: u64) -> BTreeMap<String, String> {
+    let columns = "custom-columns=:.metadata.name,:.metadata.uid";
+    let listed = lab.kubectl(&["get", "pods", "-n", &format!("pr-{pr}"), "-o", columns, "--no-headers"]).unwrap();
+    let pair = |line: &str| line.split_once(' ').map(|(name, uid)| (name.to_owned(), uid.trim().to_owned()));
+    listed.lines().filter_map(pair).collect()
+}
+
+/// What `\l` and `\du` would show, without what every server has.
+pub(crate) fn databases_and_roles(lab: &Lab) -> Vec<String> {
+    let query = "SELECT datname::text FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres'
+                 UNION ALL SELECT rolname || ' (role)' FROM pg_roles WHERE rolname !~ '^pg_' AND rolname <> 'postgres' ORDER BY 1";
+    lab.psql("postgres", query).unwrap().lines().map(str::to_owned).collect()
+}
