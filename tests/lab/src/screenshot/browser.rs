@@ -20,9 +20,11 @@ use crate::{parts, process};
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// The text of a page as a person sees it, in its drawings too, once nothing in it moves.
+/// The text of a page as a person sees it, once nothing in it moves; that of its drawings, and of frames that have loaded.
 const SHOWN: &str = "document.getAnimations().some(one => one.playState === 'running' && one.effect.getTiming().iterations !== Infinity)
-    ? '' : [document.body?.innerText, ...[...document.querySelectorAll('svg text')].map(one => one.textContent)].join('\\n')";
+    ? '' : [document.body?.innerText, ...[...document.querySelectorAll('svg text')].map(one => one.textContent),
+        ...performance.getEntriesByType('resource').filter(one => one.initiatorType === 'iframe' && one.responseEnd)
+            .map(one => decodeURIComponent(one.name)), ...[...document.querySelectorAll('iframe')].map(one => one.srcdoc)].join('\\n')";
 
 /// One page. The browser ends when this is dropped, and when this process ends.
 pub(super) struct Browser {
@@ -35,7 +37,7 @@ pub(super) struct Browser {
 }
 
 impl Browser {
-    pub(super) fn start(lab: &str, data: PathBuf, (width, height): (u32, u32)) -> Result<Self> {
+    pub(super) fn start(lab: &str, data: PathBuf) -> Result<Self> {
         let program = parts::on_path("chromium").context("looking for chromium")?;
         let log = data.with_extension("log");
         let mut command = process::bound_to_parent(lab, program, &log)?;
@@ -54,9 +56,12 @@ impl Browser {
         let attach = json!({"targetId": page["targetId"], "flatten": true});
         browser.session = browser.call("Target.attachToTarget", &attach)?["sessionId"].as_str().map(str::to_owned);
         browser.call("Page.enable", &json!({}))?;
-        let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
-        browser.call("Emulation.setDeviceMetricsOverride", &metrics)?;
         Ok(browser)
+    }
+
+    pub(super) fn resize(&mut self, (width, height): (u32, u32)) -> Result<()> {
+        let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        self.call("Emulation.setDeviceMetricsOverride", &metrics).map(drop)
     }
 
     /// Opens a page, and waits until it shows each of the texts.

@@ -35,6 +35,9 @@ const GREET_ADA: &str = "(() => {
     input.form.requestSubmit();
 })()";
 
+const OLDEST_FIRST: &str =
+    "[...document.querySelectorAll('button')].find(one => one.textContent.includes('Descending')).click()";
+
 pub(crate) fn run(screenshot: &cli::Screenshot) -> Result<()> {
     let packages = parts::chromium();
     if !packages.ensure(screenshot.yes)? {
@@ -60,9 +63,10 @@ fn take(state: &State, berth: std::path::PathBuf, folder: &Path) -> Result<()> {
         preview.greeting()?;
         preview.script()?;
     }
-    let mut browser = Browser::start(LAB, places::data(LAB)?.join("chromium"), SIZE)?;
+    let mut browser = Browser::start(LAB, places::data(LAB)?.join("chromium"))?;
     browser.before_every_page(COLUMNS)?;
     for picture in pictures(state, full)? {
+        browser.resize(picture.size)?;
         let file = folder.join(format!("{}.png", picture.name));
         browser.open(&picture.url, &picture.shows.iter().map(String::as_str).collect::<Vec<_>>())?;
         if let Some((act, shows)) = picture.then {
@@ -80,6 +84,7 @@ struct Picture {
     name: &'static str,
     url: String,
     shows: Vec<String>,
+    size: (u32, u32),
     then: Option<(&'static str, &'static str)>,
 }
 
@@ -90,6 +95,7 @@ fn pictures(state: &State, full: &Full) -> Result<Vec<Picture>> {
         name,
         url,
         shows: shows.iter().map(|text| (*text).to_owned()).collect(),
+        size: SIZE,
         then: None,
     };
     let preview = |host: &str, path: &str| format!("{}{path}", ingress::url(full.ingress, host));
@@ -106,8 +112,11 @@ fn pictures(state: &State, full: &Full) -> Result<Vec<Picture>> {
             &["Greeting", "COMPLETED"],
         ),
         page("environments", berths(list), &["preview-web-123", "preview-web-124", "Live"]),
-        page("rollout", berths(&format!("/{rollout}/{rollouts_run}/timeline")), &["read app web"]),
-        page("rollout-history", berths(&format!("/{rollout}/{rollouts_run}/history")), &["read app web"]),
+        Picture {
+            size: (SIZE.0, 1240),
+            then: Some((OLDEST_FIRST, "Ascending")),
+            ..page("rollout", berths(&format!("/{rollout}/{rollouts_run}/timeline")), &["read app web"])
+        },
         page("environment", berths(&format!("/{environment}/{environments_run}/user-metadata")), &["pr-123.localhost"]),
     ])
 }
