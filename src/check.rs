@@ -7,14 +7,13 @@ use std::{
 };
 
 use berth_activities::{
-    app::{App, AppFolder, EnvironmentNames, TEMPORAL_WORKLOAD, read_apps},
-    manifests::{
-        EnvironmentKind, Finding, Rendered, Severity, SourceFiles, VariableInput, Variables, render, substitute,
-    },
+    app::{App, AppFolder, EnvironmentNames, read_apps},
+    manifests::{Finding, Severity, SourceFiles, VariableInput, Variables, render},
 };
 use serde::Serialize;
 
 mod advice;
+mod workloads;
 
 /// The folder has at least one error.
 const EXIT_ERRORS: u8 = 1;
@@ -114,49 +113,14 @@ fn check_environment(app: &App, file: &str, files: &SourceFiles, environment: &E
     let variables = Variables::new(input);
     match render(files, &variables, &app.policy(environment, reserved)) {
         Ok(rendered) => {
-            let mut findings = check_gates(app, file, environment.kind, &variables, &rendered);
+            let mut findings = workloads::check_gates(app, file, environment.kind, &variables, &rendered);
+            findings.extend(workloads::check_scripts(app, file, environment.kind, &variables, &rendered));
             findings.extend(advice::of_environment(app, file, environment, &rendered));
             findings.extend(rendered.notes);
             findings
         }
         Err(findings) => findings,
     }
-}
-
-/// A gate that asks a workload which is not there could never pass.
-fn check_gates(
-    app: &App,
-    file: &str,
-    kind: EnvironmentKind,
-    variables: &Variables,
-    rendered: &Rendered,
-) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for (index, gate) in app.gates(kind).iter().enumerate() {
-        let asks = gate.kind().map(|kind| (kind.field(), kind.workloads()));
-        let Some((asks, workloads)) = asks else { continue };
-        for (name, written) in workloads {
-            let workload = substitute(written, variables);
-            let found = rendered.objects().any(|object| {
-                object.name() == workload && matches!(object.kind(), "Deployment" | "StatefulSet" | "DaemonSet")
-            });
-            if found {
-                continue;
-            }
-            let field = format!("{}.gates[{index}].{asks}.{name}", kind.as_str());
-            let line = app.line_of(&field);
-            let message = format!("`{workload}` is not a Deployment, StatefulSet or DaemonSet of the manifests");
-            let finding = if written == TEMPORAL_WORKLOAD {
-                let message =
-                    format!("{message}: the gate can pass only where Doppler has a `TEMPORAL_SERVER_ADDRESS`");
-                Finding::warning(file, line, message)
-            } else {
-                Finding::error(file, line, message)
-            };
-            findings.push(finding.field(field));
-        }
-    }
-    findings
 }
 
 /// What a rollout would know, made up.
@@ -204,6 +168,8 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
+    use berth_activities::app::Scripts;
+
     use super::*;
 
     fn fixtures() -> PathBuf {
@@ -255,6 +221,22 @@ mod tests {
             where Doppler has a `TEMPORAL_SERVER_ADDRESS`";
         assert!(found.iter().any(|finding| !finding.is_error() && finding.message == words), "{found:?}");
         assert!(!found.iter().any(Finding::is_error), "{found:?}");
+    }
+
+    #[test]
+    fn scripts_that_would_run_like_a_deployment_that_is_not_there_are_an_error() {
+        let AppFolder { mut apps, .. } = read_apps(&fixtures());
+        let mut app = apps.remove(0);
+        let mut errors = |workload: Option<&str>| {
+            app.preview.as_mut().unwrap().scripts = Some(Scripts {
+                prefix: "npm run run:".to_owned(),
+                allow: vec!["remind".to_owned()],
+                workload: workload.map(str::to_owned),
+            });
+            check_app(&app).into_iter().filter(Finding::is_error).map(|found| found.message).collect::<Vec<_>>()
+        };
+        assert_eq!(errors(None), Vec::<String>::new(), "the manifests have one Deployment");
+        assert_eq!(errors(Some("$KUBE_APP-nope")), ["`web-pr-123-nope` is not a Deployment of the manifests"]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The environment that berth brings, whole and on real pods: a web app, its Temporal, its database, two host names.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
+#![expect(clippy::print_stdout, reason = "verdicts are what a person wants to see of this test")]
 
 #[expect(dead_code, reason = "shared with the tests of tests/cluster.rs")]
 mod cluster_support;
@@ -8,6 +9,7 @@ mod environment_support;
 
 use cluster_support::{commit, until};
 use environment_support::{Environment, api, databases_and_roles, live, pods};
+use serde_json::Value;
 
 #[test]
 fn a_pull_request_gets_a_page_a_temporal_and_a_database_of_its_own_and_leaves_nothing() {
@@ -23,9 +25,14 @@ fn a_pull_request_gets_a_page_a_temporal_and_a_database_of_its_own_and_leaves_no
     let computed_by = greeting["computed_by"].as_str().unwrap();
     assert!(computed_by.starts_with("web-pr-501-temporal-"), "{greeting}");
     let (status, page) = lab.get(&environment.host(), "/").unwrap();
-    assert!(status == 200 && page.contains("<div id=\"root\">"), "{status}: {page}");
+    assert!(status == 200 && page.contains("id=\"root\""), "{status}: {page}");
     let (status, workflows) = lab.get("pr-501-temporal.localhost", "/api/v1/namespaces/default/workflows").unwrap();
     assert!(status == 200 && workflows.contains("Greeting"), "{status}: {workflows}");
+
+    let ran = environment.berth.preview("run", &["send-appointment-reminder"]);
+    assert_eq!((ran.code, ran.json["exit_code"].as_i64()), (0, Some(0)), "{ran:?}");
+    let events = environment.api("/api/events");
+    assert!(events.to_string().contains("reminder"), "the script wrote into the preview's own database: {events}");
 
     let own = ["web_pr_501", "web_pr_501 (role)", "web_pr_501_temporal", "web_pr_501_visibility"];
     let made: Vec<_> = databases_and_roles(lab).into_iter().filter(|name| !before.contains(name)).collect();
@@ -88,8 +95,7 @@ fn a_changed_secret_is_one_rollout_of_the_pods_that_read_it_and_an_unchanged_one
     environment.redeploy();
     assert_eq!(environment.pods(), before, "nothing has changed, so no pod is replaced");
 
-    environment.set(&[("GREETING", "Servus")]);
-    let status = environment.redeploy();
+    let status = environment.redeploy_with(&[("GREETING", "Servus")]);
     assert_eq!(status["phase"], "Live", "{status}");
     assert_eq!(environment.api("/api/greet?name=Ada")["greeting"], "Servus, Ada!");
     let after = environment.pods();
@@ -109,15 +115,13 @@ fn the_temporal_address_in_doppler_is_used_and_without_it_the_environments_own()
     }
     // A Temporal that is not the environment's own: the lab's.
     let shared = environment.berth.lab.temporal_address_for_pods().to_owned();
-    environment.set(&[("TEMPORAL_SERVER_ADDRESS", &shared)]);
-    let status = environment.redeploy();
+    let status = environment.redeploy_with(&[("TEMPORAL_SERVER_ADDRESS", &shared)]);
     assert_eq!(status["phase"], "Live", "{status}");
     assert_eq!(status["secrets"]["temporal_server_address"], shared.as_str());
     assert_eq!(status["secrets"]["temporal_server_address_from"], "doppler");
     assert_eq!(environment.given("web", "TEMPORAL_SERVER_ADDRESS").trim(), shared);
 
-    environment.set(&[]);
-    let status = environment.redeploy();
+    let status = environment.redeploy_with(&[]);
     assert_eq!(status["secrets"]["temporal_server_address"], own);
     assert_eq!(status["secrets"]["temporal_server_address_from"], "environment");
     assert_eq!(environment.given("web", "TEMPORAL_SERVER_ADDRESS").trim(), own);
@@ -142,4 +146,61 @@ fn a_teardown_drops_the_databases_though_a_client_holds_one_and_though_the_serve
     assert_eq!(answer.code, 0, "{answer:?}");
     assert_eq!(databases_and_roles(lab), before);
     assert_eq!(pods(lab, 506).len(), 0);
+}
+
+/// What a person reads of a rollout that failed, and how long that took.
+fn verdict(what: &str, status: &Value) -> Value {
+    let verdict = status["failed"]["verdict"].clone();
+    let ms = status["rollouts"].as_array().and_then(|rollouts| rollouts.last()).map(|rollout| rollout["ms"].clone());
+    println!("{what}: after {} ms: {verdict:#}", ms.unwrap_or_default());
+    verdict
+}
+
+#[test]
+fn a_worker_that_takes_no_work_or_does_not_start_is_told_with_its_log() {
+    let environment = Environment::start(507, &[("FAIL_WORKER", "poll")]);
+    let pushed = environment.berth.push('1', &environment.berth.lab.image("full-v1"), &[]);
+    assert_eq!(pushed.json["outcome"], "failed", "{pushed:?}");
+    let idle = verdict("a worker that takes no work", &environment.berth.status());
+    assert_eq!(idle["failure"], "GateFailed");
+    assert!(idle["message"].as_str().unwrap().contains("gate python-worker"), "{idle}");
+    assert!(idle["log_tail"].to_string().contains("takes no work"), "{idle}");
+
+    let ended = verdict("a worker that does not start", &environment.redeploy_with(&[("FAIL_WORKER", "start")]));
+    assert_eq!(ended["failure"], "CrashLoop");
+    assert_eq!(ended["container"], "python-worker");
+    assert!(ended["log_tail"].to_string().contains("cannot start"), "{ended}");
+    assert_eq!(environment.berth.preview("close", &[]).code, 0);
+}
+
+#[test]
+fn a_server_that_serves_without_its_database_fails_its_gate_and_the_next_push_heals_it() {
+    let environment = Environment::start(508, &[]);
+    environment.live('1', "full-v1");
+    environment.berth.lab.psql("postgres", "DROP DATABASE web_pr_508_temporal WITH (FORCE)").unwrap();
+    let lost = verdict("a server without its database", &environment.redeploy());
+    assert_eq!(lost["failure"], "GateFailed");
+    assert!(lost["message"].as_str().unwrap().contains("gate temporal-server"), "{lost}");
+    environment.live('2', "full-v2");
+    assert_eq!(environment.api("/api/greet?name=Ada")["greeting"], "Hello, Ada!");
+    assert_eq!(environment.berth.preview("close", &[]).code, 0);
+}
+
+#[test]
+fn a_workflow_of_the_app_s_own_must_have_the_result_that_the_gate_expects() {
+    let gate = |expect: &str| {
+        format!(
+            "  gates: [{{ name: greets, temporal_workflow: \
+             {{ task_queue: $KUBE_APP, type: Greeting, input: Ada, expect: {expect} }} }}]\n"
+        )
+    };
+    let environment = Environment::with_gates(509, &gate("Goodbye"));
+    let pushed = environment.berth.push('1', &environment.berth.lab.image("full-v1"), &[]);
+    assert_eq!(pushed.json["outcome"], "failed", "{pushed:?}");
+    let other = verdict("a workflow with another result", &environment.berth.status());
+    assert_eq!(other["failure"], "GateFailed");
+    assert!(other["message"].as_str().unwrap().contains("gate greets"), "{other}");
+    environment.set_gates(&gate("Ada"));
+    assert_eq!(environment.redeploy()["phase"], "Live");
+    assert_eq!(environment.berth.preview("close", &[]).code, 0);
 }

@@ -34,6 +34,12 @@ pub(super) fn of_app(app: &App, file: &str) -> Vec<Finding> {
         let message = "is production's config: every pull request would get production's secrets";
         say(Severity::Warning, "secrets.doppler.preview.config", message.to_owned());
     }
+    let has_database = app.preview.as_ref().is_none_or(|preview| preview.database.is_some());
+    if app.manifests.is_none() && !has_database {
+        let message = "has no `database`: the Temporal of berth's own manifests needs one, so Doppler must have `DATABASE_HOST` \
+                       and its kin";
+        say(Severity::Warning, "preview", message.to_owned());
+    }
     for (kind, is_there) in
         [(EnvironmentKind::Preview, app.preview.is_some()), (EnvironmentKind::Production, app.production.is_some())]
     {

@@ -3,6 +3,8 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -19,6 +21,8 @@ pub(crate) struct Environment {
     pub(crate) berth: Berth,
     pub(crate) pr: u64,
     doppler: DopplerServer,
+    /// The folder that its worker reads: the lab's own, or one of the test's.
+    apps: PathBuf,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -31,18 +35,30 @@ impl Environment {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let lab = Lab::full().unwrap();
         let doppler = DopplerServer::start().unwrap();
-        set(&doppler, values);
-        Self { berth: serve(&lab, pr, &doppler), pr, doppler, _turn: turn }
+        doppler.put(CONFIG.0, CONFIG.1, values);
+        let apps = lab.apps_dir().to_owned();
+        Self { berth: serve(&lab, pr, &doppler, &apps), pr, doppler, apps, _turn: turn }
+    }
+
+    /// With these lines at the end of `preview` in the app file.
+    pub(crate) fn with_gates(pr: u64, gates: &str) -> Self {
+        let mut environment = Self::start(pr, &[]);
+        environment.apps = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("apps-{pr}"));
+        fs::create_dir_all(&environment.apps).unwrap();
+        environment.set_gates(gates);
+        environment.berth = serve(&environment.berth.lab, pr, &environment.doppler, &environment.apps);
+        environment
+    }
+
+    /// From the next rollout on.
+    pub(crate) fn set_gates(&self, gates: &str) {
+        let app = fs::read_to_string(self.berth.lab.apps_dir().join("web.yaml")).unwrap();
+        fs::write(self.apps.join("web.yaml"), app + gates).unwrap();
     }
 
     /// Another pull request, beside this one and with the same secrets.
     pub(crate) fn beside(&self, pr: u64) -> Berth {
-        serve(&self.berth.lab, pr, &self.doppler)
-    }
-
-    /// What Doppler has from now on.
-    pub(crate) fn set(&self, values: &[(&str, &str)]) {
-        set(&self.doppler, values);
+        serve(&self.berth.lab, pr, &self.doppler, &self.apps)
     }
 
     /// Pushes a version of the sample app, which must become live.
@@ -70,6 +86,20 @@ impl Environment {
         self.berth.status()
     }
 
+    /// Has Doppler say something else, and redeploys until that is what the environment has: what was read less than five
+    /// seconds ago is not asked for again.
+    pub(crate) fn redeploy_with(&self, values: &[(&str, &str)]) -> Value {
+        let version = || self.berth.status()["secrets"]["version"].clone();
+        let before = version();
+        self.doppler.put(CONFIG.0, CONFIG.1, values);
+        let mut status = Value::Null;
+        until("the new values have arrived", || {
+            status = self.redeploy();
+            version() != before
+        });
+        status
+    }
+
     /// Its pods by name, each with its UID: equal before and after means that none was replaced.
     pub(crate) fn pods(&self) -> BTreeMap<String, String> {
         pods(&self.berth.lab, self.pr)
@@ -85,14 +115,10 @@ impl Environment {
     }
 }
 
-fn serve(lab: &Lab, pr: u64, doppler: &DopplerServer) -> Berth {
+fn serve(lab: &Lab, pr: u64, doppler: &DopplerServer, apps: &Path) -> Berth {
     let task_queue = format!("berth-full-{pr}");
-    let worker = Worker::serving(lab, &task_queue, lab.apps_dir(), &doppler.url());
+    let worker = Worker::serving(lab, &task_queue, apps, &doppler.url());
     Berth::of(("web", pr), format!("pr-{pr}"), lab.clone(), task_queue, worker)
-}
-
-fn set(doppler: &DopplerServer, values: &[(&str, &str)]) {
-    doppler.put(CONFIG.0, CONFIG.1, values);
 }
 
 pub(crate) fn live(berth: &Berth, digit: char, version: &str) {

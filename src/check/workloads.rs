@@ -1,0 +1,68 @@
+//! What an app file says of workloads by name: they must be in the manifests.
+
+use berth_activities::{
+    app::{App, TEMPORAL_WORKLOAD},
+    manifests::{EnvironmentKind, Finding, Object, Rendered, Variables, substitute},
+};
+
+/// A gate that asks a workload which is not there could never pass.
+pub(super) fn check_gates(
+    app: &App,
+    file: &str,
+    kind: EnvironmentKind,
+    variables: &Variables,
+    rendered: &Rendered,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (index, gate) in app.gates(kind).iter().enumerate() {
+        let asks = gate.kind().map(|kind| (kind.field(), kind.workloads()));
+        let Some((asks, workloads)) = asks else { continue };
+        for (name, written) in workloads {
+            let workload = substitute(written, variables);
+            let found = rendered.objects().any(|object| {
+                object.name() == workload && matches!(object.kind(), "Deployment" | "StatefulSet" | "DaemonSet")
+            });
+            if found {
+                continue;
+            }
+            let field = format!("{}.gates[{index}].{asks}.{name}", kind.as_str());
+            let line = app.line_of(&field);
+            let message = format!("`{workload}` is not a Deployment, StatefulSet or DaemonSet of the manifests");
+            let finding = if written == TEMPORAL_WORKLOAD {
+                let message =
+                    format!("{message}: the gate can pass only where Doppler has a `TEMPORAL_SERVER_ADDRESS`");
+                Finding::warning(file, line, message)
+            } else {
+                Finding::error(file, line, message)
+            };
+            findings.push(finding.field(field));
+        }
+    }
+    findings
+}
+
+/// A script that is to run like a Deployment which is not there could never start.
+pub(super) fn check_scripts(
+    app: &App,
+    file: &str,
+    kind: EnvironmentKind,
+    variables: &Variables,
+    rendered: &Rendered,
+) -> Vec<Finding> {
+    let scripts = app.preview.as_ref().and_then(|preview| preview.scripts.as_ref());
+    let (Some(scripts), EnvironmentKind::Preview) = (scripts, kind) else { return Vec::new() };
+    let names: Vec<_> = rendered.objects().filter(|object| object.kind() == "Deployment").map(Object::name).collect();
+    let usual = substitute("$KUBE_APP-web", variables);
+    let message = match &scripts.workload {
+        Some(written) => {
+            let wanted = substitute(written, variables);
+            (!names.contains(&&*wanted)).then(|| format!("`{wanted}` is not a Deployment of the manifests"))
+        }
+        None if names.len() == 1 || names.contains(&&*usual) => None,
+        None => {
+            Some(format!("must say like which Deployment scripts run: there is no `{usual}`, but {}", names.join(", ")))
+        }
+    };
+    let field = "preview.scripts.workload";
+    message.map(|message| Finding::error(file, app.line_of(field), message).field(field)).into_iter().collect()
+}
