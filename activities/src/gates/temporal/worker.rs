@@ -57,14 +57,16 @@ fn of(pod: &Pod, name: &str, status: Option<&ContainerStatus>) -> Worker {
     let state = status.and_then(|status| status.state.as_ref());
     let ended_now = state.is_some_and(|state| state.terminated.is_some());
     let restarts = status.map_or(0, |status| status.restart_count);
+    let crash_loops = restarts + i32::from(ended_now) >= LOOPS;
     let running = state.and_then(|state| state.running.as_ref()).and_then(|running| running.started_at.as_ref());
     Worker {
         at: (pod.name_any(), Some(name.to_owned())),
         running_since: running.map(|Time(at)| at.as_second()),
         state: format!("container {name} of pod {} {}", pod.name_any(), words(status, restarts)),
-        restarted: restarts > 0 && !ended_now && running.is_none(),
+        // One that has just begun again has said nothing yet: why it ended is in the log before.
+        restarted: restarts > 0 && !ended_now && (running.is_none() || crash_loops),
         exit_code: ended.map(|end| end.exit_code),
-        crash_loops: restarts + i32::from(ended_now) >= LOOPS,
+        crash_loops,
     }
 }
 
@@ -134,5 +136,8 @@ mod tests {
             after 3 restarts, the last for code 2";
         assert_eq!(miss.said, expected);
         assert!(miss.restarted && miss.is_final && miss.exit_code == Some(2), "{miss:?}");
+        let again = json!({"restarts": 3, "state": {"running": {"startedAt": "2026-11-24T09:00:00Z"}},
+            "last": {"terminated": {"exitCode": 2}}});
+        assert!(explain(Some(seen(&again)), Miss::new("nobody polls")).restarted, "it has said nothing yet");
     }
 }

@@ -55,7 +55,7 @@ async def polls(client: Client, task_queue: str) -> None:
 
 async def main() -> None:
     failing = os.environ.get("FAIL_WORKER")  # how, for tests of what is told of it
-    if failing == "start":
+    if failing == "by-not-starting":
         sys.exit("python-worker: cannot start: FAIL_WORKER is set")
     try:
         address = settings.required("TEMPORAL_SERVER_ADDRESS")
@@ -68,7 +68,7 @@ async def main() -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
     READY.unlink(missing_ok=True)
-    if failing == "poll":
+    if failing == "by-not-polling":
         print("python-worker: takes no work: FAIL_WORKER is set", flush=True)
         await stop.wait()
         return
