@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow};
 use berth_workflows::{
     TASK_QUEUE,
+    environment::PullRequest,
     mailbox::{Approve, Close, DeployAnswer, Redeploy},
     preview_environment::PreviewEnvironment,
     record::Phase,
@@ -71,7 +72,8 @@ impl Preview {
             self.task_queue.clone(),
             id.clone(),
             WorkflowIdConflictPolicy::UseExisting,
-        );
+        )
+        .static_summary(summary(&input));
         let answer = client.execute_update_with_start_workflow(
             PreviewEnvironment::run,
             input.into(),
@@ -89,13 +91,14 @@ impl Preview {
     async fn signal_push(&self, client: &Client, push: &PushArgs) -> anyhow::Result<ExitCode> {
         let input = push.pull_request.input();
         let id = input.workflow_id();
+        let options = WorkflowStartOptions::new(self.task_queue.clone(), id.clone()).static_summary(summary(&input));
         client
             .signal_with_start_workflow(
                 PreviewEnvironment::run,
                 input.into(),
                 PreviewEnvironment::push,
                 push.payload().into(),
-                WorkflowStartOptions::new(self.task_queue.clone(), id.clone()).build(),
+                options.build(),
             )
             .await
             .with_context(|| format!("signalling push to {id}"))?;
@@ -107,13 +110,14 @@ impl Preview {
     async fn close(&self, client: &Client, close: &CloseArgs) -> anyhow::Result<ExitCode> {
         let input = close.pull_request.input();
         let id = input.workflow_id();
+        let options = WorkflowStartOptions::new(self.task_queue.clone(), id.clone()).static_summary(summary(&input));
         let handle = client
             .signal_with_start_workflow(
                 PreviewEnvironment::run,
                 input.into(),
                 PreviewEnvironment::close,
                 Close { sequence: close.sequence }.into(),
-                WorkflowStartOptions::new(self.task_queue.clone(), id.clone()).build(),
+                options.build(),
             )
             .await
             .with_context(|| format!("signalling close to {id}"))?;
@@ -223,6 +227,11 @@ impl Preview {
         self.output.list(&rows)?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// What temporal-ui shows of an environment's workflow beside its id.
+fn summary(input: &PullRequest) -> String {
+    format!("the environment of pull request {} of {}", input.pr, input.app)
 }
 
 /// The environment's workflow, whether or not there is one.
