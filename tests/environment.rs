@@ -7,9 +7,18 @@
 mod cluster_support;
 mod environment_support;
 
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
+
+use berth_lab::{POSTGRES_PASSWORD, POSTGRES_USER};
 use cluster_support::{commit, until};
 use environment_support::{Environment, api, databases_and_roles, live, pods};
 use serde_json::Value;
+use tokio::runtime::Runtime;
+use tokio_postgres::NoTls;
 
 #[test]
 fn a_pull_request_gets_a_page_a_temporal_and_a_database_of_its_own_and_leaves_nothing() {
@@ -41,9 +50,11 @@ fn a_pull_request_gets_a_page_a_temporal_and_a_database_of_its_own_and_leaves_no
     assert_eq!(status["database"]["name"], "web_pr_501", "{status}");
     assert_eq!(status["secrets"]["temporal_server_address_from"], "environment");
 
+    let (runtime, client) = hold(lab.postgres(), "web_pr_501");
     let closed = environment.berth.preview("close", &[]);
     assert_eq!(closed.code, 0, "{closed:?}");
-    assert_eq!(databases_and_roles(lab), before);
+    assert_eq!(databases_and_roles(lab), before, "though a client held a connection");
+    assert!(runtime.block_on(client.simple_query("SELECT 1")).is_err(), "its connection was ended");
     assert_eq!(environment.berth.object("namespace", "pr-501"), None);
 }
 
@@ -129,7 +140,7 @@ fn the_temporal_address_in_doppler_is_used_and_without_it_the_environments_own()
 }
 
 #[test]
-fn a_teardown_drops_the_databases_though_a_client_holds_one_and_though_the_server_is_away_for_a_while() {
+fn a_teardown_drops_the_databases_though_their_server_is_away_for_a_while() {
     let environment = Environment::start(506, &[]);
     let lab = &environment.berth.lab;
     let before = databases_and_roles(lab);
@@ -146,6 +157,52 @@ fn a_teardown_drops_the_databases_though_a_client_holds_one_and_though_the_serve
     assert_eq!(answer.code, 0, "{answer:?}");
     assert_eq!(databases_and_roles(lab), before);
     assert_eq!(pods(lab, 506).len(), 0);
+}
+
+/// A client that connects to a database and stays.
+fn hold(server: SocketAddr, database: &str) -> (Runtime, tokio_postgres::Client) {
+    let runtime = Runtime::new().unwrap();
+    let client = runtime.block_on(async {
+        let mut config = tokio_postgres::Config::new();
+        config.host(server.ip().to_string()).port(server.port()).dbname(database);
+        config.user(POSTGRES_USER).password(POSTGRES_PASSWORD);
+        let (client, connection) = config.connect(NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    });
+    (runtime, client)
+}
+
+#[test]
+fn a_push_replaces_temporal_within_seconds_and_the_page_stays() {
+    let environment = Environment::start(510, &[]);
+    let lab = environment.berth.lab.clone();
+    environment.live('1', "full-v1");
+    let is_done = AtomicBool::new(false);
+    let asks = |path: &'static str| {
+        let (mut longest, mut since) = (Duration::ZERO, Instant::now());
+        while !is_done.load(Ordering::Relaxed) {
+            match lab.get(&environment.host(), path) {
+                Ok((200, _)) => (longest, since) = (longest.max(since.elapsed()), Instant::now()),
+                _ => std::thread::sleep(Duration::from_millis(50)),
+            }
+        }
+        longest
+    };
+    let (page, greeting) = std::thread::scope(|scope| {
+        let (page, greeting) = (scope.spawn(|| asks("/")), scope.spawn(|| asks("/api/greet?name=Ada")));
+        environment.live('2', "full-v2");
+        // The first greeting after the push ends the gap.
+        until("the new worker greets", || {
+            lab.get(&environment.host(), "/api/greet?name=Ada").is_ok_and(|(s, _)| s == 200)
+        });
+        is_done.store(true, Ordering::Relaxed);
+        (page.join().unwrap(), greeting.join().unwrap())
+    });
+    println!("in a push: the longest time without a page {page:.1?}, without a greeting {greeting:.1?}");
+    assert!(page < Duration::from_secs(3), "the page stays: {page:?}");
+    assert!(greeting < Duration::from_secs(60), "Temporal is back: {greeting:?}");
+    assert_eq!(environment.berth.preview("close", &[]).code, 0);
 }
 
 /// What a person reads of a rollout that failed, and how long that took.

@@ -110,10 +110,10 @@ pub(crate) fn changed(before: &Objects, after: &Objects) -> Vec<String> {
 /// Names without what differs from one environment to the next: the number, and hashes of content.
 pub(crate) fn names(objects: &Objects, pr: u64) -> Vec<String> {
     let plain = |name: &String| {
-        let name = name.replace(&pr.to_string(), "N");
-        let hashed =
-            name.rsplit_once('-').filter(|(_, hash)| hash.len() > 7 && hash.chars().all(|c| c.is_ascii_hexdigit()));
-        hashed.map_or_else(|| name.clone(), |(stem, _)| format!("{stem}-HASH"))
+        // Hashes first: one may have the number's digits in it.
+        let is_hash = |hash: &str| hash.len() > 7 && hash.chars().all(|c| c.is_ascii_hexdigit());
+        let unhashed = name.rsplit_once('-').filter(|(_, hash)| is_hash(hash)).map(|(stem, _)| format!("{stem}-HASH"));
+        unhashed.as_ref().unwrap_or(name).replace(&pr.to_string(), "N")
     };
     let mut names: Vec<_> = objects.keys().map(plain).collect();
     names.sort();
