@@ -200,7 +200,8 @@ fn a_push_replaces_temporal_within_seconds_and_the_page_stays() {
         (page.join().unwrap(), greeting.join().unwrap())
     });
     println!("in a push: the longest time without a page {page:.1?}, without a greeting {greeting:.1?}");
-    assert!(page < Duration::from_secs(3), "the page stays: {page:?}");
+    // Were it down with Temporal, it would be as long.
+    assert!(page < Duration::from_secs(5), "the page stays: {page:?}");
     assert!(greeting < Duration::from_secs(60), "Temporal is back: {greeting:?}");
     assert_eq!(environment.berth.preview("close", &[]).code, 0);
 }
