@@ -122,9 +122,22 @@ pub(crate) async fn delete<K>(api: &Api<K>, metadata: &ObjectMeta, kind: &str) -
 where
     K: Clone + std::fmt::Debug + serde::de::DeserializeOwned,
 {
+    delete_with(api, metadata, kind, PropagationPolicy::Background).await
+}
+
+/// The same, where it matters whether what the object owns goes before it.
+pub(crate) async fn delete_with<K>(
+    api: &Api<K>,
+    metadata: &ObjectMeta,
+    kind: &str,
+    propagation: PropagationPolicy,
+) -> Result<(), Failure>
+where
+    K: Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+{
     let name = metadata.name.clone().unwrap_or_default();
     let params = DeleteParams {
-        propagation_policy: Some(PropagationPolicy::Background),
+        propagation_policy: Some(propagation),
         preconditions: Some(Preconditions { uid: metadata.uid.clone(), ..Preconditions::default() }),
         ..DeleteParams::default()
     };

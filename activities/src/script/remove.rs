@@ -4,10 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use berth_workflows::activity_definitions::{RemoveScriptInput, ScriptRemoved, Workload};
 use k8s_openapi::api::{batch::v1::Job, networking::v1::NetworkPolicy};
-use kube::{
-    Api, Client, Resource, ResourceExt,
-    api::{DeleteParams, Preconditions, PropagationPolicy},
-};
+use kube::{Api, Client, Resource, ResourceExt, api::PropagationPolicy};
 use tokio::time::Instant;
 
 use super::JOB_NAME;
@@ -15,7 +12,7 @@ use crate::{
     Settings,
     failure::Failure,
     heartbeat::Progress,
-    labels,
+    labels, prune,
     rollout::{snapshot::Snapshot, watch::Watches},
 };
 
@@ -84,16 +81,5 @@ pub(super) async fn delete<K>(api: &Api<K>, kind: &str, object: &K) -> Result<()
 where
     K: Resource + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
 {
-    let name = object.name_any();
-    let params = DeleteParams {
-        propagation_policy: Some(PropagationPolicy::Foreground),
-        preconditions: Some(Preconditions { uid: object.uid(), ..Preconditions::default() }),
-        ..DeleteParams::default()
-    };
-    match api.delete(&name, &params).await {
-        Ok(_) => Ok(()),
-        // 409: what has this name now is another object.
-        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
-        Err(e) => Err(Failure::kubernetes(format!("deleting {kind}/{name}"), e)),
-    }
+    prune::delete_with(api, object.meta(), kind, PropagationPolicy::Foreground).await
 }
