@@ -26,9 +26,8 @@ use crate::{
 
 /// The tests' full lab.
 const FULL: &str = "full";
-/// The tests' lab. Test binaries that follow one another within this time meet the same one.
+/// The tests' lab.
 pub(crate) const TESTS: &str = "test";
-const LINGER_SECONDS: u64 = 5;
 
 /// A running lab: a cluster, a Temporal server, a Doppler and an image registry.
 #[derive(Debug, Clone)]
@@ -40,25 +39,24 @@ impl Lab {
     /// The lab that all test binaries share. No worker runs in it. It ends some seconds after the last process that uses it.
     pub fn shared() -> Result<Self> {
         static SHARED: OnceLock<Result<Lab, String>> = OnceLock::new();
-        // An error is kept, too: a second test would only wait as long to hear the same.
-        SHARED
-            .get_or_init(|| Self::join_or_start().map_err(|error| format!("{error:#}")))
-            .clone()
-            .map_err(|error| anyhow!(error))
+        Self::once(&SHARED, || Wish {
+            service_network: true,
+            use_cluster: prepare::told("BERTH_LAB_USE_CLUSTER"),
+            ..Wish::of_tests(TESTS)
+        })
     }
 
-    fn join_or_start() -> Result<Self> {
-        let session = session::join_or_start(TESTS, || {
-            prepare::plan(Wish {
-                service_network: true,
-                use_cluster: prepare::told("BERTH_LAB_USE_CLUSTER"),
-                linger_seconds: LINGER_SECONDS,
-                restarts: true,
-                waits_for_node: true,
-                ..Wish::named(TESTS)
-            })
-        })?;
-        Ok(Self { session: Arc::new(session) })
+    /// Joins or starts the lab that is wished for, in this process once.
+    fn once(kept: &OnceLock<Result<Self, String>>, wish: impl FnOnce() -> Wish) -> Result<Self> {
+        let join_or_start = || {
+            let wish = wish();
+            let session = session::join_or_start(wish.name, || prepare::plan(wish))?;
+            Ok(Self { session: Arc::new(session) })
+        };
+        // An error is kept, too: a second test would only wait as long to hear the same.
+        kept.get_or_init(|| join_or_start().map_err(|error: anyhow::Error| format!("{error:#}")))
+            .clone()
+            .map_err(|error| anyhow!(error))
     }
 
     /// A lab in which a whole environment runs: an ingress controller, network policies that hold, a database server for
@@ -69,10 +67,7 @@ impl Lab {
     /// This machine cannot have a real node, or a part does not start.
     pub fn full() -> Result<Self> {
         static SHARED: OnceLock<Result<Lab, String>> = OnceLock::new();
-        SHARED
-            .get_or_init(|| Self::join_or_start_full().map_err(|error| format!("{error:#}")))
-            .clone()
-            .map_err(|error| anyhow!(error))
+        Self::once(&SHARED, || Wish { full: true, ..Wish::of_tests(FULL) })
     }
 
     /// Whether this machine can have one; if not, why is said on stderr.
@@ -82,19 +77,6 @@ impl Lab {
             let _ = writeln!(std::io::stderr(), "lab: {reason:#}");
         }
         possible.is_ok()
-    }
-
-    fn join_or_start_full() -> Result<Self> {
-        let session = session::join_or_start(FULL, || {
-            prepare::plan(Wish {
-                full: true,
-                linger_seconds: LINGER_SECONDS,
-                restarts: true,
-                waits_for_node: true,
-                ..Wish::named(FULL)
-            })
-        })?;
-        Ok(Self { session: Arc::new(session) })
     }
 
     /// A lab of fake nodes, for `user` alone: nothing runs in it, and nothing else slows it down.

@@ -50,8 +50,15 @@ impl Wish {
             waits_for_node: false,
         }
     }
+
+    /// One that test binaries which follow one another share, and in which they may end a part.
+    pub(crate) fn of_tests(name: &'static str) -> Self {
+        Self { linger_seconds: LINGER_SECONDS, restarts: true, waits_for_node: true, ..Self::named(name) }
+    }
 }
 
+/// Test binaries that follow one another within this time meet the same lab.
+const LINGER_SECONDS: u64 = 5;
 /// How many fake nodes stand in for a real one that cannot be had.
 const INSTEAD: u32 = 3;
 
