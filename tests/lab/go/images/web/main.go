@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -34,7 +35,8 @@ func main() {
 	if os.Getenv("CRASH") != "" {
 		log.Fatal("web: refusing to start: CRASH is set in this image")
 	}
-	if len(os.Args) > 1 {
+	// Any other argument is for a shell that this image does not have: it serves all the same.
+	if len(os.Args) > 1 && strings.HasPrefix(os.Args[1], "run:") {
 		os.Exit(script(os.Args[1], os.Args[2:]))
 	}
 	if os.Getenv("EAT_MEMORY") != "" {
