@@ -46,6 +46,7 @@ fn main() -> ExitCode {
     let mut trials = trials![
         // The slowest first: the others end beside them.
         a_container_that_ends_again_and_again_is_a_crash_loop,
+        one_that_no_probe_speaks_for_is_a_crash_loop_all_the_same,
         a_container_that_eats_its_memory_is_out_of_memory,
         an_init_container_that_fails_is_named,
         a_container_that_its_liveness_probe_kills_is_a_crash_loop,
@@ -106,6 +107,14 @@ fn a_container_that_ends_again_and_again_is_a_crash_loop(lab: &Lab) {
     let told = case.fails("CrashLoop", "exits with 1 at once", CRASHES);
     told.names(&["Deployment/crash-loop-pr-200", "exited with code 1", "restarted 3 times"]).exits_with(1);
     told.of_container("web", "refusing to start");
+}
+
+/// Without a readiness probe it is ready whenever it runs: after each of its restarts, for an instant.
+fn one_that_no_probe_speaks_for_is_a_crash_loop_all_the_same(lab: &Lab) {
+    let app = app("no-probe", lab).container("/env/0", json!({ "name": "CRASH", "value": "1" }));
+    let case = Case::start(lab, 233, app.container("/readinessProbe", json!(null)));
+    let told = case.fails("CrashLoop", "exits with 1, and has no readiness probe", CRASHES);
+    told.names(&["exited with code 1", "restarted 3 times"]).of_container("web", "refusing to start");
 }
 
 fn a_container_that_eats_its_memory_is_out_of_memory(lab: &Lab) {

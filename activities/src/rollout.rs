@@ -4,7 +4,8 @@
 //! whose fault it is (`classify`), and for how long that may last (`judge`). Around it are the watches that keep the
 //! snapshot true and, once it is decided, the evidence: logs and events without the secrets in them.
 //!
-//! Decided here: done is what `kubectl rollout status` calls done, so berth is never later than it. A Deployment's
+//! Decided here: done is what `kubectl rollout status` calls done, so berth is never later than it, but where no probe
+//! speaks for a container: it has to stay up for some seconds (`judge/settling.rs`). A Deployment's
 //! `ProgressDeadlineExceeded` is not looked at: its own deadline is the release's, and waiting for a node with room
 //! does not use it up. A `StatefulSet` or `DaemonSet` with the strategy `OnDelete` is done when its pods are ready, of
 //! whatever revision: its owner replaces them by hand.

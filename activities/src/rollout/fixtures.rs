@@ -79,7 +79,7 @@ pub(crate) fn pod(name: &str, uid: &str, replica_set: &str, status: &Value) -> V
                 {"name": "setup", "image": "registry.example.com/acme/web@sha256:00"},
                 {"name": "proxy", "image": "registry.example.com/proxy:1", "restartPolicy": "Always"}],
             "containers": [{"name": "web", "image": "registry.example.com/acme/web@sha256:00",
-                "ports": [{"containerPort": 8080}],
+                "ports": [{"containerPort": 8080}], "readinessProbe": {"httpGet": {"port": 8080}},
                 "resources": {"limits": {"memory": "64Mi"}}}]},
         "status": status,
     })

@@ -1,5 +1,6 @@
 //! For how long something may be wrong: turns one look after another at the cluster into waiting, done, or a verdict.
 
+mod settling;
 mod unready;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use super::{
     progress::{Progress, progress},
     snapshot::{Snapshot, unix_ms},
 };
+use settling::Settling;
 
 /// What a look at the cluster says.
 #[derive(Debug)]
@@ -42,6 +44,7 @@ pub(crate) struct Judge {
     /// When each cause that is there was first seen, in unix milliseconds.
     seen: BTreeMap<(String, Option<String>, FailureType), u64>,
     exits: Exits,
+    settling: Settling,
     /// When pods of the namespace were last seen ending, in unix milliseconds.
     ending_ms: Option<u64>,
     /// The first look, in unix milliseconds.
@@ -60,7 +63,15 @@ impl Judge {
         };
         let mut workloads = wait.workloads.clone();
         workloads.sort();
-        Self { workloads, bounds, seen: BTreeMap::new(), exits: Exits::default(), ending_ms: None, first_ms: None }
+        Self {
+            workloads,
+            bounds,
+            seen: BTreeMap::new(),
+            exits: Exits::default(),
+            settling: Settling::default(),
+            ending_ms: None,
+            first_ms: None,
+        }
     }
 
     /// Looks at the cluster as it is at `now_ms`, in unix milliseconds.
@@ -72,9 +83,15 @@ impl Judge {
         }
         let mut waits = Vec::new();
         let mut found = Vec::new();
+        let mut settled_ms = u64::MAX;
         for workload in &self.workloads {
             match progress(snapshot, workload) {
-                Progress::Complete => {}
+                Progress::Complete => {
+                    if let Some(until_ms) = self.settling.until_ms(snapshot, workload, now_ms) {
+                        settled_ms = settled_ms.min(until_ms);
+                        waits.push((workload.clone(), settling::TEXT.to_owned()));
+                    }
+                }
                 Progress::JobFailed(message) => {
                     return Look::Failed(Box::new(job_failed(snapshot, workload, message)));
                 }
@@ -90,7 +107,11 @@ impl Judge {
         if waits.is_empty() {
             return Look::Complete;
         }
-        self.weigh(snapshot, now_ms, &waits, found)
+        let mut look = self.weigh(snapshot, now_ms, &waits, found);
+        if let Look::Waiting { again_ms, .. } = &mut look {
+            *again_ms = settled_ms.min(*again_ms);
+        }
+        look
     }
 
     fn weigh(&mut self, snapshot: &Snapshot, now_ms: u64, waits: &[(Workload, String)], found: Vec<Cause>) -> Look {

@@ -1,0 +1,131 @@
+//! Whether what no probe speaks for has run long enough to be believed.
+//!
+//! A container without a readiness probe is ready whenever it runs, so one that cannot start is ready too, for an instant
+//! after each of its restarts, and a controller that looks then counts it as available.
+
+use std::collections::BTreeMap;
+
+use berth_workflows::activity_definitions::Workload;
+use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod};
+use kube::ResourceExt;
+
+use crate::rollout::{
+    classify::statuses,
+    snapshot::{Snapshot, unix_ms},
+};
+
+/// For how long such a container has to run. What cannot start has mostly ended by then, and the kubelet, which starts
+/// it again at once the first time, pauses for ten seconds from the second.
+const SETTLED_MS: u64 = 5_000;
+
+/// What is waited for, in words.
+pub(super) const TEXT: &str = "ready, but for less than 5 s and without a readiness probe that would say more";
+
+/// When each container that no probe speaks for was first seen to run, by pod UID, name and restarts.
+#[derive(Debug, Default)]
+pub(super) struct Settling(BTreeMap<(String, String, i32), u64>);
+
+impl Settling {
+    /// Until when, in unix milliseconds, to watch a workload whose controller calls it done. None if nothing is left
+    /// to be seen.
+    pub(super) fn until_ms(&mut self, snapshot: &Snapshot, workload: &Workload, now_ms: u64) -> Option<u64> {
+        if workload.kind == "Job" {
+            return None; // it has succeeded
+        }
+        let ends = snapshot.new_pods(workload).into_iter().flat_map(|pod| {
+            let silent = statuses(pod).filter(|(status, init)| !init && !is_probed(pod, &status.name));
+            silent.map(move |(status, _)| (pod, status))
+        });
+        let until = ends.map(|(pod, status)| self.settled_ms(pod, status, now_ms)).max();
+        until.filter(|until| *until > now_ms)
+    }
+
+    fn settled_ms(&mut self, pod: &Pod, status: &ContainerStatus, now_ms: u64) -> u64 {
+        let running = status.state.as_ref().and_then(|state| state.running.as_ref());
+        let Some(running) = running else {
+            return now_ms + SETTLED_MS; // it has ended, and its controller does not know yet
+        };
+        let key = (pod.uid().unwrap_or_default(), status.name.clone(), status.restart_count);
+        let seen_ms = *self.0.entry(key).or_insert(now_ms);
+        // A node's clock may be ahead of this one's: that is not to be waited for.
+        let started_ms = running.started_at.as_ref().map_or(seen_ms, unix_ms).min(seen_ms);
+        started_ms + SETTLED_MS
+    }
+}
+
+fn is_probed(pod: &Pod, container: &str) -> bool {
+    let containers: &[Container] = pod.spec.as_ref().map_or(&[], |spec| &spec.containers);
+    let found = containers.iter().find(|other| other.name == container);
+    found.is_some_and(|container| container.readiness_probe.is_some() || container.startup_probe.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::rollout::fixtures::{START_MS, pod, put, replica_set, workload};
+
+    /// A pod whose container started one second after `START_MS`, has restarted so often, and may have a probe.
+    fn seen(restarts: i32, state: &Value, probes: &Value) -> Snapshot {
+        let mut snapshot = Snapshot::default();
+        let status = json!({"containerStatuses": [{"name": "web", "image": "", "imageID": "", "ready": true,
+            "restartCount": restarts, "state": state}]});
+        let mut pod = pod("web-5d8f-abcde", "pod-uid", "web-5d8f", &status);
+        let container = pod["spec"]["containers"][0].as_object_mut().unwrap();
+        container.remove("readinessProbe");
+        container.extend(probes.as_object().unwrap().clone());
+        put(&mut snapshot, &crate::rollout::fixtures::deployment(json!({})));
+        put(&mut snapshot, &replica_set("web-5d8f", "2", &Value::Null));
+        put(&mut snapshot, &pod);
+        snapshot
+    }
+
+    fn running() -> Value {
+        json!({"running": {"startedAt": "2026-11-24T09:00:01Z"}})
+    }
+
+    fn until(settling: &mut Settling, snapshot: &Snapshot, at_ms: u64) -> Option<u64> {
+        let until = settling.until_ms(snapshot, &workload("Deployment", "web", 2), START_MS + at_ms);
+        until.map(|until| until - START_MS)
+    }
+
+    #[test]
+    fn a_container_without_a_probe_is_watched_for_five_seconds_from_its_start() {
+        let snapshot = seen(0, &running(), &json!({}));
+        let mut settling = Settling::default();
+        assert_eq!(until(&mut settling, &snapshot, 1_500), Some(6_000));
+        assert_eq!(until(&mut settling, &snapshot, 6_000), None);
+        assert_eq!(
+            until(&mut Settling::default(), &snapshot, 600_000),
+            None,
+            "a worker that comes later need not wait"
+        );
+    }
+
+    #[test]
+    fn each_restart_begins_it_anew_and_what_has_ended_is_not_settled() {
+        let ended = json!({"terminated": {"exitCode": 127}});
+        assert_eq!(until(&mut Settling::default(), &seen(0, &ended, &json!({})), 60_000), Some(65_000));
+        let again = json!({"running": {"startedAt": "2026-11-24T09:01:00Z"}});
+        assert_eq!(until(&mut Settling::default(), &seen(1, &again, &json!({})), 61_000), Some(65_000));
+    }
+
+    #[test]
+    fn a_node_whose_clock_is_ahead_holds_nothing_up() {
+        let snapshot = seen(0, &json!({"running": {"startedAt": "2026-11-24T10:00:00Z"}}), &json!({}));
+        let mut settling = Settling::default();
+        assert_eq!(until(&mut settling, &snapshot, 1_000), Some(6_000));
+        assert_eq!(until(&mut settling, &snapshot, 6_000), None);
+    }
+
+    #[test]
+    fn a_readiness_or_startup_probe_speaks_for_its_container() {
+        for probe in ["readinessProbe", "startupProbe"] {
+            let snapshot = seen(0, &running(), &json!({probe: {"httpGet": {"port": 8080}}}));
+            assert_eq!(until(&mut Settling::default(), &snapshot, 1_500), None);
+        }
+        let snapshot = seen(0, &running(), &json!({"livenessProbe": {"httpGet": {"port": 8080}}}));
+        assert!(until(&mut Settling::default(), &snapshot, 1_500).is_some());
+    }
+}
