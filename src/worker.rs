@@ -13,7 +13,10 @@ use berth_workflows::{TASK_QUEUE, preview_environment::PreviewEnvironment, rollo
 use clap::{Args, ValueEnum};
 use temporalio_sdk::{
     Runtime, Worker as TemporalWorker, WorkerOptions,
-    runtime::{AutoscalingOptions, PollerBehavior, RuntimeOptions},
+    runtime::{
+        AutoscalingOptions, PollerBehavior, RuntimeOptions,
+        worker_tuner::{FixedSizeSlotSupplier, TunerHolder},
+    },
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -64,6 +67,10 @@ pub(crate) struct Worker {
     /// How many workflows are kept in memory; one costs some 20 to 60 KB, one that is not kept costs a replay.
     #[arg(long, env = "BERTH_MAX_CACHED_WORKFLOWS", default_value_t = 5000, value_name = "N")]
     max_cached_workflows: usize,
+    /// How many activities run at once. Most of them wait, for pods or for a namespace to go, and cost a few watches: too
+    /// few places, and a hundred environments that are stuck would hold up all the others.
+    #[arg(long, env = "BERTH_MAX_ACTIVITIES", default_value_t = 1000, value_name = "N")]
+    max_activities: usize,
     /// How long running activities may go on after SIGTERM, before they are handed to another worker. Keep it below the
     /// pod's terminationGracePeriodSeconds.
     #[arg(long, env = "BERTH_DRAIN_SECONDS", default_value_t = 10, value_name = "SECONDS")]
@@ -165,13 +172,28 @@ impl Worker {
             .workflow_task_poller_behavior(pollers())
             .activity_task_poller_behavior(pollers())
             .max_cached_workflows(self.max_cached_workflows)
-            // Cancellation comes with a heartbeat's answer: a newer push should not wait longer than this for the old one.
+            .tuner(places(self.max_activities))
+            // Less than activities leave between two heartbeats: each goes out at once, and its answer brings the
+            // cancellation that a newer push waits for.
             .max_heartbeat_throttle_interval(Duration::from_millis(500))
             // After a worker's death its workflows wait this long for it before another one gets them.
             .sticky_queue_schedule_to_start_timeout(Duration::from_secs(2))
             .graceful_shutdown_period(Duration::from_secs(self.drain_seconds));
         Ok(options.build())
     }
+}
+
+/// How many tasks of each kind are worked on at once.
+fn places(activities: usize) -> TunerHolder {
+    // What the SDK has: a workflow task takes milliseconds.
+    const OTHERS: usize = 100;
+    let of = FixedSizeSlotSupplier::new;
+    TunerHolder::builder()
+        .workflow_task_slot_supplier(of(OTHERS))
+        .activity_task_slot_supplier(of(activities))
+        .local_activity_task_slot_supplier(of(OTHERS))
+        .nexus_task_slot_supplier(of(OTHERS))
+        .build()
 }
 
 fn stop_when_asked(stop: impl Fn() + Send + 'static, health: Arc<Health>) {

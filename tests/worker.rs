@@ -15,6 +15,8 @@ use serde_json::Value;
 
 const BERTH: &str = env!("CARGO_BIN_EXE_berth");
 const PATIENCE: Duration = Duration::from_secs(90);
+/// How many more tasks of a kind the worker would take.
+const SLOTS: &str = "temporal_worker_task_slots_available{";
 
 /// A worker that logs JSON and shows its metrics on a free port.
 struct Worker {
@@ -124,13 +126,16 @@ fn a_worker_is_ready_soon_counts_what_it_does_and_logs_one_json_object_per_line(
         r#"berth_activity_failures_total{activity="load_app",failure="ImageNotAllowed"} 1"#,
         r#"berth_teardown_attempts_total{result="complete"} 1"#,
         "berth_build_info{version=",
-        "temporal_worker_task_slots_available{",
+        SLOTS,
         "temporal_workflow_completed{",
         "temporal_request{",
         "temporal_num_pollers{",
     ] {
         assert!(metrics.contains(line), "{line} should be in\n{metrics}");
     }
+    let free = metrics.lines().find(|line| line.starts_with(SLOTS) && line.contains("\"ActivityWorker\""));
+    let free: f64 = free.and_then(|line| line.rsplit(' ').next()).unwrap().parse().unwrap();
+    assert!(free > 500.0, "a hundred environments that are stuck must not hold up the others: {free}");
     for unbounded in ["pr-500", "preview-web-500", commit.as_str()] {
         assert!(!metrics.contains(unbounded), "{unbounded} is in a label");
     }
