@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 
 use crate::failure::Failure;
 
-/// A quarter of the heartbeat time-out (`activity_options.rs` of the workflows): one lost beat is not a lost worker.
-const INTERVAL: Duration = Duration::from_millis(500);
+/// Two of them, and the way to the server, are within the heartbeat time-out (`activity_options.rs` of the workflows): one
+/// lost beat is not a lost worker. Each costs the server about as much as an activity's end, and what waits beats for long;
+/// what is done before the first never does.
+const INTERVAL: Duration = Duration::from_millis(800);
 
 /// Where a running activity says what it is doing: it is what a pending activity shows in temporal-ui, and what a
 /// retry finds.
@@ -44,7 +46,7 @@ pub async fn heartbeating<T>(
     let said = progress.0.subscribe();
     let work = work(&progress);
     tokio::pin!(work);
-    let mut beat = tokio::time::interval(INTERVAL);
+    let mut beat = tokio::time::interval_at(Instant::now() + INTERVAL, INTERVAL);
     loop {
         tokio::select! {
             result = &mut work => return result.map_err(Failure::into_activity_error),

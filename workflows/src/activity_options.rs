@@ -11,7 +11,7 @@ use temporalio_workflow::{
 
 use crate::environment::Timings;
 
-/// Long enough for four heartbeats of half a second, short enough that a killed worker's work is taken up within 5 s.
+/// Long enough for two heartbeats of 0.8 s, short enough that a killed worker's work is taken up within 5 s.
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// One look at a folder on the worker's own disk: at once, but on a worker with much to do.
