@@ -66,8 +66,9 @@ async fn a_newer_push_supersedes_the_rollout_in_flight() {
 async fn a_close_during_any_step_stops_it_and_then_tears_down() {
     for (n, step) in STEPS.into_iter().enumerate() {
         preview(&format!("close-at-{n}"), async |t: Preview| {
-            if step == "load_app" {
-                // The first call settles what the environment is called; the rollout's own is the second.
+            if matches!(step, "load_app" | "prune") {
+                // The first call settles what the environment is called; the rollout's own is the second. And only a second
+                // rollout has something to prune.
                 t.push(push('a')).await;
                 t.until("live", |s| s.phase == Phase::Live).await;
             }
@@ -186,7 +187,7 @@ async fn a_verdict_is_in_the_answer_the_status_and_the_rollouts_failure_and_noth
             assert_eq!(answer.verdict.unwrap().failure, FailureType::CrashLoop);
             assert_eq!(t.status().await.failed.unwrap().verdict.workload.as_deref(), Some("Deployment/web"));
             assert_eq!(failure_type_of_rollout(&t, 2).await.as_deref(), Some("CrashLoop"));
-            assert_eq!(t.world.count("prune"), 1, "only the first rollout has pruned");
+            assert_eq!(t.world.count("prune"), 0, "the first rollout had nothing to prune");
             t.record(&format!("failed-{step}"), Some(2)).await;
         })
         .await;
@@ -209,6 +210,21 @@ async fn what_serves_and_what_served_before_are_kept_from_pruning() {
         assert_eq!(last, "prune berth-release-ccccccc keeping berth-release-bbbbbbb berth-release-aaaaaaa");
     })
     .await;
+}
+
+#[tokio::test]
+async fn the_first_rollout_prunes_only_where_the_namespace_was_there_before_it() {
+    for (name, was_there, prunes) in [("new", false, 0), ("adopted", true, 1)] {
+        preview(&format!("first-{name}"), async |t: Preview| {
+            if was_there {
+                t.world.has_namespace("pr-1");
+            }
+            t.push(push('a')).await;
+            let status = t.until("live", |s| s.phase == Phase::Live).await;
+            assert_eq!((status.namespace.as_deref(), t.world.count("prune")), (Some("pr-1"), prunes));
+        })
+        .await;
+    }
 }
 
 #[tokio::test]

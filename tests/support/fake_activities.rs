@@ -2,7 +2,7 @@
 #![expect(dead_code, reason = "the macro makes a constant of each activity, and a worker that registers all uses none")]
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
@@ -41,6 +41,7 @@ pub(crate) struct World {
     calls: Mutex<Vec<String>>,
     orders: Mutex<BTreeMap<&'static str, VecDeque<Does>>>,
     database: OnceLock<Database>,
+    namespaces: Mutex<BTreeSet<String>>,
 }
 
 impl World {
@@ -53,6 +54,11 @@ impl World {
     pub(crate) fn with_database(&self) {
         let isolated = Database::Isolated { server: "previews".into(), name: "app_pr_1".into() };
         self.database.set(isolated).unwrap();
+    }
+
+    /// Somebody has made that namespace already, as the run before this one may have.
+    pub(crate) fn has_namespace(&self, name: &str) {
+        self.namespaces.lock().unwrap().insert(name.to_owned());
     }
 
     /// Every call so far, as `activity what`.
@@ -161,7 +167,8 @@ impl FakeActivities {
             Some(Does::Leave(words)) => Some(words.to_owned()),
             _ => None,
         };
-        Ok(NamespaceReady { uid: "uid-1".into(), created: terminating.is_none(), terminating })
+        let created = terminating.is_none() && self.0.namespaces.lock().unwrap().insert(environment.namespace);
+        Ok(NamespaceReady { uid: "uid-1".into(), created, terminating })
     }
 
     #[activity(definition = definitions::AwaitNamespaceGone)]
@@ -271,7 +278,10 @@ impl FakeActivities {
         cluster_objects.iter().for_each(|object| what += &format!(" and {}", object.name));
         Ok(match self.0.act(&ctx, "delete_environment", &what).await? {
             Some(Does::Leave(object)) => left(object),
-            _ => LeakReport { gone: vec![format!("Namespace/{namespace}")], remaining: Vec::new() },
+            _ => {
+                self.0.namespaces.lock().unwrap().remove(&namespace);
+                LeakReport { gone: vec![format!("Namespace/{namespace}")], remaining: Vec::new() }
+            }
         })
     }
 

@@ -34,6 +34,8 @@ pub struct Rollout {
     step_since_ms: u64,
     steps: Vec<StepTime>,
     made: Made,
+    /// Whether this rollout has made the namespace.
+    namespace_is_new: bool,
 }
 
 #[workflow_methods]
@@ -47,6 +49,7 @@ impl Rollout {
             step_since_ms: 0,
             steps: Vec::new(),
             made: Made::default(),
+            namespace_is_new: false,
         }
     }
 
@@ -115,12 +118,16 @@ impl Rollout {
                 .then_some(secrets.temporal_server_address),
             deploy_id: deploy.deploy_id,
         };
-        let (gates, ()) = join!(Self::check_gates(ctx, deploy, check), Self::tell_environment(ctx, deploy));
-        let gates = gates?;
+        let gates = Self::telling_if_it_lasts(ctx, deploy, Self::check_gates(ctx, deploy, check)).await?;
 
-        // 6. Only now remove what the release before had and this one has not.
-        Self::begin(ctx, deploy, Step::Pruning);
-        let pruned = Self::prune(ctx, deploy, stored_release).await?;
+        // 6. Only now remove what the release before had and this one has not. In a namespace that was made for this
+        //    rollout there is nothing from before.
+        let pruned = if deploy.number == 1 && ctx.state(|s| s.namespace_is_new) {
+            Vec::new()
+        } else {
+            Self::begin(ctx, deploy, Step::Pruning);
+            Self::prune(ctx, deploy, stored_release).await?
+        };
 
         Self::end_step(ctx);
         let (made, steps) = ctx.state(|s| (s.made.clone(), s.steps.clone()));

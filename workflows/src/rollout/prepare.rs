@@ -124,7 +124,10 @@ impl Rollout {
             };
         }
         if let Ok(ready) = &ready {
-            ctx.state_mut(|s| s.made.namespace_uid = Some(ready.uid.clone()));
+            ctx.state_mut(|s| {
+                s.made.namespace_uid = Some(ready.uid.clone());
+                s.namespace_is_new |= ready.created;
+            });
         }
         if let Ok(synced) = &synced {
             ctx.state_mut(|s| s.made.secrets = Some(synced.clone()));

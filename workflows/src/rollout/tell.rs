@@ -1,6 +1,8 @@
 //! What a rollout tells its environment while it runs.
 
-use temporalio_workflow::{SignalWorkflowOptions, WorkflowContext};
+use std::time::Duration;
+
+use temporalio_workflow::{SignalWorkflowOptions, TimerOptions, TimerResult, WorkflowContext, workflows::join};
 
 use super::{Rollout, RolloutStep};
 use crate::{
@@ -10,12 +12,37 @@ use crate::{
     verdict::{FailureType, Verdict},
 };
 
+/// Nobody who asks for `status` minds that it is so late, and most gates have passed by then.
+const LASTS: Duration = Duration::from_secs(1);
+
 impl Rollout {
     /// Tells the environment which step has begun, for its `status`. Beside the long steps only: each telling costs
     /// both workflows some events.
     pub(super) async fn tell_environment(ctx: &WorkflowContext<Self>, deploy: &Deploy) {
         // An environment that is gone cannot be told; its end cancels this rollout anyway.
         let _ = Self::signal_environment(ctx, deploy, Vec::new()).await;
+    }
+
+    /// Does a step's work, and tells the environment of the step if it lasts: often it takes less than the telling would.
+    pub(super) async fn telling_if_it_lasts<T>(
+        ctx: &WorkflowContext<Self>,
+        deploy: &Deploy,
+        work: impl Future<Output = T>,
+    ) -> T {
+        let lasts = ctx.cancellation_token().child_token();
+        let timer = TimerOptions::builder(LASTS).cancellation_token(lasts.clone());
+        let timer = ctx.timer(timer.summary("before the environment is told of this step".to_owned()).build());
+        let work = async {
+            let done = work.await;
+            lasts.cancel();
+            done
+        };
+        let tell = async {
+            if timer.await == TimerResult::Fired {
+                Self::tell_environment(ctx, deploy).await;
+            }
+        };
+        join!(work, tell).0
     }
 
     /// Says what it waits for, where that is not what the step usually waits for, or no longer.
