@@ -46,6 +46,7 @@ struct Burst {
 const TASK_QUEUE: &str = "burst";
 /// Beyond anything that a working system needs.
 const PATIENCE: Duration = Duration::from_secs(900);
+const LOOKS: Duration = Duration::from_millis(500);
 /// As many requests in flight as a careful client of one API server would have.
 const AT_ONCE: usize = 50;
 
@@ -117,7 +118,7 @@ impl Environments {
                 return Ok(begun.elapsed());
             }
             ensure!(begun.elapsed() < PATIENCE, "{count} of {} are live", to - from);
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(LOOKS).await; // The server counts beside its work.
         }
     }
 
