@@ -25,14 +25,11 @@ impl Lab {
         let server = Server {
             host: postgres.address.ip().to_string(),
             port: postgres.address.port(),
-            tls: Tls::Disable,
+            tls: Tls::Verify,
             admin_secret: "previews-admin".into(),
             connections: 5,
         };
-        let value = |text: &str| ByteString(text.as_bytes().to_vec());
-        let data = [("username", POSTGRES_USER), ("password", POSTGRES_PASSWORD)];
-        let data = data.map(|(key, text)| (key.to_owned(), value(text))).into();
-        let credentials = Credentials::from_secret(&Secret { data: Some(data), ..Secret::default() }).unwrap();
+        let credentials = credentials(POSTGRES_PASSWORD, &postgres.authority);
         Self { postgres, server, credentials }
     }
 
@@ -50,6 +47,13 @@ impl Lab {
     }
 }
 
+/// The admin's, as its Secret has them.
+fn credentials(password: &str, authority: &str) -> Credentials {
+    let data = [("username", POSTGRES_USER), ("password", password), ("ca.crt", authority)];
+    let data = data.map(|(key, text)| (key.to_owned(), ByteString(text.as_bytes().to_vec()))).into();
+    Credentials::from_secret(&Secret { data: Some(data), ..Secret::default() }).unwrap()
+}
+
 fn names(pr: u64) -> Names {
     Names::of_preview("web", pr).unwrap()
 }
@@ -63,6 +67,23 @@ async fn everything(admin: &Client) -> Vec<String> {
 
 fn message(failure: &Failure) -> String {
     failure.to_string()
+}
+
+#[tokio::test]
+async fn a_server_is_checked_by_its_certificate_and_spoken_to_in_secret() {
+    let mut lab = Lab::start(50);
+    let query = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+    let encrypted = |client: Client| async move { client.query_one(query, &[]).await.unwrap().get::<_, bool>(0) };
+    assert!(encrypted(lab.admin().await).await);
+
+    let stranger = Postgres::start(5).unwrap();
+    let refused = lab.server.connect(&credentials(POSTGRES_PASSWORD, &stranger.authority)).await.map(drop).unwrap_err();
+    assert!(message(&refused).contains("invalid peer certificate"), "{refused:?}");
+    let refused = lab.server.connect(&credentials(POSTGRES_PASSWORD, "not PEM")).await.map(drop).unwrap_err();
+    assert!(message(&refused).contains("ca.crt of its admin's Secret has no certificate"), "{refused:?}");
+
+    lab.server.tls = Tls::Disable;
+    assert!(!encrypted(lab.admin().await).await, "only where the file says so");
 }
 
 #[tokio::test]
@@ -152,15 +173,8 @@ async fn a_server_that_is_full_or_away_or_refuses_is_told_in_its_own_words_and_w
     let full = lab.server.connect(&lab.credentials).await.map(drop).unwrap_err();
     assert!(message(&full).contains("too many clients"), "{full}");
     drop(held);
-    let wrong = Credentials::from_secret(&Secret {
-        data: Some(
-            [("username", "postgres"), ("password", "wrong-password")]
-                .map(|(key, text)| (key.to_owned(), ByteString(text.as_bytes().to_vec())))
-                .into(),
-        ),
-        ..Secret::default()
-    });
-    let refused = lab.server.connect(&wrong.unwrap()).await.map(drop).unwrap_err();
+    let wrong = credentials("wrong-password", &lab.postgres.authority);
+    let refused = lab.server.connect(&wrong).await.map(drop).unwrap_err();
     assert!(message(&refused).contains("password authentication failed"), "{refused}");
     assert!(!message(&refused).contains("wrong-password"), "{refused}");
     lab.postgres.stop().unwrap();

@@ -48,6 +48,9 @@ fn a_pull_request_gets_a_page_a_temporal_and_a_database_of_its_own_and_leaves_no
     assert_eq!(made, own);
     let status = environment.berth.status();
     assert_eq!(status["database"]["name"], "web_pr_501", "{status}");
+    let in_secret =
+        "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = 'web_pr_501'";
+    assert_eq!(lab.psql("postgres", in_secret).unwrap().trim(), "t", "its pods speak to the database encrypted");
     assert_eq!(status["secrets"]["temporal_server_address_from"], "environment");
 
     let (runtime, client) = hold(lab.postgres(), "web_pr_501");

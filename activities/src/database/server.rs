@@ -147,6 +147,9 @@ fn tls_config(ca: Option<&[u8]>) -> Result<rustls::ClientConfig, String> {
                 let certificate = certificate.map_err(|e| format!("ca.crt of its admin's Secret: {e}"))?;
                 roots.add(certificate).map_err(|e| format!("ca.crt of its admin's Secret: {e}"))?;
             }
+            if roots.is_empty() {
+                return Err("ca.crt of its admin's Secret has no certificate in it".to_owned());
+            }
         }
         None => {
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);

@@ -119,6 +119,26 @@ impl Certificates {
     }
 }
 
+/// What a server at an address shows to its clients, and what they check it with.
+#[derive(Debug, Clone)]
+pub(crate) struct ServerCertificate {
+    pub(crate) authority: String,
+    pub(crate) certificate: String,
+    pub(crate) key: String,
+}
+
+impl ServerCertificate {
+    /// Of an authority of its own.
+    pub(crate) fn issue(address: IpAddr) -> Result<Self> {
+        let (authority, key) = (authority()?, KeyPair::generate()?);
+        let mut params = CertificateParams::default();
+        params.subject_alt_names.push(SanType::IpAddress(address));
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let certificate = params.signed_by(&key, &authority).with_context(|| format!("issuing {address}"))?;
+        Ok(Self { authority: authority.pem(), certificate: certificate.pem(), key: key.serialize_pem() })
+    }
+}
+
 pub(crate) fn write_private(path: &Path, content: &str) -> Result<()> {
     fs::write(path, content).with_context(|| format!("writing {}", path.display()))?;
     Ok(fs::set_permissions(path, fs::Permissions::from_mode(0o600))?)

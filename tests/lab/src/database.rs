@@ -25,15 +25,16 @@ const ADMIN: &str = "postgres-previews";
 const CONNECTIONS_OF_A_PREVIEW: u32 = 30;
 const CONNECTIONS: u32 = 200;
 
-/// Started on the machine's end of the cable. It is started again when it ends.
-pub(crate) fn start(lab: &str, host: Ipv4Addr, children: &mut Children) -> Result<SocketAddr> {
+/// Started on the machine's end of the cable. It is started again when it ends. Answers its address, and the authority
+/// that its certificate is of.
+pub(crate) fn start(lab: &str, host: Ipv4Addr, children: &mut Children) -> Result<(SocketAddr, String)> {
     let address = SocketAddr::new(host.into(), ports::free(Ipv4Addr::LOCALHOST.into())?);
     let server = Server { address, data: places::server_data(lab)?.join("postgres"), max_connections: CONNECTIONS };
-    server.initialize()?;
+    let authority = server.initialize()?;
     let command = server.command(lab, &children.log(POSTGRES))?;
     children.start_again_and_again(POSTGRES, command)?;
     children.until(POSTGRES, READY_WITHIN, || server.answers())?;
-    Ok(address)
+    Ok((address, authority))
 }
 
 /// The file that a worker takes with `--database-servers`: JSON is YAML, too.
@@ -42,7 +43,7 @@ pub(crate) fn write_servers(data: &Path, address: SocketAddr) -> Result<PathBuf>
     let servers = json!({PREVIEWS: {
         "host": address.ip(),
         "port": address.port(),
-        "tls": "disable",
+        "tls": "verify",
         "admin_secret": ADMIN,
         "connections": CONNECTIONS_OF_A_PREVIEW,
     }});
@@ -50,11 +51,12 @@ pub(crate) fn write_servers(data: &Path, address: SocketAddr) -> Result<PathBuf>
     Ok(file)
 }
 
-pub(crate) fn admin() -> Value {
+/// The admin's Secret.
+pub(crate) fn admin(authority: &str) -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {"name": ADMIN, "namespace": BERTH_NAMESPACE},
-        "stringData": {"username": USER, "password": PASSWORD},
+        "stringData": {"username": USER, "password": PASSWORD, "ca.crt": authority},
     })
 }

@@ -22,12 +22,13 @@ pub(crate) fn start(
     children: &mut Children,
 ) -> Result<Full> {
     let kubectl = &plan.tools["kubectl"];
-    for objects in [node::rights_to_policies(), ingress::objects(traefik), database::admin()] {
+    for objects in [node::rights_to_policies(), ingress::objects(traefik)] {
         apply(kubectl, kubeconfig, &objects)?;
     }
     // The ingress controller's image is pulled meanwhile.
     node::enforce_policies(subnet, certificates, &plan.tools, children)?;
-    let postgres = database::start(&plan.name, subnet.host(), children)?;
+    let (postgres, authority) = database::start(&plan.name, subnet.host(), children)?;
+    apply(kubectl, kubeconfig, &database::admin(&authority))?;
     let database_servers = database::write_servers(data, postgres)?;
     children
         .until("node", ingress::READY_WITHIN, || ingress::answers(subnet))

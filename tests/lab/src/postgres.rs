@@ -14,6 +14,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
+    certificates::{ServerCertificate, write_private},
     parts, places, ports,
     process::{self, bound_to_parent},
 };
@@ -24,6 +25,10 @@ pub const USER: &str = "postgres";
 /// The admin's password.
 pub const PASSWORD: &str = "lab-admin";
 
+const PASSWORD_FILE: &str = "password";
+const CERTIFICATE: &str = "server.crt";
+const KEY: &str = "server.key";
+
 /// What a server is started with.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -33,25 +38,35 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Makes its data folder.
-    pub(crate) fn initialize(&self) -> Result<()> {
+    /// Makes its data folder. Answers the authority that its certificate is of.
+    pub(crate) fn initialize(&self) -> Result<String> {
         places::make(self.data.clone())?;
-        let password = self.data.join("password");
-        fs::write(&password, PASSWORD)?;
+        let tls = ServerCertificate::issue(self.address.ip())?;
+        let files = [PASSWORD_FILE, CERTIFICATE, KEY].map(|file| self.data.join(file));
+        for (file, content) in files.iter().zip([PASSWORD, &tls.certificate, &tls.key]) {
+            write_private(file, content)?;
+        }
         if places::is_root() {
             let (user, group) = owner()?;
-            chown(&self.data, Some(user), Some(group))?;
-            chown(&password, Some(user), Some(group))?;
+            for path in files.iter().chain([&self.data]) {
+                chown(path, Some(user), Some(group))?;
+            }
         }
         let mut initdb = Command::new("setpriv");
         initdb.args(owner_flags()?).arg("--").arg(bin("initdb")?).current_dir("/");
         initdb.args(["--username", USER, "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C.UTF-8"]);
-        initdb.arg("--no-sync").arg("--pwfile").arg(&password).arg("--pgdata").arg(self.data.join("cluster"));
+        initdb
+            .arg("--no-sync")
+            .arg("--pwfile")
+            .arg(self.data.join(PASSWORD_FILE))
+            .arg("--pgdata")
+            .arg(self.data.join("cluster"));
         process::output(&mut initdb)?;
         // As it comes, it takes nobody but this machine's own.
         let rules = self.data.join("cluster/pg_hba.conf");
         let mut rules = fs::OpenOptions::new().append(true).open(&rules).context("opening pg_hba.conf")?;
-        Ok(writeln!(rules, "host all all all scram-sha-256")?)
+        writeln!(rules, "host all all all scram-sha-256")?;
+        Ok(tls.authority)
     }
 
     /// The server itself, as a process of this lab that ends with its parent. PostgreSQL refuses to run as root, and a
@@ -67,6 +82,10 @@ impl Server {
             "unix_socket_directories=".to_owned(),
             // A crash of the machine may lose a lab's data; a kill of the server may not, and does not.
             "fsync=off".to_owned(),
+            // As managed servers have it. Who does not ask for it is let in without.
+            "ssl=on".to_owned(),
+            format!("ssl_cert_file={}", self.data.join(CERTIFICATE).display()),
+            format!("ssl_key_file={}", self.data.join(KEY).display()),
         ] {
             command.args(["-c", &setting]);
         }
@@ -110,6 +129,8 @@ pub(crate) fn psql(address: SocketAddr, (user, password): (&str, &str), database
 pub struct Postgres {
     /// Where it listens.
     pub address: SocketAddr,
+    /// The authority that its certificate is of, as PEM.
+    pub authority: String,
     server: Server,
     log: PathBuf,
     child: Child,
@@ -128,9 +149,9 @@ impl Postgres {
         let data = std::env::temp_dir().join(format!("berth-lab-postgres-{}-{}", std::process::id(), address.port()));
         let log = places::make(places::cache()?.join("dev-servers"))?.join(format!("postgres-{}.log", address.port()));
         let server = Server { address, data, max_connections };
-        server.initialize()?;
+        let authority = server.initialize()?;
         let child = spawn(&server, &log)?;
-        let mut this = Self { address, server, log, child };
+        let mut this = Self { address, authority, server, log, child };
         this.wait()?;
         Ok(this)
     }
