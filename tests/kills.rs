@@ -110,7 +110,7 @@ fn survived(berth: &Berth, pr: u64, normal: &Undisturbed, before: &Objects, rest
     assert_eq!(names(&after, pr), normal.names, "the end state is that of a run in which nothing died");
     let rollout = format!("preview-web-{pr}-rollout-1");
     let all = activities(berth, &rollout);
-    assert_eq!(all.len(), normal.activities.len(), "no activity was scheduled twice: {all:?}");
+    assert_eq!(scheduled(&all), scheduled(&normal.activities), "each activity was scheduled once: {all:?}");
     let again = all.iter().filter(|activity| activity.attempts > 1).map(|activity| activity.name.clone()).collect();
     let environment = went_on(berth, &format!("preview-web-{pr}"), restarted);
     let first = went_on(berth, &rollout, restarted).into_iter().chain(environment).min();
@@ -119,6 +119,12 @@ fn survived(berth: &Berth, pr: u64, normal: &Undisturbed, before: &Objects, rest
     let changed = changed(before, &after);
     assert_eq!(changed, Vec::<String>::new(), "the second try changes nothing");
     Survived { again, repaired, changed }
+}
+
+/// The activities that a rollout scheduled, one by one. Not the prune, which a first rollout leaves out only if it knows that
+/// the namespace is new: an attempt that finds the namespace of the one before, which died, does not.
+fn scheduled(activities: &[Activity]) -> Vec<&str> {
+    activities.iter().map(|activity| activity.name.as_str()).filter(|name| *name != "prune").collect()
 }
 
 fn elapsed(from: Timestamp, to: Timestamp) -> Duration {
