@@ -76,8 +76,7 @@ pub(super) async fn until(
             return Ok((seen, ExitCode::from(code)));
         }
         if Instant::now() >= end {
-            exit::gave_up(timeout);
-            return Ok((seen, ExitCode::from(exit::WAITS)));
+            return Ok((seen, exit::gave_up(timeout)));
         }
         said.status(seen.as_deref());
         tokio::time::sleep(BETWEEN_LOOKS).await;
@@ -129,11 +128,12 @@ pub(super) fn live_commit(seen: &Seen, commit: &Commit, was_there: &mut bool) ->
     if rolling_out {
         return Step::Wait;
     }
-    if status.serving.as_ref().is_some_and(|serving| serving.release.commit == *commit) {
-        return Step::Done(0);
-    }
+    // First: a release that a gate has failed serves all the same.
     if status.failed.as_ref().is_some_and(|failed| failed.release.commit == *commit) {
         return Step::Done(exit::FAILED);
+    }
+    if status.serving.as_ref().is_some_and(|serving| serving.release.commit == *commit) {
+        return Step::Done(0);
     }
     let past = status.rollouts.iter().rev().find(|rollout| rollout.commit == commit.as_str());
     match past.map(|rollout| rollout.outcome) {
@@ -147,8 +147,9 @@ pub(super) fn live_commit(seen: &Seen, commit: &Commit, was_there: &mut bool) ->
 mod tests {
     use berth_workflows::{
         mailbox::{Current, Push},
-        record::{PastRollout, Record, Serving},
+        record::{Failed, PastRollout, Record, Serving},
         release::{Image, Release},
+        verdict::{FailureType, Verdict},
     };
 
     use super::*;
@@ -174,6 +175,13 @@ mod tests {
         record.serving = Some(Serving { release, rollout: "r".into(), since_ms: 1, stored_release: None });
     }
 
+    fn failed(record: &mut Record, digit: char) {
+        let Push { commit, image, .. } = push(digit);
+        let release = Release { commit, image, author: None, branch: None };
+        let verdict = Verdict::new(FailureType::GateFailed, "no");
+        record.failed = Some(Failed { release, rollout: None, verdict });
+    }
+
     fn superseded(record: &mut Record, digit: char) {
         record.remember(PastRollout {
             number: 1,
@@ -194,6 +202,11 @@ mod tests {
         assert_eq!(means(&seen(|_| {})), Step::Wait);
         assert_eq!(means(&seen(|record| serves(record, 'b'))), Step::Wait, "the older one still serves");
         assert_eq!(means(&seen(|record| serves(record, 'a'))), Step::Done(0));
+        let gate_failed = seen(|record| {
+            serves(record, 'a');
+            failed(record, 'a');
+        });
+        assert_eq!(means(&gate_failed), Step::Done(exit::FAILED), "what a gate has failed serves all the same");
         assert_eq!(means(&seen(|record| superseded(record, 'a'))), Step::Done(exit::SUPERSEDED));
         assert_eq!(means(&seen(|record| record.closed = true)), Step::Done(exit::CLOSED));
     }
