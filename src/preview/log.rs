@@ -78,5 +78,27 @@ async fn started(pods: &Api<Pod>, job: &str) -> anyhow::Result<Option<(String, S
 
 /// Colours stay; what else a terminal would obey does not.
 fn plain(line: &str) -> String {
-    line.chars().filter(|c| !c.is_control() || matches!(c, '\t' | '\u{1b}')).collect()
+    let is_kept = |(at, c): &(usize, char)| match c {
+        '\t' => true,
+        '\u{1b}' => is_colour(&line[at + 1..]),
+        c => !c.is_control(),
+    };
+    line.char_indices().filter(is_kept).map(|(_, c)| c).collect()
+}
+
+/// Whether what follows an escape is `[1;31m` or its like.
+fn is_colour(rest: &str) -> bool {
+    let numbers = rest.strip_prefix('[').map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';'));
+    numbers.is_some_and(|rest| rest.starts_with('m'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_may_use_colours_and_nothing_else_of_a_terminal() {
+        assert_eq!(plain("\u{1b}[1;31mred\u{1b}[0m\tx"), "\u{1b}[1;31mred\u{1b}[0m\tx");
+        assert_eq!(plain("a\u{1b}[2Jb\u{1b}]0;title\u{7}c\r"), "a[2Jb]0;titlec");
+    }
 }
