@@ -23,9 +23,9 @@ const EXIT_USAGE: u8 = 2;
 /// A pull request as good as any.
 const EXAMPLE_PR: u64 = 123;
 
-/// Checks a folder of apps and their manifests, with example values and without a cluster
+/// Check app files and their manifests; needs neither a cluster nor Temporal
 ///
-/// Prints everything that is wrong, with file, line and field. Exits with 0 if nothing is, 1 if something is, and 2
+/// Renders them with example values and prints everything that is wrong, with file, line and field. Exits with 0 if nothing is, 1 if something is, and 2
 /// if there is no such folder.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Check {

@@ -27,8 +27,6 @@ pub(crate) enum Command {
     Worker(Worker),
     /// Deploy, close and look at the environments of pull requests.
     Preview(Preview),
-    /// Check app files and their manifests; needs neither a cluster nor Temporal.
     Check(Check),
-    /// Print the JSON Schema of app files, for editors, or of what goes over Temporal.
     Schema(PrintSchema),
 }

@@ -15,10 +15,10 @@ use berth_workflows::{
 use clap::{Args, ValueEnum};
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 
-/// Prints the JSON Schema of an app file, or of what goes over Temporal
+/// Print the JSON Schema of app files, for editors, or of what goes over Temporal
 ///
-/// An editor checks an app file while it is written if the schema is kept beside it (`berth schema > app.schema.json`) and
-/// the file's first line is `# yaml-language-server: $schema=app.schema.json`. The schema knows the form; `berth check`
+/// An editor checks an app file while it is written if the schema is kept beside it (`berth schema > .app.schema.json`) and
+/// the file's first line is `# yaml-language-server: $schema=.app.schema.json`. The schema knows the form; `berth check`
 /// knows every rule.
 #[derive(Debug, Args)]
 pub(crate) struct PrintSchema {

@@ -165,19 +165,19 @@ pub struct PreviewSettings {
     /// The database. Left out: berth sees to none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<Database>,
-    /// How long an environment stays after the last push, `extend` or visit told to berth. Left out: until it is closed.
+    /// How long an environment stays after the last push. Left out: until it is closed. Not in force yet: nothing expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expire_after: Option<Span>,
-    /// How long before that berth says so.
+    /// How long before that berth says so. Not in force yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warn_before: Option<Span>,
-    /// How long until an idle environment is scaled to zero. Left out: never.
+    /// How long until an idle environment is scaled to zero. Left out: never. Not in force yet: nothing sleeps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sleep_after: Option<Span>,
     /// What one environment may use.
     #[serde(default)]
     pub quota: Quota,
-    /// How many environments of the app live at once; more wait. Left out: any number.
+    /// How many environments of the app live at once; more wait. Left out: any number. Not in force yet: none waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub max_live: Option<u32>,
@@ -189,7 +189,7 @@ pub struct PreviewSettings {
     pub scripts: Option<Scripts>,
 }
 
-/// The production environment.
+/// The production environment. Not in force yet: nothing is released to it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProductionSettings {

@@ -54,9 +54,9 @@ pub struct VariableInput {
     pub author: String,
     /// `owner/name` on GitHub.
     pub repository: String,
-    /// The content-named Secret with Doppler's values, if the app has secrets.
+    /// The content-named Secret with Doppler's values.
     pub doppler_managed_secret: Option<String>,
-    /// The Secret with Doppler's token, if the app has secrets.
+    /// The Secret with Doppler's token.
     pub doppler_token_secret: Option<String>,
     /// Where the app finds its Temporal server.
     pub temporal_server_address: String,
