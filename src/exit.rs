@@ -12,8 +12,8 @@ Exit codes:
   2   the command line is wrong
   3   superseded by a newer push
   4   closed, or there is no such environment
-  5   waits for something: a rollout, an approval, a place in line; or --timeout is over
-  6   skipped: a draft, or older than a push already seen
+  5   waits for something: a rollout, an approval, the end of a teardown; or --timeout is over
+  6   skipped: a draft, or a push or close older than a push already seen
   10  berth could not do it: Temporal or the worker did not answer";
 
 /// Shown under `berth preview run --help`.
@@ -23,8 +23,8 @@ Exits as the script does. Where there is no exit code of its own:
   10   it was refused, could not start, or was stopped: the words on the terminal say which
   130  Ctrl-C: the script goes on, and how to stop it is said
 
-With a kubeconfig that may read the pod's log its output is shown as it comes, with whatever it says in it; without, the end of \
-it at the end, with secret values taken out. With --output json standard output has the answer alone.";
+If your kubeconfig may read the pod's log, its output is shown as it comes, as it is. If not, its last lines are shown at the \
+end, with secret values taken out. With --output json standard output has the answer alone.";
 
 /// The release failed.
 pub(crate) const FAILED: u8 = 1;
@@ -33,9 +33,9 @@ pub(crate) const SUPERSEDED: u8 = 3;
 /// Closed, or never there.
 pub(crate) const CLOSED: u8 = 4;
 /// Waits for something.
-pub(crate) const WAITS: u8 = 5;
+const WAITS: u8 = 5;
 /// A draft, or older than a push already seen.
-const SKIPPED: u8 = 6;
+pub(crate) const SKIPPED: u8 = 6;
 /// berth itself could not do what was asked.
 pub(crate) const COULD_NOT: u8 = 10;
 
@@ -73,9 +73,10 @@ pub(crate) fn phase_code(phase: Phase) -> u8 {
 }
 
 /// Says on standard error that the time is over.
-pub(crate) fn gave_up(after: Duration) {
+pub(crate) fn gave_up(after: Duration) -> ExitCode {
     // Nobody is left to tell if standard error is closed.
-    let _ = writeln!(std::io::stderr(), "berth: it still waits after {after:?} (--timeout)");
+    let _ = writeln!(std::io::stderr(), "berth: not done after {after:?} (--timeout); berth goes on with it");
+    ExitCode::from(WAITS)
 }
 
 /// Logs what ended the worker, with every cause.

@@ -83,7 +83,9 @@ impl Preview {
         );
         let handle = client.get_workflow_handle::<PreviewEnvironment>(&id);
         temporal::warn_if_nobody_works(client, &self.task_queue).await;
-        let answer: DeployAnswer = progress::while_waiting(&handle, answer).await.map_err(|e| refused(&id, e))?;
+        let answer = tokio::time::timeout(push.patience.timeout, progress::while_waiting(&handle, answer)).await;
+        let Ok(answer) = answer else { return Ok(exit::gave_up(push.patience.timeout)) };
+        let answer: DeployAnswer = answer.map_err(|e| refused(&id, e))?;
         self.output.answer(&answer)?;
         Ok(exit::of_outcome(answer.outcome))
     }
@@ -128,7 +130,17 @@ impl Preview {
         let handle: WorkflowHandle<_, PreviewEnvironment> =
             client.get_workflow_handle(handle.info().workflow_id.clone());
         temporal::warn_if_nobody_works(client, &self.task_queue).await;
-        let gone = progress::while_waiting(&handle, handle.get_result(WorkflowGetResultOptions::default())).await;
+        if close.sequence.is_some()
+            && let Some(status) = wait::look(&handle, &id).await?
+            && !status.is_closing()
+        {
+            self.output.note(&format!("{id} ignores the close: it is older than a push already seen"))?;
+            return Ok(ExitCode::from(exit::SKIPPED));
+        }
+        let gone = progress::while_waiting(&handle, handle.get_result(WorkflowGetResultOptions::default()));
+        let Ok(gone) = tokio::time::timeout(close.patience.timeout, gone).await else {
+            return Ok(exit::gave_up(close.patience.timeout));
+        };
         match gone {
             Ok(report) => self.output.report(&report)?,
             // As gone: it ends so only after its teardown.
@@ -166,9 +178,9 @@ impl Preview {
         let waits_for_this = waiting.as_deref() == Some(approve.commit.as_str());
         anyhow::ensure!(
             waits_for_this,
-            "{id} has no push of {} that waits for approval: {} does",
+            "{id}: no push of {} waits for approval, {}",
             approve.commit,
-            waiting.as_deref().unwrap_or("none")
+            waiting.map_or_else(|| "nor does any other".to_owned(), |waiting| format!("but {waiting} does"))
         );
         let signal = Approve { commit: approve.commit.clone(), by: approve.by.clone() };
         handle.signal(PreviewEnvironment::approve, signal.into(), WorkflowSignalOptions::default()).await?;

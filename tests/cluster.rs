@@ -164,7 +164,7 @@ fn the_temporal_cli_alone_is_enough() {
             "workflow",
             "list",
             "--query",
-            "BerthPullRequest = 107 AND BerthPhase = 'Live' AND BerthAuthor = 'octocat'",
+            "WorkflowType = 'PreviewEnvironment' AND BerthPullRequest = 107 AND BerthPhase = 'Live' AND BerthAuthor = 'octocat'",
         ])
     };
     until("found by its search attributes", || found().contains(id));

@@ -19,8 +19,8 @@ use kills_support::{Activity, Objects, activities, both_answer, changed, names, 
 mod cluster_support;
 mod kills_support;
 
-/// DESIGN: a killed worker's work is picked up within 5 s of its restart, and within 11 s if it died inside a workflow task, which
-/// is the server's own time-out.
+/// A killed worker's work is picked up within 5 s of its restart, and within 11 s if it died inside a workflow task, whose time-out
+/// is the server's own: 10 s.
 const GOES_ON_WITHIN: Duration = Duration::from_secs(11);
 
 /// How long a first push takes when nothing dies, and what it leaves.

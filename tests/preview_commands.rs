@@ -107,7 +107,7 @@ async fn an_approval_is_of_the_commit_that_waits_and_of_no_other() {
         let (a, b) = (commit('a').to_string(), commit('b').to_string());
         let other = berth(&t, "approve", &["--commit", &b]).await;
         assert_eq!(other.code, 10);
-        assert!(other.stderr.contains(&format!("no push of {b} that waits for approval: {a} does")), "{other:?}");
+        assert!(other.stderr.contains(&format!("no push of {b} waits for approval, but {a} does")), "{other:?}");
         let approved = berth(&t, "approve", &["--commit", &a, "--by", "hubot"]).await;
         assert_eq!((approved.code, approved.json["phase"].as_str()), (0, Some("Live")), "{approved:?}");
     })

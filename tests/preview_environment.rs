@@ -6,18 +6,19 @@ mod support;
 
 use berth_workflows::{
     environment::PullRequest,
-    mailbox::{Approve, Close, DeployAnswer, DeployOutcome, Push, Redeploy},
+    mailbox::{Approve, DeployAnswer, DeployOutcome, Push, Redeploy},
     preview_environment::PreviewEnvironment,
     record::Phase,
     rollout::Rollout,
+    search_attributes,
     verdict::FailureType,
 };
 use serde_json::json;
 use support::{Does, Preview, commit, preview, push};
 use temporalio_client::{
-    RpcOptions, UntypedSignal, UntypedWorkflow, WorkflowCancelOptions, WorkflowDescribeOptions,
-    WorkflowExecuteUpdateOptions, WorkflowExecutionStatus, WorkflowGetResultOptions, WorkflowSignalOptions,
-    WorkflowStartOptions, WorkflowStartUpdateOptions, errors::WorkflowGetResultError,
+    RpcOptions, UntypedSignal, UntypedWorkflow, WorkflowDescribeOptions, WorkflowExecuteUpdateOptions,
+    WorkflowExecutionStatus, WorkflowGetResultOptions, WorkflowSignalOptions, WorkflowStartOptions,
+    WorkflowStartUpdateOptions, errors::WorkflowGetResultError,
 };
 use temporalio_common::{data_converters::RawValue, error::IncomingError};
 
@@ -60,31 +61,6 @@ async fn a_newer_push_supersedes_the_rollout_in_flight() {
         t.record("superseded", Some(1)).await;
     })
     .await;
-}
-
-#[tokio::test]
-async fn a_close_during_any_step_stops_it_and_then_tears_down() {
-    for (n, step) in STEPS.into_iter().enumerate() {
-        preview(&format!("close-at-{n}"), async |t: Preview| {
-            if matches!(step, "load_app" | "prune") {
-                // The first call settles what the environment is called; the rollout's own is the second. And only a second
-                // rollout has something to prune.
-                t.push(push('a')).await;
-                t.until("live", |s| s.phase == Phase::Live).await;
-            }
-            let before = t.world.count(step);
-            t.world.next(step, Does::Hang);
-            t.push(push('b')).await;
-            t.until_called(step, before + 1).await;
-            t.close().await;
-            t.handle().get_result(WorkflowGetResultOptions::default()).await.unwrap();
-            let calls = t.world.calls();
-            let stopped = calls.iter().position(|call| *call == format!("{step} cancelled"));
-            let deleted = calls.iter().position(|call| call.starts_with("delete_environment")).unwrap();
-            assert!(stopped.unwrap() < deleted, "{step}: {calls:#?}");
-        })
-        .await;
-    }
 }
 
 #[tokio::test]
@@ -249,80 +225,6 @@ async fn the_update_deploy_answers_when_live_at_once_when_live_already_and_joins
 }
 
 #[tokio::test]
-async fn cancelling_the_workflow_tears_down_and_ends_canceled() {
-    preview("cancel", async |t: Preview| {
-        t.world.next("await_rollout", Does::Hang);
-        t.push(push('a')).await;
-        t.until_called("await_rollout", 1).await;
-        t.handle().cancel(WorkflowCancelOptions::default()).await.unwrap();
-        let ended = t.handle().get_result(WorkflowGetResultOptions::default()).await;
-        assert!(matches!(ended, Err(WorkflowGetResultError::Cancelled { .. })), "{ended:?}");
-        assert_eq!(t.world.count("delete_environment"), 1);
-        t.record("cancelled", Some(1)).await;
-        // A later push starts a new run.
-        t.push(push('b')).await;
-        t.until("live", |s| s.phase == Phase::Live).await;
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_push_during_the_teardown_gets_a_new_environment_in_the_same_workflow() {
-    preview("reopen", async |t: Preview| {
-        t.push(push('a')).await;
-        t.until("live", |s| s.phase == Phase::Live).await;
-        t.world.next("delete_environment", Does::Leave("Widget/stuck"));
-        t.close().await;
-        t.until("blocked", |s| s.phase == Phase::TeardownBlocked).await;
-        t.push(push('a')).await;
-        let status = t.until("live", |s| s.phase == Phase::Live).await;
-        assert_eq!(status.rollouts.last().unwrap().number, 2);
-        assert_eq!(t.world.count("delete_environment"), 2);
-        let described = t.handle().describe(WorkflowDescribeOptions::default()).await.unwrap();
-        assert_eq!(described.status(), WorkflowExecutionStatus::Running);
-        t.record("reopened", None).await;
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_push_during_the_teardown_of_a_cancelled_workflow_is_not_lost() {
-    preview("cancel-reopen", async |t: Preview| {
-        t.push(push('a')).await;
-        t.until("live", |s| s.phase == Phase::Live).await;
-        t.world.next("delete_environment", Does::Leave("Widget/stuck"));
-        t.handle().cancel(WorkflowCancelOptions::default()).await.unwrap();
-        t.until("blocked", |s| s.phase == Phase::TeardownBlocked).await;
-        t.push(push('b')).await;
-        let status = t.until("live", |s| s.phase == Phase::Live).await;
-        assert_eq!(status.serving.unwrap().release.commit, commit('b'));
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_blocked_teardown_says_what_is_left_and_what_to_run_and_goes_on_trying() {
-    preview("blocked", async |t: Preview| {
-        t.push(push('a')).await;
-        t.until("live", |s| s.phase == Phase::Live).await;
-        t.world.next("delete_environment", Does::Leave("Widget/stuck"));
-        t.world.next("delete_environment", Does::Fail(FailureType::KubernetesDenied));
-        t.close().await;
-        let status = t.until("blocked", |s| s.phase == Phase::TeardownBlocked).await;
-        let remaining = &status.teardown.unwrap().remaining[0];
-        assert_eq!(
-            (remaining.object.as_str(), remaining.command.as_str()),
-            ("Widget/stuck", "kubectl get Widget/stuck")
-        );
-        let report = t.handle().get_result(WorkflowGetResultOptions::default()).await.unwrap();
-        assert!(report.remaining.is_empty());
-        assert_eq!(t.world.count("delete_environment"), 3);
-        t.record("blocked", None).await;
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn a_long_history_continues_as_new_with_all_that_is_known() {
     preview("continue", async |mut t: Preview| {
         t.input.timings.history_events = 40;
@@ -433,6 +335,74 @@ async fn a_fork_waits_for_approval_and_nothing_is_done_for_it_before() {
 }
 
 #[tokio::test]
+async fn a_redeploy_of_what_is_being_rolled_out_begins_anew_for_those_who_wait_already() {
+    preview("redeploy-in-flight", async |t: Preview| {
+        t.world.next("await_rollout", Does::Hang);
+        let options = WorkflowStartUpdateOptions::builder().build();
+        t.push(push('a')).await;
+        t.until_called("await_rollout", 1).await;
+        let waits = t.handle().start_update(PreviewEnvironment::deploy, push('a').into(), options).await.unwrap();
+        let options = WorkflowSignalOptions::default();
+        t.handle().signal(PreviewEnvironment::redeploy, Redeploy {}.into(), options).await.unwrap();
+        let answer = waits.get_result(RpcOptions::default()).await.unwrap();
+        assert_eq!((answer.outcome, answer.commit), (DeployOutcome::Live, commit('a')));
+        assert_eq!(t.world.count("apply_manifests aaaaaaa"), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_push_is_in_flight_while_its_environment_is_being_named() {
+    preview("naming", async |t: Preview| {
+        t.world.next("load_app", Does::Hang);
+        t.push(push('a')).await;
+        t.until_called("load_app", 1).await;
+        let status = t.status().await;
+        assert_eq!((status.phase, status.rolling_out.unwrap().release.commit), (Phase::RollingOut, commit('a')));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_rollout_that_is_stopped_at_its_gates_serves_and_what_it_made_is_known() {
+    preview("stopped-late", async |t: Preview| {
+        t.push(push('a')).await;
+        t.until("live", |s| s.phase == Phase::Live).await;
+        t.world.next("check_gates", Does::Hang);
+        t.push(push('b')).await;
+        t.until_called("check_gates", 2).await;
+        t.world.next("load_app", Does::Fail(FailureType::ImageNotAllowed));
+        t.push(push('c')).await;
+        let status = t.until("failed", |s| s.phase == Phase::Failed).await;
+        assert_eq!(status.serving.unwrap().release.commit, commit('b'), "its pods are what answers");
+        t.push(push('d')).await;
+        t.until("live", |s| s.phase == Phase::Live).await;
+        let last = t.world.calls().into_iter().rfind(|call| call.starts_with("prune")).unwrap();
+        assert_eq!(last, "prune berth-release-ddddddd keeping berth-release-bbbbbbb berth-release-aaaaaaa");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_rollout_is_found_by_how_it_ended() {
+    preview("phases", async |t: Preview| {
+        t.world.next("await_rollout", Does::Hang);
+        t.push(push('a')).await;
+        t.until_called("await_rollout", 1).await;
+        t.push(push('b')).await;
+        t.until("live", |s| s.phase == Phase::Live).await;
+        t.world.next("await_rollout", Does::Verdict(FailureType::CrashLoop));
+        t.push(push('c')).await;
+        t.until("failed", |s| s.phase == Phase::Failed).await;
+        for (number, phase) in [(1, "Superseded"), (2, "Live"), (3, "Failed")] {
+            let described = t.rollout(number).describe(WorkflowDescribeOptions::default()).await.unwrap();
+            assert_eq!(described.search_attributes().get(&search_attributes::PHASE).as_deref(), Some(phase));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_redeploy_rolls_the_newest_release_out_again() {
     preview("redeploy", async |t: Preview| {
         t.push(push('a')).await;
@@ -441,19 +411,6 @@ async fn a_redeploy_rolls_the_newest_release_out_again() {
         t.handle().signal(PreviewEnvironment::redeploy, Redeploy {}.into(), options).await.unwrap();
         t.until("rolled out twice", |s| s.rollouts.len() == 2 && s.phase == Phase::Live).await;
         assert_eq!(t.world.count("apply_manifests aaaaaaa"), 2);
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn a_close_that_is_older_than_a_push_is_ignored() {
-    preview("late-close", async |t: Preview| {
-        t.push(Push { sequence: Some(9), ..push('a') }).await;
-        t.until("live", |s| s.phase == Phase::Live).await;
-        let options = WorkflowSignalOptions::default();
-        t.handle().signal(PreviewEnvironment::close, Close { sequence: Some(8) }.into(), options).await.unwrap();
-        let status = t.until("noted", |s| s.notes.len() == 1).await;
-        assert_eq!(status.phase, Phase::Live);
     })
     .await;
 }

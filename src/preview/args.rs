@@ -74,6 +74,8 @@ pub(super) struct PushArgs {
     /// Return as soon as Temporal has the push.
     #[arg(long)]
     pub(super) no_wait: bool,
+    #[command(flatten)]
+    pub(super) patience: Patience,
 }
 
 #[derive(Debug, Args)]
@@ -114,6 +116,8 @@ pub(super) struct CloseArgs {
     /// Return as soon as Temporal has the close.
     #[arg(long)]
     pub(super) no_wait: bool,
+    #[command(flatten)]
+    pub(super) patience: Patience,
 }
 
 #[derive(Debug, Args)]

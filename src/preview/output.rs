@@ -90,7 +90,7 @@ impl Output {
         self.write(status, |out| {
             writeln!(out, "{}", status.to_markdown().trim_start_matches("### ").trim_end())?;
             if let Some(rolling_out) = &status.rolling_out {
-                writeln!(out, "- waits for {} ({})", rolling_out.waiting_for, rolling_out.rollout)?;
+                writeln!(out, "- rollout: {}", rolling_out.rollout)?;
             }
             status.failed.as_ref().map_or(Ok(()), |failed| write_verdict(out, &failed.verdict))
         })

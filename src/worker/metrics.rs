@@ -23,7 +23,9 @@ pub(super) enum Ended {
     Live,
     Failed(FailureType),
     Superseded,
-    /// The environment was closed before it was live, or somebody cancelled it.
+    /// The environment was closed before it was live.
+    Closed,
+    /// Somebody cancelled the rollout itself.
     Cancelled,
 }
 
@@ -33,6 +35,7 @@ impl Ended {
             Self::Live => "live",
             Self::Failed(_) => "failed",
             Self::Superseded => "superseded",
+            Self::Closed => "closed",
             Self::Cancelled => "cancelled",
         }
     }
@@ -89,7 +92,7 @@ impl Metrics {
             registry: Registry::new(),
             rollouts: counter(
                 "berth_rollouts_total",
-                "Rollouts that have ended, by outcome (live, failed, superseded, cancelled) and failure type.",
+                "Rollouts that have ended, by outcome (live, failed, superseded, closed, cancelled) and failure type.",
                 &["app", "outcome", "failure"],
             )?,
             rollout_seconds: histogram(
@@ -146,12 +149,15 @@ impl Metrics {
         }
     }
 
-    /// An attempt at a teardown has ended; without a report it came to no answer.
-    pub(super) fn teardown_attempted(&self, report: Option<&LeakReport>) {
-        let result = match report {
-            Some(report) if report.remaining.is_empty() => "complete",
-            Some(_) => "blocked",
-            None => "failed",
+    /// An activity has ended that may be part of a teardown; without a report it came to no answer. An environment's own
+    /// databases are an activity of their own, which counts only where it leaves something: the rest counts for both.
+    pub(super) fn removed(&self, activity: &str, report: Option<&LeakReport>) {
+        let result = match (activity, report) {
+            ("delete_environment", Some(report)) if report.remaining.is_empty() => "complete",
+            ("drop_database", Some(report)) if report.remaining.is_empty() => return,
+            ("delete_environment" | "drop_database", Some(_)) => "blocked",
+            ("delete_environment" | "drop_database", None) => "failed",
+            _ => return,
         };
         self.teardown_attempts.with_label_values(&[result]).inc();
     }
@@ -222,7 +228,9 @@ mod tests {
         metrics.activity_failed("prune", Some("a user's own text"));
         metrics.activity_failed("sync_secrets", Some("SecretsDenied"));
         let remaining = vec![Remaining { object: "x".into(), reason: "y".into(), command: String::new() }];
-        metrics.teardown_attempted(Some(&LeakReport { gone: Vec::new(), remaining }));
+        metrics.removed("drop_database", Some(&LeakReport { gone: Vec::new(), remaining }));
+        metrics.removed("drop_database", Some(&LeakReport::default()));
+        metrics.removed("prune", None);
         let text = metrics.text().unwrap();
         for line in [
             r#"berth_activity_failures_total{activity="prune",failure="other"} 1"#,

@@ -10,7 +10,7 @@ use std::{
 
 use berth_workflows::{
     activity_definitions::LeakReport,
-    rollout::{RolledOut, SUPERSEDED},
+    rollout::{RolledOut, stopped_phase},
     search_attributes,
     verdict::FailureType,
 };
@@ -79,8 +79,11 @@ fn ended(result: &ExecuteWorkflowResult) -> Option<Ended> {
         Ok(_) => Some(Ended::Live),
         Err(WorkflowTermination::Cancelled { details }) => {
             let reason = details.as_ref().and_then(|details| (**details).as_any().downcast_ref::<String>());
-            let superseded = reason.is_some_and(|reason| reason.starts_with(SUPERSEDED));
-            Some(if superseded { Ended::Superseded } else { Ended::Cancelled })
+            Some(match reason.map(|reason| stopped_phase(reason)) {
+                Some("Superseded") => Ended::Superseded,
+                Some("Closed") => Ended::Closed,
+                _ => Ended::Cancelled,
+            })
         }
         Err(WorkflowTermination::Failed(OutgoingWorkflowError::Application(failure))) => {
             let failure = failure.type_name().and_then(FailureType::from_name)?;
@@ -111,9 +114,9 @@ impl ActivityInboundInterceptor for OfActivities {
                 tracing::warn!(error = %failure, "{activity} failed");
                 self.0.activity_failed(&activity, failure.type_name());
             }
-            if activity == "delete_environment" && !matches!(result, Err(ActivityError::Cancelled { .. })) {
+            if !matches!(result, Err(ActivityError::Cancelled { .. })) {
                 let report = result.as_ref().ok().and_then(|output| output.downcast_ref::<LeakReport>());
-                self.0.teardown_attempted(report);
+                self.0.removed(&activity, report);
             }
             result
         };

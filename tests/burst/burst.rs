@@ -111,7 +111,9 @@ impl Environments {
         let begun = Instant::now();
         let (from, to) = (numbers.start, numbers.end);
         stream::iter(numbers.map(|pr| self.push(pr))).buffer_unordered(AT_ONCE).try_collect::<Vec<_>>().await?;
-        let live = format!("BerthPhase = 'Live' AND BerthPullRequest >= {from} AND BerthPullRequest < {to}");
+        let live = format!(
+            "WorkflowType = 'PreviewEnvironment' AND BerthPhase = 'Live' AND BerthPullRequest >= {from} AND BerthPullRequest < {to}"
+        );
         loop {
             let count = self.temporal.count_workflows(&live, WorkflowCountOptions::default()).await?.count() as u64;
             if count == to - from {

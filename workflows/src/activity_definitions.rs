@@ -79,7 +79,7 @@ pub struct DatabaseReady {
 /// What `sync_secrets` left in the environment: names and a version, never a value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncedSecrets {
-    /// The immutable Secret, named by its content; nothing if the app has no secrets and berth adds none.
+    /// The immutable Secret, named by its content.
     pub secret: String,
     /// The hash of its content, as in its name.
     pub version: String,

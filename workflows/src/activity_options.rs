@@ -1,7 +1,7 @@
 //! Every time-out and retry policy, each with its reason.
 //!
 //! All activities heartbeat, so a worker that dies is noticed after `HEARTBEAT_TIMEOUT`; the other bounds are for
-//! what is alive and does not get on.
+//! what is alive and does not get on, and for how long a rollout waits while no worker is there at all.
 
 use std::time::Duration;
 

@@ -147,7 +147,7 @@ pub struct Environment {
     /// temporal-ui's host name, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temporal_ui_host: Option<String>,
-    /// The namespace's UID once it has been made, so that a namesake made later is never removed.
+    /// The namespace's UID once it has been made, for whoever compares. What is removed is known by its labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace_uid: Option<String>,
     /// Objects outside every namespace that were made for it, or were about to be: at most

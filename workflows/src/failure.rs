@@ -22,14 +22,17 @@ impl From<Verdict> for Stop {
     }
 }
 
-/// What an activity's failure means. `otherwise` is the failure type for one that has none of ours: a time-out of
-/// attempts that each failed in another way.
+/// What an activity's failure means. `otherwise` is the failure type for a failure that has none of ours.
 pub fn of_activity(error: &ActivityExecutionError, otherwise: FailureType) -> Stop {
     if error.as_cancelled().is_some() {
         return Stop::Cancelled;
     }
     let Some(cause) = application(error.cause()) else {
-        return Verdict::new(otherwise, innermost(error.cause(), &error.to_string())).into();
+        // No attempt has said what is wrong, so nobody is to blame but who should have answered.
+        let message = format!("no worker did it in its time: {}", innermost(error.cause(), &error.to_string()));
+        return Verdict::new(FailureType::NotReady, message)
+            .advise("see that a worker runs (its readiness and its log), then push again, or signal redeploy")
+            .into();
     };
     // What is final comes with a verdict of its own; what was given up on has but a type and words.
     if let Ok(Some(verdict)) = cause.details::<Verdict>() {

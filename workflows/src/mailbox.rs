@@ -196,7 +196,7 @@ impl Mailbox {
             return Delivery::Answered(Box::new(answer(DeployOutcome::AwaitingApproval).because(reason)));
         }
         self.awaiting_approval = None;
-        self.enqueue(push.release(), current, true)
+        self.enqueue(push.release(), current)
     }
 
     /// Puts an approval in. Only the commit that waits can be approved, so that a later push of the fork cannot ride
@@ -204,20 +204,32 @@ impl Mailbox {
     pub fn approve(&mut self, approve: &Approve, current: Current<'_>) -> Result<(), String> {
         match self.awaiting_approval.take_if(|release| release.commit == approve.commit) {
             Some(release) => {
-                self.enqueue(release, current, true);
+                self.enqueue(release, current);
                 Ok(())
             }
             None => Err(format!("approve: no push of commit {} waits for approval", approve.commit)),
         }
     }
 
-    /// Rolls a release out again, whether or not it is live.
+    /// Rolls a release out again, whether or not it is live. A rollout of it that is in flight begins anew, since it may have
+    /// read its secrets already; who waits for that one waits for this.
     pub fn redeploy(&mut self, release: Release, current: Current<'_>) {
-        self.enqueue(release, current, false);
+        let same = |other: &Ticketed| other.release.is_same_version(&release);
+        if self.next.as_ref().is_some_and(same) {
+            return;
+        }
+        match current.rolling_out.filter(|rolling_out| same(rolling_out)) {
+            Some(rolling_out) if self.next.is_none() => {
+                self.next = Some(Ticketed { ticket: rolling_out.ticket, release });
+            }
+            _ => {
+                self.put_in_line(release);
+            }
+        }
     }
 
-    fn enqueue(&mut self, release: Release, current: Current<'_>, join: bool) -> Delivery {
-        if join && !self.close_requested {
+    fn enqueue(&mut self, release: Release, current: Current<'_>) -> Delivery {
+        if !self.close_requested {
             let same = |other: &Ticketed| other.release.is_same_version(&release);
             if let Some(waiting) = self.next.as_ref().filter(|next| same(next)) {
                 return Delivery::Waiting(waiting.ticket);
@@ -234,12 +246,17 @@ impl Mailbox {
                 }
             }
         }
+        Delivery::Waiting(self.put_in_line(release))
+    }
+
+    /// In the place of what was next; gives the ticket.
+    fn put_in_line(&mut self, release: Release) -> u64 {
         self.last_ticket += 1;
         let ticket = self.last_ticket;
         if let Some(overtaken) = self.next.replace(Ticketed { ticket, release }) {
             self.answer_overtaken(overtaken, DeployOutcome::Superseded);
         }
-        Delivery::Waiting(ticket)
+        ticket
     }
 
     /// Puts a close in. What has not begun never will; a push that comes later is kept, for a new environment.
@@ -247,12 +264,17 @@ impl Mailbox {
         if let Some(seen) = self.older_than_seen(close.sequence) {
             return Err(format!("close: sequence {} is older than {seen}", close.sequence.unwrap_or_default()));
         }
+        self.request_close();
+        Ok(())
+    }
+
+    /// A close from who need not say when: the workflow was cancelled.
+    pub fn request_close(&mut self) {
         self.close_requested = true;
         self.awaiting_approval = None;
         if let Some(overtaken) = self.next.take() {
             self.answer_overtaken(overtaken, DeployOutcome::Closed);
         }
-        Ok(())
     }
 
     /// The sequence already seen, if this one is older; else remembers it.
@@ -276,11 +298,11 @@ impl Mailbox {
         }
     }
 
-    /// Tells those who wait for the push that is next that it is in line.
-    pub fn answer_queued(&mut self) {
+    /// Tells those who wait for the push that is next that it is in line, and behind what.
+    pub fn answer_queued(&mut self, behind: &str) {
         if let Some(next) = &self.next {
             let answer = DeployAnswer::new(DeployOutcome::Queued, next.release.commit.clone());
-            self.answer(next.ticket, answer.because("the old environment was cancelled; a new one is being made"));
+            self.answer(next.ticket, answer.because(behind));
         }
     }
 
@@ -294,9 +316,13 @@ impl Mailbox {
         self.close_requested || self.next.is_some()
     }
 
-    /// Takes the next push out, unless a close comes first.
+    /// Takes the next push out, unless a close comes first. Who joins it from now on waits for its end.
     pub fn take_push(&mut self) -> Option<Ticketed> {
-        if self.close_requested { None } else { self.next.take() }
+        let next = if self.close_requested { None } else { self.next.take() };
+        if let Some(next) = &next {
+            self.answers.remove(&next.ticket);
+        }
+        next
     }
 
     /// Takes a close out.
@@ -312,6 +338,11 @@ impl Mailbox {
     /// The push that waits to be taken out.
     pub fn next(&self) -> Option<&Release> {
         self.next.as_ref().map(|next| &next.release)
+    }
+
+    /// The ticket under which its senders wait.
+    pub fn next_ticket(&self) -> Option<u64> {
+        self.next.as_ref().map(|next| next.ticket)
     }
 
     /// The push of a fork that waits for approval.

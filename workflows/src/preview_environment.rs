@@ -16,7 +16,7 @@ use crate::{
     environment::{Environment, PullRequest},
     lenient::Lenient,
     mailbox::{Approve, Close, Current, Delivery, DeployAnswer, DeployOutcome, Mailbox, Push, Redeploy},
-    record::Record,
+    record::{Phase, Record},
     rollout::RolloutStep,
     script_run::{RunScript, ScriptAnswer},
     search_attributes,
@@ -38,17 +38,14 @@ type HandlerError = Box<dyn std::error::Error + Send + Sync>;
 pub struct PreviewEnvironment {
     input: Result<PullRequest, String>,
     record: Record,
+    /// Whether the cancel of this run has been put into the mailbox, as the close that it is.
+    is_cancel_heeded: bool,
     /// What was last published as search attributes, so that only changes are.
     published: BTreeMap<&'static str, Option<String>>,
 }
 
-/// Why a pull request is no longer followed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    Closed,
-    /// The workflow was cancelled, which is a close.
-    Cancelled,
-}
+/// Why an environment stops what it does, and takes on nothing more.
+pub(crate) const CLOSES: &str = "the environment closes";
 
 #[workflow_methods]
 impl PreviewEnvironment {
@@ -59,14 +56,11 @@ impl PreviewEnvironment {
         let continues = ctx.first_execution_run_id() != ctx.run_id()
             && ctx.raw().continued_initiator() == ContinueAsNewInitiator::Workflow;
         let carried = input.0.as_ref().ok().and_then(|input| input.carried.clone()).filter(|_| continues);
-        match carried.map(serde_json::from_value::<Record>).transpose() {
-            Ok(record) => Self { input: input.0, record: record.unwrap_or_default(), published: BTreeMap::new() },
-            Err(why) => Self {
-                input: Err(format!("carried state: {why}")),
-                record: Record::default(),
-                published: BTreeMap::new(),
-            },
-        }
+        let (input, record) = match carried.map(serde_json::from_value::<Record>).transpose() {
+            Ok(record) => (input.0, record.unwrap_or_default()),
+            Err(why) => (Err(format!("carried state: {why}")), Record::default()),
+        };
+        Self { input, record, is_cancel_heeded: false, published: BTreeMap::new() }
     }
 
     #[run(name = "PreviewEnvironment")]
@@ -75,15 +69,15 @@ impl PreviewEnvironment {
         let pull_request = Self::admit(ctx)?;
         loop {
             // 2. While the pull request is open, keep its newest push rolled out.
-            let end = Self::follow_pull_request(ctx, &pull_request).await?;
+            Self::follow_pull_request(ctx, &pull_request).await?;
 
             // 3. However that ended, leave nothing behind. Scripts that run are stopped first.
             Self::await_scripts(ctx).await;
-            let report = Self::tear_down(ctx, &pull_request).await;
+            let report = Self::tear_down(ctx, &pull_request).await?;
 
             // 4. A push that came meanwhile is a reopened pull request: it gets a new environment.
             if Self::is_reopened(ctx) {
-                if end == End::Cancelled {
+                if ctx.cancellation_token().is_cancelled() {
                     Self::hand_over(ctx, &pull_request).await?;
                 }
                 continue;
@@ -91,9 +85,10 @@ impl PreviewEnvironment {
 
             // 5. Otherwise answer everyone who still waits, and end as it was asked.
             Self::say_goodbye(ctx).await;
-            return match end {
-                End::Closed => Ok(report),
-                End::Cancelled => Err(WorkflowTermination::cancelled_with_details(report)),
+            return if Self::is_cancelled(ctx) {
+                Err(WorkflowTermination::cancelled_with_details(report))
+            } else {
+                Ok(report)
             };
         }
     }
@@ -101,6 +96,7 @@ impl PreviewEnvironment {
     /// A commit of the pull request has an image.
     #[signal(name = "push")]
     pub fn push(&mut self, ctx: &mut SyncWorkflowContext<Self>, push: Lenient<Push>) {
+        self.heed_cancel(ctx.cancellation_token().is_cancelled());
         match push.0 {
             Ok(push) => {
                 if let Delivery::Answered(answer) = self.deliver(&push)
@@ -127,6 +123,7 @@ impl PreviewEnvironment {
     /// Lets one commit of a fork be rolled out.
     #[signal(name = "approve")]
     pub fn approve(&mut self, ctx: &mut SyncWorkflowContext<Self>, approve: Lenient<Approve>) {
+        self.heed_cancel(ctx.cancellation_token().is_cancelled());
         let approved = approve
             .0
             .map_err(|why| format!("approve: {why}"))
@@ -140,8 +137,11 @@ impl PreviewEnvironment {
     /// Rolls the newest release out again, with today's secrets and manifests.
     #[signal(name = "redeploy")]
     pub fn redeploy(&mut self, ctx: &mut SyncWorkflowContext<Self>, redeploy: Lenient<Redeploy>) {
+        self.heed_cancel(ctx.cancellation_token().is_cancelled());
         match (redeploy.0, self.record.newest_release().cloned()) {
             (Err(why), _) => self.record.note(format!("redeploy: {why}")),
+            // Nobody would close again what it made.
+            (Ok(_), _) if self.record.is_closing() => self.record.note(format!("redeploy: {CLOSES}")),
             (Ok(_), None) => self.record.note("redeploy: nothing has been pushed yet"),
             (Ok(_), Some(release)) => {
                 self.with_mailbox(|mailbox, current| mailbox.redeploy(release, current));
@@ -157,6 +157,7 @@ impl PreviewEnvironment {
             && let Some(rolling_out) = self.record.rolling_out.as_mut().filter(|r| r.number == told.number)
         {
             rolling_out.step = told.step;
+            rolling_out.serving = told.serving.or_else(|| rolling_out.serving.take());
             rolling_out.waiting_for = told.waiting_for.map(|mut words| {
                 truncate(&mut words, MAX_WORDS);
                 words
@@ -177,7 +178,10 @@ impl PreviewEnvironment {
     #[update(name = "deploy")]
     pub async fn deploy(ctx: &mut WorkflowContext<Self>, push: Lenient<Push>) -> Result<DeployAnswer, HandlerError> {
         let push = push.0?;
-        let delivery = ctx.state_mut(|s| s.deliver(&push));
+        let delivery = ctx.state_mut(|s| {
+            s.heed_cancel(ctx.cancellation_token().is_cancelled());
+            s.deliver(&push)
+        });
         Self::publish_now(ctx);
         match delivery {
             Delivery::Answered(answer) => Ok(*answer),
@@ -227,6 +231,14 @@ impl PreviewEnvironment {
         Ok(PullRequest { carried: None, ..input })
     }
 
+    /// Puts a cancel of the workflow into the mailbox, once: what came before it is closed with it, what comes after is kept.
+    fn heed_cancel(&mut self, is_cancelled: bool) {
+        if is_cancelled && !self.is_cancel_heeded {
+            self.is_cancel_heeded = true;
+            self.record.mailbox.request_close();
+        }
+    }
+
     /// Puts something in, beside what is rolled out and being rolled out, which is no part of the mailbox.
     fn with_mailbox<T>(&mut self, put: impl FnOnce(&mut Mailbox, Current<'_>) -> T) -> T {
         let mut mailbox = std::mem::take(&mut self.record.mailbox);
@@ -241,6 +253,11 @@ impl PreviewEnvironment {
                 answer.url = self.record.environment.as_ref().map(Environment::url);
                 answer.rollout = self.record.serving.as_ref().map(|serving| serving.rollout.clone());
                 Delivery::Answered(answer)
+            }
+            // It may take days until the old environment is gone: nobody is to hold on for that.
+            Delivery::Waiting(ticket) if self.record.phase() == Phase::TeardownBlocked => {
+                self.record.mailbox.answer_queued(teardown::BLOCKED);
+                Delivery::Waiting(ticket)
             }
             other => other,
         }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     activity_definitions::{LeakReport, SyncedSecrets},
     environment::Environment,
+    lenient::MAX_INPUT_BYTES,
     mailbox::{Current, DeployOutcome, Mailbox, Ticketed},
     release::{Name, Release},
     rollout::{Made, Step},
@@ -16,6 +17,8 @@ use crate::{
 const KEPT_ROLLOUTS: usize = 10;
 /// How many ignored inputs `status` lists.
 const KEPT_NOTES: usize = 5;
+/// What may be carried to the next run: an input's bound, less what the rest of the input may take.
+const MAX_CARRIED_BYTES: usize = MAX_INPUT_BYTES - 2048;
 
 /// What an environment is doing, in one word: the search attribute `BerthPhase`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -70,6 +73,9 @@ pub struct RollingOut {
     /// What it waits for, where that is not what the step usually waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<String>,
+    /// Once every workload serves it: the stored release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serving: Option<String>,
     /// It has been told to stop: nobody may wait for it to become live.
     #[serde(default)]
     pub stopping: bool,
@@ -113,6 +119,8 @@ pub struct Record {
     pub tearing_down: bool,
     /// What the last attempt at the teardown reported.
     pub teardown: Option<LeakReport>,
+    /// The teardown follows a cancel of a run that this one continues.
+    pub was_cancelled: bool,
     pub closed: bool,
     pub rollouts: Vec<PastRollout>,
     pub notes: Vec<String>,
@@ -128,7 +136,7 @@ impl Record {
     pub fn phase(&self) -> Phase {
         if self.closed {
             Phase::Closed
-        } else if self.tearing_down {
+        } else if self.tearing_down || self.mailbox.is_close_requested() {
             match &self.teardown {
                 Some(report) if !report.remaining.is_empty() => Phase::TeardownBlocked,
                 _ => Phase::TearingDown,
@@ -170,7 +178,7 @@ impl Record {
             .or_else(|| self.serving.as_ref().map(|serving| &serving.release))
     }
 
-    /// From now on this release answers. The one before it is remembered, for a rollback.
+    /// From now on this release answers. What the one before it stored is kept.
     pub fn serve(&mut self, release: Release, rollout: Option<String>, stored_release: Option<String>, now_ms: u64) {
         let rollout = rollout.unwrap_or_default();
         let serving = Serving { release, rollout, since_ms: now_ms, stored_release };
@@ -211,23 +219,42 @@ impl Record {
         }
     }
 
-    /// What the next run of the workflow needs: the same, with short verdicts.
+    /// What the next run of the workflow needs: the same, with short texts. Where those are too many for one input all the same,
+    /// what is only there to be read goes first.
     pub fn to_carry(&self) -> Self {
         let mut carried = self.clone();
         if let Some(failed) = &mut carried.failed {
             failed.verdict = failed.verdict.short();
         }
+        if let Some(report) = &mut carried.teardown {
+            report.shorten();
+        }
+        while carried.is_too_long() {
+            if carried.rollouts.is_empty() && carried.notes.is_empty() {
+                break;
+            }
+            carried.rollouts.drain(..carried.rollouts.len().min(1));
+            carried.notes.drain(..carried.notes.len().min(1));
+        }
         carried
+    }
+
+    fn is_too_long(&self) -> bool {
+        // One that cannot be written cannot be carried, which its caller says.
+        serde_json::to_vec(self).is_ok_and(|json| json.len() > MAX_CARRIED_BYTES)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{environment::ClusterObject, lenient::MAX_INPUT_BYTES, release::*, verdict::FailureType};
+    use crate::{
+        activity_definitions::Remaining, environment::ClusterObject, mailbox::Push, release::*, verdict::FailureType,
+    };
 
+    /// JSON needs two bytes for each quote.
     fn longest_release() -> Release {
-        let name = || Some(Name::try_from("n".repeat(255)).unwrap());
+        let name = || Some(Name::try_from("\"".repeat(255)).unwrap());
         let digest = "a".repeat(64);
         Release {
             commit: Commit::try_from("a".repeat(64)).unwrap(),
@@ -241,7 +268,7 @@ mod tests {
     fn what_is_carried_to_the_next_run_fits_its_input_however_long_the_texts() {
         let mut record = Record { served_before: Some("x".repeat(63)), ..Record::default() };
         for number in 0..100 {
-            record.note("n".repeat(10_000));
+            record.note("\"".repeat(10_000));
             record.remember(PastRollout {
                 number,
                 commit: "a".repeat(64),
@@ -251,8 +278,13 @@ mod tests {
                 failure: Some(FailureType::DatabaseUnavailable.to_string()),
             });
         }
-        let mut verdict = Verdict::new(FailureType::CrashLoop, "m".repeat(10_000)).advise("a".repeat(1000));
+        let mut verdict = Verdict::new(FailureType::CrashLoop, "\"".repeat(10_000)).advise("a".repeat(1000));
         verdict.log_tail = vec!["l".repeat(500); 100];
+        let Release { commit, image, author, branch } = longest_release();
+        let push = Push { commit, image, sequence: Some(u64::MAX), author, branch, fork: true, draft: false };
+        record.mailbox.push(&push, Current::default());
+        let remaining = Remaining { object: "o".repeat(300), reason: "\"".repeat(500), command: "c".repeat(500) };
+        record.teardown = Some(LeakReport { gone: vec!["g".repeat(300); 100], remaining: vec![remaining; 100] });
         record.failed = Some(Failed { release: longest_release(), rollout: Some("r".repeat(80)), verdict });
         record.serving = Some(Serving {
             release: longest_release(),
@@ -267,8 +299,11 @@ mod tests {
             name: format!("{n:0>253}"),
         }));
         record.environment = Some(environment);
-        let bytes = serde_json::to_vec(&record.to_carry()).unwrap().len();
-        assert!(bytes < MAX_INPUT_BYTES - 2048, "{bytes} bytes leave no room for the rest");
+        let carried = record.to_carry();
+        let bytes = serde_json::to_vec(&carried).unwrap().len();
+        assert!(bytes <= MAX_CARRIED_BYTES, "{bytes} bytes leave no room for the rest");
+        assert_eq!((carried.mailbox, carried.serving), (record.mailbox, record.serving), "what is needed stays");
+        assert_eq!(carried.teardown.unwrap().remaining.len(), LeakReport::MAX_CARRIED);
     }
 
     #[test]

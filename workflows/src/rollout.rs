@@ -13,6 +13,7 @@ use crate::{
     environment::{ClusterObject, Deploy},
     failure::{self, Stop},
     lenient::Lenient,
+    record::Phase,
     search_attributes,
     verdict::{FailureType, Verdict},
 };
@@ -22,7 +23,9 @@ mod prepare;
 mod report;
 mod tell;
 
-pub use report::{FailedRollout, Made, RolledOut, RolloutStatus, RolloutStep, SUPERSEDED, Step, StepTime};
+pub use report::{
+    FailedRollout, Made, RolledOut, RolloutStatus, RolloutStep, SUPERSEDED, Step, StepTime, stopped_phase,
+};
 
 /// Makes a release serve in an environment. Only an environment's workflow may start it.
 #[workflow]
@@ -57,9 +60,9 @@ impl Rollout {
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<RolledOut> {
         let deploy = Self::admit(ctx)?;
         match Self::roll_out(ctx, &deploy).await {
-            Ok(rolled_out) => Ok(rolled_out),
+            Ok(rolled_out) => Ok(Self::succeed(ctx, &deploy, rolled_out)),
             Err(Stop::Failed(verdict)) => Err(Self::fail(ctx, &deploy, *verdict)),
-            Err(Stop::Cancelled) => Err(Self::stop(ctx, &deploy)),
+            Err(Stop::Cancelled) => Err(Self::stop(ctx, &deploy).await),
         }
     }
 
@@ -229,11 +232,18 @@ impl Rollout {
         });
     }
 
+    /// Ends the rollout as live.
+    fn succeed(ctx: &WorkflowContext<Self>, deploy: &Deploy, rolled_out: RolledOut) -> RolledOut {
+        ctx.upsert_search_attributes([search_attributes::PHASE.value_set(Phase::Live.name().into())]);
+        ctx.set_current_details(format!("`{}` is live at {}", deploy.release.commit, rolled_out.url));
+        rolled_out
+    }
+
     /// Ends the rollout as failed: the failure's type, message and details are the verdict.
     fn fail(ctx: &WorkflowContext<Self>, deploy: &Deploy, verdict: Verdict) -> WorkflowTermination {
         Self::end_step(ctx);
         ctx.upsert_search_attributes([
-            search_attributes::PHASE.value_set("Failed".into()),
+            search_attributes::PHASE.value_set(Phase::Failed.name().into()),
             search_attributes::FAILURE.value_set(verdict.failure.name().into()),
         ]);
         ctx.set_current_details(format!("`{}` failed: {}", deploy.release.commit, verdict.headline()));
@@ -248,12 +258,14 @@ impl Rollout {
             .into()
     }
 
-    /// Ends the rollout as cancelled, saying what took its place.
-    fn stop(ctx: &WorkflowContext<Self>, deploy: &Deploy) -> WorkflowTermination {
+    /// Ends the rollout as cancelled, saying what took its place. The environment is told if the release serves by now.
+    async fn stop(ctx: &WorkflowContext<Self>, deploy: &Deploy) -> WorkflowTermination {
         Self::end_step(ctx);
+        if ctx.state(|s| s.made.serves) {
+            Self::tell_environment(ctx, deploy).await;
+        }
         let reason = ctx.cancellation_token().reason().unwrap_or_else(|| "cancelled".into());
-        let phase = if reason.starts_with(SUPERSEDED) { "Superseded" } else { "Closed" };
-        ctx.upsert_search_attributes([search_attributes::PHASE.value_set(phase.into())]);
+        ctx.upsert_search_attributes([search_attributes::PHASE.value_set(stopped_phase(&reason).into())]);
         ctx.set_current_details(format!("`{}` was stopped: {reason}.", deploy.release.commit));
         WorkflowTermination::cancelled_with_details(reason)
     }

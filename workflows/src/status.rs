@@ -26,6 +26,9 @@ pub struct Status {
     /// What answers now, apart from how the newest rollout went.
     pub serving: Option<ServingStatus>,
     pub rolling_out: Option<RollingOutStatus>,
+    /// The push that begins when what is in the way has ended: a rollout that stops, or a teardown.
+    #[serde(default)]
+    pub queued: Option<Release>,
     /// The newest rollout, if it failed, with its verdict.
     pub failed: Option<Failed>,
     pub awaiting_approval: Option<Release>,
@@ -103,6 +106,7 @@ impl Status {
                 waiting_for: (rolling_out.waiting_for.clone())
                     .unwrap_or_else(|| rolling_out.step.waits_for().to_owned()),
             }),
+            queued: record.mailbox.next().cloned(),
             failed: record.failed.clone(),
             awaiting_approval: record.mailbox.awaiting_approval().cloned(),
             secrets: record.secrets.as_ref().map(|secrets| SecretsStatus {
@@ -123,6 +127,11 @@ impl Status {
             rollouts: record.rollouts.clone(),
             notes: record.notes.clone(),
         }
+    }
+
+    /// Whether a close has been taken.
+    pub fn is_closing(&self) -> bool {
+        matches!(self.phase, Phase::TearingDown | Phase::TeardownBlocked | Phase::Closed)
     }
 
     /// Whether anything has been pushed that `redeploy` could roll out again.
@@ -162,6 +171,9 @@ impl Status {
         if let Some(rolling_out) = &self.rolling_out {
             let waits = &rolling_out.waiting_for;
             writeln!(text, "- rolling out: {}, waits for {}", release(&rolling_out.release), plain(waits))?;
+        }
+        if let Some(queued) = &self.queued {
+            writeln!(text, "- next: {}", release(queued))?;
         }
         if let Some(failed) = &self.failed {
             writeln!(text, "- failed: {}: {}", release(&failed.release), code(&failed.verdict.headline()))?;

@@ -169,7 +169,7 @@ impl Verdict {
         self
     }
 
-    /// Without log and events: what a list of past rollouts keeps of it.
+    /// Without log and events: what is carried from run to run.
     pub fn short(&self) -> Self {
         let mut short = Self { log_tail: Vec::new(), events: Vec::new(), ..self.clone() };
         truncate(&mut short.message, 300);

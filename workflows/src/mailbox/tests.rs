@@ -99,3 +99,25 @@ fn answers_nobody_comes_for_do_not_pile_up() {
     }
     assert_eq!(mailbox.answers.len(), KEPT_ANSWERS);
 }
+
+#[test]
+fn a_redeploy_of_what_is_in_flight_keeps_its_ticket_and_one_of_what_is_in_line_changes_nothing() {
+    let mut mailbox = Mailbox::default();
+    let rolling_out = Ticketed { ticket: 9, release: push('a', None).release() };
+    let current = Current { serving: None, rolling_out: Some(&rolling_out) };
+    mailbox.redeploy(push('a', None).release(), current);
+    assert_eq!(mailbox.next_ticket(), Some(9));
+    mailbox.redeploy(push('a', None).release(), current);
+    assert_eq!((mailbox.next_ticket(), mailbox.answer_to(9)), (Some(9), None));
+}
+
+#[test]
+fn who_joins_a_push_that_was_in_line_waits_for_its_rollout() {
+    let mut mailbox = Mailbox::default();
+    mailbox.push(&push('a', None), Current::default());
+    mailbox.answer_queued("a teardown");
+    assert_eq!(mailbox.answer_to(1).unwrap().outcome, DeployOutcome::Queued);
+    let taken = mailbox.take_push().unwrap();
+    let current = Current { serving: None, rolling_out: Some(&taken) };
+    assert_eq!((mailbox.push(&push('a', None), current), mailbox.answer_to(1)), (Delivery::Waiting(1), None));
+}

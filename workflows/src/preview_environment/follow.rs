@@ -6,14 +6,15 @@ use temporalio_workflow::{
     WorkflowCancellationToken, WorkflowContext, WorkflowTermination, workflows::select,
 };
 
-use super::{End, HandlerError, PreviewEnvironment};
+use super::{CLOSES, HandlerError, PreviewEnvironment};
 use crate::{
     activity_definitions::{self as activities, LoadAppInput},
     activity_options as options,
     environment::{DEPLOY_ID_EPOCH_SECONDS, Deploy, Environment, PullRequest},
     failure::{self, Stop},
     mailbox::{DeployAnswer, DeployOutcome, Ticketed},
-    record::{Failed, PastRollout, RollingOut},
+    record::{Failed, PastRollout, Record, RollingOut},
+    release::Release,
     rollout::{Made, RolledOut, Rollout, SUPERSEDED, Step},
     search_attributes,
     verdict::{FailureType, Verdict},
@@ -39,45 +40,54 @@ impl PreviewEnvironment {
     pub(super) async fn follow_pull_request(
         ctx: &mut WorkflowContext<Self>,
         pull_request: &PullRequest,
-    ) -> Result<End, WorkflowTermination> {
-        loop {
-            if let Some(end) = Self::await_mail(ctx, pull_request).await? {
-                return Ok(end);
-            }
+    ) -> Result<(), WorkflowTermination> {
+        // A teardown may have continued as new: then it goes on.
+        while !ctx.state(|s| s.record.tearing_down) && Self::await_mail(ctx, pull_request).await? {
             if let Some(push) = ctx.state_mut(|s| s.record.mailbox.take_push()) {
                 Self::roll_out(ctx, pull_request, push).await;
                 Self::publish_now(ctx);
             }
         }
+        Ok(())
     }
 
-    /// Waits for a push, a close or a cancel. Continues as new while there is nothing else to do: a running rollout
-    /// would be closed with its parent.
-    async fn await_mail(
-        ctx: &WorkflowContext<Self>,
-        pull_request: &PullRequest,
-    ) -> Result<Option<End>, WorkflowTermination> {
-        let is_long = || ctx.continue_as_new_suggested() || ctx.history_length() >= pull_request.timings.history_events;
-        let may_continue = || is_long() && ctx.all_handlers_finished();
-        if ctx.wait_condition(|s| s.record.mailbox.has_mail() || may_continue()).await.is_err() {
-            return Ok(Some(End::Cancelled));
-        }
-        if ctx.state(|s| s.record.mailbox.is_close_requested()) {
-            return Ok(Some(End::Closed));
+    /// Waits for a push, and says whether there is one: a close or a cancel comes before it. Continues as new while there is
+    /// nothing else to do: a running rollout would be closed with its parent.
+    async fn await_mail(ctx: &WorkflowContext<Self>, pull_request: &PullRequest) -> Result<bool, WorkflowTermination> {
+        // An error is a cancel, which is looked for next.
+        let _ = ctx.wait_condition(|s| s.record.mailbox.has_mail() || Self::is_long(ctx, pull_request)).await;
+        if Self::is_close_requested(ctx) {
+            return Ok(false);
         }
         if !ctx.state(|s| s.record.mailbox.has_mail()) {
             Self::continue_as_new(ctx, pull_request)?;
         }
-        Ok(None)
+        Ok(true)
+    }
+
+    fn is_close_requested(ctx: &WorkflowContext<Self>) -> bool {
+        ctx.state_mut(|s| {
+            s.heed_cancel(ctx.cancellation_token().is_cancelled());
+            s.record.mailbox.is_close_requested()
+        })
+    }
+
+    /// Whether the history is so long that the workflow is to continue with a fresh one, and nobody would lose an answer by it.
+    pub(super) fn is_long(ctx: &WorkflowContext<Self>, pull_request: &PullRequest) -> bool {
+        let is_long = ctx.continue_as_new_suggested() || ctx.history_length() >= pull_request.timings.history_events;
+        is_long && ctx.all_handlers_finished()
     }
 
     /// One rollout, from the mailbox to the answer.
     async fn roll_out(ctx: &WorkflowContext<Self>, pull_request: &PullRequest, push: Ticketed) {
         let started_ms = now_ms(ctx);
+        ctx.state_mut(|s| s.record.expect_rollout(&pull_request.workflow_id(), &push, started_ms));
         let ended = match Self::identify(ctx, pull_request).await {
-            Ok(environment) => Self::run_rollout(ctx, pull_request, environment, &push).await,
+            Ok(environment) if !Self::is_close_requested(ctx) => {
+                Self::run_rollout(ctx, pull_request, environment, &push).await
+            }
+            Ok(_) | Err(Stop::Cancelled) => Ended::Stopped(DeployOutcome::Closed),
             Err(Stop::Failed(verdict)) => Ended::Failed(verdict, Box::default()),
-            Err(Stop::Cancelled) => Ended::Stopped(DeployOutcome::Closed),
         };
         let now = now_ms(ctx);
         ctx.state_mut(|s| s.conclude(push, ended, started_ms, now));
@@ -132,8 +142,9 @@ impl PreviewEnvironment {
         let mut result = started.result();
         let result = select! {
             result = result => result,
-            interrupted = ctx.wait_condition(|s| s.record.mailbox.has_mail()) => {
-                let outcome = Self::stop_rollout(ctx, &token, interrupted.is_err());
+            // Also when the workflow is cancelled.
+            _ = ctx.wait_condition(|s| s.record.mailbox.has_mail()) => {
+                let outcome = Self::stop_rollout(ctx, &token);
                 return match result.await {
                     // It was done before it heard: what is live is live.
                     Ok(rolled_out) => Ended::Live(Box::new(rolled_out)),
@@ -149,20 +160,15 @@ impl PreviewEnvironment {
         }
     }
 
-    fn stop_rollout(
-        ctx: &WorkflowContext<Self>,
-        token: &WorkflowCancellationToken,
-        is_cancelled: bool,
-    ) -> DeployOutcome {
+    fn stop_rollout(ctx: &WorkflowContext<Self>, token: &WorkflowCancellationToken) -> DeployOutcome {
+        let is_closed = Self::is_close_requested(ctx);
         let (reason, outcome) = ctx.state_mut(|s| {
             if let Some(rolling_out) = &mut s.record.rolling_out {
                 rolling_out.stopping = true;
             }
             match s.record.mailbox.next() {
-                Some(newer) if !is_cancelled && !s.record.mailbox.is_close_requested() => {
-                    (format!("{SUPERSEDED} {}", newer.commit), DeployOutcome::Superseded)
-                }
-                _ => ("the environment closes".to_owned(), DeployOutcome::Closed),
+                Some(newer) if !is_closed => (format!("{SUPERSEDED} {}", newer.commit), DeployOutcome::Superseded),
+                _ => (CLOSES.to_owned(), DeployOutcome::Closed),
             }
         });
         token.cancel_with_reason(reason);
@@ -179,19 +185,11 @@ impl PreviewEnvironment {
         let now_ms = now_ms(ctx);
         ctx.state_mut(|s| {
             let record = &mut s.record;
+            record.expect_rollout(&environment.workflow_id, push, now_ms);
             record.last_number += 1;
             // Rising even if two rollouts begin within one second.
             let seconds = (now_ms / 1000).saturating_sub(DEPLOY_ID_EPOCH_SECONDS);
             record.last_deploy_id = seconds.max(record.last_deploy_id + 1);
-            record.rolling_out = Some(RollingOut {
-                ticketed: push.clone(),
-                number: record.last_number,
-                rollout: rollout_id(environment, record.last_number),
-                since_ms: now_ms,
-                step: Step::LoadingApp,
-                waiting_for: None,
-                stopping: false,
-            });
             Deploy {
                 environment: environment.clone(),
                 release: push.release.clone(),
@@ -206,9 +204,11 @@ impl PreviewEnvironment {
     /// Writes down how a rollout ended, and answers those who wait for it.
     fn conclude(&mut self, push: Ticketed, ended: Ended, started_ms: u64, now_ms: u64) {
         let record = &mut self.record;
-        let rolling_out = record.rolling_out.take();
+        // One that was never named never began.
+        let rolling_out = record.rolling_out.take().filter(|rolling_out| rolling_out.number == record.last_number);
         let rollout = rolling_out.as_ref().map(|rolling_out| rolling_out.rollout.clone());
         let number = rolling_out.as_ref().map_or(0, |rolling_out| rolling_out.number);
+        let serves = rolling_out.and_then(|rolling_out| rolling_out.serving);
         let release = push.release.clone();
         let mut answer = DeployAnswer::new(DeployOutcome::Live, release.commit.clone());
         answer.url = record.environment.as_ref().map(Environment::url);
@@ -224,17 +224,18 @@ impl PreviewEnvironment {
                 record.serve(release, rollout, rolled_out.made.stored_release, now_ms);
             }
             Ended::Failed(verdict, made) => {
-                // A gate that failed comes after the old pods have gone: what answers is the new release.
-                if made.serves {
-                    record.serve(release.clone(), rollout.clone(), made.stored_release.clone(), now_ms);
-                }
+                let serves = made.stored_release.clone().filter(|_| made.serves).or(serves);
+                record.serve_unproven(&release, rollout.clone(), serves, now_ms);
                 record.take_over(*made);
                 answer.outcome = DeployOutcome::Failed;
                 answer.reason = Some(verdict.headline());
                 answer.verdict = Some(*verdict.clone());
                 record.failed = Some(Failed { release, rollout, verdict: *verdict });
             }
-            Ended::Stopped(outcome) => answer.outcome = outcome,
+            Ended::Stopped(outcome) => {
+                record.serve_unproven(&release, rollout, serves, now_ms);
+                answer.outcome = outcome;
+            }
         }
         record.remember(PastRollout {
             number,
@@ -244,7 +245,10 @@ impl PreviewEnvironment {
             ms: now_ms.saturating_sub(started_ms),
             failure: answer.verdict.as_ref().map(|verdict| verdict.failure.to_string()),
         });
-        record.mailbox.answer(push.ticket, answer);
+        // A redeploy of the very release has taken its waiters over.
+        if record.mailbox.next_ticket() != Some(push.ticket) {
+            record.mailbox.answer(push.ticket, answer);
+        }
     }
 
     /// Waits for the answer under a ticket, also while the workflow is being cancelled: whoever asked is answered.
@@ -280,7 +284,7 @@ fn child_options(deploy: &Deploy, token: &WorkflowCancellationToken) -> ChildWor
     let author = deploy.release.author.as_ref();
     attributes.extend(author.map(|author| search_attributes::AUTHOR.value_set(author.as_str().into())));
     ChildWorkflowOptions::builder()
-        .workflow_id(rollout_id(environment, deploy.number))
+        .workflow_id(rollout_id(&environment.workflow_id, deploy.number))
         .cancellation_token(token.clone())
         .parent_close_policy(ParentClosePolicy::RequestCancel)
         .static_summary(format!("{} {}", environment.workflow_id, deploy.release.commit.short()))
@@ -288,8 +292,32 @@ fn child_options(deploy: &Deploy, token: &WorkflowCancellationToken) -> ChildWor
         .build()
 }
 
-fn rollout_id(environment: &Environment, number: u64) -> String {
-    format!("{}-rollout-{number}", environment.workflow_id)
+fn rollout_id(environment: &str, number: u64) -> String {
+    format!("{environment}-rollout-{number}")
+}
+
+impl Record {
+    /// Writes down what the next rollout is, before there is one.
+    fn expect_rollout(&mut self, environment: &str, push: &Ticketed, now_ms: u64) {
+        let number = self.last_number + 1;
+        self.rolling_out = Some(RollingOut {
+            ticketed: push.clone(),
+            number,
+            rollout: rollout_id(environment, number),
+            since_ms: now_ms,
+            step: Step::LoadingApp,
+            waiting_for: None,
+            serving: None,
+            stopping: false,
+        });
+    }
+
+    /// What failed or was stopped at its gates answers all the same: the old pods have gone.
+    fn serve_unproven(&mut self, release: &Release, rollout: Option<String>, stored: Option<String>, now_ms: u64) {
+        if stored.is_some() {
+            self.serve(release.clone(), rollout, stored, now_ms);
+        }
+    }
 }
 
 pub(super) fn now_ms(ctx: &WorkflowContext<PreviewEnvironment>) -> u64 {

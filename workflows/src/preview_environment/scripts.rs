@@ -10,7 +10,7 @@ use temporalio_workflow::{
     StartedChildWorkflow, WaitConditionOptions, WorkflowCancellationToken, WorkflowContext, workflows::select,
 };
 
-use super::{HandlerError, PreviewEnvironment, follow::now_ms};
+use super::{CLOSES, HandlerError, PreviewEnvironment, follow::now_ms};
 use crate::{
     record::{Record, Serving},
     script_run::{RunScript, RunningScript, Script, ScriptAnswer, ScriptRun},
@@ -20,9 +20,6 @@ use crate::{
 
 /// More at once than anybody watches. The server holds ten updates open at a time, and `deploy` is one of those too.
 const AT_ONCE: usize = 5;
-
-/// Why a script stops that runs when its environment closes.
-const CLOSES: &str = "the environment closes";
 
 impl PreviewEnvironment {
     /// Runs the child, and stops it when the environment closes or is cancelled. Rollouts do not disturb it.
@@ -93,7 +90,8 @@ impl PreviewEnvironment {
 }
 
 impl Record {
-    fn is_closing(&self) -> bool {
+    /// Whether a close has come, and nothing for a new environment is begun yet.
+    pub(super) fn is_closing(&self) -> bool {
         self.tearing_down || self.closed || self.mailbox.is_close_requested()
     }
 

@@ -13,36 +13,50 @@ use crate::{
     environment::{Environment, PullRequest},
     failure::{self, Stop},
     record::Record,
-    verdict::FailureType,
+    verdict::{FailureType, truncate},
 };
 
 /// The first pause after an attempt that did not remove everything; it doubles from there.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 
+/// What whoever deploys during a blocked teardown is told.
+pub(super) const BLOCKED: &str = "the old environment is not gone yet, and status says why; a new one follows";
+
 impl PreviewEnvironment {
     /// Removes the environment, tries for ever, and says meanwhile what does not go away and why. On a detached token:
-    /// a cancel is what brought us here.
-    pub(super) async fn tear_down(ctx: &WorkflowContext<Self>, pull_request: &PullRequest) -> LeakReport {
+    /// a cancel may be what brought us here. The error is a continue-as-new, since for ever is longer than a history may be.
+    pub(super) async fn tear_down(
+        ctx: &WorkflowContext<Self>,
+        pull_request: &PullRequest,
+    ) -> Result<LeakReport, WorkflowTermination> {
+        let is_begun = ctx.state(|s| s.record.teardown.is_some());
+        let longest = Duration::from_secs(pull_request.timings.teardown_retry_seconds);
+        let mut pause = if is_begun { longest } else { FIRST_PAUSE.min(longest) };
         ctx.state_mut(|s| {
             s.record.mailbox.take_close();
             s.record.tearing_down = true;
-            s.record.teardown = None;
         });
         Self::publish_now(ctx);
-        let mut pause = FIRST_PAUSE;
         loop {
             let report = Self::delete_environment(ctx, pull_request).await;
             if report.remaining.is_empty() {
                 ctx.state_mut(|s| s.record.forget_environment());
-                return report;
+                return Ok(report);
             }
-            ctx.state_mut(|s| s.record.teardown = Some(report));
+            ctx.state_mut(|s| {
+                s.record.teardown = Some(report);
+                s.record.mailbox.answer_queued(BLOCKED);
+            });
             Self::publish_now(ctx);
             let until_next = TimerOptions::builder(pause)
                 .cancellation_token(WorkflowCancellationToken::new())
                 .summary("before the next attempt at the teardown".to_owned());
             ctx.timer(until_next.build()).await;
-            pause = (pause * 2).min(Duration::from_secs(pull_request.timings.teardown_retry_seconds));
+            if Self::is_long(ctx, pull_request) {
+                ctx.state_mut(|s| s.record.was_cancelled |= ctx.cancellation_token().is_cancelled());
+                Self::continue_as_new(ctx, pull_request)?;
+            }
+            pause = (pause * 2).min(longest);
         }
     }
 
@@ -96,9 +110,19 @@ impl PreviewEnvironment {
 
     /// Whether a push has come since the close.
     pub(super) fn is_reopened(ctx: &WorkflowContext<Self>) -> bool {
-        // A second close meanwhile asks for what is done already.
-        ctx.state_mut(|s| s.record.mailbox.take_close());
-        ctx.state(|s| s.record.mailbox.has_mail() || s.record.mailbox.awaiting_approval().is_some())
+        ctx.state_mut(|s| {
+            s.heed_cancel(ctx.cancellation_token().is_cancelled());
+            // A second close meanwhile asks for what is done already.
+            s.record.mailbox.take_close();
+            let is_reopened = s.record.mailbox.has_mail() || s.record.mailbox.awaiting_approval().is_some();
+            s.record.was_cancelled &= !is_reopened;
+            is_reopened
+        })
+    }
+
+    /// Whether this environment was closed by cancelling its workflow, in this run or in one that it continues.
+    pub(super) fn is_cancelled(ctx: &WorkflowContext<Self>) -> bool {
+        ctx.cancellation_token().is_cancelled() || ctx.state(|s| s.record.was_cancelled)
     }
 
     /// Starts a fresh run for a push that came after a cancel: this run can only end. Whoever waits for that push in this
@@ -107,7 +131,7 @@ impl PreviewEnvironment {
         ctx: &WorkflowContext<Self>,
         pull_request: &PullRequest,
     ) -> Result<(), WorkflowTermination> {
-        ctx.state_mut(|s| s.record.mailbox.answer_queued());
+        ctx.state_mut(|s| s.record.mailbox.answer_queued("the old environment was cancelled; a new one is being made"));
         Self::await_handlers(ctx).await;
         Self::continue_as_new(ctx, pull_request)
     }
@@ -127,6 +151,20 @@ impl PreviewEnvironment {
 }
 
 impl LeakReport {
+    /// How many things that remain are carried to the next run: each attempt finds all of them again.
+    pub(crate) const MAX_CARRIED: usize = 3;
+
+    /// The start of what remains, in short.
+    pub(crate) fn shorten(&mut self) {
+        self.gone.clear();
+        self.remaining.truncate(Self::MAX_CARRIED);
+        for Remaining { object, reason, command } in &mut self.remaining {
+            truncate(object, 300);
+            truncate(reason, 200);
+            truncate(command, 300);
+        }
+    }
+
     /// Both reports as one.
     fn and(mut self, other: Self) -> Self {
         self.gone.extend(other.gone);

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     activity_definitions::{GatePassed, Plan, SyncedSecrets},
     environment::ClusterObject,
+    preview_environment::CLOSES,
     verdict::Verdict,
 };
 
@@ -51,6 +52,16 @@ pub struct FailedRollout {
 /// How the reason begins for which a rollout is cancelled when a newer push takes its place.
 pub const SUPERSEDED: &str = "superseded by";
 
+/// What a rollout that was stopped for that reason is in one word, for the search attribute `BerthPhase`: `Superseded`, `Closed`, or
+/// `Cancelled` by whoever else did it.
+pub fn stopped_phase(reason: &str) -> &'static str {
+    match reason {
+        reason if reason.starts_with(SUPERSEDED) => "Superseded",
+        CLOSES => "Closed",
+        _ => "Cancelled",
+    }
+}
+
 /// How long a step took.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepTime {
@@ -58,7 +69,7 @@ pub struct StepTime {
     pub ms: u64,
 }
 
-/// Where a rollout is. The numbers are those of the comments in `run`, and of the README.
+/// Where a rollout is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
@@ -95,6 +106,10 @@ pub struct RolloutStep {
     pub waiting_for: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cluster_objects: Vec<ClusterObject>,
+    /// Once every workload serves it: the Secret that holds the rendered release. A rollout that is stopped cannot say it in its
+    /// end: the details of a child's cancellation do not reach its parent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serving: Option<String>,
 }
 
 impl crate::lenient::Input for RolloutStep {

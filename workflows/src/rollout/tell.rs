@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use temporalio_workflow::{SignalWorkflowOptions, TimerOptions, TimerResult, WorkflowContext, workflows::join};
+use temporalio_workflow::{
+    SignalWorkflowOptions, TimerOptions, TimerResult, WorkflowCancellationToken, WorkflowContext, workflows::join,
+};
 
 use super::{Rollout, RolloutStep};
 use crate::{
@@ -75,11 +77,17 @@ impl Rollout {
         deploy: &Deploy,
         cluster_objects: Vec<ClusterObject>,
     ) -> Result<(), String> {
-        let (step, waiting_for) = ctx.state(|s| (s.step, s.waiting_for.clone()));
-        let told = RolloutStep { number: deploy.number, step, waiting_for, cluster_objects };
+        let told = ctx.state(|s| RolloutStep {
+            number: deploy.number,
+            step: s.step,
+            waiting_for: s.waiting_for.clone(),
+            cluster_objects,
+            serving: s.made.stored_release.clone().filter(|_| s.made.serves),
+        });
         let environment = ctx.external_workflow(deploy.environment.workflow_id.clone(), None);
-        let told =
-            environment.signal(PreviewEnvironment::rollout_step, told.into(), SignalWorkflowOptions::default()).await;
+        // On a token of its own: a rollout that is stopped has something to tell, too.
+        let options = SignalWorkflowOptions::builder().cancellation_token(WorkflowCancellationToken::new());
+        let told = environment.signal(PreviewEnvironment::rollout_step, told.into(), options.build()).await;
         told.map(|_| ()).map_err(|e| e.to_string())
     }
 }
