@@ -41,3 +41,18 @@ pub(crate) fn run(image: &cli::Image) -> Result<()> {
 fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }
+
+#[cfg(test)]
+mod tests {
+    /// The image is built without most of `tests/`: what has no path there cargo looks for, and refuses the manifest.
+    #[test]
+    fn every_target_that_the_manifest_names_says_its_path() {
+        let manifest = std::fs::read_to_string(crate::places::workspace().join("Cargo.toml")).unwrap();
+        // Of `[[test]]` and its like.
+        let targets: Vec<_> = manifest.split("\n[").filter(|table| table.starts_with('[')).collect();
+        assert!(!targets.is_empty());
+        for target in targets {
+            assert!(target.contains("\npath = "), "[{target}");
+        }
+    }
+}
