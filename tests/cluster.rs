@@ -35,7 +35,7 @@ fn a_pull_request_goes_live_is_what_it_says_and_leaves_nothing() {
         ("resourcequota", "berth"),
         ("limitrange", "berth"),
         ("rolebinding", "berth"),
-        ("networkpolicy", "berth-default-deny"),
+        ("networkpolicy", "berth"),
         ("secret", "berth-applyset"),
     ] {
         assert!(berth.object(kind, name).is_some(), "{kind} {name} should be there");

@@ -138,3 +138,6 @@ async fn apply(client: &Client, object: DynamicObject) -> Result<(), Failure> {
         .map_err(|e| Failure::kubernetes(format!("applying {}/{name}", types.kind), e))?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -126,8 +126,8 @@ fn without_values(failure: Failure, shown: impl Fn(&str) -> String) -> Failure {
 }
 
 #[cfg(test)]
-mod fake;
+pub(crate) mod fake;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-pub(crate) use tests::environment as example_environment;
+pub(crate) use tests::{environment as example_environment, settings as example_settings};

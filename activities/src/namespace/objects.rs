@@ -8,7 +8,7 @@ use berth_workflows::environment::Environment;
 
 use crate::{
     Settings,
-    app::{App, Egress, PodSecurity},
+    app::{App, Egress, PodSecurity, Quota},
     labels,
 };
 
@@ -33,40 +33,15 @@ pub(super) fn namespace(settings: &Settings, app: &App, environment: &Environmen
 
 /// Everything that is applied to a namespace before the manifests.
 pub(super) fn of(settings: &Settings, app: &App, environment: &Environment) -> Vec<DynamicObject> {
-    let object = |api_version: &str, kind: &str, name: &str, body: Value| {
-        object(settings, environment, api_version, kind, name, body)
-    };
+    let object =
+        |api_version: &str, kind: &str, body: Value| object(settings, environment, api_version, kind, "berth", body);
     let mut objects = vec![
-        object("rbac.authorization.k8s.io/v1", "RoleBinding", "berth", role_binding(settings)),
-        object("v1", "LimitRange", "berth", limit_range()),
-        object("networking.k8s.io/v1", "NetworkPolicy", "berth-default-deny", default_deny()),
-        object("networking.k8s.io/v1", "NetworkPolicy", "berth-within", within()),
-        object("networking.k8s.io/v1", "NetworkPolicy", "berth-dns", dns()),
-        object("networking.k8s.io/v1", "NetworkPolicy", "berth-ingress", from_ingress(settings)),
+        object("rbac.authorization.k8s.io/v1", "RoleBinding", role_binding(settings)),
+        object("v1", "LimitRange", limit_range()),
+        object("networking.k8s.io/v1", "NetworkPolicy", policy(settings, app, environment)),
     ];
-    if let Some(preview) = &app.preview {
-        let quota = json!({"spec": {"hard": {
-            "requests.cpu": preview.quota.cpu,
-            "requests.memory": preview.quota.memory,
-            "pods": preview.quota.pods.to_string(),
-            "services.loadbalancers": "0",
-            "services.nodeports": "0",
-        }}});
-        if environment.pr.is_some() {
-            objects.push(object("v1", "ResourceQuota", "berth", quota));
-        }
-    }
-    match (app.egress(), environment.isolated_database()) {
-        (Egress::Internet, _) => {
-            objects.push(object("networking.k8s.io/v1", "NetworkPolicy", "berth-internet", internet()));
-        }
-        (Egress::Listed, Some((_, server))) => {
-            let port = settings.database_servers.get(server).map(|server| server.port);
-            let policy =
-                port.map(|port| object("networking.k8s.io/v1", "NetworkPolicy", "berth-database", database(port)));
-            objects.extend(policy);
-        }
-        (Egress::Listed, None) => {}
+    if let (Some(preview), Some(_)) = (&app.preview, environment.pr) {
+        objects.push(object("v1", "ResourceQuota", quota(&preview.quota)));
     }
     objects
 }
@@ -108,6 +83,16 @@ fn role_binding(settings: &Settings) -> Value {
     })
 }
 
+fn quota(quota: &Quota) -> Value {
+    json!({"spec": {"hard": {
+        "requests.cpu": quota.cpu,
+        "requests.memory": quota.memory,
+        "pods": quota.pods.to_string(),
+        "services.loadbalancers": "0",
+        "services.nodeports": "0",
+    }}})
+}
+
 /// For containers that name no requests or limits: with a quota on requests, a pod without any would be refused.
 fn limit_range() -> Value {
     json!({"spec": {"limits": [{
@@ -117,28 +102,32 @@ fn limit_range() -> Value {
     }]}})
 }
 
-fn default_deny() -> Value {
-    json!({"spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}})
-}
-
-/// Pods of the environment among each other, and no other environment's.
-fn within() -> Value {
-    let peers = json!([{"podSelector": {}}]);
+/// Who may talk with the environment's pods, and whom they may talk with; all else is denied.
+///
+/// One policy has it all: policies only ever add to each other, so that a part with a name of its own would go on
+/// allowing what the app file no longer does. A list that is applied replaces the one before.
+fn policy(settings: &Settings, app: &App, environment: &Environment) -> Value {
+    // Pods of the environment among each other, and no other environment's.
+    let within = json!([{"podSelector": {}}]);
+    let mut egress = vec![json!({"to": within}), dns()];
+    match (app.egress(), environment.isolated_database()) {
+        (Egress::Internet, _) => egress.push(internet()),
+        (Egress::Listed, Some((_, server))) => {
+            egress.extend(settings.database_servers.get(server).map(|server| database(server.port)));
+        }
+        (Egress::Listed, None) => {}
+    }
     json!({"spec": {
         "podSelector": {},
         "policyTypes": ["Ingress", "Egress"],
-        "ingress": [{"from": peers}],
-        "egress": [{"to": peers}],
+        "ingress": [{"from": within}, from_ingress(settings)],
+        "egress": egress,
     }})
 }
 
 /// Whoever answers DNS in the cluster: on some it is pods of kube-system, on others the node itself.
 fn dns() -> Value {
-    json!({"spec": {
-        "podSelector": {},
-        "policyTypes": ["Egress"],
-        "egress": [{"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}],
-    }})
+    json!({"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]})
 }
 
 /// The ports of a Temporal server: gRPC, its members among each other, and gRPC's HTTP twin. Internal, so that no ingress
@@ -146,37 +135,24 @@ fn dns() -> Value {
 const TEMPORAL_PORTS: std::ops::RangeInclusive<u32> = 7233..=7243;
 
 fn from_ingress(settings: &Settings) -> Value {
-    json!({"spec": {
-        "podSelector": {},
-        "policyTypes": ["Ingress"],
-        "ingress": [{
-            "from": [{"namespaceSelector": {
-                "matchLabels": {"kubernetes.io/metadata.name": settings.ingress_namespace},
-            }}],
-            "ports": [
-                {"protocol": "TCP", "port": 1, "endPort": TEMPORAL_PORTS.start() - 1},
-                {"protocol": "TCP", "port": TEMPORAL_PORTS.end() + 1, "endPort": 65535},
-            ],
-        }],
-    }})
+    json!({
+        "from": [{"namespaceSelector": {
+            "matchLabels": {"kubernetes.io/metadata.name": settings.ingress_namespace},
+        }}],
+        "ports": [
+            {"protocol": "TCP", "port": 1, "endPort": TEMPORAL_PORTS.start() - 1},
+            {"protocol": "TCP", "port": TEMPORAL_PORTS.end() + 1, "endPort": 65535},
+        ],
+    })
 }
 
 /// A policy knows addresses and no names, and a server that is known by name may have any: its port it is.
 fn database(port: u16) -> Value {
-    json!({"spec": {
-        "podSelector": {},
-        "policyTypes": ["Egress"],
-        "egress": [{
-            "to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": [METADATA_ADDRESSES]}}],
-            "ports": [{"port": port, "protocol": "TCP"}],
-        }],
-    }})
+    let mut rule = internet();
+    rule["ports"] = json!([{"port": port, "protocol": "TCP"}]);
+    rule
 }
 
 fn internet() -> Value {
-    json!({"spec": {
-        "podSelector": {},
-        "policyTypes": ["Egress"],
-        "egress": [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": [METADATA_ADDRESSES]}}]}],
-    }})
+    json!({"to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": [METADATA_ADDRESSES]}}]})
 }

@@ -19,7 +19,7 @@ type Answer = UnsyncBoxBody<Bytes, Infallible>;
 
 /// Cloning it gives another handle to the same server.
 #[derive(Clone, Default)]
-pub(super) struct Cluster(Arc<Mutex<State>>);
+pub(crate) struct Cluster(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
@@ -34,7 +34,7 @@ struct State {
 }
 
 impl Cluster {
-    pub(super) fn client(&self) -> kube::Client {
+    pub(crate) fn client(&self) -> kube::Client {
         let cluster = self.clone();
         let service = tower::service_fn(move |request: Request<Body>| {
             let cluster = cluster.clone();
@@ -48,35 +48,35 @@ impl Cluster {
     }
 
     /// Puts an object at `/api/v1/namespaces/…`, as somebody else would.
-    pub(super) fn put(&self, path: &str, object: Value) {
+    pub(crate) fn put(&self, path: &str, object: Value) {
         self.state().put(path, object);
     }
 
-    pub(super) fn get(&self, path: &str) -> Option<Value> {
+    pub(crate) fn get(&self, path: &str) -> Option<Value> {
         self.state().objects.get(path).cloned()
     }
 
-    pub(super) fn remove(&self, path: &str) {
+    pub(crate) fn remove(&self, path: &str) {
         self.state().objects.remove(path);
     }
 
     /// The objects below a path.
-    pub(super) fn below(&self, path: &str) -> Vec<String> {
+    pub(crate) fn below(&self, path: &str) -> Vec<String> {
         self.state().objects.keys().filter(|key| key.starts_with(path)).cloned().collect()
     }
 
     /// Answers `METHOD /path` with this status.
-    pub(super) fn refuse(&self, request: &str, status: u16) {
+    pub(crate) fn refuse(&self, request: &str, status: u16) {
         self.state().refusals.insert(request.to_owned(), status);
     }
 
     /// What was sent that was not a question, as `METHOD /path`.
-    pub(super) fn writes(&self) -> Vec<String> {
+    pub(crate) fn writes(&self) -> Vec<String> {
         self.state().requests.iter().filter(|request| !request.starts_with("GET")).cloned().collect()
     }
 
     /// Whether somebody is watching namespaces.
-    pub(super) fn is_watched(&self) -> bool {
+    pub(crate) fn is_watched(&self) -> bool {
         !self.state().watches.is_empty()
     }
 

@@ -16,7 +16,7 @@ const BERTH: &str = "/api/v1/namespaces/berth-system/secrets";
 const TOKEN_SECRET: &str = "/api/v1/namespaces/berth-system/secrets/web-token";
 const BODY: &str = r#"{"DOPPLER_PROJECT":"web","DOPPLER_CONFIG":"preview","API_KEY":"value-canary"}"#;
 
-pub(super) fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     Settings {
         apps: "".into(),
         berth_namespace: "berth-system".into(),

@@ -1,0 +1,74 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::secrets::{example_environment, example_settings, fake::Cluster};
+
+fn app(more: Value) -> App {
+    let mut app = json!({"app": "web", "repository": "acme/web", "images": ["registry.example.com/web"],
+        "preview": {"host": "pr-{pr}.example.com"}});
+    app.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    serde_json::from_value(app).unwrap()
+}
+
+async fn ensure(cluster: &Cluster, app: &App) -> Result<NamespaceReady, Failure> {
+    let (environment, progress) = (example_environment(), Progress::new());
+    ensure_namespace(&cluster.client(), &example_settings(), app, &environment, &progress).await
+}
+
+/// The one policy's allowed traffic, `ingress` or `egress`.
+fn allowed(app: &App, environment: &Environment, settings: &Settings, direction: &str) -> Value {
+    let objects = objects::of(settings, app, environment);
+    let policies: Vec<_> =
+        objects.iter().filter(|object| object.types.as_ref().unwrap().kind == "NetworkPolicy").collect();
+    assert_eq!((policies.len(), policies[0].name_any().as_str()), (1, "berth"));
+    assert_eq!(policies[0].data["spec"]["podSelector"], json!({}));
+    assert_eq!(policies[0].data["spec"]["policyTypes"], json!(["Ingress", "Egress"]));
+    policies[0].data["spec"][direction].clone()
+}
+
+#[tokio::test]
+async fn internet_that_an_app_file_no_longer_gives_is_closed_in_an_environment_that_is_there() {
+    let cluster = Cluster::default();
+    let policies = "/apis/networking.k8s.io/v1/namespaces/pr-1/networkpolicies/";
+    let egress = || -> String {
+        let all: Vec<_> = cluster.below(policies).iter().filter_map(|path| cluster.get(path)).collect();
+        all.iter().map(|policy| policy["spec"]["egress"].to_string()).collect()
+    };
+    ensure(&cluster, &app(json!({}))).await.unwrap();
+    assert!(egress().contains("0.0.0.0/0"), "{}", egress());
+    ensure(&cluster, &app(json!({"isolation": {"egress": "listed"}}))).await.unwrap();
+    assert!(!egress().contains("0.0.0.0/0"), "{}", egress());
+}
+
+#[test]
+fn pods_are_reached_from_within_and_by_the_ingress_controller_which_reaches_no_temporal_server() {
+    let ingress = allowed(&app(json!({})), &example_environment(), &example_settings(), "ingress");
+    let controller = json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress"}}});
+    let ports =
+        json!([{"protocol": "TCP", "port": 1, "endPort": 7232}, {"protocol": "TCP", "port": 7244, "endPort": 65535}]);
+    let expected = json!([{"from": [{"podSelector": {}}]}, {"from": [controller], "ports": ports}]);
+    assert_eq!(ingress, expected);
+}
+
+#[test]
+fn pods_reach_each_other_dns_and_what_the_app_file_says() {
+    let (within, dns) = (
+        json!({"to": [{"podSelector": {}}]}),
+        json!({"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}),
+    );
+    let outside = json!([{"ipBlock": {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]}}]);
+    let listed = json!({"isolation": {"egress": "listed"}});
+    let mut settings = example_settings();
+    let server = json!({"host": "db", "port": 5433, "admin_secret": "admin", "connections": 5});
+    settings.database_servers.insert("previews".into(), serde_json::from_value(server).unwrap());
+    let plain = example_environment();
+    let database = berth_workflows::environment::Database::Isolated { server: "previews".into(), name: "web".into() };
+    let isolated = Environment { database: Some(database), ..plain.clone() };
+    let egress = |more: &Value, environment| allowed(&app(more.clone()), environment, &settings, "egress");
+    for environment in [&plain, &isolated] {
+        assert_eq!(egress(&json!({}), environment), json!([within, dns, {"to": outside}]));
+    }
+    assert_eq!(egress(&listed, &plain), json!([within, dns]));
+    let server = json!({"to": outside, "ports": [{"port": 5433, "protocol": "TCP"}]});
+    assert_eq!(egress(&listed, &isolated), json!([within, dns, server]));
+}
