@@ -37,11 +37,11 @@ pub(super) fn of(settings: &Settings, app: &App, environment: &Environment) -> V
         |api_version: &str, kind: &str, body: Value| object(settings, environment, api_version, kind, "berth", body);
     let mut objects = vec![
         object("rbac.authorization.k8s.io/v1", "RoleBinding", role_binding(settings)),
-        object("v1", "LimitRange", limit_range()),
         object("networking.k8s.io/v1", "NetworkPolicy", policy(settings, app, environment)),
     ];
     if let (Some(preview), Some(_)) = (&app.preview, environment.pr) {
         objects.push(object("v1", "ResourceQuota", quota(&preview.quota)));
+        objects.push(object("v1", "LimitRange", limit_range()));
     }
     objects
 }
@@ -93,13 +93,10 @@ fn quota(quota: &Quota) -> Value {
     }}})
 }
 
-/// For containers that name no requests or limits: with a quota on requests, a pod without any would be refused.
+/// For containers that name no requests: with a quota on requests, a pod without any would be refused. No limits: one that
+/// nobody wrote would refuse a container that requests more, and kill one that needs more.
 fn limit_range() -> Value {
-    json!({"spec": {"limits": [{
-        "type": "Container",
-        "defaultRequest": {"cpu": "50m", "memory": "64Mi"},
-        "default": {"memory": "512Mi"},
-    }]}})
+    json!({"spec": {"limits": [{"type": "Container", "defaultRequest": {"cpu": "50m", "memory": "64Mi"}}]}})
 }
 
 /// Who may talk with the environment's pods, and whom they may talk with; all else is denied.

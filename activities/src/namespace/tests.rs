@@ -72,3 +72,17 @@ fn pods_reach_each_other_dns_and_what_the_app_file_says() {
     let server = json!({"to": outside, "ports": [{"port": 5433, "protocol": "TCP"}]});
     assert_eq!(egress(&listed, &isolated), json!([within, dns, server]));
 }
+
+#[test]
+fn containers_get_requests_where_a_quota_counts_them_and_never_a_limit_that_nobody_wrote() {
+    let app = app(json!({"production": {"namespace": "web", "host": "example.com"}}));
+    let preview = example_environment();
+    let production = Environment { pr: None, ..preview.clone() };
+    let of = |environment| objects::of(&example_settings(), &app, environment);
+    let kinds =
+        |environment| -> Vec<_> { of(environment).into_iter().map(|object| object.types.unwrap().kind).collect() };
+    assert_eq!(kinds(&preview), ["NetworkPolicy", "ResourceQuota", "LimitRange"]);
+    assert_eq!(kinds(&production), ["NetworkPolicy"]);
+    let limits = of(&preview).pop().unwrap().data["spec"]["limits"].clone();
+    assert_eq!(limits, json!([{"type": "Container", "defaultRequest": {"cpu": "50m", "memory": "64Mi"}}]));
+}
