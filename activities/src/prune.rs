@@ -38,11 +38,13 @@ pub async fn prune(
     let environment = &prune.environment;
     let release = StoredRelease::load(client, &environment.namespace, &prune.stored_release).await?;
     progress.say("looking for what the release does not have");
-    let mut removed = prune_members(client, settings, environment, &release).await?;
+    let before = parent::read_kinds(client, environment).await?;
+    let group_kinds = before.clone().unwrap_or_default();
+    let mut removed = prune_members(client, settings, environment, &release, &group_kinds).await?;
     removed.extend(prune_contents(client, prune).await?);
     let objects: Vec<_> = release.objects.iter().map(|document| Object::new("", 0, document.clone())).collect();
     let kinds = objects.iter().filter_map(parent::group_kind).collect();
-    parent::write(client, settings, environment, &kinds).await?;
+    parent::update(client, settings, environment, before.as_ref(), &kinds).await?;
     Ok(Pruned { removed, cluster_objects: objects.iter().filter_map(cluster_object).collect() })
 }
 
@@ -51,8 +53,8 @@ async fn prune_members(
     settings: &Settings,
     environment: &Environment,
     release: &StoredRelease,
+    group_kinds: &BTreeSet<String>,
 ) -> Result<Vec<String>, Failure> {
-    let group_kinds = parent::read_kinds(client, environment).await?;
     let members: BTreeSet<Identity> = release.identities();
     let kinds = KINDS.iter().filter(|kind| group_kinds.contains(&kind.group_kind()));
     let removed = try_join_all(kinds.map(|kind| prune_kind(client, settings, environment, kind, &members))).await?;

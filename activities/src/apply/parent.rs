@@ -28,24 +28,28 @@ pub(super) async fn extend(
     environment: &Environment,
     rendered: &Rendered,
 ) -> Result<(), Failure> {
-    let mut kinds = read_kinds(client, environment).await?;
+    let before = read_kinds(client, environment).await?;
+    let mut kinds = before.clone().unwrap_or_default();
     kinds.extend(rendered.objects().filter_map(group_kind));
-    write(client, settings, environment, &kinds).await
+    update(client, settings, environment, before.as_ref(), &kinds).await
 }
 
-/// The kinds that the set has, as `Kind.group`.
+/// The kinds that the set has, as `Kind.group`; nothing if there is no set.
 ///
 /// # Errors
 /// `KubernetesDenied` for good if the parent is another tool's, or is not the one that its id says.
-pub(crate) async fn read_kinds(client: &Client, environment: &Environment) -> Result<BTreeSet<String>, Failure> {
+pub(crate) async fn read_kinds(
+    client: &Client,
+    environment: &Environment,
+) -> Result<Option<BTreeSet<String>>, Failure> {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), &environment.namespace);
     let what = format!("reading Secret/{}", labels::APPLYSET_PARENT);
     let Some(parent) = secrets.get_opt(labels::APPLYSET_PARENT).await.map_err(|e| Failure::kubernetes(what, e))? else {
-        return Ok(BTreeSet::new());
+        return Ok(None);
     };
     check(&parent, &environment.namespace).map_err(|why| not_ours(&environment.namespace, &why))?;
     let kinds = parent.annotations().get(labels::APPLYSET_KINDS).map(String::as_str).unwrap_or_default();
-    Ok(kinds.split(',').filter(|kind| !kind.is_empty()).map(str::to_owned).collect())
+    Ok(Some(kinds.split(',').filter(|kind| !kind.is_empty()).map(str::to_owned).collect()))
 }
 
 /// A tool must not touch the set of another one, nor one whose id does not follow from its parent.
@@ -73,13 +77,17 @@ fn not_ours(namespace: &str, why: &str) -> Failure {
         .into()
 }
 
-/// Writes the parent with the kinds of its members, sorted as the KEP wants them.
-pub(crate) async fn write(
+/// Writes the parent with the kinds of its members, sorted as the KEP wants them, unless it has just these.
+pub(crate) async fn update(
     client: &Client,
     settings: &Settings,
     environment: &Environment,
+    before: Option<&BTreeSet<String>>,
     kinds: &BTreeSet<String>,
 ) -> Result<(), Failure> {
+    if before == Some(kinds) {
+        return Ok(());
+    }
     let secrets: Api<Secret> = Api::namespaced(client.clone(), &environment.namespace);
     let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
     let mut own = labels::own(environment, &settings.installation);
@@ -109,6 +117,20 @@ pub(crate) fn group_kind(object: &Object) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secrets::{example_environment, example_settings, fake::Cluster};
+
+    #[tokio::test]
+    async fn a_set_is_written_when_it_is_new_or_its_kinds_change_and_not_otherwise() {
+        let cluster = Cluster::default();
+        let (client, settings, environment) = (cluster.client(), example_settings(), example_environment());
+        for (kinds, writes) in [("", 1), ("", 1), ("Deployment.apps", 2), ("Deployment.apps", 2), ("Service", 3)] {
+            let kinds: BTreeSet<_> = kinds.split(',').filter(|kind| !kind.is_empty()).map(str::to_owned).collect();
+            let before = read_kinds(&client, &environment).await.unwrap();
+            update(&client, &settings, &environment, before.as_ref(), &kinds).await.unwrap();
+            assert_eq!(read_kinds(&client, &environment).await.unwrap(), Some(kinds));
+            assert_eq!(cluster.writes().len(), writes);
+        }
+    }
 
     fn parent(tooling: &str, id: &str) -> Secret {
         serde_json::from_value(json!({"metadata": {
