@@ -14,7 +14,7 @@ use crate::{
     Settings,
     app::App,
     apply::kind_of,
-    content_secret::create_once,
+    content_secret::find_or_create,
     database,
     doppler::Doppler,
     failure::Failure,
@@ -69,7 +69,7 @@ impl Secrets {
 /// Fetches the app's secrets, waits for the environment's namespace, which is being made at the same time, and leaves
 /// them there.
 ///
-/// Idempotent: the Secret is named by its content, so a second run finds it and writes nothing to the environment.
+/// Idempotent: the Secret is named by its content, so a second run finds it and changes nothing in the environment.
 ///
 /// # Errors
 /// `SecretsDenied` for good if Doppler refuses the token or the token is not there, or if the values cannot be a
@@ -96,7 +96,7 @@ pub async fn sync_secrets(
     target::await_namespace(client, environment, &settings.installation).await?;
     let own = database::values(client, settings, environment).await?;
     let assembled = assemble::assemble(environment, downloaded, own)?;
-    let created = create_once(client, &assembled.to_secret(settings, environment)).await;
+    let created = find_or_create(client, &assembled.to_secret(settings, environment)).await;
     created.map_err(|failure| without_values(failure, |text| assembled.redactor().redact(text)))?;
     Ok(assembled.synced)
 }

@@ -70,9 +70,14 @@ impl Cluster {
         self.state().refusals.insert(request.to_owned(), status);
     }
 
+    /// What was sent, as `METHOD /path`.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.state().requests.clone()
+    }
+
     /// What was sent that was not a question, as `METHOD /path`.
     pub(crate) fn writes(&self) -> Vec<String> {
-        self.state().requests.iter().filter(|request| !request.starts_with("GET")).cloned().collect()
+        self.requests().into_iter().filter(|request| !request.starts_with("GET")).collect()
     }
 
     /// Whether somebody is watching namespaces.
