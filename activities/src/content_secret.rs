@@ -5,7 +5,7 @@ use kube::{Api, Client, ResourceExt, api::PostParams};
 
 use berth_workflows::verdict::FailureType;
 
-use crate::{failure::Failure, labels};
+use crate::{failure::Failure, labels, namespace::Rights};
 
 /// Creates the immutable Secret, or finds it: its name says what is in it.
 ///
@@ -13,9 +13,23 @@ use crate::{failure::Failure, labels};
 /// `KubernetesDenied` for good if what has that name is not the same environment's or can be changed. Of a fresh namespace
 /// a 403 or 404 can be had for a moment: they are retried.
 pub(crate) async fn create_once(client: &Client, secret: &Secret) -> Result<(), Failure> {
+    create(client, secret, Rights::Settled).await
+}
+
+/// The same for content that seldom changes: in a namespace that is not new it is most likely there, and to look costs
+/// less than a write in vain.
+pub(crate) async fn find_or_create(client: &Client, secret: &Secret, rights: Rights) -> Result<(), Failure> {
+    let (api, what) = place(client, secret);
+    if rights == Rights::Settled && find_own(&api, secret, &what).await? {
+        return Ok(());
+    }
+    create(client, secret, rights).await
+}
+
+async fn create(client: &Client, secret: &Secret, rights: Rights) -> Result<(), Failure> {
     let (api, what) = place(client, secret);
     let params = PostParams { field_manager: Some(labels::FIELD_MANAGER.to_owned()), ..PostParams::default() };
-    let refused = match api.create(&params, secret).await {
+    let refused = match rights.request(|| api.create(&params, secret)).await {
         Ok(_) => return Ok(()),
         Err(refused) => refused,
     };
@@ -25,12 +39,6 @@ pub(crate) async fn create_once(client: &Client, secret: &Secret) -> Result<(), 
         return Ok(());
     }
     Err(Failure::kubernetes(what, refused))
-}
-
-/// The same for content that seldom changes: it is most likely there, and to look costs less than a write in vain.
-pub(crate) async fn find_or_create(client: &Client, secret: &Secret) -> Result<(), Failure> {
-    let (api, what) = place(client, secret);
-    if find_own(&api, secret, &what).await? { Ok(()) } else { create_once(client, secret).await }
 }
 
 fn place(client: &Client, secret: &Secret) -> (Api<Secret>, String) {
@@ -76,7 +84,7 @@ mod tests {
         create_once(&cluster.client(), &secret()).await.unwrap();
         assert_eq!(cluster.requests(), [&*post, &post, &get]);
         // Of what changes seldom the question comes first.
-        find_or_create(&cluster.client(), &secret()).await.unwrap();
+        find_or_create(&cluster.client(), &secret(), Rights::Settled).await.unwrap();
         assert_eq!(cluster.requests()[3..], [&*get]);
     }
 

@@ -1,6 +1,6 @@
 //! The namespace of an environment and what stands in it before any manifest: limits, policies, berth's own rights.
 
-use futures::future::try_join_all;
+use futures::{future::try_join_all, try_join};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::{
     Api, Client, ResourceExt,
@@ -18,9 +18,11 @@ use crate::{Settings, app::App, failure::Failure, heartbeat::Progress, labels};
 
 mod gone;
 mod objects;
+mod rights;
 
 pub use gone::await_namespace_gone;
 pub(crate) use gone::{changes, in_the_way, words};
+pub(crate) use rights::Rights;
 
 /// Makes the namespace, or finds it made, and applies what belongs in it.
 ///
@@ -42,9 +44,13 @@ pub async fn ensure_namespace(
         return Ok(NamespaceReady { uid, created: false, terminating: Some(words(&namespace)) });
     }
     progress.say(format!("applying limits and policies to namespace {}", environment.namespace));
+    let rights = if created { Rights::Settling } else { Rights::of(&namespace) };
+    // All else needs rights, and has them from this.
+    let binding = objects::role_binding(settings, environment);
+    let (secret, ()) = try_join!(pull_secret(client, settings, app, environment), apply(client, rights, &binding))?;
     let mut objects = objects::of(settings, app, environment);
-    objects.extend(pull_secret(client, settings, app, environment).await?);
-    try_join_all(objects.into_iter().map(|object| apply(client, object))).await?;
+    objects.extend(secret);
+    try_join_all(objects.iter().map(|object| apply(client, rights, object))).await?;
     Ok(NamespaceReady { uid, created, terminating: None })
 }
 
@@ -124,7 +130,7 @@ async fn pull_secret(
     }
 }
 
-async fn apply(client: &Client, object: DynamicObject) -> Result<(), Failure> {
+async fn apply(client: &Client, rights: Rights, object: &DynamicObject) -> Result<(), Failure> {
     let types = object.types.clone().unwrap_or_default();
     let resource = match kube::core::GroupVersionKind::try_from(&types) {
         Ok(gvk) => ApiResource::from_gvk(&gvk),
@@ -132,8 +138,10 @@ async fn apply(client: &Client, object: DynamicObject) -> Result<(), Failure> {
     };
     let api: Api<DynamicObject> =
         Api::namespaced_with(client.clone(), &object.namespace().unwrap_or_default(), &resource);
-    let name = object.name_any();
-    api.patch(&name, &PatchParams::apply(labels::FIELD_MANAGER).force(), &Patch::Apply(&object))
+    let (name, params) = (object.name_any(), PatchParams::apply(labels::FIELD_MANAGER).force());
+    let patch = Patch::Apply(object);
+    rights
+        .request(|| api.patch(&name, &params, &patch))
         .await
         .map_err(|e| Failure::kubernetes(format!("applying {}/{name}", types.kind), e))?;
     Ok(())

@@ -93,10 +93,10 @@ pub async fn sync_secrets(
         None => BTreeMap::new(),
     };
     progress.say(format!("waiting for namespace {}", environment.namespace));
-    target::await_namespace(client, environment, &settings.installation).await?;
+    let rights = target::await_namespace(client, environment, &settings.installation).await?;
     let own = database::values(client, settings, environment).await?;
     let assembled = assemble::assemble(environment, downloaded, own)?;
-    let created = find_or_create(client, &assembled.to_secret(settings, environment)).await;
+    let created = find_or_create(client, &assembled.to_secret(settings, environment), rights).await;
     created.map_err(|failure| without_values(failure, |text| assembled.redactor().redact(text)))?;
     Ok(assembled.synced)
 }

@@ -31,14 +31,24 @@ pub(super) fn namespace(settings: &Settings, app: &App, environment: &Environmen
     namespace
 }
 
-/// Everything that is applied to a namespace before the manifests.
+/// Where the worker's rights inside the environment come from, and the only place.
+pub(super) fn role_binding(settings: &Settings, environment: &Environment) -> DynamicObject {
+    let body = json!({
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "berth-environment"},
+        "subjects": [{
+            "kind": "ServiceAccount",
+            "name": settings.service_account,
+            "namespace": settings.berth_namespace,
+        }],
+    });
+    object(settings, environment, "rbac.authorization.k8s.io/v1", "RoleBinding", "berth", body)
+}
+
+/// Everything else that is applied to a namespace before the manifests.
 pub(super) fn of(settings: &Settings, app: &App, environment: &Environment) -> Vec<DynamicObject> {
     let object =
         |api_version: &str, kind: &str, body: Value| object(settings, environment, api_version, kind, "berth", body);
-    let mut objects = vec![
-        object("rbac.authorization.k8s.io/v1", "RoleBinding", role_binding(settings)),
-        object("networking.k8s.io/v1", "NetworkPolicy", policy(settings, app, environment)),
-    ];
+    let mut objects = vec![object("networking.k8s.io/v1", "NetworkPolicy", policy(settings, app, environment))];
     if let (Some(preview), Some(_)) = (&app.preview, environment.pr) {
         objects.push(object("v1", "ResourceQuota", quota(&preview.quota)));
         objects.push(object("v1", "LimitRange", limit_range()));
@@ -69,18 +79,6 @@ fn object(
     object.metadata.namespace = Some(environment.namespace.clone());
     object.metadata.labels = Some(labels::own(environment, &settings.installation));
     object
-}
-
-/// Where the worker's rights inside the environment come from, and the only place.
-fn role_binding(settings: &Settings) -> Value {
-    json!({
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "berth-environment"},
-        "subjects": [{
-            "kind": "ServiceAccount",
-            "name": settings.service_account,
-            "namespace": settings.berth_namespace,
-        }],
-    })
 }
 
 fn quota(quota: &Quota) -> Value {

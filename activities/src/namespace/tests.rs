@@ -1,7 +1,14 @@
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::secrets::{example_environment, example_settings, fake::Cluster};
+
+const NAMESPACE: &str = "/api/v1/namespaces/pr-1";
+const BINDING: &str = "PATCH /apis/rbac.authorization.k8s.io/v1/namespaces/pr-1/rolebindings/berth";
+const POLICY: &str = "PATCH /apis/networking.k8s.io/v1/namespaces/pr-1/networkpolicies/berth";
 
 fn app(more: Value) -> App {
     let mut app = json!({"app": "web", "repository": "acme/web", "images": ["registry.example.com/web"],
@@ -15,6 +22,15 @@ async fn ensure(cluster: &Cluster, app: &App) -> Result<NamespaceReady, Failure>
     ensure_namespace(&cluster.client(), &example_settings(), app, &environment, &progress).await
 }
 
+/// The environment's namespace, as an earlier attempt or rollout has made it.
+fn with_namespace(created: Timestamp) -> Cluster {
+    let cluster = Cluster::default();
+    let labels = labels::own(&example_environment(), "berth");
+    let metadata = json!({"name": "pr-1", "labels": labels, "creationTimestamp": created.to_string()});
+    cluster.put(NAMESPACE, json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}));
+    cluster
+}
+
 /// The one policy's allowed traffic, `ingress` or `egress`.
 fn allowed(app: &App, environment: &Environment, settings: &Settings, direction: &str) -> Value {
     let objects = objects::of(settings, app, environment);
@@ -24,6 +40,21 @@ fn allowed(app: &App, environment: &Environment, settings: &Settings, direction:
     assert_eq!(policies[0].data["spec"]["podSelector"], json!({}));
     assert_eq!(policies[0].data["spec"]["policyTypes"], json!(["Ingress", "Egress"]));
     policies[0].data["spec"][direction].clone()
+}
+
+#[tokio::test]
+async fn a_first_rollout_makes_the_namespace_lets_the_worker_in_and_applies_the_rest() {
+    let cluster = Cluster::default();
+    assert!(ensure(&cluster, &app(json!({}))).await.unwrap().created);
+    let expected = [
+        "GET /api/v1/namespaces/pr-1",
+        "POST /api/v1/namespaces",
+        BINDING,
+        POLICY,
+        "PATCH /api/v1/namespaces/pr-1/resourcequotas/berth",
+        "PATCH /api/v1/namespaces/pr-1/limitranges/berth",
+    ];
+    assert_eq!(cluster.requests(), expected);
 }
 
 #[tokio::test]
@@ -85,4 +116,42 @@ fn containers_get_requests_where_a_quota_counts_them_and_never_a_limit_that_nobo
     assert_eq!(kinds(&production), ["NetworkPolicy"]);
     let limits = of(&preview).pop().unwrap().data["spec"]["limits"].clone();
     assert_eq!(limits, json!([{"type": "Container", "defaultRequest": {"cpu": "50m", "memory": "64Mi"}}]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_that_needs_rights_is_sent_before_the_worker_has_them() {
+    let cluster = Cluster::default();
+    cluster.refuse_times(BINDING, 403, 2);
+    assert!(ensure(&cluster, &app(json!({}))).await.unwrap().created);
+    assert_eq!(cluster.requests()[2..6], [BINDING, BINDING, BINDING, POLICY]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rights_that_have_not_got_about_yet_are_waited_for_in_place_and_the_namespace_is_new_all_the_same() {
+    let cluster = Cluster::default();
+    cluster.refuse_times(POLICY, 403, 3);
+    let began = tokio::time::Instant::now();
+    assert!(ensure(&cluster, &app(json!({}))).await.unwrap().created);
+    assert!((140..150).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_namespace_that_an_attempt_before_has_just_made_is_waited_for_too() {
+    let cluster = with_namespace(Timestamp::now());
+    cluster.refuse_times(POLICY, 403, 3);
+    assert!(!ensure(&cluster, &app(json!({}))).await.unwrap().created);
+}
+
+#[tokio::test(start_paused = true)]
+async fn rights_that_do_not_come_are_told_after_five_seconds_and_at_once_where_the_namespace_is_old() {
+    let old = with_namespace("2026-01-01T00:00:00Z".parse().unwrap());
+    for (cluster, times, waited) in [(Cluster::default(), 9, 5), (old, 1, 0)] {
+        cluster.refuse(POLICY, 403);
+        let began = tokio::time::Instant::now();
+        let result = ensure(&cluster, &app(json!({}))).await;
+        let denied = FailureType::KubernetesDenied;
+        assert!(matches!(&result, Err(Failure::Transient { failure, .. }) if *failure == denied), "{result:?}");
+        assert_eq!(cluster.requests().iter().filter(|request| *request == POLICY).count(), times);
+        assert_eq!(began.elapsed().as_secs(), Duration::from_secs(waited).as_secs());
+    }
 }

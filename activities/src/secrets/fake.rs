@@ -29,8 +29,8 @@ struct State {
     /// By the namespace's name.
     watches: Vec<(String, mpsc::UnboundedSender<Bytes>)>,
     requests: Vec<String>,
-    /// Answers of their own for a method and path.
-    refusals: BTreeMap<String, u16>,
+    /// Answers of their own for a method and path, and how often.
+    refusals: BTreeMap<String, (u16, usize)>,
 }
 
 impl Cluster {
@@ -67,7 +67,12 @@ impl Cluster {
 
     /// Answers `METHOD /path` with this status.
     pub(crate) fn refuse(&self, request: &str, status: u16) {
-        self.state().refusals.insert(request.to_owned(), status);
+        self.refuse_times(request, status, usize::MAX);
+    }
+
+    /// Does so this often, and then no longer.
+    pub(crate) fn refuse_times(&self, request: &str, status: u16, times: usize) {
+        self.state().refusals.insert(request.to_owned(), (status, times));
     }
 
     /// What was sent, as `METHOD /path`.
@@ -109,7 +114,8 @@ impl State {
         let query = uri.query().unwrap_or_default();
         let request = format!("{method} {path}");
         self.requests.push(request.clone());
-        if let Some(status) = self.refusals.get(&request) {
+        if let Some((status, times)) = self.refusals.get_mut(&request).filter(|(_, times)| *times > 0) {
+            *times -= 1;
             return answer(*status, &status_object(*status, "refused by the test"));
         }
         match (method.as_str(), path) {
@@ -131,11 +137,15 @@ impl State {
     }
 
     /// As the API server: creating what exists is a conflict, and so is an apply to a version that is no longer.
-    fn store(&mut self, path: &str, object: Value, create: bool) -> Response<Answer> {
+    fn store(&mut self, path: &str, mut object: Value, create: bool) -> Response<Answer> {
         let now = self.objects.get(path).map(|found| found["metadata"]["resourceVersion"].clone());
         let known = &object["metadata"]["resourceVersion"];
         if (create && now.is_some()) || (!known.is_null() && now.as_ref() != Some(known)) {
             return answer(409, &status_object(409, "conflict"));
+        }
+        // Whoever writes does not say since when it is there.
+        if let Some(created) = self.objects.get(path).map(|found| found["metadata"]["creationTimestamp"].clone()) {
+            object["metadata"]["creationTimestamp"] = created;
         }
         answer(if now.is_some() { 200 } else { 201 }, &self.put(path, object))
     }

@@ -11,12 +11,12 @@ use kube::{
 
 use berth_workflows::{environment::Environment, verdict::FailureType};
 
-use crate::{failure::Failure, labels};
+use crate::{failure::Failure, labels, namespace::Rights};
 
 /// How long one attempt waits for the namespace, which is being made beside it.
 const NAMESPACE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Waits until the environment's namespace is there and its own.
+/// Waits until the environment's namespace is there and its own. Whoever makes it lets the worker in a moment later.
 ///
 /// # Errors
 /// `KubernetesDenied`: for good if the namespace is somebody else's; to be retried if it has not come within 30 s, with
@@ -25,7 +25,7 @@ pub(super) async fn await_namespace(
     client: &Client,
     environment: &Environment,
     installation: &str,
-) -> Result<(), Failure> {
+) -> Result<Rights, Failure> {
     let name = &environment.namespace;
     let changes = watcher::watch_object(Api::<Namespace>::all(client.clone()), name).default_backoff();
     pin_mut!(changes);
@@ -38,7 +38,9 @@ pub(super) async fn await_namespace(
                 Ok(Some(namespace)) if namespace.metadata.deletion_timestamp.is_some() => {
                     "it is terminating".to_owned()
                 }
-                Ok(Some(namespace)) if labels::is_own(namespace.labels(), environment, installation) => return Ok(()),
+                Ok(Some(namespace)) if labels::is_own(namespace.labels(), environment, installation) => {
+                    return Ok(Rights::of(&namespace));
+                }
                 Ok(Some(_)) => return Err(foreign(format!("namespace {name}"))),
                 // The watcher begins again by itself.
                 Err(error) => format!("watching it: {error}"),

@@ -11,6 +11,7 @@ use crate::{
 };
 
 mod cache;
+mod young;
 
 const BERTH: &str = "/api/v1/namespaces/berth-system/secrets";
 const TOKEN_SECRET: &str = "/api/v1/namespaces/berth-system/secrets/web-token";
