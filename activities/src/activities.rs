@@ -177,7 +177,7 @@ impl Activities {
         heartbeating(&ctx, async |progress| rollout::await_rollout(&self.client, progress, wait).await).await
     }
 
-    /// See [`gates::check`].
+    /// See [`gates::check_release`].
     #[activity(definition = definitions::CheckGates)]
     pub async fn check_gates(
         self: Arc<Self>,
@@ -187,7 +187,7 @@ impl Activities {
         heartbeating(&ctx, async |progress| {
             let namespace = &check.environment.namespace;
             let release = StoredRelease::load(&self.client, namespace, &check.stored_release).await?;
-            gates::check(&self.client, progress, check, &release.gates).await
+            gates::check_release(&self.client, progress, check, &release).await
         })
         .await
     }

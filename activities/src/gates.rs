@@ -1,9 +1,9 @@
 //! Checks that a release does what it should: all gates at once, each with its own deadline.
 //!
 //! Requests go through a port-forward to a ready pod of the new revision: that works inside and outside the cluster
-//! and needs no open network. The gate `endpoints` is every environment's: a Service behind an Ingress without a ready
-//! pod of the new revision would make the URL a dead one. Last comes the stability window, during which no container
-//! of the release may restart.
+//! and needs no open network. The gate `endpoints` is every environment's: a Service behind an Ingress of the release
+//! without a ready pod of the new revision would make the URL a dead one. Last comes the stability window, during which
+//! no container of the release may restart.
 
 mod attempt;
 mod endpoints;
@@ -20,6 +20,7 @@ use berth_workflows::{
 };
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use kube::Client;
+use serde_json::Value;
 use tokio::{
     sync::watch,
     time::{Instant, timeout_at},
@@ -35,6 +36,7 @@ use crate::{
         snapshot::Snapshot,
         watch::Watches,
     },
+    stored_release::StoredRelease,
 };
 
 /// How long controllers may take to list ready pods in `EndpointSlice`s: normally they have before the rollout is done.
@@ -59,21 +61,48 @@ struct Unmet {
     advice: Option<String>,
 }
 
-/// Checks every gate, then that the release stays up for as long as it is asked to. The result names the gates that hold and, if one
-/// does not, the verdict `GateFailed`.
-///
-/// Safe to run again and to drop at any moment: it reads, and sends the gates' own requests.
+/// As [`check_release`], with these gates: the release's objects are read where it is stored, if it is.
 ///
 /// # Errors
-/// If the API server does not let berth read the namespace or reach its pods.
+/// As [`check_release`], or if the stored release cannot be read.
 pub async fn check(
     client: &Client,
     progress: &Progress,
     check: CheckGatesInput,
     gates: &[Gate],
 ) -> Result<GatesChecked, Failure> {
+    let objects = match check.stored_release.as_str() {
+        "" => Vec::new(),
+        name => StoredRelease::load(client, &check.environment.namespace, name).await?.objects,
+    };
+    Box::pin(check_objects(client, progress, check, gates, &objects)).await
+}
+
+/// Checks every gate, then that the release stays up for as long as it is asked to. The result names the gates that hold
+/// and, if one does not, the verdict `GateFailed`.
+///
+/// Safe to run again and to drop at any moment: it reads, and sends the gates' own requests.
+///
+/// # Errors
+/// If the API server does not let berth read the namespace or reach its pods.
+pub async fn check_release(
+    client: &Client,
+    progress: &Progress,
+    check: CheckGatesInput,
+    release: &StoredRelease,
+) -> Result<GatesChecked, Failure> {
+    Box::pin(check_objects(client, progress, check, &release.gates, &release.objects)).await
+}
+
+async fn check_objects(
+    client: &Client,
+    progress: &Progress,
+    check: CheckGatesInput,
+    gates: &[Gate],
+    objects: &[Value],
+) -> Result<GatesChecked, Failure> {
     let namespace = check.environment.namespace.as_str();
-    let services = endpoints::services_behind_ingresses(client, namespace).await?;
+    let services = endpoints::services_behind_ingresses(objects);
     let mut watches = Watches::for_workloads(client, namespace, &check.workloads);
     if !services.is_empty() {
         endpoints::watch(&mut watches);

@@ -3,19 +3,13 @@
 use std::collections::BTreeMap;
 
 use berth_workflows::activity_definitions::Workload;
-use k8s_openapi::api::{
-    core::v1::Service,
-    discovery::v1::{Endpoint, EndpointSlice},
-    networking::v1::{Ingress, IngressBackend},
-};
-use kube::{Api, Client, ResourceExt, api::ListParams, runtime::watcher::Config};
+use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
+use kube::{ResourceExt, runtime::watcher::Config};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{Checks, ENDPOINTS_DEADLINE, Stopped, Unmet};
-use crate::{
-    failure::Failure,
-    rollout::{classify::Log, snapshot::Snapshot, watch::Watches},
-};
+use crate::rollout::{classify::Log, snapshot::Snapshot, watch::Watches};
 
 pub(super) const NAME: &str = "endpoints";
 
@@ -26,39 +20,42 @@ pub(super) struct BehindIngress {
     pub(super) ingress: String,
 }
 
-/// The Services that the namespace's Ingresses send traffic to, those aside that stand for a name elsewhere.
+/// The Services that the release's Ingresses send traffic to, those aside that stand for a name elsewhere.
 ///
-/// # Errors
-/// If the API server does not answer or refuses.
-pub(super) async fn services_behind_ingresses(client: &Client, namespace: &str) -> Result<Vec<BehindIngress>, Failure> {
-    let failed = |error| Failure::kubernetes(format!("reading the Ingresses of namespace {namespace}"), error);
-    let ingresses = Api::<Ingress>::namespaced(client.clone(), namespace);
-    let ingresses = ingresses.list(&ListParams::default()).await.map_err(failed)?;
-    let services = Api::<Service>::namespaced(client.clone(), namespace);
-    let mut behind = Vec::new();
-    for (service, ingress) in named(&ingresses.items) {
-        let failed = |error| Failure::kubernetes(format!("reading Service/{service} in {namespace}"), error);
-        let found = services.get_opt(&service).await.map_err(failed)?;
-        let kind = found.and_then(|service| service.spec?.type_);
-        if kind.as_deref() != Some("ExternalName") {
-            behind.push(BehindIngress { service, ingress });
-        }
-    }
-    Ok(behind)
+/// The namespace is not asked: it may still have Ingresses of a release that failed, which are pruned after the gates.
+pub(super) fn services_behind_ingresses(objects: &[Value]) -> Vec<BehindIngress> {
+    let is_elsewhere = |name: &str| {
+        let mut services = of_kind(objects, "Service");
+        services.any(|service| name_of(service) == name && service["spec"]["type"] == "ExternalName")
+    };
+    let behind = named(objects).into_iter().filter(|(service, _)| !is_elsewhere(service));
+    behind.map(|(service, ingress)| BehindIngress { service, ingress }).collect()
 }
 
 /// Each Service that is named, with the first Ingress that names it.
-fn named(ingresses: &[Ingress]) -> BTreeMap<String, String> {
+fn named(objects: &[Value]) -> BTreeMap<String, String> {
     let mut services = BTreeMap::new();
-    for ingress in ingresses {
-        let Some(spec) = &ingress.spec else { continue };
-        let paths = spec.rules.iter().flatten().filter_map(|rule| rule.http.as_ref()).flat_map(|http| &http.paths);
-        let backends = spec.default_backend.iter().chain(paths.map(|path| &path.backend));
-        for service in backends.filter_map(|backend: &IngressBackend| backend.service.as_ref()) {
-            services.entry(service.name.clone()).or_insert_with(|| ingress.name_any());
+    for ingress in of_kind(objects, "Ingress") {
+        let spec = &ingress["spec"];
+        let paths = list(&spec["rules"]).flat_map(|rule| list(&rule["http"]["paths"]));
+        let backends = std::iter::once(&spec["defaultBackend"]).chain(paths.map(|path| &path["backend"]));
+        for service in backends.filter_map(|backend| backend["service"]["name"].as_str()) {
+            services.entry(service.to_owned()).or_insert_with(|| name_of(ingress).to_owned());
         }
     }
     services
+}
+
+fn of_kind<'a>(objects: &'a [Value], kind: &'static str) -> impl Iterator<Item = &'a Value> {
+    objects.iter().filter(move |object| object["kind"] == kind)
+}
+
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+fn name_of(object: &Value) -> &str {
+    object["metadata"]["name"].as_str().unwrap_or_default()
 }
 
 /// Watches what the gate looks at.
@@ -162,16 +159,28 @@ mod tests {
     #[test]
     fn the_services_of_rules_and_of_default_backends_are_named_once() {
         let backend = |name: &str| json!({"service": {"name": name, "port": {"number": 80}}});
-        let ingress: Ingress = serde_json::from_value(json!({
-            "metadata": {"name": "web"},
+        let ingress = json!({
+            "kind": "Ingress", "metadata": {"name": "web"},
             "spec": {
                 "defaultBackend": backend("fallback"),
                 "rules": [
                     {"host": "a", "http": {"paths": [{"pathType": "Prefix", "path": "/", "backend": backend("web")}]}},
-                    {"host": "b", "http": {"paths": [{"pathType": "Prefix", "path": "/", "backend": backend("web")}]}}]},
-        }))
-        .unwrap();
+                    {"host": "b", "http": {"paths": [
+                        {"pathType": "Prefix", "path": "/", "backend": backend("web")},
+                        {"pathType": "Prefix", "path": "/f", "backend": {"resource": {"kind": "Bucket", "name": "f"}}}]}},
+                    {"host": "c"}]},
+        });
         let names: Vec<_> = named(&[ingress.clone(), ingress]).into_keys().collect();
         assert_eq!(names, ["fallback", "web"]);
+    }
+
+    #[test]
+    fn a_service_that_stands_for_a_name_elsewhere_has_no_pods_to_wait_for() {
+        let service = |kind: &str| json!({"kind": "Service", "metadata": {"name": "web"}, "spec": {"type": kind}});
+        let ingress = json!({"kind": "Ingress", "metadata": {"name": "web"},
+            "spec": {"defaultBackend": {"service": {"name": "web"}}}});
+        assert_eq!(services_behind_ingresses(&[service("ExternalName"), ingress.clone()]), []);
+        assert_eq!(services_behind_ingresses(&[service("ClusterIP"), ingress.clone()]), behind());
+        assert_eq!(services_behind_ingresses(&[ingress]), behind(), "one that somebody else makes");
     }
 }

@@ -37,16 +37,28 @@ fn put_endpoints(server: &FakeApiServer, ready: bool) {
     server.put("/apis/discovery.k8s.io/v1/namespaces/pr-1/endpointslices", &slice);
 }
 
-/// A release that serves, behind an Ingress.
+fn ingress(name: &str, service: &str) -> Value {
+    json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": name},
+        "spec": {"defaultBackend": {"service": {"name": service}}}})
+}
+
+/// A release with a Service behind an Ingress.
+fn release(gates: &[Gate]) -> StoredRelease {
+    let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": {}});
+    StoredRelease {
+        commit: "c".into(),
+        secret: "web-secrets-1".into(),
+        objects: vec![service, ingress("web", "web")],
+        gates: gates.to_vec(),
+    }
+}
+
+/// That release, serving.
 fn live() -> FakeApiServer {
     let server = FakeApiServer::default();
     server.put("/apis/apps/v1/namespaces/pr-1/deployments", &deployment(rolled_out()));
     server.put("/apis/apps/v1/namespaces/pr-1/replicasets", &replica_set("web-5d8f", "2", &json!(null)));
     put_pod(&server, &case("ready")["pod"]);
-    let ingress = json!({"metadata": {"name": "web"}, "spec": {"defaultBackend": {"service": {"name": "web"}}}});
-    server.put("/apis/networking.k8s.io/v1/namespaces/pr-1/ingresses", &ingress);
-    server
-        .put("/api/v1/namespaces/pr-1/services", &json!({"metadata": {"name": "web"}, "spec": {"type": "ClusterIP"}}));
     let secret = json!({"metadata": {"name": "web-secrets-1"}, "data": {"PASSWORD": "Y29ycmVjdC1ob3JzZQ=="}});
     server.put("/api/v1/namespaces/pr-1/secrets", &secret);
     put_endpoints(&server, true);
@@ -55,7 +67,7 @@ fn live() -> FakeApiServer {
 
 async fn checked(server: &FakeApiServer, gates: &[Gate], stability: u64) -> Result<GatesChecked, Failure> {
     let input = CheckGatesInput { stability_seconds: stability, ..input() };
-    check(&server.client(), &Progress::new(), input, gates).await
+    check_release(&server.client(), &Progress::new(), input, &release(gates)).await
 }
 
 fn gate() -> Gate {
@@ -75,6 +87,16 @@ async fn without_gates_of_the_app_the_endpoints_are_checked_and_pass_at_once() {
     let checked = checked(&live(), &[], 0).await.unwrap();
     assert_eq!(checked.outcome, Outcome::Complete);
     assert_eq!(checked.gates, [GatePassed { name: "endpoints".into(), ms: 0 }]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ingress_that_a_failed_release_has_left_is_not_the_new_ones() {
+    let server = live();
+    server.put("/apis/networking.k8s.io/v1/namespaces/pr-1/ingresses", &ingress("left", "gone"));
+    let checked = checked(&server, &[], 0).await.unwrap();
+    assert_eq!(checked.outcome, Outcome::Complete);
+    let asked = server.requests();
+    assert!(!asked.iter().any(|r| r.contains("/ingresses") || r.contains("/services")), "{asked:?}");
 }
 
 #[tokio::test(start_paused = true)]
