@@ -38,7 +38,8 @@ impl Failure {
 
     /// What the API server's answer to doing `what` means.
     ///
-    /// 400, 405, 413 and 422 say that the request itself is wrong. 401 and 403 can pass: a fresh namespace answers 403
+    /// 400, 405, 413 and 422 say that the request itself is wrong; of an apply, what `what` begins with, 400 and 422 say
+    /// that the manifest is. 401 and 403 can pass: a fresh namespace answers 403
     /// until its quota has a status, its default service account exists and the role binding has reached the
     /// authorizer's cache, so they are retried within the step's bound. Everything else is a matter of time.
     pub fn kubernetes(what: impl Into<String>, error: kube::Error) -> Self {
@@ -47,6 +48,9 @@ impl Failure {
             kube::Error::Api(status) => {
                 let message = format!("{what}: {}", status.message);
                 match status.code {
+                    400 | 422 if what.starts_with(APPLYING) => {
+                        Self::refused(manifest_refusal(&status.message), message)
+                    }
                     400 | 405 | 413 | 422 => Self::refused(refusal(&status.message), message),
                     // Server-side apply says so of a field that the kind does not have, or of a list with an entry twice.
                     500 if status.message.contains(MALFORMED) => Self::refused(FailureType::ManifestInvalid, message),
@@ -70,6 +74,18 @@ impl Failure {
     }
 }
 
+const APPLYING: &str = "applying ";
+
+/// The API server's words for a field that stays as it was made. Each kind has its own.
+const IMMUTABLE_SIGNS: [&str; 6] = [
+    "field is immutable",
+    "may not change once set",
+    "updates to statefulset spec for fields other than", // a StatefulSet's volume claims, its service's name
+    "is immutable after creation",                       // a PersistentVolumeClaim's spec
+    "cannot change roleRef",
+    "may not be changed in an update", // a PriorityClass's value
+];
+
 const MALFORMED: &str = "failed to create typed patch object";
 
 /// An admission policy's or webhook's refusal is a decision, not a state of a namespace that is still being set up.
@@ -78,7 +94,7 @@ fn is_final_refusal(message: &str) -> bool {
 }
 
 fn refusal(message: &str) -> FailureType {
-    if message.contains("field is immutable") || message.contains("may not change once set") {
+    if IMMUTABLE_SIGNS.iter().any(|sign| message.contains(sign)) {
         FailureType::FieldImmutable
     } else if message.contains("exceeded quota") || message.contains("failed quota") {
         FailureType::QuotaExceeded
@@ -86,6 +102,15 @@ fn refusal(message: &str) -> FailureType {
         FailureType::AdmissionDenied
     } else {
         FailureType::KubernetesDenied
+    }
+}
+
+/// As [`refusal`], of a manifest's own object: what nothing else is known of is wrong in the manifest, and not in berth's
+/// rights, which are a matter of 401 and 403.
+fn manifest_refusal(message: &str) -> FailureType {
+    match refusal(message) {
+        FailureType::KubernetesDenied => FailureType::ManifestInvalid,
+        known => known,
     }
 }
 
@@ -137,15 +162,49 @@ mod tests {
         assert!(matches!(api(500, words), Failure::Permanent(v) if v.failure == FailureType::ManifestInvalid));
     }
 
+    fn type_of(failure: &Failure) -> FailureType {
+        match failure {
+            Failure::Permanent(verdict) => verdict.failure,
+            Failure::Transient { failure, .. } => *failure,
+        }
+    }
+
     #[test]
     fn an_immutable_field_and_an_admission_refusal_are_told_apart() {
-        let type_of = |failure| match failure {
-            Failure::Permanent(verdict) => verdict.failure,
-            Failure::Transient { failure, .. } => failure,
-        };
-        let immutable = "Deployment.apps \"web\" is invalid: spec.selector: Invalid value: …: field is immutable";
-        assert_eq!(type_of(api(422, immutable)), FailureType::FieldImmutable);
+        for immutable in [
+            "Deployment.apps \"web\" is invalid: spec.selector: Invalid value: …: field is immutable",
+            "Service \"web\" is invalid: spec.clusterIPs[0]: Invalid value: []string{\"None\"}: may not change once set",
+            "StatefulSet.apps \"db\" is invalid: spec: Forbidden: updates to statefulset spec for fields other than \
+             'replicas', 'ordinals', 'template', 'updateStrategy' and 'minReadySeconds' are forbidden",
+            "PersistentVolumeClaim \"data\" is invalid: spec: Forbidden: spec is immutable after creation except \
+             resources.requests and volumeAttributesClassName for bound claims",
+            "RoleBinding.rbac.authorization.k8s.io \"web\" is invalid: roleRef: Invalid value: …: cannot change roleRef",
+            "PriorityClass.scheduling.k8s.io \"web\" is invalid: value: Forbidden: may not be changed in an update.",
+        ] {
+            assert_eq!(type_of(&api(422, immutable)), FailureType::FieldImmutable, "{immutable}");
+        }
         let webhook = "admission webhook \"policy.example.com\" denied the request: no";
         assert!(matches!(api(403, webhook), Failure::Permanent(v) if v.failure == FailureType::AdmissionDenied));
+    }
+
+    #[test]
+    fn what_else_is_wrong_with_an_applied_object_is_wrong_in_its_manifest() {
+        for (code, words) in [
+            (
+                422,
+                "Deployment.apps \"web\" is invalid: spec.replicas: Invalid value: -1: must be greater than or equal to 0",
+            ),
+            (400, "Deployment in version \"v1\" cannot be handled as a Deployment: json: cannot unmarshal string"),
+        ] {
+            let failure = api(code, words);
+            assert_eq!(type_of(&failure), FailureType::ManifestInvalid, "{words}");
+            let Failure::Permanent(verdict) = failure else { panic!("{words}: may pass") };
+            assert!(verdict.advice.contains("Correct the manifest"), "{}", verdict.advice);
+        }
+        assert_eq!(type_of(&api(422, "admission webhook \"a.example.com\" denied it")), FailureType::AdmissionDenied);
+        assert_eq!(type_of(&api(403, "deployments.apps is forbidden")), FailureType::KubernetesDenied);
+        let status = kube::core::Status { code: 422, message: "no".into(), ..Default::default() };
+        let deleting = Failure::kubernetes("deleting Deployment/web", kube::Error::Api(Box::new(status)));
+        assert_eq!(type_of(&deleting), FailureType::KubernetesDenied, "no manifest was sent");
     }
 }
