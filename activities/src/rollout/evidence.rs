@@ -105,8 +105,11 @@ fn read_by(pod: &Pod) -> BTreeSet<String> {
     let keys = keys.filter_map(|env| Some(env.value_from.as_ref()?.secret_key_ref.as_ref()?.name.clone()));
     let whole = containers().flat_map(|container| container.env_from.iter().flatten());
     let whole = whole.filter_map(|from| Some(from.secret_ref.as_ref()?.name.clone()));
-    let volumes = spec.volumes.iter().flatten().filter_map(|volume| volume.secret.as_ref()?.secret_name.clone());
-    keys.chain(whole).chain(volumes).collect()
+    let volumes = spec.volumes.iter().flatten();
+    let mounted = volumes.clone().filter_map(|volume| volume.secret.as_ref()?.secret_name.clone());
+    let projected = volumes.filter_map(|volume| volume.projected.as_ref()?.sources.as_ref()).flatten();
+    let projected = projected.filter_map(|source| Some(source.secret.as_ref()?.name.clone()));
+    keys.chain(whole).chain(mounted).chain(projected).collect()
 }
 
 /// The last lines that the container said, empty if there are none to be had.
@@ -247,14 +250,17 @@ mod tests {
     #[test]
     fn every_secret_that_a_pod_reads_is_known() {
         let pod: Pod = serde_json::from_value(serde_json::json!({"spec": {
-            "initContainers": [{"name": "i", "envFrom": [{"secretRef": {"name": "whole"}}]}],
-            "containers": [{"name": "c", "env": [
+            "initContainers": [{"name": "i", "envFrom": [{"secretRef": {"name": "whole"}}], "env": [
+                {"name": "A", "valueFrom": {"secretKeyRef": {"name": "key-of-init", "key": "a"}}}]}],
+            "containers": [{"name": "c", "envFrom": [{"configMapRef": {"name": "no-secret"}}], "env": [
                 {"name": "A", "valueFrom": {"secretKeyRef": {"name": "key", "key": "a"}}},
                 {"name": "B", "value": "plain"}]}],
-            "volumes": [{"name": "v", "secret": {"secretName": "volume"}}],
+            "volumes": [{"name": "v", "secret": {"secretName": "volume"}}, {"name": "p", "projected": {"sources": [
+                {"secret": {"name": "projected"}}, {"configMap": {"name": "no-secret"}},
+                {"secret": {"name": "projected-too"}}]}}],
         }}))
         .unwrap();
         let names: Vec<_> = read_by(&pod).into_iter().collect();
-        assert_eq!(names, ["key", "volume", "whole"]);
+        assert_eq!(names, ["key", "key-of-init", "projected", "projected-too", "volume", "whole"]);
     }
 }

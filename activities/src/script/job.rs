@@ -170,11 +170,17 @@ fn needed_secrets(spec: &PodSpec) -> Vec<String> {
         let secret = from.secret_ref.as_ref()?;
         needed(secret.optional).then(|| secret.name.clone())
     });
-    let volumes = spec.volumes.iter().flatten().filter_map(|volume| {
+    let volumes = spec.volumes.iter().flatten();
+    let mounted = volumes.clone().filter_map(|volume| {
         let secret = volume.secret.as_ref()?;
         needed(secret.optional).then(|| secret.secret_name.clone()).flatten()
     });
-    keys.chain(whole).chain(volumes).collect::<BTreeSet<_>>().into_iter().collect()
+    let projected = volumes.filter_map(|volume| volume.projected.as_ref()?.sources.as_ref()).flatten();
+    let projected = projected.filter_map(|source| {
+        let secret = source.secret.as_ref()?;
+        needed(secret.optional).then(|| secret.name.clone())
+    });
+    keys.chain(whole).chain(mounted).chain(projected).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 #[cfg(test)]

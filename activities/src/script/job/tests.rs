@@ -121,3 +121,11 @@ fn what_has_been_started_is_read_from_the_job_itself() {
     assert_eq!((started.container.as_str(), started.workload.as_str()), ("web", "Deployment/web"));
     assert_eq!(started.secrets, ["berth-secrets-1", "key"], "not what may be missing");
 }
+
+#[test]
+fn the_secrets_of_a_projected_volume_are_needed_too() {
+    let spec: PodSpec = serde_json::from_value(json!({"containers": [], "volumes": [{"name": "p", "projected": {"sources": [
+        {"secret": {"name": "one"}}, {"configMap": {"name": "no-secret"}}, {"secret": {"name": "maybe", "optional": true}}]}}]}))
+    .unwrap();
+    assert_eq!(needed_secrets(&spec), ["one"]);
+}
