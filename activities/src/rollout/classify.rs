@@ -5,7 +5,7 @@ mod container;
 mod creation;
 mod image;
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use berth_workflows::{activity_definitions::Workload, verdict::FailureType};
 use k8s_openapi::api::core::v1::{Pod, PodCondition};
@@ -61,7 +61,8 @@ pub(crate) struct Cause {
     pub(crate) exit_code: Option<i32>,
     pub(crate) log: Log,
     pub(crate) due: Due,
-    /// What a person reads while it is still given time.
+    /// What a person reads while it is still given time: berth's own words, reasons, names and numbers. A heartbeat has no
+    /// redactor, so what a probe, a webhook or a runtime said stands in `message` alone.
     pub(crate) brief: String,
     /// The system said so before this rollout began and has not looked again since.
     pub(crate) of_before: bool,
@@ -69,7 +70,6 @@ pub(crate) struct Cause {
 
 impl Cause {
     pub(crate) fn new(failure: FailureType, workload: &Workload, message: impl Into<String>, due: Due) -> Self {
-        let message = message.into();
         Self {
             failure,
             workload: name_of(workload),
@@ -78,8 +78,8 @@ impl Cause {
             exit_code: None,
             log: Log::None,
             due,
-            brief: message.clone(),
-            message,
+            brief: failure.name().to_owned(),
+            message: message.into(),
             of_before: false,
         }
     }
@@ -152,10 +152,25 @@ pub(crate) fn scheduled(pod: &Pod) -> Option<&PodCondition> {
 fn no_room(workload: &Workload, pod: &Pod, condition: &PodCondition, bounds: Bounds) -> Cause {
     let message = condition.message.as_deref().unwrap_or("the scheduler gives no reason");
     if message.contains("persistentvolumeclaim") && message.contains("not found") {
-        return Cause::new(FailureType::ConfigMissing, workload, message, Due::After(SECOND_LOOK)).of_pod(pod);
+        return Cause::new(FailureType::ConfigMissing, workload, message, Due::After(SECOND_LOOK))
+            .of_pod(pod)
+            .briefly("a PersistentVolumeClaim does not exist");
     }
     // A pod left from an earlier try at the same release waits anew with this one.
     let since = condition.last_transition_time.as_ref().map_or(bounds.start_ms, unix_ms).max(bounds.start_ms);
+    let brief = format!("no node has room{}", short_of(message));
     let message = format!("no node has room: {message}");
-    Cause::new(FailureType::NoCapacity, workload, message, Due::At(since + bounds.capacity_ms)).of_pod(pod)
+    let due = Due::At(since + bounds.capacity_ms);
+    Cause::new(FailureType::NoCapacity, workload, message, due).of_pod(pod).briefly(brief)
+}
+
+/// Of what the scheduler says that nodes have too little, by the resources' names: `: Insufficient cpu, memory`.
+fn short_of(message: &str) -> String {
+    let words: Vec<_> = message.split_whitespace().map(|word| word.trim_end_matches(['.', ',', ';'])).collect();
+    let resources = words.windows(2).filter(|pair| pair[0] == "Insufficient").map(|pair| pair[1]);
+    let resources: BTreeSet<_> = resources.collect();
+    if resources.is_empty() {
+        return String::new();
+    }
+    format!(": Insufficient {}", resources.into_iter().collect::<Vec<_>>().join(", "))
 }

@@ -93,7 +93,10 @@ pub(crate) fn case(name: &str) -> Value {
 
 /// The namespace while the Deployment's new revision is in that case's trouble.
 pub(crate) fn snapshot(name: &str) -> Snapshot {
-    let case = case(name);
+    snapshot_of(&case(name))
+}
+
+pub(crate) fn snapshot_of(case: &Value) -> Snapshot {
     let mut snapshot = Snapshot::default();
     put(&mut snapshot, &deployment(rolling()));
     put(&mut snapshot, &replica_set("web-5d8f", "2", &case["replicaSetStatus"]));

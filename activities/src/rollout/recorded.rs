@@ -1,7 +1,11 @@
 //! Verdicts on what real clusters said: `recorded/<case>.json` holds the objects of a namespace at the time of its verdict,
 //! as `tests/verdicts.rs` keeps them when `BERTH_RECORD_OBJECTS` names that folder.
 
-use std::{fmt::Write as _, fs, path::PathBuf};
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use berth_workflows::{activity_definitions::AwaitInput, environment::Timings, verdict::FailureType};
 use kube::ResourceExt;
@@ -35,8 +39,13 @@ fn folder() -> PathBuf {
 
 impl Recorded {
     fn read(case: &str) -> Self {
+        Self::read_with(case, |_| ())
+    }
+
+    fn read_with(case: &str, change: impl Fn(&mut Value)) -> Self {
         let path = folder().join(case).with_extension("json");
-        let file: File = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+        let mut file: File = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+        file.objects.iter_mut().for_each(change);
         let mut snapshot = Snapshot::default();
         file.objects.iter().for_each(|object| put(&mut snapshot, object));
         Self { wait: wait(&snapshot, file.pushed_ms), snapshot, recorded_ms: file.recorded_ms }
@@ -46,6 +55,17 @@ impl Recorded {
     fn found_after_seconds(self, seconds: u64) -> Self {
         let recorded_ms = self.recorded_ms + seconds * 1000;
         Self { wait: wait(&self.snapshot, recorded_ms), recorded_ms, ..self }
+    }
+
+    /// Looks while the cluster stands still, until it is decided: all that is said on the way.
+    fn all_said(&self) -> String {
+        let mut judge = Judge::new(&self.wait);
+        let looks = (0..1200).map(|second| judge.look(&self.snapshot, self.recorded_ms + second * 1000));
+        let texts = looks.map_while(|look| match look {
+            Look::Waiting { text, .. } => Some(text),
+            _ => None,
+        });
+        texts.collect::<Vec<_>>().join("\n")
     }
 
     /// Looks while the cluster stands still: what is said at the first look, the verdict, and after how many seconds.
@@ -79,15 +99,19 @@ fn wait(snapshot: &Snapshot, start_ms: u64) -> AwaitInput {
     }
 }
 
+/// The cases of a folder, by name.
+fn cases(folder: &Path) -> Vec<String> {
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    files.sort();
+    files.iter().map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
+}
+
 #[test]
 fn each_recorded_failure_has_its_verdict() {
-    let mut cases: Vec<_> = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
-    cases.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
-    cases.sort();
     let mut text = String::new();
-    for path in cases {
-        let case = path.file_stem().unwrap().to_str().unwrap();
-        let (said, cause, second) = Recorded::read(case).judge();
+    for case in cases(&folder()) {
+        let (said, cause, second) = Recorded::read(&case).judge();
         let Cause { failure, workload, message, .. } = &cause;
         let container = cause.container.as_deref().map_or_else(String::new, |name| format!(", container {name}"));
         let code = cause.exit_code.map_or_else(String::new, |code| format!(", exit code {code}"));
@@ -109,7 +133,7 @@ fn a_refusal_of_before_is_not_this_rollouts_and_is_asked_about() {
     let Look::Waiting { text, troubled, refused_before, .. } = look else { panic!("should wait, but {look:?}") };
     let name = recorded.wait.workloads[0].name.clone();
     assert_eq!((refused_before, troubled), (vec![name], true));
-    assert!(text.contains("pods were refused before") && text.contains("exceeded quota"), "{text}");
+    assert!(text.contains("pods were refused before (QuotaExceeded)"), "{text}");
     let (_, cause, second) = recorded.judge();
     assert_eq!((cause.failure, second), (FailureType::QuotaExceeded, 60));
 }
@@ -131,4 +155,36 @@ fn a_refusal_of_before_that_is_repeated_is_this_rollouts_own() {
     let (_, cause, second) = recorded.judge();
     assert_eq!((cause.failure, second), (FailureType::QuotaExceeded, 2));
     assert!(cause.message.starts_with("pods \"web-1\" is forbidden"), "{}", cause.message);
+}
+
+/// Has everything that the system says in its own words say a secret.
+fn tell_secret(value: &mut Value) {
+    match value {
+        Value::Object(fields) => fields.iter_mut().for_each(|(key, value)| match value {
+            Value::String(words) if key == "message" => words.push_str(" hunter2"),
+            _ => tell_secret(value),
+        }),
+        Value::Array(items) => items.iter_mut().for_each(tell_secret),
+        _ => {}
+    }
+}
+
+#[test]
+fn what_the_system_says_in_its_own_words_is_in_no_heartbeat() {
+    let mut telling = 0;
+    for case in cases(&folder()) {
+        let recorded = Recorded::read_with(&case, tell_secret);
+        telling += usize::from(recorded.judge().1.message.contains("hunter2"));
+        let said = recorded.all_said() + &recorded.found_after_seconds(60).all_said();
+        assert!(!said.contains("hunter2"), "{case}: {said}");
+    }
+    assert!(telling > 9, "it is in the message of a verdict, which is redacted: {telling}");
+    for case in cases(&folder().with_file_name("fixtures")) {
+        let mut objects = fixtures::case(&case);
+        tell_secret(&mut objects);
+        let snapshot = fixtures::snapshot_of(&objects);
+        let recorded = Recorded { snapshot, wait: fixtures::wait(), recorded_ms: fixtures::START_MS + 30_000 };
+        let said = recorded.all_said();
+        assert!(!said.contains("hunter2"), "{case}: {said}");
+    }
 }

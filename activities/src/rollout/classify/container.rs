@@ -115,7 +115,7 @@ impl Seen<'_> {
         } else {
             (FailureType::NotReady, PASSING) // such as a kubelet's cache that is not filled yet
         };
-        self.because(failure, message.to_owned(), patience).briefly(message)
+        self.because(failure, message.to_owned(), patience).briefly("CreateContainerConfigError")
     }
 
     fn not_created(&self, message: &str) -> Cause {
@@ -124,7 +124,8 @@ impl Seen<'_> {
         } else {
             (FailureType::NotReady, PASSING)
         };
-        self.because(failure, format!("the container could not be created: {message}"), patience)
+        let message = format!("the container could not be created: {message}");
+        self.because(failure, message, patience).briefly("CreateContainerError")
     }
 
     fn crash(&self) -> FailureType {
@@ -145,7 +146,8 @@ impl Seen<'_> {
         };
         if will_never_start(start_error) {
             let message = format!("the command could not be started: {start_error}");
-            let mut cause = self.because(self.crash(), message, SECOND_LOOK);
+            let mut cause =
+                self.because(self.crash(), message, SECOND_LOOK).briefly("the command could not be started");
             cause.exit_code = end.map(|end| end.exit_code);
             return Some(cause);
         }
@@ -170,13 +172,14 @@ impl Seen<'_> {
         });
         let what = match (oom, probe) {
             (true, _) => format!("killed for using more memory than its limit{}", self.memory_limit()),
-            (_, Some(probe)) => format!("killed by the kubelet because its probe failed: {}", probe.trim()),
+            (_, Some(_)) => "killed by the kubelet because its probe failed".to_owned(),
             (_, None) => format!("exited with code {} ({})", end.exit_code, end.reason.as_deref().unwrap_or("Error")),
         };
+        let probe = probe.filter(|_| !oom).map_or_else(String::new, |probe| format!(": {}", probe.trim()));
         let said = end.message.as_deref().map_or_else(String::new, |message| format!(": {}", message.trim()));
         let failure = if oom { FailureType::OutOfMemory } else { self.crash() };
         let patience = if runs { LAST_CHANCE } else { Duration::ZERO };
-        let mut cause = self.because(failure, format!("{what}, restarted {restarts} times{said}"), patience);
+        let mut cause = self.because(failure, format!("{what}{probe}, restarted {restarts} times{said}"), patience);
         cause.exit_code = Some(end.exit_code);
         let ended_now = state.is_some_and(|state| state.terminated.is_some());
         cause.log = if ended_now { Log::Current } else { Log::Previous };
@@ -236,5 +239,6 @@ fn missing_volume(snapshot: &Snapshot, workload: &Workload, pod: &Pod) -> Option
     let began_ms = event.first_timestamp.as_ref().map_or(u64::MAX, unix_ms);
     let lasted = Duration::from_millis(event_ms(event).saturating_sub(began_ms));
     let patience = ABSENT.saturating_sub(lasted);
-    Some(Cause::new(FailureType::ConfigMissing, workload, message, Due::After(patience)).of_pod(pod))
+    let cause = Cause::new(FailureType::ConfigMissing, workload, message, Due::After(patience)).of_pod(pod);
+    Some(cause.briefly("FailedMount, of a Secret or ConfigMap that does not exist"))
 }

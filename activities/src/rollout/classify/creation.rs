@@ -25,7 +25,7 @@ pub(super) fn cause(snapshot: &Snapshot, workload: &Workload, bounds: Bounds) ->
 
 fn refused(workload: &Workload, message: String) -> Cause {
     let (failure, due) = refusal(&message);
-    let brief = format!("pods are refused: {message}");
+    let brief = format!("pods are refused ({})", failure.name());
     Cause::new(failure, workload, message, due).briefly(brief)
 }
 
@@ -46,7 +46,7 @@ fn replica_failure(snapshot: &Snapshot, workload: &Workload, bounds: Bounds) -> 
         return Some(refused(workload, again));
     }
     let mut cause = refused(workload, message);
-    cause.brief = format!("pods were refused before: {}", cause.message);
+    cause.brief = format!("pods were refused before ({})", cause.failure.name());
     cause.due = Due::After(PASSING);
     cause.of_before = true;
     Some(cause)
