@@ -86,6 +86,9 @@ impl Judge {
         let mut settled_ms = u64::MAX;
         for workload in &self.workloads {
             match progress(snapshot, workload) {
+                Progress::Complete if self.waits_for_pods(snapshot, workload, now_ms) => {
+                    waits.push((workload.clone(), settling::UNKNOWN.to_owned()));
+                }
                 Progress::Complete => {
                     if let Some(until_ms) = self.settling.until_ms(snapshot, workload, now_ms) {
                         settled_ms = settled_ms.min(until_ms);
@@ -112,6 +115,13 @@ impl Judge {
             *again_ms = settled_ms.min(*again_ms);
         }
         look
+    }
+
+    /// Whether the pods of a workload that its controller calls done are still to be listed: lists arrive one after
+    /// another. When the time is up, the controller's word has to do.
+    fn waits_for_pods(&self, snapshot: &Snapshot, workload: &Workload, now_ms: u64) -> bool {
+        let has_pods = matches!(workload.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet");
+        has_pods && !snapshot.knows(std::slice::from_ref(workload)) && now_ms < self.deadline_ms(snapshot, now_ms)
     }
 
     fn weigh(&mut self, snapshot: &Snapshot, now_ms: u64, waits: &[(Workload, String)], found: Vec<Cause>) -> Look {

@@ -21,6 +21,9 @@ const SETTLED_MS: u64 = 5_000;
 /// What is waited for, in words.
 pub(super) const TEXT: &str = "ready, but for less than 5 s and without a readiness probe that would say more";
 
+/// What is waited for before that.
+pub(super) const UNKNOWN: &str = "ready, as its controller says, but its pods are not listed yet";
+
 /// When each container that no probe speaks for was first seen to run, by pod UID, name and restarts.
 #[derive(Debug, Default)]
 pub(super) struct Settling(BTreeMap<(String, String, i32), u64>);

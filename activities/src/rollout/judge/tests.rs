@@ -219,6 +219,22 @@ fn done_is_done_whatever_a_pod_of_it_once_did() {
 }
 
 #[test]
+fn a_controllers_word_waits_for_the_list_of_pods_but_not_for_ever() {
+    let mut unlisted = Snapshot::default();
+    put(&mut unlisted, &deployment(rolled_out()));
+    let mut judge = Judge::new(&wait());
+    let text = assert_waits(&mut judge, &unlisted, 30);
+    assert!(text.contains("not listed yet"), "{text}");
+    let mut listed = snapshot("ready");
+    put(&mut listed, &deployment(rolled_out()));
+    assert!(matches!(judge.look(&listed, START_MS + 31_000), Look::Complete));
+
+    let mut late = Judge::new(&wait());
+    assert_waits(&mut late, &unlisted, 400);
+    assert!(matches!(late.look(&unlisted, START_MS + 410_000), Look::Complete));
+}
+
+#[test]
 fn a_release_of_several_workloads_is_done_when_all_are_and_failed_when_one_is() {
     let mut wait = wait();
     wait.workloads.push(workload("StatefulSet", "db", 1));
