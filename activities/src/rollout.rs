@@ -8,12 +8,14 @@
 //! speaks for a container: it has to stay up for some seconds (`judge/settling.rs`). A Deployment's
 //! `ProgressDeadlineExceeded` is not looked at: its own deadline is the release's, and waiting for a node with room
 //! does not use it up. A `StatefulSet` or `DaemonSet` with the strategy `OnDelete` is done when its pods are ready, of
-//! whatever revision: its owner replaces them by hand.
+//! whatever revision: its owner replaces them by hand. A Job that was cleaned up is done if it was seen to succeed, or if
+//! its events say that it has; one that nothing tells of is missing.
 
 pub(crate) mod classify;
 pub(crate) mod evidence;
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod gone;
 pub(crate) mod judge;
 pub(crate) mod progress;
 pub(crate) mod redact;
@@ -56,9 +58,14 @@ pub async fn await_rollout(client: &kube::Client, progress: &Progress, wait: Awa
                 let verdict = evidence::verdict(client, &wait, *cause, &snapshot).await;
                 return Ok(Outcome::Failed { verdict });
             }
-            Look::Waiting { text, mut again_ms, troubled, refused_before } => {
+            Look::Waiting { text, mut again_ms, troubled, refused_before, gone } => {
                 progress.say(text);
                 retries.ask(&refused_before).await;
+                let ends = gone::ends(client, &wait.environment.namespace, &gone).await;
+                if !ends.is_empty() {
+                    judge.learn(ends);
+                    continue;
+                }
                 if troubled && clock.elapsed() >= EVENTS_AFTER {
                     watches.open_events();
                 } else if troubled {

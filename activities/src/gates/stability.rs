@@ -65,8 +65,10 @@ fn restarted(snapshot: &Snapshot, workloads: &[Workload], before: &mut Restarts)
     None
 }
 
+/// A Job has ended well before the gates began, and may have been cleaned up since.
 fn incomplete(snapshot: &Snapshot, workloads: &[Workload]) -> Option<Unmet> {
-    workloads.iter().find_map(|workload| match progress(snapshot, workload) {
+    let mut staying = workloads.iter().filter(|workload| workload.kind != "Job");
+    staying.find_map(|workload| match progress(snapshot, workload) {
         Progress::Complete => None,
         Progress::Waiting(text) | Progress::JobFailed(text) => Some(Unmet {
             gate: NAME.to_owned(),
@@ -110,6 +112,16 @@ mod tests {
         let mut snapshot = snapshot("ready");
         assert!(incomplete(&snapshot, &workloads).unwrap().message.contains("0 of 1 pods ready"));
         put(&mut snapshot, &deployment(rolled_out()));
+        assert!(incomplete(&snapshot, &workloads).is_none());
+    }
+
+    #[test]
+    fn a_job_that_was_cleaned_up_after_it_had_succeeded_is_not_missed() {
+        let workloads = [workload("Deployment", "web", 2), workload("Job", "migrate", 1)];
+        let mut snapshot = snapshot("ready");
+        put(&mut snapshot, &deployment(rolled_out()));
+        snapshot.jobs.apply(kube::runtime::watcher::Event::Init);
+        snapshot.jobs.apply(kube::runtime::watcher::Event::InitDone);
         assert!(incomplete(&snapshot, &workloads).is_none());
     }
 }

@@ -1,6 +1,7 @@
 //! For how long something may be wrong: turns one look after another at the cluster into waiting, done, or a verdict.
 
 mod exits;
+mod finished;
 mod settling;
 mod unready;
 
@@ -15,10 +16,11 @@ use kube::ResourceExt;
 
 use super::{
     classify::{self, Bounds, Cause, Due, Log, causes, name_of},
-    progress::{Progress, progress},
+    progress::Progress,
     snapshot::{Snapshot, unix_ms},
 };
 pub(crate) use exits::Exits;
+use finished::Finished;
 use settling::Settling;
 
 /// What a look at the cluster says.
@@ -35,6 +37,8 @@ pub(crate) enum Look {
         troubled: bool,
         /// Deployments whose pods were refused before this rollout, and have not been tried again since.
         refused_before: Vec<String>,
+        /// Jobs that are not there, and whose end was neither seen nor asked for ([`Judge::learn`]).
+        gone: Vec<String>,
     },
 }
 
@@ -46,6 +50,7 @@ pub(crate) struct Judge {
     /// When each cause that is there was first seen, in unix milliseconds.
     seen: BTreeMap<(String, Option<String>, FailureType), u64>,
     exits: Exits,
+    finished: Finished,
     settling: Settling,
     /// When pods of the namespace were last seen ending, in unix milliseconds.
     ending_ms: Option<u64>,
@@ -55,6 +60,8 @@ pub(crate) struct Judge {
 
 /// Lists arrive within this. Until they are here, a wait that is picked up after its deadline knows nothing.
 const LISTED_WITHIN_MS: u64 = 10_000;
+/// While it is not known how a Job ended, it is asked for so often.
+const ASK_AGAIN_MS: u64 = 2_000;
 
 impl Judge {
     pub(crate) fn new(wait: &AwaitInput) -> Self {
@@ -70,6 +77,7 @@ impl Judge {
             bounds,
             seen: BTreeMap::new(),
             exits: Exits::default(),
+            finished: Finished::default(),
             settling: Settling::default(),
             ending_ms: None,
             first_ms: None,
@@ -87,7 +95,7 @@ impl Judge {
         let mut found = Vec::new();
         let mut settled_ms = u64::MAX;
         for workload in &self.workloads {
-            match progress(snapshot, workload) {
+            match self.finished.progress(snapshot, workload) {
                 Progress::Complete if self.waits_for_pods(snapshot, workload, now_ms) => {
                     waits.push((workload.clone(), settling::UNKNOWN.to_owned()));
                 }
@@ -117,6 +125,11 @@ impl Judge {
             *again_ms = settled_ms.min(*again_ms);
         }
         look
+    }
+
+    /// Takes note of how Jobs ended that are gone: none if nothing tells that they did.
+    pub(crate) fn learn(&mut self, ends: Vec<(String, Option<Progress>)>) {
+        ends.into_iter().for_each(|(job, end)| self.finished.learn(job, end));
     }
 
     /// Whether the pods of a workload that its controller calls done are still to be listed: lists arrive one after
@@ -151,7 +164,11 @@ impl Judge {
         again_ms = again_ms.min(deadline_ms.max(now_ms + 1000));
         let refused_before: Vec<String> = found.iter().filter_map(refused_before).collect();
         let troubled = !refused_before.is_empty() || is_troubled(snapshot, waits);
-        Look::Waiting { text: describe(waits, &found), again_ms, troubled, refused_before }
+        let gone = self.finished.unknown(snapshot, &self.workloads);
+        if !gone.is_empty() {
+            again_ms = again_ms.min(now_ms + ASK_AGAIN_MS);
+        }
+        Look::Waiting { text: describe(waits, &found), again_ms, troubled, refused_before, gone }
     }
 
     fn due_ms(&self, due: &Due, first_ms: u64, now_ms: u64) -> u64 {
@@ -170,7 +187,7 @@ impl Judge {
 
     fn deadline_ms(&self, snapshot: &Snapshot, now_ms: u64) -> u64 {
         let deadline_ms = self.bounds.deadline_ms.saturating_add(self.waited_for_room_ms(snapshot, now_ms));
-        if snapshot.knows(&self.workloads) {
+        if snapshot.knows(&self.workloads) && self.finished.unknown(snapshot, &self.workloads).is_empty() {
             deadline_ms
         } else {
             deadline_ms.max(self.first_ms.unwrap_or(now_ms) + LISTED_WITHIN_MS)

@@ -14,6 +14,7 @@ const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/pr-1/deployments";
 const REPLICA_SETS: &str = "/apis/apps/v1/namespaces/pr-1/replicasets";
 const PODS: &str = "/api/v1/namespaces/pr-1/pods";
 const EVENTS: &str = "/api/v1/namespaces/pr-1/events";
+const JOBS: &str = "/apis/batch/v1/namespaces/pr-1/jobs";
 const SECRETS: &str = "/api/v1/namespaces/pr-1/secrets";
 
 /// A wait that began just now.
@@ -173,4 +174,48 @@ async fn a_wait_that_is_picked_up_after_its_deadline_ends_at_once() {
     let Outcome::Failed { verdict } = outcome else { panic!("should have failed") };
     assert_eq!(verdict.failure, FailureType::NotReady);
     assert!(clock.elapsed() <= Duration::from_secs(3));
+}
+
+/// A release that serves, and whose Job is not there.
+async fn run_without_its_job(server: &FakeApiServer) -> Outcome {
+    put_deployment(server, rolled_out());
+    let mut wait = wait();
+    wait.workloads.push(fixtures::workload("Job", "migrate", 1));
+    await_rollout(&server.client(), &Progress::new(), wait).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_was_cleaned_up_before_it_was_looked_at_is_what_its_events_say() {
+    let event = |reason: &str| {
+        json!({"metadata": {"name": "migrate.1"}, "reason": reason, "message": "words", "involvedObject": {"name": "migrate"},
+            "lastTimestamp": "2026-11-24T09:00:03Z"})
+    };
+    let server = FakeApiServer::default();
+    server.put(EVENTS, &event("Completed"));
+    let clock = Clock::start();
+    assert_eq!(run_without_its_job(&server).await, Outcome::Complete);
+    assert_eq!(clock.elapsed(), Duration::ZERO);
+
+    server.put(EVENTS, &event("BackoffLimitExceeded"));
+    let Outcome::Failed { verdict } = run_without_its_job(&server).await else { panic!("should have failed") };
+    assert_eq!(verdict.failure, FailureType::JobFailed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_nothing_tells_of_is_missed_and_one_that_a_list_lacks_is_waited_for() {
+    let server = FakeApiServer::default();
+    server.put(SECRETS, &json!({"metadata": {"name": "web-secrets-1"}}));
+    let Outcome::Failed { verdict } = run_without_its_job(&server).await else { panic!("should have failed") };
+    assert_eq!((verdict.failure, verdict.message.as_str()), (FailureType::NotReady, "does not exist"));
+
+    let mut job = json!({"metadata": {"name": "migrate"}, "status": {"active": 1}});
+    server.answer(&format!("{JOBS}/migrate"), 200, &job);
+    let later = async {
+        tokio::time::sleep(Duration::from_secs(7)).await;
+        job["status"] = json!({"conditions": [{"type": "Complete", "status": "True"}]});
+        server.put(JOBS, &job);
+    };
+    let clock = Clock::start();
+    let (outcome, ()) = tokio::join!(run_without_its_job(&server), later);
+    assert_eq!((outcome, clock.elapsed()), (Outcome::Complete, Duration::from_secs(7)));
 }
