@@ -26,8 +26,8 @@ pub(super) enum End {
 }
 
 /// How the script ended, if it did. The container's own end counts, not the pod's: a sidecar that a cluster adds to every
-/// pod may go on.
-pub(super) fn end(started: &ScriptStarted, workload: &Workload, snapshot: &Snapshot) -> Option<End> {
+/// pod may go on. `removed` says that its Job was looked for and is not there.
+pub(super) fn end(started: &ScriptStarted, workload: &Workload, snapshot: &Snapshot, removed: bool) -> Option<End> {
     let lost = |failure, message: String, pod: Option<&Pod>, exit_code: Option<i32>| {
         let mut cause = Cause::new(failure, workload, message, Due::At(0));
         cause.exit_code = exit_code;
@@ -35,7 +35,7 @@ pub(super) fn end(started: &ScriptStarted, workload: &Workload, snapshot: &Snaps
         Some(End::Lost(Box::new(cause)))
     };
     let job = snapshot.jobs.get(&workload.name);
-    if job.is_none() && snapshot.jobs.is_listed() {
+    if removed {
         return lost(FailureType::JobFailed, "somebody has removed its Job".to_owned(), None, None);
     }
     let pod = pod(workload, snapshot)?;
@@ -56,6 +56,11 @@ pub(super) fn end(started: &ScriptStarted, workload: &Workload, snapshot: &Snaps
         }
         _ => Some(End::Exited { pod: Box::new(pod.clone()), exit_code: ended.exit_code }),
     }
+}
+
+/// Whether the Job is missing where it should be. It may be all the same: a first list may be older than the Job.
+pub(super) fn misses_job(workload: &Workload, snapshot: &Snapshot) -> bool {
+    snapshot.jobs.is_listed() && snapshot.jobs.get(&workload.name).is_none()
 }
 
 /// The script's pod. There is one at most: its Job makes no second one.
@@ -119,21 +124,24 @@ mod tests {
         snapshot
     }
 
-    fn end_of(snapshot: &Snapshot) -> Option<End> {
-        let workload = Workload { kind: "Job".into(), name: "script".into(), generation: 1 };
+    fn script() -> Workload {
+        Workload { kind: "Job".into(), name: "script".into(), generation: 1 }
+    }
+
+    fn end_of(snapshot: &Snapshot, removed: bool) -> Option<End> {
         let started = ScriptStarted {
             job: "script".into(),
             container: "web".into(),
             workload: "Deployment/web".into(),
             secrets: Vec::new(),
         };
-        end(&started, &workload, snapshot)
+        end(&started, &script(), snapshot, removed)
     }
 
     #[test]
     fn a_script_has_ended_when_its_own_container_has() {
-        assert_eq!(end_of(&seen(json!([]), json!({"running": {}}))), None);
-        let ended = end_of(&seen(json!([]), json!({"terminated": {"exitCode": 3, "reason": "Error"}})));
+        assert_eq!(end_of(&seen(json!([]), json!({"running": {}})), false), None);
+        let ended = end_of(&seen(json!([]), json!({"terminated": {"exitCode": 3, "reason": "Error"}})), false);
         assert!(matches!(ended, Some(End::Exited { exit_code: 3, .. })), "{ended:?}");
     }
 
@@ -151,7 +159,7 @@ mod tests {
                 "more memory",
             ),
         ] {
-            let Some(End::Lost(cause)) = end_of(&snapshot) else { panic!("{words}") };
+            let Some(End::Lost(cause)) = end_of(&snapshot, false) else { panic!("{words}") };
             assert_eq!((cause.failure, cause.log), (failure, Log::Current));
             assert!(cause.message.contains(words), "{}", cause.message);
         }
@@ -160,10 +168,12 @@ mod tests {
     #[test]
     fn a_job_that_somebody_has_removed_is_not_waited_for() {
         let mut snapshot = Snapshot::default();
-        assert_eq!(end_of(&snapshot), None, "not listed yet");
+        assert!(!misses_job(&script(), &snapshot), "not listed yet");
         snapshot.jobs.apply(kube::runtime::watcher::Event::Init);
         snapshot.jobs.apply(kube::runtime::watcher::Event::InitDone);
-        assert!(matches!(end_of(&snapshot), Some(End::Lost(_))));
+        assert!(misses_job(&script(), &snapshot));
+        assert_eq!(end_of(&snapshot, false), None, "the list may be older than the Job");
+        assert!(matches!(end_of(&snapshot, true), Some(End::Lost(_))));
     }
 
     #[test]

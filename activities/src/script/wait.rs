@@ -8,7 +8,7 @@ use berth_workflows::{
     environment::Timings,
     verdict::{FailureType, Verdict},
 };
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
 use kube::{Api, Client, ResourceExt, api::LogParams};
 
 use super::end::{self, End, end, last_bytes};
@@ -61,7 +61,8 @@ pub async fn await_script(
         if let (None, Some(pod)) = (&redactor, waiting.pod(&snapshot)) {
             redactor = waiting.redactor(pod).await;
         }
-        if let Some(end) = end(&waiting.wait.started, &waiting.workload, &snapshot) {
+        let removed = end::misses_job(&waiting.workload, &snapshot) && waiting.job_is_gone().await;
+        if let Some(end) = end(&waiting.wait.started, &waiting.workload, &snapshot, removed) {
             return Ok(waiting.outcome(end, redactor, &snapshot).await);
         }
         match judge.look(&snapshot, clock.now_ms()) {
@@ -111,6 +112,12 @@ impl<'a> Waiting<'a> {
 
     fn namespace(&self) -> &str {
         &self.wait.environment.namespace
+    }
+
+    /// Whether the API server itself says that there is no Job, not one of its caches.
+    async fn job_is_gone(&self) -> bool {
+        let jobs: Api<Job> = Api::namespaced(self.client.clone(), self.namespace());
+        matches!(jobs.get_metadata_opt(&self.wait.started.job).await, Ok(None))
     }
 
     fn pod<'s>(&self, snapshot: &'s Snapshot) -> Option<&'s Pod> {
@@ -174,4 +181,52 @@ async fn take_news(watches: &mut Watches, snapshot: &mut Snapshot, clock: Clock,
         update(snapshot);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{fake_api_server::FakeApiServer, rollout::fixtures::environment};
+
+    const JOBS: &str = "/apis/batch/v1/namespaces/pr-1/jobs";
+    const PODS: &str = "/api/v1/namespaces/pr-1/pods";
+
+    fn job() -> Value {
+        json!({"metadata": {"name": "script", "uid": "job-uid"}, "spec": {"template": {}}})
+    }
+
+    async fn wait(server: &FakeApiServer) -> ScriptOutcome {
+        let started = json!({"job": "script", "container": "web", "workload": "Deployment/web", "secrets": []});
+        let wait = AwaitScriptInput {
+            environment: environment(),
+            started: serde_json::from_value(started).unwrap(),
+            deadline_ms: Clock::start().now_ms() + SCRIPT_SECONDS * 1000,
+        };
+        await_script(&server.client(), &Progress::new(), wait).await.unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_is_called_removed_only_when_the_api_server_itself_has_none() {
+        let server = FakeApiServer::default();
+        let ScriptOutcome::Failed { verdict } = wait(&server).await else { panic!("should have failed") };
+        assert_eq!(verdict.message, "somebody has removed its Job");
+
+        server.answer(&format!("{JOBS}/script"), 200, job());
+        let listed = async {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            let ended = json!({"terminated": {"exitCode": 0}});
+            server.put(JOBS, &job());
+            let pod = json!({
+                "metadata": {"name": "script-x", "ownerReferences":
+                    [{"apiVersion": "batch/v1", "kind": "Job", "name": "script", "uid": "job-uid"}]},
+                "status": {"containerStatuses": [
+                    {"name": "web", "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": ended}]}});
+            server.put(PODS, &pod);
+            server.answer(&format!("{PODS}/script-x/log"), 200, "done\n");
+        };
+        let (outcome, ()) = tokio::join!(wait(&server), listed);
+        assert_eq!(outcome, ScriptOutcome::Ended { exit_code: 0, log_tail: "done".to_owned() });
+    }
 }
