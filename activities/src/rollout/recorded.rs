@@ -188,3 +188,19 @@ fn what_the_system_says_in_its_own_words_is_in_no_heartbeat() {
         assert!(!said.contains("hunter2"), "{case}: {said}");
     }
 }
+
+#[test]
+fn an_image_that_was_denied_to_a_pull_without_the_pull_secret_is_waited_for() {
+    let mut recorded = Recorded::read("image-denied");
+    assert_eq!(recorded.judge().2, 2);
+    let pods: Vec<_> = recorded.snapshot.pods.iter().filter_map(ResourceExt::uid).collect();
+    for uid in pods {
+        let event = serde_json::json!({
+            "kind": "Event", "metadata": {"name": uid}, "type": "Warning", "reason": "FailedToRetrieveImagePullSecret",
+            "involvedObject": {"uid": uid}, "message": "Unable to retrieve some image pull secrets (pull)",
+        });
+        put(&mut recorded.snapshot, &event);
+    }
+    let (_, cause, second) = recorded.judge();
+    assert_eq!((cause.failure, second), (FailureType::ImageUnavailable, 15));
+}

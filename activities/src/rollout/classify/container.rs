@@ -100,8 +100,14 @@ impl Seen<'_> {
         let message = event.filter(|_| !image::says_why(message, image)).unwrap_or(message);
         let message = image::first_cause(message, image);
         let message = if message.is_empty() { format!("{reason}: {image}") } else { message.to_owned() };
-        let patience = image::patience(&message, image);
+        let patience = image::patience(&message, image, self.pulls_as_nobody());
         self.because(FailureType::ImageUnavailable, message, patience).briefly(reason)
+    }
+
+    /// Whether the kubelet has pulled without the pod's pull secret, which it did not find in time.
+    fn pulls_as_nobody(&self) -> bool {
+        let mut about = self.snapshot.events_about(self.pod.metadata.uid.as_deref());
+        about.any(|event| event.reason.as_deref() == Some("FailedToRetrieveImagePullSecret"))
     }
 
     /// One reason with three causes: read the message.

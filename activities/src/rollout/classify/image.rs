@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use super::{PASSING, SECOND_LOOK};
 
+/// The kubelet tries again after ten seconds, and may have the pull secret then.
+const NEXT_PULL: Duration = Duration::from_secs(15);
+
 /// Signs of a registry or a network that may answer differently in a moment.
 const PASSING_SIGNS: [&str; 14] = [
     "no such host",
@@ -23,29 +26,32 @@ const PASSING_SIGNS: [&str; 14] = [
 ];
 
 /// Signs of an answer that stays.
-const FINAL_SIGNS: [&str; 12] = [
+const FINAL_SIGNS: [&str; 7] = [
     "not found",
     "manifest unknown",
     "name unknown",
     "does not exist",
-    "unauthorized",
-    "denied",
-    "forbidden",
-    "insufficient_scope",
-    "no basic auth credentials",
     "no match for platform",
     "no matching manifest",
     "invalid reference format",
 ];
 
-/// How long a pull that fails with this message is given.
+/// Signs of an answer that stays for whoever asks with the same credentials.
+const DENIED_SIGNS: [&str; 5] =
+    ["unauthorized", "denied", "forbidden", "insufficient_scope", "no basic auth credentials"];
+
+/// How long a pull that fails with this message is given. `as_nobody` says that it was tried without the pull secret.
 ///
 /// The image's own name is left out of the search: a repository may be called `access-denied`. So is what is quoted.
-pub(super) fn patience(message: &str, image: &str) -> Duration {
+pub(super) fn patience(message: &str, image: &str, as_nobody: bool) -> Duration {
     let text = without_quoted(&message.replace(repository(image), "")).to_lowercase();
-    if PASSING_SIGNS.iter().any(|sign| text.contains(sign)) {
+    let has = |signs: &[&str]| signs.iter().any(|sign| text.contains(sign));
+    let denied = has(&DENIED_SIGNS);
+    if has(&PASSING_SIGNS) {
         PASSING
-    } else if FINAL_SIGNS.iter().any(|sign| text.contains(sign)) {
+    } else if denied && as_nobody {
+        NEXT_PULL
+    } else if denied || has(&FINAL_SIGNS) {
         SECOND_LOOK
     } else {
         PASSING
@@ -107,16 +113,25 @@ mod tests {
             ("dial tcp 10.0.0.1:443: i/o timeout", PASSING),
             ("something nobody has seen before", PASSING),
         ] {
-            assert_eq!(patience(message, image), expected, "{message}");
+            assert_eq!(patience(message, image, false), expected, "{message}");
         }
+    }
+
+    #[test]
+    fn a_no_to_a_pull_without_the_pull_secret_is_not_yet_a_no_to_one_with_it() {
+        let denied = "pull access denied, repository does not exist or may require authorization";
+        assert_eq!(patience(denied, "acme/web:1", true), NEXT_PULL);
+        assert_eq!(patience("401 Unauthorized", "acme/web:1", true), NEXT_PULL);
+        assert_eq!(patience("acme/web:1: not found", "acme/web:1", true), SECOND_LOOK);
+        assert_eq!(patience("401 Unauthorized: i/o timeout", "acme/web:1", true), PASSING);
     }
 
     #[test]
     fn words_in_the_images_own_name_decide_nothing() {
         let image = "registry.example.com:5000/acme/access-denied:1";
         let message = "failed to resolve registry.example.com:5000/acme/access-denied:1: connection reset by peer";
-        assert_eq!(patience(message, image), PASSING);
-        assert_eq!(patience("registry.example.com:5000/acme/access-denied:1: odd", image), PASSING);
+        assert_eq!(patience(message, image, false), PASSING);
+        assert_eq!(patience("registry.example.com:5000/acme/access-denied:1: odd", image, false), PASSING);
     }
 
     #[test]
