@@ -177,7 +177,7 @@ impl Activities {
         heartbeating(&ctx, async |progress| rollout::await_rollout(&self.client, progress, wait).await).await
     }
 
-    /// See [`gates::check_release`].
+    /// See [`gates::check`].
     #[activity(definition = definitions::CheckGates)]
     pub async fn check_gates(
         self: Arc<Self>,
@@ -187,7 +187,7 @@ impl Activities {
         heartbeating(&ctx, async |progress| {
             let namespace = &check.environment.namespace;
             let release = StoredRelease::load(&self.client, namespace, &check.stored_release).await?;
-            gates::check_release(&self.client, progress, check, &release).await
+            gates::check(&self.client, progress, check, &release).await
         })
         .await
     }

@@ -20,7 +20,6 @@ use berth_workflows::{
 };
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use kube::Client;
-use serde_json::Value;
 use tokio::{
     sync::watch,
     time::{Instant, timeout_at},
@@ -61,23 +60,6 @@ struct Unmet {
     advice: Option<String>,
 }
 
-/// As [`check_release`], with these gates: the release's objects are read where it is stored, if it is.
-///
-/// # Errors
-/// As [`check_release`], or if the stored release cannot be read.
-pub async fn check(
-    client: &Client,
-    progress: &Progress,
-    check: CheckGatesInput,
-    gates: &[Gate],
-) -> Result<GatesChecked, Failure> {
-    let objects = match check.stored_release.as_str() {
-        "" => Vec::new(),
-        name => StoredRelease::load(client, &check.environment.namespace, name).await?.objects,
-    };
-    Box::pin(check_objects(client, progress, check, gates, &objects)).await
-}
-
 /// Checks every gate, then that the release stays up for as long as it is asked to. The result names the gates that hold
 /// and, if one does not, the verdict `GateFailed`.
 ///
@@ -85,24 +67,15 @@ pub async fn check(
 ///
 /// # Errors
 /// If the API server does not let berth read the namespace or reach its pods.
-pub async fn check_release(
+pub async fn check(
     client: &Client,
     progress: &Progress,
     check: CheckGatesInput,
     release: &StoredRelease,
 ) -> Result<GatesChecked, Failure> {
-    Box::pin(check_objects(client, progress, check, &release.gates, &release.objects)).await
-}
-
-async fn check_objects(
-    client: &Client,
-    progress: &Progress,
-    check: CheckGatesInput,
-    gates: &[Gate],
-    objects: &[Value],
-) -> Result<GatesChecked, Failure> {
+    let gates = release.gates.as_slice();
     let namespace = check.environment.namespace.as_str();
-    let services = endpoints::services_behind_ingresses(objects);
+    let services = endpoints::services_behind_ingresses(&release.objects);
     let mut watches = Watches::for_workloads(client, namespace, &check.workloads);
     if !services.is_empty() {
         endpoints::watch(&mut watches);

@@ -4,7 +4,7 @@
 use std::{future::Future, time::Duration};
 
 use axum::{Router, body::Body, http::HeaderMap, response::Response, routing::post};
-use berth_activities::{app::Gate, gates, heartbeat::Progress};
+use berth_activities::{app::Gate, gates, heartbeat::Progress, stored_release::StoredRelease};
 use berth_lab::Lab;
 use berth_workflows::{
     activity_definitions::{CheckGatesInput, GatesChecked, Outcome},
@@ -59,8 +59,9 @@ pub(crate) async fn checked(lab: &Lab, address: &str, pr: u64, gate: &Value) -> 
         deploy_id: DEPLOY_ID.get_or_init(|| u64::try_from(now.as_millis()).unwrap()).to_owned(),
     };
     let gate: Gate = serde_json::from_value(gate.clone()).unwrap();
-    let (progress, gates) = (Progress::new(), [gate]);
-    Box::pin(gates::check(&client, &progress, input, &gates)).await.unwrap()
+    let (commit, secret) = (String::new(), String::new());
+    let release = StoredRelease { commit, secret, objects: Vec::new(), gates: vec![gate] };
+    Box::pin(gates::check(&client, &Progress::new(), input, &release)).await.unwrap()
 }
 
 static DEPLOY_ID: std::sync::OnceLock<u64> = std::sync::OnceLock::new();

@@ -67,7 +67,7 @@ fn live() -> FakeApiServer {
 
 async fn checked(server: &FakeApiServer, gates: &[Gate], stability: u64) -> Result<GatesChecked, Failure> {
     let input = CheckGatesInput { stability_seconds: stability, ..input() };
-    check_release(&server.client(), &Progress::new(), input, &release(gates)).await
+    check(&server.client(), &Progress::new(), input, &release(gates)).await
 }
 
 fn gate() -> Gate {
