@@ -10,8 +10,11 @@ use crate::manifests::{
     stamp,
 };
 
-/// What berth's own objects are called in an environment: `berth-database`, `berth-release-…`, its policies and quota.
+/// What berth's own objects are called in an environment: `berth-database`, `berth-release-…`.
 const OWN_PREFIX: &str = "berth-";
+/// And what its limits, its policy and its rights are called.
+const OWN_NAME: &str = "berth";
+const OWN_KINDS: [&str; 4] = ["LimitRange", "NetworkPolicy", "ResourceQuota", "RoleBinding"];
 
 /// What the API server sets. Manifests that began as `kubectl get -o yaml` carry it; an apply with it would be refused.
 const SERVER_SET: [&str; 6] =
@@ -109,6 +112,9 @@ fn check_name(report: &mut Report<'_>, kind: &Kind) {
     }
     if name.starts_with(OWN_PREFIX) {
         report.refuse(field, format!("names that begin with `{OWN_PREFIX}` are berth's own"));
+    }
+    if name == OWN_NAME && OWN_KINDS.contains(&kind.kind) {
+        report.refuse(field, format!("the {} `{OWN_NAME}` is berth's own", kind.kind));
     }
     if kind.kind == "Secret" && report.input.reserved_secrets.contains(name) {
         report.refuse(field, "berth writes this Secret itself");

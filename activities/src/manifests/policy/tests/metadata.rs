@@ -84,6 +84,9 @@ fn names_of_berths_own_objects_are_reserved() {
         assert_eq!(fields.len(), 1, "{name}");
     }
     assert_eq!(refused(named("v1", "Secret", json!({"generateName": "x-"}))), ["metadata"]);
+    let object = |api_version, kind| named(api_version, kind, json!({"name": "berth"}));
+    assert!(refused(object("networking.k8s.io/v1", "NetworkPolicy")).contains(&"metadata.name".to_owned()));
+    assert_eq!(refused(object("v1", "ConfigMap")), Vec::<&str>::new());
 }
 
 #[test]
