@@ -81,7 +81,7 @@ async fn a_wait_ends_with_what_became_of_the_commit() {
         t.until_called("await_rollout", 1).await;
         let impatient = berth(&t, "wait", &["--commit", &a, "--timeout", "1s"]).await;
         assert_eq!(impatient.code, 5, "{impatient:?}");
-        assert!(impatient.stderr.contains("still waits after 1s (--timeout)"), "{impatient:?}");
+        assert!(impatient.stderr.contains("not done after 1s (--timeout)"), "{impatient:?}");
         assert_eq!(impatient.json["phase"], "RollingOut");
 
         t.push(push('b')).await;
