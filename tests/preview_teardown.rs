@@ -44,9 +44,8 @@ async fn cancelling_the_workflow_tears_down_and_ends_canceled() {
         t.world.next("await_rollout", Does::Hang);
         t.push(push('a')).await;
         t.until_called("await_rollout", 1).await;
-        t.handle().cancel(WorkflowCancelOptions::default()).await.unwrap();
-        let ended = t.handle().get_result(WorkflowGetResultOptions::default()).await;
-        assert!(matches!(ended, Err(WorkflowGetResultError::Cancelled { .. })), "{ended:?}");
+        cancel(&t).await;
+        ends_canceled(&t).await;
         assert_eq!(t.world.count("delete_environment"), 1);
         t.record("cancelled", Some(1)).await;
         // A later push starts a new run.
@@ -81,7 +80,7 @@ async fn a_push_during_the_teardown_of_a_cancelled_workflow_is_not_lost() {
         t.push(push('a')).await;
         t.until("live", |s| s.phase == Phase::Live).await;
         t.world.next("delete_environment", Does::Leave("Widget/stuck"));
-        t.handle().cancel(WorkflowCancelOptions::default()).await.unwrap();
+        cancel(&t).await;
         t.until("blocked", |s| s.phase == Phase::TeardownBlocked).await;
         t.push(push('b')).await;
         let status = t.until("live", |s| s.phase == Phase::Live).await;
