@@ -71,6 +71,24 @@ async fn a_redeploy_waits_until_the_newest_release_is_live_again() {
 }
 
 #[tokio::test]
+async fn a_close_that_is_older_than_a_push_is_said_to_be_ignored_and_one_that_lasts_is_given_up() {
+    preview("cmd-close", async |t: Preview| {
+        t.push(Push { sequence: Some(9), ..push('a') }).await;
+        t.until("live", |s| s.phase == Phase::Live).await;
+        let old = berth(&t, "close", &["--sequence", "8"]).await;
+        assert_eq!(old.code, 6, "{old:?}");
+        assert!(old.json["note"].as_str().unwrap().contains("ignores the close"), "{old:?}");
+        assert_eq!(t.status().await.phase, Phase::Live);
+
+        t.world.next("delete_environment", Does::Hang);
+        let impatient = berth(&t, "close", &["--sequence", "9", "--timeout", "1s"]).await;
+        assert_eq!(impatient.code, 5, "{impatient:?}");
+        assert!(impatient.stderr.contains("not done after 1s (--timeout)"), "{impatient:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_wait_ends_with_what_became_of_the_commit() {
     preview("cmd-wait", async |t: Preview| {
         let (a, b) = (commit('a').to_string(), commit('b').to_string());
