@@ -18,6 +18,7 @@ pub mod labels;
 pub mod load;
 pub mod manifests;
 pub mod namespace;
+mod pod_secrets;
 pub mod prune;
 pub mod rollout;
 pub mod script;

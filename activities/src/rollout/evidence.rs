@@ -18,7 +18,7 @@ use super::{
     redact::Redactor,
     snapshot::{Snapshot, event_ms},
 };
-use crate::secrets::is_secret;
+use crate::{pod_secrets::secret_references, secrets::is_secret};
 
 /// A verdict that is known is not kept back for a node that does not answer.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -99,17 +99,7 @@ impl Secrets {
 }
 
 fn read_by(pod: &Pod) -> BTreeSet<String> {
-    let Some(spec) = &pod.spec else { return BTreeSet::new() };
-    let containers = || spec.init_containers.iter().flatten().chain(&spec.containers);
-    let keys = containers().flat_map(|container| container.env.iter().flatten());
-    let keys = keys.filter_map(|env| Some(env.value_from.as_ref()?.secret_key_ref.as_ref()?.name.clone()));
-    let whole = containers().flat_map(|container| container.env_from.iter().flatten());
-    let whole = whole.filter_map(|from| Some(from.secret_ref.as_ref()?.name.clone()));
-    let volumes = spec.volumes.iter().flatten();
-    let mounted = volumes.clone().filter_map(|volume| volume.secret.as_ref()?.secret_name.clone());
-    let projected = volumes.filter_map(|volume| volume.projected.as_ref()?.sources.as_ref()).flatten();
-    let projected = projected.filter_map(|source| Some(source.secret.as_ref()?.name.clone()));
-    keys.chain(whole).chain(mounted).chain(projected).collect()
+    pod.spec.iter().flat_map(secret_references).map(|secret| secret.name).collect()
 }
 
 /// The last lines that the container said, empty if there are none to be had.

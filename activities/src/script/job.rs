@@ -14,7 +14,7 @@ use k8s_openapi::api::{
 use kube::ResourceExt;
 
 use super::{RUN, SCRIPT, WORKLOAD};
-use crate::{app::Scripts, labels};
+use crate::{app::Scripts, labels, pod_secrets::secret_references};
 
 /// kubectl's own word for the container that matters.
 const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
@@ -160,27 +160,8 @@ pub(super) fn started(job: &Job) -> ScriptStarted {
 
 /// The Secrets without which the pod cannot start.
 fn needed_secrets(spec: &PodSpec) -> Vec<String> {
-    let needed = |optional: Option<bool>| optional != Some(true);
-    let containers = || spec.init_containers.iter().flatten().chain(&spec.containers);
-    let keys = containers().flat_map(|c| c.env.iter().flatten()).filter_map(|env| {
-        let key = env.value_from.as_ref()?.secret_key_ref.as_ref()?;
-        needed(key.optional).then(|| key.name.clone())
-    });
-    let whole = containers().flat_map(|c| c.env_from.iter().flatten()).filter_map(|from| {
-        let secret = from.secret_ref.as_ref()?;
-        needed(secret.optional).then(|| secret.name.clone())
-    });
-    let volumes = spec.volumes.iter().flatten();
-    let mounted = volumes.clone().filter_map(|volume| {
-        let secret = volume.secret.as_ref()?;
-        needed(secret.optional).then(|| secret.secret_name.clone()).flatten()
-    });
-    let projected = volumes.filter_map(|volume| volume.projected.as_ref()?.sources.as_ref()).flatten();
-    let projected = projected.filter_map(|source| {
-        let secret = source.secret.as_ref()?;
-        needed(secret.optional).then(|| secret.name.clone())
-    });
-    keys.chain(whole).chain(mounted).chain(projected).collect::<BTreeSet<_>>().into_iter().collect()
+    let needed = secret_references(spec).filter(|secret| !secret.optional).map(|secret| secret.name);
+    needed.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 #[cfg(test)]
