@@ -50,6 +50,11 @@ impl<K: Resource> Store<K> {
         self.listed
     }
 
+    /// Whether the list has arrived and does not have it.
+    pub(crate) fn lacks(&self, name: &str) -> bool {
+        self.listed && !self.objects.contains_key(name)
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<&K> {
         self.objects.get(name)
     }

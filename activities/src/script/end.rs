@@ -60,7 +60,7 @@ pub(super) fn end(started: &ScriptStarted, workload: &Workload, snapshot: &Snaps
 
 /// Whether the Job is missing where it should be. It may be all the same: a first list may be older than the Job.
 pub(super) fn misses_job(workload: &Workload, snapshot: &Snapshot) -> bool {
-    snapshot.jobs.is_listed() && snapshot.jobs.get(&workload.name).is_none()
+    snapshot.jobs.lacks(&workload.name)
 }
 
 /// The script's pod. There is one at most: its Job makes no second one.

@@ -37,7 +37,7 @@ impl Finished {
 }
 
 fn is_gone(snapshot: &Snapshot, workload: &Workload) -> bool {
-    workload.kind == "Job" && snapshot.jobs.is_listed() && snapshot.jobs.get(&workload.name).is_none()
+    workload.kind == "Job" && snapshot.jobs.lacks(&workload.name)
 }
 
 #[cfg(test)]
