@@ -38,20 +38,25 @@ impl Failure {
 
     /// What the API server's answer to doing `what` means.
     ///
-    /// 400, 405, 413 and 422 say that the request itself is wrong; of an apply, what `what` begins with, 400 and 422 say
-    /// that the manifest is. 401 and 403 can pass: a fresh namespace answers 403
+    /// 400, 405, 413 and 422 say that the request itself is wrong. 401 and 403 can pass: a fresh namespace answers 403
     /// until its quota has a status, its default service account exists and the role binding has reached the
     /// authorizer's cache, so they are retried within the step's bound. Everything else is a matter of time.
     pub fn kubernetes(what: impl Into<String>, error: kube::Error) -> Self {
-        let what = what.into();
+        Self::answered(&what.into(), error, refusal)
+    }
+
+    /// As [`Failure::kubernetes`], to applying `object`, as `Kind/name`: 400 and 422 say that its manifest is wrong.
+    pub fn applying(object: &str, error: kube::Error) -> Self {
+        Self::answered(&format!("applying {object}"), error, manifest_refusal)
+    }
+
+    fn answered(what: &str, error: kube::Error, invalid: fn(&str) -> FailureType) -> Self {
         match &error {
             kube::Error::Api(status) => {
                 let message = format!("{what}: {}", status.message);
                 match status.code {
-                    400 | 422 if what.starts_with(APPLYING) => {
-                        Self::refused(manifest_refusal(&status.message), message)
-                    }
-                    400 | 405 | 413 | 422 => Self::refused(refusal(&status.message), message),
+                    400 | 422 => Self::refused(invalid(&status.message), message),
+                    405 | 413 => Self::refused(refusal(&status.message), message),
                     // Server-side apply says so of a field that the kind does not have, or of a list with an entry twice.
                     500 if status.message.contains(MALFORMED) => Self::refused(FailureType::ManifestInvalid, message),
                     403 if is_final_refusal(&status.message) => Self::refused(refusal(&status.message), message),
@@ -74,8 +79,6 @@ impl Failure {
     }
 }
 
-const APPLYING: &str = "applying ";
-
 /// The API server's words for a field that stays as it was made. Each kind has its own.
 const IMMUTABLE_SIGNS: [&str; 6] = [
     "field is immutable",
@@ -89,7 +92,7 @@ const IMMUTABLE_SIGNS: [&str; 6] = [
 const MALFORMED: &str = "failed to create typed patch object";
 
 /// An admission policy's or webhook's refusal is a decision, not a state of a namespace that is still being set up.
-fn is_final_refusal(message: &str) -> bool {
+pub(crate) fn is_final_refusal(message: &str) -> bool {
     message.contains("admission webhook") || message.contains("ValidatingAdmissionPolicy")
 }
 
@@ -144,7 +147,7 @@ mod tests {
 
     fn api(code: u16, message: &str) -> Failure {
         let status = kube::core::Status { code, message: message.into(), ..Default::default() };
-        Failure::kubernetes("applying Deployment/web", kube::Error::Api(Box::new(status)))
+        Failure::applying("Deployment/web", kube::Error::Api(Box::new(status)))
     }
 
     #[test]

@@ -143,7 +143,7 @@ async fn apply(client: &Client, rights: Rights, object: &DynamicObject) -> Resul
     rights
         .request(|| api.patch(&name, &params, &patch))
         .await
-        .map_err(|e| Failure::kubernetes(format!("applying {}/{name}", types.kind), e))?;
+        .map_err(|e| Failure::applying(&format!("{}/{name}", types.kind), e))?;
     Ok(())
 }
 

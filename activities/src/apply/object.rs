@@ -44,8 +44,7 @@ pub(super) async fn apply_object(
         return Err(Failure::permanent(FailureType::PolicyDenied, format!("{name}: berth does not apply this kind")));
     };
     let api = api(client, &kind.api_resource(), kind.namespaced, &environment.namespace);
-    let what = || format!("applying {name}");
-    let before = api.get_metadata_opt(object.name()).await.map_err(|e| Failure::kubernetes(what(), e))?;
+    let before = api.get_metadata_opt(object.name()).await.map_err(|e| Failure::applying(&name, e))?;
     if !kind.namespaced {
         check_cluster_object(settings, environment, object, before.as_ref())?;
     }
@@ -56,7 +55,7 @@ pub(super) async fn apply_object(
     let after = api
         .patch(object.name(), &params, &Patch::Apply(&object.document))
         .await
-        .map_err(|e| Failure::kubernetes(what(), e))?;
+        .map_err(|e| Failure::applying(&name, e))?;
     let change = match before {
         None => Change::Created,
         Some(before) if before.resource_version() == after.resource_version() => Change::Unchanged,

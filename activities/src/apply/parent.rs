@@ -105,7 +105,7 @@ pub(crate) async fn update(
     secrets
         .patch(labels::APPLYSET_PARENT, &params, &Patch::Apply(&parent))
         .await
-        .map_err(|e| Failure::kubernetes(format!("applying Secret/{}", labels::APPLYSET_PARENT), e))?;
+        .map_err(|e| Failure::applying(&format!("Secret/{}", labels::APPLYSET_PARENT), e))?;
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use k8s_openapi::{api::core::v1::Namespace, jiff::Timestamp};
 
-use crate::failure::Failure;
+use crate::failure::is_final_refusal;
 
 /// For so long a 403 may only say that the rights have not got about yet. By the clocks of two machines: generous.
 const YOUNG: Duration = Duration::from_secs(60);
@@ -55,8 +55,7 @@ impl Rights {
 /// What an admission policy refuses is a decision, and stays one.
 fn may_pass(error: &kube::Error) -> bool {
     let kube::Error::Api(status) = error else { return false };
-    let failure = || Failure::kubernetes("", kube::Error::Api(status.clone()));
-    status.code == 403 && matches!(failure(), Failure::Transient { .. })
+    status.code == 403 && !is_final_refusal(&status.message)
 }
 
 #[cfg(test)]
