@@ -8,7 +8,11 @@ use std::{
 };
 
 use anyhow::Context;
-use berth_workflows::{activity_definitions::LeakReport, rollout::StepTime, verdict::FailureType};
+use berth_workflows::{
+    activity_definitions::LeakReport,
+    rollout::{StepTime, Stopped},
+    verdict::FailureType,
+};
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder, core::Collector};
 
 /// From one look at a file to a rollout's deadline, in seconds.
@@ -22,11 +26,7 @@ const REMEMBERED: usize = 4096;
 pub(super) enum Ended {
     Live,
     Failed(FailureType),
-    Superseded,
-    /// The environment was closed before it was live.
-    Closed,
-    /// Somebody cancelled the rollout itself.
-    Cancelled,
+    Stopped(Stopped),
 }
 
 impl Ended {
@@ -34,9 +34,9 @@ impl Ended {
         match self {
             Self::Live => "live",
             Self::Failed(_) => "failed",
-            Self::Superseded => "superseded",
-            Self::Closed => "closed",
-            Self::Cancelled => "cancelled",
+            Self::Stopped(Stopped::Superseded) => "superseded",
+            Self::Stopped(Stopped::Closed) => "closed",
+            Self::Stopped(Stopped::Cancelled) => "cancelled",
         }
     }
 }

@@ -10,7 +10,7 @@ use std::{
 
 use berth_workflows::{
     activity_definitions::LeakReport,
-    rollout::{RolledOut, stopped_phase},
+    rollout::{RolledOut, Stopped},
     search_attributes,
     verdict::FailureType,
 };
@@ -79,11 +79,7 @@ fn ended(result: &ExecuteWorkflowResult) -> Option<Ended> {
         Ok(_) => Some(Ended::Live),
         Err(WorkflowTermination::Cancelled { details }) => {
             let reason = details.as_ref().and_then(|details| (**details).as_any().downcast_ref::<String>());
-            Some(match reason.map(|reason| stopped_phase(reason)) {
-                Some("Superseded") => Ended::Superseded,
-                Some("Closed") => Ended::Closed,
-                _ => Ended::Cancelled,
-            })
+            Some(Ended::Stopped(reason.map_or(Stopped::Cancelled, |reason| Stopped::because(reason))))
         }
         Err(WorkflowTermination::Failed(OutgoingWorkflowError::Application(failure))) => {
             let failure = failure.type_name().and_then(FailureType::from_name)?;

@@ -318,11 +318,9 @@ impl Mailbox {
 
     /// Takes the next push out, unless a close comes first. Who joins it from now on waits for its end.
     pub fn take_push(&mut self) -> Option<Ticketed> {
-        let next = if self.close_requested { None } else { self.next.take() };
-        if let Some(next) = &next {
-            self.answers.remove(&next.ticket);
-        }
-        next
+        let next = self.next.take_if(|_| !self.close_requested)?;
+        self.answers.remove(&next.ticket);
+        Some(next)
     }
 
     /// Takes a close out.

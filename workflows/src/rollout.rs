@@ -23,9 +23,7 @@ mod prepare;
 mod report;
 mod tell;
 
-pub use report::{
-    FailedRollout, Made, RolledOut, RolloutStatus, RolloutStep, SUPERSEDED, Step, StepTime, stopped_phase,
-};
+pub use report::{FailedRollout, Made, RolledOut, RolloutStatus, RolloutStep, SUPERSEDED, Step, StepTime, Stopped};
 
 /// Makes a release serve in an environment. Only an environment's workflow may start it.
 #[workflow]
@@ -265,7 +263,7 @@ impl Rollout {
             Self::tell_environment(ctx, deploy).await;
         }
         let reason = ctx.cancellation_token().reason().unwrap_or_else(|| "cancelled".into());
-        ctx.upsert_search_attributes([search_attributes::PHASE.value_set(stopped_phase(&reason).into())]);
+        ctx.upsert_search_attributes([search_attributes::PHASE.value_set(Stopped::because(&reason).phase().into())]);
         ctx.set_current_details(format!("`{}` was stopped: {reason}.", deploy.release.commit));
         WorkflowTermination::cancelled_with_details(reason)
     }

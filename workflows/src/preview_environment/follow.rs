@@ -13,7 +13,7 @@ use crate::{
     environment::{DEPLOY_ID_EPOCH_SECONDS, Deploy, Environment, PullRequest},
     failure::{self, Stop},
     mailbox::{DeployAnswer, DeployOutcome, Ticketed},
-    record::{Failed, PastRollout, Record, RollingOut},
+    record::{Failed, PastRollout, Phase, Record, RollingOut},
     release::Release,
     rollout::{Made, RolledOut, Rollout, SUPERSEDED, Step},
     search_attributes,
@@ -224,7 +224,7 @@ impl PreviewEnvironment {
                 record.serve(release, rollout, rolled_out.made.stored_release, now_ms);
             }
             Ended::Failed(verdict, made) => {
-                let serves = made.stored_release.clone().filter(|_| made.serves).or(serves);
+                let serves = made.serving().cloned().or(serves);
                 record.serve_unproven(&release, rollout.clone(), serves, now_ms);
                 record.take_over(*made);
                 answer.outcome = DeployOutcome::Failed;
@@ -277,7 +277,7 @@ fn child_options(deploy: &Deploy, token: &WorkflowCancellationToken) -> ChildWor
         search_attributes::APP.value_set(environment.app.clone()),
         search_attributes::ENVIRONMENT.value_set(environment.kind().into()),
         search_attributes::COMMIT.value_set(deploy.release.commit.to_string()),
-        search_attributes::PHASE.value_set("RollingOut".into()),
+        search_attributes::PHASE.value_set(Phase::RollingOut.name().into()),
     ];
     let pr = environment.pr.and_then(|pr| i64::try_from(pr).ok());
     attributes.extend(pr.map(|pr| search_attributes::PULL_REQUEST.value_set(pr)));

@@ -27,6 +27,13 @@ pub struct Made {
     pub cluster_objects: Vec<ClusterObject>,
 }
 
+impl Made {
+    /// The stored release, once every workload serves it.
+    pub fn serving(&self) -> Option<&String> {
+        self.stored_release.as_ref().filter(|_| self.serves)
+    }
+}
+
 /// The result of a rollout that succeeded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RolledOut {
@@ -52,13 +59,34 @@ pub struct FailedRollout {
 /// How the reason begins for which a rollout is cancelled when a newer push takes its place.
 pub const SUPERSEDED: &str = "superseded by";
 
-/// What a rollout that was stopped for that reason is in one word, for the search attribute `BerthPhase`: `Superseded`, `Closed`, or
-/// `Cancelled` by whoever else did it.
-pub fn stopped_phase(reason: &str) -> &'static str {
-    match reason {
-        reason if reason.starts_with(SUPERSEDED) => "Superseded",
-        CLOSES => "Closed",
-        _ => "Cancelled",
+/// Why a rollout was stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// A newer push took its place.
+    Superseded,
+    /// The environment closes.
+    Closed,
+    /// Somebody cancelled the rollout itself.
+    Cancelled,
+}
+
+impl Stopped {
+    /// From the words of the cancellation.
+    pub fn because(reason: &str) -> Self {
+        match reason {
+            reason if reason.starts_with(SUPERSEDED) => Self::Superseded,
+            CLOSES => Self::Closed,
+            _ => Self::Cancelled,
+        }
+    }
+
+    /// In one word, for the search attribute `BerthPhase`.
+    pub fn phase(self) -> &'static str {
+        match self {
+            Self::Superseded => "Superseded",
+            Self::Closed => "Closed",
+            Self::Cancelled => "Cancelled",
+        }
     }
 }
 

@@ -82,7 +82,7 @@ impl Rollout {
             step: s.step,
             waiting_for: s.waiting_for.clone(),
             cluster_objects,
-            serving: s.made.stored_release.clone().filter(|_| s.made.serves),
+            serving: s.made.serving().cloned(),
         });
         let environment = ctx.external_workflow(deploy.environment.workflow_id.clone(), None);
         // On a token of its own: a rollout that is stopped has something to tell, too.
