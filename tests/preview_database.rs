@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 
+#[expect(dead_code, reason = "shared with tests that need other parts of it")]
 mod support;
 
 use berth_workflows::{record::Phase, verdict::FailureType};

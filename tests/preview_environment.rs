@@ -6,7 +6,7 @@ mod support;
 
 use berth_workflows::{
     environment::PullRequest,
-    mailbox::{Approve, DeployAnswer, DeployOutcome, Push, Redeploy},
+    mailbox::{Approve, DeployOutcome, Push},
     preview_environment::PreviewEnvironment,
     record::Phase,
     rollout::Rollout,
@@ -14,16 +14,13 @@ use berth_workflows::{
     verdict::FailureType,
 };
 use serde_json::json;
-use support::{Does, Preview, commit, preview, push};
+use support::{Does, Preview, STEPS, commit, preview, push};
 use temporalio_client::{
     RpcOptions, UntypedSignal, UntypedWorkflow, WorkflowDescribeOptions, WorkflowExecuteUpdateOptions,
     WorkflowExecutionStatus, WorkflowGetResultOptions, WorkflowSignalOptions, WorkflowStartOptions,
     WorkflowStartUpdateOptions, errors::WorkflowGetResultError,
 };
 use temporalio_common::{data_converters::RawValue, error::IncomingError};
-
-const STEPS: [&str; 7] =
-    ["load_app", "ensure_namespace", "sync_secrets", "apply_manifests", "await_rollout", "check_gates", "prune"];
 
 #[tokio::test]
 async fn a_push_becomes_live_and_a_close_leaves_nothing() {
@@ -158,7 +155,7 @@ async fn a_verdict_is_in_the_answer_the_status_and_the_rollouts_failure_and_noth
             t.push(push('a')).await;
             t.until("live", |s| s.phase == Phase::Live).await;
             t.world.next(step, Does::Verdict(FailureType::CrashLoop));
-            let answer = deploy(&t, push('b')).await;
+            let answer = t.deploy(push('b')).await;
             assert_eq!(answer.outcome, DeployOutcome::Failed);
             assert_eq!(answer.verdict.unwrap().failure, FailureType::CrashLoop);
             assert_eq!(t.status().await.failed.unwrap().verdict.workload.as_deref(), Some("Deployment/web"));
@@ -168,11 +165,6 @@ async fn a_verdict_is_in_the_answer_the_status_and_the_rollouts_failure_and_noth
         })
         .await;
     }
-}
-
-async fn deploy(t: &Preview, push: Push) -> DeployAnswer {
-    let options = WorkflowExecuteUpdateOptions::default();
-    t.handle().execute_update(PreviewEnvironment::deploy, push.into(), options).await.unwrap()
 }
 
 #[tokio::test]
@@ -208,7 +200,7 @@ async fn the_update_deploy_answers_when_live_at_once_when_live_already_and_joins
     preview("deploy", async |t: Preview| {
         t.push(push('a')).await;
         t.until("live", |s| s.phase == Phase::Live).await;
-        assert_eq!(deploy(&t, push('a')).await.outcome, DeployOutcome::Live);
+        assert_eq!(t.deploy(push('a')).await.outcome, DeployOutcome::Live);
         assert_eq!(t.status().await.rollouts.len(), 1, "nothing was rolled out for it");
 
         t.world.next("await_rollout", Does::Hang);
@@ -216,7 +208,7 @@ async fn the_update_deploy_answers_when_live_at_once_when_live_already_and_joins
         t.until_called("await_rollout", 2).await;
         let options = WorkflowStartUpdateOptions::builder().build();
         let joined = t.handle().start_update(PreviewEnvironment::deploy, push('b').into(), options).await.unwrap();
-        let newer = deploy(&t, push('c')).await;
+        let newer = t.deploy(push('c')).await;
         let joined = joined.get_result(RpcOptions::default()).await.unwrap();
         assert_eq!(newer.outcome, DeployOutcome::Live);
         assert_eq!((joined.outcome, joined.commit), (DeployOutcome::Superseded, commit('b')));
@@ -319,7 +311,7 @@ async fn a_fork_waits_for_approval_and_nothing_is_done_for_it_before() {
         t.push(Push { fork: true, ..push('a') }).await;
         let status = t.until("waiting", |s| s.phase == Phase::AwaitingApproval).await;
         assert_eq!(status.awaiting_approval.unwrap().commit, commit('a'));
-        let answer = deploy(&t, Push { fork: true, ..push('b') }).await;
+        let answer = t.deploy(Push { fork: true, ..push('b') }).await;
         assert_eq!(answer.outcome, DeployOutcome::AwaitingApproval);
         assert_eq!(t.world.calls(), Vec::<String>::new());
         let approve = |digit| Approve { commit: commit(digit), by: None };
@@ -342,8 +334,7 @@ async fn a_redeploy_of_what_is_being_rolled_out_begins_anew_for_those_who_wait_a
         t.push(push('a')).await;
         t.until_called("await_rollout", 1).await;
         let waits = t.handle().start_update(PreviewEnvironment::deploy, push('a').into(), options).await.unwrap();
-        let options = WorkflowSignalOptions::default();
-        t.handle().signal(PreviewEnvironment::redeploy, Redeploy {}.into(), options).await.unwrap();
+        t.redeploy().await;
         let answer = waits.get_result(RpcOptions::default()).await.unwrap();
         assert_eq!((answer.outcome, answer.commit), (DeployOutcome::Live, commit('a')));
         assert_eq!(t.world.count("apply_manifests aaaaaaa"), 2);
@@ -407,8 +398,7 @@ async fn a_redeploy_rolls_the_newest_release_out_again() {
     preview("redeploy", async |t: Preview| {
         t.push(push('a')).await;
         t.until("live", |s| s.phase == Phase::Live).await;
-        let options = WorkflowSignalOptions::default();
-        t.handle().signal(PreviewEnvironment::redeploy, Redeploy {}.into(), options).await.unwrap();
+        t.redeploy().await;
         t.until("rolled out twice", |s| s.rollouts.len() == 2 && s.phase == Phase::Live).await;
         assert_eq!(t.world.count("apply_manifests aaaaaaa"), 2);
     })

@@ -5,29 +5,16 @@
 mod support;
 
 use berth_workflows::{
-    mailbox::{Close, DeployAnswer, DeployOutcome, Push, Redeploy},
+    mailbox::{Close, DeployOutcome, Push},
     preview_environment::PreviewEnvironment,
     record::Phase,
     verdict::FailureType,
 };
-use support::{Does, Preview, commit, preview, push};
+use support::{Does, Preview, STEPS, commit, preview, push};
 use temporalio_client::{
-    RpcOptions, WorkflowCancelOptions, WorkflowDescribeOptions, WorkflowExecuteUpdateOptions, WorkflowExecutionStatus,
-    WorkflowGetResultOptions, WorkflowSignalOptions, WorkflowStartUpdateOptions, errors::WorkflowGetResultError,
+    RpcOptions, WorkflowCancelOptions, WorkflowDescribeOptions, WorkflowExecutionStatus, WorkflowGetResultOptions,
+    WorkflowSignalOptions, WorkflowStartUpdateOptions, errors::WorkflowGetResultError,
 };
-
-const STEPS: [&str; 7] =
-    ["load_app", "ensure_namespace", "sync_secrets", "apply_manifests", "await_rollout", "check_gates", "prune"];
-
-async fn deploy(t: &Preview, push: Push) -> DeployAnswer {
-    let options = WorkflowExecuteUpdateOptions::default();
-    t.handle().execute_update(PreviewEnvironment::deploy, push.into(), options).await.unwrap()
-}
-
-async fn redeploy(t: &Preview) {
-    let options = WorkflowSignalOptions::default();
-    t.handle().signal(PreviewEnvironment::redeploy, Redeploy {}.into(), options).await.unwrap();
-}
 
 async fn cancel(t: &Preview) {
     t.handle().cancel(WorkflowCancelOptions::default()).await.unwrap();
@@ -204,7 +191,7 @@ async fn whoever_deploys_while_a_teardown_is_blocked_is_told_that_it_is_in_line(
         }
         t.close().await;
         t.until("blocked", |s| s.phase == Phase::TeardownBlocked).await;
-        let answer = deploy(&t, push('b')).await;
+        let answer = t.deploy(push('b')).await;
         assert_eq!((answer.outcome, answer.commit), (DeployOutcome::Queued, commit('b')));
         assert!(answer.reason.unwrap().contains("not gone yet"));
         assert_eq!(t.status().await.queued.unwrap().commit, commit('b'));
@@ -229,7 +216,7 @@ async fn a_redeploy_that_comes_too_late_makes_nothing_anew() {
         t.world.next("delete_environment", Does::Leave("Widget/stuck"));
         t.close().await;
         t.until("blocked", |s| s.phase == Phase::TeardownBlocked).await;
-        redeploy(&t).await;
+        t.redeploy().await;
         t.handle().get_result(WorkflowGetResultOptions::default()).await.unwrap();
         assert_eq!(t.status().await.notes, ["redeploy: the environment closes"]);
         assert_eq!(t.world.count("apply_manifests"), 1);

@@ -10,7 +10,7 @@ use std::{
 use berth_lab::DevServer;
 use berth_workflows::{
     environment::{PullRequest, Timings},
-    mailbox::Push,
+    mailbox::{DeployAnswer, Push, Redeploy},
     preview_environment::PreviewEnvironment,
     release::{Commit, Image},
     rollout::Rollout,
@@ -19,8 +19,8 @@ use berth_workflows::{
     status::Status,
 };
 use temporalio_client::{
-    Client, ClientOptions, Connection, ConnectionOptions, WorkflowHandle, WorkflowQueryOptions, WorkflowSignalOptions,
-    WorkflowStartOptions, tonic::Request,
+    Client, ClientOptions, Connection, ConnectionOptions, WorkflowExecuteUpdateOptions, WorkflowHandle,
+    WorkflowQueryOptions, WorkflowSignalOptions, WorkflowStartOptions, tonic::Request,
 };
 use temporalio_common::protos::temporal::api::{
     enums::v1::IndexedValueType, operatorservice::v1::AddSearchAttributesRequest,
@@ -31,6 +31,10 @@ mod fake_activities;
 
 pub(crate) use fake_activities::Does;
 use fake_activities::{FakeActivities, World};
+
+/// The activities of a rollout, in their order.
+pub(crate) const STEPS: [&str; 7] =
+    ["load_app", "ensure_namespace", "sync_secrets", "apply_manifests", "await_rollout", "check_gates", "prune"];
 
 /// How long a test waits for what should take well under a second.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -106,6 +110,18 @@ impl Preview {
         let signal = PreviewEnvironment::push;
         let input = self.input.clone().into();
         self.client.signal_with_start_workflow(start, input, signal, push.into(), options).await.unwrap();
+    }
+
+    /// The update `deploy`: its answer.
+    pub(crate) async fn deploy(&self, push: Push) -> DeployAnswer {
+        let options = WorkflowExecuteUpdateOptions::default();
+        self.handle().execute_update(PreviewEnvironment::deploy, push.into(), options).await.unwrap()
+    }
+
+    /// Signals `redeploy`.
+    pub(crate) async fn redeploy(&self) {
+        let options = WorkflowSignalOptions::default();
+        self.handle().signal(PreviewEnvironment::redeploy, Redeploy {}.into(), options).await.unwrap();
     }
 
     /// Signals `close`.
