@@ -209,5 +209,4 @@ fn with_id(store: &mut Store, mut response: Response) -> Response {
 }
 
 #[cfg(test)]
-#[path = "routes_tests.rs"]
 mod tests;
