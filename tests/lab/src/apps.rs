@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, net::SocketAddr, path::Path};
 
 use anyhow::{Context as _, Result};
 
-use crate::places;
+use crate::machine::places;
 
 /// A line that only makes sense where pods are real ends in this mark.
 const REAL_PODS: &str = "@REAL_PODS@";

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::places;
+use crate::machine::places;
 
 /// The program that supervises labs: this very process's, if it is that.
 pub(crate) fn lab() -> Result<PathBuf> {

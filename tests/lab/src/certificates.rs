@@ -14,7 +14,7 @@ use rcgen::{
     KeyUsagePurpose, SanType,
 };
 
-use crate::{places, subnet};
+use crate::machine::{places, subnet};
 
 /// The name of the real node. One with another name would be another node to the node authorizer.
 pub(crate) const NODE: &str = "lab";

@@ -12,8 +12,10 @@ use anyhow::{Context as _, Result};
 use rustix::process::Signal;
 
 use crate::{
-    places,
-    process::{self, ProcessId},
+    machine::{
+        places,
+        process::{self, ProcessId},
+    },
     state::Files,
 };
 

@@ -12,8 +12,11 @@ use rustix::process::Signal;
 
 use crate::{
     children::read_record,
-    node, places,
-    process::{self, MARK, ProcessId},
+    machine::{
+        places,
+        process::{self, MARK, ProcessId},
+    },
+    node,
     state::{self, Files},
 };
 
@@ -143,11 +146,11 @@ fn mounts() -> Vec<String> {
 /// Sweeps every lab whose supervisor is gone.
 pub(crate) fn sweep_dead() -> Result<()> {
     let names = state::all_names()?;
-    let node_is_free = crate::lock::try_exclusive(&node_lock()?)?;
+    let node_is_free = crate::machine::lock::try_exclusive(&node_lock()?)?;
     for name in names {
         let files = Files::of(&name)?;
         // Held while we sweep: nobody starts the lab meanwhile.
-        if let Some(_starting) = crate::lock::try_exclusive(&files.start_lock())?
+        if let Some(_starting) = crate::machine::lock::try_exclusive(&files.start_lock())?
             && !files.is_alive()?
         {
             sweep(&name, node_is_free.is_some() && places::is_root())?;

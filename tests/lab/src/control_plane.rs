@@ -10,7 +10,13 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::{certificates::Certificates, children::Children, parts::Tools, ports, process, state::Plan, subnet};
+use crate::{
+    certificates::Certificates,
+    children::Children,
+    machine::{ports, process, subnet},
+    parts::Tools,
+    state::Plan,
+};
 
 const AUDIT_POLICY: &str = include_str!("config/audit-policy.yaml");
 

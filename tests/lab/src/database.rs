@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     children::Children,
-    places, ports,
+    machine::{places, ports},
     postgres::{PASSWORD, READY_WITHIN, Server, USER},
     start::BERTH_NAMESPACE,
 };

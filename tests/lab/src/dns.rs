@@ -9,7 +9,11 @@ use std::{
 use anyhow::Result;
 use serde_json::json;
 
-use crate::{children::Children, parts::Tools, ports, process, subnet};
+use crate::{
+    children::Children,
+    machine::{ports, process, subnet},
+    parts::Tools,
+};
 
 /// Answers the objects through which pods reach it.
 pub(crate) fn start(

@@ -7,10 +7,11 @@ use anyhow::{Context as _, Result};
 use crate::{
     certificates::Certificates,
     children::Children,
-    database, ingress, node,
+    database, ingress,
+    machine::subnet::Subnet,
+    node,
     start::apply,
     state::{Full, Plan, State},
-    subnet::Subnet,
 };
 
 /// Of a cluster that runs, and holds its images. Answers when all of it does what it is for.

@@ -8,7 +8,7 @@ use std::{
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use crate::{http, ports, process, relay, subnet::Subnet};
+use crate::machine::{http, ports, process, relay, subnet::Subnet};
 
 /// What the worker is told of it.
 pub(crate) const NAMESPACE: &str = "ingress";

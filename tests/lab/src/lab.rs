@@ -16,9 +16,12 @@ use rustix::process::Signal;
 use crate::{
     children,
     database::POSTGRES,
-    http, postgres,
+    machine::{
+        http,
+        process::{self, ProcessId},
+    },
+    postgres,
     prepare::{self, Wish},
-    process::{self, ProcessId},
     session::{self, Session},
     start,
     state::{Files, Full, State},

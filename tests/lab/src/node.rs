@@ -27,9 +27,11 @@ pub(crate) use policies::{enforce as enforce_policies, rights as rights_to_polic
 use crate::{
     certificates::{Certificates, NODE},
     children::Children,
+    machine::{
+        process::{self, run},
+        subnet::Subnet,
+    },
     parts::{self, Tools},
-    process::{self, run},
-    subnet::Subnet,
 };
 
 /// The machine's end of the cable. The other end is `eth0` inside the node.
@@ -55,7 +57,7 @@ pub(crate) fn impossible() -> Option<String> {
     if !cfg!(target_os = "linux") {
         return Some("a kubelet needs Linux".to_owned());
     }
-    if !crate::places::is_root() {
+    if !crate::machine::places::is_root() {
         return Some("a kubelet needs root".to_owned());
     }
     let probe = run("unshare --net --mount --pid --fork --mount-proc true");
@@ -71,7 +73,7 @@ pub(crate) fn start(
     tools: &Tools,
     children: &mut Children,
 ) -> Result<()> {
-    let data = crate::places::make(data.join("node"))?;
+    let data = crate::machine::places::make(data.join("node"))?;
     let node = Node {
         subnet,
         containerd: parts::on_path("containerd").context("looking for containerd")?,
@@ -142,9 +144,9 @@ fn only_child(parent: u32) -> Option<u32> {
 
 /// overlayfs does not work on every file system (not on another overlayfs, for one): try it where it would be used.
 fn snapshotter(data: &Path) -> Result<&'static str> {
-    let probe = crate::places::make(data.join("overlay-probe"))?;
+    let probe = crate::machine::places::make(data.join("overlay-probe"))?;
     for folder in ["lower", "upper", "work", "merged"] {
-        crate::places::make(probe.join(folder))?;
+        crate::machine::places::make(probe.join(folder))?;
     }
     let script = "mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work merged && touch merged/x";
     let mut command = Command::new("unshare");

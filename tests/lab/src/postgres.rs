@@ -15,8 +15,11 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{
     certificates::{ServerCertificate, write_private},
-    parts, places, ports,
-    process::{self, bound_to_parent},
+    machine::{
+        places, ports,
+        process::{self, bound_to_parent},
+    },
+    parts,
 };
 
 pub(crate) const READY_WITHIN: Duration = Duration::from_secs(60);

@@ -10,7 +10,11 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::{children::Children, parts::Tools, places, ports};
+use crate::{
+    children::Children,
+    machine::{places, ports},
+    parts::Tools,
+};
 
 /// Where it will listen.
 pub(crate) fn address(host: Ipv4Addr) -> Result<SocketAddr> {

@@ -11,9 +11,11 @@ use self::browser::Browser;
 use crate::{
     cargo, cli, commands,
     demo::full::{self as demo, COMMITS, Preview},
-    full, ingress, parts, places,
+    full, ingress,
+    machine::{places, process},
+    parts,
     prepare::{self, Wish},
-    process, session,
+    session,
     state::{Full, State},
 };
 

@@ -14,10 +14,12 @@ use rustix::process::Signal;
 
 use crate::{
     cargo, clean,
-    lock::{self, Lock},
+    machine::{
+        lock::{self, Lock},
+        places,
+        process::{self, MARK},
+    },
     parts::Progress,
-    places,
-    process::{self, MARK},
     state::{self, Files, Plan, State},
 };
 

@@ -16,11 +16,14 @@ use crate::{
     apps::{self, Sample, Values},
     children::Children,
     control_plane::ControlPlane,
-    dns, doppler, fake_nodes, full, ingress, node,
-    process::{self, ProcessId},
-    registry, relay,
+    dns, doppler, fake_nodes, full, ingress,
+    machine::{
+        process::{self, ProcessId},
+        relay,
+        subnet::Subnet,
+    },
+    node, registry,
     state::{Plan, State},
-    subnet::Subnet,
     temporal,
 };
 

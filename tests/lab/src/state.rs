@@ -10,7 +10,11 @@ use std::{
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{database, parts::Tools, places, process::ProcessId};
+use crate::{
+    database,
+    machine::{places, process::ProcessId},
+    parts::Tools,
+};
 
 /// Written by whoever starts a lab, read by its supervisor.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -132,7 +136,7 @@ impl Files {
     }
 
     pub(crate) fn is_alive(&self) -> Result<bool> {
-        Ok(crate::lock::try_exclusive(&self.alive_lock())?.is_none())
+        Ok(crate::machine::lock::try_exclusive(&self.alive_lock())?.is_none())
     }
 
     /// Everything but the locks.

@@ -15,8 +15,8 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{
     children::Children,
-    clean, lock, places,
-    process::ProcessId,
+    clean,
+    machine::{lock, places, process::ProcessId},
     start,
     state::{self, Files, Plan},
 };

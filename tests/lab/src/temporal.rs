@@ -10,9 +10,11 @@ use std::{
 use anyhow::{Context as _, Result};
 
 use crate::{
+    machine::{
+        places, ports,
+        process::{self, bound_to_parent, spawn_for_the_process},
+    },
     parts::{self, Part},
-    places, ports,
-    process::{self, bound_to_parent, spawn_for_the_process},
 };
 
 /// A dev server starts in less than a second; a machine that builds Rust meanwhile needs longer.

@@ -11,7 +11,8 @@ use super::{
     tools::{APP, Answer, Tools},
 };
 use crate::{
-    http, ingress,
+    ingress,
+    machine::http,
     postgres::{PASSWORD, USER, psql},
     state::{Full, State},
 };

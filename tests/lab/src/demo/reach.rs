@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use anyhow::{Context as _, Result, ensure};
 
 use super::{full::Preview, tools::APP};
-use crate::process;
+use crate::machine::process;
 
 /// One try of a connection, and whether it must succeed.
 struct Try<'a> {

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use crate::{process, state::State};
+use crate::{machine::process, state::State};
 
 pub(crate) const APP: &str = "web";
 

@@ -13,9 +13,11 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    lock::{self, Lock},
+    machine::{
+        lock::{self, Lock},
+        places, process,
+    },
     parts::Progress,
-    places, process,
 };
 
 const BASE: &str = "localhost/berth-lab/base:1";

@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use crate::places;
+use crate::machine::places;
 
 /// The path of `manifests/worker` from a folder: kustomize takes no other.
 pub fn worker_manifests(from: &Path) -> Result<PathBuf> {

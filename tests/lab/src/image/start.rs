@@ -14,8 +14,10 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::{
     lab::Lab,
-    ports,
-    process::{self, MARK},
+    machine::{
+        ports,
+        process::{self, MARK},
+    },
 };
 
 /// Whatever a machine is busy with.

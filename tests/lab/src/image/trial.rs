@@ -17,7 +17,7 @@ use crate::{
     cargo,
     demo::{timeline::Timeline, tools::Tools},
     lab::{self, Lab},
-    places,
+    machine::places,
     start::BERTH_NAMESPACE,
     state::State,
 };

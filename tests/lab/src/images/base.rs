@@ -10,11 +10,11 @@ use anyhow::{Context as _, Result};
 
 use super::pack::Entry;
 use crate::{
+    machine::{places, process},
     parts::{
         Progress,
         cache::{self, Key, Workshop},
     },
-    places, process,
 };
 
 const SUITE: &str = "bookworm";

@@ -13,11 +13,11 @@ use super::{
     pack::{Entry, Image, Spec},
 };
 use crate::{
+    machine::{places, process},
     parts::{
         self, Progress,
         cache::{self, Key, Workshop},
     },
-    places, process,
 };
 
 /// What the page is built from.

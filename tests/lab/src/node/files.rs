@@ -6,7 +6,10 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::{Node, cgroups};
-use crate::{certificates::Certificates, places, subnet};
+use crate::{
+    certificates::Certificates,
+    machine::{places, subnet},
+};
 
 /// Inside the node /run is a file system of its own: nothing outside can meet these names.
 pub(super) const CONTAINERD_STATE: &str = "/run/containerd";

@@ -13,7 +13,10 @@ use anyhow::{Context as _, Result, bail};
 use rustix::process::{WaitOptions, wait};
 
 use super::{Node, files::CONTAINERD_SOCKET};
-use crate::{certificates::NODE, places, process::run as command};
+use crate::{
+    certificates::NODE,
+    machine::{places, process::run as command},
+};
 
 /// What the kubelet would set on the whole machine. It only looks whether the values are these, so it gets files that say so.
 const KERNEL_SETTINGS: [(&str, &str); 6] = [

@@ -10,10 +10,11 @@ use super::only_child;
 use crate::{
     certificates::{Certificates, NODE},
     children::Children,
-    http,
+    machine::{
+        http, process,
+        subnet::{self, Subnet},
+    },
     parts::Tools,
-    process,
-    subnet::{self, Subnet},
 };
 
 const NAME: &str = "kube-router";

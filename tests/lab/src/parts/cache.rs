@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use sha2::{Digest as _, Sha256};
 
-use crate::{
+use crate::machine::{
     lock::{self, Lock},
     places,
 };

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use super::{on_path, progress::Progress};
-use crate::places;
+use crate::machine::places;
 
 /// What is needed from the machine, and where it was found.
 #[derive(Debug, Clone, Default)]

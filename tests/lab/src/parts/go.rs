@@ -14,7 +14,7 @@ use super::{
     progress::Progress,
     requirements,
 };
-use crate::{places, process};
+use crate::machine::{places, process};
 
 /// Programs of one module are built by one `go build`: it compiles what they share once, and links them side by side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

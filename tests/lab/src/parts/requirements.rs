@@ -4,7 +4,7 @@ use std::{fs, path::Path, process::Command};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::process;
+use crate::machine::process;
 
 /// The version in a module's own go.mod is the least that will do.
 pub(super) fn go(module: &Path) -> Result<()> {

@@ -14,7 +14,7 @@ use super::{
     progress::Progress,
     requirements,
 };
-use crate::{places, process};
+use crate::machine::{places, process};
 
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Wheel {

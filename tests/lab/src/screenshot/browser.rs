@@ -14,7 +14,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use tungstenite::{Message, WebSocket};
 
-use crate::{parts, process};
+use crate::{machine::process, parts};
 
 /// For a page to come to say what is waited for. A preview's Temporal may have to work for it.
 const PATIENCE: Duration = Duration::from_secs(60);

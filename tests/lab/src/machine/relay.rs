@@ -36,7 +36,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::ports;
+    use crate::machine::ports;
 
     #[test]
     fn bytes_are_passed_on_in_both_directions() {

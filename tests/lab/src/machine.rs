@@ -1,0 +1,9 @@
+//! The machine that a lab runs on: its folders, file locks, processes, ports and networks.
+
+pub(crate) mod http;
+pub(crate) mod lock;
+pub(crate) mod places;
+pub(crate) mod ports;
+pub(crate) mod process;
+pub(crate) mod relay;
+pub(crate) mod subnet;
