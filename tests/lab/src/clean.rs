@@ -12,11 +12,11 @@ use rustix::process::Signal;
 
 use crate::{
     children::read_record,
+    cluster::node,
     machine::{
         places,
         process::{self, MARK, ProcessId},
     },
-    node,
     state::{self, Files},
 };
 

@@ -5,7 +5,7 @@ use std::{io::Write as _, path::PathBuf, process::ExitCode};
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
-use crate::{bench, clean, commands, demo, image, node, screenshot, supervisor};
+use crate::{bench, clean, cluster::node, commands, demo, image, screenshot, supervisor};
 
 /// A real Kubernetes and a real Temporal on this machine, to try berth and to test it.
 ///

@@ -5,7 +5,8 @@ use std::{env, io::Write as _, path::Path, sync::atomic::Ordering, thread, time:
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    cargo, clean, cli, ingress,
+    cargo, clean, cli,
+    cluster::ingress,
     postgres::{PASSWORD, USER},
     prepare::{self, Wish},
     session,

@@ -5,11 +5,10 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use crate::{
-    certificates::Certificates,
     children::Children,
-    database, ingress,
+    cluster::{certificates::Certificates, ingress, node},
+    database,
     machine::subnet::Subnet,
-    node,
     start::apply,
     state::{Full, Plan, State},
 };

@@ -12,7 +12,7 @@ use anyhow::{Result, bail};
 
 use self::buildah::Buildah;
 pub use self::manifests::worker_manifests;
-use crate::{cli, node, parts};
+use crate::{cli, cluster::node, parts};
 
 /// The image, in buildah's storage.
 const BERTH: &str = "localhost/berth-lab/berth";

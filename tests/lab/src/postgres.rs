@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    certificates::{ServerCertificate, write_private},
+    cluster::certificates::{ServerCertificate, write_private},
     machine::{
         places, ports,
         process::{self, bound_to_parent},

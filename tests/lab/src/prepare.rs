@@ -5,7 +5,8 @@ use std::{env, io::Write as _, path::PathBuf};
 use anyhow::{Result, bail};
 
 use crate::{
-    images, node,
+    cluster::node,
+    images,
     parts::{self, Part},
     start,
     state::{Files, Plan},

@@ -9,9 +9,11 @@ use serde_json::Value;
 
 use self::browser::Browser;
 use crate::{
-    cargo, cli, commands,
+    cargo, cli,
+    cluster::ingress,
+    commands,
     demo::full::{self as demo, COMMITS, Preview},
-    full, ingress,
+    full,
     machine::{places, process},
     parts,
     prepare::{self, Wish},

@@ -15,14 +15,14 @@ use serde_json::{Value, json};
 use crate::{
     apps::{self, Sample, Values},
     children::Children,
-    control_plane::ControlPlane,
-    dns, doppler, fake_nodes, full, ingress,
+    cluster::{control_plane::ControlPlane, dns, fake_nodes, ingress, node},
+    doppler, full,
     machine::{
         process::{self, ProcessId},
         relay,
         subnet::Subnet,
     },
-    node, registry,
+    registry,
     state::{Plan, State},
     temporal,
 };
@@ -223,6 +223,6 @@ pub(crate) fn bring_cluster(kubectl: &Path, to: &Path) -> Result<()> {
         );
     }
     let config = process::output(Command::new(kubectl).args(["config", "view", "--minify", "--flatten", "--raw"]))?;
-    crate::certificates::write_private(to, &config)?;
+    crate::cluster::certificates::write_private(to, &config)?;
     Ok(fs::metadata(to).map(drop)?)
 }

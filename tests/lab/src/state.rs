@@ -173,6 +173,6 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
 /// Whole or not at all, for readers in other processes. It may hold secrets of the lab: for the owner only.
 pub(crate) fn write<T: Serialize>(path: &Path, value: &T) -> Result<()> {
     let half = path.with_extension("half");
-    crate::certificates::write_private(&half, &serde_json::to_string_pretty(value)?)?;
+    crate::cluster::certificates::write_private(&half, &serde_json::to_string_pretty(value)?)?;
     fs::rename(&half, path).with_context(|| format!("writing {}", path.display()))
 }

@@ -11,7 +11,7 @@ use super::{
     tools::{APP, Answer, Tools},
 };
 use crate::{
-    ingress,
+    cluster::ingress,
     machine::http,
     postgres::{PASSWORD, USER, psql},
     state::{Full, State},

@@ -11,14 +11,14 @@ use std::{
 use anyhow::{Context as _, Result};
 
 use crate::{
-    certificates::Certificates,
     children::Children,
+    cluster::certificates::Certificates,
     machine::{ports, process, subnet},
     parts::Tools,
     state::Plan,
 };
 
-const AUDIT_POLICY: &str = include_str!("config/audit-policy.yaml");
+const AUDIT_POLICY: &str = include_str!("control_plane/audit-policy.yaml");
 
 /// Busy machines are slow: these only bound how long a broken start is waited for.
 const READY_WITHIN: Duration = Duration::from_secs(90);

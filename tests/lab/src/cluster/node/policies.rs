@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::only_child;
 use crate::{
-    certificates::{Certificates, NODE},
     children::Children,
+    cluster::certificates::{Certificates, NODE},
     machine::{
         http, process,
         subnet::{self, Subnet},

@@ -14,7 +14,7 @@ use rustix::process::{WaitOptions, wait};
 
 use super::{Node, files::CONTAINERD_SOCKET};
 use crate::{
-    certificates::NODE,
+    cluster::certificates::NODE,
     machine::{places, process::run as command},
 };
 

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Node, cgroups};
 use crate::{
-    certificates::Certificates,
+    cluster::certificates::Certificates,
     machine::{places, subnet},
 };
 

@@ -25,8 +25,8 @@ pub(crate) use inside::run as run_inside;
 pub(crate) use policies::{enforce as enforce_policies, rights as rights_to_policies};
 
 use crate::{
-    certificates::{Certificates, NODE},
     children::Children,
+    cluster::certificates::{Certificates, NODE},
     machine::{
         process::{self, run},
         subnet::Subnet,

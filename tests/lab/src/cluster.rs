@@ -1,0 +1,8 @@
+//! The Kubernetes cluster of a lab: its control plane, its node, and what every cluster's installer adds.
+
+pub(crate) mod certificates;
+pub(crate) mod control_plane;
+pub(crate) mod dns;
+pub(crate) mod fake_nodes;
+pub(crate) mod ingress;
+pub(crate) mod node;
