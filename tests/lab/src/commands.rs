@@ -7,8 +7,8 @@ use anyhow::{Context as _, Result, bail};
 use crate::{
     cargo, clean, cli,
     cluster::ingress,
-    postgres::{PASSWORD, USER},
     prepare::{self, Wish},
+    services::postgres::{PASSWORD, USER},
     session,
     state::{self, Files, State},
     supervisor,

@@ -7,8 +7,8 @@ use anyhow::{Context as _, Result};
 use crate::{
     children::Children,
     cluster::{certificates::Certificates, ingress, node},
-    database,
     machine::subnet::Subnet,
+    services::database,
     start::apply,
     state::{Full, Plan, State},
 };

@@ -41,7 +41,7 @@ mod tests {
     use crate::{
         children::Children,
         parts::{Part, ensure},
-        registry,
+        services::registry,
         state::Files,
     };
 

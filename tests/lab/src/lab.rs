@@ -15,13 +15,12 @@ use rustix::process::Signal;
 
 use crate::{
     children,
-    database::POSTGRES,
     machine::{
         http,
         process::{self, ProcessId},
     },
-    postgres,
     prepare::{self, Wish},
+    services::{database::POSTGRES, postgres},
     session::{self, Session},
     start,
     state::{Files, Full, State},

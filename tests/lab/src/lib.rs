@@ -3,7 +3,6 @@
 //! A supervisor process holds everything that a lab is made of. People start one with `cargo lab up` or `cargo lab demo`;
 //! tests share one through [`Lab::shared`]. Neither can forget to end it: it ends with its last user, however that ends.
 
-mod apps;
 mod bench;
 mod cargo;
 mod children;
@@ -11,28 +10,24 @@ mod clean;
 pub mod cli;
 mod cluster;
 mod commands;
-mod database;
 mod demo;
-mod doppler;
 mod full;
 mod image;
 mod images;
 mod lab;
 mod machine;
 mod parts;
-mod postgres;
 mod prepare;
-mod registry;
 mod screenshot;
+mod services;
 mod session;
 mod start;
 mod state;
 mod supervisor;
-mod temporal;
 
 pub use clean::check_clean;
-pub use doppler::{DopplerServer, Failure, doppler_cli};
 pub use image::worker_manifests;
 pub use lab::Lab;
-pub use postgres::{PASSWORD as POSTGRES_PASSWORD, Postgres, USER as POSTGRES_USER};
-pub use temporal::{DevServer, temporal_cli};
+pub use services::doppler::{DopplerServer, Failure, doppler_cli};
+pub use services::postgres::{PASSWORD as POSTGRES_PASSWORD, Postgres, USER as POSTGRES_USER};
+pub use services::temporal::{DevServer, temporal_cli};

@@ -13,18 +13,19 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
 use crate::{
-    apps::{self, Sample, Values},
     children::Children,
     cluster::{control_plane::ControlPlane, dns, fake_nodes, ingress, node},
-    doppler, full,
+    full,
     machine::{
         process::{self, ProcessId},
         relay,
         subnet::Subnet,
     },
-    registry,
+    services::{
+        apps::{self, Sample, Values},
+        doppler, registry, temporal,
+    },
     state::{Plan, State},
-    temporal,
 };
 
 /// The namespace that the worker keeps its own things in.

@@ -11,9 +11,9 @@ use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
-    database,
     machine::{places, process::ProcessId},
     parts::Tools,
+    services::database,
 };
 
 /// Written by whoever starts a lab, read by its supervisor.

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     cluster::ingress,
     machine::http,
-    postgres::{PASSWORD, USER, psql},
+    services::postgres::{PASSWORD, USER, psql},
     state::{Full, State},
 };
 

@@ -8,7 +8,7 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use crate::doppler::{PREVIEW_TOKEN, start};
+use crate::services::doppler::{PREVIEW_TOKEN, start};
 
 struct Answer {
     status: u16,

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     children::Children,
     machine::{places, ports},
-    postgres::{PASSWORD, READY_WITHIN, Server, USER},
+    services::postgres::{PASSWORD, READY_WITHIN, Server, USER},
     start::BERTH_NAMESPACE,
 };
 

@@ -1,0 +1,8 @@
+//! The servers beside the cluster: Temporal, Doppler's stand-in, PostgreSQL and the image registry, with the sample apps.
+
+pub(crate) mod apps;
+pub(crate) mod database;
+pub(crate) mod doppler;
+pub(crate) mod postgres;
+pub(crate) mod registry;
+pub(crate) mod temporal;
