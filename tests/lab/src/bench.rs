@@ -15,9 +15,11 @@ use serde_json::{Value, json};
 use crate::{
     cargo, cli, commands,
     demo::tools::Tools,
-    prepare::{self, Wish},
-    session,
-    state::State,
+    life::{
+        prepare::{self, Wish},
+        session,
+        state::State,
+    },
 };
 
 const BENCH: &str = "bench";

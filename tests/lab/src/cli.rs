@@ -5,7 +5,13 @@ use std::{io::Write as _, path::PathBuf, process::ExitCode};
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
-use crate::{bench, clean, cluster::node, commands, demo, image, screenshot, supervisor};
+use crate::{
+    bench,
+    cluster::node,
+    commands, demo, image,
+    life::{clean, supervisor},
+    screenshot,
+};
 
 /// A real Kubernetes and a real Temporal on this machine, to try berth and to test it.
 ///

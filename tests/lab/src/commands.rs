@@ -5,13 +5,16 @@ use std::{env, io::Write as _, path::Path, sync::atomic::Ordering, thread, time:
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    cargo, clean, cli,
+    cargo, cli,
     cluster::ingress,
-    prepare::{self, Wish},
+    life::{
+        clean,
+        prepare::{self, Wish},
+        session,
+        state::{self, Files, State},
+        supervisor,
+    },
     services::postgres::{PASSWORD, USER},
-    session,
-    state::{self, Files, State},
-    supervisor,
 };
 
 /// The lab of people.

@@ -14,9 +14,11 @@ use anyhow::Result;
 use self::{timeline::Timeline, tools::Tools};
 use crate::{
     cargo, cli, commands,
-    prepare::{self, Wish},
-    session,
-    state::State,
+    life::{
+        prepare::{self, Wish},
+        session,
+        state::State,
+    },
 };
 
 const DEMO: &str = "demo";

@@ -39,10 +39,9 @@ mod tests {
 
     use super::*;
     use crate::{
-        children::Children,
+        life::{children::Children, state::Files},
         parts::{Part, ensure},
         services::registry,
-        state::Files,
     };
 
     #[test]

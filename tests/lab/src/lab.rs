@@ -14,16 +14,18 @@ use anyhow::{Context as _, Result, anyhow};
 use rustix::process::Signal;
 
 use crate::{
-    children,
+    life::{
+        children,
+        prepare::{self, Wish},
+        session::{self, Session},
+        start,
+        state::{Files, Full, State},
+    },
     machine::{
         http,
         process::{self, ProcessId},
     },
-    prepare::{self, Wish},
     services::{database::POSTGRES, postgres},
-    session::{self, Session},
-    start,
-    state::{Files, Full, State},
 };
 
 /// The tests' full lab.

@@ -5,29 +5,22 @@
 
 mod bench;
 mod cargo;
-mod children;
-mod clean;
 pub mod cli;
 mod cluster;
 mod commands;
 mod demo;
-mod full;
 mod image;
 mod images;
 mod lab;
+mod life;
 mod machine;
 mod parts;
-mod prepare;
 mod screenshot;
 mod services;
-mod session;
-mod start;
-mod state;
-mod supervisor;
 
-pub use clean::check_clean;
 pub use image::worker_manifests;
 pub use lab::Lab;
+pub use life::clean::check_clean;
 pub use services::doppler::{DopplerServer, Failure, doppler_cli};
 pub use services::postgres::{PASSWORD as POSTGRES_PASSWORD, Postgres, USER as POSTGRES_USER};
 pub use services::temporal::{DevServer, temporal_cli};

@@ -13,12 +13,14 @@ use crate::{
     cluster::ingress,
     commands,
     demo::full::{self as demo, COMMITS, Preview},
-    full,
+    life::{
+        full,
+        prepare::{self, Wish},
+        session,
+        state::{Full, State},
+    },
     machine::{places, process},
     parts,
-    prepare::{self, Wish},
-    session,
-    state::{Full, State},
 };
 
 const LAB: &str = "screenshot";

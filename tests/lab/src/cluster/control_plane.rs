@@ -11,11 +11,10 @@ use std::{
 use anyhow::{Context as _, Result};
 
 use crate::{
-    children::Children,
     cluster::certificates::Certificates,
+    life::{children::Children, state::Plan},
     machine::{ports, process, subnet},
     parts::Tools,
-    state::Plan,
 };
 
 const AUDIT_POLICY: &str = include_str!("control_plane/audit-policy.yaml");

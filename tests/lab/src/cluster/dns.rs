@@ -10,7 +10,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::{
-    children::Children,
+    life::children::Children,
     machine::{ports, process, subnet},
     parts::Tools,
 };

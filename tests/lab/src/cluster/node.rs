@@ -25,8 +25,8 @@ pub(crate) use inside::run as run_inside;
 pub(crate) use policies::{enforce as enforce_policies, rights as rights_to_policies};
 
 use crate::{
-    children::Children,
     cluster::certificates::{Certificates, NODE},
+    life::children::Children,
     machine::{
         process::{self, run},
         subnet::Subnet,

@@ -12,9 +12,9 @@ use super::{
 };
 use crate::{
     cluster::ingress,
+    life::state::{Full, State},
     machine::http,
     services::postgres::{PASSWORD, USER, psql},
-    state::{Full, State},
 };
 
 pub(crate) const FIRST: u64 = 123;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use crate::{machine::http, state::State};
+use crate::{life::state::State, machine::http};
 
 const NAMES: [&str; 6] = ["full-v1", "full-v2", "temporal-server", "temporal-admin-tools", "temporal-ui", "traefik"];
 

@@ -7,7 +7,7 @@ use super::{
     timeline::Timeline,
     tools::{APP, Answer, Tools},
 };
-use crate::{lab, state::State};
+use crate::{lab, life::state::State};
 
 pub(super) const PULL_REQUEST: u64 = 123;
 

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use crate::{machine::process, state::State};
+use crate::{life::state::State, machine::process};
 
 pub(crate) const APP: &str = "web";
 

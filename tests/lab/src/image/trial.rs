@@ -17,9 +17,8 @@ use crate::{
     cargo,
     demo::{timeline::Timeline, tools::Tools},
     lab::{self, Lab},
+    life::{start::BERTH_NAMESPACE, state::State},
     machine::places,
-    start::BERTH_NAMESPACE,
-    state::State,
 };
 
 /// Far from the numbers of other labs' pull requests.

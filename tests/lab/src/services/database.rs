@@ -10,10 +10,9 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::{
-    children::Children,
+    life::{children::Children, start::BERTH_NAMESPACE},
     machine::{places, ports},
     services::postgres::{PASSWORD, READY_WITHIN, Server, USER},
-    start::BERTH_NAMESPACE,
 };
 
 /// Its process in the lab.

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, Result};
 
 use crate::{
-    children::Children,
+    life::children::Children,
     machine::{places, ports},
     parts::Tools,
 };

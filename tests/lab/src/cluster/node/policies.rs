@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::only_child;
 use crate::{
-    children::Children,
     cluster::certificates::{Certificates, NODE},
+    life::children::Children,
     machine::{
         http, process,
         subnet::{self, Subnet},

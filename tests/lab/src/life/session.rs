@@ -13,14 +13,17 @@ use anyhow::{Context as _, Result, bail};
 use rustix::process::Signal;
 
 use crate::{
-    cargo, clean,
+    cargo,
+    life::{
+        clean,
+        state::{self, Files, Plan, State},
+    },
     machine::{
         lock::{self, Lock},
         places,
         process::{self, MARK},
     },
     parts::Progress,
-    state::{self, Files, Plan, State},
 };
 
 /// As long as this lives, so does the lab.

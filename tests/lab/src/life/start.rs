@@ -13,9 +13,12 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
 use crate::{
-    children::Children,
     cluster::{control_plane::ControlPlane, dns, fake_nodes, ingress, node},
-    full,
+    life::{
+        children::Children,
+        full,
+        state::{Plan, State},
+    },
     machine::{
         process::{self, ProcessId},
         relay,
@@ -25,7 +28,6 @@ use crate::{
         apps::{self, Sample, Values},
         doppler, registry, temporal,
     },
-    state::{Plan, State},
 };
 
 /// The namespace that the worker keeps its own things in.

@@ -14,11 +14,12 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    children::Children,
-    clean,
+    life::{
+        children::Children,
+        clean, start,
+        state::{self, Files, Plan},
+    },
     machine::{lock, places, process::ProcessId},
-    start,
-    state::{self, Files, Plan},
 };
 
 /// Test binaries of the one lab and of the other follow one another, and each lab outlives its last user by some seconds;

@@ -12,11 +12,11 @@ use anyhow::{Context as _, Result};
 use rustix::process::Signal;
 
 use crate::{
+    life::state::Files,
     machine::{
         places,
         process::{self, ProcessId},
     },
-    state::Files,
 };
 
 #[derive(Debug)]

@@ -11,13 +11,15 @@ use anyhow::{Result, bail};
 use rustix::process::Signal;
 
 use crate::{
-    children::read_record,
     cluster::node,
+    life::{
+        children::read_record,
+        state::{self, Files},
+    },
     machine::{
         places,
         process::{self, MARK, ProcessId},
     },
-    state::{self, Files},
 };
 
 /// How long the kernel may take to end a node's processes and free what they held.

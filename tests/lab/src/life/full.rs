@@ -5,12 +5,14 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use crate::{
-    children::Children,
     cluster::{certificates::Certificates, ingress, node},
+    life::{
+        children::Children,
+        start::apply,
+        state::{Full, Plan, State},
+    },
     machine::subnet::Subnet,
     services::database,
-    start::apply,
-    state::{Full, Plan, State},
 };
 
 /// Of a cluster that runs, and holds its images. Answers when all of it does what it is for.

@@ -7,9 +7,11 @@ use anyhow::{Result, bail};
 use crate::{
     cluster::node,
     images,
+    life::{
+        start,
+        state::{Files, Plan},
+    },
     parts::{self, Part},
-    start,
-    state::{Files, Plan},
 };
 
 /// What somebody asked for.

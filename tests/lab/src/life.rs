@@ -1,0 +1,10 @@
+//! The life of a lab: planned, started and held by a supervisor, joined by its users, swept when they are gone.
+
+pub(crate) mod children;
+pub(crate) mod clean;
+pub(crate) mod full;
+pub(crate) mod prepare;
+pub(crate) mod session;
+pub(crate) mod start;
+pub(crate) mod state;
+pub(crate) mod supervisor;
