@@ -6,11 +6,9 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    bench,
     cluster::node,
-    commands, demo, image,
+    commands::{bench, demo, image, screenshot, up},
     life::{clean, supervisor},
-    screenshot,
 };
 
 /// A real Kubernetes and a real Temporal on this machine, to try berth and to test it.
@@ -143,10 +141,10 @@ fn run(command: Command) -> Result<()> {
         Command::Screenshot(screenshot) => screenshot::run(&screenshot),
         Command::Bench(bench) => bench::run(&bench),
         Command::Image(image) => image::run(&image),
-        Command::Up(up) => commands::up(&up),
-        Command::Env => commands::env(),
-        Command::Status => commands::status(),
-        Command::Down { all } => commands::down(all),
+        Command::Up(up) => up::up(&up),
+        Command::Env => up::env(),
+        Command::Status => up::status(),
+        Command::Down { all } => up::down(all),
         Command::AssertClean => clean::check_clean(),
         Command::Supervise { plan } => supervisor::run(&plan),
         Command::Node { plan } => node::run_inside(&plan),

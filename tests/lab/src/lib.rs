@@ -3,22 +3,18 @@
 //! A supervisor process holds everything that a lab is made of. People start one with `cargo lab up` or `cargo lab demo`;
 //! tests share one through [`Lab::shared`]. Neither can forget to end it: it ends with its last user, however that ends.
 
-mod bench;
 mod cargo;
 pub mod cli;
 mod cluster;
 mod commands;
-mod demo;
-mod image;
 mod images;
 mod lab;
 mod life;
 mod machine;
 mod parts;
-mod screenshot;
 mod services;
 
-pub use image::worker_manifests;
+pub use commands::image::worker_manifests;
 pub use lab::Lab;
 pub use life::clean::check_clean;
 pub use services::doppler::{DopplerServer, Failure, doppler_cli};

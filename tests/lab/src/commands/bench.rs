@@ -13,8 +13,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 use crate::{
-    cargo, cli, commands,
-    demo::tools::Tools,
+    cargo, cli,
+    commands::{demo::tools::Tools, up},
     life::{
         prepare::{self, Wish},
         session,
@@ -46,7 +46,7 @@ pub(crate) fn run(bench: &cli::Bench) -> Result<()> {
     })?;
     let measured = measure(&session.state, &berth, bench.runs);
     drop(session);
-    commands::end_and_check(BENCH)?;
+    up::end_and_check(BENCH)?;
     write!(std::io::stdout(), "{}", measured?)?;
     Ok(())
 }

@@ -13,7 +13,8 @@ use anyhow::Result;
 
 use self::{timeline::Timeline, tools::Tools};
 use crate::{
-    cargo, cli, commands,
+    cargo, cli,
+    commands::up,
     life::{
         prepare::{self, Wish},
         session,
@@ -45,10 +46,10 @@ pub(crate) fn run(demo: &cli::Demo) -> Result<()> {
     let short = timeline.short();
     if demo.keep {
         writeln!(std::io::stderr(), "lab: left running until Ctrl-C; temporal-ui: {}", session.state.temporal_ui)?;
-        commands::wait_for_ctrl_c(&session.state)?;
+        up::wait_for_ctrl_c(&session.state)?;
     }
     drop(session);
-    commands::end_and_check(lab)?;
+    up::end_and_check(lab)?;
     writeln!(
         out,
         "\n{} after {:.1} s; the lab has ended and left nothing behind",

@@ -11,8 +11,10 @@ use self::browser::Browser;
 use crate::{
     cargo, cli,
     cluster::ingress,
-    commands,
-    demo::full::{self as demo, COMMITS, Preview},
+    commands::{
+        demo::full::{self as demo, COMMITS, Preview},
+        up,
+    },
     life::{
         full,
         prepare::{self, Wish},
@@ -56,7 +58,7 @@ pub(crate) fn run(screenshot: &cli::Screenshot) -> Result<()> {
     })?;
     let taken = take(&session.state, berth, &folder);
     drop(session);
-    commands::end_and_check(LAB)?;
+    up::end_and_check(LAB)?;
     taken
 }
 

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::{BERTH, buildah::Buildah, manifests::worker_manifests, start};
 use crate::{
     cargo,
-    demo::{timeline::Timeline, tools::Tools},
+    commands::demo::{timeline::Timeline, tools::Tools},
     lab::{self, Lab},
     life::{start::BERTH_NAMESPACE, state::State},
     machine::places,
