@@ -3,7 +3,6 @@
 //! A supervisor process holds everything that a lab is made of. People start one with `cargo lab up` or `cargo lab demo`;
 //! tests share one through [`Lab::shared`]. Neither can forget to end it: it ends with its last user, however that ends.
 
-mod cargo;
 pub mod cli;
 mod cluster;
 mod commands;

@@ -1,6 +1,7 @@
 //! What the lab is made of, where each part comes from, and getting just those that are asked for.
 
 pub(crate) mod cache;
+pub(crate) mod cargo;
 mod debian;
 mod go;
 mod progress;

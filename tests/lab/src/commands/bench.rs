@@ -13,13 +13,14 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 use crate::{
-    cargo, cli,
+    cli,
     commands::{demo::tools::Tools, up},
     life::{
         prepare::{self, Wish},
         session,
         state::State,
     },
+    parts::cargo,
 };
 
 const BENCH: &str = "bench";

@@ -13,13 +13,14 @@ use anyhow::Result;
 
 use self::{timeline::Timeline, tools::Tools};
 use crate::{
-    cargo, cli,
+    cli,
     commands::up,
     life::{
         prepare::{self, Wish},
         session,
         state::State,
     },
+    parts::cargo,
 };
 
 const DEMO: &str = "demo";

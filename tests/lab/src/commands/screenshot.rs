@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use self::browser::Browser;
 use crate::{
-    cargo, cli,
+    cli,
     cluster::ingress,
     commands::{
         demo::full::{self as demo, COMMITS, Preview},
@@ -22,7 +22,7 @@ use crate::{
         state::{Full, State},
     },
     machine::{places, process},
-    parts,
+    parts::{self, cargo},
 };
 
 const LAB: &str = "screenshot";

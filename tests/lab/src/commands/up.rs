@@ -5,7 +5,7 @@ use std::{env, io::Write as _, path::Path, sync::atomic::Ordering, thread, time:
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    cargo, cli,
+    cli,
     cluster::ingress,
     life::{
         clean,
@@ -14,6 +14,7 @@ use crate::{
         state::{self, Files, State},
         supervisor,
     },
+    parts::cargo,
     services::postgres::{PASSWORD, USER},
 };
 

@@ -13,7 +13,6 @@ use anyhow::{Context as _, Result, bail};
 use rustix::process::Signal;
 
 use crate::{
-    cargo,
     life::{
         clean,
         state::{self, Files, Plan, State},
@@ -23,7 +22,7 @@ use crate::{
         places,
         process::{self, MARK},
     },
-    parts::Progress,
+    parts::{Progress, cargo},
 };
 
 /// As long as this lives, so does the lab.

@@ -14,11 +14,11 @@ use serde_json::Value;
 
 use super::{BERTH, buildah::Buildah, manifests::worker_manifests, start};
 use crate::{
-    cargo,
     commands::demo::{timeline::Timeline, tools::Tools},
     lab::{self, Lab},
     life::{start::BERTH_NAMESPACE, state::State},
     machine::places,
+    parts::cargo,
 };
 
 /// Far from the numbers of other labs' pull requests.
