@@ -2,8 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 
-mod support;
-
 use berth_workflows::{
     environment::PullRequest,
     mailbox::{Approve, DeployOutcome, Push},
@@ -14,13 +12,14 @@ use berth_workflows::{
     verdict::FailureType,
 };
 use serde_json::json;
-use support::{Does, Preview, STEPS, commit, preview, push};
 use temporalio_client::{
     RpcOptions, UntypedSignal, UntypedWorkflow, WorkflowDescribeOptions, WorkflowExecuteUpdateOptions,
     WorkflowExecutionStatus, WorkflowGetResultOptions, WorkflowSignalOptions, WorkflowStartOptions,
     WorkflowStartUpdateOptions, errors::WorkflowGetResultError,
 };
 use temporalio_common::{data_converters::RawValue, error::IncomingError};
+
+use crate::support::{Does, Preview, STEPS, commit, preview, push};
 
 #[tokio::test]
 async fn a_push_becomes_live_and_a_close_leaves_nothing() {

@@ -1,0 +1,8 @@
+//! Tests of workflows on a real Temporal dev server, with fake activities; and the recorded histories, replayed.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod preview_environment;
