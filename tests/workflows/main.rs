@@ -6,3 +6,4 @@
 mod support;
 
 mod preview_environment;
+mod preview_teardown;

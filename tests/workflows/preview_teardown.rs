@@ -2,19 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 
-mod support;
-
 use berth_workflows::{
     mailbox::{Close, DeployOutcome, Push},
     preview_environment::PreviewEnvironment,
     record::Phase,
     verdict::FailureType,
 };
-use support::{Does, Preview, STEPS, commit, preview, push};
 use temporalio_client::{
     RpcOptions, WorkflowCancelOptions, WorkflowDescribeOptions, WorkflowExecutionStatus, WorkflowGetResultOptions,
     WorkflowSignalOptions, WorkflowStartUpdateOptions, errors::WorkflowGetResultError,
 };
+
+use crate::support::{Does, Preview, STEPS, commit, preview, push};
 
 async fn cancel(t: &Preview) {
     t.handle().cancel(WorkflowCancelOptions::default()).await.unwrap();
