@@ -5,5 +5,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod preview_database;
 mod preview_environment;
 mod preview_teardown;

@@ -2,12 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 
-#[expect(dead_code, reason = "shared with tests that need other parts of it")]
-mod support;
-
 use berth_workflows::{record::Phase, verdict::FailureType};
-use support::{Does, Preview, preview, push};
 use temporalio_client::WorkflowGetResultOptions;
+
+use crate::support::{Does, Preview, preview, push};
 
 fn place(calls: &[String], activity: &str) -> usize {
     let is_it = |call: &String| call.starts_with(activity);
@@ -88,7 +86,7 @@ async fn a_newer_push_need_not_wait_for_a_database_server_that_is_away() {
         t.until_called("ensure_database", 1).await;
         t.push(push('b')).await;
         let status = t.until("live", |s| s.phase == Phase::Live).await;
-        assert_eq!(status.serving.unwrap().release.commit, support::commit('b'));
+        assert_eq!(status.serving.unwrap().release.commit, crate::support::commit('b'));
     })
     .await;
 }
