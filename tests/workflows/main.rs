@@ -8,3 +8,4 @@ mod support;
 mod preview_database;
 mod preview_environment;
 mod preview_teardown;
+mod scripts;

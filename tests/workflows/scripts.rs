@@ -2,9 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 
-#[expect(dead_code, reason = "shared with tests that need other parts of it")]
-mod support;
-
 use berth_workflows::{
     environment::Environment,
     preview_environment::PreviewEnvironment,
@@ -13,13 +10,14 @@ use berth_workflows::{
     verdict::FailureType,
 };
 use serde_json::json;
-use support::{Does, Preview, commit, preview, push};
 use temporalio_client::{
     Client, UntypedUpdate, UntypedWorkflow, WorkflowCancelOptions, WorkflowDescribeOptions,
     WorkflowExecuteUpdateOptions, WorkflowExecutionStatus, WorkflowGetResultOptions, WorkflowHandle,
     WorkflowStartOptions, WorkflowTerminateOptions,
     errors::{WorkflowGetResultError, WorkflowUpdateError},
 };
+
+use crate::support::{Does, Preview, commit, preview, push};
 
 const NAME: &str = "send-appointment-reminder";
 
