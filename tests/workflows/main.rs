@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bad_input;
 mod preview_database;
 mod preview_environment;
 mod preview_teardown;

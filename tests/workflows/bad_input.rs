@@ -1,26 +1,25 @@
 //! Whatever is sent to an environment, its sender is told what is wrong, and the environment goes on: it answers `status`
 //! and takes a good push after each.
 //!
-//! `cargo test -p berth --test bad_input -- --nocapture` prints what a person sees in each case.
+//! `cargo test -p berth --test workflows -- bad_input --nocapture` prints what a person sees in each case.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 
-mod bad_input_support;
-#[expect(dead_code, reason = "shared with tests that need other parts of it")]
-mod support;
+mod cases;
 
 use std::process::Command;
 
-use bad_input_support::{Case, Table, pushes, starts};
 use berth_workflows::{record::Phase, verdict::FailureType};
+use cases::{Case, Table, pushes, starts};
 use serde_json::json;
-use support::{Does, Preview, commit, preview, push};
 use temporalio_client::{
     UntypedSignal, UntypedUpdate, UntypedWorkflow, WorkflowExecuteUpdateOptions, WorkflowGetResultOptions,
     WorkflowHandle, WorkflowSignalOptions, WorkflowStartOptions, WorkflowTerminateOptions,
     errors::WorkflowGetResultError,
 };
 use temporalio_common::{data_converters::RawValue, protos::temporal::api::common::v1::Payload};
+
+use crate::support::{Does, Preview, commit, preview, push};
 
 type Handle = WorkflowHandle<temporalio_client::Client, UntypedWorkflow>;
 
