@@ -9,4 +9,5 @@ mod bad_input;
 mod preview_database;
 mod preview_environment;
 mod preview_teardown;
+mod replay;
 mod scripts;
