@@ -7,7 +7,7 @@ use std::{fs, path::Path, process::Command};
 use serde_json::Value;
 use tempfile::TempDir;
 
-const SAMPLE: &str = include_str!("lab/apps/quick/web.yaml");
+const SAMPLE: &str = include_str!("../lab/apps/quick/web.yaml");
 
 /// The sample app, changed.
 struct Folder(TempDir);

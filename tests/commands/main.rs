@@ -1,0 +1,3 @@
+//! Tests of the `berth` binary that need no cluster.
+
+mod check;
