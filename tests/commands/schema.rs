@@ -7,8 +7,8 @@ use std::process::Command;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
-const SAMPLE: &str = include_str!("lab/apps/quick/web.yaml");
-const README: &str = include_str!("../README.md");
+const SAMPLE: &str = include_str!("../lab/apps/quick/web.yaml");
+const README: &str = include_str!("../../README.md");
 
 fn schema(of: &[&str]) -> Value {
     let output = Command::new(env!("CARGO_BIN_EXE_berth")).arg("schema").args(of).output().unwrap();
