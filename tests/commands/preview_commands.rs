@@ -2,15 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 
-#[expect(dead_code, reason = "shared with tests that need other parts of it")]
-mod support;
-
 use std::process::{Command, Output, Stdio};
 
 use berth_workflows::{mailbox::Push, record::Phase, verdict::FailureType};
 use serde_json::Value;
-use support::{Does, Preview, commit, preview, push};
 use temporalio_client::WorkflowTerminateOptions;
+
+use crate::support::{Does, Preview, commit, preview, push};
 
 /// What a command answered.
 #[derive(Debug)]
