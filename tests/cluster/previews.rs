@@ -2,10 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 
-mod cluster_support;
-
-use cluster_support::{Berth, Worker, commit, until};
 use serde_json::json;
+
+use crate::cluster_support::{Berth, Worker, commit, until};
 
 /// Where nodes are fake no image is pulled and no container runs, so there is nothing to see; everywhere else it must hold.
 macro_rules! needs_real_pods {
