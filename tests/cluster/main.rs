@@ -6,3 +6,4 @@
 mod cluster_support;
 
 mod previews;
+mod worker;
