@@ -5,5 +5,6 @@
 #[path = "../cluster_support/mod.rs"]
 mod cluster_support;
 
+mod activities;
 mod previews;
 mod worker;
