@@ -6,5 +6,6 @@
 mod cluster_support;
 
 mod activities;
+mod database;
 mod previews;
 mod worker;
