@@ -8,4 +8,5 @@ mod cluster_support;
 mod activities;
 mod database;
 mod previews;
+mod script_pods;
 mod worker;

@@ -2,9 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 
-#[expect(dead_code, reason = "what all cluster tests share, not all of it is for these")]
-mod cluster_support;
-
 use std::process::{Command, Output, Stdio};
 
 use berth_activities::{Settings, app, heartbeat::Progress, script};
@@ -12,12 +9,13 @@ use berth_workflows::{
     activity_definitions::{AwaitScriptInput, RemoveScriptInput, ScriptOutcome, StartScriptInput},
     environment::Environment,
 };
-use cluster_support::{Berth, until};
 use kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
 };
 use serde_json::{Value, json};
+
+use crate::cluster_support::{Berth, until};
 
 /// Where nodes are fake no container runs, so there is nothing to see; everywhere else it must hold.
 macro_rules! live {
@@ -74,7 +72,7 @@ fn a_script_runs_as_the_web_pod_and_its_exit_code_and_last_words_are_the_answer(
     let (code, answer) = (said.code, said.json);
     assert_eq!((code, &answer["exit_code"]), (0, &json!(0)), "{answer}");
     let tail = answer["log_tail"].as_str().unwrap();
-    let commit = cluster_support::commit('1');
+    let commit = crate::cluster_support::commit('1');
     assert!(tail.contains(&format!("run:say-greeting of {commit} with [\"--dry-run\" \"a b; exit 9\"]")), "{tail}");
     assert!(tail.contains("greeting: ***") && !tail.contains(&berth.secret_value("GREETING")), "{tail}");
     assert_eq!(answer["script_run"], "preview-web-8101-script-1");
