@@ -6,6 +6,7 @@
 mod cluster_support;
 
 mod activities;
+mod contested;
 mod database;
 mod previews;
 mod script_pods;

@@ -10,10 +10,6 @@ use serde_json::{Value, json};
 
 use crate::cluster_support::{Berth, commit, until};
 
-mod rights;
-
-pub(crate) use rights::least_rights;
-
 const BERTH: &str = env!("CARGO_BIN_EXE_berth");
 
 /// A class for the pods of each rollout, as teams have it that come from `envsubst`.

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use serde_json::{Value, json};
 
-use super::apply_by_hand;
+use super::own_apps::apply_by_hand;
 use crate::cluster_support::Berth;
 
 /// A kubeconfig for an account that may look after namespaces, and inside this one only what a `RoleBinding` in it says.

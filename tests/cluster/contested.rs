@@ -3,20 +3,19 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 
-#[expect(dead_code, reason = "what all cluster tests share, not all of it is for these")]
-mod cluster_support;
-mod contested_support;
+mod own_apps;
+mod rights;
 
 use std::{
     process::Command,
     time::{Duration, Instant},
 };
 
-use cluster_support::{Berth, until};
-use contested_support::{
-    OwnApps, apply_by_hand, hold, least_rights, paste, priority_classes, push_with_short_teardown, remaining,
-};
+use own_apps::{OwnApps, apply_by_hand, hold, paste, priority_classes, push_with_short_teardown, remaining};
+use rights::least_rights;
 use serde_json::{Value, json};
+
+use crate::cluster_support::{Berth, until};
 
 const NOTHING: Value = Value::Null;
 
@@ -391,7 +390,7 @@ fn two_apps_that_could_meet_are_refused_by_the_worker_and_by_check() {
     assert_eq!(own.berth.preview("close", &[]).code, 0);
 }
 
-/// Not a test but a measurement, of the same objects side by side: `cargo test --test contested -- --ignored --nocapture`.
+/// Not a test but a measurement, of the same objects side by side: `cargo test --test cluster -- contested --ignored --nocapture`.
 #[test]
 #[ignore = "takes minutes"]
 fn a_close_takes_at_most_two_seconds_more_than_deleting_the_namespace_by_hand() {
