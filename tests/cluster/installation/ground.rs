@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Installation;
+use super::installed::Installation;
 
 /// Who refuses: the account's roles, or the policy where the roles would let it.
 #[derive(Clone, Copy, Debug)]

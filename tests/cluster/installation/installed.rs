@@ -12,8 +12,6 @@ use std::{
 use berth_lab::{Lab, worker_manifests};
 use serde_json::{Value, json};
 
-pub(crate) mod ground;
-
 const BERTH: &str = env!("CARGO_BIN_EXE_berth");
 
 const ACCOUNT: &str = "system:serviceaccount:berth-system:berth";

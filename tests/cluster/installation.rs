@@ -2,15 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 
-mod installation_support;
+mod ground;
+mod installed;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use berth_activities::manifests::{KINDS, cluster_kinds};
-use installation_support::{
-    Installation,
-    ground::{By, Ground, berths, binding, namespace, priority_class, secret},
-};
+use ground::{By, Ground, berths, binding, namespace, priority_class, secret};
+use installed::Installation;
 use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule};
 use serde_json::json;
 
