@@ -8,6 +8,7 @@ mod cluster_support;
 mod activities;
 mod contested;
 mod database;
+mod gates;
 mod installation;
 mod previews;
 mod script_pods;

@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test ends where something is not as it must be")]
 
-mod gates_support;
+mod check;
 
 use std::{
     collections::HashMap,
@@ -12,7 +12,7 @@ use std::{
 
 use base64::Engine as _;
 use berth_lab::Lab;
-use gates_support::{checked, during, failed, passed, poll_activities, run_workflows, serving_and_nothing_else};
+use check::{checked, during, failed, passed, poll_activities, run_workflows, serving_and_nothing_else};
 use serde_json::{Value, json};
 use temporalio_common::protos::temporal::api::{
     command::v1::{
