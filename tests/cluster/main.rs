@@ -8,6 +8,8 @@ mod cluster_support;
 mod activities;
 mod contested;
 mod database;
+mod dialect;
+mod doppler;
 mod gates;
 mod installation;
 mod previews;

@@ -3,8 +3,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 
-mod doppler_support;
-
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -15,8 +13,9 @@ use std::{
 
 use berth_activities::manifests::{EnvironmentKind, PolicyInput, SourceFiles, VariableInput, Variables, render};
 use berth_lab::Lab;
-use doppler_support::Bench;
 use serde_json::{Value, json};
+
+use crate::doppler::bench::Bench;
 
 /// In the environment: the recordings are made anew with the envsubst of this machine (Debian: gettext-base).
 const RECORD: &str = "BERTH_RECORD_ENVSUBST";
@@ -64,7 +63,7 @@ fn files() -> Vec<(PathBuf, PathBuf)> {
         paths.sort();
         files.extend(paths.into_iter().map(|path| {
             let name = format!("{section}-{}", path.file_name().unwrap().to_str().unwrap());
-            (path, Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialect").join(name))
+            (path, Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cluster/dialect").join(name))
         }));
     }
     files

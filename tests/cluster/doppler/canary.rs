@@ -13,7 +13,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use berth_lab::Failure;
 use serde_json::{Value, json};
 
-use super::doppler_support::{Bench, until};
+use super::bench::{Bench, until};
 
 const PLAIN: &str = "canary-51d2e8-plain-value";
 /// Each way of encoding changes something in it.

@@ -2,14 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 
-#[path = "doppler/canary.rs"]
+pub(crate) mod bench;
 mod canary;
-mod doppler_support;
 
 use std::{collections::BTreeSet, fmt::Write as _, fs, process::Command, sync::Mutex, thread, time::Duration};
 
+use bench::{Answer, Bench, until};
 use berth_lab::Failure;
-use doppler_support::{Answer, Bench, until};
 use serde_json::{Value, json};
 
 /// An app whose release is up as soon as it is applied: no node has to run anything.
@@ -258,7 +257,7 @@ fn many_environments_pushed_at_once_make_one_request() {
     bench.doppler.fail("d630", "preview", Some(slow));
     let image = bench.lab.image("v1");
     let pushes: Vec<_> = (630..642).map(|pr| bench.begin_push("d630", pr, '1', &image)).collect();
-    let answers: Vec<_> = pushes.into_iter().map(doppler_support::Begun::wait).collect();
+    let answers: Vec<_> = pushes.into_iter().map(bench::Begun::wait).collect();
     assert!(answers.iter().all(|answer| answer.json["outcome"] == "live"), "{answers:?}");
     // One in flight, and one per interval: on a busy machine pushes lie further apart than what a slow answer spans.
     let intervals = answers.iter().map(|answer| answer.took.as_secs()).max().unwrap() / 5;
