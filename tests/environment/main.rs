@@ -4,8 +4,9 @@
 #![expect(clippy::print_stdout, reason = "verdicts are what a person wants to see of this test")]
 
 #[expect(dead_code, reason = "shared with the tests of tests/cluster.rs")]
+#[path = "../cluster_support/mod.rs"]
 mod cluster_support;
-mod environment_support;
+mod full_app;
 
 use std::{
     net::SocketAddr,
@@ -15,7 +16,7 @@ use std::{
 
 use berth_lab::{POSTGRES_PASSWORD, POSTGRES_USER};
 use cluster_support::{commit, until};
-use environment_support::{Environment, api, databases_and_roles, live, pods};
+use full_app::{Environment, api, databases_and_roles, live, pods};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 use tokio_postgres::NoTls;
