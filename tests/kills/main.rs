@@ -13,11 +13,12 @@ use std::{
 
 use cluster_support::{Berth, Worker, until};
 use k8s_openapi::jiff::Timestamp;
-use kills_support::{Activity, Objects, activities, both_answer, changed, names, objects, went_on};
+use observed::{Activity, Objects, activities, both_answer, changed, names, objects, went_on};
 
 #[expect(dead_code, reason = "shared with the tests of tests/cluster.rs")]
+#[path = "../cluster_support/mod.rs"]
 mod cluster_support;
-mod kills_support;
+mod observed;
 
 /// A killed worker's work is picked up within 5 s of its restart, and within 11 s if it died inside a workflow task, whose time-out
 /// is the server's own: 10 s.
