@@ -1,5 +1,5 @@
 //! Verdicts on what real clusters said: `recorded/<case>.json` holds the objects of a namespace at the time of its verdict,
-//! as `tests/verdicts.rs` keeps them when `BERTH_RECORD_OBJECTS` names that folder.
+//! as `tests/verdicts` keeps them when `BERTH_RECORD_OBJECTS` names that folder.
 
 use std::{
     fmt::Write as _,

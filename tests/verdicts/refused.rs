@@ -5,8 +5,12 @@ use std::time::Instant;
 use berth_lab::Lab;
 use serde_json::json;
 
-use super::{Case, row};
-use crate::{SOON, app, cluster_support::until, doppler, with_secrets};
+use crate::{
+    SOON, app,
+    case::{Case, row},
+    cluster_support::until,
+    doppler, with_secrets,
+};
 
 pub(crate) fn an_object_that_an_admission_policy_refuses_is_denied(lab: &Lab) {
     let case = Case::start(lab, 220, app("admission", lab)).serving();

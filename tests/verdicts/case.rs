@@ -10,13 +10,11 @@ use std::{
 use berth_lab::Lab;
 use serde_json::{Value, json};
 
-use crate::cluster_support::{Answer, Berth, Worker, commit, until};
-
-mod app;
-mod record;
-pub(crate) mod refused;
-
-pub(crate) use app::{App, crashing_container};
+use crate::{
+    app::App,
+    cluster_support::{Answer, Berth, Worker, commit, until},
+    record,
+};
 
 /// A pull request whose release is going to fail.
 pub(crate) struct Case {

@@ -5,9 +5,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 
+mod app;
+mod case;
 #[expect(dead_code, reason = "other tests need more of it")]
+#[path = "../cluster_support/mod.rs"]
 mod cluster_support;
-mod verdicts_support;
+mod record;
+mod refused;
 
 use std::{
     io::Write as _,
@@ -15,11 +19,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use app::{App, crashing_container};
 use berth_lab::Lab;
+use case::{Case, table};
 use cluster_support::until;
 use libtest_mimic::{Arguments, Trial};
 use serde_json::json;
-use verdicts_support::{App, Case, crashing_container, refused, table};
 
 /// A permanent cause on a warm environment.
 const SOON: u64 = 10;
