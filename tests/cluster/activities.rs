@@ -1,7 +1,5 @@
 //! Every activity, run twice on the lab's real cluster: what a worker's death makes happen must change nothing.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
-
 use std::process::Command;
 
 use berth_activities::{

@@ -1,8 +1,6 @@
 //! Environments that do not go away, and names, fields and objects that somebody else wants, too: on the lab's real cluster,
 //! with the built binary.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
-
 mod own_apps;
 mod rights;
 

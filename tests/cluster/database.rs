@@ -1,7 +1,5 @@
 //! A preview's role and databases on a real PostgreSQL server.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
-
 use berth_activities::{
     database::{Credentials, Names, Server, Tls, drop_all, ensure},
     failure::Failure,

@@ -1,8 +1,6 @@
 //! The dialect of manifests on a folder with every oddity that such folders have: applied for real, and beside what the
 //! job that berth replaces (`envsubst | kubectl apply`) makes of the very same files.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
-
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,

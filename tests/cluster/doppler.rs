@@ -1,7 +1,5 @@
 //! What each answer of Doppler does to a rollout: the built binary, a real cluster, and the stand-in over a real socket.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
-
 pub(crate) mod bench;
 mod canary;
 

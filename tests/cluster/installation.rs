@@ -1,7 +1,5 @@
 //! berth installed from `manifests/worker`: its worker can do its work with the rights it gets there, and nothing else.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
-
 mod ground;
 mod installed;
 

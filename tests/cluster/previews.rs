@@ -1,7 +1,5 @@
 //! berth as people run it, on the lab's real cluster: the built binary as worker and as command, `kubectl`, `temporal`.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
-
 use serde_json::json;
 
 use crate::cluster_support::{Berth, Worker, commit, until};

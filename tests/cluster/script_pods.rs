@@ -1,7 +1,5 @@
 //! Scripts run by hand on the lab's real pods: the built binary as worker and as command.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
-
 use std::process::{Command, Output, Stdio};
 
 use berth_activities::{Settings, app, heartbeat::Progress, script};

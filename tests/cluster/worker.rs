@@ -1,7 +1,5 @@
 //! What a worker tells about itself: whether it lives, whether it works, what it has counted, and its log.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
-
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,

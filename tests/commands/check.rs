@@ -1,7 +1,5 @@
 //! `berth check`: everything that is wrong with a folder of apps, at once, with file, line and field.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
-
 use std::{fs, path::Path, process::Command};
 
 use serde_json::Value;

@@ -1,7 +1,5 @@
 //! `berth preview …` as CI and people run it, beside a worker with fake activities: answers, exit codes, patience.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
-
 use std::process::{Command, Output, Stdio};
 
 use berth_workflows::{mailbox::Push, record::Phase, verdict::FailureType};

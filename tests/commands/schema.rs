@@ -1,7 +1,5 @@
 //! The printed JSON Schemas: that an editor and berth itself agree on what an app file may say.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
-
 use std::process::Command;
 
 use jsonschema::Validator;

@@ -3,8 +3,6 @@
 //!
 //! `cargo test -p berth --test workflows -- bad_input --nocapture` prints what a person sees in each case.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
-
 mod cases;
 
 use std::process::Command;

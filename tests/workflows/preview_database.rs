@@ -1,7 +1,5 @@
 //! A pull request whose environment has a database of its own, on a real dev server, with fake activities.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
-
 use berth_workflows::{record::Phase, verdict::FailureType};
 use temporalio_client::WorkflowGetResultOptions;
 

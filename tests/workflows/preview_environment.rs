@@ -1,7 +1,5 @@
 //! The life of a pull request's environment, on a real dev server, with fake activities.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
-
 use berth_workflows::{
     environment::PullRequest,
     mailbox::{Approve, DeployOutcome, Push},

@@ -1,7 +1,5 @@
 //! How a pull request's environment ends: closed, cancelled, blocked, reopened; on a real dev server, with fake activities.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
-
 use berth_workflows::{
     mailbox::{Close, DeployOutcome, Push},
     preview_environment::PreviewEnvironment,

@@ -3,8 +3,6 @@
 //! Recorded by the tests of `preview_environment.rs` and `scripts.rs` when `BERTH_RECORD_HISTORIES` names a folder. Keep one of each kind
 //! for every released version.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
-
 use std::path::Path;
 
 use berth_workflows::{preview_environment::PreviewEnvironment, rollout::Rollout, script_run::ScriptRun};

@@ -1,7 +1,5 @@
 //! Scripts run by hand: their place in the life of an environment, on a real dev server, with fake activities.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
-
 use berth_workflows::{
     environment::Environment,
     preview_environment::PreviewEnvironment,
