@@ -39,7 +39,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        life::{children::Children, state::Files},
+        life::children::Children,
+        machine::files::Files,
         parts::{Part, ensure},
         services::registry,
     };

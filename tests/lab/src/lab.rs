@@ -19,9 +19,10 @@ use crate::{
         prepare::{self, Wish},
         session::{self, Session},
         start,
-        state::{Files, Full, State},
+        state::{Full, State},
     },
     machine::{
+        files::Files,
         http,
         process::{self, ProcessId},
     },

@@ -1,11 +1,6 @@
 //! The cluster's certificates, new at each start, and the kubeconfig files made from them.
 
-use std::{
-    fs,
-    net::IpAddr,
-    os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
-};
+use std::{fs, net::IpAddr, os::unix::fs::PermissionsExt as _, path::PathBuf};
 
 use anyhow::{Context as _, Result};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -14,7 +9,7 @@ use rcgen::{
     KeyUsagePurpose, SanType,
 };
 
-use crate::machine::{places, subnet};
+use crate::machine::{files::write_private, places, subnet};
 
 /// The name of the real node. One with another name would be another node to the node authorizer.
 pub(crate) const NODE: &str = "lab";
@@ -137,11 +132,6 @@ impl ServerCertificate {
         let certificate = params.signed_by(&key, &authority).with_context(|| format!("issuing {address}"))?;
         Ok(Self { authority: authority.pem(), certificate: certificate.pem(), key: key.serialize_pem() })
     }
-}
-
-pub(crate) fn write_private(path: &Path, content: &str) -> Result<()> {
-    fs::write(path, content).with_context(|| format!("writing {}", path.display()))?;
-    Ok(fs::set_permissions(path, fs::Permissions::from_mode(0o600))?)
 }
 
 fn authority() -> Result<CertifiedIssuer<'static, KeyPair>> {

@@ -11,9 +11,10 @@ use crate::{
         clean,
         prepare::{self, Wish},
         session,
-        state::{self, Files, State},
+        state::State,
         supervisor,
     },
+    machine::files::{self, Files},
     parts::cargo,
     services::postgres::{PASSWORD, USER},
 };
@@ -64,7 +65,7 @@ pub(crate) fn wait_for_ctrl_c(state: &State) -> Result<()> {
 /// A lab that leaves something behind is a fault, and is said to be one. Other labs that live are left out of it.
 pub(crate) fn end_and_check(lab: &str) -> Result<()> {
     session::end(lab)?;
-    for name in state::all_names()? {
+    for name in files::all_names()? {
         if Files::of(&name)?.is_alive()? {
             return Ok(());
         }
@@ -73,7 +74,7 @@ pub(crate) fn end_and_check(lab: &str) -> Result<()> {
 }
 
 pub(crate) fn down(all: bool) -> Result<()> {
-    let names = if all { state::all_names()? } else { vec![UP.to_owned()] };
+    let names = if all { files::all_names()? } else { vec![UP.to_owned()] };
     let mut ended = 0;
     for name in names {
         ended += usize::from(session::end(&name)?);
@@ -121,11 +122,11 @@ fn quoted(value: &str) -> String {
 }
 
 fn the_running_one() -> Result<State> {
-    let mut names = state::all_names()?;
+    let mut names = files::all_names()?;
     names.sort_by_key(|name| name != UP);
     let running = names.iter().filter_map(|name| {
         let files = Files::of(name).ok()?;
-        files.is_alive().ok()?.then(|| files.read_state())?
+        files.is_alive().ok()?.then(|| State::read(&files))?
     });
     running.into_iter().next().context("no lab runs: start one with `cargo lab up --detach`")
 }
@@ -133,13 +134,13 @@ fn the_running_one() -> Result<State> {
 pub(crate) fn status() -> Result<()> {
     let mut out = std::io::stdout();
     let mut any = false;
-    for name in state::all_names()? {
+    for name in files::all_names()? {
         let files = Files::of(&name)?;
         if !files.is_alive()? {
             continue;
         }
         any = true;
-        match files.read_state() {
+        match State::read(&files) {
             Some(state) => write!(out, "{}", describe(&state))?,
             None => writeln!(out, "lab {name}: starting or ending")?,
         }

@@ -11,12 +11,10 @@ use std::{
 use anyhow::{Context as _, Result};
 use rustix::process::Signal;
 
-use crate::{
-    life::state::Files,
-    machine::{
-        places,
-        process::{self, ProcessId},
-    },
+use crate::machine::{
+    files::Files,
+    places,
+    process::{self, ProcessId},
 };
 
 #[derive(Debug)]

@@ -12,11 +12,9 @@ use rustix::process::Signal;
 
 use crate::{
     cluster::node,
-    life::{
-        children::read_record,
-        state::{self, Files},
-    },
+    life::children::read_record,
     machine::{
+        files::{self, Files},
         places,
         process::{self, MARK, ProcessId},
     },
@@ -147,7 +145,7 @@ fn mounts() -> Vec<String> {
 
 /// Sweeps every lab whose supervisor is gone.
 pub(crate) fn sweep_dead() -> Result<()> {
-    let names = state::all_names()?;
+    let names = files::all_names()?;
     let node_is_free = crate::machine::lock::try_exclusive(&node_lock()?)?;
     for name in names {
         let files = Files::of(&name)?;

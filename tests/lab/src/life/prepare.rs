@@ -7,10 +7,8 @@ use anyhow::{Result, bail};
 use crate::{
     cluster::node,
     images,
-    life::{
-        start,
-        state::{Files, Plan},
-    },
+    life::{start, state::Plan},
+    machine::files::Files,
     parts::{self, Part},
 };
 

@@ -15,9 +15,10 @@ use rustix::process::Signal;
 use crate::{
     life::{
         clean,
-        state::{self, Files, Plan, State},
+        state::{Plan, State},
     },
     machine::{
+        files::{self, Files},
         lock::{self, Lock},
         places,
         process::{self, MARK},
@@ -39,7 +40,7 @@ pub(crate) fn join_or_start(lab: &str, make_plan: impl FnOnce() -> Result<Plan>)
     // A supervisor that ends for want of users holds this lock until it has ended.
     let user = lock::shared(&files.users_lock())?;
     if files.is_alive()? {
-        if let Some(state) = files.read_state() {
+        if let Some(state) = State::read(&files) {
             return Ok(Session { state, _user: user });
         }
         // Nobody else is starting one while we hold the lock for it: so this one is ending, for another reason.
@@ -53,12 +54,12 @@ pub(crate) fn join_or_start(lab: &str, make_plan: impl FnOnce() -> Result<Plan>)
 
 fn start(plan: &Plan, files: &Files) -> Result<State> {
     let supervisor = cargo::lab()?;
-    state::write(&files.plan(), plan)?;
+    files::write(&files.plan(), plan)?;
     let log = places::make(places::data(&plan.name)?.join("logs"))?.join("supervisor.log");
     let output = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
     let _progress = Progress::begin(format!("starting the lab `{}`", plan.name));
     if plan.real_node && plan.waits_for_node {
-        let others = state::others_alive(&plan.name)?;
+        let others = files::others_alive(&plan.name)?;
         if !others.is_empty() && lock::try_exclusive(&clean::node_lock()?)?.is_none() {
             writeln!(std::io::stderr(), "lab: waiting for the one real node, which `{}` has", others.join("` or `"))?;
         }
@@ -78,7 +79,7 @@ fn start(plan: &Plan, files: &Files) -> Result<State> {
 /// Until it is ready or has failed. Every wait inside the supervisor is bounded.
 fn wait_for_state(child: &mut Child, files: &Files, log: &Path) -> Result<State> {
     loop {
-        if let Some(state) = files.read_state() {
+        if let Some(state) = State::read(&files) {
             return Ok(state);
         }
         if child.try_wait()?.is_some() {
@@ -95,7 +96,7 @@ pub(crate) fn end(lab: &str) -> Result<bool> {
     let running = files.is_alive()?;
     if running {
         let _progress = Progress::begin(format!("ending the lab `{lab}`"));
-        if let Some(state) = files.read_state() {
+        if let Some(state) = State::read(&files) {
             state.supervisor.signal(Signal::TERM);
         } else {
             writeln!(std::io::stderr(), "lab: `{lab}` is just starting or ending: waiting for it")?;

@@ -226,6 +226,6 @@ pub(crate) fn bring_cluster(kubectl: &Path, to: &Path) -> Result<()> {
         );
     }
     let config = process::output(Command::new(kubectl).args(["config", "view", "--minify", "--flatten", "--raw"]))?;
-    crate::cluster::certificates::write_private(to, &config)?;
+    crate::machine::files::write_private(to, &config)?;
     Ok(fs::metadata(to).map(drop)?)
 }

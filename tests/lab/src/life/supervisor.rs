@@ -14,12 +14,12 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    life::{
-        children::Children,
-        clean, start,
-        state::{self, Files, Plan},
+    life::{children::Children, clean, start, state::Plan},
+    machine::{
+        files::{self, Files},
+        lock, places,
+        process::ProcessId,
     },
-    machine::{lock, places, process::ProcessId},
 };
 
 /// Test binaries of the one lab and of the other follow one another, and each lab outlives its last user by some seconds;
@@ -33,7 +33,7 @@ const WORKER_STOPS_WITHIN: Duration = Duration::from_secs(10);
 pub(crate) fn run(plan: &Path) -> Result<()> {
     // A session of its own: a Ctrl-C in the terminal of whoever started it is not meant for it.
     rustix::process::setsid().context("leaving the session")?;
-    let plan: Plan = state::read(plan)?;
+    let plan: Plan = files::read(plan)?;
     let files = Files::of(&plan.name)?;
     let _alive = lock::exclusive(&files.alive_lock())?;
     let result = hold(&plan, &files);
@@ -70,7 +70,7 @@ fn live(
 ) -> Result<Option<lock::Lock>> {
     let mut state = start::everything(plan, data, children)?;
     state.supervisor = ProcessId::of("supervisor", std::process::id());
-    state::write(&files.state(), &state)?;
+    files::write(&files.state(), &state)?;
     let mut users = Users { lock: files.users_lock(), last_seen: Instant::now() };
     while !stop.load(Ordering::Relaxed) {
         if let Some(words) = children.ended()? {
@@ -114,7 +114,7 @@ fn take_the_node(plan: &Plan) -> Result<lock::Lock> {
             bail!(
                 "a lab with a real node already runs on this machine ({}), and there can be one: end it with \
                  `cargo lab down --all`, or take fake nodes with --fake-nodes",
-                state::others_alive(&plan.name)?.join(", ")
+                files::others_alive(&plan.name)?.join(", ")
             )
         }
         thread::sleep(Duration::from_millis(200));

@@ -14,8 +14,9 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    cluster::certificates::{ServerCertificate, write_private},
+    cluster::certificates::ServerCertificate,
     machine::{
+        files::write_private,
         places, ports,
         process::{self, bound_to_parent},
     },
