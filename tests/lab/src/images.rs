@@ -39,8 +39,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        life::children::Children,
-        machine::files::Files,
+        machine::{children::Children, files::Files},
         parts::{Part, ensure},
         services::registry,
     };

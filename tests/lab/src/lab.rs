@@ -15,13 +15,13 @@ use rustix::process::Signal;
 
 use crate::{
     life::{
-        children,
         prepare::{self, Wish},
         session::{self, Session},
         start,
         state::{Full, State},
     },
     machine::{
+        children,
         files::Files,
         http,
         process::{self, ProcessId},

@@ -1,6 +1,5 @@
 //! The life of a lab: planned, started and held by a supervisor, joined by its users, swept when they are gone.
 
-pub(crate) mod children;
 pub(crate) mod clean;
 pub(crate) mod full;
 pub(crate) mod prepare;

@@ -1,5 +1,6 @@
 //! The machine that a lab runs on: its folders, file locks, processes, ports and networks.
 
+pub(crate) mod children;
 pub(crate) mod files;
 pub(crate) mod http;
 pub(crate) mod lock;

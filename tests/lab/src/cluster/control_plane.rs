@@ -12,8 +12,8 @@ use anyhow::{Context as _, Result};
 
 use crate::{
     cluster::certificates::Certificates,
-    life::{children::Children, state::Plan},
-    machine::{ports, process, subnet},
+    life::state::Plan,
+    machine::{children::Children, ports, process, subnet},
     parts::Tools,
 };
 

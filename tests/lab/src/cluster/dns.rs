@@ -10,8 +10,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::{
-    life::children::Children,
-    machine::{ports, process, subnet},
+    machine::{children::Children, ports, process, subnet},
     parts::Tools,
 };
 

@@ -9,7 +9,10 @@ use std::{
 use anyhow::Result;
 use serde_json::json;
 
-use crate::{life::children::Children, machine::ports, parts::Tools};
+use crate::{
+    machine::{children::Children, ports},
+    parts::Tools,
+};
 
 /// The stages that make a node Ready, keep its lease, and let its pods come and go as fast as they can.
 const STAGES: [&str; 5] = [

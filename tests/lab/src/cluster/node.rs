@@ -26,8 +26,8 @@ pub(crate) use policies::{enforce as enforce_policies, rights as rights_to_polic
 
 use crate::{
     cluster::certificates::{Certificates, NODE},
-    life::children::Children,
     machine::{
+        children::Children,
         process::{self, run},
         subnet::Subnet,
     },

@@ -12,8 +12,8 @@ use rustix::process::Signal;
 
 use crate::{
     cluster::node,
-    life::children::read_record,
     machine::{
+        children::read_record,
         files::{self, Files},
         places,
         process::{self, MARK, ProcessId},

@@ -7,11 +7,10 @@ use anyhow::{Context as _, Result};
 use crate::{
     cluster::{certificates::Certificates, ingress, node},
     life::{
-        children::Children,
         start::apply,
         state::{Full, Plan, State},
     },
-    machine::subnet::Subnet,
+    machine::{children::Children, subnet::Subnet},
     services::database,
 };
 

@@ -15,11 +15,11 @@ use serde_json::{Value, json};
 use crate::{
     cluster::{control_plane::ControlPlane, dns, fake_nodes, ingress, node},
     life::{
-        children::Children,
         full,
         state::{Plan, State},
     },
     machine::{
+        children::Children,
         process::{self, ProcessId},
         relay,
         subnet::Subnet,

@@ -14,8 +14,9 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    life::{children::Children, clean, start, state::Plan},
+    life::{clean, start, state::Plan},
     machine::{
+        children::Children,
         files::{self, Files},
         lock, places,
         process::ProcessId,

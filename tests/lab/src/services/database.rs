@@ -10,8 +10,8 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::{
-    life::{children::Children, start::BERTH_NAMESPACE},
-    machine::{places, ports},
+    life::start::BERTH_NAMESPACE,
+    machine::{children::Children, places, ports},
     services::postgres::{PASSWORD, READY_WITHIN, Server, USER},
 };
 

@@ -11,8 +11,7 @@ use std::{
 use anyhow::{Context as _, Result};
 
 use crate::{
-    life::children::Children,
-    machine::{places, ports},
+    machine::{children::Children, places, ports},
     parts::Tools,
 };
 

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::only_child;
 use crate::{
     cluster::certificates::{Certificates, NODE},
-    life::children::Children,
     machine::{
+        children::Children,
         http, process,
         subnet::{self, Subnet},
     },
