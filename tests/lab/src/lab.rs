@@ -17,8 +17,8 @@ use crate::{
     life::{
         prepare::{self, Wish},
         session::{self, Session},
-        start,
         state::{Full, State},
+        worker,
     },
     machine::{
         children,
@@ -225,7 +225,7 @@ impl Lab {
     /// `berth worker` for this lab, as its administrator and for its sample apps; flags and variables may say otherwise.
     pub fn worker(&self, berth: impl AsRef<OsStr>, task_queue: &str) -> Command {
         let mut command = Command::new(berth);
-        start::make_worker(&mut command, self.state());
+        worker::configure(&mut command, self.state());
         command.args(["--task-queue", task_queue]);
         command
     }

@@ -7,3 +7,4 @@ pub(crate) mod session;
 pub(crate) mod start;
 pub(crate) mod state;
 pub(crate) mod supervisor;
+pub(crate) mod worker;

@@ -6,3 +6,6 @@ pub(crate) mod doppler;
 pub(crate) mod postgres;
 pub(crate) mod registry;
 pub(crate) mod temporal;
+
+/// The namespace that the worker keeps its own things in.
+pub(crate) const BERTH_NAMESPACE: &str = "berth-system";

@@ -12,7 +12,6 @@ use anyhow::{Context as _, Result};
 
 use crate::{
     cluster::certificates::Certificates,
-    life::state::Plan,
     machine::{children::Children, ports, process, subnet},
     parts::Tools,
 };
@@ -50,10 +49,13 @@ impl ControlPlane {
     }
 
     /// Answers when the API server is ready. The others find their way by themselves.
-    pub(crate) fn start(&self, data: &Path, plan: &Plan, children: &mut Children) -> Result<()> {
-        let tools = &plan.tools;
+    pub(crate) fn start(&self, data: &Path, tools: &Tools, restarts: bool, children: &mut Children) -> Result<()> {
         let etcd = start_etcd(data, tools, children)?;
-        self.start_api_server(data, plan, children, etcd)?;
+        let api_server = self.api_server_command(data, tools, children, etcd)?;
+        match restarts {
+            true => children.start_again_and_again("kube-apiserver", api_server)?,
+            false => children.start("kube-apiserver", api_server)?,
+        }
         self.start_controllers(data, tools, children)?;
         let kubectl = &tools["kubectl"];
         children.until("kube-apiserver", READY_WITHIN, || {
@@ -64,7 +66,7 @@ impl ControlPlane {
         })
     }
 
-    fn start_api_server(&self, data: &Path, plan: &Plan, children: &mut Children, etcd: SocketAddr) -> Result<()> {
+    fn api_server_command(&self, data: &Path, tools: &Tools, children: &Children, etcd: SocketAddr) -> Result<Command> {
         let policy = data.join("audit-policy.yaml");
         fs::write(&policy, AUDIT_POLICY)?;
         let file = |name: &str| self.certificates.path(name);
@@ -93,12 +95,9 @@ impl ControlPlane {
             format!("--audit-policy-file={}", policy.display()),
             format!("--audit-log-path={}", self.audit_log.display()),
         ];
-        let mut command = children.command("kube-apiserver", &plan.tools["kube-apiserver"])?;
+        let mut command = children.command("kube-apiserver", &tools["kube-apiserver"])?;
         command.args(flags);
-        match plan.restarts {
-            true => children.start_again_and_again("kube-apiserver", command),
-            false => children.start("kube-apiserver", command),
-        }
+        Ok(command)
     }
 
     /// With their default limits the controllers, not the worker under test, would be the ceiling of a burst.

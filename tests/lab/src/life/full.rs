@@ -5,11 +5,8 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use crate::{
-    cluster::{certificates::Certificates, ingress, node},
-    life::{
-        start::apply,
-        state::{Full, Plan, State},
-    },
+    cluster::{certificates::Certificates, ingress, kubectl::apply, node},
+    life::state::{Full, Plan, State},
     machine::{children::Children, subnet::Subnet},
     services::database,
 };

@@ -5,9 +5,9 @@ use std::{env, io::Write as _, path::PathBuf};
 use anyhow::{Result, bail};
 
 use crate::{
-    cluster::node,
+    cluster::{existing, node},
     images,
-    life::{start, state::Plan},
+    life::state::Plan,
     machine::files::Files,
     parts::{self, Part},
 };
@@ -79,7 +79,7 @@ pub(crate) fn plan(wish: Wish) -> Result<Plan> {
     let brought_kubeconfig = match wish.use_cluster {
         true => {
             let file = Files::of(wish.name)?.brought_kubeconfig();
-            start::bring_cluster(&tools["kubectl"], &file)?;
+            existing::write_kubeconfig(&tools["kubectl"], &file)?;
             Some(file)
         }
         false => None,

@@ -1,11 +1,8 @@
 //! Starting the parts of a lab: what waits for what, and what the cluster holds before anybody uses it.
 
 use std::{
-    fs,
-    io::Write as _,
     net::{Ipv4Addr, SocketAddr},
     path::Path,
-    process::Command,
     time::Duration,
 };
 
@@ -13,25 +10,18 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
 use crate::{
-    cluster::{control_plane::ControlPlane, dns, fake_nodes, ingress, node},
+    cluster::{control_plane::ControlPlane, dns, fake_nodes, kubectl, node},
     life::{
         full,
         state::{Plan, State},
+        worker,
     },
-    machine::{
-        children::Children,
-        process::{self, ProcessId},
-        relay,
-        subnet::Subnet,
-    },
+    machine::{children::Children, process::ProcessId, relay, subnet::Subnet},
     services::{
         apps::{self, Sample, Values},
         doppler, registry, temporal,
     },
 };
-
-/// The namespace that the worker keeps its own things in.
-pub(crate) const BERTH_NAMESPACE: &str = "berth-system";
 
 /// Answers when all of it is ready.
 pub(crate) fn everything(plan: &Plan, data: &Path, children: &mut Children) -> Result<State> {
@@ -59,7 +49,7 @@ pub(crate) fn everything(plan: &Plan, data: &Path, children: &mut Children) -> R
     let images = registry::start(data, registry_address, &plan.tools, &plan.layouts, children)?;
     let kubeconfig = match (&cluster, &plan.brought_kubeconfig) {
         (Some(cluster), _) => {
-            cluster.start(data, plan, children)?;
+            cluster.start(data, &plan.tools, plan.restarts, children)?;
             cluster.kubeconfig.clone()
         }
         (None, Some(brought)) => brought.clone(),
@@ -103,7 +93,7 @@ pub(crate) fn everything(plan: &Plan, data: &Path, children: &mut Children) -> R
         images,
         full,
     };
-    start_worker(plan, &mut state, children)?;
+    worker::start(plan, &mut state, children)?;
     Ok(state)
 }
 
@@ -129,7 +119,7 @@ fn wait_for_temporal(plan: &Plan, addresses: &temporal::Addresses, children: &mu
 
 /// Nodes, names, and what the worker needs to find.
 fn furnish(plan: &Plan, data: &Path, subnet: Option<Subnet>, kubeconfig: &Path, children: &mut Children) -> Result<()> {
-    let mut objects = vec![worker_objects()];
+    let mut objects = vec![worker::objects()];
     if let (Some(subnet), true) = (subnet, plan.tools.contains_key("dns")) {
         objects.push(proxy_rights());
         objects.push(dns::start(data, subnet.host(), kubeconfig, &plan.tools, children)?);
@@ -140,31 +130,14 @@ fn furnish(plan: &Plan, data: &Path, subnet: Option<Subnet>, kubeconfig: &Path, 
         fake_nodes::start(&data.join("kwok"), kubeconfig, &plan.tools, children)?;
         objects.push(fake_nodes::objects(plan.fake_nodes, plan.real_node));
     }
-    let kubectl = &plan.tools["kubectl"];
+    let program = &plan.tools["kubectl"];
     for list in objects {
-        apply(kubectl, kubeconfig, &list)?;
+        kubectl::apply(program, kubeconfig, &list)?;
     }
     match subnet {
-        Some(_) => node::until_ready(kubectl, kubeconfig, children),
+        Some(_) => node::until_ready(program, kubeconfig, children),
         None => Ok(()),
     }
-}
-
-/// The worker's namespace, with the tokens that the sample app names.
-fn worker_objects() -> Value {
-    let token = |name: &str, token: &str| {
-        json!({
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": name, "namespace": BERTH_NAMESPACE},
-            "stringData": {"serviceToken": token},
-        })
-    };
-    json!({"apiVersion": "v1", "kind": "List", "items": [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": BERTH_NAMESPACE}},
-        token("doppler-web-preview-token", doppler::PREVIEW_TOKEN),
-        token("doppler-web-production-token", doppler::PRODUCTION_TOKEN),
-    ]})
 }
 
 /// Elsewhere an installer grants this to kube-proxy's service account; here it has a certificate.
@@ -176,56 +149,4 @@ fn proxy_rights() -> Value {
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "system:node-proxier"},
         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "system:kube-proxy"}],
     })
-}
-
-pub(crate) fn apply(kubectl: &Path, kubeconfig: &Path, objects: &Value) -> Result<()> {
-    let mut command = Command::new(kubectl);
-    command.arg("--kubeconfig").arg(kubeconfig).args(["apply", "--server-side", "--filename", "-"]);
-    process::output_with_input(&mut command, &objects.to_string())?;
-    Ok(())
-}
-
-fn start_worker(plan: &Plan, state: &mut State, children: &mut Children) -> Result<()> {
-    let Some(berth) = &plan.worker else { return Ok(()) };
-    let mut command = children.command("worker", berth)?;
-    make_worker(&mut command, state);
-    children.start("worker", command)?;
-    state.worker = true;
-    Ok(())
-}
-
-/// The one place that knows how a worker is started. Its settings are environment variables, so that flags go before them.
-pub(crate) fn make_worker(berth: &mut Command, state: &State) {
-    berth.arg("worker");
-    berth.env("KUBECONFIG", &state.worker_kubeconfig);
-    berth.env("TEMPORAL_ADDRESS", &state.temporal_address);
-    berth.env("DOPPLER_API_HOST", &state.doppler_url);
-    berth.env("BERTH_NAMESPACE", BERTH_NAMESPACE);
-    berth.env("BERTH_APPS", &state.apps_dir);
-    berth.env("BERTH_SCHEME", "http");
-    if let Some(full) = &state.full {
-        berth.env("BERTH_INGRESS_NAMESPACE", ingress::NAMESPACE);
-        berth.env("BERTH_DATABASE_SERVERS", &full.database_servers);
-    }
-    // Labs may run side by side, and so may workers of other kinds: one port would be too few.
-    berth.env("BERTH_METRICS_ADDRESS", "off");
-}
-
-/// Somebody's own cluster: the current context, alone, in a file of ours, if its owner has labelled it for labs.
-pub(crate) fn bring_cluster(kubectl: &Path, to: &Path) -> Result<()> {
-    let context = process::output(Command::new(kubectl).args(["config", "current-context"]))?;
-    let mut terminal = std::io::stderr();
-    writeln!(terminal, "lab: using the cluster of the current context, {}", context.trim())?;
-    let label = "jsonpath={.metadata.labels.berth\\.dev/lab}";
-    let consent = process::output(Command::new(kubectl).args(["get", "namespace", "kube-system", "--output", label]))?;
-    if consent != "yes" {
-        bail!(
-            "the cluster of context {} is not labelled for labs, so it is left alone. If it may be used: \
-             kubectl label namespace kube-system berth.dev/lab=yes",
-            context.trim()
-        );
-    }
-    let config = process::output(Command::new(kubectl).args(["config", "view", "--minify", "--flatten", "--raw"]))?;
-    crate::machine::files::write_private(to, &config)?;
-    Ok(fs::metadata(to).map(drop)?)
 }

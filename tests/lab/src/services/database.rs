@@ -10,9 +10,11 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::{
-    life::start::BERTH_NAMESPACE,
     machine::{children::Children, places, ports},
-    services::postgres::{PASSWORD, READY_WITHIN, Server, USER},
+    services::{
+        BERTH_NAMESPACE,
+        postgres::{PASSWORD, READY_WITHIN, Server, USER},
+    },
 };
 
 /// Its process in the lab.

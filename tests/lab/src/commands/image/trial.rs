@@ -16,9 +16,10 @@ use super::{BERTH, buildah::Buildah, manifests::worker_manifests, start};
 use crate::{
     commands::demo::{timeline::Timeline, tools::Tools},
     lab::{self, Lab},
-    life::{start::BERTH_NAMESPACE, state::State},
+    life::state::State,
     machine::places,
     parts::cargo,
+    services::BERTH_NAMESPACE,
 };
 
 /// Far from the numbers of other labs' pull requests.
