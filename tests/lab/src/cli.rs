@@ -3,11 +3,19 @@
 use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 use crate::{
     cluster::node,
-    commands::{bench, demo, image, screenshot, up},
+    commands::{
+        bench::{self, Bench},
+        demo::{self, Demo},
+        down, env,
+        image::{self, Image},
+        screenshot::{self, Screenshot},
+        status,
+        up::{self, Up},
+    },
     life::{clean, supervisor},
 };
 
@@ -55,75 +63,6 @@ enum Command {
     Node { plan: PathBuf },
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct Options {
-    /// Install missing Debian packages without asking
-    #[arg(long, env = "BERTH_LAB_YES", value_parser = clap::builder::FalseyValueParser::new())]
-    pub(crate) yes: bool,
-    /// Nodes that exist only as objects, instead of a real one
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub(crate) fake_nodes: Option<u32>,
-    /// Use the cluster of kubectl's current context; its namespace kube-system must be labelled berth.dev/lab=yes
-    #[arg(long, env = "BERTH_LAB_USE_CLUSTER", value_parser = clap::builder::FalseyValueParser::new(), conflicts_with = "fake_nodes")]
-    pub(crate) use_cluster: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Demo {
-    #[command(flatten)]
-    pub(crate) options: Options,
-    /// Leave the lab running afterwards, until Ctrl-C
-    #[arg(long)]
-    pub(crate) keep: bool,
-    /// Whole environments: React, Flask, a Temporal server and a database for each, behind an ingress controller
-    #[arg(long, conflicts_with_all = ["fake_nodes", "use_cluster"])]
-    pub(crate) full: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Screenshot {
-    /// Where the pictures go
-    #[arg(default_value = "target/screenshots")]
-    pub(crate) folder: PathBuf,
-    /// Install missing Debian packages without asking
-    #[arg(long, env = "BERTH_LAB_YES", value_parser = clap::builder::FalseyValueParser::new())]
-    pub(crate) yes: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Bench {
-    #[command(flatten)]
-    pub(crate) options: Options,
-    /// How often everything is timed
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=100))]
-    pub(crate) runs: u64,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Image {
-    /// Install missing Debian packages without asking
-    #[arg(long, env = "BERTH_LAB_YES", value_parser = clap::builder::FalseyValueParser::new())]
-    pub(crate) yes: bool,
-    /// Install it on a lab from manifests/worker, and drive a pull request through its pods
-    #[arg(long)]
-    pub(crate) run: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Up {
-    #[command(flatten)]
-    pub(crate) options: Options,
-    /// Return when the lab is ready; `cargo lab down` ends it
-    #[arg(long)]
-    pub(crate) detach: bool,
-    /// Leave out the berth worker
-    #[arg(long)]
-    pub(crate) no_worker: bool,
-    /// With all that a whole environment needs: a database server, an ingress controller, network policies that hold
-    #[arg(long, conflicts_with_all = ["fake_nodes", "use_cluster"])]
-    pub(crate) full: bool,
-}
-
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     match run(Cli::parse().command) {
@@ -141,10 +80,10 @@ fn run(command: Command) -> Result<()> {
         Command::Screenshot(screenshot) => screenshot::run(&screenshot),
         Command::Bench(bench) => bench::run(&bench),
         Command::Image(image) => image::run(&image),
-        Command::Up(up) => up::up(&up),
-        Command::Env => up::env(),
-        Command::Status => up::status(),
-        Command::Down { all } => up::down(all),
+        Command::Up(up) => up::run(&up),
+        Command::Env => env::run(),
+        Command::Status => status::run(),
+        Command::Down { all } => down::run(all),
         Command::AssertClean => clean::check_clean(),
         Command::Supervise { plan } => supervisor::run(&plan),
         Command::Node { plan } => node::run_inside(&plan),

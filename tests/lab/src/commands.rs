@@ -2,6 +2,11 @@
 
 pub(crate) mod bench;
 pub(crate) mod demo;
+pub(crate) mod down;
+mod ending;
+pub(crate) mod env;
 pub(crate) mod image;
+mod options;
 pub(crate) mod screenshot;
+pub(crate) mod status;
 pub(crate) mod up;

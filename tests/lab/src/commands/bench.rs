@@ -10,11 +10,11 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use clap::Args;
 use serde_json::{Value, json};
 
+use super::{demo::tools::Tools, ending, options::ClusterOptions};
 use crate::{
-    cli,
-    commands::{demo::tools::Tools, up},
     life::{
         prepare::{self, Wish},
         session,
@@ -34,7 +34,16 @@ struct Race {
     floor: Vec<Duration>,
 }
 
-pub(crate) fn run(bench: &cli::Bench) -> Result<()> {
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    #[command(flatten)]
+    options: ClusterOptions,
+    /// How often everything is timed
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=100))]
+    runs: u64,
+}
+
+pub(crate) fn run(bench: &Bench) -> Result<()> {
     let berth = cargo::berth()?;
     let session = session::join_or_start(BENCH, || {
         prepare::plan(Wish {
@@ -47,7 +56,7 @@ pub(crate) fn run(bench: &cli::Bench) -> Result<()> {
     })?;
     let measured = measure(&session.state, &berth, bench.runs);
     drop(session);
-    up::end_and_check(BENCH)?;
+    ending::end_and_check(BENCH)?;
     write!(std::io::stdout(), "{}", measured?)?;
     Ok(())
 }

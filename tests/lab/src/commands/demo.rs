@@ -10,11 +10,11 @@ pub(crate) mod tools;
 use std::{io::Write as _, path::PathBuf, time::Instant};
 
 use anyhow::Result;
+use clap::Args;
 
 use self::{timeline::Timeline, tools::Tools};
+use super::{ending, options::ClusterOptions};
 use crate::{
-    cli,
-    commands::up,
     life::{
         prepare::{self, Wish},
         session,
@@ -26,7 +26,19 @@ use crate::{
 const DEMO: &str = "demo";
 const DEMO_FULL: &str = "demo-full";
 
-pub(crate) fn run(demo: &cli::Demo) -> Result<()> {
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    #[command(flatten)]
+    options: ClusterOptions,
+    /// Leave the lab running afterwards, until Ctrl-C
+    #[arg(long)]
+    keep: bool,
+    /// Whole environments: React, Flask, a Temporal server and a database for each, behind an ingress controller
+    #[arg(long, conflicts_with_all = ["fake_nodes", "use_cluster"])]
+    full: bool,
+}
+
+pub(crate) fn run(demo: &Demo) -> Result<()> {
     let begun = Instant::now();
     let berth = cargo::berth()?;
     let lab = if demo.full { DEMO_FULL } else { DEMO };
@@ -47,10 +59,10 @@ pub(crate) fn run(demo: &cli::Demo) -> Result<()> {
     let short = timeline.short();
     if demo.keep {
         writeln!(std::io::stderr(), "lab: left running until Ctrl-C; temporal-ui: {}", session.state.temporal_ui)?;
-        up::wait_for_ctrl_c(&session.state)?;
+        ending::wait_for_ctrl_c(&session.state)?;
     }
     drop(session);
-    up::end_and_check(lab)?;
+    ending::end_and_check(lab)?;
     writeln!(
         out,
         "\n{} after {:.1} s; the lab has ended and left nothing behind",

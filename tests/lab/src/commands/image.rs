@@ -9,15 +9,26 @@ mod trial;
 use std::io::Write as _;
 
 use anyhow::{Result, bail};
+use clap::Args;
 
 use self::buildah::Buildah;
 pub use self::manifests::worker_manifests;
-use crate::{cli, cluster::node, parts};
+use crate::{cluster::node, parts};
 
 /// The image, in buildah's storage.
 const BERTH: &str = "localhost/berth-lab/berth";
 
-pub(crate) fn run(image: &cli::Image) -> Result<()> {
+#[derive(Debug, Args)]
+pub(crate) struct Image {
+    /// Install missing Debian packages without asking
+    #[arg(long, env = "BERTH_LAB_YES", value_parser = clap::builder::FalseyValueParser::new())]
+    yes: bool,
+    /// Install it on a lab from manifests/worker, and drive a pull request through its pods
+    #[arg(long)]
+    run: bool,
+}
+
+pub(crate) fn run(image: &Image) -> Result<()> {
     if let Some(reason) = node::impossible() {
         bail!("the image cannot be built here: {reason}; with Docker: docker build --tag berth .");
     }

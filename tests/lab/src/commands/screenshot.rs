@@ -2,19 +2,22 @@
 
 mod browser;
 
-use std::{io::Write as _, path::Path};
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result, bail};
+use clap::Args;
 use serde_json::Value;
 
 use self::browser::Browser;
+use super::{
+    demo::full::{self as demo, COMMITS, Preview},
+    ending,
+};
 use crate::{
-    cli,
     cluster::ingress,
-    commands::{
-        demo::full::{self as demo, COMMITS, Preview},
-        up,
-    },
     life::{
         full,
         prepare::{self, Wish},
@@ -46,7 +49,17 @@ const GREET_ADA: &str = "(() => {
 const OLDEST_FIRST: &str =
     "[...document.querySelectorAll('button')].find(one => one.textContent.includes('Descending')).click()";
 
-pub(crate) fn run(screenshot: &cli::Screenshot) -> Result<()> {
+#[derive(Debug, Args)]
+pub(crate) struct Screenshot {
+    /// Where the pictures go
+    #[arg(default_value = "target/screenshots")]
+    folder: PathBuf,
+    /// Install missing Debian packages without asking
+    #[arg(long, env = "BERTH_LAB_YES", value_parser = clap::builder::FalseyValueParser::new())]
+    yes: bool,
+}
+
+pub(crate) fn run(screenshot: &Screenshot) -> Result<()> {
     let packages = parts::chromium();
     if !packages.ensure(screenshot.yes)? {
         bail!("chromium is missing; to have it installed pass --yes, or run: {}", packages.command());
@@ -58,11 +71,11 @@ pub(crate) fn run(screenshot: &cli::Screenshot) -> Result<()> {
     })?;
     let taken = take(&session.state, berth, &folder);
     drop(session);
-    up::end_and_check(LAB)?;
+    ending::end_and_check(LAB)?;
     taken
 }
 
-fn take(state: &State, berth: std::path::PathBuf, folder: &Path) -> Result<()> {
+fn take(state: &State, berth: PathBuf, folder: &Path) -> Result<()> {
     let full = full::of(state)?;
     let mut out = std::io::stdout();
     for (number, commit, variant) in [(demo::FIRST, COMMITS[0], "full-v1"), (demo::SECOND, COMMITS[1], "full-v2")] {

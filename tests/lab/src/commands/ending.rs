@@ -1,0 +1,34 @@
+//! How a command that holds a lab waits for its end, and makes sure that nothing is left of it.
+
+use std::{fs, sync::atomic::Ordering, thread, time::Duration};
+
+use anyhow::{Result, bail};
+
+use crate::{
+    life::{clean, session, state::State, supervisor},
+    machine::files::{self, Files},
+};
+
+/// Or until the lab has ended without us.
+pub(crate) fn wait_for_ctrl_c(state: &State) -> Result<()> {
+    let stop = supervisor::stop_on_signal()?;
+    while !stop.load(Ordering::Relaxed) {
+        if !state.supervisor.is_alive() {
+            let failure = fs::read_to_string(Files::of(&state.name)?.failure()).unwrap_or_default();
+            bail!("the lab has ended: {failure}");
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
+}
+
+/// A lab that leaves something behind is a fault, and is said to be one. Other labs that live are left out of it.
+pub(crate) fn end_and_check(lab: &str) -> Result<()> {
+    session::end(lab)?;
+    for name in files::all_names()? {
+        if Files::of(&name)?.is_alive()? {
+            return Ok(());
+        }
+    }
+    clean::check_clean()
+}
