@@ -7,6 +7,8 @@ mod ending;
 pub(crate) mod env;
 pub(crate) mod image;
 mod options;
+mod pull_request;
 pub(crate) mod screenshot;
 pub(crate) mod status;
+mod timeline;
 pub(crate) mod up;

@@ -13,7 +13,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{demo::tools::Tools, ending, options::ClusterOptions};
+use super::{ending, options::ClusterOptions, pull_request::Tools};
 use crate::{
     life::{
         prepare::{self, Wish},

@@ -4,16 +4,13 @@ pub(crate) mod full;
 mod images;
 mod life;
 mod reach;
-pub(crate) mod timeline;
-pub(crate) mod tools;
 
 use std::{io::Write as _, path::PathBuf, time::Instant};
 
 use anyhow::Result;
 use clap::Args;
 
-use self::{timeline::Timeline, tools::Tools};
-use super::{ending, options::ClusterOptions};
+use super::{ending, options::ClusterOptions, pull_request::Tools, timeline::Timeline};
 use crate::{
     life::{
         prepare::{self, Wish},

@@ -5,13 +5,13 @@ use std::{net::SocketAddr, process::Child, time::Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
-use super::{
-    images, reach,
-    timeline::Timeline,
-    tools::{APP, Answer, Tools},
-};
+use super::{images, reach};
 use crate::{
     cluster::ingress,
+    commands::{
+        pull_request::{APP, Answer, Tools},
+        timeline::Timeline,
+    },
     life::state::{Full, State},
     machine::http,
     services::postgres::{PASSWORD, USER, psql},

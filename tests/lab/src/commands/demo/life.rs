@@ -3,11 +3,14 @@
 use anyhow::{Result, bail, ensure};
 use serde_json::Value;
 
-use super::{
-    timeline::Timeline,
-    tools::{APP, Answer, Tools},
+use crate::{
+    commands::{
+        pull_request::{APP, Answer, Tools},
+        timeline::Timeline,
+    },
+    lab,
+    life::state::State,
 };
-use crate::{lab, life::state::State};
 
 pub(super) const PULL_REQUEST: u64 = 123;
 

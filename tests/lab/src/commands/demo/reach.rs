@@ -4,8 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::{full::Preview, tools::APP};
-use crate::machine::process;
+use super::full::Preview;
+use crate::{commands::pull_request::APP, machine::process};
 
 /// One try of a connection, and whether it must succeed.
 struct Try<'a> {

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::{BERTH, buildah::Buildah, manifests::worker_manifests, start};
 use crate::{
-    commands::demo::{timeline::Timeline, tools::Tools},
+    commands::{pull_request::Tools, timeline::Timeline},
     lab::{self, Lab},
     life::state::State,
     machine::places,
