@@ -3,6 +3,7 @@
 pub(crate) mod full;
 mod images;
 mod life;
+pub(crate) mod preview;
 mod reach;
 
 use std::{io::Write as _, path::PathBuf, time::Instant};
@@ -10,6 +11,7 @@ use std::{io::Write as _, path::PathBuf, time::Instant};
 use anyhow::Result;
 use clap::Args;
 
+use self::preview::Preview;
 use super::{ending, options::ClusterOptions, pull_request::Tools, timeline::Timeline};
 use crate::{
     life::{
@@ -76,7 +78,7 @@ fn play(state: &State, berth: PathBuf, timeline: &mut Timeline) -> Result<()> {
     let mut out = std::io::stdout();
     if let Some(full) = &state.full {
         writeln!(out, "\nThe environments of pull requests 123 and 124\n")?;
-        let previews = [full::FIRST, full::SECOND].map(|number| full::Preview::of(state, full, berth.clone(), number));
+        let previews = [full::FIRST, full::SECOND].map(|number| Preview::of(state, full, berth.clone(), number));
         full::play(state, full, &previews, timeline);
     } else {
         writeln!(out, "\nThe life of pull request 123\n")?;

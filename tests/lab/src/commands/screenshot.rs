@@ -13,7 +13,10 @@ use serde_json::Value;
 
 use self::browser::Browser;
 use super::{
-    demo::full::{self as demo, COMMITS, Preview},
+    demo::{
+        full::{self as demo, COMMITS},
+        preview::Preview,
+    },
     ending,
 };
 use crate::{

@@ -1,35 +1,20 @@
 //! Two pull requests at once, each with a whole environment of its own: what is in it, who reaches it, and what is left of it.
 
-use std::{net::SocketAddr, process::Child, time::Instant};
+use std::time::Instant;
 
-use anyhow::{Context as _, Result, bail, ensure};
-use serde_json::Value;
+use anyhow::{Result, bail};
 
-use super::{images, reach};
+use super::{images, preview::Preview, reach};
 use crate::{
     cluster::ingress,
-    commands::{
-        pull_request::{APP, Answer, Tools},
-        timeline::Timeline,
-    },
+    commands::{pull_request::Answer, timeline::Timeline},
     life::state::{Full, State},
-    machine::http,
-    services::postgres::{PASSWORD, USER, psql},
 };
 
 pub(crate) const FIRST: u64 = 123;
 pub(crate) const SECOND: u64 = 124;
 pub(crate) const COMMITS: [&str; 2] =
     ["4f2a9c1e6d0b83a75c2e91f4b8d7306a5e1c9f20", "b81d3e7a90c46f25d8a1b7e3c5094f6d2a8e71b3"];
-const SCRIPT: &str = "send-appointment-reminder";
-
-/// One preview of the demo, as its developer and as its visitor see it.
-pub(crate) struct Preview<'a> {
-    pub(crate) tools: Tools,
-    pub(crate) pull_request: u64,
-    ingress: SocketAddr,
-    full: &'a Full,
-}
 
 pub(super) fn play(state: &State, full: &Full, [first, second]: &[Preview<'_>; 2], timeline: &mut Timeline) {
     let image = |variant: &str| state.images.get(variant).cloned().unwrap_or_default();
@@ -63,154 +48,6 @@ pub(super) fn play(state: &State, full: &Full, [first, second]: &[Preview<'_>; 2
             state.logs.display()
         ),
     );
-}
-
-impl<'a> Preview<'a> {
-    pub(crate) fn of(state: &State, full: &'a Full, berth: std::path::PathBuf, pull_request: u64) -> Self {
-        let tools = Tools::for_pull_request(state, berth, pull_request);
-        Self { tools, pull_request, ingress: full.ingress, full }
-    }
-
-    pub(super) fn begin_push(&self, commit: &str, image: &str) -> Result<Child> {
-        self.tools.begin("push", &["--commit", commit, "--image", image])
-    }
-
-    /// Live means: rolled out, and all gates passed.
-    pub(crate) fn push(&self, commit: &str, image: &str) -> Result<String> {
-        let begun = Instant::now();
-        let live = Answer::of(self.begin_push(commit, image)?.wait_with_output()?)?.expect(0, "live")?;
-        let url = live["url"].as_str().unwrap_or("?");
-        let port = match self.ingress.port() {
-            80 => String::new(),
-            port => format!(" (here on port {port})"),
-        };
-        Ok(format!("{url}{port} for commit {}, {:.1} s after the push", &commit[..7], begun.elapsed().as_secs_f32()))
-    }
-
-    fn steps(&self) -> Result<String> {
-        let steps = self.tools.rollout_steps(1)?;
-        let all = steps.as_array().context("reading the rollout's steps")?;
-        let line = |step: &Value| {
-            let seconds = step["ms"].as_f64().unwrap_or_default() / 1e3;
-            format!("{} {seconds:.1} s", step["step"].as_str().unwrap_or_default())
-        };
-        Ok(all.iter().map(line).collect::<Vec<_>>().join(", "))
-    }
-
-    /// What a browser is told, by host name.
-    pub(super) fn get(&self, host: &str, path: &str) -> Result<String> {
-        let answer = http::get(self.ingress, host, path)?;
-        ensure!(
-            answer.status == 200,
-            "{} answered {}: {}",
-            ingress::url(self.ingress, host),
-            answer.status,
-            answer.body
-        );
-        Ok(answer.body)
-    }
-
-    fn get_json(&self, host: &str, path: &str) -> Result<Value> {
-        let body = self.get(host, path)?;
-        serde_json::from_str(&body).with_context(|| format!("reading the answer of http://{host}{path}: {body}"))
-    }
-
-    pub(super) fn host(&self) -> String {
-        format!("{}.localhost", self.tools.namespace())
-    }
-
-    pub(super) fn ui_host(&self) -> String {
-        format!("{}-temporal.localhost", self.tools.namespace())
-    }
-
-    fn page(&self, commit: &str) -> Result<String> {
-        let page = self.get(&self.host(), "/")?;
-        ensure!(page.contains("id=\"root\""), "this is no page of React's:\n{page}");
-        let version = self.get_json(&self.host(), "/api/version")?;
-        ensure!(version["commit"] == commit, "it runs another commit: {version}");
-        Ok(format!("{} says {version}", ingress::url(self.ingress, &self.host())))
-    }
-
-    pub(crate) fn greeting(&self) -> Result<String> {
-        let greeting = self.get_json(&self.host(), "/api/greet?name=Ada")?;
-        let computed_by = greeting["computed_by"].as_str().unwrap_or_default();
-        let pods = self.pods("temporal")?;
-        ensure!(pods.iter().any(|pod| pod == computed_by), "{greeting}, but the Temporal pods here are {pods:?}");
-        Ok(greeting.to_string())
-    }
-
-    /// Names of a component's pods.
-    pub(super) fn pods(&self, component: &str) -> Result<Vec<String>> {
-        let selector = format!("component={component}");
-        let path = "jsonpath={.items[*].metadata.name}";
-        let namespace = self.tools.namespace();
-        let names = self.tools.kubectl(&["get", "pods", "-n", &namespace, "-l", &selector, "-o", path])?;
-        Ok(names.split_whitespace().map(str::to_owned).collect())
-    }
-
-    fn workflow_in_ui(&self) -> Result<String> {
-        let list = self.get_json(&self.ui_host(), "/api/v1/namespaces/default/workflows")?;
-        let executions = list["executions"].as_array().context("reading the list of workflows")?;
-        let rows: Vec<_> = executions.iter().map(|row| (&row["type"]["name"], &row["status"])).collect();
-        ensure!(rows.iter().any(|(name, _)| *name == "Greeting"), "no Greeting among {rows:?}");
-        let rows: Vec<_> = rows.iter().map(|(name, status)| format!("{name} {status}")).collect();
-        Ok(format!("{} lists {}", ingress::url(self.ingress, &self.ui_host()), rows.join(", ")))
-    }
-
-    pub(crate) fn script(&self) -> Result<String> {
-        let run = self.tools.run_script(SCRIPT)?;
-        ensure!(run.code == Some(0), "berth preview run {APP} {} {SCRIPT}: {run:?}", self.pull_request);
-        let events = self.get(&self.host(), "/api/events")?;
-        ensure!(events.contains("reminder"), "the page shows no row of the script's: {events}");
-        Ok(format!("{}\nthe page shows {}", run.said.trim(), events.trim()))
-    }
-
-    fn objects(&self, other: &Self) -> Result<String> {
-        let of = |preview: &Self| {
-            let kinds = "pods,services,ingresses,networkpolicies";
-            preview.tools.kubectl(&["get", kinds, "-n", &preview.tools.namespace()])
-        };
-        Ok(format!("{}\n{}", of(self)?, of(other)?))
-    }
-
-    /// As the kubelet counts it.
-    fn memory(&self) -> Result<String> {
-        let summary = self.tools.kubectl(&["get", "--raw", "/api/v1/nodes/lab/proxy/stats/summary"])?;
-        let summary: Value = serde_json::from_str(&summary)?;
-        let pods = summary["pods"].as_array().context("reading the node's summary")?;
-        let ours = pods.iter().filter(|pod| pod["podRef"]["namespace"] == self.tools.namespace());
-        let containers = ours.flat_map(|pod| pod["containers"].as_array().into_iter().flatten());
-        let lines = containers.map(|container| {
-            let megabytes = container["memory"]["rssBytes"].as_f64().unwrap_or_default() / 1e6;
-            format!("{} {megabytes:.0} MB", container["name"].as_str().unwrap_or_default())
-        });
-        Ok(lines.collect::<Vec<_>>().join(", "))
-    }
-
-    fn sql(&self, sql: &str) -> Result<String> {
-        psql(self.full.postgres, (USER, PASSWORD), "postgres", sql)
-    }
-
-    /// `\l` and `\du`, without what every server has.
-    fn databases(&self) -> Result<String> {
-        let databases = self.sql("select datname from pg_database where not datistemplate order by 1")?;
-        let roles = self.sql("select rolname from pg_roles where rolname !~ '^pg_' order by 1")?;
-        let line = |rows: &str| rows.split_whitespace().collect::<Vec<_>>().join(" ");
-        Ok(format!("databases: {}\nroles: {}", line(&databases), line(&roles)))
-    }
-
-    fn no_database(&self) -> Result<String> {
-        let left = self.databases()?;
-        ensure!(left == format!("databases: postgres\nroles: {USER}"), "still there: {left}");
-        Ok(left)
-    }
-
-    fn no_namespace(&self) -> Result<String> {
-        let selector = format!("berth.dev/app={APP}");
-        let left = self.tools.kubectl(&["get", "namespaces", "--selector", &selector, "--output", "name"])?;
-        ensure!(left.trim().is_empty(), "still there: {left}");
-        Ok(format!("kubectl get namespaces --selector {selector}: none"))
-    }
 }
 
 fn close(first: &Preview<'_>, second: &Preview<'_>) -> Result<String> {

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use anyhow::{Context as _, Result, ensure};
 
-use super::full::Preview;
+use super::preview::Preview;
 use crate::{commands::pull_request::APP, machine::process};
 
 /// One try of a connection, and whether it must succeed.
