@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use kube::{Api, Client, ResourceExt, api::DynamicObject, core::ApiResource};
+use kube::{Client, ResourceExt};
 
 use berth_workflows::{
     activity_definitions::{Applied, ApplyInput, Plan, SyncedSecrets},
@@ -156,15 +156,6 @@ fn stamp(settings: &Settings, deploy: &Deploy) -> Stamp {
         installation: settings.installation.clone(),
         commit: deploy.release.commit.to_string(),
         applyset: Some(labels::applyset_id(&deploy.environment.namespace)),
-    }
-}
-
-/// The API for one kind of object, in the environment or outside all.
-pub(crate) fn api(client: &Client, resource: &ApiResource, namespaced: bool, namespace: &str) -> Api<DynamicObject> {
-    if namespaced {
-        Api::namespaced_with(client.clone(), namespace, resource)
-    } else {
-        Api::all_with(client.clone(), resource)
     }
 }
 

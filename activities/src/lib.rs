@@ -14,6 +14,7 @@ pub mod failure;
 mod fake_api_server;
 pub mod gates;
 pub mod heartbeat;
+mod kubernetes;
 pub mod labels;
 pub mod load;
 pub mod manifests;

@@ -17,9 +17,10 @@ use berth_workflows::{
 
 use crate::{
     Settings,
-    apply::{api, cluster_object, parent},
+    apply::{cluster_object, parent},
     failure::Failure,
     heartbeat::Progress,
+    kubernetes::kind_api::api_for_kind,
     labels,
     manifests::{Identity, KINDS, Kind, Object},
     stored_release::StoredRelease,
@@ -68,7 +69,7 @@ async fn prune_kind(
     kind: &Kind,
     members: &BTreeSet<Identity>,
 ) -> Result<Vec<String>, Failure> {
-    let api = api(client, &kind.api_resource(), kind.namespaced, &environment.namespace);
+    let api = api_for_kind(client, kind, &environment.namespace);
     let selector = format!("{}={}", labels::APPLYSET_PART_OF, labels::applyset_id(&environment.namespace));
     let listed = api
         .list_metadata(&ListParams::default().labels(&selector))

@@ -12,8 +12,8 @@ use berth_workflows::{
     verdict::{FailureType, Verdict},
 };
 
-use super::{api, cluster_object, takeover};
-use crate::{Settings, failure::Failure, labels, manifests::Object};
+use super::{cluster_object, takeover};
+use crate::{Settings, failure::Failure, kubernetes::kind_api::api_for_kind, labels, manifests::Object};
 
 type Metadata = PartialObjectMeta<DynamicObject>;
 
@@ -43,7 +43,7 @@ pub(super) async fn apply_object(
     let Some(kind) = object.known_kind() else {
         return Err(Failure::permanent(FailureType::PolicyDenied, format!("{name}: berth does not apply this kind")));
     };
-    let api = api(client, &kind.api_resource(), kind.namespaced, &environment.namespace);
+    let api = api_for_kind(client, kind, &environment.namespace);
     let before = api.get_metadata_opt(object.name()).await.map_err(|e| Failure::applying(&name, e))?;
     if !kind.namespaced {
         check_cluster_object(settings, environment, object, before.as_ref())?;

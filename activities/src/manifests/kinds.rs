@@ -1,6 +1,5 @@
 //! Which kinds of object berth applies, and what it must know about each: so that it needs no discovery.
 
-use kube::core::{ApiResource, GroupVersionKind};
 use serde::Serialize;
 
 /// A kind that manifests may have: exactly what the role `berth-environment` may write, and the cluster-scoped kinds that
@@ -103,12 +102,6 @@ impl Kind {
     /// `Deployment.apps`, or `Service` for the core group: the kind as an `ApplySet` names it.
     pub fn group_kind(&self) -> String {
         if self.group.is_empty() { self.kind.to_owned() } else { format!("{}.{}", self.kind, self.group) }
-    }
-
-    /// What kube's dynamic API needs to know.
-    pub fn api_resource(&self) -> ApiResource {
-        let gvk = GroupVersionKind::gvk(self.group, self.version, self.kind);
-        ApiResource::from_gvk_with_plural(&gvk, self.plural)
     }
 }
 

@@ -12,8 +12,8 @@ use berth_workflows::{
 use super::objects;
 use crate::{
     Settings,
-    apply::api,
     failure::Failure,
+    kubernetes::kind_api::api_for_kind,
     labels,
     manifests::{KINDS, Kind},
     prune,
@@ -43,7 +43,7 @@ async fn delete_kind(
     let is_of_kind = |object: &&ClusterObject| object.kind == kind.kind && object.api_version == kind.api_version();
     let mut names: BTreeSet<String> =
         environment.cluster_objects.iter().filter(is_of_kind).map(|object| object.name.clone()).collect();
-    let api = api(client, &kind.api_resource(), false, "");
+    let api = api_for_kind(client, kind, "");
     let own = ListParams::default().labels(&labels::own_selector(environment, &settings.installation));
     let what = || format!("listing {}", kind.plural);
     let found = match api.list_metadata(&own).await {

@@ -3,15 +3,15 @@
 use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
-    Client, ResourceExt,
-    api::ListParams,
+    Api, Client, ResourceExt,
+    api::{DynamicObject, ListParams},
     core::{ApiResource, ObjectMeta},
 };
 
 use berth_workflows::activity_definitions::Remaining;
 
 use super::permitted;
-use crate::{apply::api, failure::Failure, manifests::KINDS};
+use crate::{failure::Failure, kubernetes::kind_api::api_resource, manifests::KINDS};
 
 /// A report travels in a history and is read by a person: so many objects are named, the rest counted.
 const MAX_NAMED: usize = 20;
@@ -39,7 +39,7 @@ pub(super) async fn held(client: &Client, namespace: &str, which: Which) -> Resu
     for kind in KINDS.iter().filter(|kind| kind.namespaced) {
         // One kind in two versions is one list.
         if !kinds.iter().any(|(_, name, group)| (*name, *group) == (kind.kind, kind.group)) {
-            kinds.push((kind.api_resource(), kind.kind, kind.group));
+            kinds.push((api_resource(kind), kind.kind, kind.group));
         }
     }
     let lists = kinds.iter().map(|(resource, kind, group)| held_of(client, namespace, which, resource, kind, group));
@@ -62,7 +62,8 @@ async fn held_of(
     kind: &str,
     group: &str,
 ) -> Result<Option<Vec<Remaining>>, Failure> {
-    let listed = api(client, resource, true, namespace).list_metadata(&ListParams::default()).await;
+    let objects = Api::<DynamicObject>::namespaced_with(client.clone(), namespace, resource);
+    let listed = objects.list_metadata(&ListParams::default()).await;
     let Some(listed) = permitted(listed, || format!("listing {}", resource.plural))? else { return Ok(None) };
     let is_meant = |metadata: &ObjectMeta| match &metadata.deletion_timestamp {
         Some(_) => kind == "Pod" || metadata.finalizers.is_some(),

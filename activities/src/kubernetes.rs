@@ -1,0 +1,3 @@
+//! Conventions for talking to the API server that the activities share.
+
+pub(crate) mod kind_api;
