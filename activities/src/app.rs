@@ -20,6 +20,7 @@ pub use folder::{AppFolder, load_apps, read_apps};
 pub use gate::{
     Gate, GateKind, HttpGate, TEMPORAL_WORKLOAD, TemporalPollerGate, TemporalServerGate, TemporalWorkflowGate,
 };
+pub use names::is_script_name;
 pub use pattern::Pattern;
 
 use crate::manifests::{line_of, template::Lines};
@@ -268,7 +269,7 @@ pub struct Scripts {
     #[schemars(length(min = 1))]
     pub prefix: String,
     /// The names.
-    #[schemars(inner(length(max = 100), regex(pattern = names::pattern::SCRIPT)))]
+    #[schemars(inner(length(max = names::MAX_SCRIPT_NAME), regex(pattern = names::pattern::SCRIPT)))]
     pub allow: Vec<String>,
     /// The Deployment whose pod a script's is like, with variables. Left out: `$KUBE_APP-web`, or the only one there is.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -24,3 +24,33 @@ const RUN: &str = "berth.dev/run-id";
 const WORKLOAD: &str = "berth.dev/made-after";
 /// The Job controller's own label on a pod.
 const JOB_NAME: &str = "batch.kubernetes.io/job-name";
+
+#[cfg(test)]
+mod tests {
+    use berth_workflows::script_run::ScriptName;
+    use proptest::prelude::*;
+
+    use crate::app::is_script_name;
+
+    fn is_accepted_by_both_or_neither(name: &str) -> bool {
+        is_script_name(name) == ScriptName::try_from(name.to_owned()).is_ok()
+    }
+
+    #[test]
+    fn app_files_and_requests_accept_the_same_script_names() {
+        let (longest, too_long) = ("a".repeat(100), "a".repeat(101));
+        for name in [longest.as_str(), "send-reminder", "db:migrate", "a.b", "_", ".", ":"] {
+            assert!(is_script_name(name) && is_accepted_by_both_or_neither(name), "{name}");
+        }
+        for name in [too_long.as_str(), "", "-rf", "a b", "a;b", "a/b", "é", "a\n"] {
+            assert!(!is_script_name(name) && is_accepted_by_both_or_neither(name), "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_script_name_is_accepted_by_both_sides_or_neither(name in prop_oneof!["[a-zA-Z0-9_:.-]{0,103}", "\\PC{0,5}"]) {
+            prop_assert!(is_accepted_by_both_or_neither(&name));
+        }
+    }
+}

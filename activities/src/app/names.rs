@@ -71,6 +71,16 @@ pub(super) fn is_quantity(text: &str) -> bool {
         && units.contains(&unit)
 }
 
+/// The most bytes that a script's name may have.
+pub(super) const MAX_SCRIPT_NAME: usize = 100;
+
+/// The name of a script, as people may ask for it: one word of a command line, never an option.
+pub fn is_script_name(text: &str) -> bool {
+    (1..=MAX_SCRIPT_NAME).contains(&text.len())
+        && !text.starts_with('-')
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b':' | b'.'))
+}
+
 /// The name of a variable, as a shell has it.
 pub(super) fn is_variable_name(text: &str) -> bool {
     text.len() <= 100

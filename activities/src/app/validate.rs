@@ -1,11 +1,10 @@
 //! Whether an app file that has the right form also makes sense: all that does not, at once.
 
-use berth_workflows::script_run::ScriptName;
-
 use super::{
     App, Database, Pattern, PreviewSettings, ProductionSettings, Quota, Scripts,
     names::{
-        is_dns_label, is_github_repository, is_host, is_image_repository, is_object_name, is_quantity, is_variable_name,
+        MAX_SCRIPT_NAME, is_dns_label, is_github_repository, is_host, is_image_repository, is_object_name, is_quantity,
+        is_script_name, is_variable_name,
     },
     pattern::LARGEST_PR,
     unique,
@@ -226,10 +225,11 @@ fn check_scripts(scripts: &Scripts, report: &mut Report<'_>) {
     let is_harmless = !prefix.chars().any(char::is_control);
     report.require(is_harmless, "preview.scripts.prefix", || "has control characters".to_owned());
     for (index, name) in allow.iter().enumerate() {
-        // The rule of what may be asked for: a name that nobody can ask for is a slip of the pen.
-        let checked = ScriptName::try_from(name.clone());
-        report.require(checked.is_ok(), &format!("preview.scripts.allow[{index}]"), || {
-            format!("`{name}`: {}", checked.err().unwrap_or_default())
+        report.require(is_script_name(name), &format!("preview.scripts.allow[{index}]"), || {
+            format!(
+                "`{name}`: the name of a script has at most {MAX_SCRIPT_NAME} letters, digits, `-`, `_`, `:` and `.`, \
+                 and does not begin with `-`"
+            )
         });
         let twice = allow.iter().take(index).any(|other| other == name);
         report.require(!twice, &format!("preview.scripts.allow[{index}]"), || format!("`{name}` is there twice"));
