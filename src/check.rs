@@ -6,9 +6,9 @@ use std::{
     process::ExitCode,
 };
 
-use berth_activities::{
+use berth_manifests::{
     app::{App, AppFolder, EnvironmentNames, read_apps},
-    manifests::{Finding, Severity, SourceFiles, VariableInput, Variables, render},
+    render::{Finding, Severity, SourceFiles, VariableInput, Variables, render},
 };
 use serde::Serialize;
 
@@ -168,7 +168,7 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
-    use berth_activities::app::Scripts;
+    use berth_manifests::app::Scripts;
 
     use super::*;
 

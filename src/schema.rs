@@ -5,7 +5,7 @@ use std::{
     process::ExitCode,
 };
 
-use berth_activities::app::App;
+use berth_manifests::app::App;
 use berth_workflows::{
     environment::PullRequest,
     mailbox::{Approve, Close, DeployAnswer, Push, Redeploy},

@@ -93,7 +93,7 @@ impl Worker {
     /// The folder is not there, Kubernetes is not configured, or Temporal's namespace cannot be made ready.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         let started = Instant::now();
-        let apps = berth_activities::app::read_apps(&self.apps);
+        let apps = berth_manifests::app::read_apps(&self.apps);
         apps.findings.iter().for_each(|finding| tracing::warn!("{finding}"));
         let names: Vec<_> = apps.apps.iter().map(|app| app.app.as_str()).collect();
         let names = names.join(", ");

@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
+use berth_manifests::app::App;
 use berth_workflows::activity_definitions::{
     self as definitions, Applied, ApplyInput, AwaitGoneInput, AwaitInput, AwaitScriptInput, CheckGatesInput,
     DatabaseReady, DeleteInput, GatesChecked, LeakReport, LoadAppInput, LoadedApp, NamespaceGone, NamespaceReady,
@@ -14,7 +15,6 @@ use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 use crate::{
-    app::App,
     apply, database,
     failure::Failure,
     gates,

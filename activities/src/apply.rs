@@ -5,20 +5,17 @@ use std::collections::BTreeMap;
 use futures::{StreamExt, TryStreamExt, stream};
 use kube::{Client, ResourceExt};
 
+use berth_manifests::{
+    app::{App, EnvironmentNames},
+    render::{EnvironmentKind, Finding, Object, Rendered, Stamp, VariableInput, Variables, render},
+};
 use berth_workflows::{
     activity_definitions::{Applied, ApplyInput, Plan, SyncedSecrets},
     environment::{ClusterObject, Deploy, Environment},
 };
 
 use crate::{
-    Settings,
-    app::{App, EnvironmentNames},
-    content_secret::create_once,
-    failure::Failure,
-    heartbeat::Progress,
-    labels,
-    load::refused,
-    manifests::{EnvironmentKind, Finding, Object, Rendered, Stamp, VariableInput, Variables, render},
+    Settings, content_secret::create_once, failure::Failure, heartbeat::Progress, labels, load::refused,
     stored_release::StoredRelease,
 };
 

@@ -14,6 +14,7 @@ mod temporal;
 
 use std::time::Duration;
 
+use berth_manifests::app::{Gate, GateKind};
 use berth_workflows::{
     activity_definitions::{CheckGatesInput, GatePassed, GatesChecked, Outcome},
     verdict::{FailureType, Verdict},
@@ -26,7 +27,6 @@ use tokio::{
 };
 
 use crate::{
-    app::{Gate, GateKind},
     failure::Failure,
     heartbeat::Progress,
     rollout::{

@@ -4,7 +4,6 @@
 //! and tells "not yet" (an error, retried) from "never" (a typed failure, or a verdict as its result).
 
 mod activities;
-pub mod app;
 pub mod apply;
 mod content_secret;
 pub mod database;
@@ -17,7 +16,6 @@ pub mod heartbeat;
 mod kubernetes;
 pub mod labels;
 pub mod load;
-pub mod manifests;
 pub mod namespace;
 mod pod_secrets;
 pub mod prune;

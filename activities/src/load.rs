@@ -1,5 +1,9 @@
 //! Reading an app from the worker's own folder, at the moment it is needed.
 
+use berth_manifests::{
+    app::{App, AppFolder, DatabaseMode, read_apps},
+    render::Finding,
+};
 use berth_workflows::{
     activity_definitions::{LoadAppInput, LoadedApp},
     environment::{Database, Environment},
@@ -9,11 +13,9 @@ use berth_workflows::{
 
 use crate::{
     Settings,
-    app::{App, AppFolder, DatabaseMode, read_apps},
     apply::cluster_objects_of,
     database::{self, Names},
     failure::Failure,
-    manifests::Finding,
 };
 
 /// What an environment is called, and whether the image may run in it.

@@ -8,13 +8,14 @@ use kube::{
     core::ApiResource,
 };
 
+use berth_manifests::app::App;
 use berth_workflows::{
     activity_definitions::NamespaceReady,
     environment::Environment,
     verdict::{FailureType, Verdict},
 };
 
-use crate::{Settings, app::App, failure::Failure, heartbeat::Progress, labels};
+use crate::{Settings, failure::Failure, heartbeat::Progress, labels};
 
 mod gone;
 mod objects;

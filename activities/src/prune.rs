@@ -10,6 +10,7 @@ use kube::{
     core::ObjectMeta,
 };
 
+use berth_manifests::render::{Identity, KINDS, Kind, Object};
 use berth_workflows::{
     activity_definitions::{PruneInput, Pruned},
     environment::Environment,
@@ -22,7 +23,6 @@ use crate::{
     heartbeat::Progress,
     kubernetes::kind_api::api_for_kind,
     labels,
-    manifests::{Identity, KINDS, Kind, Object},
     stored_release::StoredRelease,
 };
 

@@ -27,10 +27,9 @@ const JOB_NAME: &str = "batch.kubernetes.io/job-name";
 
 #[cfg(test)]
 mod tests {
+    use berth_manifests::app::is_script_name;
     use berth_workflows::script_run::ScriptName;
     use proptest::prelude::*;
-
-    use crate::app::is_script_name;
 
     fn is_accepted_by_both_or_neither(name: &str) -> bool {
         is_script_name(name) == ScriptName::try_from(name.to_owned()).is_ok()

@@ -8,11 +8,11 @@ use std::{
 use kube::Client;
 use tokio::sync::Mutex;
 
+use berth_manifests::app::App;
 use berth_workflows::{activity_definitions::SyncedSecrets, environment::Environment};
 
 use crate::{
     Settings,
-    app::App,
     apply::kind_of,
     content_secret::find_or_create,
     database,

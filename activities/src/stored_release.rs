@@ -11,14 +11,13 @@ use kube::{Api, Client, ResourceExt};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use berth_manifests::{
+    app::Gate,
+    render::{Identity, Object},
+};
 use berth_workflows::{environment::Environment, verdict::FailureType};
 
-use crate::{
-    app::Gate,
-    failure::Failure,
-    labels,
-    manifests::{Identity, Object},
-};
+use crate::{failure::Failure, labels};
 
 /// The key of the gzipped JSON in the Secret.
 const KEY: &str = "release.json.gz";

@@ -1,8 +1,8 @@
 //! What berth would take as it is, and its owner should know: warnings and notes, never errors.
 
-use berth_activities::{
+use berth_manifests::{
     app::{App, EnvironmentNames},
-    manifests::{EnvironmentKind, Finding, Object, Rendered, Severity},
+    render::{EnvironmentKind, Finding, Object, Rendered, Severity},
 };
 use serde_json::Value;
 

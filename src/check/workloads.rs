@@ -1,8 +1,8 @@
 //! What an app file says of workloads by name: they must be in the manifests.
 
-use berth_activities::{
+use berth_manifests::{
     app::{App, TEMPORAL_WORKLOAD},
-    manifests::{EnvironmentKind, Finding, Object, Rendered, Variables, substitute},
+    render::{EnvironmentKind, Finding, Object, Rendered, Variables, substitute},
 };
 
 /// A gate that asks a workload which is not there could never pass.

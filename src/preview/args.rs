@@ -209,6 +209,6 @@ fn name(text: &str) -> Result<Name, String> {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    let span: Result<berth_activities::app::Span, _> = text.parse();
-    span.map(berth_activities::app::Span::as_duration)
+    let span: Result<berth_manifests::app::Span, _> = text.parse();
+    span.map(berth_manifests::app::Span::as_duration)
 }

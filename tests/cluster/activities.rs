@@ -3,10 +3,11 @@
 use std::process::Command;
 
 use berth_activities::{
-    Settings, app, apply, database, gates, heartbeat::Progress, load, namespace, prune, rollout, secrets,
+    Settings, apply, database, gates, heartbeat::Progress, load, namespace, prune, rollout, secrets,
     stored_release::StoredRelease, teardown,
 };
 use berth_lab::{Lab, POSTGRES_PASSWORD, POSTGRES_USER, Postgres};
+use berth_manifests::app;
 use berth_workflows::{
     activity_definitions::{
         ApplyInput, AwaitGoneInput, AwaitInput, CheckGatesInput, DeleteInput, LeakReport, LoadAppInput, NamespaceGone,

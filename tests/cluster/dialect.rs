@@ -9,8 +9,8 @@ use std::{
     process::{Command, Stdio},
 };
 
-use berth_activities::manifests::{EnvironmentKind, PolicyInput, SourceFiles, VariableInput, Variables, render};
 use berth_lab::Lab;
+use berth_manifests::render::{EnvironmentKind, PolicyInput, SourceFiles, VariableInput, Variables, render};
 use serde_json::{Value, json};
 
 use crate::doppler::bench::Bench;

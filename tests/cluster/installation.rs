@@ -5,7 +5,7 @@ mod installed;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use berth_activities::manifests::{KINDS, cluster_kinds};
+use berth_manifests::render::{KINDS, cluster_kinds};
 use ground::{By, Ground, berths, binding, namespace, priority_class, secret};
 use installed::Installation;
 use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule};

@@ -2,7 +2,8 @@
 
 use std::process::{Command, Output, Stdio};
 
-use berth_activities::{Settings, app, heartbeat::Progress, script};
+use berth_activities::{Settings, heartbeat::Progress, script};
+use berth_manifests::app;
 use berth_workflows::{
     activity_definitions::{AwaitScriptInput, RemoveScriptInput, ScriptOutcome, StartScriptInput},
     environment::Environment,

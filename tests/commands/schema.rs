@@ -30,7 +30,7 @@ fn sample() -> String {
 fn is_taken(app: &str) -> bool {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("web.yaml"), app).unwrap();
-    berth_activities::app::load_apps(folder.path()).is_ok()
+    berth_manifests::app::load_apps(folder.path()).is_ok()
 }
 
 #[test]

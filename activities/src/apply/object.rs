@@ -6,6 +6,7 @@ use kube::{
     core::PartialObjectMeta,
 };
 
+use berth_manifests::render::Object;
 use berth_workflows::{
     activity_definitions::Workload,
     environment::Environment,
@@ -13,7 +14,7 @@ use berth_workflows::{
 };
 
 use super::{cluster_object, takeover};
-use crate::{Settings, failure::Failure, kubernetes::kind_api::api_for_kind, labels, manifests::Object};
+use crate::{Settings, failure::Failure, kubernetes::kind_api::api_for_kind, labels};
 
 type Metadata = PartialObjectMeta<DynamicObject>;
 

@@ -9,17 +9,13 @@ use kube::{
 };
 use serde_json::json;
 
+use berth_manifests::render::{Object, Rendered};
 use berth_workflows::{
     environment::Environment,
     verdict::{FailureType, Verdict},
 };
 
-use crate::{
-    Settings,
-    failure::Failure,
-    labels,
-    manifests::{Object, Rendered},
-};
+use crate::{Settings, failure::Failure, labels};
 
 /// Adds a release's kinds to those that the set has had until now: prune still has to look there.
 pub(super) async fn extend(

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use berth_manifests::app::Gate;
 use berth_workflows::verdict::FailureType;
 use tokio::time::{Instant, timeout_at};
 
 use super::{Checks, Stopped, Unmet};
 use crate::{
-    app::Gate,
     failure::Failure,
     rollout::classify::{Log, name_of},
 };

@@ -17,7 +17,7 @@ use super::{
     attempt::{self, Asked, Miss},
     forward::{self, Forward},
 };
-use crate::app::{Gate, HttpGate};
+use berth_manifests::app::{Gate, HttpGate};
 
 /// One try. A probe that takes longer than this is no sign of health either.
 const TRY: Duration = Duration::from_secs(5);

@@ -21,7 +21,7 @@ use super::{
     attempt::{Miss, PodAndContainer},
     forward::{self, Forward},
 };
-use crate::app::TemporalServerGate;
+use berth_manifests::app::TemporalServerGate;
 
 /// One try: a server that takes longer over what these gates ask does not work.
 const TRY: Duration = Duration::from_secs(10);

@@ -6,7 +6,7 @@ use kube::{
     core::{ApiResource, GroupVersionKind},
 };
 
-use crate::manifests::Kind;
+use berth_manifests::render::Kind;
 
 /// The API for objects of a kind: in the namespace, or in the whole cluster where the kind is cluster-scoped.
 pub(crate) fn api_for_kind(client: &Client, kind: &Kind, namespace: &str) -> Api<DynamicObject> {

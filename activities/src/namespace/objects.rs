@@ -4,13 +4,10 @@ use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::{ResourceExt, api::DynamicObject};
 use serde_json::{Value, json};
 
+use berth_manifests::app::{App, Egress, PodSecurity, Quota};
 use berth_workflows::environment::Environment;
 
-use crate::{
-    Settings,
-    app::{App, Egress, PodSecurity, Quota},
-    labels,
-};
+use crate::{Settings, labels};
 
 /// The cloud's metadata services: link-local on every large cloud. A pod that reaches it can become its node.
 const METADATA_ADDRESSES: &str = "169.254.0.0/16";

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use berth_manifests::app::Scripts;
 use berth_workflows::{
     activity_definitions::{ScriptStarted, StartScriptInput},
     activity_options::SCRIPT_SECONDS,
@@ -14,7 +15,7 @@ use k8s_openapi::api::{
 use kube::ResourceExt;
 
 use super::{RUN, SCRIPT, WORKLOAD};
-use crate::{app::Scripts, labels, pod_secrets::secret_references};
+use crate::{labels, pod_secrets::secret_references};
 
 /// kubectl's own word for the container that matters.
 const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";

@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use berth_manifests::{
+    app::{App, Scripts},
+    render::{VariableInput, Variables, substitute},
+};
 use berth_workflows::{
     activity_definitions::{ScriptStarted, StartScriptInput},
     environment::Environment,
@@ -19,15 +23,7 @@ use kube::{
 };
 
 use super::{RUN, access, job, remove};
-use crate::{
-    Settings,
-    app::{App, Scripts},
-    apply::kind_of,
-    failure::Failure,
-    heartbeat::Progress,
-    labels,
-    manifests::{VariableInput, Variables, substitute},
-};
+use crate::{Settings, apply::kind_of, failure::Failure, heartbeat::Progress, labels};
 
 const REVISION: &str = "deployment.kubernetes.io/revision";
 

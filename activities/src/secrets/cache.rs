@@ -10,6 +10,7 @@ use kube::{Api, Client, api::DeleteParams};
 use tokio::{sync::Mutex, time::Instant};
 use tracing::warn;
 
+use berth_manifests::app::DopplerConfig;
 use berth_workflows::verdict::{FailureType, Verdict};
 
 use super::{
@@ -19,7 +20,6 @@ use super::{
 };
 use crate::{
     Settings,
-    app::DopplerConfig,
     doppler::{DopplerError, Download},
     failure::Failure,
 };

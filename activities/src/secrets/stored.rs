@@ -11,7 +11,9 @@ use kube::{
     api::{Patch, PatchParams},
 };
 
-use crate::{Settings, app::DopplerConfig, failure::Failure, labels};
+use berth_manifests::app::DopplerConfig;
+
+use crate::{Settings, failure::Failure, labels};
 
 /// What the cache holds of one config. Not `Debug`: it has values.
 pub(super) struct Cached {

@@ -2,13 +2,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use berth_manifests::app::DopplerConfig;
 use berth_workflows::verdict::{FailureType, Verdict};
 
 use super::{fake::Cluster, *};
-use crate::{
-    app::DopplerConfig,
-    doppler::stub::{Answer, Stub, TOKEN, WORDS},
-};
+use crate::doppler::stub::{Answer, Stub, TOKEN, WORDS};
 
 mod cache;
 mod young;

@@ -3,9 +3,10 @@
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
 
+use berth_manifests::app::DopplerConfig;
 use berth_workflows::verdict::{FailureType, Verdict};
 
-use crate::{Settings, app::DopplerConfig, doppler::Token, failure::Failure};
+use crate::{Settings, doppler::Token, failure::Failure};
 
 /// The key of a token Secret, as Doppler's own operator has it.
 const KEY: &str = "serviceToken";

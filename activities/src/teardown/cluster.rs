@@ -4,20 +4,14 @@ use std::collections::BTreeSet;
 
 use kube::{Client, ResourceExt, api::ListParams};
 
+use berth_manifests::render::{KINDS, Kind};
 use berth_workflows::{
     activity_definitions::LeakReport,
     environment::{ClusterObject, Environment},
 };
 
 use super::objects;
-use crate::{
-    Settings,
-    failure::Failure,
-    kubernetes::kind_api::api_for_kind,
-    labels,
-    manifests::{KINDS, Kind},
-    prune,
-};
+use crate::{Settings, failure::Failure, kubernetes::kind_api::api_for_kind, labels, prune};
 
 /// Deletes what is outside every namespace and carries the environment's labels, whether it was written down or not, and
 /// sees that it is gone.

@@ -168,7 +168,7 @@ mod tests {
     #[tokio::test]
     async fn where_nothing_may_be_listed_the_controllers_words_stay_and_a_command_that_finds_the_objects() {
         let server = FakeApiServer::default();
-        for kind in crate::manifests::KINDS.iter().filter(|kind| kind.namespaced) {
+        for kind in berth_manifests::render::KINDS.iter().filter(|kind| kind.namespaced) {
             let root = if kind.group.is_empty() { "api".to_owned() } else { format!("apis/{}", kind.group) };
             let path = format!("/{root}/{}/namespaces/pr-1/{}", kind.version, kind.plural);
             server.answer(&path, 403, status_object(403, "no"));

@@ -8,10 +8,11 @@ use kube::{
     core::{ApiResource, ObjectMeta},
 };
 
+use berth_manifests::render::KINDS;
 use berth_workflows::activity_definitions::Remaining;
 
 use super::permitted;
-use crate::{failure::Failure, kubernetes::kind_api::api_resource, manifests::KINDS};
+use crate::{failure::Failure, kubernetes::kind_api::api_resource};
 
 /// A report travels in a history and is read by a person: so many objects are named, the rest counted.
 const MAX_NAMED: usize = 20;

@@ -4,8 +4,9 @@
 use std::{future::Future, time::Duration};
 
 use axum::{Router, body::Body, http::HeaderMap, response::Response, routing::post};
-use berth_activities::{app::Gate, gates, heartbeat::Progress, stored_release::StoredRelease};
+use berth_activities::{gates, heartbeat::Progress, stored_release::StoredRelease};
 use berth_lab::Lab;
+use berth_manifests::app::Gate;
 use berth_workflows::{
     activity_definitions::{CheckGatesInput, GatesChecked, Outcome},
     verdict::{FailureType, Verdict},

@@ -18,7 +18,7 @@ use super::{
     },
     Server, TRY, call, place, worker,
 };
-use crate::app::{Gate, TemporalPollerGate};
+use berth_manifests::app::{Gate, TemporalPollerGate};
 
 /// A server remembers a poller for five minutes after its last poll, and one poll lasts a minute.
 const RECENT: Duration = Duration::from_secs(90);

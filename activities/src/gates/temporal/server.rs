@@ -28,7 +28,7 @@ use super::{
     },
     Server, TRY, call, place,
 };
-use crate::app::{Gate, TemporalServerGate};
+use berth_manifests::app::{Gate, TemporalServerGate};
 
 const FRONTEND: &str = "temporal.api.workflowservice.v1.WorkflowService";
 const PROBE: &str = "berth-probe";

@@ -26,7 +26,7 @@ use super::{
     },
     Server, TRY, call, place, worker,
 };
-use crate::app::{Gate, TemporalWorkflowGate};
+use berth_manifests::app::{Gate, TemporalWorkflowGate};
 
 /// Each wait for the run's end leaves so much of its time for a look at why it has not ended.
 const FOR_A_LOOK: Duration = Duration::from_secs(2);

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{PolicyInput, Report};
-use crate::manifests::{
+use crate::render::{
     finding::{Finding, Severity},
     kinds::{KINDS, Kind},
     object::Object,

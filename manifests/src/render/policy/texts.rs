@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::{Report, pods};
-use crate::manifests::template::child;
+use crate::render::template::child;
 
 /// The rules about fields that must be texts.
 pub(super) fn check(report: &mut Report<'_>) {

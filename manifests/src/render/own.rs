@@ -11,7 +11,7 @@ macro_rules! own {
         [$((
             Section::$section,
             $name,
-            include_str!(concat!("../../../manifests/environment/", $folder, "/", $name)),
+            include_str!(concat!("../../environment/", $folder, "/", $name)),
         )),*]
     };
 }
@@ -26,7 +26,7 @@ const FILES: [(Section, &str, &str); 6] = own![
 ];
 
 /// The gates that go with them, as an app file would list them.
-pub(crate) const GATES: &str = include_str!("../../../manifests/environment/gates.yaml");
+pub(crate) const GATES: &str = include_str!("../../environment/gates.yaml");
 
 /// The files.
 pub(crate) fn files() -> SourceFiles {
@@ -43,15 +43,15 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::manifests::{Rendered, Variables, examples, render};
+    use crate::render::{Rendered, Variables, examples, render};
 
-    fn rendered(input: crate::manifests::VariableInput) -> Rendered {
+    fn rendered(input: crate::render::VariableInput) -> Rendered {
         render(&files(), &Variables::new(input.clone()), &examples::policy(&input)).unwrap()
     }
 
     #[test]
     fn every_file_of_the_folder_is_built_in() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/environment");
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("environment");
         assert_eq!(SourceFiles::read(&folder, LABEL).unwrap(), files());
     }
 

@@ -23,7 +23,7 @@ pub use gate::{
 pub use names::is_script_name;
 pub use pattern::Pattern;
 
-use crate::manifests::{line_of, template::Lines};
+use crate::render::{line_of, template::Lines};
 
 /// One repository's description to berth. What is not in the file is not guessed; what is in it and unknown is an error.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -10,7 +10,7 @@ use super::{
     Report,
     metadata::{is_empty, is_set},
 };
-use crate::manifests::{object::Object, template::child};
+use crate::render::{object::Object, template::child};
 
 /// Volumes that hold the pod's own data or the environment's own objects. All others reach a node's disk or a server
 /// elsewhere; `csi` written into a pod reaches whatever its driver does, past any claim.

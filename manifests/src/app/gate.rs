@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Span;
-use crate::manifests::{Variables, substitute};
+use crate::render::{Variables, substitute};
 
 /// A check that must hold before a rollout counts as done. Exactly one kind of check is given.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -216,14 +216,14 @@ impl<'a> GateKind<'a> {
 
 impl TemporalPollerGate {
     /// The server that is asked.
-    pub(crate) fn server(&self) -> TemporalServerGate {
+    pub fn server(&self) -> TemporalServerGate {
         TemporalServerGate { workload: self.workload.clone(), port: self.port, namespace: self.namespace.clone() }
     }
 }
 
 impl TemporalWorkflowGate {
     /// The server that is asked.
-    pub(crate) fn server(&self) -> TemporalServerGate {
+    pub fn server(&self) -> TemporalServerGate {
         TemporalServerGate { workload: self.workload.clone(), port: self.port, namespace: self.namespace.clone() }
     }
 }

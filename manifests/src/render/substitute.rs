@@ -89,7 +89,7 @@ fn name(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifests::examples;
+    use crate::render::examples;
 
     #[test]
     fn only_declared_names_are_replaced() {

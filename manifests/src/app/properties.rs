@@ -1,6 +1,6 @@
 //! Whatever an app file says: never a panic, never more than the rules allow, and errors that name their place.
 //!
-//! `PROPTEST_CASES=200000 cargo test -p berth-activities app::properties` looks longer.
+//! `PROPTEST_CASES=200000 cargo test -p berth-manifests app::properties` looks longer.
 
 use proptest::prelude::*;
 
@@ -9,7 +9,7 @@ use super::{
     tests::EXAMPLE,
     *,
 };
-use crate::manifests::Finding;
+use crate::render::Finding;
 
 /// Reads an app file as the worker does: what is wrong, or the app.
 fn read(text: &str) -> Result<App, Vec<Finding>> {

@@ -9,7 +9,7 @@ use super::{
     pattern::LARGEST_PR,
     unique,
 };
-use crate::manifests::{OWN, cluster_kinds, finding::Finding, line_of, template::Lines};
+use crate::render::{OWN, cluster_kinds, finding::Finding, line_of, template::Lines};
 
 mod gates;
 

@@ -1,7 +1,7 @@
 //! Whether two apps could ever have the same name for something: then neither may be used.
 
 use super::{App, Pattern};
-use crate::manifests::{finding::Finding, line_of, template::Lines};
+use crate::render::{finding::Finding, line_of, template::Lines};
 
 /// A name that must be one environment's alone.
 struct Claim {

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use super::*;
-use crate::manifests::{EnvironmentKind, Finding};
+use crate::render::{EnvironmentKind, Finding};
 
 /// An app file with every field.
 pub(super) const EXAMPLE: &str = r#"
@@ -101,9 +101,9 @@ fn an_app_is_the_same_after_being_written_and_read() {
     let mut app = parse(EXAMPLE);
     let again: App = serde_json::from_value(serde_json::to_value(&app).unwrap()).unwrap();
     assert_eq!(again, app);
-    let hash = app.content_hash(&crate::manifests::SourceFiles::default());
+    let hash = app.content_hash(&crate::render::SourceFiles::default());
     app.images.push("acme/other".to_owned());
-    assert_ne!(app.content_hash(&crate::manifests::SourceFiles::default()), hash);
+    assert_ne!(app.content_hash(&crate::render::SourceFiles::default()), hash);
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn a_gate_of_temporal_that_makes_no_sense_is_named_with_its_field() {
 
 #[test]
 fn a_gate_of_temporal_asks_the_environments_own_server_unless_it_says_another() {
-    let variables = crate::manifests::Variables::new(crate::manifests::examples::preview());
+    let variables = crate::render::Variables::new(crate::render::examples::preview());
     let workflow =
         "      temporal_workflow: { task_queue: $KUBE_APP, type: Greet, input: [1, {a: b}], expect: {ok: true} }\n";
     let app = parse(&EXAMPLE.replacen(HTTP, workflow, 1));
@@ -274,7 +274,7 @@ fn a_folder_without_apps_says_so() {
 
 #[test]
 fn a_gates_workload_is_named_as_the_manifests_name_it() {
-    let variables = crate::manifests::Variables::new(crate::manifests::examples::preview());
+    let variables = crate::render::Variables::new(crate::render::examples::preview());
     let app = parse(EXAMPLE);
     let gate = app.gates(EnvironmentKind::Preview)[0].rendered(&variables);
     assert_eq!(gate.http.unwrap().workload, "web-pr-123-deployment");

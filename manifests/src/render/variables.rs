@@ -223,7 +223,7 @@ fn distance(left: &str, right: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifests::examples;
+    use crate::render::examples;
 
     #[test]
     fn an_image_written_in_three_parts_is_valid_with_and_without_a_tag() {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{Finding, PolicyInput, Report, metadata::is_empty, pods};
-use crate::manifests::{object::Object, stamp::entries, variables::EnvironmentKind};
+use crate::render::{object::Object, stamp::entries, variables::EnvironmentKind};
 
 /// The port of temporal-server: internal only, in every environment.
 const TEMPORAL_PORT: u64 = 7233;

@@ -7,7 +7,7 @@ mod pods;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::manifests::examples;
+use crate::render::examples;
 
 fn checked(document: Value, input: &PolicyInput) -> (Vec<Object>, Vec<Finding>) {
     check(vec![Object::new("web/core/app.yaml", 1, document)], input)

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::LazyLock};
 
 use super::{App, DopplerConfig, Egress, Gate, Pattern, PodSecurity};
-use crate::manifests::{EnvironmentKind, Finding, PolicyInput, SourceFiles, content_hash, own, unique_name};
+use crate::render::{EnvironmentKind, Finding, PolicyInput, SourceFiles, content_hash, own, unique_name};
 
 /// The names of one environment.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::manifests::template;
+use crate::render::template;
 
 #[test]
 fn an_ingress_has_the_apps_hosts_and_no_others() {

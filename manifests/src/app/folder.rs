@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{App, unique, validate};
-use crate::manifests::{
+use crate::render::{
     finding::Finding,
     template::{self, Lines},
 };

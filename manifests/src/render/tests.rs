@@ -29,7 +29,7 @@ fn messages(result: Result<Rendered, Vec<Finding>>) -> Vec<String> {
 }
 
 fn oddities() -> SourceFiles {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/manifests/fixtures/oddities");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/render/fixtures/oddities");
     SourceFiles::read(&folder, "oddities").unwrap()
 }
 
