@@ -5,7 +5,7 @@ use std::{fs, path::Path, process::Command};
 use serde_json::Value;
 use tempfile::TempDir;
 
-const SAMPLE: &str = include_str!("../lab/apps/quick/web.yaml");
+const SAMPLE: &str = include_str!("../../manifests/example/web.yaml");
 
 /// The sample app, changed.
 struct Folder(TempDir);
@@ -13,7 +13,7 @@ struct Folder(TempDir);
 impl Folder {
     fn new() -> Self {
         let folder = Self(tempfile::tempdir().unwrap());
-        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/apps/quick"), folder.0.path());
+        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/example"), folder.0.path());
         folder.write("web.yaml", &SAMPLE.replace("@REGISTRY@", "registry.example.com"));
         folder
     }

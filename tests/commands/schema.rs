@@ -5,7 +5,7 @@ use std::process::Command;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
-const SAMPLE: &str = include_str!("../lab/apps/quick/web.yaml");
+const SAMPLE: &str = include_str!("../../manifests/example/web.yaml");
 const README: &str = include_str!("../../README.md");
 
 fn schema(of: &[&str]) -> Value {

@@ -31,10 +31,10 @@ pub(crate) struct Values<'a> {
 
 pub(crate) fn write(to: &Path, sample: Sample, values: &Values<'_>) -> Result<()> {
     let from = match sample {
-        Sample::Quick => "apps/quick",
-        Sample::Full => "apps/full",
+        Sample::Quick => places::workspace().join("manifests/example"),
+        Sample::Full => places::source().join("apps/full"),
     };
-    copy(&places::source().join(from), to, &|text| fill_in(text, values))
+    copy(&from, to, &|text| fill_in(text, values))
 }
 
 fn fill_in(text: &str, values: &Values<'_>) -> Result<String> {
