@@ -1,13 +1,19 @@
-//! The sample apps as a worker reads them: a folder of `apps/`, with this lab's registry and images filled in.
+//! The sample apps as a worker reads them: a copy of each, with this lab's registry, hosts and images.
 
 use std::{collections::BTreeMap, fs, net::SocketAddr, path::Path};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::machine::places;
 
-/// A line that only makes sense where pods are real ends in this mark.
-const REAL_PODS: &str = "@REAL_PODS@";
+/// A registry and a domain that nobody has: the sample apps name them, and a copy has the lab's own.
+const REGISTRY: &str = "registry.example.com";
+const DOMAIN: &str = ".example.com";
+const LAB_DOMAIN: &str = ".localhost";
+
+/// The scripts of the quick sample app, and those of the program that stands for it in a lab.
+const SCRIPTS: &str = "prefix: \"npm run run:\", allow: [send-appointment-reminder]";
+const LAB_SCRIPTS: &str = "prefix: \"/app run:\", allow: [say-greeting, fail, wait, missing]";
 
 /// The mark of an image's place.
 const IMAGE: &str = "@IMAGE:";
@@ -15,13 +21,13 @@ const IMAGE: &str = "@IMAGE:";
 /// Which of the sample apps.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Sample {
-    /// One small program, with manifests of its own.
+    /// One small program, with manifests of its own: `manifests/example`.
     Quick,
     /// A whole environment, from berth's own manifests.
     Full,
 }
 
-/// What is known only once a lab starts.
+/// Facts that are known only once a lab starts.
 #[derive(Debug)]
 pub(crate) struct Values<'a> {
     pub(crate) registry: SocketAddr,
@@ -30,27 +36,49 @@ pub(crate) struct Values<'a> {
 }
 
 pub(crate) fn write(to: &Path, sample: Sample, values: &Values<'_>) -> Result<()> {
-    let from = match sample {
-        Sample::Quick => places::workspace().join("manifests/example"),
-        Sample::Full => places::source().join("apps/full"),
-    };
-    copy(&from, to, &|text| fill_in(text, values))
+    match sample {
+        Sample::Quick => copy(&places::workspace().join("manifests/example"), to, &|text| Ok(localized(text, values)))?,
+        Sample::Full => copy(&places::source().join("apps/full"), to, &|text| with_images(text, values))?,
+    }
+    if matches!(sample, Sample::Quick) {
+        use_lab_scripts(&to.join("web.yaml"))?;
+    }
+    Ok(())
 }
 
-fn fill_in(text: &str, values: &Values<'_>) -> Result<String> {
-    let mut lines = String::new();
+/// The text with the lab's registry and domain, and without gates where no container runs to pass them.
+fn localized(text: &str, values: &Values<'_>) -> String {
+    let text = text.replace(REGISTRY, &values.registry.to_string()).replace(DOMAIN, LAB_DOMAIN);
+    if values.real_pods { text } else { without_gates(&text) }
+}
+
+fn use_lab_scripts(app: &Path) -> Result<()> {
+    let text = fs::read_to_string(app).with_context(|| format!("reading {}", app.display()))?;
+    ensure!(text.contains(SCRIPTS), "{} has not the scripts that the lab replaces: {SCRIPTS}", app.display());
+    fs::write(app, text.replace(SCRIPTS, LAB_SCRIPTS)).with_context(|| format!("writing {}", app.display()))
+}
+
+/// Leaves out each `gates:` and the lines below it that are indented further.
+fn without_gates(text: &str) -> String {
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let mut kept = String::new();
+    let mut gates: Option<usize> = None;
     for line in text.lines() {
-        match line.split_once(&format!(" # {REAL_PODS}")) {
-            Some((kept, _)) if values.real_pods => lines.push_str(kept),
-            Some((first, _)) if first.trim() == "gates:" => lines.push_str("  gates: []"),
-            Some(_) => continue,
-            None => {
-                lines.push_str(&with_image(line, values.images)?.replace("@REGISTRY@", &values.registry.to_string()))
-            }
+        gates = gates.filter(|gates| indent(line) > *gates);
+        if line.trim() == "gates:" {
+            gates = Some(indent(line));
         }
-        lines.push('\n');
+        if gates.is_none() {
+            kept.push_str(line);
+            kept.push('\n');
+        }
     }
-    Ok(lines)
+    kept
+}
+
+fn with_images(text: &str, values: &Values<'_>) -> Result<String> {
+    let lines: Result<Vec<_>> = text.lines().map(|line| with_image(line, values.images)).collect();
+    Ok(localized(&lines?.join("\n"), values) + "\n")
 }
 
 /// `@IMAGE:temporal-ui@` is that image, addressed by digest.
@@ -79,28 +107,50 @@ fn copy(from: &Path, to: &Path, change: &dyn Fn(&str) -> Result<String>) -> Resu
 mod tests {
     use super::*;
 
-    const TEMPLATE: &str =
-        "images: [\"@REGISTRY@/acme/web\"]\npreview:\n  gates: # @REAL_PODS@\n    - name: web # @REAL_PODS@\n";
+    const APP: &str = "\
+images: [registry.example.com/acme/web]
+preview:
+  host: pr-{pr}.example.com
+  gates:
+    - name: web
+      http: { port: 8080 }
+  scripts: {}
+";
 
-    fn filled(text: &str, real_pods: bool) -> Result<String> {
+    fn values(real_pods: bool, images: &BTreeMap<String, String>) -> Values<'_> {
+        Values { registry: "10.0.0.1:5000".parse().unwrap(), real_pods, images }
+    }
+
+    #[test]
+    fn a_copy_has_the_lab_registry_and_domain() {
+        let text = localized(APP, &values(true, &BTreeMap::new()));
+        assert!(text.starts_with("images: [10.0.0.1:5000/acme/web]\npreview:\n  host: pr-{pr}.localhost\n"), "{text}");
+        assert!(text.contains("  gates:\n    - name: web\n"), "{text}");
+    }
+
+    #[test]
+    fn gates_are_left_out_where_pods_are_fake() {
+        let text = localized(APP, &values(false, &BTreeMap::new()));
+        assert!(text.ends_with("  host: pr-{pr}.localhost\n  scripts: {}\n"), "{text}");
+    }
+
+    #[test]
+    fn the_quick_app_has_no_example_name_left() {
+        let folder = std::env::temp_dir().join(format!("berth-lab-apps-{}", std::process::id()));
+        for real_pods in [true, false] {
+            write(&folder, Sample::Quick, &values(real_pods, &BTreeMap::new())).unwrap();
+            let app = fs::read_to_string(folder.join("web.yaml")).unwrap();
+            assert!(!app.contains("example.com") && app.contains(LAB_SCRIPTS), "{app}");
+            assert_eq!(app.contains("gates:"), real_pods, "{app}");
+        }
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn an_image_is_filled_in_by_its_name() {
         let images = BTreeMap::from([("ui".to_owned(), "10.0.0.1:5000/ui:1@sha256:00".to_owned())]);
-        fill_in(text, &Values { registry: "10.0.0.1:5000".parse().unwrap(), real_pods, images: &images })
-    }
-
-    #[test]
-    fn the_registry_is_filled_in_and_gates_stay_where_pods_are_real() {
-        let filled = filled(TEMPLATE, true).unwrap();
-        assert_eq!(filled, "images: [\"10.0.0.1:5000/acme/web\"]\npreview:\n  gates:\n    - name: web\n");
-    }
-
-    #[test]
-    fn there_are_no_gates_where_pods_are_fake() {
-        assert!(filled(TEMPLATE, false).unwrap().ends_with("preview:\n  gates: []\n"));
-    }
-
-    #[test]
-    fn an_image_is_filled_in_by_its_name_and_one_that_the_lab_lacks_is_refused() {
-        assert_eq!(filled("UI: \"@IMAGE:ui@\"", true).unwrap(), "UI: \"10.0.0.1:5000/ui:1@sha256:00\"\n");
-        assert!(filled("UI: \"@IMAGE:nope@\"", true).is_err());
+        let filled = |text: &str| with_images(text, &values(true, &images));
+        assert_eq!(filled("UI: \"@IMAGE:ui@\"\n").unwrap(), "UI: \"10.0.0.1:5000/ui:1@sha256:00\"\n");
+        assert!(filled("UI: \"@IMAGE:nope@\"").is_err(), "an image that the lab lacks");
     }
 }
