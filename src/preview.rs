@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow};
 use berth_workflows::{
     TASK_QUEUE,
-    environment::PullRequest,
+    contract::environment::PullRequest,
     mailbox::{Approve, Close, DeployAnswer, Redeploy},
     preview_environment::PreviewEnvironment,
     record::Phase,

@@ -7,9 +7,11 @@ use std::{
 
 use berth_manifests::app::App;
 use berth_workflows::{
-    environment::PullRequest,
+    contract::{
+        environment::PullRequest,
+        script::{RunScript, ScriptAnswer},
+    },
     mailbox::{Approve, Close, DeployAnswer, Push, Redeploy},
-    script_run::{RunScript, ScriptAnswer},
     status::Status,
 };
 use clap::{Args, ValueEnum};

@@ -3,13 +3,13 @@
 use std::{path::PathBuf, sync::Arc};
 
 use berth_manifests::app::App;
-use berth_workflows::activity_definitions::{
+use berth_workflows::contract::activity_definitions::{
     self as definitions, Applied, ApplyInput, AwaitGoneInput, AwaitInput, AwaitScriptInput, CheckGatesInput,
     DatabaseReady, DeleteInput, GatesChecked, LeakReport, LoadAppInput, LoadedApp, NamespaceGone, NamespaceReady,
     Outcome, PruneInput, Pruned, RemoveScriptInput, ScriptOutcome, ScriptRemoved, ScriptStarted, StartScriptInput,
     SyncedSecrets,
 };
-use berth_workflows::environment::Environment;
+use berth_workflows::contract::environment::Environment;
 use kube::Client;
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
@@ -60,7 +60,7 @@ impl Activities {
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {
-    use berth_workflows::verdict::FailureType;
+    use berth_workflows::contract::verdict::FailureType;
     tokio::task::spawn_blocking(work)
         .await
         .unwrap_or_else(|e| Err(Failure::transient(FailureType::UnknownApp, format!("reading the app: {e}"))))

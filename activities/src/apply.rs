@@ -9,7 +9,7 @@ use berth_manifests::{
     app::{App, EnvironmentNames},
     render::{EnvironmentKind, Finding, Object, Rendered, Stamp, VariableInput, Variables, render},
 };
-use berth_workflows::{
+use berth_workflows::contract::{
     activity_definitions::{Applied, ApplyInput, Plan, SyncedSecrets},
     environment::{ClusterObject, Deploy, Environment},
 };

@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, ResourceExt, api::PostParams};
 
-use berth_workflows::verdict::FailureType;
+use berth_workflows::contract::verdict::FailureType;
 
 use crate::{failure::Failure, labels, namespace::Rights};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use berth_workflows::verdict::{FailureType, Verdict};
+use berth_workflows::contract::verdict::{FailureType, Verdict};
 use temporalio_sdk::{ApplicationFailure, activities::ActivityError};
 
 use crate::rollout::evidence::advice;

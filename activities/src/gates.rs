@@ -15,7 +15,7 @@ mod temporal;
 use std::time::Duration;
 
 use berth_manifests::app::{Gate, GateKind};
-use berth_workflows::{
+use berth_workflows::contract::{
     activity_definitions::{CheckGatesInput, GatePassed, GatesChecked, Outcome},
     verdict::{FailureType, Verdict},
 };

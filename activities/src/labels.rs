@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use berth_workflows::environment::Environment;
+use berth_workflows::contract::environment::Environment;
 use sha2::{Digest, Sha256};
 
 /// The field manager of every server-side apply.

@@ -4,7 +4,7 @@ use berth_manifests::{
     app::{App, AppFolder, DatabaseMode, read_apps},
     render::Finding,
 };
-use berth_workflows::{
+use berth_workflows::contract::{
     activity_definitions::{LoadAppInput, LoadedApp},
     environment::{Database, Environment},
     release::Image,

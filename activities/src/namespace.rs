@@ -9,7 +9,7 @@ use kube::{
 };
 
 use berth_manifests::app::App;
-use berth_workflows::{
+use berth_workflows::contract::{
     activity_definitions::NamespaceReady,
     environment::Environment,
     verdict::{FailureType, Verdict},

@@ -11,7 +11,7 @@ use kube::{
 };
 
 use berth_manifests::render::{Identity, KINDS, Kind, Object};
-use berth_workflows::{
+use berth_workflows::contract::{
     activity_definitions::{PruneInput, Pruned},
     environment::Environment,
 };

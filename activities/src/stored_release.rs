@@ -15,7 +15,7 @@ use berth_manifests::{
     app::Gate,
     render::{Identity, Object},
 };
-use berth_workflows::{environment::Environment, verdict::FailureType};
+use berth_workflows::contract::{environment::Environment, verdict::FailureType};
 
 use crate::{failure::Failure, labels};
 

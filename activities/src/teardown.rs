@@ -6,7 +6,7 @@ use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client, ResourceExt, api::ListParams};
 
-use berth_workflows::{
+use berth_workflows::contract::{
     activity_definitions::{DeleteInput, LeakReport, Remaining},
     environment::Environment,
 };

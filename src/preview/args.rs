@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use berth_workflows::{
-    environment::{MAX_PR, PullRequest},
+    contract::{
+        environment::{MAX_PR, PullRequest},
+        release::{Commit, Image, Name},
+        script::{Argument, RunScript, ScriptName},
+    },
     mailbox::Push,
-    release::{Commit, Image, Name},
-    script_run::{Argument, RunScript, ScriptName},
 };
 use clap::{Args, Subcommand, ValueEnum};
 

@@ -3,8 +3,11 @@
 use std::io::Write;
 
 use berth_workflows::{
-    activity_definitions::LeakReport, mailbox::DeployAnswer, script_run::ScriptAnswer, search_attributes as attributes,
-    status::Status, verdict::Verdict,
+    contract::{
+        activity_definitions::LeakReport, script::ScriptAnswer, search_attributes as attributes, verdict::Verdict,
+    },
+    mailbox::DeployAnswer,
+    status::Status,
 };
 use clap::ValueEnum;
 use serde::Serialize;

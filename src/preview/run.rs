@@ -4,8 +4,8 @@ use std::{cell::Cell, future::Future, io::Write, process::ExitCode};
 
 use anyhow::{Context, anyhow};
 use berth_workflows::{
+    contract::script::{RunScript, ScriptAnswer},
     preview_environment::PreviewEnvironment,
-    script_run::{RunScript, ScriptAnswer},
     status::Status,
 };
 use temporalio_client::{

@@ -8,7 +8,8 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use berth_workflows::{
-    mailbox::DeployOutcome, preview_environment::PreviewEnvironment, record::Phase, release::Commit, status::Status,
+    contract::release::Commit, mailbox::DeployOutcome, preview_environment::PreviewEnvironment, record::Phase,
+    status::Status,
 };
 use temporalio_client::{
     Client, WorkflowDescribeOptions, WorkflowExecutionStatus, WorkflowHandle, WorkflowQueryOptions,
@@ -146,10 +147,12 @@ pub(super) fn live_commit(seen: &Seen, commit: &Commit, was_there: &mut bool) ->
 #[cfg(test)]
 mod tests {
     use berth_workflows::{
+        contract::{
+            release::{Image, Release},
+            verdict::{FailureType, Verdict},
+        },
         mailbox::{Current, Push},
         record::{Failed, PastRollout, Record, Serving},
-        release::{Image, Release},
-        verdict::{FailureType, Verdict},
     };
 
     use super::*;

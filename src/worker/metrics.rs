@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context;
-use berth_workflows::{
+use berth_workflows::contract::{
     activity_definitions::LeakReport,
     rollout::{StepTime, Stopped},
     verdict::FailureType,
@@ -178,7 +178,7 @@ impl Metrics {
 }
 
 fn step_name(step: &StepTime) -> &'static str {
-    use berth_workflows::rollout::Step;
+    use berth_workflows::contract::rollout::Step;
     match step.step {
         Step::LoadingApp => "loading_app",
         Step::Preparing => "preparing",
@@ -191,7 +191,7 @@ fn step_name(step: &StepTime) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use berth_workflows::{activity_definitions::Remaining, rollout::Step};
+    use berth_workflows::contract::{activity_definitions::Remaining, rollout::Step};
 
     use super::*;
 

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use berth_workflows::{
+use berth_workflows::contract::{
     activity_definitions::LeakReport,
     rollout::{RolledOut, Stopped},
     search_attributes,

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use berth_workflows::search_attributes::ALL;
+use berth_workflows::contract::search_attributes::ALL;
 use temporalio_client::{
     Client,
     tonic::{Code, Request, Status},

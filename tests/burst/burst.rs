@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use berth_lab::Lab;
 use berth_workflows::{
-    environment::PullRequest,
+    contract::environment::PullRequest,
     mailbox::{Close, Push},
     preview_environment::PreviewEnvironment,
 };

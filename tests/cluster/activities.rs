@@ -8,7 +8,7 @@ use berth_activities::{
 };
 use berth_lab::{Lab, POSTGRES_PASSWORD, POSTGRES_USER, Postgres};
 use berth_manifests::app;
-use berth_workflows::{
+use berth_workflows::contract::{
     activity_definitions::{
         ApplyInput, AwaitGoneInput, AwaitInput, CheckGatesInput, DeleteInput, LeakReport, LoadAppInput, NamespaceGone,
         Outcome, PruneInput,

@@ -4,7 +4,7 @@ use std::process::{Command, Output, Stdio};
 
 use berth_activities::{Settings, heartbeat::Progress, script};
 use berth_manifests::app;
-use berth_workflows::{
+use berth_workflows::contract::{
     activity_definitions::{AwaitScriptInput, RemoveScriptInput, ScriptOutcome, StartScriptInput},
     environment::Environment,
 };

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output, Stdio};
 
-use berth_workflows::{mailbox::Push, record::Phase, verdict::FailureType};
+use berth_workflows::{contract::verdict::FailureType, mailbox::Push, record::Phase};
 use serde_json::Value;
 use temporalio_client::WorkflowTerminateOptions;
 

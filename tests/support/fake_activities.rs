@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use berth_workflows::{
+use berth_workflows::contract::{
     activity_definitions::{
         self as definitions, Applied, ApplyInput, AwaitGoneInput, AwaitInput, AwaitScriptInput, CheckGatesInput,
         DatabaseReady, DeleteInput, GatesChecked, LeakReport, LoadAppInput, LoadedApp, NamespaceGone, NamespaceReady,

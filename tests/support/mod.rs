@@ -9,13 +9,15 @@ use std::{
 
 use berth_lab::DevServer;
 use berth_workflows::{
-    environment::{PullRequest, Timings},
+    contract::{
+        environment::{PullRequest, Timings},
+        release::{Commit, Image},
+        search_attributes,
+    },
     mailbox::{DeployAnswer, Push, Redeploy},
     preview_environment::PreviewEnvironment,
-    release::{Commit, Image},
     rollout::Rollout,
     script_run::ScriptRun,
-    search_attributes,
     status::Status,
 };
 use temporalio_client::{

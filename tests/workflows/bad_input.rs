@@ -7,7 +7,7 @@ mod cases;
 
 use std::process::Command;
 
-use berth_workflows::{record::Phase, verdict::FailureType};
+use berth_workflows::{contract::verdict::FailureType, record::Phase};
 use cases::{Case, Table, pushes, starts};
 use serde_json::json;
 use temporalio_client::{

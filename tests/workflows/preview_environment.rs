@@ -1,13 +1,11 @@
 //! The life of a pull request's environment, on a real dev server, with fake activities.
 
 use berth_workflows::{
-    environment::PullRequest,
+    contract::{environment::PullRequest, search_attributes, verdict::FailureType},
     mailbox::{Approve, DeployOutcome, Push},
     preview_environment::PreviewEnvironment,
     record::Phase,
     rollout::Rollout,
-    search_attributes,
-    verdict::FailureType,
 };
 use serde_json::json;
 use temporalio_client::{
@@ -427,7 +425,7 @@ async fn a_rollout_that_no_environment_started_is_refused() {
             "number": 9, "deploy_id": 1,
         });
         let options = WorkflowStartOptions::new(t.task_queue.clone(), "preview-stranger-1-rollout-9").build();
-        let deploy: berth_workflows::environment::Deploy = serde_json::from_value(deploy).unwrap();
+        let deploy: berth_workflows::contract::environment::Deploy = serde_json::from_value(deploy).unwrap();
         let handle = t.client.start_workflow(Rollout::run, deploy.into(), options).await.unwrap();
         match handle.get_result(WorkflowGetResultOptions::default()).await {
             Err(WorkflowGetResultError::Failed(error)) => {

@@ -1,10 +1,10 @@
 //! How a pull request's environment ends: closed, cancelled, blocked, reopened; on a real dev server, with fake activities.
 
 use berth_workflows::{
+    contract::verdict::FailureType,
     mailbox::{Close, DeployOutcome, Push},
     preview_environment::PreviewEnvironment,
     record::Phase,
-    verdict::FailureType,
 };
 use temporalio_client::{
     RpcOptions, WorkflowCancelOptions, WorkflowDescribeOptions, WorkflowExecutionStatus, WorkflowGetResultOptions,

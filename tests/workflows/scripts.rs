@@ -1,11 +1,14 @@
 //! Scripts run by hand: their place in the life of an environment, on a real dev server, with fake activities.
 
 use berth_workflows::{
-    environment::Environment,
+    contract::{
+        environment::Environment,
+        script::{RunScript, Script, ScriptAnswer},
+        verdict::FailureType,
+    },
     preview_environment::PreviewEnvironment,
     record::Phase,
-    script_run::{RunScript, Script, ScriptAnswer, ScriptRun},
-    verdict::FailureType,
+    script_run::ScriptRun,
 };
 use serde_json::json;
 use temporalio_client::{

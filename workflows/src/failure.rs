@@ -3,7 +3,7 @@
 use temporalio_common::error::{ApplicationFailure, IncomingError};
 use temporalio_workflow::{ActivityExecutionError, ChildWorkflowExecutionError};
 
-use crate::{
+use crate::contract::{
     rollout::{FailedRollout, Made},
     verdict::{FailureType, Verdict},
 };

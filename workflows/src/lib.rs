@@ -5,22 +5,17 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-pub mod activity_definitions;
 pub mod activity_options;
-pub mod environment;
+pub mod contract;
 pub mod failure;
-pub mod lenient;
 pub mod mailbox;
 pub mod preview_environment;
 #[cfg(test)]
 mod properties;
 pub mod record;
-pub mod release;
 pub mod rollout;
 pub mod script_run;
-pub mod search_attributes;
 pub mod status;
-pub mod verdict;
 
 /// The task queue that the worker polls unless told otherwise.
 pub const TASK_QUEUE: &str = "berth";

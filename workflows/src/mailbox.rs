@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{
+use crate::contract::{
     lenient::Input,
     release::{Commit, Image, Name, Release},
     verdict::Verdict,

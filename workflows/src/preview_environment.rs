@@ -12,16 +12,18 @@ use temporalio_workflow::{
 };
 
 use crate::{
-    activity_definitions::LeakReport,
-    environment::{Environment, PullRequest},
-    lenient::Lenient,
+    contract::{
+        activity_definitions::LeakReport,
+        environment::{Environment, PullRequest},
+        lenient::Lenient,
+        rollout::{CLOSES, RolloutStep},
+        script::{RunScript, ScriptAnswer},
+        search_attributes,
+        verdict::truncate,
+    },
     mailbox::{Approve, Close, Current, Delivery, DeployAnswer, DeployOutcome, Mailbox, Push, Redeploy},
     record::{Phase, Record},
-    rollout::RolloutStep,
-    script_run::{RunScript, ScriptAnswer},
-    search_attributes,
     status::Status,
-    verdict::truncate,
 };
 
 mod follow;
@@ -43,9 +45,6 @@ pub struct PreviewEnvironment {
     /// What was last published as search attributes, so that only changes are.
     published: BTreeMap<&'static str, Option<String>>,
 }
-
-/// Why an environment stops what it does, and takes on nothing more.
-pub(crate) const CLOSES: &str = "the environment closes";
 
 #[workflow_methods]
 impl PreviewEnvironment {

@@ -12,12 +12,14 @@ use temporalio_common::{
 
 use crate::{
     activity_options,
-    environment::{Deploy, PullRequest, Timings, is_dns_label},
-    lenient::{Input, Lenient, MAX_INPUT_BYTES},
+    contract::{
+        environment::{Deploy, PullRequest, Timings, is_dns_label},
+        lenient::{Input, Lenient, MAX_INPUT_BYTES},
+        release::{Commit, Image, Name, is_harmless},
+        rollout::RolloutStep,
+    },
     mailbox::{Approve, Close, Current, Delivery, Mailbox, Push, Redeploy, Ticketed},
     record::Record,
-    release::{Commit, Image, Name, is_harmless},
-    rollout::RolloutStep,
     status::Status,
 };
 

@@ -3,14 +3,16 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    activity_definitions::{LeakReport, SyncedSecrets},
-    environment::Environment,
-    lenient::MAX_INPUT_BYTES,
+    contract::{
+        activity_definitions::{LeakReport, SyncedSecrets},
+        environment::Environment,
+        lenient::MAX_INPUT_BYTES,
+        release::{Name, Release},
+        rollout::{Made, Step},
+        script::Scripts,
+        verdict::{Verdict, truncate},
+    },
     mailbox::{Current, DeployOutcome, Mailbox, Ticketed},
-    release::{Name, Release},
-    rollout::{Made, Step},
-    script_run::Scripts,
-    verdict::{Verdict, truncate},
 };
 
 /// How many past rollouts `status` lists.
@@ -249,7 +251,8 @@ impl Record {
 mod tests {
     use super::*;
     use crate::{
-        activity_definitions::Remaining, environment::ClusterObject, mailbox::Push, release::*, verdict::FailureType,
+        contract::{activity_definitions::Remaining, environment::ClusterObject, release::*, verdict::FailureType},
+        mailbox::Push,
     };
 
     /// JSON needs two bytes for each quote.

@@ -5,25 +5,25 @@ use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{WorkflowContext, WorkflowContextView, WorkflowResult, WorkflowTermination, workflows::join};
 
 use crate::{
-    activity_definitions::{
-        self as activities, Applied, ApplyInput, AwaitInput, CheckGatesInput, GatePassed, Outcome, PruneInput,
-        SyncedSecrets,
-    },
     activity_options as options,
-    environment::{ClusterObject, Deploy},
+    contract::{
+        activity_definitions::{
+            self as activities, Applied, ApplyInput, AwaitInput, CheckGatesInput, GatePassed, Outcome, PruneInput,
+            SyncedSecrets,
+        },
+        environment::{ClusterObject, Deploy},
+        lenient::Lenient,
+        rollout::{FailedRollout, Made, RolledOut, RolloutStatus, Step, StepTime, Stopped},
+        search_attributes,
+        verdict::{FailureType, Verdict},
+    },
     failure::{self, Stop},
-    lenient::Lenient,
     record::Phase,
-    search_attributes,
-    verdict::{FailureType, Verdict},
 };
 
 mod database;
 mod prepare;
-mod report;
 mod tell;
-
-pub use report::{FailedRollout, Made, RolledOut, RolloutStatus, RolloutStep, SUPERSEDED, Step, StepTime, Stopped};
 
 /// Makes a release serve in an environment. Only an environment's workflow may start it.
 #[workflow]

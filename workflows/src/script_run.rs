@@ -8,17 +8,18 @@ use temporalio_workflow::{
 };
 
 use crate::{
-    activity_definitions::{self as activities, AwaitScriptInput, RemoveScriptInput, ScriptOutcome, StartScriptInput},
     activity_options as options,
+    contract::{
+        activity_definitions::{
+            self as activities, AwaitScriptInput, RemoveScriptInput, ScriptOutcome, StartScriptInput,
+        },
+        lenient::Lenient,
+        script::{Script, ScriptAnswer},
+        search_attributes,
+        verdict::{FailureType, Verdict},
+    },
     failure::{self, Stop},
-    lenient::Lenient,
-    search_attributes,
-    verdict::{FailureType, Verdict},
 };
-
-mod request;
-
-pub use request::{Argument, Arguments, RunScript, RunningScript, Script, ScriptAnswer, ScriptName, Scripts};
 
 /// Runs a script in a preview. Only the environment's workflow may start it.
 #[workflow]

@@ -6,12 +6,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    activity_definitions::LeakReport,
-    environment::{Database, Environment},
+    contract::{
+        activity_definitions::LeakReport,
+        environment::{Database, Environment},
+        release::Release,
+        rollout::Step,
+        script::RunningScript,
+    },
     record::{Failed, PastRollout, Phase, Record},
-    release::Release,
-    rollout::Step,
-    script_run::RunningScript,
 };
 
 /// All that a person asks, in one JSON object.
@@ -220,7 +222,7 @@ fn code(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{mailbox::*, release::*};
+    use crate::{contract::release::*, mailbox::*};
 
     #[test]
     fn a_note_with_markdown_in_it_stays_text() {

@@ -7,7 +7,7 @@ use kube::{
 };
 
 use berth_manifests::render::Object;
-use berth_workflows::{
+use berth_workflows::contract::{
     activity_definitions::Workload,
     environment::Environment,
     verdict::{FailureType, Verdict},

@@ -10,7 +10,7 @@ use kube::{
 use serde_json::json;
 
 use berth_manifests::render::{Object, Rendered};
-use berth_workflows::{
+use berth_workflows::contract::{
     environment::Environment,
     verdict::{FailureType, Verdict},
 };

@@ -1,6 +1,6 @@
 //! What a preview's role and databases are called: built from parts that were checked, never from text as it came.
 
-use berth_workflows::environment::{MAX_APP_BYTES, is_dns_label};
+use berth_workflows::contract::environment::{MAX_APP_BYTES, is_dns_label};
 
 /// PostgreSQL cuts identifiers at this many bytes without a word.
 const MAX_BYTES: usize = 63;

@@ -6,7 +6,7 @@ use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{Api, Client, api::ObjectMeta};
 use tokio_postgres::Client as Admin;
 
-use berth_workflows::{
+use berth_workflows::contract::{
     activity_definitions::{DatabaseReady, LeakReport, Remaining},
     environment::Environment,
     verdict::{FailureType, Verdict},
@@ -248,7 +248,7 @@ async fn find_password(client: &Client, environment: &Environment) -> Result<Opt
 
 #[cfg(test)]
 mod tests {
-    use berth_workflows::environment::Database;
+    use berth_workflows::contract::environment::Database;
 
     use super::{super::Tls, *};
     use crate::secrets::{example_environment, is_secret};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio_postgres::{Client, Config, NoTls, config::SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use berth_workflows::verdict::FailureType;
+use berth_workflows::contract::verdict::FailureType;
 
 use crate::failure::Failure;
 

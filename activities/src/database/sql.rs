@@ -9,7 +9,7 @@ use postgres_protocol::{
 };
 use tokio_postgres::{Client, error::SqlState};
 
-use berth_workflows::verdict::{FailureType, Verdict};
+use berth_workflows::contract::verdict::{FailureType, Verdict};
 
 use super::{
     names::Names,

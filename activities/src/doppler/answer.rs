@@ -9,7 +9,7 @@ use reqwest::{
 };
 use serde::Deserialize;
 
-use berth_workflows::verdict::truncate;
+use berth_workflows::contract::verdict::truncate;
 
 use super::Token;
 

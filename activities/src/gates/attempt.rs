@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use berth_manifests::app::Gate;
-use berth_workflows::verdict::FailureType;
+use berth_workflows::contract::verdict::FailureType;
 use tokio::time::{Instant, timeout_at};
 
 use super::{Checks, Stopped, Unmet};

@@ -106,7 +106,7 @@ fn expect(gate: &HttpGate, answer: &Answer) -> Result<(), String> {
 
 fn shown(body: &str) -> String {
     let mut start = body.trim().to_owned();
-    berth_workflows::verdict::truncate(&mut start, SHOWN_BYTES);
+    berth_workflows::contract::verdict::truncate(&mut start, SHOWN_BYTES);
     if start.is_empty() { String::new() } else { format!(": {start}") }
 }
 

@@ -9,7 +9,7 @@ use kube::{
     runtime::{WatchStreamExt, watcher},
 };
 
-use berth_workflows::{
+use berth_workflows::contract::{
     activity_definitions::{AwaitGoneInput, NamespaceGone},
     verdict::FailureType,
 };

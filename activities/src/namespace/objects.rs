@@ -5,7 +5,7 @@ use kube::{ResourceExt, api::DynamicObject};
 use serde_json::{Value, json};
 
 use berth_manifests::app::{App, Egress, PodSecurity, Quota};
-use berth_workflows::environment::Environment;
+use berth_workflows::contract::environment::Environment;
 
 use crate::{Settings, labels};
 

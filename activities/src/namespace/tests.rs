@@ -93,7 +93,8 @@ fn pods_reach_each_other_dns_and_what_the_app_file_says() {
     let server = json!({"host": "db", "port": 5433, "admin_secret": "admin", "connections": 5});
     settings.database_servers.insert("previews".into(), serde_json::from_value(server).unwrap());
     let plain = example_environment();
-    let database = berth_workflows::environment::Database::Isolated { server: "previews".into(), name: "web".into() };
+    let database =
+        berth_workflows::contract::environment::Database::Isolated { server: "previews".into(), name: "web".into() };
     let isolated = Environment { database: Some(database), ..plain.clone() };
     let egress = |more: &Value, environment| allowed(&app(more.clone()), environment, &settings, "egress");
     for environment in [&plain, &isolated] {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use berth_workflows::{
+use berth_workflows::contract::{
     activity_definitions::AwaitInput,
     verdict::{FailureType, Verdict},
 };

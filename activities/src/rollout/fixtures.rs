@@ -1,7 +1,7 @@
 //! Objects as a real cluster reports them, for the tests of what cannot be provoked at will, or at a moment of choice: one
 //! Deployment `web` with one pod, and what is peculiar to a case in `fixtures/<case>.json`. What was provoked is `recorded`.
 
-use berth_workflows::{
+use berth_workflows::contract::{
     activity_definitions::{AwaitInput, Workload},
     environment::{Environment, Timings},
 };

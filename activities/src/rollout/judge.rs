@@ -7,7 +7,7 @@ mod unready;
 
 use std::collections::BTreeMap;
 
-use berth_workflows::{
+use berth_workflows::contract::{
     activity_definitions::{AwaitInput, Workload},
     verdict::FailureType,
 };
@@ -271,7 +271,7 @@ fn describe(waits: &[(Workload, String)], found: &[Cause]) -> String {
         format!("{}: {text}{trouble}", workload.name)
     };
     let mut text = waits.iter().map(line).collect::<Vec<_>>().join(", ");
-    berth_workflows::verdict::truncate(&mut text, 300);
+    berth_workflows::contract::verdict::truncate(&mut text, 300);
     text
 }
 

@@ -1,6 +1,6 @@
 //! The wait against an API server that plays along.
 
-use berth_workflows::verdict::FailureType;
+use berth_workflows::contract::verdict::FailureType;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -50,7 +50,7 @@ async fn run(server: &FakeApiServer) -> Outcome {
     await_rollout(&server.client(), &Progress::new(), wait()).await.unwrap()
 }
 
-async fn verdict(server: &FakeApiServer) -> berth_workflows::verdict::Verdict {
+async fn verdict(server: &FakeApiServer) -> berth_workflows::contract::verdict::Verdict {
     match run(server).await {
         Outcome::Failed { verdict } => verdict,
         Outcome::Complete => panic!("should have failed"),

@@ -1,9 +1,11 @@
 //! How a script ended, as its Job and its pod tell. Pure.
 
 use berth_workflows::{
-    activity_definitions::{ScriptStarted, Workload},
     activity_options::SCRIPT_SECONDS,
-    verdict::FailureType,
+    contract::{
+        activity_definitions::{ScriptStarted, Workload},
+        verdict::FailureType,
+    },
 };
 use k8s_openapi::api::{
     batch::v1::Job,

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use berth_manifests::app::Scripts;
 use berth_workflows::{
-    activity_definitions::{ScriptStarted, StartScriptInput},
     activity_options::SCRIPT_SECONDS,
-    script_run::RunScript,
+    contract::{
+        activity_definitions::{ScriptStarted, StartScriptInput},
+        script::RunScript,
+    },
 };
 use k8s_openapi::api::{
     batch::v1::{Job, JobSpec},

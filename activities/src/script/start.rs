@@ -6,7 +6,7 @@ use berth_manifests::{
     app::{App, Scripts},
     render::{VariableInput, Variables, substitute},
 };
-use berth_workflows::{
+use berth_workflows::contract::{
     activity_definitions::{ScriptStarted, StartScriptInput},
     environment::Environment,
     verdict::{FailureType, Verdict},

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use berth_workflows::{
-    activity_definitions::{AwaitInput, AwaitScriptInput, ScriptOutcome, Workload},
     activity_options::SCRIPT_SECONDS,
-    environment::Timings,
-    verdict::{FailureType, Verdict},
+    contract::{
+        activity_definitions::{AwaitInput, AwaitScriptInput, ScriptOutcome, Workload},
+        environment::Timings,
+        verdict::{FailureType, Verdict},
+    },
 };
 use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
 use kube::{Api, Client, ResourceExt, api::LogParams};

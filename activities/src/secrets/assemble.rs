@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 
-use berth_workflows::{
+use berth_workflows::contract::{
     activity_definitions::SyncedSecrets,
     environment::Environment,
     verdict::{FailureType, Verdict},

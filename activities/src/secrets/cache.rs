@@ -11,7 +11,7 @@ use tokio::{sync::Mutex, time::Instant};
 use tracing::warn;
 
 use berth_manifests::app::DopplerConfig;
-use berth_workflows::verdict::{FailureType, Verdict};
+use berth_workflows::contract::verdict::{FailureType, Verdict};
 
 use super::{
     Secrets, redactor,

@@ -9,7 +9,7 @@ use kube::{
     runtime::{WatchStreamExt, watcher},
 };
 
-use berth_workflows::{environment::Environment, verdict::FailureType};
+use berth_workflows::contract::{environment::Environment, verdict::FailureType};
 
 use crate::{failure::Failure, labels, namespace::Rights};
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use berth_manifests::app::DopplerConfig;
-use berth_workflows::verdict::{FailureType, Verdict};
+use berth_workflows::contract::verdict::{FailureType, Verdict};
 
 use super::{fake::Cluster, *};
 use crate::doppler::stub::{Answer, Stub, TOKEN, WORDS};

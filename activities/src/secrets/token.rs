@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
 
 use berth_manifests::app::DopplerConfig;
-use berth_workflows::verdict::{FailureType, Verdict};
+use berth_workflows::contract::verdict::{FailureType, Verdict};
 
 use crate::{Settings, doppler::Token, failure::Failure};
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use kube::{Client, ResourceExt, api::ListParams};
 
 use berth_manifests::render::{KINDS, Kind};
-use berth_workflows::{
+use berth_workflows::contract::{
     activity_definitions::LeakReport,
     environment::{ClusterObject, Environment},
 };

@@ -7,7 +7,7 @@ use axum::{Router, body::Body, http::HeaderMap, response::Response, routing::pos
 use berth_activities::{gates, heartbeat::Progress, stored_release::StoredRelease};
 use berth_lab::Lab;
 use berth_manifests::app::Gate;
-use berth_workflows::{
+use berth_workflows::contract::{
     activity_definitions::{CheckGatesInput, GatesChecked, Outcome},
     verdict::{FailureType, Verdict},
 };

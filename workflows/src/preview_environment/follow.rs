@@ -6,18 +6,21 @@ use temporalio_workflow::{
     WorkflowCancellationToken, WorkflowContext, WorkflowTermination, workflows::select,
 };
 
-use super::{CLOSES, HandlerError, PreviewEnvironment};
+use super::{HandlerError, PreviewEnvironment};
 use crate::{
-    activity_definitions::{self as activities, LoadAppInput},
     activity_options as options,
-    environment::{DEPLOY_ID_EPOCH_SECONDS, Deploy, Environment, PullRequest},
+    contract::{
+        activity_definitions::{self as activities, LoadAppInput},
+        environment::{DEPLOY_ID_EPOCH_SECONDS, Deploy, Environment, PullRequest},
+        release::Release,
+        rollout::{CLOSES, Made, RolledOut, SUPERSEDED, Step},
+        search_attributes,
+        verdict::{FailureType, Verdict},
+    },
     failure::{self, Stop},
     mailbox::{DeployAnswer, DeployOutcome, Ticketed},
     record::{Failed, PastRollout, Phase, Record, RollingOut},
-    release::Release,
-    rollout::{Made, RolledOut, Rollout, SUPERSEDED, Step},
-    search_attributes,
-    verdict::{FailureType, Verdict},
+    rollout::Rollout,
 };
 
 /// How a rollout ended.

@@ -10,12 +10,16 @@ use temporalio_workflow::{
     StartedChildWorkflow, WaitConditionOptions, WorkflowCancellationToken, WorkflowContext, workflows::select,
 };
 
-use super::{CLOSES, HandlerError, PreviewEnvironment, follow::now_ms};
+use super::{HandlerError, PreviewEnvironment, follow::now_ms};
 use crate::{
+    contract::{
+        rollout::CLOSES,
+        script::{RunScript, RunningScript, Script, ScriptAnswer},
+        search_attributes,
+        verdict::{FailureType, Verdict},
+    },
     record::{Record, Serving},
-    script_run::{RunScript, RunningScript, Script, ScriptAnswer, ScriptRun},
-    search_attributes,
-    verdict::{FailureType, Verdict},
+    script_run::ScriptRun,
 };
 
 /// More at once than anybody watches. The server holds ten updates open at a time, and `deploy` is one of those too.

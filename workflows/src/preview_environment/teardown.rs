@@ -8,12 +8,14 @@ use temporalio_workflow::{
 
 use super::PreviewEnvironment;
 use crate::{
-    activity_definitions::{self as activities, DeleteInput, LeakReport, Remaining},
     activity_options as options,
-    environment::{Environment, PullRequest},
+    contract::{
+        activity_definitions::{self as activities, DeleteInput, LeakReport, Remaining},
+        environment::{Environment, PullRequest},
+        verdict::{FailureType, truncate},
+    },
     failure::{self, Stop},
     record::Record,
-    verdict::{FailureType, truncate},
 };
 
 /// The first pause after an attempt that did not remove everything; it doubles from there.

@@ -6,10 +6,13 @@ use temporalio_workflow::{TimerOptions, WorkflowContext};
 
 use super::{Rollout, now_ms};
 use crate::{
-    activity_definitions as activities, activity_options as options,
-    environment::Deploy,
+    activity_options as options,
+    contract::{
+        activity_definitions as activities,
+        environment::Deploy,
+        verdict::{FailureType, Verdict},
+    },
     failure::{self, Stop},
-    verdict::{FailureType, Verdict},
 };
 
 /// The first pause before a server that was unavailable is asked again; it doubles from there, up to the longest.

@@ -4,11 +4,13 @@ use temporalio_workflow::{WorkflowCancellationToken, WorkflowContext, workflows:
 
 use super::{Rollout, now_ms};
 use crate::{
-    activity_definitions::{self as activities, AwaitGoneInput, LoadAppInput, NamespaceReady, SyncedSecrets},
     activity_options as options,
-    environment::{ClusterObject, Deploy},
+    contract::{
+        activity_definitions::{self as activities, AwaitGoneInput, LoadAppInput, NamespaceReady, SyncedSecrets},
+        environment::{ClusterObject, Deploy},
+        verdict::{FailureType, Verdict},
+    },
     failure::{self, Stop},
-    verdict::{FailureType, Verdict},
 };
 
 /// How an attempt to prepare the environment ended.

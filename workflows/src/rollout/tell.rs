@@ -6,12 +6,15 @@ use temporalio_workflow::{
     SignalWorkflowOptions, TimerOptions, TimerResult, WorkflowCancellationToken, WorkflowContext, workflows::join,
 };
 
-use super::{Rollout, RolloutStep};
+use super::Rollout;
 use crate::{
-    environment::{ClusterObject, Deploy},
+    contract::{
+        environment::{ClusterObject, Deploy},
+        rollout::RolloutStep,
+        verdict::{FailureType, Verdict},
+    },
     failure::Stop,
     preview_environment::PreviewEnvironment,
-    verdict::{FailureType, Verdict},
 };
 
 /// Nobody who asks for `status` minds that it is so late, and most gates have passed by then.

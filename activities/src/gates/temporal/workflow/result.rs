@@ -1,6 +1,6 @@
 //! Whether a workflow's result has what the gate looks for.
 
-use berth_workflows::verdict::truncate;
+use berth_workflows::contract::verdict::truncate;
 use serde_json::Value;
 use temporalio_common::protos::temporal::api::common::v1::Payloads;
 

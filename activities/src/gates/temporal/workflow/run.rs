@@ -1,6 +1,6 @@
 //! Why a run ended badly, or has not ended.
 
-use berth_workflows::verdict::truncate;
+use berth_workflows::contract::verdict::truncate;
 use futures::FutureExt;
 use temporalio_common::protos::temporal::api::{
     common::v1::WorkflowExecution,

@@ -15,7 +15,7 @@ use temporalio_common::{
     protos::temporal::api::common::v1::Payload,
 };
 
-use crate::{release::is_harmless, verdict::truncate};
+use crate::contract::{release::is_harmless, verdict::truncate};
 
 /// The bound on one input from outside. Ours are a few hundred bytes; a history keeps every one of them.
 pub const MAX_INPUT_BYTES: usize = 16 * 1024;
@@ -111,9 +111,8 @@ fn explained<T: Input>(why: &str) -> String {
 mod tests {
     use super::*;
     use crate::{
-        environment::PullRequest,
+        contract::{environment::PullRequest, script::RunScript},
         mailbox::{Approve, Close, Push, Redeploy},
-        script_run::RunScript,
     };
 
     fn payload(encoding: &str, data: &[u8]) -> Payload {

@@ -5,10 +5,10 @@
 use serde::{Deserialize, Serialize};
 use temporalio_macros::activity_definitions;
 
-use crate::{
+use crate::contract::{
     environment::{ClusterObject, Deploy, Environment, Timings},
     release::Image,
-    script_run::RunScript,
+    script::RunScript,
     verdict::Verdict,
 };
 

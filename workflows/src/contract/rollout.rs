@@ -2,10 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
+use crate::contract::{
     activity_definitions::{GatePassed, Plan, SyncedSecrets},
     environment::ClusterObject,
-    preview_environment::CLOSES,
     verdict::Verdict,
 };
 
@@ -58,6 +57,9 @@ pub struct FailedRollout {
 
 /// How the reason begins for which a rollout is cancelled when a newer push takes its place.
 pub const SUPERSEDED: &str = "superseded by";
+
+/// Why an environment stops what it does, and takes on nothing more.
+pub(crate) const CLOSES: &str = "the environment closes";
 
 /// Why a rollout was stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,7 +142,7 @@ pub struct RolloutStep {
     pub serving: Option<String>,
 }
 
-impl crate::lenient::Input for RolloutStep {
+impl crate::contract::lenient::Input for RolloutStep {
     const EXAMPLE: &'static str = "";
 }
 

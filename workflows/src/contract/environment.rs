@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{lenient::Input, release::Release};
+use crate::contract::{lenient::Input, release::Release};
 
 /// The longest app name: it becomes part of namespaces, host names and labels, which end at 63 characters.
 pub const MAX_APP_BYTES: usize = 30;

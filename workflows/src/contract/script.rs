@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{
+use crate::contract::{
     activity_definitions::ScriptOutcome,
     environment::Environment,
     lenient::Input,
@@ -270,8 +270,8 @@ mod tests {
 
     #[test]
     fn the_longest_script_of_the_longest_names_is_a_job_kubernetes_takes_and_an_input_that_fits() {
-        let pr = crate::environment::MAX_PR;
-        let id = format!("preview-{}-{pr}", "a".repeat(crate::environment::MAX_APP_BYTES));
+        let pr = crate::contract::environment::MAX_PR;
+        let id = format!("preview-{}-{pr}", "a".repeat(crate::contract::environment::MAX_APP_BYTES));
         let mut environment = Environment::nameless("a".repeat(30), Some(pr), id);
         environment.namespace = "n".repeat(63);
         environment.host = "h".repeat(253);
@@ -284,8 +284,8 @@ mod tests {
             commit: "a".repeat(64),
             author: Name::try_from("n".repeat(255)).ok(),
         };
-        assert!(crate::environment::is_dns_label(&script.workflow_id()), "{}", script.workflow_id());
+        assert!(crate::contract::environment::is_dns_label(&script.workflow_id()), "{}", script.workflow_id());
         let bytes = serde_json::to_vec(&script).unwrap().len();
-        assert!(bytes < crate::lenient::MAX_INPUT_BYTES, "{bytes}");
+        assert!(bytes < crate::contract::lenient::MAX_INPUT_BYTES, "{bytes}");
     }
 }

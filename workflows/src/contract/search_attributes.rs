@@ -8,7 +8,7 @@ pub const ENVIRONMENT: SearchAttributeKey<String> = SearchAttributeKey::keyword(
 pub const PULL_REQUEST: SearchAttributeKey<i64> = SearchAttributeKey::int("BerthPullRequest");
 pub const COMMIT: SearchAttributeKey<String> = SearchAttributeKey::keyword("BerthCommit");
 pub const PHASE: SearchAttributeKey<String> = SearchAttributeKey::keyword("BerthPhase");
-/// A [`FailureType`](crate::verdict::FailureType), while the last rollout has failed.
+/// A [`FailureType`](crate::contract::verdict::FailureType), while the last rollout has failed.
 pub const FAILURE: SearchAttributeKey<String> = SearchAttributeKey::keyword("BerthFailure");
 /// As the push claims.
 pub const AUTHOR: SearchAttributeKey<String> = SearchAttributeKey::keyword("BerthAuthor");

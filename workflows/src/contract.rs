@@ -1,0 +1,13 @@
+//! Types that cross between workflows, activities and callers, and nothing else.
+//!
+//! Names are in histories: never rename one on the wire. New fields are optional or have a default.
+//! Nothing here depends on the rest of the crate.
+
+pub mod activity_definitions;
+pub mod environment;
+pub mod lenient;
+pub mod release;
+pub mod rollout;
+pub mod script;
+pub mod search_attributes;
+pub mod verdict;
