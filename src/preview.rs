@@ -6,8 +6,10 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow};
 use berth_workflows::{
     TASK_QUEUE,
-    contract::environment::PullRequest,
-    mailbox::{Approve, Close, DeployAnswer, Redeploy},
+    contract::{
+        environment::PullRequest,
+        signals::{Approve, Close, DeployAnswer, Redeploy},
+    },
     preview_environment::PreviewEnvironment,
     record::Phase,
 };

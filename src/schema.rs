@@ -10,8 +10,8 @@ use berth_workflows::{
     contract::{
         environment::PullRequest,
         script::{RunScript, ScriptAnswer},
+        signals::{Approve, Close, DeployAnswer, Push, Redeploy},
     },
-    mailbox::{Approve, Close, DeployAnswer, Push, Redeploy},
     status::Status,
 };
 use clap::{Args, ValueEnum};

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use berth_workflows::{
-    contract::{
-        environment::{MAX_PR, PullRequest},
-        release::{Commit, Image, Name},
-        script::{Argument, RunScript, ScriptName},
-    },
-    mailbox::Push,
+use berth_workflows::contract::{
+    environment::{MAX_PR, PullRequest},
+    release::{Commit, Image, Name},
+    script::{Argument, RunScript, ScriptName},
+    signals::Push,
 };
 use clap::{Args, Subcommand, ValueEnum};
 

@@ -4,9 +4,9 @@ use std::io::Write;
 
 use berth_workflows::{
     contract::{
-        activity_definitions::LeakReport, script::ScriptAnswer, search_attributes as attributes, verdict::Verdict,
+        activity_definitions::LeakReport, script::ScriptAnswer, search_attributes as attributes, signals::DeployAnswer,
+        verdict::Verdict,
     },
-    mailbox::DeployAnswer,
     status::Status,
 };
 use clap::ValueEnum;

@@ -8,7 +8,9 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use berth_workflows::{
-    contract::release::Commit, mailbox::DeployOutcome, preview_environment::PreviewEnvironment, record::Phase,
+    contract::{release::Commit, signals::DeployOutcome},
+    preview_environment::PreviewEnvironment,
+    record::Phase,
     status::Status,
 };
 use temporalio_client::{
@@ -149,9 +151,10 @@ mod tests {
     use berth_workflows::{
         contract::{
             release::{Image, Release},
+            signals::Push,
             verdict::{FailureType, Verdict},
         },
-        mailbox::{Current, Push},
+        mailbox::Current,
         record::{Failed, PastRollout, Record, Serving},
     };
 

@@ -13,8 +13,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use berth_lab::Lab;
 use berth_workflows::{
-    contract::environment::PullRequest,
-    mailbox::{Close, Push},
+    contract::{
+        environment::PullRequest,
+        signals::{Close, Push},
+    },
     preview_environment::PreviewEnvironment,
 };
 use clap::Parser;

@@ -2,7 +2,10 @@
 
 use std::process::{Command, Output, Stdio};
 
-use berth_workflows::{contract::verdict::FailureType, mailbox::Push, record::Phase};
+use berth_workflows::{
+    contract::{signals::Push, verdict::FailureType},
+    record::Phase,
+};
 use serde_json::Value;
 use temporalio_client::WorkflowTerminateOptions;
 

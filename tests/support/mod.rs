@@ -13,8 +13,8 @@ use berth_workflows::{
         environment::{PullRequest, Timings},
         release::{Commit, Image},
         search_attributes,
+        signals::{DeployAnswer, Push, Redeploy},
     },
-    mailbox::{DeployAnswer, Push, Redeploy},
     preview_environment::PreviewEnvironment,
     rollout::Rollout,
     script_run::ScriptRun,
@@ -128,7 +128,7 @@ impl Preview {
 
     /// Signals `close`.
     pub(crate) async fn close(&self) {
-        let close = berth_workflows::mailbox::Close::default();
+        let close = berth_workflows::contract::signals::Close::default();
         self.handle().signal(PreviewEnvironment::close, close.into(), WorkflowSignalOptions::default()).await.unwrap();
     }
 

@@ -1,8 +1,12 @@
 //! The life of a pull request's environment, on a real dev server, with fake activities.
 
 use berth_workflows::{
-    contract::{environment::PullRequest, search_attributes, verdict::FailureType},
-    mailbox::{Approve, DeployOutcome, Push},
+    contract::{
+        environment::PullRequest,
+        search_attributes,
+        signals::{Approve, DeployOutcome, Push},
+        verdict::FailureType,
+    },
     preview_environment::PreviewEnvironment,
     record::Phase,
     rollout::Rollout,

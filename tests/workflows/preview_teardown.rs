@@ -1,8 +1,10 @@
 //! How a pull request's environment ends: closed, cancelled, blocked, reopened; on a real dev server, with fake activities.
 
 use berth_workflows::{
-    contract::verdict::FailureType,
-    mailbox::{Close, DeployOutcome, Push},
+    contract::{
+        signals::{Close, DeployOutcome, Push},
+        verdict::FailureType,
+    },
     preview_environment::PreviewEnvironment,
     record::Phase,
 };

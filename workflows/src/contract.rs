@@ -10,4 +10,5 @@ pub mod release;
 pub mod rollout;
 pub mod script;
 pub mod search_attributes;
+pub mod signals;
 pub mod verdict;

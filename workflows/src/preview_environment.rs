@@ -19,9 +19,10 @@ use crate::{
         rollout::{CLOSES, RolloutStep},
         script::{RunScript, ScriptAnswer},
         search_attributes,
+        signals::{Approve, Close, DeployAnswer, DeployOutcome, Push, Redeploy},
         verdict::truncate,
     },
-    mailbox::{Approve, Close, Current, Delivery, DeployAnswer, DeployOutcome, Mailbox, Push, Redeploy},
+    mailbox::{Current, Delivery, Mailbox},
     record::{Phase, Record},
     status::Status,
 };

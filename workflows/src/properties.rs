@@ -17,8 +17,9 @@ use crate::{
         lenient::{Input, Lenient, MAX_INPUT_BYTES},
         release::{Commit, Image, Name, is_harmless},
         rollout::RolloutStep,
+        signals::{Approve, Close, Push, Redeploy},
     },
-    mailbox::{Approve, Close, Current, Delivery, Mailbox, Push, Redeploy, Ticketed},
+    mailbox::{Current, Delivery, Mailbox, Ticketed},
     record::Record,
     status::Status,
 };
@@ -265,8 +266,8 @@ proptest! {
                 _ => {
                     // The main loop: what rolls out ends, and the next is taken.
                     if let Some(ended) = rolling_out.take() {
-                        let outcome = crate::mailbox::DeployOutcome::Live;
-                        mailbox.answer(ended.ticket, crate::mailbox::DeployAnswer::new(outcome, ended.release.commit));
+                        let outcome = crate::contract::signals::DeployOutcome::Live;
+                        mailbox.answer(ended.ticket, crate::contract::signals::DeployAnswer::new(outcome, ended.release.commit));
                     }
                     mailbox.take_close();
                     rolling_out = mailbox.take_push();

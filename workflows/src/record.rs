@@ -10,9 +10,10 @@ use crate::{
         release::{Name, Release},
         rollout::{Made, Step},
         script::Scripts,
+        signals::DeployOutcome,
         verdict::{Verdict, truncate},
     },
-    mailbox::{Current, DeployOutcome, Mailbox, Ticketed},
+    mailbox::{Current, Mailbox, Ticketed},
 };
 
 /// How many past rollouts `status` lists.
@@ -250,9 +251,8 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        contract::{activity_definitions::Remaining, environment::ClusterObject, release::*, verdict::FailureType},
-        mailbox::Push,
+    use crate::contract::{
+        activity_definitions::Remaining, environment::ClusterObject, release::*, signals::Push, verdict::FailureType,
     };
 
     /// JSON needs two bytes for each quote.

@@ -222,7 +222,10 @@ fn code(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{contract::release::*, mailbox::*};
+    use crate::{
+        contract::{release::*, signals::Push},
+        mailbox::*,
+    };
 
     #[test]
     fn a_note_with_markdown_in_it_stays_text() {

@@ -110,9 +110,10 @@ fn explained<T: Input>(why: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        contract::{environment::PullRequest, script::RunScript},
-        mailbox::{Approve, Close, Push, Redeploy},
+    use crate::contract::{
+        environment::PullRequest,
+        script::RunScript,
+        signals::{Approve, Close, Push, Redeploy},
     };
 
     fn payload(encoding: &str, data: &[u8]) -> Payload {

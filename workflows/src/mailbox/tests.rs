@@ -1,4 +1,5 @@
 use super::*;
+use crate::contract::release::{Commit, Image};
 
 fn push(digit: char, sequence: Option<u64>) -> Push {
     Push {

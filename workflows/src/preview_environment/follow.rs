@@ -15,10 +15,11 @@ use crate::{
         release::Release,
         rollout::{CLOSES, Made, RolledOut, SUPERSEDED, Step},
         search_attributes,
+        signals::{DeployAnswer, DeployOutcome},
         verdict::{FailureType, Verdict},
     },
     failure::{self, Stop},
-    mailbox::{DeployAnswer, DeployOutcome, Ticketed},
+    mailbox::Ticketed,
     record::{Failed, PastRollout, Phase, Record, RollingOut},
     rollout::Rollout,
 };

@@ -1,0 +1,133 @@
+//! Signals and updates that an environment takes from outside, and what they are answered.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::contract::{
+    lenient::Input,
+    release::{Commit, Image, Name, Release},
+    verdict::Verdict,
+};
+
+/// Signal `push` and update `deploy`: a commit of the pull request has an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Push {
+    pub commit: Commit,
+    pub image: Image,
+    /// The CI run's number. One lower than already seen is a late arrival and ignored: builds finish out of order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<Name>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<Name>,
+    /// The commit comes from a fork: it waits for `approve`, and nothing is fetched for it before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fork: bool,
+    /// The pull request is a draft: the push is skipped.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub draft: bool,
+}
+
+impl Input for Push {
+    const EXAMPLE: &'static str = concat!(
+        r#"{"commit":"4f2a9c1","image":"registry.example.com/acme/web@sha256:"#,
+        "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+        r#""}"#
+    );
+}
+
+impl Push {
+    /// The release that the push asks for.
+    pub fn release(&self) -> Release {
+        Release {
+            commit: self.commit.clone(),
+            image: self.image.clone(),
+            author: self.author.clone(),
+            branch: self.branch.clone(),
+        }
+    }
+}
+
+/// Signal `close`: the pull request was closed or merged.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Close {
+    /// As [`Push::sequence`]: a close that is older than a push already seen is ignored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<u64>,
+}
+
+impl Input for Close {
+    const EXAMPLE: &'static str = r#"{"sequence":42}"#;
+}
+
+/// Signal `approve`: this one commit of a fork may be rolled out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Approve {
+    pub commit: Commit,
+    /// Who says so. A claim, not a proof.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Name>,
+}
+
+impl Input for Approve {
+    const EXAMPLE: &'static str = r#"{"commit":"4f2a9c1","by":"octocat"}"#;
+}
+
+/// Signal `redeploy`: roll the newest release out again, with today's secrets and manifests.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Redeploy {}
+
+impl Input for Redeploy {
+    const EXAMPLE: &'static str = "{}";
+}
+
+/// How a push ended, or what it waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DeployOutcome {
+    Live,
+    Failed,
+    /// A newer push took its place.
+    Superseded,
+    /// The pull request was closed before it was live.
+    Closed,
+    /// A draft, or older than a push already seen.
+    Skipped,
+    AwaitingApproval,
+    Queued,
+}
+
+/// What the update `deploy` answers: the first state that is final, or that waits for somebody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DeployAnswer {
+    pub outcome: DeployOutcome,
+    pub commit: Commit,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The id of the `Rollout` that rolled it out, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<String>,
+    /// Why, in one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
+}
+
+impl DeployAnswer {
+    /// An answer with nothing but outcome and commit.
+    pub fn new(outcome: DeployOutcome, commit: Commit) -> Self {
+        Self { outcome, commit, url: None, rollout: None, reason: None, verdict: None }
+    }
+
+    /// Says why.
+    pub fn because(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
+}
