@@ -2,7 +2,7 @@
 
 use std::{io::Write, process::ExitCode, time::Duration};
 
-use berth_workflows::{contract::signals::DeployOutcome, record::Phase};
+use berth_workflows::contract::{phase::Phase, signals::DeployOutcome};
 
 /// Shown under `berth --help`.
 pub(crate) const HELP: &str = "\

@@ -8,10 +8,10 @@ use berth_workflows::{
     TASK_QUEUE,
     contract::{
         environment::PullRequest,
+        phase::Phase,
         signals::{Approve, Close, DeployAnswer, Redeploy},
     },
     preview_environment::PreviewEnvironment,
-    record::Phase,
 };
 use clap::Args;
 use futures::StreamExt;

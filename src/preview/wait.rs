@@ -8,9 +8,8 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use berth_workflows::{
-    contract::{release::Commit, signals::DeployOutcome},
+    contract::{phase::Phase, release::Commit, signals::DeployOutcome},
     preview_environment::PreviewEnvironment,
-    record::Phase,
     status::Status,
 };
 use temporalio_client::{
@@ -150,12 +149,13 @@ pub(super) fn live_commit(seen: &Seen, commit: &Commit, was_there: &mut bool) ->
 mod tests {
     use berth_workflows::{
         contract::{
+            phase::{Failed, PastRollout},
             release::{Image, Release},
             signals::Push,
             verdict::{FailureType, Verdict},
         },
         mailbox::Current,
-        record::{Failed, PastRollout, Record, Serving},
+        record::{Record, Serving},
     };
 
     use super::*;

@@ -2,10 +2,7 @@
 
 use std::process::{Command, Output, Stdio};
 
-use berth_workflows::{
-    contract::{signals::Push, verdict::FailureType},
-    record::Phase,
-};
+use berth_workflows::contract::{phase::Phase, signals::Push, verdict::FailureType};
 use serde_json::Value;
 use temporalio_client::WorkflowTerminateOptions;
 

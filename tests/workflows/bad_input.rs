@@ -7,7 +7,7 @@ mod cases;
 
 use std::process::Command;
 
-use berth_workflows::{contract::verdict::FailureType, record::Phase};
+use berth_workflows::contract::{phase::Phase, verdict::FailureType};
 use cases::{Case, Table, pushes, starts};
 use serde_json::json;
 use temporalio_client::{

@@ -1,6 +1,6 @@
 //! A pull request whose environment has a database of its own, on a real dev server, with fake activities.
 
-use berth_workflows::{contract::verdict::FailureType, record::Phase};
+use berth_workflows::contract::{phase::Phase, verdict::FailureType};
 use temporalio_client::WorkflowGetResultOptions;
 
 use crate::support::{Does, Preview, preview, push};

@@ -3,12 +3,12 @@
 use berth_workflows::{
     contract::{
         environment::PullRequest,
+        phase::Phase,
         search_attributes,
         signals::{Approve, DeployOutcome, Push},
         verdict::FailureType,
     },
     preview_environment::PreviewEnvironment,
-    record::Phase,
     rollout::Rollout,
 };
 use serde_json::json;

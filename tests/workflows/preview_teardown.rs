@@ -2,11 +2,11 @@
 
 use berth_workflows::{
     contract::{
+        phase::Phase,
         signals::{Close, DeployOutcome, Push},
         verdict::FailureType,
     },
     preview_environment::PreviewEnvironment,
-    record::Phase,
 };
 use temporalio_client::{
     RpcOptions, WorkflowCancelOptions, WorkflowDescribeOptions, WorkflowExecutionStatus, WorkflowGetResultOptions,

@@ -3,11 +3,11 @@
 use berth_workflows::{
     contract::{
         environment::Environment,
+        phase::Phase,
         script::{RunScript, Script, ScriptAnswer},
         verdict::FailureType,
     },
     preview_environment::PreviewEnvironment,
-    record::Phase,
     script_run::ScriptRun,
 };
 use serde_json::json;

@@ -6,6 +6,7 @@
 pub mod activity_definitions;
 pub mod environment;
 pub mod lenient;
+pub mod phase;
 pub mod release;
 pub mod rollout;
 pub mod script;

@@ -16,6 +16,7 @@ use crate::{
         activity_definitions::LeakReport,
         environment::{Environment, PullRequest},
         lenient::Lenient,
+        phase::Phase,
         rollout::{CLOSES, RolloutStep},
         script::{RunScript, ScriptAnswer},
         search_attributes,
@@ -23,7 +24,7 @@ use crate::{
         verdict::truncate,
     },
     mailbox::{Current, Delivery, Mailbox},
-    record::{Phase, Record},
+    record::Record,
     status::Status,
 };
 

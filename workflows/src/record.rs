@@ -7,11 +7,11 @@ use crate::{
         activity_definitions::{LeakReport, SyncedSecrets},
         environment::Environment,
         lenient::MAX_INPUT_BYTES,
-        release::{Name, Release},
+        phase::{Failed, PastRollout, Phase},
+        release::Release,
         rollout::{Made, Step},
         script::Scripts,
-        signals::DeployOutcome,
-        verdict::{Verdict, truncate},
+        verdict::truncate,
     },
     mailbox::{Current, Mailbox, Ticketed},
 };
@@ -22,39 +22,6 @@ const KEPT_ROLLOUTS: usize = 10;
 const KEPT_NOTES: usize = 5;
 /// What may be carried to the next run: an input's bound, less what the rest of the input may take.
 const MAX_CARRIED_BYTES: usize = MAX_INPUT_BYTES - 2048;
-
-/// What an environment is doing, in one word: the search attribute `BerthPhase`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub enum Phase {
-    /// Nothing has been pushed yet.
-    AwaitingPush,
-    /// The newest push comes from a fork, and nobody has approved it.
-    AwaitingApproval,
-    RollingOut,
-    Live,
-    /// The newest rollout failed. What served before may still serve.
-    Failed,
-    TearingDown,
-    /// Something does not go away: `status` names it, and the teardown goes on trying.
-    TeardownBlocked,
-    Closed,
-}
-
-impl Phase {
-    /// The stable name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::AwaitingPush => "AwaitingPush",
-            Self::AwaitingApproval => "AwaitingApproval",
-            Self::RollingOut => "RollingOut",
-            Self::Live => "Live",
-            Self::Failed => "Failed",
-            Self::TearingDown => "TearingDown",
-            Self::TeardownBlocked => "TeardownBlocked",
-            Self::Closed => "Closed",
-        }
-    }
-}
 
 /// The release that answers now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,28 +49,6 @@ pub struct RollingOut {
     /// It has been told to stop: nobody may wait for it to become live.
     #[serde(default)]
     pub stopping: bool,
-}
-
-/// The newest rollout, if it failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Failed {
-    pub release: Release,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rollout: Option<String>,
-    pub verdict: Verdict,
-}
-
-/// One line of the list of past rollouts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct PastRollout {
-    pub number: u64,
-    pub commit: String,
-    pub outcome: DeployOutcome,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub author: Option<Name>,
-    pub ms: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failure: Option<String>,
 }
 
 /// See the module.
@@ -252,7 +197,11 @@ impl Record {
 mod tests {
     use super::*;
     use crate::contract::{
-        activity_definitions::Remaining, environment::ClusterObject, release::*, signals::Push, verdict::FailureType,
+        activity_definitions::Remaining,
+        environment::ClusterObject,
+        release::*,
+        signals::{DeployOutcome, Push},
+        verdict::{FailureType, Verdict},
     };
 
     /// JSON needs two bytes for each quote.

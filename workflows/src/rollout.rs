@@ -13,12 +13,12 @@ use crate::{
         },
         environment::{ClusterObject, Deploy},
         lenient::Lenient,
+        phase::Phase,
         rollout::{FailedRollout, Made, RolledOut, RolloutStatus, Step, StepTime, Stopped},
         search_attributes,
         verdict::{FailureType, Verdict},
     },
     failure::{self, Stop},
-    record::Phase,
 };
 
 mod database;

@@ -9,11 +9,12 @@ use crate::{
     contract::{
         activity_definitions::LeakReport,
         environment::{Database, Environment},
+        phase::{Failed, PastRollout, Phase},
         release::Release,
         rollout::Step,
         script::RunningScript,
     },
-    record::{Failed, PastRollout, Phase, Record},
+    record::Record,
 };
 
 /// All that a person asks, in one JSON object.

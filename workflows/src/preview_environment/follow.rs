@@ -12,6 +12,7 @@ use crate::{
     contract::{
         activity_definitions::{self as activities, LoadAppInput},
         environment::{DEPLOY_ID_EPOCH_SECONDS, Deploy, Environment, PullRequest},
+        phase::{Failed, PastRollout, Phase},
         release::Release,
         rollout::{CLOSES, Made, RolledOut, SUPERSEDED, Step},
         search_attributes,
@@ -20,7 +21,7 @@ use crate::{
     },
     failure::{self, Stop},
     mailbox::Ticketed,
-    record::{Failed, PastRollout, Phase, Record, RollingOut},
+    record::{Record, RollingOut},
     rollout::Rollout,
 };
 
