@@ -6,12 +6,10 @@ use std::{
 };
 
 use berth_manifests::app::App;
-use berth_workflows::{
-    contract::{
-        environment::PullRequest,
-        script::{RunScript, ScriptAnswer},
-        signals::{Approve, Close, DeployAnswer, Push, Redeploy},
-    },
+use berth_workflows::contract::{
+    environment::PullRequest,
+    script::{RunScript, ScriptAnswer},
+    signals::{Approve, Close, DeployAnswer, Push, Redeploy},
     status::Status,
 };
 use clap::{Args, ValueEnum};

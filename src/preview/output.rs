@@ -2,12 +2,9 @@
 
 use std::io::Write;
 
-use berth_workflows::{
-    contract::{
-        activity_definitions::LeakReport, script::ScriptAnswer, search_attributes as attributes, signals::DeployAnswer,
-        verdict::Verdict,
-    },
-    status::Status,
+use berth_workflows::contract::{
+    activity_definitions::LeakReport, script::ScriptAnswer, search_attributes as attributes, signals::DeployAnswer,
+    status::Status, verdict::Verdict,
 };
 use clap::ValueEnum;
 use serde::Serialize;

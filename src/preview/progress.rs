@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use berth_workflows::{preview_environment::PreviewEnvironment, status::Status};
+use berth_workflows::{contract::status::Status, preview_environment::PreviewEnvironment};
 use temporalio_client::{Client, WorkflowHandle, WorkflowQueryOptions};
 
 /// Often enough for a person who looks on, seldom enough for a hundred CI runs at once.

@@ -4,9 +4,11 @@ use std::{cell::Cell, future::Future, io::Write, process::ExitCode};
 
 use anyhow::{Context, anyhow};
 use berth_workflows::{
-    contract::script::{RunScript, ScriptAnswer},
+    contract::{
+        script::{RunScript, ScriptAnswer},
+        status::Status,
+    },
     preview_environment::PreviewEnvironment,
-    status::Status,
 };
 use temporalio_client::{
     Client, WorkflowExecuteUpdateOptions, WorkflowHandle, WorkflowQueryOptions, errors::WorkflowUpdateError,

@@ -8,9 +8,8 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use berth_workflows::{
-    contract::{phase::Phase, release::Commit, signals::DeployOutcome},
+    contract::{phase::Phase, release::Commit, signals::DeployOutcome, status::Status},
     preview_environment::PreviewEnvironment,
-    status::Status,
 };
 use temporalio_client::{
     Client, WorkflowDescribeOptions, WorkflowExecutionStatus, WorkflowHandle, WorkflowQueryOptions,

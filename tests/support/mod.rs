@@ -14,11 +14,11 @@ use berth_workflows::{
         release::{Commit, Image},
         search_attributes,
         signals::{DeployAnswer, Push, Redeploy},
+        status::Status,
     },
     preview_environment::PreviewEnvironment,
     rollout::Rollout,
     script_run::ScriptRun,
-    status::Status,
 };
 use temporalio_client::{
     Client, ClientOptions, Connection, ConnectionOptions, WorkflowExecuteUpdateOptions, WorkflowHandle,

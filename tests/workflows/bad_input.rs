@@ -32,8 +32,9 @@ async fn takes_a_good_push(t: &Preview, turn: &mut usize) {
     *turn += 1;
     let digit = if turn.is_multiple_of(2) { 'a' } else { 'b' };
     t.push(push(digit)).await;
-    let live =
-        |s: &berth_workflows::status::Status| s.serving.as_ref().is_some_and(|s| s.release.commit == commit(digit));
+    let live = |s: &berth_workflows::contract::status::Status| {
+        s.serving.as_ref().is_some_and(|s| s.release.commit == commit(digit))
+    };
     t.until("live", |s| s.phase == Phase::Live && live(s)).await;
 }
 

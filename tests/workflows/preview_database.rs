@@ -34,7 +34,8 @@ async fn a_database_server_that_is_away_is_waited_for_and_status_says_why() {
         t.world.with_database();
         t.world.next("ensure_database", Does::Leave("sorry, too many clients already (53300)"));
         t.push(push('a')).await;
-        let waits = |s: &berth_workflows::status::Status| s.rolling_out.as_ref().map(|r| r.waiting_for.clone());
+        let waits =
+            |s: &berth_workflows::contract::status::Status| s.rolling_out.as_ref().map(|r| r.waiting_for.clone());
         let full = "the database server previews: sorry, too many clients already (53300)";
         t.until("waiting", |s| waits(s).as_deref() == Some(full)).await;
         t.until("live", |s| s.phase == Phase::Live).await;

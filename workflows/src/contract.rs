@@ -12,4 +12,5 @@ pub mod rollout;
 pub mod script;
 pub mod search_attributes;
 pub mod signals;
+pub mod status;
 pub mod verdict;

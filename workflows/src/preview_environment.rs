@@ -21,11 +21,11 @@ use crate::{
         script::{RunScript, ScriptAnswer},
         search_attributes,
         signals::{Approve, Close, DeployAnswer, DeployOutcome, Push, Redeploy},
+        status::Status,
         verdict::truncate,
     },
     mailbox::{Current, Delivery, Mailbox},
     record::Record,
-    status::Status,
 };
 
 mod follow;

@@ -18,10 +18,10 @@ use crate::{
         release::{Commit, Image, Name, is_harmless},
         rollout::RolloutStep,
         signals::{Approve, Close, Push, Redeploy},
+        status::Status,
     },
     mailbox::{Current, Delivery, Mailbox, Ticketed},
     record::Record,
-    status::Status,
 };
 
 const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
