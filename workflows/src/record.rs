@@ -10,7 +10,7 @@ use crate::{
         phase::{Failed, PastRollout, Phase},
         release::Release,
         rollout::{Made, Step},
-        script::Scripts,
+        script::RunningScript,
         verdict::truncate,
     },
     mailbox::{Current, Mailbox, Ticketed},
@@ -190,6 +190,31 @@ impl Record {
     fn is_too_long(&self) -> bool {
         // One that cannot be written cannot be carried, which its caller says.
         serde_json::to_vec(self).is_ok_and(|json| json.len() > MAX_CARRIED_BYTES)
+    }
+}
+
+/// The scripts of an environment. Those that run are not carried from run to run: an environment that is not idle does
+/// not continue as new.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Scripts {
+    #[serde(skip)]
+    pub running: Vec<RunningScript>,
+    /// The number of the newest script run.
+    pub last_number: u64,
+}
+
+impl Scripts {
+    /// Notes that one has been told to stop.
+    pub fn stop(&mut self, script_run: &str) {
+        for script in self.running.iter_mut().filter(|script| script.script_run == script_run) {
+            script.stopping = true;
+        }
+    }
+
+    /// Forgets one that has ended.
+    pub fn end(&mut self, script_run: &str) {
+        self.running.retain(|script| script.script_run != script_run);
     }
 }
 

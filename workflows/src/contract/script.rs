@@ -195,31 +195,6 @@ pub struct RunningScript {
     pub stopping: bool,
 }
 
-/// The scripts of an environment. Those that run are not carried from run to run: an environment that is not idle does
-/// not continue as new.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Scripts {
-    #[serde(skip)]
-    pub running: Vec<RunningScript>,
-    /// The number of the newest script run.
-    pub last_number: u64,
-}
-
-impl Scripts {
-    /// Notes that one has been told to stop.
-    pub fn stop(&mut self, script_run: &str) {
-        for script in self.running.iter_mut().filter(|script| script.script_run == script_run) {
-            script.stopping = true;
-        }
-    }
-
-    /// Forgets one that has ended.
-    pub fn end(&mut self, script_run: &str) {
-        self.running.retain(|script| script.script_run != script_run);
-    }
-}
-
 impl From<(ScriptOutcome, String)> for ScriptAnswer {
     fn from((outcome, script_run): (ScriptOutcome, String)) -> Self {
         match outcome {
