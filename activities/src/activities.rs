@@ -3,13 +3,18 @@
 use std::{path::PathBuf, sync::Arc};
 
 use berth_manifests::app::App;
-use berth_workflows::contract::activity_definitions::{
-    self as definitions, Applied, ApplyInput, AwaitGoneInput, AwaitInput, AwaitScriptInput, CheckGatesInput,
-    DatabaseReady, DeleteInput, GatesChecked, LeakReport, LoadAppInput, LoadedApp, NamespaceGone, NamespaceReady,
-    Outcome, PruneInput, Pruned, RemoveScriptInput, ScriptOutcome, ScriptRemoved, ScriptStarted, StartScriptInput,
-    SyncedSecrets,
-};
 use berth_workflows::contract::environment::Environment;
+use berth_workflows::contract::{
+    activity_definitions as definitions,
+    apply::{Applied, ApplyInput, PruneInput, Pruned},
+    checks::{AwaitInput, CheckGatesInput, GatesChecked, Outcome},
+    preparation::{
+        AwaitGoneInput, DatabaseReady, LoadAppInput, LoadedApp, NamespaceGone, NamespaceReady, SyncedSecrets,
+    },
+    script::ScriptOutcome,
+    script_job::{AwaitScriptInput, RemoveScriptInput, ScriptRemoved, ScriptStarted, StartScriptInput},
+    teardown::{DeleteInput, LeakReport},
+};
 use kube::Client;
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};

@@ -10,8 +10,10 @@ use berth_manifests::{
     render::{EnvironmentKind, Finding, Object, Rendered, Stamp, VariableInput, Variables, render},
 };
 use berth_workflows::contract::{
-    activity_definitions::{Applied, ApplyInput, Plan, SyncedSecrets},
-    environment::{ClusterObject, Deploy, Environment},
+    apply::{Applied, ApplyInput, Plan},
+    environment::{ClusterObject, Environment},
+    preparation::SyncedSecrets,
+    rollout_input::Deploy,
 };
 
 use crate::{

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use berth_manifests::app::{Gate, GateKind};
 use berth_workflows::contract::{
-    activity_definitions::{CheckGatesInput, GatePassed, GatesChecked, Outcome},
+    checks::{CheckGatesInput, GatePassed, GatesChecked, Outcome},
     verdict::{FailureType, Verdict},
 };
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};

@@ -5,8 +5,8 @@ use berth_manifests::{
     render::Finding,
 };
 use berth_workflows::contract::{
-    activity_definitions::{LoadAppInput, LoadedApp},
     environment::{Database, Environment},
+    preparation::{LoadAppInput, LoadedApp},
     release::Image,
     verdict::{FailureType, Verdict},
 };

@@ -10,8 +10,8 @@ use kube::{
 
 use berth_manifests::app::App;
 use berth_workflows::contract::{
-    activity_definitions::NamespaceReady,
     environment::Environment,
+    preparation::NamespaceReady,
     verdict::{FailureType, Verdict},
 };
 

@@ -12,7 +12,7 @@ use kube::{
 
 use berth_manifests::render::{Identity, KINDS, Kind, Object};
 use berth_workflows::contract::{
-    activity_definitions::{PruneInput, Pruned},
+    apply::{PruneInput, Pruned},
     environment::Environment,
 };
 

@@ -25,7 +25,7 @@ pub(crate) mod watch;
 
 use std::time::Duration;
 
-use berth_workflows::contract::activity_definitions::{AwaitInput, Outcome};
+use berth_workflows::contract::checks::{AwaitInput, Outcome};
 
 use crate::{failure::Failure, heartbeat::Progress};
 use judge::{Judge, Look};

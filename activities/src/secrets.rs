@@ -9,7 +9,7 @@ use kube::Client;
 use tokio::sync::Mutex;
 
 use berth_manifests::app::App;
-use berth_workflows::contract::{activity_definitions::SyncedSecrets, environment::Environment};
+use berth_workflows::contract::{environment::Environment, preparation::SyncedSecrets};
 
 use crate::{
     Settings,

@@ -7,8 +7,8 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client, ResourceExt, api::ListParams};
 
 use berth_workflows::contract::{
-    activity_definitions::{DeleteInput, LeakReport, Remaining},
     environment::Environment,
+    teardown::{DeleteInput, LeakReport, Remaining},
 };
 
 use crate::{Settings, database, failure::Failure, heartbeat::Progress, labels};

@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use berth_workflows::contract::{
-    activity_definitions::LeakReport, script::ScriptAnswer, search_attributes as attributes, signals::DeployAnswer,
-    status::Status, verdict::Verdict,
+    script::ScriptAnswer, search_attributes as attributes, signals::DeployAnswer, status::Status, teardown::LeakReport,
+    verdict::Verdict,
 };
 use clap::ValueEnum;
 use serde::Serialize;

@@ -9,8 +9,8 @@ use std::{
 
 use anyhow::Context;
 use berth_workflows::contract::{
-    activity_definitions::LeakReport,
     rollout::{StepTime, Stopped},
+    teardown::LeakReport,
     verdict::FailureType,
 };
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder, core::Collector};
@@ -191,7 +191,7 @@ fn step_name(step: &StepTime) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use berth_workflows::contract::{activity_definitions::Remaining, rollout::Step};
+    use berth_workflows::contract::{rollout::Step, teardown::Remaining};
 
     use super::*;
 

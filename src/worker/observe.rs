@@ -9,9 +9,9 @@ use std::{
 };
 
 use berth_workflows::contract::{
-    activity_definitions::LeakReport,
     rollout::{RolledOut, Stopped},
     search_attributes,
+    teardown::LeakReport,
     verdict::FailureType,
 };
 use futures::FutureExt;

@@ -9,12 +9,13 @@ use berth_activities::{
 use berth_lab::{Lab, POSTGRES_PASSWORD, POSTGRES_USER, Postgres};
 use berth_manifests::app;
 use berth_workflows::contract::{
-    activity_definitions::{
-        ApplyInput, AwaitGoneInput, AwaitInput, CheckGatesInput, DeleteInput, LeakReport, LoadAppInput, NamespaceGone,
-        Outcome, PruneInput,
-    },
-    environment::{Database, Deploy, Environment, Timings},
+    apply::{ApplyInput, PruneInput},
+    checks::{AwaitInput, CheckGatesInput, Outcome},
+    environment::{Database, Environment, Timings},
+    preparation::{AwaitGoneInput, LoadAppInput, NamespaceGone},
     release::{Commit, Image, Release},
+    rollout_input::Deploy,
+    teardown::{DeleteInput, LeakReport},
 };
 use kube::{
     Client, Config,

@@ -5,8 +5,9 @@ use std::process::{Command, Output, Stdio};
 use berth_activities::{Settings, heartbeat::Progress, script};
 use berth_manifests::app;
 use berth_workflows::contract::{
-    activity_definitions::{AwaitScriptInput, RemoveScriptInput, ScriptOutcome, StartScriptInput},
     environment::Environment,
+    script::ScriptOutcome,
+    script_job::{AwaitScriptInput, RemoveScriptInput, StartScriptInput},
 };
 use kube::{
     Client, Config,

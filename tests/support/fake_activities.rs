@@ -8,13 +8,16 @@ use std::{
 };
 
 use berth_workflows::contract::{
-    activity_definitions::{
-        self as definitions, Applied, ApplyInput, AwaitGoneInput, AwaitInput, AwaitScriptInput, CheckGatesInput,
-        DatabaseReady, DeleteInput, GatesChecked, LeakReport, LoadAppInput, LoadedApp, NamespaceGone, NamespaceReady,
-        Outcome, Plan, PruneInput, Pruned, Remaining, RemoveScriptInput, ScriptOutcome, ScriptRemoved, ScriptStarted,
-        StartScriptInput, SyncedSecrets, Workload,
-    },
+    activity_definitions as definitions,
+    apply::{Applied, ApplyInput, Plan, PruneInput, Pruned, Workload},
+    checks::{AwaitInput, CheckGatesInput, GatesChecked, Outcome},
     environment::{ClusterObject, Database, Environment},
+    preparation::{
+        AwaitGoneInput, DatabaseReady, LoadAppInput, LoadedApp, NamespaceGone, NamespaceReady, SyncedSecrets,
+    },
+    script::ScriptOutcome,
+    script_job::{AwaitScriptInput, RemoveScriptInput, ScriptRemoved, ScriptStarted, StartScriptInput},
+    teardown::{DeleteInput, LeakReport, Remaining},
     verdict::{FailureType, Verdict},
 };
 use temporalio_common::error::ApplicationFailure;

@@ -4,13 +4,19 @@
 //! Nothing here depends on the rest of the crate.
 
 pub mod activity_definitions;
+pub mod apply;
+pub mod checks;
 pub mod environment;
 pub mod lenient;
 pub mod phase;
+pub mod preparation;
 pub mod release;
 pub mod rollout;
+pub mod rollout_input;
 pub mod script;
+pub mod script_job;
 pub mod search_attributes;
 pub mod signals;
 pub mod status;
+pub mod teardown;
 pub mod verdict;

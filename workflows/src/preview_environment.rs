@@ -13,7 +13,6 @@ use temporalio_workflow::{
 
 use crate::{
     contract::{
-        activity_definitions::LeakReport,
         environment::{Environment, PullRequest},
         lenient::Lenient,
         phase::Phase,
@@ -22,6 +21,7 @@ use crate::{
         search_attributes,
         signals::{Approve, Close, DeployAnswer, DeployOutcome, Push, Redeploy},
         status::Status,
+        teardown::LeakReport,
         verdict::truncate,
     },
     mailbox::{Current, Delivery, Mailbox},

@@ -13,10 +13,11 @@ use temporalio_common::{
 use crate::{
     activity_options,
     contract::{
-        environment::{Deploy, PullRequest, Timings, is_dns_label},
+        environment::{PullRequest, Timings, is_dns_label},
         lenient::{Input, Lenient, MAX_INPUT_BYTES},
         release::{Commit, Image, Name, is_harmless},
         rollout::RolloutStep,
+        rollout_input::Deploy,
         signals::{Approve, Close, Push, Redeploy},
         status::Status,
     },

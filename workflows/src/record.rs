@@ -4,13 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     contract::{
-        activity_definitions::{LeakReport, SyncedSecrets},
         environment::Environment,
         lenient::MAX_INPUT_BYTES,
         phase::{Failed, PastRollout, Phase},
+        preparation::SyncedSecrets,
         release::Release,
         rollout::{Made, Step},
         script::RunningScript,
+        teardown::LeakReport,
         verdict::truncate,
     },
     mailbox::{Current, Mailbox, Ticketed},
@@ -222,10 +223,10 @@ impl Scripts {
 mod tests {
     use super::*;
     use crate::contract::{
-        activity_definitions::Remaining,
         environment::ClusterObject,
         release::*,
         signals::{DeployOutcome, Push},
+        teardown::Remaining,
         verdict::{FailureType, Verdict},
     };
 

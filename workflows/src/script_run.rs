@@ -10,11 +10,10 @@ use temporalio_workflow::{
 use crate::{
     activity_options as options,
     contract::{
-        activity_definitions::{
-            self as activities, AwaitScriptInput, RemoveScriptInput, ScriptOutcome, StartScriptInput,
-        },
+        activity_definitions as activities,
         lenient::Lenient,
-        script::{Script, ScriptAnswer},
+        script::{Script, ScriptAnswer, ScriptOutcome},
+        script_job::{AwaitScriptInput, RemoveScriptInput, StartScriptInput},
         search_attributes,
         verdict::{FailureType, Verdict},
     },

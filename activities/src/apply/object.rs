@@ -8,7 +8,7 @@ use kube::{
 
 use berth_manifests::render::Object;
 use berth_workflows::contract::{
-    activity_definitions::Workload,
+    apply::Workload,
     environment::Environment,
     verdict::{FailureType, Verdict},
 };

@@ -7,8 +7,9 @@ use kube::{Api, Client, api::ObjectMeta};
 use tokio_postgres::Client as Admin;
 
 use berth_workflows::contract::{
-    activity_definitions::{DatabaseReady, LeakReport, Remaining},
     environment::Environment,
+    preparation::DatabaseReady,
+    teardown::{LeakReport, Remaining},
     verdict::{FailureType, Verdict},
 };
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use berth_workflows::contract::activity_definitions::Workload;
+use berth_workflows::contract::apply::Workload;
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use kube::{ResourceExt, runtime::watcher::Config};
 use serde_json::Value;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use berth_workflows::contract::activity_definitions::Workload;
+use berth_workflows::contract::apply::Workload;
 use kube::ResourceExt;
 use tokio::time::{Instant, timeout_at};
 

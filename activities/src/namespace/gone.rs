@@ -10,7 +10,7 @@ use kube::{
 };
 
 use berth_workflows::contract::{
-    activity_definitions::{AwaitGoneInput, NamespaceGone},
+    preparation::{AwaitGoneInput, NamespaceGone},
     verdict::FailureType,
 };
 

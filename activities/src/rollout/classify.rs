@@ -7,7 +7,7 @@ mod image;
 
 use std::{collections::BTreeSet, time::Duration};
 
-use berth_workflows::contract::{activity_definitions::Workload, verdict::FailureType};
+use berth_workflows::contract::{apply::Workload, verdict::FailureType};
 use k8s_openapi::api::core::v1::{Pod, PodCondition};
 use kube::ResourceExt;
 

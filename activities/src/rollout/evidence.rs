@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use berth_workflows::contract::{
-    activity_definitions::AwaitInput,
+    checks::AwaitInput,
     verdict::{FailureType, Verdict},
 };
 use k8s_openapi::api::core::v1::{Event, Pod, Secret};

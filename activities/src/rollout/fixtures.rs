@@ -2,7 +2,8 @@
 //! Deployment `web` with one pod, and what is peculiar to a case in `fixtures/<case>.json`. What was provoked is `recorded`.
 
 use berth_workflows::contract::{
-    activity_definitions::{AwaitInput, Workload},
+    apply::Workload,
+    checks::AwaitInput,
     environment::{Environment, Timings},
 };
 use serde_json::{Value, json};

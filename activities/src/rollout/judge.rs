@@ -7,10 +7,7 @@ mod unready;
 
 use std::collections::BTreeMap;
 
-use berth_workflows::contract::{
-    activity_definitions::{AwaitInput, Workload},
-    verdict::FailureType,
-};
+use berth_workflows::contract::{apply::Workload, checks::AwaitInput, verdict::FailureType};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::ResourceExt;
 

@@ -1,7 +1,7 @@
 //! What counts as done: the same counts that `kubectl rollout status` looks at, in the same order, so that berth is
 //! never later than it. `kubectl` knows no rule for a Job: it has to succeed.
 
-use berth_workflows::contract::activity_definitions::Workload;
+use berth_workflows::contract::apply::Workload;
 use k8s_openapi::api::{
     apps::v1::{DaemonSet, Deployment, StatefulSet},
     batch::v1::Job,

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use berth_workflows::contract::activity_definitions::AwaitInput;
+use berth_workflows::contract::checks::AwaitInput;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::{
     Api, Client,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use berth_workflows::contract::activity_definitions::Workload;
+use berth_workflows::contract::apply::Workload;
 use k8s_openapi::{
     api::{
         apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet},

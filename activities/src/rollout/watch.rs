@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Debug, time::Duration};
 
-use berth_workflows::contract::activity_definitions::Workload;
+use berth_workflows::contract::apply::Workload;
 use futures::{
     FutureExt, StreamExt,
     stream::{self, BoxStream, SelectAll},

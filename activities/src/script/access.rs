@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use berth_workflows::contract::activity_definitions::StartScriptInput;
+use berth_workflows::contract::script_job::StartScriptInput;
 use k8s_openapi::{
     api::{
         core::v1::Service,

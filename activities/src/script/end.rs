@@ -2,10 +2,7 @@
 
 use berth_workflows::{
     activity_options::SCRIPT_SECONDS,
-    contract::{
-        activity_definitions::{ScriptStarted, Workload},
-        verdict::FailureType,
-    },
+    contract::{apply::Workload, script_job::ScriptStarted, verdict::FailureType},
 };
 use k8s_openapi::api::{
     batch::v1::Job,

@@ -6,8 +6,8 @@ use berth_manifests::app::Scripts;
 use berth_workflows::{
     activity_options::SCRIPT_SECONDS,
     contract::{
-        activity_definitions::{ScriptStarted, StartScriptInput},
         script::RunScript,
+        script_job::{ScriptStarted, StartScriptInput},
     },
 };
 use k8s_openapi::api::{

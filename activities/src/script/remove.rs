@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use berth_workflows::contract::activity_definitions::{RemoveScriptInput, ScriptRemoved, Workload};
+use berth_workflows::contract::{
+    apply::Workload,
+    script_job::{RemoveScriptInput, ScriptRemoved},
+};
 use k8s_openapi::api::{batch::v1::Job, networking::v1::NetworkPolicy};
 use kube::{Api, Client, Resource, ResourceExt, api::PropagationPolicy};
 use tokio::time::Instant;

@@ -7,8 +7,8 @@ use berth_manifests::{
     render::{VariableInput, Variables, substitute},
 };
 use berth_workflows::contract::{
-    activity_definitions::{ScriptStarted, StartScriptInput},
     environment::Environment,
+    script_job::{ScriptStarted, StartScriptInput},
     verdict::{FailureType, Verdict},
 };
 use k8s_openapi::api::{

@@ -5,8 +5,11 @@ use std::time::Duration;
 use berth_workflows::{
     activity_options::SCRIPT_SECONDS,
     contract::{
-        activity_definitions::{AwaitInput, AwaitScriptInput, ScriptOutcome, Workload},
+        apply::Workload,
+        checks::AwaitInput,
         environment::Timings,
+        script::ScriptOutcome,
+        script_job::AwaitScriptInput,
         verdict::{FailureType, Verdict},
     },
 };

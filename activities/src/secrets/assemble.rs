@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 
 use berth_workflows::contract::{
-    activity_definitions::SyncedSecrets,
     environment::Environment,
+    preparation::SyncedSecrets,
     verdict::{FailureType, Verdict},
 };
 

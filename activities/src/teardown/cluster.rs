@@ -6,8 +6,8 @@ use kube::{Client, ResourceExt, api::ListParams};
 
 use berth_manifests::render::{KINDS, Kind};
 use berth_workflows::contract::{
-    activity_definitions::LeakReport,
     environment::{ClusterObject, Environment},
+    teardown::LeakReport,
 };
 
 use super::objects;

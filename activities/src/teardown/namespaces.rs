@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client, ResourceExt};
 use tokio::time::Instant;
 
-use berth_workflows::contract::{activity_definitions::Remaining, verdict::FailureType};
+use berth_workflows::contract::{teardown::Remaining, verdict::FailureType};
 
 use super::{
     objects::{self, Which},

@@ -9,7 +9,7 @@ use kube::{
 };
 
 use berth_manifests::render::KINDS;
-use berth_workflows::contract::activity_definitions::Remaining;
+use berth_workflows::contract::teardown::Remaining;
 
 use super::permitted;
 use crate::{failure::Failure, kubernetes::kind_api::api_resource};

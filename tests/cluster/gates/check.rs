@@ -8,7 +8,7 @@ use berth_activities::{gates, heartbeat::Progress, stored_release::StoredRelease
 use berth_lab::Lab;
 use berth_manifests::app::Gate;
 use berth_workflows::contract::{
-    activity_definitions::{CheckGatesInput, GatesChecked, Outcome},
+    checks::{CheckGatesInput, GatesChecked, Outcome},
     verdict::{FailureType, Verdict},
 };
 use http_body_util::{BodyExt as _, Full};

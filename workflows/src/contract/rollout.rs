@@ -3,9 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::contract::{
-    activity_definitions::{GatePassed, Plan, SyncedSecrets},
-    environment::ClusterObject,
-    verdict::Verdict,
+    apply::Plan, checks::GatePassed, environment::ClusterObject, preparation::SyncedSecrets, verdict::Verdict,
 };
 
 /// What a rollout has made by now: its environment keeps it, however the rollout ends.

@@ -4,7 +4,6 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::contract::{
-    activity_definitions::ScriptOutcome,
     environment::Environment,
     lenient::Input,
     release::{Name, is_harmless},
@@ -193,6 +192,16 @@ pub struct RunningScript {
     /// It has been told to stop.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stopping: bool,
+}
+
+/// How a script ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum ScriptOutcome {
+    /// By itself, well or not.
+    Ended { exit_code: i32, log_tail: String },
+    /// Not by itself: it could not start, or was ended.
+    Failed { verdict: Verdict },
 }
 
 impl From<(ScriptOutcome, String)> for ScriptAnswer {

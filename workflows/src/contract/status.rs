@@ -4,12 +4,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::contract::{
-    activity_definitions::LeakReport,
     environment::Database,
     phase::{Failed, PastRollout, Phase},
     release::Release,
     rollout::Step,
     script::RunningScript,
+    teardown::LeakReport,
 };
 
 /// All that a person asks, in one JSON object.

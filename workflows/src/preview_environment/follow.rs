@@ -10,11 +10,13 @@ use super::{HandlerError, PreviewEnvironment};
 use crate::{
     activity_options as options,
     contract::{
-        activity_definitions::{self as activities, LoadAppInput},
-        environment::{DEPLOY_ID_EPOCH_SECONDS, Deploy, Environment, PullRequest},
+        activity_definitions as activities,
+        environment::{Environment, PullRequest},
         phase::{Failed, PastRollout, Phase},
+        preparation::LoadAppInput,
         release::Release,
         rollout::{CLOSES, Made, RolledOut, SUPERSEDED, Step},
+        rollout_input::{DEPLOY_ID_EPOCH_SECONDS, Deploy},
         search_attributes,
         signals::{DeployAnswer, DeployOutcome},
         verdict::{FailureType, Verdict},

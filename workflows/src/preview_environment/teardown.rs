@@ -10,8 +10,9 @@ use super::PreviewEnvironment;
 use crate::{
     activity_options as options,
     contract::{
-        activity_definitions::{self as activities, DeleteInput, LeakReport, Remaining},
+        activity_definitions as activities,
         environment::{Environment, PullRequest},
+        teardown::{DeleteInput, LeakReport, Remaining},
         verdict::{FailureType, truncate},
     },
     failure::{self, Stop},

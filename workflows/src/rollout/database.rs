@@ -9,7 +9,7 @@ use crate::{
     activity_options as options,
     contract::{
         activity_definitions as activities,
-        environment::Deploy,
+        rollout_input::Deploy,
         verdict::{FailureType, Verdict},
     },
     failure::{self, Stop},

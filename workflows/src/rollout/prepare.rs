@@ -6,8 +6,10 @@ use super::{Rollout, now_ms};
 use crate::{
     activity_options as options,
     contract::{
-        activity_definitions::{self as activities, AwaitGoneInput, LoadAppInput, NamespaceReady, SyncedSecrets},
-        environment::{ClusterObject, Deploy},
+        activity_definitions as activities,
+        environment::ClusterObject,
+        preparation::{AwaitGoneInput, LoadAppInput, NamespaceReady, SyncedSecrets},
+        rollout_input::Deploy,
         verdict::{FailureType, Verdict},
     },
     failure::{self, Stop},

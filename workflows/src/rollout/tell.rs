@@ -9,8 +9,9 @@ use temporalio_workflow::{
 use super::Rollout;
 use crate::{
     contract::{
-        environment::{ClusterObject, Deploy},
+        environment::ClusterObject,
         rollout::RolloutStep,
+        rollout_input::Deploy,
         verdict::{FailureType, Verdict},
     },
     failure::Stop,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use berth_workflows::contract::{activity_definitions::Workload, verdict::FailureType};
+use berth_workflows::contract::{apply::Workload, verdict::FailureType};
 use k8s_openapi::api::core::v1::{Container, ContainerStateTerminated, ContainerStatus, Pod};
 
 use super::{ABSENT, Bounds, Cause, Due, Log, PASSING, SECOND_LOOK, image};

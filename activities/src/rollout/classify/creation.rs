@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use berth_workflows::contract::{activity_definitions::Workload, verdict::FailureType};
+use berth_workflows::contract::{apply::Workload, verdict::FailureType};
 use kube::ResourceExt;
 
 use super::{Bounds, Cause, Due, PASSING, SECOND_LOOK};

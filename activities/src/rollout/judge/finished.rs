@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use berth_workflows::contract::activity_definitions::Workload;
+use berth_workflows::contract::apply::Workload;
 
 use crate::rollout::{
     progress::{Progress, progress},

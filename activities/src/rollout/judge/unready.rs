@@ -1,6 +1,6 @@
 //! What to say when the time is up and nothing was found to be wrong for certain.
 
-use berth_workflows::contract::{activity_definitions::Workload, verdict::FailureType};
+use berth_workflows::contract::{apply::Workload, verdict::FailureType};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::ResourceExt;
 

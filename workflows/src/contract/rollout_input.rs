@@ -1,0 +1,33 @@
+//! The input of `Rollout`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::contract::{
+    environment::{Environment, Timings},
+    lenient::Input,
+    release::Release,
+};
+
+/// The input of `Rollout`: make this release serve in that environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deploy {
+    pub environment: Environment,
+    pub release: Release,
+    /// The rollout's number in its environment, from 1.
+    pub number: u64,
+    /// `KUBE_DEPLOY_ID`: seconds since 2026-01-01 at the rollout's start, rising from one rollout to the next and
+    /// the same on every retry of one. Teams use it as a `PriorityClass` value, which must stay below 1,000,000,000.
+    pub deploy_id: u64,
+    /// Stored releases that must not be pruned: what serves now and what served before.
+    #[serde(default)]
+    pub keep: Vec<String>,
+    #[serde(default, skip_serializing_if = "Timings::is_default")]
+    pub timings: Timings,
+}
+
+impl Input for Deploy {
+    const EXAMPLE: &'static str = "";
+}
+
+/// 2026-01-01T00:00:00Z, from which [`Deploy::deploy_id`] counts.
+pub const DEPLOY_ID_EPOCH_SECONDS: u64 = 1_767_225_600;
