@@ -11,11 +11,12 @@ use berth_manifests::app;
 use berth_workflows::contract::{
     apply::{ApplyInput, PruneInput},
     checks::{AwaitInput, CheckGatesInput, Outcome},
-    environment::{Database, Environment, Timings},
+    environment::{Database, Environment},
     preparation::{AwaitGoneInput, LoadAppInput, NamespaceGone},
     release::{Commit, Image, Release},
     rollout_input::Deploy,
     teardown::{DeleteInput, LeakReport},
+    timings::Timings,
 };
 use kube::{
     Client, Config,

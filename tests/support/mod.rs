@@ -10,11 +10,12 @@ use std::{
 use berth_lab::DevServer;
 use berth_workflows::{
     contract::{
-        environment::{PullRequest, Timings},
+        environment::PullRequest,
         release::{Commit, Image},
         search_attributes,
         signals::{DeployAnswer, Push, Redeploy},
         status::Status,
+        timings::Timings,
     },
     preview_environment::PreviewEnvironment,
     rollout::Rollout,

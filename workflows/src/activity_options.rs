@@ -9,7 +9,7 @@ use temporalio_workflow::{
     ActivityCancellationType, ActivityCloseTimeouts, ActivityOptions, RetryPolicy, WorkflowCancellationToken,
 };
 
-use crate::contract::environment::Timings;
+use crate::contract::timings::Timings;
 
 /// Long enough for two heartbeats of 0.8 s, short enough that a killed worker's work is taken up within 5 s.
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(2);

@@ -19,4 +19,5 @@ pub mod search_attributes;
 pub mod signals;
 pub mod status;
 pub mod teardown;
+pub mod timings;
 pub mod verdict;

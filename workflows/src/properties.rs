@@ -13,13 +13,14 @@ use temporalio_common::{
 use crate::{
     activity_options,
     contract::{
-        environment::{PullRequest, Timings, is_dns_label},
+        environment::{PullRequest, is_dns_label},
         lenient::{Input, Lenient, MAX_INPUT_BYTES},
         release::{Commit, Image, Name, is_harmless},
         rollout::RolloutStep,
         rollout_input::Deploy,
         signals::{Approve, Close, Push, Redeploy},
         status::Status,
+        timings::Timings,
     },
     mailbox::{Current, Delivery, Mailbox, Ticketed},
     record::Record,

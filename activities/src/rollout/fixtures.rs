@@ -1,11 +1,7 @@
 //! Objects as a real cluster reports them, for the tests of what cannot be provoked at will, or at a moment of choice: one
 //! Deployment `web` with one pod, and what is peculiar to a case in `fixtures/<case>.json`. What was provoked is `recorded`.
 
-use berth_workflows::contract::{
-    apply::Workload,
-    checks::AwaitInput,
-    environment::{Environment, Timings},
-};
+use berth_workflows::contract::{apply::Workload, checks::AwaitInput, environment::Environment, timings::Timings};
 use serde_json::{Value, json};
 
 use super::snapshot::Snapshot;

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use berth_workflows::contract::{checks::AwaitInput, environment::Timings, verdict::FailureType};
+use berth_workflows::contract::{checks::AwaitInput, timings::Timings, verdict::FailureType};
 use kube::ResourceExt;
 use serde::Deserialize;
 use serde_json::Value;

@@ -7,9 +7,9 @@ use berth_workflows::{
     contract::{
         apply::Workload,
         checks::AwaitInput,
-        environment::Timings,
         script::ScriptOutcome,
         script_job::AwaitScriptInput,
+        timings::Timings,
         verdict::{FailureType, Verdict},
     },
 };

@@ -2,11 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{
-    apply::Workload,
-    environment::{Environment, Timings},
-    verdict::Verdict,
-};
+use crate::contract::{apply::Workload, environment::Environment, timings::Timings, verdict::Verdict};
 
 /// What `await_rollout` waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

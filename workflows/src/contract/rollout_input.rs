@@ -2,11 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{
-    environment::{Environment, Timings},
-    lenient::Input,
-    release::Release,
-};
+use crate::contract::{environment::Environment, lenient::Input, release::Release, timings::Timings};
 
 /// The input of `Rollout`: make this release serve in that environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

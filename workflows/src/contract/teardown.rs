@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::contract::environment::{Environment, Timings};
+use crate::contract::{environment::Environment, timings::Timings};
 
 /// What `delete_environment` is to remove.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
