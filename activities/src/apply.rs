@@ -13,7 +13,7 @@ use berth_workflows::contract::{
     apply::{Applied, ApplyInput, Plan},
     environment::{ClusterObject, Environment},
     preparation::SyncedSecrets,
-    rollout_input::Deploy,
+    rollout_input::RolloutInput,
 };
 
 use crate::{
@@ -79,7 +79,7 @@ pub async fn apply_manifests(
 ///
 /// # Errors
 /// `ManifestInvalid` or `PolicyDenied`, as [`apply_manifests`].
-pub(crate) fn cluster_objects_of(app: &App, deploy: &Deploy) -> Result<Vec<ClusterObject>, Failure> {
+pub(crate) fn cluster_objects_of(app: &App, deploy: &RolloutInput) -> Result<Vec<ClusterObject>, Failure> {
     if app.cluster_kinds.is_empty() {
         return Ok(Vec::new());
     }
@@ -103,7 +103,7 @@ pub(crate) fn cluster_object(object: &Object) -> Option<ClusterObject> {
     })
 }
 
-fn render_release(app: &App, deploy: &Deploy, secrets: &SyncedSecrets) -> Result<(Rendered, Variables), Failure> {
+fn render_release(app: &App, deploy: &RolloutInput, secrets: &SyncedSecrets) -> Result<(Rendered, Variables), Failure> {
     let environment = &deploy.environment;
     let files = app.source_files().map_err(|found| refused(&app.app, &found))?;
     let variables = Variables::new(variable_input(app, deploy, secrets));
@@ -119,8 +119,8 @@ fn render_release(app: &App, deploy: &Deploy, secrets: &SyncedSecrets) -> Result
     Ok((rendered, variables))
 }
 
-fn variable_input(app: &App, deploy: &Deploy, secrets: &SyncedSecrets) -> VariableInput {
-    let Deploy { environment, release, deploy_id, .. } = deploy;
+fn variable_input(app: &App, deploy: &RolloutInput, secrets: &SyncedSecrets) -> VariableInput {
+    let RolloutInput { environment, release, deploy_id, .. } = deploy;
     let doppler = app.doppler(kind_of(environment));
     VariableInput {
         app: app.app.clone(),
@@ -148,7 +148,7 @@ pub(crate) fn kind_of(environment: &Environment) -> EnvironmentKind {
     if environment.pr.is_some() { EnvironmentKind::Preview } else { EnvironmentKind::Production }
 }
 
-fn stamp(settings: &Settings, deploy: &Deploy) -> Stamp {
+fn stamp(settings: &Settings, deploy: &RolloutInput) -> Stamp {
     Stamp {
         app: deploy.environment.app.clone(),
         workflow: deploy.environment.workflow_id.clone(),

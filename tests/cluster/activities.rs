@@ -14,7 +14,7 @@ use berth_workflows::contract::{
     environment::{Database, Environment},
     preparation::{AwaitGoneInput, LoadAppInput, NamespaceGone},
     release::{Commit, Image, Release},
-    rollout_input::Deploy,
+    rollout_input::RolloutInput,
     teardown::{DeleteInput, LeakReport},
     timings::Timings,
 };
@@ -100,7 +100,7 @@ async fn each_activity_run_a_second_time_answers_the_same_and_changes_nothing() 
 
     let release = Release { commit: Commit::try_from("2".repeat(40)).unwrap(), image, author: None, branch: None };
     let timings = Timings::default();
-    let deploy = Deploy {
+    let deploy = RolloutInput {
         environment: environment.clone(),
         release,
         number: 1,

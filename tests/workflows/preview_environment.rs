@@ -429,7 +429,7 @@ async fn a_rollout_that_no_environment_started_is_refused() {
             "number": 9, "deploy_id": 1,
         });
         let options = WorkflowStartOptions::new(t.task_queue.clone(), "preview-stranger-1-rollout-9").build();
-        let deploy: berth_workflows::contract::rollout_input::Deploy = serde_json::from_value(deploy).unwrap();
+        let deploy: berth_workflows::contract::rollout_input::RolloutInput = serde_json::from_value(deploy).unwrap();
         let handle = t.client.start_workflow(Rollout::run, deploy.into(), options).await.unwrap();
         match handle.get_result(WorkflowGetResultOptions::default()).await {
             Err(WorkflowGetResultError::Failed(error)) => {

@@ -17,7 +17,7 @@ use crate::{
         lenient::{Input, Lenient, MAX_INPUT_BYTES},
         release::{Commit, Image, Name, is_harmless},
         rollout::RolloutStep,
-        rollout_input::Deploy,
+        rollout_input::RolloutInput,
         signals::{Approve, Close, Push, Redeploy},
         status::Status,
         timings::Timings,
@@ -65,7 +65,7 @@ fn check_all(payloads: &[Payload]) {
     check::<Close>(payloads);
     check::<Redeploy>(payloads);
     check::<RolloutStep>(payloads);
-    check::<Deploy>(payloads);
+    check::<RolloutInput>(payloads);
     if let Some(pull_request) = check::<PullRequest>(payloads) {
         check_pull_request(&pull_request);
     }

@@ -15,7 +15,7 @@ use crate::{
         phase::Phase,
         preparation::SyncedSecrets,
         rollout::{FailedRollout, Made, RolledOut, RolloutStatus, Step, StepTime, Stopped},
-        rollout_input::Deploy,
+        rollout_input::RolloutInput,
         search_attributes,
         verdict::{FailureType, Verdict},
     },
@@ -29,7 +29,7 @@ mod tell;
 /// Makes a release serve in an environment. Only an environment's workflow may start it.
 #[workflow]
 pub struct Rollout {
-    input: Result<Deploy, String>,
+    input: Result<RolloutInput, String>,
     step: Step,
     /// What it waits for, where that is not what the step usually waits for.
     waiting_for: Option<String>,
@@ -43,7 +43,7 @@ pub struct Rollout {
 #[workflow_methods]
 impl Rollout {
     #[init]
-    fn new(_ctx: &WorkflowContextView, input: Lenient<Deploy>) -> Self {
+    fn new(_ctx: &WorkflowContextView, input: Lenient<RolloutInput>) -> Self {
         Self {
             input: input.0,
             step: Step::LoadingApp,
@@ -78,7 +78,7 @@ impl Rollout {
 }
 
 impl Rollout {
-    async fn roll_out(ctx: &mut WorkflowContext<Self>, deploy: &Deploy) -> Result<RolledOut, Stop> {
+    async fn roll_out(ctx: &mut WorkflowContext<Self>, deploy: &RolloutInput) -> Result<RolledOut, Stop> {
         let environment = &deploy.environment;
 
         // 1. Read the app as the platform team describes it now; the image must be one that it allows. What will be made
@@ -138,7 +138,7 @@ impl Rollout {
 
     /// Refuses a rollout that was not started by the environment it claims to be of: a stranger's input could name
     /// any namespace.
-    fn admit(ctx: &WorkflowContext<Self>) -> Result<Deploy, WorkflowTermination> {
+    fn admit(ctx: &WorkflowContext<Self>) -> Result<RolloutInput, WorkflowTermination> {
         let info = ctx.info();
         let deploy = ctx.state(|s| s.input.clone()).map_err(|why| invalid_input(format!("invalid input: {why}")))?;
         let environment_id = deploy.environment.workflow_id.as_str();
@@ -154,7 +154,7 @@ impl Rollout {
 
     async fn apply(
         ctx: &WorkflowContext<Self>,
-        deploy: &Deploy,
+        deploy: &RolloutInput,
         tracked: Vec<ClusterObject>,
         secrets: SyncedSecrets,
     ) -> Result<Applied, Stop> {
@@ -173,7 +173,7 @@ impl Rollout {
         Ok(applied)
     }
 
-    async fn await_rollout(ctx: &WorkflowContext<Self>, deploy: &Deploy, wait: AwaitInput) -> Result<(), Stop> {
+    async fn await_rollout(ctx: &WorkflowContext<Self>, deploy: &RolloutInput, wait: AwaitInput) -> Result<(), Stop> {
         let names: Vec<_> = wait.workloads.iter().map(|workload| workload.name.as_str()).collect();
         let summary = format!("wait for {} to serve {}", names.join(", "), deploy.release.commit.short());
         let options = options::await_rollout(&ctx.cancellation_token(), summary, &deploy.timings);
@@ -186,7 +186,7 @@ impl Rollout {
 
     async fn check_gates(
         ctx: &WorkflowContext<Self>,
-        deploy: &Deploy,
+        deploy: &RolloutInput,
         check: CheckGatesInput,
     ) -> Result<Vec<GatePassed>, Stop> {
         let summary = format!("gates of {}", deploy.environment.app);
@@ -199,7 +199,11 @@ impl Rollout {
         Ok(checked.gates)
     }
 
-    async fn prune(ctx: &WorkflowContext<Self>, deploy: &Deploy, stored_release: String) -> Result<Vec<String>, Stop> {
+    async fn prune(
+        ctx: &WorkflowContext<Self>,
+        deploy: &RolloutInput,
+        stored_release: String,
+    ) -> Result<Vec<String>, Stop> {
         let summary = format!("remove what {} no longer has", deploy.release.commit.short());
         let prune = PruneInput { environment: deploy.environment.clone(), stored_release, keep: deploy.keep.clone() };
         let pruned = ctx
@@ -211,7 +215,7 @@ impl Rollout {
     }
 
     /// Enters a step.
-    fn begin(ctx: &WorkflowContext<Self>, deploy: &Deploy, step: Step) {
+    fn begin(ctx: &WorkflowContext<Self>, deploy: &RolloutInput, step: Step) {
         Self::end_step(ctx);
         ctx.state_mut(|s| {
             s.step = step;
@@ -232,14 +236,14 @@ impl Rollout {
     }
 
     /// Ends the rollout as live.
-    fn succeed(ctx: &WorkflowContext<Self>, deploy: &Deploy, rolled_out: RolledOut) -> RolledOut {
+    fn succeed(ctx: &WorkflowContext<Self>, deploy: &RolloutInput, rolled_out: RolledOut) -> RolledOut {
         ctx.upsert_search_attributes([search_attributes::PHASE.value_set(Phase::Live.name().into())]);
         ctx.set_current_details(format!("`{}` is live at {}", deploy.release.commit, rolled_out.url));
         rolled_out
     }
 
     /// Ends the rollout as failed: the failure's type, message and details are the verdict.
-    fn fail(ctx: &WorkflowContext<Self>, deploy: &Deploy, verdict: Verdict) -> WorkflowTermination {
+    fn fail(ctx: &WorkflowContext<Self>, deploy: &RolloutInput, verdict: Verdict) -> WorkflowTermination {
         Self::end_step(ctx);
         ctx.upsert_search_attributes([
             search_attributes::PHASE.value_set(Phase::Failed.name().into()),
@@ -258,7 +262,7 @@ impl Rollout {
     }
 
     /// Ends the rollout as cancelled, saying what took its place. The environment is told if the release serves by now.
-    async fn stop(ctx: &WorkflowContext<Self>, deploy: &Deploy) -> WorkflowTermination {
+    async fn stop(ctx: &WorkflowContext<Self>, deploy: &RolloutInput) -> WorkflowTermination {
         Self::end_step(ctx);
         if ctx.state(|s| s.made.serves) {
             Self::tell_environment(ctx, deploy).await;

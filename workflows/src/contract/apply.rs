@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 use crate::contract::{
     environment::{ClusterObject, Environment},
     preparation::SyncedSecrets,
-    rollout_input::Deploy,
+    rollout_input::RolloutInput,
 };
 
 /// What `apply_manifests` is to apply.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApplyInput {
-    pub deploy: Deploy,
+    pub deploy: RolloutInput,
     pub secrets: SyncedSecrets,
 }
 

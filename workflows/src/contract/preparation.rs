@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::contract::{
     environment::{ClusterObject, Environment},
     release::Image,
-    rollout_input::Deploy,
+    rollout_input::RolloutInput,
 };
 
 /// Which environment to describe, and the image that is to run in it, if one is.
@@ -20,7 +20,7 @@ pub struct LoadAppInput {
     pub image: Option<Image>,
     /// The rollout, if it is one that asks: then the answer says what it will make outside the namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub deploy: Option<Box<Deploy>>,
+    pub deploy: Option<Box<RolloutInput>>,
 }
 
 /// An app as its file describes it at this moment.

@@ -6,7 +6,7 @@ use crate::contract::{environment::Environment, lenient::Input, release::Release
 
 /// The input of `Rollout`: make this release serve in that environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Deploy {
+pub struct RolloutInput {
     pub environment: Environment,
     pub release: Release,
     /// The rollout's number in its environment, from 1.
@@ -21,9 +21,9 @@ pub struct Deploy {
     pub timings: Timings,
 }
 
-impl Input for Deploy {
+impl Input for RolloutInput {
     const EXAMPLE: &'static str = "";
 }
 
-/// 2026-01-01T00:00:00Z, from which [`Deploy::deploy_id`] counts.
+/// 2026-01-01T00:00:00Z, from which [`RolloutInput::deploy_id`] counts.
 pub const DEPLOY_ID_EPOCH_SECONDS: u64 = 1_767_225_600;

@@ -16,7 +16,7 @@ use crate::{
         preparation::LoadAppInput,
         release::Release,
         rollout::{CLOSES, Made, RolledOut, SUPERSEDED, Step},
-        rollout_input::{DEPLOY_ID_EPOCH_SECONDS, Deploy},
+        rollout_input::{DEPLOY_ID_EPOCH_SECONDS, RolloutInput},
         search_attributes,
         signals::{DeployAnswer, DeployOutcome},
         verdict::{FailureType, Verdict},
@@ -188,7 +188,7 @@ impl PreviewEnvironment {
         pull_request: &PullRequest,
         environment: &Environment,
         push: &Ticketed,
-    ) -> Deploy {
+    ) -> RolloutInput {
         let now_ms = now_ms(ctx);
         ctx.state_mut(|s| {
             let record = &mut s.record;
@@ -197,7 +197,7 @@ impl PreviewEnvironment {
             // Rising even if two rollouts begin within one second.
             let seconds = (now_ms / 1000).saturating_sub(DEPLOY_ID_EPOCH_SECONDS);
             record.last_deploy_id = seconds.max(record.last_deploy_id + 1);
-            Deploy {
+            RolloutInput {
                 environment: environment.clone(),
                 release: push.release.clone(),
                 number: record.last_number,
@@ -278,7 +278,7 @@ impl PreviewEnvironment {
     }
 }
 
-fn child_options(deploy: &Deploy, token: &WorkflowCancellationToken) -> ChildWorkflowOptions {
+fn child_options(deploy: &RolloutInput, token: &WorkflowCancellationToken) -> ChildWorkflowOptions {
     let environment = &deploy.environment;
     let mut attributes = vec![
         search_attributes::APP.value_set(environment.app.clone()),

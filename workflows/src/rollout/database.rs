@@ -9,7 +9,7 @@ use crate::{
     activity_options as options,
     contract::{
         activity_definitions as activities,
-        rollout_input::Deploy,
+        rollout_input::RolloutInput,
         verdict::{FailureType, Verdict},
     },
     failure::{self, Stop},
@@ -22,7 +22,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 impl Rollout {
     /// Makes the role and the databases of an environment that has its own. While their server is away, full or refuses,
     /// waits, and says why.
-    pub(super) async fn ensure_database(ctx: &WorkflowContext<Self>, deploy: &Deploy) -> Result<(), Stop> {
+    pub(super) async fn ensure_database(ctx: &WorkflowContext<Self>, deploy: &RolloutInput) -> Result<(), Stop> {
         let Some((name, server)) = deploy.environment.isolated_database() else { return Ok(()) };
         let seconds = deploy.timings.database_seconds;
         let deadline_ms = now_ms(ctx) + seconds * 1000;

@@ -9,7 +9,7 @@ use crate::{
         activity_definitions as activities,
         environment::ClusterObject,
         preparation::{AwaitGoneInput, LoadAppInput, NamespaceReady, SyncedSecrets},
-        rollout_input::Deploy,
+        rollout_input::RolloutInput,
         verdict::{FailureType, Verdict},
     },
     failure::{self, Stop},
@@ -27,7 +27,10 @@ enum Prepared {
 
 impl Rollout {
     /// Reads the app, and has the environment write down what will be made outside its namespace.
-    pub(super) async fn load_app(ctx: &WorkflowContext<Self>, deploy: &Deploy) -> Result<Vec<ClusterObject>, Stop> {
+    pub(super) async fn load_app(
+        ctx: &WorkflowContext<Self>,
+        deploy: &RolloutInput,
+    ) -> Result<Vec<ClusterObject>, Stop> {
         let environment = &deploy.environment;
         let load = LoadAppInput {
             app: environment.app.clone(),
@@ -46,7 +49,7 @@ impl Rollout {
     }
 
     /// Makes the namespace and fetches the secrets. Waits for an older namespace of that name to be gone, and says so.
-    pub(super) async fn prepare(ctx: &WorkflowContext<Self>, deploy: &Deploy) -> Result<SyncedSecrets, Stop> {
+    pub(super) async fn prepare(ctx: &WorkflowContext<Self>, deploy: &RolloutInput) -> Result<SyncedSecrets, Stop> {
         let deadline_ms = now_ms(ctx) + options::NAMESPACE_GONE_SECONDS * 1000;
         loop {
             match Self::prepare_once(ctx, deploy).await? {
@@ -58,7 +61,7 @@ impl Rollout {
         }
     }
 
-    async fn prepare_once(ctx: &WorkflowContext<Self>, deploy: &Deploy) -> Result<Prepared, Stop> {
+    async fn prepare_once(ctx: &WorkflowContext<Self>, deploy: &RolloutInput) -> Result<Prepared, Stop> {
         // One that fails stops the other: whoever waits should not wait for what no longer matters.
         let token = ctx.cancellation_token().child_token();
         if deploy.environment.isolated_database().is_some() {
@@ -93,7 +96,7 @@ impl Rollout {
 
     async fn ensure_namespace(
         ctx: &WorkflowContext<Self>,
-        deploy: &Deploy,
+        deploy: &RolloutInput,
         token: &WorkflowCancellationToken,
     ) -> Result<NamespaceReady, Stop> {
         let environment = &deploy.environment;
@@ -104,7 +107,7 @@ impl Rollout {
 
     async fn sync_secrets(
         ctx: &WorkflowContext<Self>,
-        deploy: &Deploy,
+        deploy: &RolloutInput,
         token: &WorkflowCancellationToken,
     ) -> Result<SyncedSecrets, Stop> {
         let environment = &deploy.environment;
@@ -147,7 +150,7 @@ impl Rollout {
     /// Waits for a namespace that somebody is deleting, and says meanwhile what stands in its way.
     async fn await_namespace_gone(
         ctx: &WorkflowContext<Self>,
-        deploy: &Deploy,
+        deploy: &RolloutInput,
         uid: String,
         mut said: String,
         deadline_ms: u64,

@@ -11,7 +11,7 @@ use crate::{
     contract::{
         environment::ClusterObject,
         rollout::RolloutStep,
-        rollout_input::Deploy,
+        rollout_input::RolloutInput,
         verdict::{FailureType, Verdict},
     },
     failure::Stop,
@@ -24,7 +24,7 @@ const LASTS: Duration = Duration::from_secs(1);
 impl Rollout {
     /// Tells the environment which step has begun, for its `status`. Beside the long steps only: each telling costs
     /// both workflows some events.
-    pub(super) async fn tell_environment(ctx: &WorkflowContext<Self>, deploy: &Deploy) {
+    pub(super) async fn tell_environment(ctx: &WorkflowContext<Self>, deploy: &RolloutInput) {
         // An environment that is gone cannot be told; its end cancels this rollout anyway.
         let _ = Self::signal_environment(ctx, deploy, Vec::new()).await;
     }
@@ -32,7 +32,7 @@ impl Rollout {
     /// Does a step's work, and tells the environment of the step if it lasts: often it takes less than the telling would.
     pub(super) async fn telling_if_it_lasts<T>(
         ctx: &WorkflowContext<Self>,
-        deploy: &Deploy,
+        deploy: &RolloutInput,
         work: impl Future<Output = T>,
     ) -> T {
         let lasts = ctx.cancellation_token().child_token();
@@ -52,7 +52,7 @@ impl Rollout {
     }
 
     /// Says what it waits for, where that is not what the step usually waits for, or no longer.
-    pub(super) async fn wait_for(ctx: &WorkflowContext<Self>, deploy: &Deploy, waiting_for: Option<String>) {
+    pub(super) async fn wait_for(ctx: &WorkflowContext<Self>, deploy: &RolloutInput, waiting_for: Option<String>) {
         if let Some(waiting_for) = &waiting_for {
             ctx.set_current_details(format!("Rolling out `{}`: waits for {waiting_for}.", deploy.release.commit));
         }
@@ -63,7 +63,7 @@ impl Rollout {
     /// Has the environment write down what will be made outside its namespace. What is not written down is not made.
     pub(super) async fn record_cluster_objects(
         ctx: &WorkflowContext<Self>,
-        deploy: &Deploy,
+        deploy: &RolloutInput,
         objects: &[ClusterObject],
     ) -> Result<(), Stop> {
         if objects.is_empty() {
@@ -78,7 +78,7 @@ impl Rollout {
 
     async fn signal_environment(
         ctx: &WorkflowContext<Self>,
-        deploy: &Deploy,
+        deploy: &RolloutInput,
         cluster_objects: Vec<ClusterObject>,
     ) -> Result<(), String> {
         let told = ctx.state(|s| RolloutStep {
