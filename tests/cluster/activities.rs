@@ -235,14 +235,14 @@ async fn a_teardown_that_knows_nothing_of_a_database_finds_it_by_whose_it_says_i
     let (client, mut settings) = (client(&lab).await, settings(&lab));
     let _postgres = with_database_server(&lab, &mut settings);
     let isolated = Database::Isolated { server: "previews".into(), name: "web_pr_203".into() };
-    let nameless = Environment::nameless("web", Some(203), "preview-web-203");
-    let named = Environment { database: Some(isolated), namespace: "pr-203".into(), ..nameless.clone() };
+    let unrecorded = Environment::unrecorded("web", Some(203), "preview-web-203");
+    let named = Environment { database: Some(isolated), namespace: "pr-203".into(), ..unrecorded.clone() };
     let app = app::load_apps(&settings.apps).unwrap().remove(0);
     let progress = Progress::new();
     namespace::ensure_namespace(&client, &settings, &app, &named, &progress).await.unwrap();
     database::ensure_database(&client, &settings, &named, &progress).await.unwrap();
 
-    let delete = DeleteInput { environment: nameless, timings: Timings::default(), known: Vec::new() };
+    let delete = DeleteInput { environment: unrecorded, timings: Timings::default(), known: Vec::new() };
     let report = teardown::delete_environment(&client, &settings, &delete, &progress).await.unwrap();
     for gone in ["Database/web_pr_203_temporal on previews", "Role/web_pr_203 on previews", "Namespace/pr-203"] {
         assert!(report.gone.contains(&gone.to_owned()), "{report:?}");

@@ -203,7 +203,7 @@ async fn each_activity_run_a_second_time_answers_the_same_and_changes_nothing() 
         database_servers: berth_activities::database::Servers::default(),
     };
     let app = app::load_apps(&settings.apps).unwrap().into_iter().find(|app| app.app == "web").unwrap();
-    let mut environment = Environment::nameless("web", Some(8105), "preview-web-8105");
+    let mut environment = Environment::unrecorded("web", Some(8105), "preview-web-8105");
     environment.namespace = "pr-8105".into();
     let progress = Progress::new();
     let job = "preview-web-8105-script-7";

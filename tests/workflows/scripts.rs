@@ -249,7 +249,7 @@ async fn a_history_that_is_long_waits_for_the_script_and_then_continues_with_its
 async fn only_an_environment_starts_a_script_run_and_only_in_a_preview() {
     preview("script-stranger", async |t: Preview| {
         for (pr, words) in [(Some(1), "is started by its environment"), (None, "never in production")] {
-            let environment = Environment::nameless("web", pr, "preview-web-1");
+            let environment = Environment::unrecorded("web", pr, "preview-web-1");
             let input =
                 Script { environment, script: script(NAME), number: 1, commit: commit('a').to_string(), author: None };
             let id = format!("stranger-{}", pr.is_some());

@@ -115,8 +115,8 @@ impl Environment {
     /// They travel with every activity's input, and over continue-as-new.
     pub const MAX_CLUSTER_OBJECTS: usize = 12;
 
-    /// An environment of which nothing is known but whose it is: what carries its workflow's label.
-    pub fn nameless(app: impl Into<String>, pr: Option<u64>, workflow_id: impl Into<String>) -> Self {
+    /// An environment that no run has recorded: known only by the label of its workflow.
+    pub fn unrecorded(app: impl Into<String>, pr: Option<u64>, workflow_id: impl Into<String>) -> Self {
         Self {
             app: app.into(),
             pr,
@@ -199,7 +199,7 @@ mod tests {
             kind: "PriorityClass".into(),
             name: format!("web-pr-1-{n}"),
         };
-        let mut environment = Environment::nameless("web", Some(1), "preview-web-1");
+        let mut environment = Environment::unrecorded("web", Some(1), "preview-web-1");
         environment.record_cluster_objects((0..100).map(object));
         environment.record_cluster_objects([object(99)]);
         assert_eq!(environment.cluster_objects.len(), Environment::MAX_CLUSTER_OBJECTS);

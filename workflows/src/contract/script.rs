@@ -256,7 +256,7 @@ mod tests {
     fn the_longest_script_of_the_longest_names_is_a_job_kubernetes_takes_and_an_input_that_fits() {
         let pr = crate::contract::environment::MAX_PR;
         let id = format!("preview-{}-{pr}", "a".repeat(crate::contract::environment::MAX_APP_BYTES));
-        let mut environment = Environment::nameless("a".repeat(30), Some(pr), id);
+        let mut environment = Environment::unrecorded("a".repeat(30), Some(pr), id);
         environment.namespace = "n".repeat(63);
         environment.host = "h".repeat(253);
         environment.temporal_ui_host = Some("u".repeat(253));

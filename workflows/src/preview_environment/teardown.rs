@@ -77,7 +77,7 @@ impl PreviewEnvironment {
             }
             None => {
                 let object = format!("Environment/{workflow_id}");
-                (Environment::nameless(&pull_request.app, Some(pull_request.pr), workflow_id), object)
+                (Environment::unrecorded(&pull_request.app, Some(pull_request.pr), workflow_id), object)
             }
         };
         let options = options::delete_environment(
