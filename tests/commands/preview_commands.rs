@@ -6,7 +6,7 @@ use berth_workflows::contract::{phase::Phase, signals::Push, verdict::FailureTyp
 use serde_json::Value;
 use temporalio_client::WorkflowTerminateOptions;
 
-use crate::support::{Does, Preview, commit, preview, push};
+use berth_test_support::preview::{Does, Preview, commit, preview, push};
 
 /// What a command answered.
 #[derive(Debug)]

@@ -17,7 +17,7 @@ use temporalio_client::{
 };
 use temporalio_common::{data_converters::RawValue, protos::temporal::api::common::v1::Payload};
 
-use crate::support::{Does, Preview, commit, preview, push};
+use berth_test_support::preview::{Does, Preview, commit, preview, push};
 
 type Handle = WorkflowHandle<temporalio_client::Client, UntypedWorkflow>;
 

@@ -2,9 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod bad_input;
 mod preview_database;
 mod preview_environment;

@@ -3,7 +3,7 @@
 use berth_workflows::contract::{phase::Phase, verdict::FailureType};
 use temporalio_client::WorkflowGetResultOptions;
 
-use crate::support::{Does, Preview, preview, push};
+use berth_test_support::preview::{Does, Preview, preview, push};
 
 fn place(calls: &[String], activity: &str) -> usize {
     let is_it = |call: &String| call.starts_with(activity);
@@ -85,7 +85,7 @@ async fn a_newer_push_need_not_wait_for_a_database_server_that_is_away() {
         t.until_called("ensure_database", 1).await;
         t.push(push('b')).await;
         let status = t.until("live", |s| s.phase == Phase::Live).await;
-        assert_eq!(status.serving.unwrap().release.commit, crate::support::commit('b'));
+        assert_eq!(status.serving.unwrap().release.commit, berth_test_support::preview::commit('b'));
     })
     .await;
 }

@@ -19,7 +19,7 @@ use temporalio_client::{
 };
 use temporalio_common::{data_converters::RawValue, error::IncomingError};
 
-use crate::support::{Does, Preview, STEPS, commit, preview, push};
+use berth_test_support::preview::{Does, Preview, STEPS, commit, preview, push};
 
 #[tokio::test]
 async fn a_push_becomes_live_and_a_close_leaves_nothing() {

@@ -13,7 +13,7 @@ use temporalio_client::{
     WorkflowSignalOptions, WorkflowStartUpdateOptions, errors::WorkflowGetResultError,
 };
 
-use crate::support::{Does, Preview, STEPS, commit, preview, push};
+use berth_test_support::preview::{Does, Preview, STEPS, commit, preview, push};
 
 async fn cancel(t: &Preview) {
     t.handle().cancel(WorkflowCancelOptions::default()).await.unwrap();

@@ -18,7 +18,7 @@ use temporalio_client::{
     errors::{WorkflowGetResultError, WorkflowUpdateError},
 };
 
-use crate::support::{Does, Preview, commit, preview, push};
+use berth_test_support::preview::{Does, Preview, commit, preview, push};
 
 const NAME: &str = "send-appointment-reminder";
 

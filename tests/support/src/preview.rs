@@ -30,30 +30,28 @@ use temporalio_common::protos::temporal::api::{
 };
 use temporalio_sdk::{Runtime, Worker, WorkerOptions, runtime::RuntimeOptions};
 
-mod fake_activities;
-
-pub(crate) use fake_activities::Does;
-use fake_activities::{FakeActivities, World};
+pub use crate::fake_activities::Does;
+use crate::fake_activities::{FakeActivities, World};
 
 /// The activities of a rollout, in their order.
-pub(crate) const STEPS: [&str; 7] =
+pub const STEPS: [&str; 7] =
     ["load_app", "ensure_namespace", "sync_secrets", "apply_manifests", "await_rollout", "check_gates", "prune"];
 
 /// How long a test waits for what should take well under a second.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One pull request on a real dev server, with a worker of its own.
-pub(crate) struct Preview {
-    pub(crate) client: Client,
-    pub(crate) world: Arc<World>,
-    pub(crate) input: PullRequest,
-    pub(crate) task_queue: String,
+pub struct Preview {
+    pub client: Client,
+    pub world: Arc<World>,
+    pub input: PullRequest,
+    pub task_queue: String,
     /// `host:port` of the server, for other clients of it.
-    pub(crate) address: String,
+    pub address: String,
 }
 
 /// Runs a test against a worker with fake activities. `app` must be unique among the tests of this binary.
-pub(crate) async fn preview<F: Future<Output = ()>>(app: &str, test: impl FnOnce(Preview) -> F) {
+pub async fn preview<F: Future<Output = ()>>(app: &str, test: impl FnOnce(Preview) -> F) {
     let (client, address) = connect().await;
     let world = Arc::new(World::default());
     let task_queue = format!("test-{app}");
@@ -97,17 +95,17 @@ async fn connect() -> (Client, String) {
 
 impl Preview {
     /// The environment's workflow.
-    pub(crate) fn handle(&self) -> WorkflowHandle<Client, PreviewEnvironment> {
+    pub fn handle(&self) -> WorkflowHandle<Client, PreviewEnvironment> {
         self.client.get_workflow_handle(self.input.workflow_id())
     }
 
     /// One of its rollouts.
-    pub(crate) fn rollout(&self, number: u64) -> WorkflowHandle<Client, Rollout> {
+    pub fn rollout(&self, number: u64) -> WorkflowHandle<Client, Rollout> {
         self.client.get_workflow_handle(format!("{}-rollout-{number}", self.input.workflow_id()))
     }
 
     /// Starts the environment if need be, and signals.
-    pub(crate) async fn push(&self, push: Push) {
+    pub async fn push(&self, push: Push) {
         let options = WorkflowStartOptions::new(self.task_queue.clone(), self.input.workflow_id()).build();
         let start = PreviewEnvironment::run;
         let signal = PreviewEnvironment::push;
@@ -116,30 +114,30 @@ impl Preview {
     }
 
     /// The update `deploy`: its answer.
-    pub(crate) async fn deploy(&self, push: Push) -> DeployAnswer {
+    pub async fn deploy(&self, push: Push) -> DeployAnswer {
         let options = WorkflowExecuteUpdateOptions::default();
         self.handle().execute_update(PreviewEnvironment::deploy, push.into(), options).await.unwrap()
     }
 
     /// Signals `redeploy`.
-    pub(crate) async fn redeploy(&self) {
+    pub async fn redeploy(&self) {
         let options = WorkflowSignalOptions::default();
         self.handle().signal(PreviewEnvironment::redeploy, Redeploy {}.into(), options).await.unwrap();
     }
 
     /// Signals `close`.
-    pub(crate) async fn close(&self) {
+    pub async fn close(&self) {
         let close = berth_workflows::contract::signals::Close::default();
         self.handle().signal(PreviewEnvironment::close, close.into(), WorkflowSignalOptions::default()).await.unwrap();
     }
 
     /// What the environment says of itself.
-    pub(crate) async fn status(&self) -> Status {
+    pub async fn status(&self) -> Status {
         self.handle().query(PreviewEnvironment::status, (), WorkflowQueryOptions::default()).await.unwrap()
     }
 
     /// Waits until the status is as it should be.
-    pub(crate) async fn until(&self, what: &str, mut is_so: impl FnMut(&Status) -> bool) -> Status {
+    pub async fn until(&self, what: &str, mut is_so: impl FnMut(&Status) -> bool) -> Status {
         let last = Mutex::new(None);
         let waiting = async {
             loop {
@@ -159,7 +157,7 @@ impl Preview {
 
     /// Keeps the histories of the environment and of one rollout for `replay.rs`, if `BERTH_RECORD_HISTORIES` names a
     /// folder for them.
-    pub(crate) async fn record(&self, name: &str, rollout: Option<u64>) {
+    pub async fn record(&self, name: &str, rollout: Option<u64>) {
         let Some(folder) = std::env::var_os("BERTH_RECORD_HISTORIES") else { return };
         let environment = self.handle().fetch_history(Default::default()).to_json().await.unwrap();
         std::fs::write(Path::new(&folder).join(format!("environment-{name}.json")), environment).unwrap();
@@ -170,7 +168,7 @@ impl Preview {
     }
 
     /// Waits until an activity has been called that often.
-    pub(crate) async fn until_called(&self, activity: &str, times: usize) {
+    pub async fn until_called(&self, activity: &str, times: usize) {
         let waiting = async {
             while self.world.count(activity) < times {
                 tokio::time::sleep(Duration::from_millis(10)).await;
@@ -182,7 +180,7 @@ impl Preview {
 }
 
 /// A push of a commit that consists of one digit.
-pub(crate) fn push(digit: char) -> Push {
+pub fn push(digit: char) -> Push {
     Push {
         commit: commit(digit),
         image: Image::try_from(format!("acme/web@sha256:{}", digit.to_string().repeat(64))).unwrap(),
@@ -195,6 +193,6 @@ pub(crate) fn push(digit: char) -> Push {
 }
 
 /// A commit that consists of one digit.
-pub(crate) fn commit(digit: char) -> Commit {
+pub fn commit(digit: char) -> Commit {
     Commit::try_from(digit.to_string().repeat(40)).unwrap()
 }

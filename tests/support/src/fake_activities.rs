@@ -1,5 +1,4 @@
 //! Activities that act on nothing: the smallest double that a workflow can run against.
-#![expect(dead_code, reason = "the macro makes a constant of each activity, and a worker that registers all uses none")]
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -26,7 +25,7 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 /// What a fake activity does the next time it is called.
 #[derive(Debug, Clone)]
-pub(crate) enum Does {
+pub enum Does {
     /// Waits, heartbeating, until it is cancelled.
     Hang,
     /// Fails for good.
@@ -40,7 +39,7 @@ pub(crate) enum Does {
 
 /// The world that the fake activities act on: what they were called for, in order, and what they are to do.
 #[derive(Default)]
-pub(crate) struct World {
+pub struct World {
     calls: Mutex<Vec<String>>,
     orders: Mutex<BTreeMap<&'static str, VecDeque<Does>>>,
     database: OnceLock<Database>,
@@ -49,28 +48,28 @@ pub(crate) struct World {
 
 impl World {
     /// The next call of that activity does this; later ones succeed.
-    pub(crate) fn next(&self, activity: &'static str, does: Does) {
+    pub fn next(&self, activity: &'static str, does: Does) {
         self.orders.lock().unwrap().entry(activity).or_default().push_back(does);
     }
 
     /// The app has a database of its own for each preview.
-    pub(crate) fn with_database(&self) {
+    pub fn with_database(&self) {
         let isolated = Database::Isolated { server: "previews".into(), name: "app_pr_1".into() };
         self.database.set(isolated).unwrap();
     }
 
     /// Somebody has made that namespace already, as the run before this one may have.
-    pub(crate) fn has_namespace(&self, name: &str) {
+    pub fn has_namespace(&self, name: &str) {
         self.namespaces.lock().unwrap().insert(name.to_owned());
     }
 
     /// Every call so far, as `activity what`.
-    pub(crate) fn calls(&self) -> Vec<String> {
+    pub fn calls(&self) -> Vec<String> {
         self.calls.lock().unwrap().clone()
     }
 
     /// How often an activity was called.
-    pub(crate) fn count(&self, activity: &str) -> usize {
+    pub fn count(&self, activity: &str) -> usize {
         self.calls().iter().filter(|call| call.starts_with(activity)).count()
     }
 
@@ -126,12 +125,12 @@ fn left(object: &str) -> LeakReport {
 }
 
 /// The smallest double that a workflow can run against.
-pub(crate) struct FakeActivities(pub(crate) Arc<World>);
+pub struct FakeActivities(pub Arc<World>);
 
 #[activities]
 impl FakeActivities {
     #[activity(definition = definitions::LoadApp)]
-    pub(crate) async fn load_app(
+    pub async fn load_app(
         self: Arc<Self>,
         ctx: ActivityContext,
         load: LoadAppInput,
@@ -161,7 +160,7 @@ impl FakeActivities {
     }
 
     #[activity(definition = definitions::EnsureNamespace)]
-    pub(crate) async fn ensure_namespace(
+    pub async fn ensure_namespace(
         self: Arc<Self>,
         ctx: ActivityContext,
         environment: Environment,
@@ -175,7 +174,7 @@ impl FakeActivities {
     }
 
     #[activity(definition = definitions::AwaitNamespaceGone)]
-    pub(crate) async fn await_namespace_gone(
+    pub async fn await_namespace_gone(
         self: Arc<Self>,
         ctx: ActivityContext,
         wait: AwaitGoneInput,
@@ -185,7 +184,7 @@ impl FakeActivities {
     }
 
     #[activity(definition = definitions::EnsureDatabase)]
-    pub(crate) async fn ensure_database(
+    pub async fn ensure_database(
         self: Arc<Self>,
         ctx: ActivityContext,
         environment: Environment,
@@ -198,7 +197,7 @@ impl FakeActivities {
     }
 
     #[activity(definition = definitions::DropDatabase)]
-    pub(crate) async fn drop_database(
+    pub async fn drop_database(
         self: Arc<Self>,
         ctx: ActivityContext,
         environment: Environment,
@@ -210,7 +209,7 @@ impl FakeActivities {
     }
 
     #[activity(definition = definitions::SyncSecrets)]
-    pub(crate) async fn sync_secrets(
+    pub async fn sync_secrets(
         self: Arc<Self>,
         ctx: ActivityContext,
         environment: Environment,
@@ -226,7 +225,7 @@ impl FakeActivities {
     }
 
     #[activity(definition = definitions::ApplyManifests)]
-    pub(crate) async fn apply_manifests(
+    pub async fn apply_manifests(
         self: Arc<Self>,
         ctx: ActivityContext,
         apply: ApplyInput,
@@ -241,7 +240,7 @@ impl FakeActivities {
     }
 
     #[activity(definition = definitions::AwaitRollout)]
-    pub(crate) async fn await_rollout(
+    pub async fn await_rollout(
         self: Arc<Self>,
         ctx: ActivityContext,
         wait: AwaitInput,
@@ -250,7 +249,7 @@ impl FakeActivities {
     }
 
     #[activity(definition = definitions::CheckGates)]
-    pub(crate) async fn check_gates(
+    pub async fn check_gates(
         self: Arc<Self>,
         ctx: ActivityContext,
         check: CheckGatesInput,
@@ -260,18 +259,14 @@ impl FakeActivities {
     }
 
     #[activity(definition = definitions::Prune)]
-    pub(crate) async fn prune(
-        self: Arc<Self>,
-        ctx: ActivityContext,
-        prune: PruneInput,
-    ) -> Result<Pruned, ActivityError> {
+    pub async fn prune(self: Arc<Self>, ctx: ActivityContext, prune: PruneInput) -> Result<Pruned, ActivityError> {
         let what = format!("{} keeping {}", prune.stored_release, prune.keep.join(" "));
         self.0.act(&ctx, "prune", &what).await?;
         Ok(Pruned::default())
     }
 
     #[activity(definition = definitions::DeleteEnvironment)]
-    pub(crate) async fn delete_environment(
+    pub async fn delete_environment(
         self: Arc<Self>,
         ctx: ActivityContext,
         delete: DeleteInput,
@@ -289,7 +284,7 @@ impl FakeActivities {
     }
 
     #[activity(definition = definitions::StartScript)]
-    pub(crate) async fn start_script(
+    pub async fn start_script(
         self: Arc<Self>,
         ctx: ActivityContext,
         start: StartScriptInput,
@@ -305,7 +300,7 @@ impl FakeActivities {
 
     /// Ends with exit code 3, so that it can be told from a code that nothing has set.
     #[activity(definition = definitions::AwaitScript)]
-    pub(crate) async fn await_script(
+    pub async fn await_script(
         self: Arc<Self>,
         ctx: ActivityContext,
         wait: AwaitScriptInput,
@@ -317,7 +312,7 @@ impl FakeActivities {
     }
 
     #[activity(definition = definitions::RemoveScript)]
-    pub(crate) async fn remove_script(
+    pub async fn remove_script(
         self: Arc<Self>,
         ctx: ActivityContext,
         remove: RemoveScriptInput,
