@@ -173,7 +173,7 @@ mod tests {
     use super::*;
 
     fn fixtures() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("activities/src/manifests/fixtures")
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/src/render/fixtures")
     }
 
     fn written(report: &Report, output: Output) -> String {

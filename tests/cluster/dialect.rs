@@ -46,7 +46,7 @@ const DIFFERENCES: [(&str, &str, &str, &str); 8] = [
 ];
 
 fn fixture() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("activities/src/manifests/fixtures/oddities")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/src/render/fixtures/oddities")
 }
 
 /// The folder's files for a preview, in their order, each with the name of its recording.
