@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context;
 use berth_activities::{Activities, Settings, database, secrets::Secrets};
-use berth_workflows::{TASK_QUEUE, preview_environment::PreviewEnvironment, rollout::Rollout, script_run::ScriptRun};
+use berth_workflows::{TASK_QUEUE, register_workflows};
 use clap::{Args, ValueEnum};
 use temporalio_sdk::{
     Runtime, Worker as TemporalWorker, WorkerOptions,
@@ -161,10 +161,7 @@ impl Worker {
         // From 2 polls when idle to 50 in a burst; measured to double the throughput of the fixed default.
         let pollers =
             || PollerBehavior::Autoscaling(AutoscalingOptions::builder().minimum(2).maximum(50).initial(5).build());
-        let options = WorkerOptions::new(&self.task_queue)
-            .register_workflow::<PreviewEnvironment>()
-            .and_then(|options| options.register_workflow::<Rollout>())
-            .and_then(|options| options.register_workflow::<ScriptRun>())
+        let options = register_workflows!(WorkerOptions::new(&self.task_queue))
             .map_err(|e| anyhow::anyhow!("{e}"))?
             .register_activities(activities)
             .workflow_interceptor(observe::workflows(metrics))

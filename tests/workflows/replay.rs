@@ -5,18 +5,13 @@
 
 use std::path::Path;
 
-use berth_workflows::{preview_environment::PreviewEnvironment, rollout::Rollout, script_run::ScriptRun};
+use berth_workflows::register_workflows;
 use temporalio_client::WorkflowHistory;
 use temporalio_sdk::workflow_replayer::{WorkflowReplayer, WorkflowReplayerOptions};
 
 fn replayer() -> WorkflowReplayer {
-    let options = WorkflowReplayerOptions::new()
-        .register_workflow::<PreviewEnvironment>()
-        .and_then(|options| options.register_workflow::<Rollout>())
-        .and_then(|options| options.register_workflow::<ScriptRun>())
-        .unwrap()
-        .build();
-    WorkflowReplayer::new(options).unwrap()
+    let options = register_workflows!(WorkflowReplayerOptions::new()).unwrap();
+    WorkflowReplayer::new(options.build()).unwrap()
 }
 
 fn histories() -> Vec<(String, Vec<u8>)> {

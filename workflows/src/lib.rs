@@ -20,6 +20,20 @@ pub mod status;
 /// The task queue that the worker polls unless told otherwise.
 pub const TASK_QUEUE: &str = "berth";
 
+/// Registers every workflow of this crate.
+///
+/// Takes a worker's or a replayer's options by value, and gives them back in the `Result` of `register_workflow`.
+/// A macro, since those types are the SDK's and this crate must not depend on it.
+#[macro_export]
+macro_rules! register_workflows {
+    ($options:expr) => {
+        $options
+            .register_workflow::<$crate::preview_environment::PreviewEnvironment>()
+            .and_then(|options| options.register_workflow::<$crate::rollout::Rollout>())
+            .and_then(|options| options.register_workflow::<$crate::script_run::ScriptRun>())
+    };
+}
+
 /// A workflow's time as milliseconds of Unix time; 0 where the SDK has none, which is before the first task only.
 fn milliseconds(time: Option<SystemTime>) -> u64 {
     let since = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();

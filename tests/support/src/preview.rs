@@ -18,8 +18,8 @@ use berth_workflows::{
         timings::Timings,
     },
     preview_environment::PreviewEnvironment,
+    register_workflows,
     rollout::Rollout,
-    script_run::ScriptRun,
 };
 use temporalio_client::{
     Client, ClientOptions, Connection, ConnectionOptions, WorkflowExecuteUpdateOptions, WorkflowHandle,
@@ -56,10 +56,7 @@ pub async fn preview<F: Future<Output = ()>>(app: &str, test: impl FnOnce(Previe
     let world = Arc::new(World::default());
     let task_queue = format!("test-{app}");
     let runtime = Runtime::from_current_tokio(RuntimeOptions::default()).unwrap();
-    let options = WorkerOptions::new(&task_queue)
-        .register_workflow::<PreviewEnvironment>()
-        .and_then(|options| options.register_workflow::<Rollout>())
-        .and_then(|options| options.register_workflow::<ScriptRun>())
+    let options = register_workflows!(WorkerOptions::new(&task_queue))
         .unwrap()
         .register_activities(FakeActivities(world.clone()))
         .max_heartbeat_throttle_interval(Duration::from_millis(100));
