@@ -51,7 +51,8 @@ mod tests {
         let tools = ensure(&parts).unwrap();
         let layouts = ensure_full(&tools, false).unwrap();
         let data = std::env::temp_dir().join(format!("berth-lab-images-{}", std::process::id()));
-        let mut children = Children::new("images-test", data.join("logs"), Files::of("images-test").unwrap()).unwrap();
+        let mut children =
+            Children::new("images-test", data.join("logs"), Files::of_lab("images-test").unwrap()).unwrap();
         let address = registry::address(Ipv4Addr::LOCALHOST).unwrap();
         let images = registry::start(&data, address, &tools, &layouts, &mut children).unwrap();
         for name in ["temporal-server", "temporal-admin-tools", "temporal-ui", "traefik", "full-v1", "full-v2"] {

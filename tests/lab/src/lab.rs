@@ -195,11 +195,11 @@ impl Lab {
     /// # Errors
     /// It is down already.
     pub fn stop_postgres(&self) -> Result<()> {
-        let stopped = Files::of(&self.state().name)?.stopped(POSTGRES);
+        let stopped = Files::of_lab(&self.state().name)?.stopped(POSTGRES);
         fs::write(&stopped, "").with_context(|| format!("writing {}", stopped.display()))?;
         let server = self.process(POSTGRES)?;
         server.signal(Signal::KILL);
-        process::until_gone(&server)
+        process::wait_until_gone(&server)
     }
 
     /// Starts it again, with what it had, and waits until it answers.
@@ -207,7 +207,7 @@ impl Lab {
     /// # Errors
     /// It does not answer.
     pub fn start_postgres(&self) -> Result<()> {
-        let stopped = Files::of(&self.state().name)?.stopped(POSTGRES);
+        let stopped = Files::of_lab(&self.state().name)?.stopped(POSTGRES);
         fs::remove_file(&stopped).context("the database server was not stopped")?;
         postgres::until_it_answers(self.postgres())
     }
@@ -258,7 +258,7 @@ impl Lab {
     }
 
     fn process(&self, part: &str) -> Result<ProcessId> {
-        let running = children::read_record(&Files::of(&self.state().name)?.processes());
+        let running = children::read_record(&Files::of_lab(&self.state().name)?.processes());
         running.into_iter().find(|process| process.name == part).with_context(|| format!("the lab runs no {part}"))
     }
 

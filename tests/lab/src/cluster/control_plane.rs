@@ -53,12 +53,12 @@ impl ControlPlane {
         let etcd = start_etcd(data, tools, children)?;
         let api_server = self.api_server_command(data, tools, children, etcd)?;
         match restarts {
-            true => children.start_again_and_again("kube-apiserver", api_server)?,
+            true => children.start_with_restarts("kube-apiserver", api_server)?,
             false => children.start("kube-apiserver", api_server)?,
         }
         self.start_controllers(data, tools, children)?;
         let kubectl = &tools["kubectl"];
-        children.until("kube-apiserver", READY_WITHIN, || {
+        children.wait_until("kube-apiserver", READY_WITHIN, || {
             process::output(
                 Command::new(kubectl).arg("--kubeconfig").arg(&self.kubeconfig).args(["get", "--raw", "/readyz"]),
             )
@@ -161,6 +161,6 @@ fn start_etcd(data: &Path, tools: &Tools, children: &mut Children) -> Result<Soc
         "--quota-backend-bytes=4294967296".to_owned(),
     ]);
     children.start("etcd", command)?;
-    children.until("etcd", READY_WITHIN, || process::accepts(clients)).context("starting etcd")?;
+    children.wait_until("etcd", READY_WITHIN, || process::accepts_connections(clients)).context("starting etcd")?;
     Ok(clients)
 }

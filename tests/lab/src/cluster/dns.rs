@@ -35,7 +35,7 @@ pub(crate) fn start(
     command.arg("-conf").arg(corefile);
     children.start("dns", command)?;
     let address = SocketAddr::new(host.into(), port);
-    children.until("dns", std::time::Duration::from_secs(30), || process::accepts(address))?;
+    children.wait_until("dns", std::time::Duration::from_secs(30), || process::accepts_connections(address))?;
     Ok(objects(host, port))
 }
 

@@ -23,7 +23,8 @@ pub(crate) const READY_WITHIN: Duration = Duration::from_secs(120);
 /// Whether it answers; that it knows no such host is an answer.
 pub(crate) fn answers(subnet: Subnet) -> bool {
     let node = SocketAddr::new(subnet.node().into(), NODE_PORT);
-    process::accepts(node) && http::get(node, "nobody.localhost", "/").is_ok_and(|answer| answer.status == 404)
+    process::accepts_connections(node)
+        && http::get(node, "nobody.localhost", "/").is_ok_and(|answer| answer.status == 404)
 }
 
 /// Lets this machine in, on the port that URLs need not name if nobody has it, and pods under the same names.

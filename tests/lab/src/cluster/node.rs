@@ -96,7 +96,7 @@ pub(crate) fn start(
     children.start("node", command)?;
     let outer = children.child("node")?.id();
     let mut inner = None;
-    children.until("node", Duration::from_secs(10), || {
+    children.wait_until("node", Duration::from_secs(10), || {
         inner = only_child(outer);
         inner.is_some()
     })?;
@@ -113,7 +113,7 @@ fn connect(subnet: Subnet, inner: u32) -> Result<()> {
 
 /// Once both the node's parts and the API server run.
 pub(crate) fn until_ready(kubectl: &Path, kubeconfig: &Path, children: &mut Children) -> Result<()> {
-    children.until("node", Duration::from_secs(120), || {
+    children.wait_until("node", Duration::from_secs(120), || {
         let path = "{.status.conditions[?(@.type==\"Ready\")].status}";
         let mut command = Command::new(kubectl);
         command.arg("--kubeconfig").arg(kubeconfig).args([

@@ -14,7 +14,7 @@ pub(crate) fn wait_for_ctrl_c(state: &State) -> Result<()> {
     let stop = supervisor::stop_on_signal()?;
     while !stop.load(Ordering::Relaxed) {
         if !state.supervisor.is_alive() {
-            let failure = fs::read_to_string(Files::of(&state.name)?.failure()).unwrap_or_default();
+            let failure = fs::read_to_string(Files::of_lab(&state.name)?.failure()).unwrap_or_default();
             bail!("the lab has ended: {failure}");
         }
         thread::sleep(Duration::from_millis(100));
@@ -26,7 +26,7 @@ pub(crate) fn wait_for_ctrl_c(state: &State) -> Result<()> {
 pub(crate) fn end_and_check(lab: &str) -> Result<()> {
     session::end(lab)?;
     for name in files::all_names()? {
-        if Files::of(&name)?.is_alive()? {
+        if Files::of_lab(&name)?.is_alive()? {
             return Ok(());
         }
     }

@@ -49,7 +49,7 @@ fn the_running_one() -> Result<State> {
     let mut names = files::all_names()?;
     names.sort_by_key(|name| name != UP);
     let running = names.iter().filter_map(|name| {
-        let files = Files::of(name).ok()?;
+        let files = Files::of_lab(name).ok()?;
         files.is_alive().ok()?.then(|| State::read(&files))?
     });
     running.into_iter().next().context("no lab runs: start one with `cargo lab up --detach`")

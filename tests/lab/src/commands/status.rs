@@ -15,7 +15,7 @@ pub(crate) fn run() -> Result<()> {
     let mut out = std::io::stdout();
     let mut any = false;
     for name in files::all_names()? {
-        let files = Files::of(&name)?;
+        let files = Files::of_lab(&name)?;
         if !files.is_alive()? {
             continue;
         }

@@ -34,7 +34,7 @@ pub(crate) struct Up {
 }
 
 pub(crate) fn run(up: &Up) -> Result<()> {
-    if Files::of(UP)?.is_alive()? {
+    if Files::of_lab(UP)?.is_alive()? {
         bail!("a lab is up already: `cargo lab status` says where, `cargo lab down` ends it");
     }
     let session = session::join_or_start(UP, || {

@@ -25,7 +25,7 @@ const GONE_WITHIN: Duration = Duration::from_secs(20);
 
 /// Removes whatever a lab that does not live any more left behind. The caller has made sure that it does not.
 pub(crate) fn sweep(lab: &str, had_node: bool) -> Result<()> {
-    let files = Files::of(lab)?;
+    let files = Files::of_lab(lab)?;
     let recorded = read_record(&files.processes());
     for process in &recorded {
         process.signal(Signal::KILL);
@@ -148,7 +148,7 @@ pub(crate) fn sweep_dead() -> Result<()> {
     let names = files::all_names()?;
     let node_is_free = crate::machine::lock::try_exclusive(&node_lock()?)?;
     for name in names {
-        let files = Files::of(&name)?;
+        let files = Files::of_lab(&name)?;
         // Held while we sweep: nobody starts the lab meanwhile.
         if let Some(_starting) = crate::machine::lock::try_exclusive(&files.start_lock())?
             && !files.is_alive()?

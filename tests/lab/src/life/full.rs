@@ -29,7 +29,7 @@ pub(crate) fn start(
     apply(kubectl, kubeconfig, &database::admin(&authority))?;
     let database_servers = database::write_servers(data, postgres)?;
     children
-        .until("node", ingress::READY_WITHIN, || ingress::answers(subnet))
+        .wait_until("node", ingress::READY_WITHIN, || ingress::answers(subnet))
         .context("waiting for the ingress controller")?;
     Ok(Full { ingress: ingress::open(subnet)?, postgres, database_servers })
 }

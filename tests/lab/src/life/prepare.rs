@@ -76,9 +76,9 @@ pub(crate) fn plan(wish: Wish) -> Result<Plan> {
     };
     let tools = parts::ensure(&needed(&wish, real_node, fake_nodes))?;
     let layouts = if wish.full { images::ensure_full(&tools, wish.yes)? } else { Vec::new() };
-    let brought_kubeconfig = match wish.use_cluster {
+    let existing_kubeconfig = match wish.use_cluster {
         true => {
-            let file = Files::of(wish.name)?.brought_kubeconfig();
+            let file = Files::of_lab(wish.name)?.existing_kubeconfig();
             existing::write_kubeconfig(&tools["kubectl"], &file)?;
             Some(file)
         }
@@ -90,7 +90,7 @@ pub(crate) fn plan(wish: Wish) -> Result<Plan> {
         fake_nodes,
         kwok_stages: (fake_nodes > 0).then(parts::kwok_stages).transpose()?,
         tools,
-        brought_kubeconfig,
+        existing_kubeconfig,
         worker: wish.worker,
         detached: wish.detached,
         linger_seconds: wish.linger_seconds,

@@ -35,7 +35,7 @@ pub(crate) struct Session {
 
 /// `make_plan` is asked only where no lab of that name runs.
 pub(crate) fn join_or_start(lab: &str, make_plan: impl FnOnce() -> Result<Plan>) -> Result<Session> {
-    let files = Files::of(lab)?;
+    let files = Files::of_lab(lab)?;
     let _starting = lock::exclusive(&files.start_lock())?;
     // A supervisor that ends for want of users holds this lock until it has ended.
     let user = lock::shared(&files.users_lock())?;
@@ -79,7 +79,7 @@ fn start(plan: &Plan, files: &Files) -> Result<State> {
 /// Until it is ready or has failed. Every wait inside the supervisor is bounded.
 fn wait_for_state(child: &mut Child, files: &Files, log: &Path) -> Result<State> {
     loop {
-        if let Some(state) = State::read(&files) {
+        if let Some(state) = State::read(files) {
             return Ok(state);
         }
         if child.try_wait()?.is_some() {
@@ -92,7 +92,7 @@ fn wait_for_state(child: &mut Child, files: &Files, log: &Path) -> Result<State>
 
 /// Ends a lab, or sweeps what is left of one. Answers whether it was running.
 pub(crate) fn end(lab: &str) -> Result<bool> {
-    let files = Files::of(lab)?;
+    let files = Files::of_lab(lab)?;
     let running = files.is_alive()?;
     if running {
         let _progress = Progress::begin(format!("ending the lab `{lab}`"));

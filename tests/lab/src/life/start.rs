@@ -30,7 +30,7 @@ pub(crate) fn everything(plan: &Plan, data: &Path, children: &mut Children) -> R
     let reachable = subnet.map_or(Ipv4Addr::LOCALHOST, Subnet::host);
     let registry_address = registry::address(reachable)?;
 
-    let cluster = match &plan.brought_kubeconfig {
+    let cluster = match &plan.existing_kubeconfig {
         Some(_) => None,
         None => {
             let node = subnet.map(node::address);
@@ -47,7 +47,7 @@ pub(crate) fn everything(plan: &Plan, data: &Path, children: &mut Children) -> R
     }
     let doppler_url = format!("http://{}", doppler::start(reachable)?);
     let images = registry::start(data, registry_address, &plan.tools, &plan.layouts, children)?;
-    let kubeconfig = match (&cluster, &plan.brought_kubeconfig) {
+    let kubeconfig = match (&cluster, &plan.existing_kubeconfig) {
         (Some(cluster), _) => {
             cluster.start(data, &plan.tools, plan.restarts, children)?;
             cluster.kubeconfig.clone()
@@ -72,7 +72,7 @@ pub(crate) fn everything(plan: &Plan, data: &Path, children: &mut Children) -> R
     wait_for_temporal(plan, &temporal_address, children)?;
     let mut state = State {
         name: plan.name.clone(),
-        supervisor: ProcessId::of("supervisor", std::process::id()),
+        supervisor: ProcessId::new("supervisor", std::process::id()),
         worker_kubeconfig: match &cluster {
             Some(cluster) => cluster.certificates.kubeconfig("worker"),
             None => kubeconfig.clone(),
@@ -105,7 +105,7 @@ fn start_temporal(plan: &Plan, data: &Path, children: &mut Children) -> Result<(
         command.arg("--db-filename").arg(data.join("temporal.db"));
         // What is written outlives the process; only a crash of the machine could lose it.
         command.args(["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=off"]);
-        children.start_again_and_again("temporal", command)?;
+        children.start_with_restarts("temporal", command)?;
     } else {
         children.start("temporal", command)?;
     }
@@ -114,7 +114,7 @@ fn start_temporal(plan: &Plan, data: &Path, children: &mut Children) -> Result<(
 
 fn wait_for_temporal(plan: &Plan, addresses: &temporal::Addresses, children: &mut Children) -> Result<()> {
     let program = &plan.tools["temporal"];
-    children.until("temporal", Duration::from_secs(60), || temporal::answers(program, addresses))
+    children.wait_until("temporal", Duration::from_secs(60), || temporal::answers(program, addresses))
 }
 
 /// Nodes, names, and what the worker needs to find.
@@ -124,7 +124,7 @@ fn furnish(plan: &Plan, data: &Path, subnet: Option<Subnet>, kubeconfig: &Path, 
         objects.push(proxy_rights());
         objects.push(dns::start(data, subnet.host(), kubeconfig, &plan.tools, children)?);
     }
-    if plan.fake_nodes > 0 && plan.brought_kubeconfig.is_none() {
+    if plan.fake_nodes > 0 && plan.existing_kubeconfig.is_none() {
         let stages = plan.kwok_stages.as_deref().context("KWOK was not got")?;
         fake_nodes::copy_stages(stages, &data.join("kwok"))?;
         fake_nodes::start(&data.join("kwok"), kubeconfig, &plan.tools, children)?;

@@ -21,7 +21,7 @@ pub(crate) struct Plan {
     pub(crate) tools: Tools,
     pub(crate) kwok_stages: Option<PathBuf>,
     /// Somebody's own cluster, which is not started and not stopped.
-    pub(crate) brought_kubeconfig: Option<PathBuf>,
+    pub(crate) existing_kubeconfig: Option<PathBuf>,
     /// A `berth` to leave running.
     pub(crate) worker: Option<PathBuf>,
     /// Runs until it is told to stop. Otherwise: as long as it has users, and this long after the last.

@@ -35,7 +35,7 @@ pub(crate) fn run(plan: &Path) -> Result<()> {
     // A session of its own: a Ctrl-C in the terminal of whoever started it is not meant for it.
     rustix::process::setsid().context("leaving the session")?;
     let plan: Plan = files::read(plan)?;
-    let files = Files::of(&plan.name)?;
+    let files = Files::of_lab(&plan.name)?;
     let _alive = lock::exclusive(&files.alive_lock())?;
     let result = hold(&plan, &files);
     if let Err(error) = &result {
@@ -70,7 +70,7 @@ fn live(
     stop: &AtomicBool,
 ) -> Result<Option<lock::Lock>> {
     let mut state = start::everything(plan, data, children)?;
-    state.supervisor = ProcessId::of("supervisor", std::process::id());
+    state.supervisor = ProcessId::new("supervisor", std::process::id());
     files::write(&files.state(), &state)?;
     let mut users = Users { lock: files.users_lock(), last_seen: Instant::now() };
     while !stop.load(Ordering::Relaxed) {

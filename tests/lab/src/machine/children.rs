@@ -1,4 +1,4 @@
-//! The processes of one lab, in the order they were started, and the record of them that a later start reads.
+//! The processes of one lab in the order of their start, and the record of them that a later start reads.
 
 use std::{
     ffi::OsStr,
@@ -29,8 +29,8 @@ pub(crate) struct Children {
 struct Running {
     id: ProcessId,
     child: Child,
-    /// What to start when it ends; without, its end is the lab's.
-    again: Option<Command>,
+    /// The command to start when it ends. Without one, its end is the lab's end.
+    restart: Option<Command>,
 }
 
 impl Children {
@@ -43,7 +43,9 @@ impl Children {
         self.logs.join(format!("{name}.log"))
     }
 
-    /// A command that ends with the thread that starts it: start it from one that lives as long as the lab.
+    /// Makes a command whose process ends with the thread that starts it.
+    ///
+    /// Start it from a thread that lives as long as the lab.
     pub(crate) fn command(&self, name: &str, program: impl AsRef<OsStr>) -> Result<Command> {
         process::bound_to_parent(&self.lab, program, &self.log(name))
     }
@@ -53,21 +55,21 @@ impl Children {
         self.add(name, child, None)
     }
 
-    /// The same for one that is started again whenever it ends: [`Children::ended`] does that.
-    pub(crate) fn start_again_and_again(&mut self, name: &str, mut command: Command) -> Result<()> {
+    /// Starts a process that [`Children::ended`] restarts whenever it has ended.
+    pub(crate) fn start_with_restarts(&mut self, name: &str, mut command: Command) -> Result<()> {
         let child = spawn(name, &mut command)?;
         self.add(name, child, Some(command))
     }
 
-    fn add(&mut self, name: &str, child: Child, again: Option<Command>) -> Result<()> {
-        self.running.push(Running { id: ProcessId::of(name, child.id()), child, again });
+    fn add(&mut self, name: &str, child: Child, restart: Option<Command>) -> Result<()> {
+        self.running.push(Running { id: ProcessId::new(name, child.id()), child, restart });
         self.write_record()
     }
 
     /// Waits for a condition as long as the process runs.
-    pub(crate) fn until(&mut self, name: &str, limit: Duration, done: impl FnMut() -> bool) -> Result<()> {
+    pub(crate) fn wait_until(&mut self, name: &str, limit: Duration, done: impl FnMut() -> bool) -> Result<()> {
         let log = self.log(name);
-        process::until(name, self.child(name)?, &log, limit, done)
+        process::wait_until(name, self.child(name)?, &log, limit, done)
     }
 
     pub(crate) fn child(&mut self, name: &str) -> Result<&mut Child> {
@@ -75,18 +77,19 @@ impl Children {
         Ok(&mut running.with_context(|| format!("{name} was not started"))?.child)
     }
 
-    /// The first that has ended by itself: a lab without one of its parts is no lab. What is to start again does, unless
-    /// somebody wants it down.
+    /// Restarts what is to be restarted, and reports the first other process that has ended by itself.
+    ///
+    /// A part that was stopped on purpose is not restarted.
     pub(crate) fn ended(&mut self) -> Result<Option<String>> {
         let mut restarted = false;
         for running in &mut self.running {
             if let Some(status) = running.child.try_wait()? {
-                if running.again.is_some() && self.files.stopped(&running.id.name).exists() {
+                if running.restart.is_some() && self.files.stopped(&running.id.name).exists() {
                     continue;
                 }
-                if let Some(command) = &mut running.again {
+                if let Some(command) = &mut running.restart {
                     running.child = spawn(&running.id.name, command)?;
-                    running.id = ProcessId::of(&running.id.name, running.child.id());
+                    running.id = ProcessId::new(&running.id.name, running.child.id());
                     restarted = true;
                     continue;
                 }
@@ -119,7 +122,7 @@ impl Children {
         kill(&mut running.child);
     }
 
-    /// Ends all of them at once, the last started first. Nothing in a lab is worth an orderly end.
+    /// Kills all of them, the last started first. Nothing in a lab needs an orderly end.
     pub(crate) fn kill_all(&mut self) {
         for mut running in mem::take(&mut self.running).into_iter().rev() {
             kill(&mut running.child);
@@ -143,7 +146,7 @@ fn kill(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// What a lab, perhaps one that was killed, had started.
+/// Reads which processes a lab had started; the lab itself may have been killed.
 pub(crate) fn read_record(record: &Path) -> Vec<ProcessId> {
     fs::read_to_string(record).ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
 }

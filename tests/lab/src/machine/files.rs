@@ -21,16 +21,16 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    pub(crate) fn of(lab: &str) -> Result<Self> {
+    pub(crate) fn of_lab(lab: &str) -> Result<Self> {
         Ok(Self { folder: places::lab(lab)? })
     }
 
-    /// Held exclusively by who is starting the lab: one at a time.
+    /// Held exclusively by the process that starts the lab.
     pub(crate) fn start_lock(&self) -> PathBuf {
         self.folder.join("start.lock")
     }
 
-    /// Held shared by each user's process; exclusively by a supervisor that ends for want of users.
+    /// Held shared by each process that uses the lab, and exclusively by a supervisor that ends because none is left.
     pub(crate) fn users_lock(&self) -> PathBuf {
         self.folder.join("users.lock")
     }
@@ -48,7 +48,7 @@ impl Files {
         self.folder.join("processes.json")
     }
 
-    /// Where it is there, that part stays down: somebody has stopped it, and has not started it again.
+    /// Present while a part is stopped on purpose and must not be restarted.
     pub(crate) fn stopped(&self, part: &str) -> PathBuf {
         self.folder.join(format!("{part}.{STOPPED}"))
     }
@@ -58,12 +58,12 @@ impl Files {
         files.filter(|file| file.extension().is_some_and(|extension| extension == STOPPED))
     }
 
-    /// The way into somebody's own cluster.
-    pub(crate) fn brought_kubeconfig(&self) -> PathBuf {
-        self.folder.join("brought.kubeconfig")
+    /// The kubeconfig of an existing cluster.
+    pub(crate) fn existing_kubeconfig(&self) -> PathBuf {
+        self.folder.join("existing.kubeconfig")
     }
 
-    /// What went wrong, when a start went wrong.
+    /// The error of a start that failed.
     pub(crate) fn failure(&self) -> PathBuf {
         self.folder.join("failure.txt")
     }
@@ -76,18 +76,18 @@ impl Files {
         Ok(lock::try_exclusive(&self.alive_lock())?.is_none())
     }
 
-    /// Everything but the locks.
+    /// Removes everything but the locks.
     pub(crate) fn remove(&self) {
-        let mut files = vec![self.plan(), self.processes(), self.failure(), self.state(), self.brought_kubeconfig()];
+        let mut files = vec![self.plan(), self.processes(), self.failure(), self.state(), self.existing_kubeconfig()];
         files.extend(self.stopped_parts());
         for file in files {
-            // Most are not there most of the time.
+            // Most of them do not exist most of the time.
             let _ = fs::remove_file(file);
         }
     }
 }
 
-/// Every lab that was ever started on this machine by this user.
+/// The names of all labs that this user ever started on this machine.
 pub(crate) fn all_names() -> Result<Vec<String>> {
     let folders =
         fs::read_dir(places::runtime()?)?.filter_map(|entry| entry.ok()).filter(|entry| entry.path().is_dir());
@@ -96,10 +96,10 @@ pub(crate) fn all_names() -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Those that run, but for one.
+/// The names of all labs that run, except this one.
 pub(crate) fn others_alive(lab: &str) -> Result<Vec<String>> {
     let mut others = all_names()?;
-    others.retain(|name| name != lab && Files::of(name).is_ok_and(|files| files.is_alive().unwrap_or(false)));
+    others.retain(|name| name != lab && Files::of_lab(name).is_ok_and(|files| files.is_alive().unwrap_or(false)));
     Ok(others)
 }
 
@@ -108,7 +108,9 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
     serde_json::from_str(&text).with_context(|| format!("understanding {}", path.display()))
 }
 
-/// Whole or not at all, for readers in other processes. It may hold secrets of the lab: for the owner only.
+/// Writes a value in one step, so that other processes never read half of it.
+///
+/// Only the owner may read the file: it may hold secrets of the lab.
 pub(crate) fn write<T: Serialize>(path: &Path, value: &T) -> Result<()> {
     let half = path.with_extension("half");
     write_private(&half, &serde_json::to_string_pretty(value)?)?;

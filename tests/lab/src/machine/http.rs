@@ -1,4 +1,4 @@
-//! As much of HTTP as asking one question in the clear takes.
+//! A plain HTTP client for one GET request.
 
 use std::{
     io::{Read as _, Write as _},
@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-/// A workflow may run behind an answer.
+/// Generous: a workflow may run before the answer comes.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
@@ -17,8 +17,9 @@ pub(crate) struct Answer {
     pub(crate) body: String,
 }
 
-/// Asks whoever listens at `address` for a path of `host`. In the words of HTTP/1.0: an answer in pieces would be put together by
-/// nobody.
+/// Sends `GET path` with the header `Host: host` to an address.
+///
+/// HTTP/1.0, because this client cannot read a chunked answer.
 pub(crate) fn get(address: SocketAddr, host: &str, path: &str) -> Result<Answer> {
     let asked = || format!("asking {address} for http://{host}{path}");
     let mut stream = TcpStream::connect_timeout(&address, ANSWER_WITHIN).with_context(asked)?;
@@ -26,10 +27,10 @@ pub(crate) fn get(address: SocketAddr, host: &str, path: &str) -> Result<Answer>
     write!(stream, "GET {path} HTTP/1.0\r\nHost: {host}\r\nAccept: */*\r\n\r\n").with_context(asked)?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).with_context(asked)?;
-    understand(&String::from_utf8_lossy(&answer)).with_context(|| format!("{}: no answer of HTTP", asked()))
+    parse(&String::from_utf8_lossy(&answer)).with_context(|| format!("{}: the answer is not HTTP", asked()))
 }
 
-fn understand(answer: &str) -> Option<Answer> {
+fn parse(answer: &str) -> Option<Answer> {
     let (head, body) = answer.split_once("\r\n\r\n")?;
     let status = head.strip_prefix("HTTP/")?.split(' ').nth(1)?.parse().ok()?;
     Some(Answer { status, body: body.to_owned() })
@@ -40,9 +41,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_its_status_and_its_body() {
-        let answer = understand("HTTP/1.0 404 Not Found\r\nServer: x\r\n\r\nno such\r\n\r\npage").unwrap();
+    fn answer_is_parsed_into_status_and_body() {
+        let answer = parse("HTTP/1.0 404 Not Found\r\nServer: x\r\n\r\nno such\r\n\r\npage").unwrap();
         assert_eq!((answer.status, answer.body.as_str()), (404, "no such\r\n\r\npage"));
-        assert!(understand("SSH-2.0-OpenSSH\r\n\r\n").is_none());
+        assert!(parse("SSH-2.0-OpenSSH\r\n\r\n").is_none());
     }
 }

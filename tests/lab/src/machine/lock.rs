@@ -1,4 +1,4 @@
-//! File locks between processes: the kernel lets go of one when its holder dies, however it dies.
+//! File locks between processes. The kernel releases a lock when its holder dies.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -7,25 +7,27 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-/// Held until dropped. The file stays: removing it would let two holders lock two different files of one name.
+/// A lock that is held until it is dropped.
+///
+/// The file stays: if it were removed, two holders could lock two different files of one name.
 #[derive(Debug)]
 pub(crate) struct Lock(#[expect(dead_code, reason = "held for the lock on it")] File);
 
-/// Waits until nobody else holds the lock in any way.
+/// Waits until no other process holds the lock, shared or exclusively.
 pub(crate) fn exclusive(path: &Path) -> Result<Lock> {
     let file = open(path)?;
     file.lock().with_context(|| format!("locking {}", path.display()))?;
     Ok(Lock(file))
 }
 
-/// Waits until nobody holds the lock exclusively.
+/// Waits until no other process holds the lock exclusively.
 pub(crate) fn shared(path: &Path) -> Result<Lock> {
     let file = open(path)?;
     file.lock_shared().with_context(|| format!("locking {}", path.display()))?;
     Ok(Lock(file))
 }
 
-/// `None` where somebody else holds it.
+/// Answers `None` where another process holds the lock.
 pub(crate) fn try_exclusive(path: &Path) -> Result<Option<Lock>> {
     let file = open(path)?;
     match file.try_lock() {
@@ -49,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_exclusive_lock_is_refused_while_a_user_holds_a_shared_one_and_granted_after() {
+    fn exclusive_lock_waits_for_the_end_of_shared_ones() {
         let path = std::env::temp_dir().join(format!("berth-lab-lock-{}", std::process::id()));
         let user = shared(&path).unwrap();
         assert!(try_exclusive(&path).unwrap().is_none());

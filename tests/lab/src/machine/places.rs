@@ -1,4 +1,4 @@
-//! Where the lab keeps things: parts in the user's cache folder, locks in the runtime folder, a lab's data in its own.
+//! The folders of labs: parts in the user's cache folder, locks in the runtime folder, data in a folder per lab.
 
 use std::{
     env, fs,
@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-/// The lab's own source folder, for its Go modules, wheels and sample apps.
+/// The lab's source folder, with its Go modules, wheels and sample apps.
 pub(crate) fn source() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -32,7 +32,7 @@ pub(crate) fn cache() -> Result<PathBuf> {
     make(base.join("berth/lab"))
 }
 
-/// For locks: one place per user, and for root one place per machine, whatever HOME and the cache folder are.
+/// The folder for locks: one per user, and for root one per machine, independent of HOME and the cache folder.
 pub(crate) fn runtime() -> Result<PathBuf> {
     if is_root() {
         return make(PathBuf::from("/run/berth-lab"));
@@ -43,22 +43,22 @@ pub(crate) fn runtime() -> Result<PathBuf> {
     }
 }
 
-/// One lab's folder under the runtime folder: its locks, and the record of what it started.
+/// A lab's folder under the runtime folder, for its locks and small files.
 pub(crate) fn lab(name: &str) -> Result<PathBuf> {
     make(runtime()?.join(name))
 }
 
-/// One lab's folder for what is large: etcd, containerd, logs. On a disk, never on a tmpfs.
+/// A lab's folder for large data (etcd, containerd, logs), on a disk and never on a tmpfs.
 pub(crate) fn data(name: &str) -> Result<PathBuf> {
     make(cache()?.join("run").join(name))
 }
 
-/// One lab's folder for servers that run as a user of their own, to whom root's home is closed.
+/// A lab's folder for servers that run as a user of their own, who cannot enter root's home.
 pub(crate) fn server_data(lab: &str) -> Result<PathBuf> {
     make(Path::new(SERVER_DATA).join(lab))
 }
 
-/// Only root has such servers.
+/// The parent of these folders. Only root's labs have one.
 pub(crate) const SERVER_DATA: &str = "/var/lib/berth-lab";
 
 pub(crate) fn make(path: PathBuf) -> Result<PathBuf> {

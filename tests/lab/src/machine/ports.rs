@@ -1,4 +1,4 @@
-//! Free ports, and no two alike in one process.
+//! Free ports, each handed out once per process.
 
 use std::{
     collections::BTreeSet,
@@ -8,7 +8,9 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-/// A port that nothing listens on. Taken before from this process ones are not given again: their listener may not be up yet.
+/// A port that nothing listens on.
+///
+/// A port handed out before is not handed out again: its listener may not be up yet.
 pub(crate) fn free(address: IpAddr) -> Result<u16> {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -29,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ports_are_free_and_never_given_twice() {
+    fn ports_are_free_and_handed_out_once() {
         let ports: Vec<_> = (0..50).map(|_| free(Ipv4Addr::LOCALHOST.into()).unwrap()).collect();
         assert_eq!(ports.iter().collect::<BTreeSet<_>>().len(), ports.len());
         TcpListener::bind((Ipv4Addr::LOCALHOST, ports[0])).unwrap();

@@ -1,4 +1,4 @@
-//! Child processes that cannot outlive their parent, and processes told apart from later ones of the same number.
+//! Child processes that cannot outlive their parent, and an identity for processes whose numbers are reused.
 
 use std::{
     ffi::OsStr,
@@ -19,14 +19,14 @@ use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal};
 use serde::{Deserialize, Serialize};
 
-/// In the environment of every process that the lab starts, so that a forgotten one can be found.
+/// A variable in the environment of every process of a lab, so that a forgotten one can be found.
 pub(crate) const MARK: &str = "BERTH_LAB_PROCESS_OF";
 
-/// What an exported shell may hold that would lead a child to somebody's real cluster or Temporal.
-const LEADS_ELSEWHERE: [&str; 6] =
+/// Variables of the caller's shell that would lead a child to a real cluster, Temporal or Doppler.
+const FOREIGN_SERVERS: [&str; 6] =
     ["KUBECONFIG", "TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "TEMPORAL_API_KEY", "TEMPORAL_PROFILE", "DOPPLER_TOKEN"];
 
-/// A process number alone is not an identity: numbers are used again. With its start time it is.
+/// A process, identified by its number and start time: numbers alone are reused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ProcessId {
     /// Its name in the lab.
@@ -37,11 +37,11 @@ pub(crate) struct ProcessId {
 }
 
 impl ProcessId {
-    pub(crate) fn of(name: &str, pid: u32) -> Self {
+    pub(crate) fn new(name: &str, pid: u32) -> Self {
         Self { name: name.to_owned(), pid, started: start_time(pid).unwrap_or_default() }
     }
 
-    /// Whether this very process still runs. One that has ended and was not yet waited for does not.
+    /// Whether this process still runs. A zombie does not.
     pub(crate) fn is_alive(&self) -> bool {
         start_time(self.pid) == Some(self.started)
     }
@@ -50,7 +50,7 @@ impl ProcessId {
         if self.is_alive()
             && let Some(pid) = Pid::from_raw(self.pid.cast_signed())
         {
-            // It may end between the check and the call: then there is nothing to do.
+            // It may end between the check and the call.
             let _ = rustix::process::kill_process(pid, signal);
         }
     }
@@ -66,7 +66,7 @@ fn start_time(pid: u32) -> Option<u64> {
     fields.nth(18)?.parse().ok()
 }
 
-/// A command whose process the kernel kills when the *thread* that spawns it ends. Output goes to `log`.
+/// Makes a command whose process the kernel kills when the *thread* that spawns it ends. Output goes to `log`.
 pub(crate) fn bound_to_parent(lab: &str, program: impl AsRef<OsStr>, log: &Path) -> Result<Command> {
     let output = File::create(log).with_context(|| format!("creating {}", log.display()))?;
     let mut command = if cfg!(target_os = "linux") {
@@ -76,7 +76,7 @@ pub(crate) fn bound_to_parent(lab: &str, program: impl AsRef<OsStr>, log: &Path)
     } else {
         Command::new(program)
     };
-    for name in LEADS_ELSEWHERE {
+    for name in FOREIGN_SERVERS {
         command.env_remove(name);
     }
     command.env(MARK, lab).stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
@@ -86,15 +86,16 @@ pub(crate) fn bound_to_parent(lab: &str, program: impl AsRef<OsStr>, log: &Path)
 type Spawned = std::io::Result<Child>;
 type Request = (Command, Sender<Spawned>);
 
-/// A bound process ends with the thread that spawned it, and a test's thread ends before a server that tests share may.
-/// So one thread that lives as long as this process does all the spawning.
-pub(crate) fn spawn_for_the_process(command: Command) -> Result<Child> {
+/// Spawns a command from a thread that lives as long as this process.
+///
+/// A bound process ends with the thread that spawned it, and a test's thread ends before a server that tests share.
+pub(crate) fn spawn_from_lasting_thread(command: Command) -> Result<Child> {
     static SPAWNER: OnceLock<Mutex<Sender<Request>>> = OnceLock::new();
     let spawner = SPAWNER.get_or_init(|| {
         let (requests, received) = mpsc::channel::<Request>();
         thread::spawn(move || {
             for (mut command, answer) in received {
-                // Nobody waits for the answer only if its asker has panicked.
+                // The receiver is gone only if the requesting thread has panicked.
                 let _ = answer.send(command.spawn());
             }
         });
@@ -102,12 +103,12 @@ pub(crate) fn spawn_for_the_process(command: Command) -> Result<Child> {
     });
     let (answer, spawned) = mpsc::channel();
     let requests = spawner.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    requests.send((command, answer)).context("asking for a process")?;
+    requests.send((command, answer)).context("requesting a process")?;
     Ok(spawned.recv().context("waiting for a process")??)
 }
 
-/// Waits for a condition, as long as `child` runs. Its last log lines are in the error.
-pub(crate) fn until(
+/// Waits for a condition as long as `child` runs. The error has the last lines of its log.
+pub(crate) fn wait_until(
     what: &str,
     child: &mut Child,
     log: &Path,
@@ -127,8 +128,8 @@ pub(crate) fn until(
     Ok(())
 }
 
-/// Waits for the end of a process that somebody else waits for.
-pub(crate) fn until_gone(process: &ProcessId) -> Result<()> {
+/// Waits for the end of a process that is not a child of this one.
+pub(crate) fn wait_until_gone(process: &ProcessId) -> Result<()> {
     let end = Instant::now() + Duration::from_secs(10);
     while process.is_alive() {
         if Instant::now() > end {
@@ -139,7 +140,7 @@ pub(crate) fn until_gone(process: &ProcessId) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn accepts(address: SocketAddr) -> bool {
+pub(crate) fn accepts_connections(address: SocketAddr) -> bool {
     TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_ok()
 }
 
@@ -150,21 +151,21 @@ pub(crate) fn tail(log: &Path) -> String {
     format!("  {last}\n  (all of it: {})", log.display())
 }
 
-/// Runs a command to its end and answers what it printed; its own words on stderr are the error.
+/// Runs a command to its end and answers its stdout. A failure's error has its stderr.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     output_with_input(command, "")
 }
 
-/// The same, with a text for its standard input.
+/// Runs a command like [`output`], with a text for its standard input.
 pub(crate) fn output_with_input(command: &mut Command, input: &str) -> Result<String> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().with_context(|| format!("running {command:?}"))?;
     let mut stdin = child.stdin.take().context("writing to a child")?;
     let input = input.to_owned();
-    // Beside reading its answer: a child that answers before it has read everything must not wait for us.
+    // Written while the output is read: a child may answer before it has read all of its input.
     let writer = thread::spawn(move || stdin.write_all(input.as_bytes()));
     let output = child.wait_with_output()?;
-    // One that does not read its input to the end has its reasons, and says by its exit code whether it succeeded.
+    // A child need not read its input to the end. Its exit code tells whether it succeeded.
     let _ = writer.join();
     if !output.status.success() {
         bail!("{command:?} failed ({}): {}", output.status, String::from_utf8_lossy(&output.stderr).trim());
@@ -172,7 +173,7 @@ pub(crate) fn output_with_input(command: &mut Command, input: &str) -> Result<St
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Runs a command line whose words hold no blanks.
+/// Runs a command line, split at blanks.
 pub(crate) fn run(line: &str) -> Result<String> {
     let mut words = line.split(' ');
     output(Command::new(words.next().unwrap_or_default()).args(words))
@@ -183,16 +184,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_used_again_is_another_process() {
-        let me = ProcessId::of("me", std::process::id());
+    fn reused_number_is_another_process() {
+        let me = ProcessId::new("me", std::process::id());
         assert!(me.is_alive());
         assert!(!ProcessId { started: me.started + 1, ..me }.is_alive());
     }
 
     #[test]
-    fn a_process_that_ended_and_was_not_waited_for_is_not_alive() {
+    fn zombie_is_not_alive() {
         let mut child = Command::new("true").spawn().unwrap();
-        let id = ProcessId::of("true", child.id());
+        let id = ProcessId::new("true", child.id());
         let end = Instant::now() + Duration::from_secs(10);
         while id.is_alive() && Instant::now() < end {
             thread::yield_now();

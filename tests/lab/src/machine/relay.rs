@@ -1,11 +1,13 @@
-//! A way for pods to what listens on loopback only: the Temporal dev server works on no other single address.
+//! A TCP relay that lets pods reach a server on loopback, such as the Temporal dev server.
 
 use std::net::SocketAddr;
 
 use anyhow::{Context as _, Result};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Passes on what comes to `from`, on a thread of its own until the process ends. Who cannot be passed on is hung up on.
+/// Relays connections to `from` on to `to`, on a thread of its own until the process ends.
+///
+/// A connection that cannot be relayed is closed.
 pub(crate) fn start(from: SocketAddr, to: SocketAddr) -> Result<()> {
     let listener = std::net::TcpListener::bind(from).with_context(|| format!("listening on {from}"))?;
     listener.set_nonblocking(true)?;
@@ -14,7 +16,7 @@ pub(crate) fn start(from: SocketAddr, to: SocketAddr) -> Result<()> {
         runtime.block_on(async {
             let listener = TcpListener::from_std(listener)?;
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(pass_on(client, to));
+                tokio::spawn(relay(client, to));
             }
             Ok::<_, std::io::Error>(())
         })
@@ -22,7 +24,7 @@ pub(crate) fn start(from: SocketAddr, to: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-async fn pass_on(mut client: TcpStream, to: SocketAddr) -> std::io::Result<()> {
+async fn relay(mut client: TcpStream, to: SocketAddr) -> std::io::Result<()> {
     let mut server = TcpStream::connect(to).await?;
     tokio::io::copy_bidirectional(&mut client, &mut server).await?;
     Ok(())
@@ -39,7 +41,7 @@ mod tests {
     use crate::machine::ports;
 
     #[test]
-    fn bytes_are_passed_on_in_both_directions() {
+    fn bytes_are_relayed_in_both_directions() {
         let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let to = server.local_addr().unwrap();
         let from = SocketAddr::new(to.ip(), ports::free(to.ip()).unwrap());

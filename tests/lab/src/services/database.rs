@@ -33,8 +33,8 @@ pub(crate) fn start(lab: &str, host: Ipv4Addr, children: &mut Children) -> Resul
     let server = Server { address, data: places::server_data(lab)?.join("postgres"), max_connections: CONNECTIONS };
     let authority = server.initialize()?;
     let command = server.command(lab, &children.log(POSTGRES))?;
-    children.start_again_and_again(POSTGRES, command)?;
-    children.until(POSTGRES, READY_WITHIN, || server.answers())?;
+    children.start_with_restarts(POSTGRES, command)?;
+    children.wait_until(POSTGRES, READY_WITHIN, || server.answers())?;
     Ok((address, authority))
 }
 

@@ -175,7 +175,7 @@ impl Postgres {
 
     fn wait(&mut self) -> Result<()> {
         let server = &self.server;
-        process::until("PostgreSQL", &mut self.child, &self.log, READY_WITHIN, || server.answers())
+        process::wait_until("PostgreSQL", &mut self.child, &self.log, READY_WITHIN, || server.answers())
     }
 }
 
@@ -189,7 +189,7 @@ impl Drop for Postgres {
 }
 
 fn spawn(server: &Server, log: &Path) -> Result<Child> {
-    process::spawn_for_the_process(server.command("postgres", log)?).context("starting PostgreSQL")
+    process::spawn_from_lasting_thread(server.command("postgres", log)?).context("starting PostgreSQL")
 }
 
 /// The newest version there is: Debian keeps each in a folder of its own, off the path.

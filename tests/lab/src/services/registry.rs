@@ -43,6 +43,6 @@ pub(crate) fn start(
     // It prints its images on one line, once they can be pulled.
     let log = children.log("registry");
     let images = || fs::read_to_string(&log).ok()?.lines().find_map(|line| serde_json::from_str(line).ok());
-    children.until("registry", Duration::from_secs(30), || images().is_some())?;
+    children.wait_until("registry", Duration::from_secs(30), || images().is_some())?;
     images().context("reading which images the registry holds")
 }

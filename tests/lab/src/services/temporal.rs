@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result};
 use crate::{
     machine::{
         places, ports,
-        process::{self, bound_to_parent, spawn_for_the_process},
+        process::{self, bound_to_parent, spawn_from_lasting_thread},
     },
     parts::{self, Part},
 };
@@ -49,10 +49,10 @@ impl DevServer {
         let mut server = Self {
             address: addresses.frontend.to_string(),
             ui: addresses.ui_url(),
-            child: spawn_for_the_process(command).context("starting the Temporal dev server")?,
+            child: spawn_from_lasting_thread(command).context("starting the Temporal dev server")?,
             log,
         };
-        process::until("the Temporal dev server", &mut server.child, &server.log, READY_WITHIN, || {
+        process::wait_until("the Temporal dev server", &mut server.child, &server.log, READY_WITHIN, || {
             answers(&program, &addresses)
         })?;
         Ok(server)
@@ -109,7 +109,7 @@ pub(crate) fn answers(program: &Path, addresses: &Addresses) -> bool {
     let mut command = Command::new(program);
     command.args(["operator", "namespace", "describe", "--namespace", "default", "--address"]);
     command.arg(addresses.frontend.to_string());
-    process::accepts(addresses.frontend) && process::output(&mut command).is_ok()
+    process::accepts_connections(addresses.frontend) && process::output(&mut command).is_ok()
 }
 
 #[cfg(test)]
@@ -121,9 +121,9 @@ mod tests {
         let (one, two) = (DevServer::start().unwrap(), DevServer::start().unwrap());
         assert_ne!(one.address, two.address);
         let address: SocketAddr = one.address.parse().unwrap();
-        assert!(process::accepts(address));
+        assert!(process::accepts_connections(address));
         drop(one);
-        assert!(!process::accepts(address));
-        assert!(process::accepts(two.address.parse().unwrap()));
+        assert!(!process::accepts_connections(address));
+        assert!(process::accepts_connections(two.address.parse().unwrap()));
     }
 }

@@ -43,8 +43,9 @@ pub(crate) fn enforce(
     ]);
     children.start(NAME, command)?;
     let health = SocketAddr::new(subnet.node().into(), HEALTH);
-    children.until(NAME, Duration::from_secs(60), || {
-        process::accepts(health) && http::get(health, NODE, "/healthz").is_ok_and(|answer| answer.status == 200)
+    children.wait_until(NAME, Duration::from_secs(60), || {
+        process::accepts_connections(health)
+            && http::get(health, NODE, "/healthz").is_ok_and(|answer| answer.status == 200)
     })
 }
 

@@ -62,7 +62,7 @@ fn outside(preview: &Preview<'_>) -> Result<String> {
     let mut lines = Vec::new();
     for (component, port) in [("temporal", TEMPORAL), ("temporal", 8088), ("web", 8080)] {
         let address = SocketAddr::new(address(preview, component)?, port);
-        ensure!(!process::accepts(address), "the {component} pod's port {port} is open from outside");
+        ensure!(!process::accepts_connections(address), "the {component} pod's port {port} is open from outside");
         lines.push(format!("this machine → {component} pod of {}, port {port}: closed", preview.tools.namespace()));
     }
     for host in [preview.host(), preview.ui_host()] {

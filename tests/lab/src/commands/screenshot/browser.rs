@@ -44,9 +44,9 @@ impl Browser {
         // Chromium's own sandbox does not work for root; it sees nothing but the lab's pages.
         command.args(["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-port=0"]);
         command.arg(format!("--user-data-dir={}", data.display())).arg("about:blank");
-        let mut child = process::spawn_for_the_process(command).context("starting chromium")?;
+        let mut child = process::spawn_from_lasting_thread(command).context("starting chromium")?;
         let mut address = None;
-        process::until("chromium", &mut child, &log, PATIENCE, || {
+        process::wait_until("chromium", &mut child, &log, PATIENCE, || {
             address = debugger(&data);
             address.is_some()
         })?;
