@@ -2,9 +2,9 @@
 
 pub(crate) mod children;
 pub(crate) mod files;
+pub(crate) mod folders;
 pub(crate) mod http;
 pub(crate) mod lock;
-pub(crate) mod places;
 pub(crate) mod ports;
 pub(crate) mod process;
 pub(crate) mod relay;

@@ -9,7 +9,7 @@ use rcgen::{
     KeyUsagePurpose, SanType,
 };
 
-use crate::machine::{files::write_private, places, subnet};
+use crate::machine::{files::write_private, folders, subnet};
 
 /// The name of the real node. One with another name would be another node to the node authorizer.
 pub(crate) const NODE: &str = "lab";
@@ -36,7 +36,7 @@ const CLIENTS: [(&str, &str, Option<&str>); 8] = [
 impl Certificates {
     /// Issues everything that a cluster at `server` needs.
     pub(crate) fn issue(folder: PathBuf, api_server: &str, addresses: &[IpAddr]) -> Result<Self> {
-        places::make(folder.clone())?;
+        folders::make(folder.clone())?;
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
         let this = Self { folder };
         let authority = authority()?;

@@ -57,7 +57,7 @@ pub(crate) fn impossible() -> Option<String> {
     if !cfg!(target_os = "linux") {
         return Some("a kubelet needs Linux".to_owned());
     }
-    if !crate::machine::places::is_root() {
+    if !crate::machine::folders::is_root() {
         return Some("a kubelet needs root".to_owned());
     }
     let probe = run("unshare --net --mount --pid --fork --mount-proc true");
@@ -73,7 +73,7 @@ pub(crate) fn start(
     tools: &Tools,
     children: &mut Children,
 ) -> Result<()> {
-    let data = crate::machine::places::make(data.join("node"))?;
+    let data = crate::machine::folders::make(data.join("node"))?;
     let node = Node {
         subnet,
         containerd: parts::on_path("containerd").context("looking for containerd")?,
@@ -144,9 +144,9 @@ fn only_child(parent: u32) -> Option<u32> {
 
 /// overlayfs does not work on every file system (not on another overlayfs, for one): try it where it would be used.
 fn snapshotter(data: &Path) -> Result<&'static str> {
-    let probe = crate::machine::places::make(data.join("overlay-probe"))?;
+    let probe = crate::machine::folders::make(data.join("overlay-probe"))?;
     for folder in ["lower", "upper", "work", "merged"] {
-        crate::machine::places::make(probe.join(folder))?;
+        crate::machine::folders::make(probe.join(folder))?;
     }
     let script = "mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work merged && touch merged/x";
     let mut command = Command::new("unshare");

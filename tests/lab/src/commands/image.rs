@@ -58,7 +58,7 @@ mod tests {
     /// The image is built without most of `tests/`: what has no path there cargo looks for, and refuses the manifest.
     #[test]
     fn every_target_that_the_manifest_names_says_its_path() {
-        let manifest = std::fs::read_to_string(crate::machine::places::workspace().join("Cargo.toml")).unwrap();
+        let manifest = std::fs::read_to_string(crate::machine::folders::workspace().join("Cargo.toml")).unwrap();
         // `[[test]]` and its like, each until the next table.
         let tables: Vec<_> = manifest.split("\n[").collect();
         let targets: Vec<_> = tables.iter().skip(1).filter(|table| table.starts_with('[')).collect();

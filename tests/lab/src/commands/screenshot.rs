@@ -27,7 +27,7 @@ use crate::{
         session,
         state::{Full, State},
     },
-    machine::{places, process},
+    machine::{folders, process},
     parts::{self, cargo},
 };
 
@@ -68,7 +68,7 @@ pub(crate) fn run(screenshot: &Screenshot) -> Result<()> {
         bail!("chromium is missing; to have it installed pass --yes, or run: {}", packages.command());
     }
     let berth = cargo::berth()?;
-    let folder = places::make(screenshot.folder.clone())?;
+    let folder = folders::make(screenshot.folder.clone())?;
     let session = session::join_or_start(LAB, || {
         prepare::plan(Wish { yes: screenshot.yes, full: true, worker: Some(berth.clone()), ..Wish::named(LAB) })
     })?;
@@ -87,7 +87,7 @@ fn take(state: &State, berth: PathBuf, folder: &Path) -> Result<()> {
         preview.greeting()?;
         preview.script()?;
     }
-    let mut browser = Browser::start(LAB, places::data(LAB)?.join("chromium"))?;
+    let mut browser = Browser::start(LAB, folders::data(LAB)?.join("chromium"))?;
     browser.before_every_page(COLUMNS)?;
     for picture in pictures(state, full)? {
         browser.resize(picture.size)?;

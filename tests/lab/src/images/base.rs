@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 
 use super::pack::Entry;
 use crate::{
-    machine::{places, process},
+    machine::{folders, process},
     parts::{
         Progress,
         cache::{self, Key, Workshop},
@@ -62,7 +62,7 @@ fn unpack(folder: &Path) -> Result<()> {
         .arg(SUITE);
     process::output(command.arg(folder)).map(drop)?;
     // It is a root file system's: closed to everyone else only while it is in the making.
-    places::make(folder.join("tmp")).map(drop)
+    folders::make(folder.join("tmp")).map(drop)
 }
 
 fn remove(folder: &Path) -> Result<()> {

@@ -95,7 +95,7 @@ pub(super) fn ensure(pack: &Path, spec: &Spec) -> Result<PathBuf> {
     if !place.join("index.json").is_file() {
         let begun = Instant::now();
         let progress = Progress::begin(format!("packing the image {} {}", spec.name, spec.version));
-        let made = crate::machine::places::make(workshop.folder.join("made"))?;
+        let made = crate::machine::folders::make(workshop.folder.join("made"))?;
         process::output_with_input(Command::new(pack).arg(&made), &told)?;
         drop(progress);
         report(&made, begun.elapsed().as_secs_f32())?;

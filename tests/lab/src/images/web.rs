@@ -13,7 +13,7 @@ use super::{
     pack::{Entry, Image, Spec},
 };
 use crate::{
-    machine::{places, process},
+    machine::{folders, process},
     parts::{
         self, Progress,
         cache::{self, Key, Workshop},
@@ -78,7 +78,7 @@ fn image(version: &str) -> Image {
 }
 
 fn folder() -> PathBuf {
-    places::source().join("apps/web")
+    folders::source().join("apps/web")
 }
 
 /// The app's files as they are now, in the cache under a name that says what is in them.
@@ -93,7 +93,7 @@ fn copied(name: &str, pieces: &[&str]) -> Result<PathBuf> {
     }
     let workshop = Workshop::open(name)?;
     if !place.is_dir() {
-        let made = places::make(workshop.folder.join("made"))?;
+        let made = folders::make(workshop.folder.join("made"))?;
         copy(pieces, &made)?;
         base::compile(&made)?;
         workshop.hand_over(&made, &place)?;
@@ -124,11 +124,11 @@ fn page(node: &Path) -> Result<PathBuf> {
     let workshop = Workshop::open("web-page")?;
     if !place.is_dir() {
         let _progress = Progress::begin("building the sample app's page");
-        let work = places::make(workshop.folder.join("work"))?;
+        let work = folders::make(workshop.folder.join("work"))?;
         copy(&PAGE, &work)?;
         npm(node, &work, &["ci", "--no-audit", "--no-fund"])?;
         npm(node, &work, &["run", "build"])?;
-        let made = places::make(workshop.folder.join("made"))?;
+        let made = folders::make(workshop.folder.join("made"))?;
         fs::rename(work.join("dist"), made.join("dist")).context("looking for the page that was built")?;
         workshop.hand_over(&made, &place)?;
     }

@@ -15,7 +15,7 @@ use crate::{
     machine::{
         children::read_record,
         files::{self, Files},
-        places,
+        folders,
         process::{self, MARK, ProcessId},
     },
 };
@@ -56,7 +56,7 @@ fn sweep_node() -> Result<()> {
 
 /// All but the logs: after a lab that failed they are what one wants to read.
 fn remove_data(lab: &str) -> Result<()> {
-    for entry in fs::read_dir(places::data(lab)?)? {
+    for entry in fs::read_dir(folders::data(lab)?)? {
         let path = entry?.path();
         match path.is_dir() {
             _ if path.ends_with("logs") => {}
@@ -68,7 +68,7 @@ fn remove_data(lab: &str) -> Result<()> {
 }
 
 fn remove_server_data(lab: &str) -> Result<()> {
-    let all = Path::new(places::SERVER_DATA);
+    let all = Path::new(folders::SERVER_DATA);
     let this = all.join(lab);
     if this.exists() {
         fs::remove_dir_all(this)?;
@@ -106,8 +106,8 @@ pub(crate) fn left_over() -> Vec<String> {
     if cable_exists() {
         left.push(format!("network device {}", node::CABLE));
     }
-    if Path::new(places::SERVER_DATA).exists() {
-        left.push(format!("folder {}", places::SERVER_DATA));
+    if Path::new(folders::SERVER_DATA).exists() {
+        left.push(format!("folder {}", folders::SERVER_DATA));
     }
     left.extend(node::cgroups_left_over().iter().map(|cgroup| format!("cgroup {}", cgroup.display())));
     left
@@ -153,7 +153,7 @@ pub(crate) fn sweep_dead() -> Result<()> {
         if let Some(_starting) = crate::machine::lock::try_exclusive(&files.start_lock())?
             && !files.is_alive()?
         {
-            sweep(&name, node_is_free.is_some() && places::is_root())?;
+            sweep(&name, node_is_free.is_some() && folders::is_root())?;
         }
     }
     Ok(())
@@ -161,5 +161,5 @@ pub(crate) fn sweep_dead() -> Result<()> {
 
 /// Held by the supervisor of the one lab with a real node.
 pub(crate) fn node_lock() -> Result<std::path::PathBuf> {
-    Ok(places::runtime()?.join("node.lock"))
+    Ok(folders::runtime()?.join("node.lock"))
 }

@@ -19,8 +19,8 @@ use crate::{
     },
     machine::{
         files::{self, Files},
+        folders,
         lock::{self, Lock},
-        places,
         process::{self, MARK},
     },
     parts::{Progress, cargo},
@@ -55,7 +55,7 @@ pub(crate) fn join_or_start(lab: &str, make_plan: impl FnOnce() -> Result<Plan>)
 fn start(plan: &Plan, files: &Files) -> Result<State> {
     let supervisor = cargo::lab()?;
     files::write(&files.plan(), plan)?;
-    let log = places::make(places::data(&plan.name)?.join("logs"))?.join("supervisor.log");
+    let log = folders::make(folders::data(&plan.name)?.join("logs"))?.join("supervisor.log");
     let output = File::create(&log).with_context(|| format!("creating {}", log.display()))?;
     let _progress = Progress::begin(format!("starting the lab `{}`", plan.name));
     if plan.real_node && plan.waits_for_node {
@@ -114,5 +114,5 @@ pub(crate) fn end(lab: &str) -> Result<bool> {
 /// What a node left behind is nobody's only while nobody has a node.
 fn sweep(lab: &str) -> Result<()> {
     let node = lock::try_exclusive(&clean::node_lock()?)?;
-    clean::sweep(lab, node.is_some() && places::is_root())
+    clean::sweep(lab, node.is_some() && folders::is_root())
 }

@@ -18,7 +18,7 @@ use crate::{
     machine::{
         children::Children,
         files::{self, Files},
-        lock, places,
+        folders, lock,
         process::ProcessId,
     },
 };
@@ -47,7 +47,7 @@ pub(crate) fn run(plan: &Path) -> Result<()> {
 fn hold(plan: &Plan, files: &Files) -> Result<()> {
     let stop = stop_on_signal()?;
     let _node = plan.real_node.then(|| take_the_node(plan)).transpose()?;
-    let data = places::data(&plan.name)?;
+    let data = folders::data(&plan.name)?;
     let mut children = Children::new(&plan.name, data.join("logs"), files.clone())?;
     let lived = live(plan, files, &data, &mut children, &stop);
 

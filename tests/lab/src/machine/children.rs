@@ -13,7 +13,7 @@ use rustix::process::Signal;
 
 use crate::machine::{
     files::Files,
-    places,
+    folders,
     process::{self, ProcessId},
 };
 
@@ -36,7 +36,7 @@ struct Running {
 impl Children {
     /// The record in `files` is rewritten at each start of a process.
     pub(crate) fn new(lab: &str, logs: PathBuf, files: Files) -> Result<Self> {
-        Ok(Self { lab: lab.to_owned(), logs: places::make(logs)?, files, running: Vec::new() })
+        Ok(Self { lab: lab.to_owned(), logs: folders::make(logs)?, files, running: Vec::new() })
     }
 
     pub(crate) fn log(&self, name: &str) -> PathBuf {

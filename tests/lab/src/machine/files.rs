@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{lock, places};
+use super::{folders, lock};
 
 /// The extension of a file that keeps a part down.
 const STOPPED: &str = "stopped";
@@ -22,7 +22,7 @@ pub(crate) struct Files {
 
 impl Files {
     pub(crate) fn of_lab(lab: &str) -> Result<Self> {
-        Ok(Self { folder: places::lab(lab)? })
+        Ok(Self { folder: folders::lab(lab)? })
     }
 
     /// Held exclusively by the process that starts the lab.
@@ -90,7 +90,7 @@ impl Files {
 /// The names of all labs that this user ever started on this machine.
 pub(crate) fn all_names() -> Result<Vec<String>> {
     let folders =
-        fs::read_dir(places::runtime()?)?.filter_map(|entry| entry.ok()).filter(|entry| entry.path().is_dir());
+        fs::read_dir(folders::runtime()?)?.filter_map(|entry| entry.ok()).filter(|entry| entry.path().is_dir());
     let mut names: Vec<_> = folders.filter_map(|folder| folder.file_name().into_string().ok()).collect();
     names.sort();
     Ok(names)

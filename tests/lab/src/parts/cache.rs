@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result};
 use sha2::{Digest as _, Sha256};
 
 use crate::machine::{
+    folders,
     lock::{self, Lock},
-    places,
 };
 
 /// Collects what a part depends on. Each piece is preceded by its length: two pieces never read as one.
@@ -48,7 +48,7 @@ impl Key {
 
 /// Where a finished part lies or will lie.
 pub(crate) fn place(name: &str, version: &str, key: Key) -> Result<PathBuf> {
-    Ok(places::cache()?.join("parts").join(format!("{name}-{version}-{}", key.finish())))
+    Ok(folders::cache()?.join("parts").join(format!("{name}-{version}-{}", key.finish())))
 }
 
 /// A folder to work in, under a lock that keeps a second process from doing the same work beside us.
@@ -61,19 +61,19 @@ pub(crate) struct Workshop {
 impl Workshop {
     /// What a killed predecessor left in it is thrown away.
     pub(crate) fn open(name: &str) -> Result<Self> {
-        let locks = places::make(places::cache()?.join("locks"))?;
+        let locks = folders::make(folders::cache()?.join("locks"))?;
         let lock = lock::exclusive(&locks.join(name))?;
-        let folder = places::cache()?.join("building").join(name);
+        let folder = folders::cache()?.join("building").join(name);
         if folder.exists() {
             fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
         }
-        Ok(Self { folder: places::make(folder)?, _lock: lock })
+        Ok(Self { folder: folders::make(folder)?, _lock: lock })
     }
 
     /// Moves what was made to its place: there it is whole or not at all.
     pub(crate) fn hand_over(&self, made: &Path, place: &Path) -> Result<()> {
         if let Some(parent) = place.parent() {
-            places::make(parent.to_owned())?;
+            folders::make(parent.to_owned())?;
         }
         fs::rename(made, place).with_context(|| format!("moving {} to {}", made.display(), place.display()))
     }

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::machine::places;
+use crate::machine::folders;
 
 /// The program that supervises labs: this very process's, if it is that.
 pub(crate) fn lab() -> Result<PathBuf> {
@@ -33,7 +33,7 @@ fn build(package: &str, binary: &str) -> Result<PathBuf> {
     });
     let output = cargo
         .args(["build", "--locked", "--package", package, "--bin", binary, "--message-format=json-render-diagnostics"])
-        .current_dir(places::workspace())
+        .current_dir(folders::workspace())
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use super::{on_path, progress::Progress};
-use crate::machine::places;
+use crate::machine::folders;
 
 /// What is needed from the machine, and where it was found.
 #[derive(Debug, Clone, Default)]
@@ -98,7 +98,7 @@ impl Packages {
         if self.are_there() {
             return Ok(true);
         }
-        if !places::is_root() || on_path("apt-get").is_none() || !(yes || self.consented()?) {
+        if !folders::is_root() || on_path("apt-get").is_none() || !(yes || self.consented()?) {
             return Ok(false);
         }
         let _progress = Progress::begin(format!("installing {}", self.missing.join(", ")));

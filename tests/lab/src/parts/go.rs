@@ -14,7 +14,7 @@ use super::{
     progress::Progress,
     requirements,
 };
-use crate::machine::{places, process};
+use crate::machine::{folders, process};
 
 /// Programs of one module are built by one `go build`: it compiles what they share once, and links them side by side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,7 +35,7 @@ const GO_FLAGS: &str = "-mod=readonly -trimpath -buildvcs=false";
 
 impl Module {
     fn folder(self) -> PathBuf {
-        places::source().join("go").join(self.name())
+        folders::source().join("go").join(self.name())
     }
 
     fn name(self) -> &'static str {
@@ -180,7 +180,7 @@ fn build(
     requirements::go(&module.folder())?;
     let names: Vec<_> = missing.iter().map(|(program, _)| program.as_str()).collect();
     let _progress = Progress::begin(format!("building {} {version} (once)", names.join(", ")));
-    let made = places::make(workshop.folder.join("made"))?;
+    let made = folders::make(workshop.folder.join("made"))?;
     let mut go = module.go();
     go.args(["build", "-gcflags", COMPILER_FLAGS, "-ldflags", &module.linker_flags(version), "-o"]);
     go.arg(format!("{}/", made.display())).args(missing.iter().map(|(_, package)| package));
@@ -190,7 +190,7 @@ fn build(
         if let Some(argument) = module.asks_version() {
             assert_version(&built, argument, version)?;
         }
-        let finished = places::make(workshop.folder.join(program))?;
+        let finished = folders::make(workshop.folder.join(program))?;
         fs::rename(&built, finished.join(program)).with_context(|| format!("moving {}", built.display()))?;
         let place = tools[program].parent().context("a part lies in a folder of its own")?;
         workshop.hand_over(&finished, place)?;

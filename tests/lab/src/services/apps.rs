@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, net::SocketAddr, path::Path};
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::machine::places;
+use crate::machine::folders;
 
 /// A registry and a domain that nobody has: the sample apps name them, and a copy has the lab's own.
 const REGISTRY: &str = "registry.example.com";
@@ -37,8 +37,8 @@ pub(crate) struct Values<'a> {
 
 pub(crate) fn write(to: &Path, sample: Sample, values: &Values<'_>) -> Result<()> {
     match sample {
-        Sample::Quick => copy(&places::workspace().join("manifests/example"), to, &|text| Ok(localized(text, values)))?,
-        Sample::Full => copy(&places::source().join("apps/full"), to, &|text| with_images(text, values))?,
+        Sample::Quick => copy(&folders::workspace().join("manifests/example"), to, &|text| Ok(localized(text, values)))?,
+        Sample::Full => copy(&folders::source().join("apps/full"), to, &|text| with_images(text, values))?,
     }
     if matches!(sample, Sample::Quick) {
         use_lab_scripts(&to.join("web.yaml"))?;

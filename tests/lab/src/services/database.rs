@@ -10,7 +10,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::{
-    machine::{children::Children, places, ports},
+    machine::{children::Children, folders, ports},
     services::{
         BERTH_NAMESPACE,
         postgres::{PASSWORD, READY_WITHIN, Server, USER},
@@ -30,7 +30,7 @@ const CONNECTIONS: u32 = 200;
 /// that its certificate is of.
 pub(crate) fn start(lab: &str, host: Ipv4Addr, children: &mut Children) -> Result<(SocketAddr, String)> {
     let address = SocketAddr::new(host.into(), ports::free(Ipv4Addr::LOCALHOST.into())?);
-    let server = Server { address, data: places::server_data(lab)?.join("postgres"), max_connections: CONNECTIONS };
+    let server = Server { address, data: folders::server_data(lab)?.join("postgres"), max_connections: CONNECTIONS };
     let authority = server.initialize()?;
     let command = server.command(lab, &children.log(POSTGRES))?;
     children.start_with_restarts(POSTGRES, command)?;

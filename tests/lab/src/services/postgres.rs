@@ -17,7 +17,7 @@ use crate::{
     cluster::certificates::ServerCertificate,
     machine::{
         files::write_private,
-        places, ports,
+        folders, ports,
         process::{self, bound_to_parent},
     },
     parts,
@@ -44,13 +44,13 @@ pub(crate) struct Server {
 impl Server {
     /// Makes its data folder. Answers the authority that its certificate is of.
     pub(crate) fn initialize(&self) -> Result<String> {
-        places::make(self.data.clone())?;
+        folders::make(self.data.clone())?;
         let tls = ServerCertificate::issue(self.address.ip())?;
         let files = [PASSWORD_FILE, CERTIFICATE, KEY].map(|file| self.data.join(file));
         for (file, content) in files.iter().zip([PASSWORD, &tls.certificate, &tls.key]) {
             write_private(file, content)?;
         }
-        if places::is_root() {
+        if folders::is_root() {
             let (user, group) = owner()?;
             for path in files.iter().chain([&self.data]) {
                 chown(path, Some(user), Some(group))?;
@@ -151,7 +151,8 @@ impl Postgres {
         let address = SocketAddr::new(loopback, ports::free(loopback)?);
         // Not in the cache folder: root's home is closed to the user that the server runs as.
         let data = std::env::temp_dir().join(format!("berth-lab-postgres-{}-{}", std::process::id(), address.port()));
-        let log = places::make(places::cache()?.join("dev-servers"))?.join(format!("postgres-{}.log", address.port()));
+        let log =
+            folders::make(folders::cache()?.join("dev-servers"))?.join(format!("postgres-{}.log", address.port()));
         let server = Server { address, data, max_connections };
         let authority = server.initialize()?;
         let child = spawn(&server, &log)?;
@@ -200,7 +201,7 @@ fn bin(program: &str) -> Result<PathBuf> {
 }
 
 fn owner_flags() -> Result<Vec<String>> {
-    if !places::is_root() {
+    if !folders::is_root() {
         return Ok(Vec::new());
     }
     let (user, group) = owner()?;

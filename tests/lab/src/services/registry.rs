@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, Result};
 
 use crate::{
-    machine::{children::Children, places, ports},
+    machine::{children::Children, folders, ports},
     parts::Tools,
 };
 
@@ -31,7 +31,7 @@ pub(crate) fn start(
     layouts: &[PathBuf],
     children: &mut Children,
 ) -> Result<BTreeMap<String, String>> {
-    let blobs = places::make(data.join("registry"))?;
+    let blobs = folders::make(data.join("registry"))?;
     let mut command = children.command("registry", &tools["registry"])?;
     command.arg("--listen").arg(address.to_string()).arg("--root").arg(blobs);
     command.arg("--web").arg(&tools["web"]).arg("--pause").arg(&tools["pause"]);

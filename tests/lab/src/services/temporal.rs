@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 
 use crate::{
     machine::{
-        places, ports,
+        folders, ports,
         process::{self, bound_to_parent, spawn_from_lasting_thread},
     },
     parts::{self, Part},
@@ -42,7 +42,7 @@ impl DevServer {
     pub fn start() -> Result<Self> {
         let program = temporal_cli()?;
         let addresses = Addresses::free()?;
-        let logs = places::make(places::cache()?.join("dev-servers"))?;
+        let logs = folders::make(folders::cache()?.join("dev-servers"))?;
         let log = logs.join(format!("{}-{}.log", std::process::id(), addresses.frontend.port()));
         let mut command = bound_to_parent("dev-server", &program, &log)?;
         command.args(addresses.arguments());

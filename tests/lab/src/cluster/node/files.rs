@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{Node, cgroups};
 use crate::{
     cluster::certificates::Certificates,
-    machine::{places, subnet},
+    machine::{folders, subnet},
 };
 
 /// Inside the node /run is a file system of its own: nothing outside can meet these names.
@@ -19,11 +19,11 @@ pub(super) fn write(node: &Node, registry: SocketAddr, certificates: &Certificat
     let data = &node.data;
     fs::write(data.join("containerd.toml"), containerd(node, registry))?;
     fs::write(data.join("kubelet.json"), kubelet(node, certificates).to_string())?;
-    let networks = places::make(data.join("cni"))?;
+    let networks = folders::make(data.join("cni"))?;
     fs::write(networks.join("10-lab.conflist"), network(node).to_string())?;
     // Pods that ask for no cluster DNS get the machine's; the node's own /etc is the machine's.
     fs::write(data.join("resolv.conf"), format!("nameserver {}\n", node.subnet.host()))?;
-    let hosts = places::make(data.join("registries").join(registry.to_string()))?;
+    let hosts = folders::make(data.join("registries").join(registry.to_string()))?;
     let plain_http = format!(
         "server = \"http://{registry}\"\n[host.\"http://{registry}\"]\ncapabilities = [\"pull\", \"resolve\"]\n"
     );

@@ -15,7 +15,7 @@ use rustix::process::{WaitOptions, wait};
 use super::{Node, files::CONTAINERD_SOCKET};
 use crate::{
     cluster::certificates::NODE,
-    machine::{places, process::run as command},
+    machine::{folders, process::run as command},
 };
 
 /// What the kubelet would set on the whole machine. It only looks whether the values are these, so it gets files that say so.
@@ -52,7 +52,7 @@ fn set_up_mounts(data: &Path) -> Result<()> {
     let bind = |from: &Path, to: &str| command(&format!("mount --bind {} {to}", from.display())).map(drop);
     for (folder, fixed) in [("kubelet", "/var/lib/kubelet"), ("logs", "/var/log")] {
         fs::create_dir_all(fixed)?;
-        bind(&places::make(data.join(folder))?, fixed)?;
+        bind(&folders::make(data.join(folder))?, fixed)?;
     }
     for (setting, value) in KERNEL_SETTINGS {
         let file = data.join(setting.replace('/', "."));

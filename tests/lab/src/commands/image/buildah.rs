@@ -14,8 +14,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     machine::{
+        folders,
         lock::{self, Lock},
-        places, process,
+        process,
     },
     parts::Progress,
 };
@@ -44,8 +45,8 @@ pub(super) struct Size {
 impl Buildah {
     /// One process at a time.
     pub(super) fn open() -> Result<Self> {
-        let folder = places::make(places::cache()?.join("images"))?;
-        places::make(folder.join("tmp"))?;
+        let folder = folders::make(folders::cache()?.join("images"))?;
+        folders::make(folder.join("tmp"))?;
         let lock = lock::exclusive(&folder.join("lock"))?;
         Ok(Self { folder, _lock: lock })
     }
@@ -83,7 +84,7 @@ impl Buildah {
         ];
         arguments.extend(TOOLS.iter().filter(|tool| Path::new(tool).exists()).map(|tool| bind(tool, tool, ":ro")));
         let mut command = self.command(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
-        process::output(command.arg(places::workspace())).map(drop)
+        process::output(command.arg(folders::workspace())).map(drop)
     }
 
     /// Somebody's image on top of it: `FROM` one, and a folder.
@@ -142,7 +143,7 @@ impl Buildah {
         let linker = format!("CC_{}=musl-gcc", target.replace('-', "_"));
         self.make(&tag, |root| {
             for folder in ["usr", "etc", "tmp", "toolchain", "cargo"] {
-                places::make(root.join(folder))?;
+                folders::make(root.join(folder))?;
             }
             for name in ["bin", "lib", "lib64"] {
                 std::os::unix::fs::symlink(format!("usr/{name}"), root.join(name))?;
@@ -161,7 +162,7 @@ impl Buildah {
     fn make_base(&self) -> Result<()> {
         self.make(BASE, |root| {
             let to = root.join(AUTHORITIES.trim_start_matches('/'));
-            places::make(to.parent().unwrap_or(root).to_owned())?;
+            folders::make(to.parent().unwrap_or(root).to_owned())?;
             fs::copy(AUTHORITIES, to).context("copying the machine's certificate authorities")?;
             Ok(Vec::new())
         })
@@ -204,7 +205,7 @@ struct Toolchain {
 impl Toolchain {
     fn find() -> Result<Self> {
         let rustc = |arguments: &[&str]| {
-            process::output(Command::new("rustc").args(arguments).current_dir(places::workspace()))
+            process::output(Command::new("rustc").args(arguments).current_dir(folders::workspace()))
         };
         let target = format!("{ARCH}-unknown-linux-musl");
         let library = rustc(&["--print", "target-libdir", "--target", &target])?;

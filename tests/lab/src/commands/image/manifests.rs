@@ -4,12 +4,12 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use crate::machine::places;
+use crate::machine::folders;
 
 /// The path of `manifests/worker` from a folder: kustomize takes no other.
 pub fn worker_manifests(from: &Path) -> Result<PathBuf> {
     let whole = |path: &Path| path.canonicalize().with_context(|| format!("looking for {}", path.display()));
-    Ok(between(&whole(from)?, &whole(&places::workspace().join("manifests/worker"))?))
+    Ok(between(&whole(from)?, &whole(&folders::workspace().join("manifests/worker"))?))
 }
 
 fn between(from: &Path, to: &Path) -> PathBuf {

@@ -17,7 +17,7 @@ use crate::{
     commands::{pull_request::Tools, timeline::Timeline},
     lab::{self, Lab},
     life::state::State,
-    machine::places,
+    machine::folders,
     parts::cargo,
     services::BERTH_NAMESPACE,
 };
@@ -48,7 +48,7 @@ pub(super) fn run(buildah: &Buildah) -> Result<()> {
 }
 
 fn how_soon(buildah: &Buildah, lab: &Lab) -> Result<String> {
-    let binary = places::make(places::cache()?.join("images/bin"))?.join("berth");
+    let binary = folders::make(folders::cache()?.join("images/bin"))?.join("berth");
     buildah.copy_out(BERTH, "/usr/local/bin/berth", &binary)?;
     fs::set_permissions(&binary, fs::Permissions::from_mode(0o755))?;
     let median = start::median(&binary, lab, STARTS)?;
@@ -58,7 +58,7 @@ fn how_soon(buildah: &Buildah, lab: &Lab) -> Result<String> {
 fn install(buildah: &Buildah, state: &State, tools: &Tools) -> Result<String> {
     buildah.build_with_apps(BERTH, &state.apps_dir, WITH_APPS)?;
     let image = buildah.push(WITH_APPS, &format!("{}/platform/berth", state.registry))?;
-    let folder = places::make(places::cache()?.join("images/kustomization"))?;
+    let folder = folders::make(folders::cache()?.join("images/kustomization"))?;
     fs::write(folder.join("kustomization.yaml"), kustomization(&folder, &image, state)?)?;
     let begun = Instant::now();
     tools.kubectl(&["apply", "-k", &folder.display().to_string()])?;
