@@ -1,5 +1,6 @@
-//! The images of a full environment: Temporal's, the ingress controller's and the sample app's. Each is an OCI layout in
-//! the cache, named by what went into it, that the registry serves as it is.
+//! The images of a full environment: Temporal's, the ingress controller's and the sample app's.
+//!
+//! Each is an OCI layout in the cache, named by a hash of its inputs. The registry serves it unchanged.
 
 mod base;
 mod pack;
@@ -12,10 +13,10 @@ use anyhow::{Result, bail};
 
 use crate::parts::{self, Tools};
 
-/// Makes those that are not there yet; the registry serves the folders that this answers. `tools` holds [`Part::FULL`] and
-/// the Temporal CLI; `yes` is consent to installing the Debian package that is needed.
+/// Packs the missing images, and answers the OCI layouts for the registry.
 ///
-/// They are `temporal-server`, `temporal-admin-tools`, `temporal-ui`, `traefik`, `full-v1` and `full-v2`.
+/// The images are `temporal-server`, `temporal-admin-tools`, `temporal-ui`, `traefik`, `full-v1` and `full-v2`. `tools` has
+/// [`Part::FULL`] and the Temporal CLI. `yes` is consent to installing the Debian package that is needed.
 ///
 /// [`Part::FULL`]: crate::parts::Part::FULL
 pub(crate) fn ensure_full(tools: &Tools, yes: bool) -> Result<Vec<PathBuf>> {
@@ -46,7 +47,7 @@ mod tests {
 
     #[test]
     #[ignore = "builds Temporal's server and Traefik where that has not been done yet"]
-    fn the_registry_answers_every_image_of_a_full_environment_by_digest() {
+    fn registry_serves_every_image_of_a_full_environment_by_digest() {
         let parts: Vec<_> = Part::FULL.into_iter().chain(Part::IMAGES).chain([Part::Temporal]).collect();
         let tools = ensure(&parts).unwrap();
         let layouts = ensure_full(&tools, false).unwrap();

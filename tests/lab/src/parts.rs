@@ -1,4 +1,4 @@
-//! What the lab is made of, where each part comes from, and getting just those that are asked for.
+//! The programs that the lab is made of, their sources, and getting those that are needed.
 
 pub(crate) mod cache;
 pub(crate) mod cargo;
@@ -28,7 +28,7 @@ use self::{go::Module, wheel::Wheel};
 /// Program name to path.
 pub(crate) type Tools = BTreeMap<String, PathBuf>;
 
-/// One program of the lab.
+/// A program of the lab.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Part {
     Etcd,
@@ -53,7 +53,7 @@ pub(crate) enum Part {
     KubeRouter,
 }
 
-/// Where a part comes from.
+/// The source of a part.
 #[derive(Debug, Clone, Copy)]
 enum Source {
     Go(Module, &'static str),
@@ -61,15 +61,15 @@ enum Source {
 }
 
 impl Part {
-    /// Any cluster.
+    /// The parts of any cluster.
     pub(crate) const CONTROL_PLANE: [Self; 5] =
         [Self::Etcd, Self::ApiServer, Self::ControllerManager, Self::Scheduler, Self::Kubectl];
-    /// Images that are addressed by digest, whether or not a kubelet pulls them.
+    /// The sample app's images and their registry. Images are addressed by digest even where no kubelet pulls them.
     pub(crate) const IMAGES: [Self; 3] = [Self::Registry, Self::SampleApp, Self::Pause];
-    /// What pods need to find and reach Services.
+    /// The parts through which pods find and reach Services.
     pub(crate) const SERVICE_NETWORK: [Self; 2] = [Self::KubeProxy, Self::Dns];
 
-    /// What a full environment and its cluster run.
+    /// The parts of a full environment and of its cluster.
     pub(crate) const FULL: [Self; 5] =
         [Self::TemporalServer, Self::TemporalSqlTool, Self::TemporalUi, Self::Traefik, Self::KubeRouter];
 
@@ -126,12 +126,12 @@ impl Part {
     }
 }
 
-/// Gets every part that is not there yet, and answers where each is.
+/// Builds or fetches the parts that are missing, and answers the path of each.
 pub(crate) fn ensure(parts: &[Part]) -> Result<Tools> {
     let mut tools = Tools::new();
     let mut wanted: BTreeMap<Module, Vec<(&str, &str)>> = BTreeMap::new();
     for part in parts {
-        if let Some(path) = brought_along(part.program()) {
+        if let Some(path) = in_kubebuilder_assets(part.program()) {
             tools.insert(part.program().to_owned(), path);
             continue;
         }
@@ -148,12 +148,12 @@ pub(crate) fn ensure(parts: &[Part]) -> Result<Tools> {
     Ok(tools)
 }
 
-/// The stage files that tell KWOK what its nodes and pods do: they come with its module.
+/// The folder of KWOK's stage files, which define how its nodes and pods behave. It comes with KWOK's module.
 pub(crate) fn kwok_stages() -> Result<PathBuf> {
     go::kwok_stages()
 }
 
-/// The files that temporal-ui is configured by: they come with its module.
+/// The folder of temporal-ui's configuration files. It comes with temporal-ui's module.
 pub(crate) fn temporal_ui_config() -> Result<PathBuf> {
     go::temporal_ui_config()
 }
@@ -166,13 +166,13 @@ pub(crate) fn version(part: Part) -> Result<String> {
     }
 }
 
-/// A folder with Node's `bin` and `lib`.
+/// The folder with Node's `bin` and `lib`.
 pub(crate) fn node() -> Result<PathBuf> {
     wheel::node()
 }
 
-/// `KUBEBUILDER_ASSETS` is the custom name for a folder with an etcd, a kube-apiserver and a kubectl.
-fn brought_along(program: &str) -> Option<PathBuf> {
+/// Looks in `KUBEBUILDER_ASSETS`: the customary variable for a folder with etcd, kube-apiserver and kubectl.
+fn in_kubebuilder_assets(program: &str) -> Option<PathBuf> {
     if !matches!(program, "etcd" | "kube-apiserver" | "kubectl") {
         return None;
     }
@@ -180,7 +180,7 @@ fn brought_along(program: &str) -> Option<PathBuf> {
     path.is_file().then_some(path)
 }
 
-/// Looks where daemons are installed too: a user's PATH often lacks the sbin folders.
+/// Looks for a program on PATH and in the sbin folders, which a user's PATH often lacks.
 pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path)

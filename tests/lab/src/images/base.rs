@@ -1,4 +1,4 @@
-//! Debian's Python and a static busybox, unpacked into a folder without running anything of theirs: images are made of it.
+//! The base of images: Debian's Python and a static busybox, unpacked without running any of their scripts.
 
 use std::{
     fs,
@@ -13,13 +13,13 @@ use crate::{
     machine::{folders, process},
     parts::{
         Progress,
-        cache::{self, Key, Workshop},
+        cache::{self, BuildFolder, Key},
     },
 };
 
 const SUITE: &str = "bookworm";
 const PACKAGES: &str = "python3,libstdc++6,busybox-static";
-/// What nobody reads in an image.
+/// Folders that an image does not need.
 const WITHOUT: [&str; 7] = [
     "usr/share/doc",
     "usr/share/man",
@@ -29,27 +29,27 @@ const WITHOUT: [&str; 7] = [
     "var/lib/apt",
     "var/cache",
 ];
-/// The version of the suite's Python: the app's wheels are for it.
+/// The version of the suite's Python, for which the app's wheels are.
 pub(super) const PYTHON: &str = "3.11";
 
-/// Answers the folder.
+/// Unpacks the base where it is missing, and answers its folder.
 pub(super) fn ensure() -> Result<PathBuf> {
     let key = Key::default().add(SUITE).add(PACKAGES).add(WITHOUT.join(" ")).add(std::env::consts::ARCH);
-    let place = cache::place("image-base", SUITE, key)?;
+    let place = cache::path_of("image-base", SUITE, key)?;
     if place.is_dir() {
         return Ok(place);
     }
-    let workshop = Workshop::open("image-base")?;
-    // Another process may have made it while we waited for the lock.
+    let build_folder = BuildFolder::open("image-base")?;
+    // Another process may have unpacked it while this one waited for the lock.
     if !place.is_dir() {
         let _progress = Progress::begin(format!("unpacking Debian {SUITE}'s Python and busybox"));
-        let made = workshop.folder.join("made");
+        let made = build_folder.path.join("made");
         unpack(&made)?;
         for name in WITHOUT {
             remove(&made.join(name))?;
         }
         compile(&made.join(format!("usr/lib/python{PYTHON}")))?;
-        workshop.hand_over(&made, &place)?;
+        build_folder.install(&made, &place)?;
     }
     Ok(place)
 }
@@ -61,7 +61,7 @@ fn unpack(folder: &Path) -> Result<()> {
         .arg(format!("--include={PACKAGES}"))
         .arg(SUITE);
     process::output(command.arg(folder)).map(drop)?;
-    // It is a root file system's: closed to everyone else only while it is in the making.
+    // A root file system has a /tmp.
     folders::make(folder.join("tmp")).map(drop)
 }
 
@@ -72,15 +72,17 @@ fn remove(folder: &Path) -> Result<()> {
     }
 }
 
-/// Python cannot keep what it compiles on a read-only file system, and times mean nothing in a layer: compiled here, and
-/// never compared with the source. With another Python than the image's it is of no use and does no harm.
+/// Compiles Python sources ahead of time, because an image's file system is read-only.
+///
+/// The result is never compared with the sources: times mean nothing in a layer. With another Python version than the
+/// image's it is unused.
 pub(super) fn compile(folder: &Path) -> Result<()> {
     let mut command = Command::new("python3");
     command.args(["-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "-x", "lib2to3/tests|bad_"]);
     process::output(command.arg(folder)).map(drop)
 }
 
-/// A user, names, a place to write, and a shell: what an image needs that has nothing else.
+/// A user, host name lookup, /tmp and a shell, for an image that has nothing else.
 pub(super) fn shell(base: &Path) -> Vec<Entry> {
     let mut entries = vec![
         Entry::text("etc/passwd", "root:x:0:0:root:/root:/bin/sh\napp:x:10001:10001:app:/tmp:/bin/sh\n"),

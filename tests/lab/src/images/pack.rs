@@ -1,4 +1,4 @@
-//! What the program `pack` is told, and the layouts that it made.
+//! The input of the program `pack`, and the OCI layouts that it makes.
 
 use std::{
     fs,
@@ -16,14 +16,14 @@ use crate::{
     machine::process,
     parts::{
         Progress,
-        cache::{self, Key, Workshop},
+        cache::{self, BuildFolder, Key},
     },
 };
 
-/// Images with the same layers, in one layout.
+/// Images with the same layers, packed into one layout.
 #[derive(Debug, Serialize)]
 pub(super) struct Spec {
-    /// Names the layout in the cache.
+    /// The layout's name in the cache.
     #[serde(skip)]
     pub(super) name: &'static str,
     #[serde(skip)]
@@ -34,7 +34,7 @@ pub(super) struct Spec {
 
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Image {
-    /// As [`Lab::image`](crate::Lab::image) knows it.
+    /// The name for [`Lab::image`](crate::Lab::image).
     pub(super) name: String,
     /// Repository and tag, without the registry.
     pub(super) reference: String,
@@ -44,7 +44,7 @@ pub(super) struct Image {
     pub(super) working_dir: &'static str,
 }
 
-/// One thing in a layer.
+/// An entry of a layer.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Entry {
     to: String,
@@ -55,7 +55,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// A file or a folder of this machine. Where it lies in the cache says what is in it: its path is part of a key.
+    /// A file or folder of this machine. Its path in the cache stands for its content, and is part of the key.
     pub(super) fn copy(from: &Path, to: impl Into<String>) -> Self {
         Self { to: to.into(), from: from.display().to_string(), ..Self::default() }
     }
@@ -81,25 +81,25 @@ impl Entry {
     }
 }
 
-/// Answers the layout, and says of each image that it has to make how large it became and how long it took.
+/// Packs a layout where it is missing, and answers its path. Reports each packed image's size and time on stderr.
 pub(super) fn ensure(pack: &Path, spec: &Spec) -> Result<PathBuf> {
-    let told = serde_json::to_string(spec)?;
-    let key = Key::default().add(pack.as_os_str().as_encoded_bytes()).add(&told);
+    let input = serde_json::to_string(spec)?;
+    let key = Key::default().add(pack.as_os_str().as_encoded_bytes()).add(&input);
     let name = format!("image-{}", spec.name);
-    let place = cache::place(&name, &spec.version, key)?;
+    let place = cache::path_of(&name, &spec.version, key)?;
     if place.join("index.json").is_file() {
         return Ok(place);
     }
-    let workshop = Workshop::open(&name)?;
-    // Another process may have made it while we waited for the lock.
+    let build_folder = BuildFolder::open(&name)?;
+    // Another process may have packed it while this one waited for the lock.
     if !place.join("index.json").is_file() {
         let begun = Instant::now();
         let progress = Progress::begin(format!("packing the image {} {}", spec.name, spec.version));
-        let made = crate::machine::folders::make(workshop.folder.join("made"))?;
-        process::output_with_input(Command::new(pack).arg(&made), &told)?;
+        let made = crate::machine::folders::make(build_folder.path.join("made"))?;
+        process::output_with_input(Command::new(pack).arg(&made), &input)?;
         drop(progress);
         report(&made, begun.elapsed().as_secs_f32())?;
-        workshop.hand_over(&made, &place)?;
+        build_folder.install(&made, &place)?;
     }
     Ok(place)
 }
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_images_size_is_that_of_its_layers() {
+    fn image_size_is_the_sum_of_its_layers() {
         assert_eq!(packed_bytes(&json!({"layers": [{"size": 3}, {"size": 4}], "config": {"size": 5}})), 7);
     }
 }

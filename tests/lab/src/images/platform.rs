@@ -1,4 +1,4 @@
-//! Temporal's images and the ingress controller's, as upstream's are: their entry points and environment variables.
+//! The images of Temporal and the ingress controller, with the entry points and variables of upstream's images.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::parts::{self, Part, Tools};
 
-/// Upstream's, but for asking /etc/hosts, which the kubelet writes, instead of the resolver.
+/// Upstream's entry point, but with /etc/hosts, which the kubelet writes, instead of the resolver.
 const SERVER_ENTRYPOINT: &str = r#"#!/bin/sh
 set -eu
 own_address() { awk -v name="$(hostname)" '{ for (i = 2; i <= NF; i++) if ($i == name) { print $1; exit } }' /etc/hosts; }
@@ -51,7 +51,7 @@ fn admin_tools(tools: &Tools, base: &Path) -> Result<Spec> {
 }
 
 fn ui(tools: &Tools, base: &Path) -> Result<Spec> {
-    // `docker` reads every setting from the environment; `base` is what it starts from.
+    // `docker.yaml` reads every setting from the environment, on top of `base.yaml`.
     let config = parts::temporal_ui_config()?;
     let mut entries = vec![
         Entry::program(&tools["temporal-ui-server"], "home/ui-server/ui-server"),

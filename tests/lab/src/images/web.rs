@@ -16,13 +16,13 @@ use crate::{
     machine::{folders, process},
     parts::{
         self, Progress,
-        cache::{self, Key, Workshop},
+        cache::{self, BuildFolder, Key},
     },
 };
 
-/// What the page is built from.
+/// The sources of the page.
 const PAGE: [&str; 6] = [".npmrc", "index.html", "package.json", "package-lock.json", "vite.config.js", "src"];
-/// What runs in the image.
+/// The files of the app that run in the image.
 const APP: [&str; 8] = [
     "events.py",
     "greeting.py",
@@ -81,22 +81,22 @@ fn folder() -> PathBuf {
     folders::source().join("apps/web")
 }
 
-/// The app's files as they are now, in the cache under a name that says what is in them.
+/// Copies the app's files into the cache, under a hash of their content.
 fn sources() -> Result<PathBuf> {
     copied("web-sources", &APP)
 }
 
 fn copied(name: &str, pieces: &[&str]) -> Result<PathBuf> {
-    let place = cache::place(name, "own", key_of(pieces)?)?;
+    let place = cache::path_of(name, "own", key_of(pieces)?)?;
     if place.is_dir() {
         return Ok(place);
     }
-    let workshop = Workshop::open(name)?;
+    let build_folder = BuildFolder::open(name)?;
     if !place.is_dir() {
-        let made = folders::make(workshop.folder.join("made"))?;
+        let made = folders::make(build_folder.path.join("made"))?;
         copy(pieces, &made)?;
         base::compile(&made)?;
-        workshop.hand_over(&made, &place)?;
+        build_folder.install(&made, &place)?;
     }
     Ok(place)
 }
@@ -114,23 +114,23 @@ fn copy(pieces: &[&str], to: &Path) -> Result<()> {
     process::output(&mut command).map(drop)
 }
 
-/// `npm ci` and `vite build`, with the Node that the image has. npm's own cache makes the second time quick.
+/// Builds the page with `npm ci` and `vite build`, with the image's Node. npm's cache makes the second time quick.
 fn page(node: &Path) -> Result<PathBuf> {
     let key = key_of(&PAGE)?.add(node.as_os_str().as_encoded_bytes());
-    let place = cache::place("web-page", "own", key)?;
+    let place = cache::path_of("web-page", "own", key)?;
     if place.is_dir() {
         return Ok(place);
     }
-    let workshop = Workshop::open("web-page")?;
+    let build_folder = BuildFolder::open("web-page")?;
     if !place.is_dir() {
         let _progress = Progress::begin("building the sample app's page");
-        let work = folders::make(workshop.folder.join("work"))?;
+        let work = folders::make(build_folder.path.join("work"))?;
         copy(&PAGE, &work)?;
         npm(node, &work, &["ci", "--no-audit", "--no-fund"])?;
         npm(node, &work, &["run", "build"])?;
-        let made = folders::make(workshop.folder.join("made"))?;
+        let made = folders::make(build_folder.path.join("made"))?;
         fs::rename(work.join("dist"), made.join("dist")).context("looking for the page that was built")?;
-        workshop.hand_over(&made, &place)?;
+        build_folder.install(&made, &place)?;
     }
     Ok(place)
 }
@@ -143,21 +143,21 @@ fn npm(node: &Path, folder: &Path, arguments: &[&str]) -> Result<()> {
     process::output(&mut command).map(drop)
 }
 
-/// The very files that requirements.txt pins, for the image's Python, whichever Python this machine has.
+/// Fetches the wheels that requirements.txt pins, for the image's version of Python.
 fn wheels() -> Result<PathBuf> {
     let pinned = folder().join("requirements.txt");
     let key = Key::default().add_file(&pinned)?.add(base::PYTHON).add(std::env::consts::ARCH);
-    let place = cache::place("web-wheels", base::PYTHON, key)?;
+    let place = cache::path_of("web-wheels", base::PYTHON, key)?;
     if place.is_dir() {
         return Ok(place);
     }
-    let workshop = Workshop::open("web-wheels")?;
+    let build_folder = BuildFolder::open("web-wheels")?;
     if !place.is_dir() {
         let _progress = Progress::begin("fetching the sample app's wheels");
-        let made = workshop.folder.join("made");
+        let made = build_folder.path.join("made");
         parts::install_wheels(&pinned, base::PYTHON, &made)?;
         base::compile(&made)?;
-        workshop.hand_over(&made, &place)?;
+        build_folder.install(&made, &place)?;
     }
     Ok(place)
 }

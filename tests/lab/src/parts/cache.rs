@@ -1,4 +1,4 @@
-//! The folder of finished parts: named by version and by a hash of all that went into each, put in place in one step.
+//! The cache of finished parts: each named by its version and a hash of its inputs, and installed in one step.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use crate::machine::{
     lock::{self, Lock},
 };
 
-/// Collects what a part depends on. Each piece is preceded by its length: two pieces never read as one.
+/// A hash of all inputs of a part. Each input is preceded by its length, so that two never read as one.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Key(Sha256);
 
@@ -29,7 +29,7 @@ impl Key {
         Ok(self.add(fs::read(path).with_context(|| format!("reading {}", path.display()))?))
     }
 
-    /// Every file below a folder, in the order of their names.
+    /// Adds every file below a folder, in the order of their names.
     pub(crate) fn add_folder(mut self, folder: &Path) -> Result<Self> {
         let entries = fs::read_dir(folder).with_context(|| format!("reading {}", folder.display()))?;
         let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
@@ -46,20 +46,20 @@ impl Key {
     }
 }
 
-/// Where a finished part lies or will lie.
-pub(crate) fn place(name: &str, version: &str, key: Key) -> Result<PathBuf> {
+/// The path of a finished part, whether or not it is there yet.
+pub(crate) fn path_of(name: &str, version: &str, key: Key) -> Result<PathBuf> {
     Ok(folders::cache()?.join("parts").join(format!("{name}-{version}-{}", key.finish())))
 }
 
-/// A folder to work in, under a lock that keeps a second process from doing the same work beside us.
+/// A folder to build in, with a lock that keeps a second process from the same work.
 #[derive(Debug)]
-pub(crate) struct Workshop {
-    pub(crate) folder: PathBuf,
+pub(crate) struct BuildFolder {
+    pub(crate) path: PathBuf,
     _lock: Lock,
 }
 
-impl Workshop {
-    /// What a killed predecessor left in it is thrown away.
+impl BuildFolder {
+    /// Waits for the lock, and empties the folder of what a killed process left in it.
     pub(crate) fn open(name: &str) -> Result<Self> {
         let locks = folders::make(folders::cache()?.join("locks"))?;
         let lock = lock::exclusive(&locks.join(name))?;
@@ -67,11 +67,11 @@ impl Workshop {
         if folder.exists() {
             fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
         }
-        Ok(Self { folder: folders::make(folder)?, _lock: lock })
+        Ok(Self { path: folders::make(folder)?, _lock: lock })
     }
 
-    /// Moves what was made to its place: there it is whole or not at all.
-    pub(crate) fn hand_over(&self, made: &Path, place: &Path) -> Result<()> {
+    /// Moves a finished part to its path in one step: it is there whole or not at all.
+    pub(crate) fn install(&self, made: &Path, place: &Path) -> Result<()> {
         if let Some(parent) = place.parent() {
             folders::make(parent.to_owned())?;
         }
@@ -79,10 +79,10 @@ impl Workshop {
     }
 }
 
-impl Drop for Workshop {
+impl Drop for BuildFolder {
     fn drop(&mut self) {
-        // What cannot be removed now is removed when the workshop is next opened.
-        let _ = fs::remove_dir_all(&self.folder);
+        // A failed removal is made good when the folder is next opened.
+        let _ = fs::remove_dir_all(&self.path);
     }
 }
 
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_changes_with_each_piece_and_with_where_one_piece_ends() {
+    fn key_changes_with_each_input_and_its_length() {
         let key = |pieces: &[&str]| pieces.iter().fold(Key::default(), |key, piece| key.add(piece)).finish();
         assert_eq!(key(&["go.sum", "-trimpath"]), key(&["go.sum", "-trimpath"]));
         assert_ne!(key(&["go.sum", "-trimpath"]), key(&["go.sum", "-race"]));

@@ -1,4 +1,4 @@
-//! Binaries of this workspace, built by cargo where they are needed: a library cannot count on its own binary being there.
+//! Binaries of this workspace, built by cargo when needed: a library's test does not build the library's binary.
 
 use std::{
     env,
@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::machine::folders;
 
-/// The program that supervises labs: this very process's, if it is that.
+/// The `lab` program: the one that this process runs, or else a built one.
 pub(crate) fn lab() -> Result<PathBuf> {
     let own = env::current_exe()?;
     match own.file_name().is_some_and(|name| name == "lab") {
@@ -23,12 +23,11 @@ pub(crate) fn berth() -> Result<PathBuf> {
     build("berth", "berth")
 }
 
-/// Cargo's own progress goes to stderr; where the binary is, it says on stdout.
+/// Builds a binary and answers its path, which cargo prints on stdout. Cargo's progress goes to stderr.
 fn build(package: &str, binary: &str) -> Result<PathBuf> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    // What cargo told us of ourselves is not meant for the next cargo: build scripts that look at it would run again, and
-    // half of the dependencies be built anew.
-    env::vars_os().filter(|(name, _)| is_about_us(&name.to_string_lossy())).for_each(|(name, _)| {
+    // Variables that cargo set for this process would make build scripts run again, and half of the dependencies rebuild.
+    env::vars_os().filter(|(name, _)| is_set_by_cargo(&name.to_string_lossy())).for_each(|(name, _)| {
         cargo.env_remove(name);
     });
     let output = cargo
@@ -39,13 +38,13 @@ fn build(package: &str, binary: &str) -> Result<PathBuf> {
         .output()
         .context("running cargo")?;
     if !output.status.success() {
-        bail!("building {binary} failed: cargo's words are above");
+        bail!("building {binary} failed: cargo's messages are above");
     }
     executable(&String::from_utf8_lossy(&output.stdout), binary)
         .with_context(|| format!("looking for {binary} in what cargo built"))
 }
 
-fn is_about_us(variable: &str) -> bool {
+fn is_set_by_cargo(variable: &str) -> bool {
     ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"]
         .iter()
         .any(|prefix| variable.starts_with(prefix))
@@ -62,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_executable_is_read_from_cargos_messages() {
+    fn executable_is_read_from_cargo_messages() {
         let messages = r#"{"reason":"compiler-artifact","target":{"name":"lab"},"executable":null}
 {"reason":"compiler-artifact","target":{"name":"lab"},"executable":"/t/debug/lab"}
 {"reason":"build-finished","success":true}"#;

@@ -1,4 +1,4 @@
-//! Debian packages that real pods need: used where they are, installed only as root and with somebody's consent.
+//! Debian packages that real pods need: used where installed, installed only as root and with consent.
 
 use std::{
     env, fs,
@@ -13,13 +13,13 @@ use anyhow::{Context as _, Result, bail};
 use super::{on_path, progress::Progress};
 use crate::machine::folders;
 
-/// What is needed from the machine, and where it was found.
+/// The packages that are needed and not installed.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Packages {
     missing: Vec<&'static str>,
 }
 
-/// Each is looked for by what it brings: Docker's containerd.io brings a containerd and a runc, too.
+/// The packages of a node. Each is recognised by its programs: Docker's containerd.io has containerd and runc, too.
 pub(crate) fn packages_for(service_network: bool) -> Packages {
     let mut missing = Vec::new();
     let mut want = |present: bool, package| {
@@ -37,7 +37,7 @@ pub(crate) fn packages_for(service_network: bool) -> Packages {
     Packages { missing }
 }
 
-/// Network policies that hold, a database server and images, beyond what a node with Services needs.
+/// The packages of a full lab: those of a node with Services, of network policies, of PostgreSQL and of images.
 pub(crate) fn packages_for_a_full_lab() -> Packages {
     let mut packages = packages_for(true);
     packages.missing.extend(postgres().missing);
@@ -48,54 +48,56 @@ pub(crate) fn packages_for_a_full_lab() -> Packages {
     packages
 }
 
-/// What takes pictures of pages.
+/// The package of the browser that takes screenshots.
 pub(crate) fn chromium() -> Packages {
     Packages { missing: if on_path("chromium").is_some() { Vec::new() } else { vec!["chromium"] } }
 }
 
-/// A database server.
+/// The package of PostgreSQL.
 pub(crate) fn postgres() -> Packages {
     Packages { missing: if postgres_bin().is_some() { Vec::new() } else { vec!["postgresql"] } }
 }
 
-/// Debian keeps each version's programs in a folder of its own, off the path; the newest is taken.
+/// The folder of PostgreSQL's programs. Debian has one per version, off the PATH; the newest is taken.
 pub(crate) fn postgres_bin() -> Option<PathBuf> {
     let versions =
         fs::read_dir("/usr/lib/postgresql").ok()?.filter_map(|version| Some(version.ok()?.path().join("bin")));
     versions.filter(|bin| bin.join("initdb").is_file()).max()
 }
 
-/// What builds the worker's image.
+/// The packages that build the worker's image.
 pub(crate) fn packages_for_an_image() -> Packages {
     let wanted = [("buildah", "buildah"), ("musl-gcc", "musl-tools")];
     let missing = wanted.into_iter().filter(|(program, _)| on_path(program).is_none());
     Packages { missing: missing.map(|(_, package)| package).collect() }
 }
 
-/// What unpacks Debian packages into the images of a full environment.
+/// The package that unpacks Debian packages into the images of a full environment.
 pub(crate) fn packages_for_full_images() -> Packages {
     Packages { missing: if on_path("mmdebstrap").is_some() { Vec::new() } else { vec!["mmdebstrap"] } }
 }
 
-/// Debian's folder for them, then everybody else's.
+/// The folder of the CNI plugins: Debian's, or else the customary one.
 pub(crate) fn cni_plugins() -> Option<PathBuf> {
     let has = |folder: &Path| ["bridge", "host-local", "loopback"].iter().all(|plugin| folder.join(plugin).is_file());
     ["/usr/lib/cni", "/opt/cni/bin"].map(PathBuf::from).into_iter().find(|folder| has(folder))
 }
 
 impl Packages {
-    pub(crate) fn are_there(&self) -> bool {
+    pub(crate) fn are_installed(&self) -> bool {
         self.missing.is_empty()
     }
 
-    /// What a person would type.
+    /// The command that installs them.
     pub(crate) fn command(&self) -> String {
         format!("apt-get install --no-install-recommends --no-remove {}", self.missing.join(" "))
     }
 
-    /// `Ok(false)` where they are missing and may not or cannot be installed.
+    /// Installs missing packages. Answers `false` where that is not possible or nobody consents.
+    ///
+    /// `yes` is consent. So are `BERTH_LAB_YES=1`, `CI=true`, and a yes on the terminal.
     pub(crate) fn ensure(&self, yes: bool) -> Result<bool> {
-        if self.are_there() {
+        if self.are_installed() {
             return Ok(true);
         }
         if !folders::is_root() || on_path("apt-get").is_none() || !(yes || self.consented()?) {
@@ -103,7 +105,7 @@ impl Packages {
         }
         let _progress = Progress::begin(format!("installing {}", self.missing.join(", ")));
         let _policy = NoAutostart::begin()?;
-        if !self.known() {
+        if !self.are_available() {
             apt(&["update"])?;
         }
         let mut arguments = vec!["install", "--yes", "--no-install-recommends", "--no-remove"];
@@ -128,8 +130,8 @@ impl Packages {
         Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
     }
 
-    /// Whether apt has lists, and each package a version that could be installed.
-    fn known(&self) -> bool {
+    /// Whether apt's lists offer a version of each package.
+    fn are_available(&self) -> bool {
         self.missing.iter().all(|package| {
             let policy = Command::new("apt-cache").args(["policy", package]).output();
             let candidate = |line: &str| line.trim().starts_with("Candidate:") && !line.contains("(none)");
@@ -147,34 +149,34 @@ fn apt(arguments: &[&str]) -> Result<()> {
         .output()
         .context("running apt-get")?;
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        bail!("apt-get {} failed ({}):\n{}", arguments.join(" "), output.status, said.trim());
+        let message = String::from_utf8_lossy(&output.stderr);
+        bail!("apt-get {} failed ({}):\n{}", arguments.join(" "), output.status, message.trim());
     }
     Ok(())
 }
 
-/// While it lives, packages do not start the services they bring: the lab runs a containerd of its own.
+/// Keeps packages from starting their services until it is dropped: the lab runs its own containerd.
 struct NoAutostart {
-    ours: bool,
+    created: bool,
 }
 
 impl NoAutostart {
     const POLICY: &str = "/usr/sbin/policy-rc.d";
 
     fn begin() -> Result<Self> {
-        // A policy that the machine has already is its owner's.
+        // An existing policy is left alone.
         if Path::new(Self::POLICY).exists() {
-            return Ok(Self { ours: false });
+            return Ok(Self { created: false });
         }
         fs::write(Self::POLICY, "#!/bin/sh\nexit 101\n").context("writing policy-rc.d")?;
         fs::set_permissions(Self::POLICY, fs::Permissions::from_mode(0o755))?;
-        Ok(Self { ours: true })
+        Ok(Self { created: true })
     }
 }
 
 impl Drop for NoAutostart {
     fn drop(&mut self) {
-        if self.ours
+        if self.created
             && let Err(error) = fs::remove_file(Self::POLICY)
         {
             let _ = writeln!(std::io::stderr(), "lab: {} could not be removed: {error}", Self::POLICY);

@@ -10,13 +10,13 @@ use anyhow::{Context as _, Result, bail};
 
 use super::{
     Tools,
-    cache::{self, Key, Workshop},
+    cache::{self, BuildFolder, Key},
     progress::Progress,
     requirements,
 };
 use crate::machine::{folders, process};
 
-/// Programs of one module are built by one `go build`: it compiles what they share once, and links them side by side.
+/// A Go module of the lab. One `go build` builds its programs: shared packages once, and linked at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Module {
     Images,
@@ -29,7 +29,7 @@ pub(super) enum Module {
     KubeRouter,
 }
 
-/// Neither debug information nor a symbol table: nobody debugs these here, and it is a fifth of the time and the size.
+/// No debug information and no symbol table: they take a fifth of the time and of the size.
 const COMPILER_FLAGS: &str = "all=-dwarf=false";
 const GO_FLAGS: &str = "-mod=readonly -trimpath -buildvcs=false";
 
@@ -51,7 +51,7 @@ impl Module {
         }
     }
 
-    /// The module whose version its programs carry; the lab's own programs have none.
+    /// The dependency whose version its programs have. The lab's own programs have none.
     fn pinned(self) -> Option<&'static str> {
         match self {
             Self::Images => None,
@@ -61,7 +61,7 @@ impl Module {
             Self::Temporal => Some("go.temporal.io/server"),
             Self::TemporalUi => Some("github.com/temporalio/ui-server/v2"),
             Self::Traefik => Some("github.com/traefik/traefik/v3"),
-            // The module's own versions; what is built is k3s' copy of the same one, by go.mod's replace.
+            // k3s' copy of that version is built: go.mod replaces it.
             Self::KubeRouter => Some("github.com/cloudnativelabs/kube-router/v2"),
         }
     }
@@ -72,7 +72,7 @@ impl Module {
         version_in(&go_mod, pinned).with_context(|| format!("looking for {pinned} in {}'s go.mod", self.name()))
     }
 
-    /// Some programs are told their version by the linker, as their own builds do.
+    /// Flags that strip the programs, and set the version in those that get it from the linker.
     fn linker_flags(self, version: &str) -> String {
         let strip = "-s -w";
         match self {
@@ -93,9 +93,8 @@ impl Module {
         }
     }
 
-    /// What makes its programs say their version, where that is worth asking: an upgrade that only looks like one has
-    /// happened before.
-    fn asks_version(self) -> Option<&'static str> {
+    /// The argument that makes its programs print their version, where an upgrade has failed unnoticed before.
+    fn version_argument(self) -> Option<&'static str> {
         match self {
             Self::Temporal | Self::TemporalUi | Self::KubeRouter => Some("--version"),
             Self::Traefik => Some("version"),
@@ -105,12 +104,12 @@ impl Module {
 
     fn go(self) -> Command {
         let mut go = Command::new("go");
-        // GOFLAGS and GOWORK of the caller would change what is built; checksums are always verified.
+        // The caller's GOFLAGS and GOWORK would change the programs. Checksums are always verified.
         go.current_dir(self.folder())
             .env("GOFLAGS", GO_FLAGS)
             .env("GOWORK", "off")
             .env("CGO_ENABLED", "0")
-            // The compiler is a Go program, too: collecting less garbage saves a quarter of the time, for some memory.
+            // The compiler is a Go program: less garbage collection saves a quarter of the time, for some memory.
             .env("GOGC", "400")
             .env_remove("GONOSUMDB")
             .env_remove("GONOSUMCHECK")
@@ -128,12 +127,12 @@ fn version_in(go_mod: &str, module: &str) -> Option<String> {
     })
 }
 
-/// Answers where each `(program, package)` of a module is, after building those that are missing.
+/// Builds the missing ones of a module's `(program, package)` pairs, and answers the path of each program.
 pub(super) fn ensure(module: Module, programs: &[(&str, &str)]) -> Result<Tools> {
     let version = module.version()?;
     let mut tools = Tools::new();
     for (program, package) in programs {
-        let place = cache::place(program, &version, key(module, &version, package)?)?;
+        let place = cache::path_of(program, &version, key(module, &version, package)?)?;
         tools.insert((*program).to_owned(), place.join(program));
     }
     let missing = |tools: &Tools| -> Vec<(String, String)> {
@@ -144,11 +143,11 @@ pub(super) fn ensure(module: Module, programs: &[(&str, &str)]) -> Result<Tools>
     if missing(&tools).is_empty() {
         return Ok(tools);
     }
-    let workshop = Workshop::open(module.name())?;
-    // Another process may have made some while we waited for the lock.
+    let build_folder = BuildFolder::open(module.name())?;
+    // Another process may have built some while this one waited for the lock.
     let missing = missing(&tools);
     if !missing.is_empty() {
-        build(module, &version, &missing, &tools, &workshop)?;
+        build(module, &version, &missing, &tools, &build_folder)?;
     }
     Ok(tools)
 }
@@ -175,40 +174,42 @@ fn build(
     version: &str,
     missing: &[(String, String)],
     tools: &Tools,
-    workshop: &Workshop,
+    build_folder: &BuildFolder,
 ) -> Result<()> {
     requirements::go(&module.folder())?;
     let names: Vec<_> = missing.iter().map(|(program, _)| program.as_str()).collect();
     let _progress = Progress::begin(format!("building {} {version} (once)", names.join(", ")));
-    let made = folders::make(workshop.folder.join("made"))?;
+    let made = folders::make(build_folder.path.join("made"))?;
     let mut go = module.go();
     go.args(["build", "-gcflags", COMPILER_FLAGS, "-ldflags", &module.linker_flags(version), "-o"]);
     go.arg(format!("{}/", made.display())).args(missing.iter().map(|(_, package)| package));
     process::output(&mut go).with_context(|| format!("building the lab's {} module", module.name()))?;
     for (program, package) in missing {
         let built = made.join(program_of(package));
-        if let Some(argument) = module.asks_version() {
+        if let Some(argument) = module.version_argument() {
             assert_version(&built, argument, version)?;
         }
-        let finished = folders::make(workshop.folder.join(program))?;
+        let finished = folders::make(build_folder.path.join(program))?;
         fs::rename(&built, finished.join(program)).with_context(|| format!("moving {}", built.display()))?;
         let place = tools[program].parent().context("a part lies in a folder of its own")?;
-        workshop.hand_over(&finished, place)?;
+        build_folder.install(&finished, place)?;
     }
     Ok(())
 }
 
-/// kube-router answers on stderr.
+/// Checks the version that a program prints. kube-router prints it on stderr.
 fn assert_version(program: &Path, argument: &str, version: &str) -> Result<()> {
-    let said = Command::new(program).arg(argument).output().with_context(|| format!("asking {}", program.display()))?;
-    let said = [said.stdout, said.stderr].map(|text| String::from_utf8_lossy(&text).trim().to_owned()).join("\n");
-    if !said.contains(version.trim_start_matches('v')) {
-        bail!("{} was built as {version} and says: {said}", program.display());
+    let output =
+        Command::new(program).arg(argument).output().with_context(|| format!("asking {}", program.display()))?;
+    let printed =
+        [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).trim().to_owned()).join("\n");
+    if !printed.contains(version.trim_start_matches('v')) {
+        bail!("{} was built as {version} and prints: {printed}", program.display());
     }
     Ok(())
 }
 
-/// `go build` names a program after the last element of its package's path that is not a major version.
+/// The name that `go build` gives a program: the last element of the package's path that is not a major version.
 fn program_of(package: &str) -> &str {
     let is_version =
         |element: &str| element.strip_prefix('v').is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit()));
@@ -223,7 +224,7 @@ pub(super) fn temporal_ui_config() -> Result<PathBuf> {
     Ok(sources(Module::TemporalUi, "github.com/temporalio/ui-server/v2")?.join("config"))
 }
 
-/// Where Go keeps the sources of a module that another one needs; they are fetched where they are not there.
+/// The folder of a dependency's sources in Go's module cache. Missing ones are fetched.
 fn sources(module: Module, needed: &str) -> Result<PathBuf> {
     process::output(module.go().args(["mod", "download", needed]))?;
     let folder = process::output(module.go().args(["list", "-m", "-f", "{{.Dir}}", needed]))?;
@@ -235,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_module_pins_the_version_that_its_programs_carry() {
+    fn every_module_pins_a_version() {
         for module in [Module::Images, Module::Etcd, Module::Kwok, Module::Kubernetes] {
             module.version().unwrap();
         }
@@ -246,13 +247,13 @@ mod tests {
     }
 
     #[test]
-    fn a_program_is_named_as_go_names_it() {
+    fn program_is_named_as_go_names_it() {
         assert_eq!(program_of("go.etcd.io/etcd/server/v3"), "server");
         assert_eq!(program_of("./cmd/dns"), "dns");
     }
 
     #[test]
-    fn each_program_of_a_module_has_a_key_of_its_own() {
+    fn each_program_of_a_module_has_its_own_key() {
         let key = |package| key(Module::Kubernetes, "v1.34.4", package).unwrap().finish();
         assert_ne!(key("./cmd/dns"), key("k8s.io/kubernetes/cmd/kubelet"));
     }

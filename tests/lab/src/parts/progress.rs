@@ -1,4 +1,4 @@
-//! Says on stderr what is being made and for how long: one line that counts on a terminal, plain lines elsewhere.
+//! Progress of a long step, on stderr: one counting line on a terminal, plain lines elsewhere.
 
 use std::{
     io::{IsTerminal as _, Write as _, stderr},
@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Runs until it is dropped.
+/// A step in progress. It ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Progress {
     what: String,
@@ -19,7 +19,7 @@ impl Progress {
     pub(crate) fn begin(what: impl Into<String>) -> Self {
         let what = what.into();
         let begun = Instant::now();
-        // Written directly, not with eprintln!: a test harness captures that, and a test's first run takes minutes.
+        // Not with eprintln!, which a test harness captures: a test's first run takes minutes.
         let terminal = stderr().is_terminal();
         if !terminal {
             let _ = writeln!(stderr(), "lab: {what} …");

