@@ -1,4 +1,4 @@
-//! The Kubernetes cluster of a lab: its control plane, its node, and what every cluster's installer adds.
+//! The Kubernetes cluster of a lab: its control plane, its nodes, and the add-ons of a usual cluster.
 
 pub(crate) mod certificates;
 pub(crate) mod control_plane;

@@ -209,7 +209,7 @@ impl Lab {
     pub fn start_postgres(&self) -> Result<()> {
         let stopped = Files::of_lab(&self.state().name)?.stopped(POSTGRES);
         fs::remove_file(&stopped).context("the database server was not stopped")?;
-        postgres::until_it_answers(self.postgres())
+        postgres::wait_until_it_answers(self.postgres())
     }
 
     /// Whether containers run. Otherwise nodes are fake, and every pod is Ready at once.

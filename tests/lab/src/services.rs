@@ -1,4 +1,4 @@
-//! The servers beside the cluster: Temporal, Doppler's stand-in, PostgreSQL and the image registry, with the sample apps.
+//! The servers beside the cluster: Temporal, the Doppler stand-in, PostgreSQL, the image registry; and the sample apps.
 
 pub(crate) mod apps;
 pub(crate) mod database;
@@ -7,5 +7,5 @@ pub(crate) mod postgres;
 pub(crate) mod registry;
 pub(crate) mod temporal;
 
-/// The namespace that the worker keeps its own things in.
+/// The worker's own namespace.
 pub(crate) const BERTH_NAMESPACE: &str = "berth-system";

@@ -11,7 +11,7 @@ use rcgen::{
 
 use crate::machine::{files::write_private, folders, subnet};
 
-/// The name of the real node. One with another name would be another node to the node authorizer.
+/// The name of the real node, as the node authorizer expects it.
 pub(crate) const NODE: &str = "lab";
 
 /// A folder of `<name>.crt`, `<name>.key` and `<name>.kubeconfig`.
@@ -20,10 +20,10 @@ pub(crate) struct Certificates {
     folder: PathBuf,
 }
 
-/// Who a client is to the API server: its user name and its group.
+/// The clients of the API server: file name, user name and group.
 const CLIENTS: [(&str, &str, Option<&str>); 8] = [
     ("admin", "lab-admin", Some("system:masters")),
-    // A name of its own for what berth does, so that the audit log tells it from what people do.
+    // A name of its own, so that the audit log tells berth's requests from other ones.
     ("worker", "lab-worker", Some("system:masters")),
     ("apiserver-to-kubelet", "kube-apiserver", Some("system:masters")),
     ("controller-manager", "system:kube-controller-manager", None),
@@ -34,7 +34,7 @@ const CLIENTS: [(&str, &str, Option<&str>); 8] = [
 ];
 
 impl Certificates {
-    /// Issues everything that a cluster at `server` needs.
+    /// Issues the certificates and kubeconfig files of a cluster at `api_server`.
     pub(crate) fn issue(folder: PathBuf, api_server: &str, addresses: &[IpAddr]) -> Result<Self> {
         folders::make(folder.clone())?;
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
@@ -114,7 +114,7 @@ impl Certificates {
     }
 }
 
-/// What a server at an address shows to its clients, and what they check it with.
+/// A server's certificate and key, and the authority that its clients check it with.
 #[derive(Debug, Clone)]
 pub(crate) struct ServerCertificate {
     pub(crate) authority: String,
@@ -123,7 +123,7 @@ pub(crate) struct ServerCertificate {
 }
 
 impl ServerCertificate {
-    /// Of an authority of its own.
+    /// Issues a certificate for an address, from an authority of its own.
     pub(crate) fn issue(address: IpAddr) -> Result<Self> {
         let (authority, key) = (authority()?, KeyPair::generate()?);
         let mut params = CertificateParams::default();

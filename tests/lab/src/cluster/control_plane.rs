@@ -1,4 +1,4 @@
-//! etcd, API server, controller-manager and scheduler: their flags, and when each is ready.
+//! etcd, API server, controller-manager and scheduler: their flags and readiness.
 
 use std::{
     fs,
@@ -18,10 +18,10 @@ use crate::{
 
 const AUDIT_POLICY: &str = include_str!("control_plane/audit-policy.yaml");
 
-/// Busy machines are slow: these only bound how long a broken start is waited for.
+/// Generous, for busy machines: it only bounds the wait for a broken start.
 const READY_WITHIN: Duration = Duration::from_secs(90);
 
-/// A started API server.
+/// A control plane: its addresses, certificates and files.
 #[derive(Debug)]
 pub(crate) struct ControlPlane {
     pub(crate) kubeconfig: PathBuf,
@@ -31,10 +31,12 @@ pub(crate) struct ControlPlane {
 }
 
 impl ControlPlane {
-    /// Issues certificates; nothing is started yet. With a node, its two addresses; without, this machine alone is served.
+    /// Chooses the address and issues certificates, without starting anything.
+    ///
+    /// `host` and `node` are the two ends of the node's veth pair. Without a node, loopback is served.
     pub(crate) fn prepare(data: &Path, host: Option<Ipv4Addr>, node: Option<Ipv4Addr>) -> Result<Self> {
         let listen = IpAddr::from(host.unwrap_or(Ipv4Addr::LOCALHOST));
-        // The address may not exist yet, and a port that is free on loopback is free on a network of our own.
+        // The address may not exist yet. A port that is free on loopback is free on the lab's own network.
         let api_server = SocketAddr::new(listen, ports::free(Ipv4Addr::LOCALHOST.into())?);
         let mut addresses = vec![IpAddr::from(Ipv4Addr::LOCALHOST)];
         addresses.extend(host.into_iter().chain(node).map(IpAddr::from));
@@ -48,7 +50,9 @@ impl ControlPlane {
         })
     }
 
-    /// Answers when the API server is ready. The others find their way by themselves.
+    /// Starts all parts, and waits until the API server is ready. The other parts retry until it is.
+    ///
+    /// With `restarts`, the API server is restarted when it ends.
     pub(crate) fn start(&self, data: &Path, tools: &Tools, restarts: bool, children: &mut Children) -> Result<()> {
         let etcd = start_etcd(data, tools, children)?;
         let api_server = self.api_server_command(data, tools, children, etcd)?;
@@ -76,7 +80,7 @@ impl ControlPlane {
             format!("--etcd-servers=http://{etcd}"),
             format!("--bind-address={listen}"),
             format!("--secure-port={}", self.api_server.port()),
-            // A loopback address is refused here, even where nobody will ever use it.
+            // A loopback address is refused here, even where it is never used.
             format!("--advertise-address={advertised}"),
             "--kubelet-preferred-address-types=InternalIP".to_owned(),
             format!("--tls-cert-file={}", file("apiserver.crt")),
@@ -100,7 +104,7 @@ impl ControlPlane {
         Ok(command)
     }
 
-    /// With their default limits the controllers, not the worker under test, would be the ceiling of a burst.
+    /// Starts controllers with high limits: with the defaults they, not the worker under test, would limit a burst.
     fn start_controllers(&self, data: &Path, tools: &Tools, children: &mut Children) -> Result<()> {
         let file = |name: &str| self.certificates.path(name);
         let loopback = IpAddr::from(Ipv4Addr::LOCALHOST);
@@ -156,7 +160,7 @@ fn start_etcd(data: &Path, tools: &Tools, children: &mut Children) -> Result<Soc
         format!("--listen-peer-urls=http://{peers}"),
         format!("--initial-advertise-peer-urls=http://{peers}"),
         format!("--initial-cluster=default=http://{peers}"),
-        // A lab's data ends with it: there is nothing to be kept over a power cut.
+        // A lab's data ends with the lab, so a power cut may lose it.
         "--unsafe-no-fsync".to_owned(),
         "--quota-backend-bytes=4294967296".to_owned(),
     ]);

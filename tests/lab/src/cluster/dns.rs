@@ -1,4 +1,4 @@
-//! Names inside the cluster: `CoreDNS` as a process of the machine, behind the Service that pods ask.
+//! DNS inside the cluster: `CoreDNS` as a process of the machine, behind the Service that pods ask.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use crate::{
     parts::Tools,
 };
 
-/// Answers the objects through which pods reach it.
+/// Starts the server, and answers the objects through which pods reach it.
 pub(crate) fn start(
     data: &Path,
     host: Ipv4Addr,
@@ -22,7 +22,7 @@ pub(crate) fn start(
     tools: &Tools,
     children: &mut Children,
 ) -> Result<serde_json::Value> {
-    // Policies allow port 53, and are asked after the Service's address was translated to ours: so it had better be that.
+    // Network policies allow port 53, and apply after the Service's port was translated to this one.
     let port = match TcpListener::bind((host, 53)) {
         Ok(_) => 53,
         Err(_) => ports::free(Ipv4Addr::LOCALHOST.into())?,
@@ -39,7 +39,7 @@ pub(crate) fn start(
     Ok(objects(host, port))
 }
 
-/// Names below `localhost` are the previews' host names: inside the cluster they lead to the machine.
+/// Writes CoreDNS's configuration. Names below `localhost`, the previews' hosts, lead to the machine.
 fn config(host: Ipv4Addr, port: u16, health: u16, ready: u16, kubeconfig: &Path) -> String {
     format!(
         ".:{port} {{
@@ -63,7 +63,7 @@ fn config(host: Ipv4Addr, port: u16, health: u16, ready: u16, kubeconfig: &Path)
     )
 }
 
-/// A Service without a selector, and the endpoints that a selector would have found.
+/// Makes a Service without a selector, and its endpoints.
 fn objects(host: Ipv4Addr, port: u16) -> serde_json::Value {
     let on =
         |protocol: &str| json!({"name": protocol.to_lowercase(), "port": 53, "protocol": protocol, "targetPort": port});

@@ -1,4 +1,4 @@
-//! A cluster that exists already: used on request only, and only if its owner has labelled it for labs.
+//! An existing cluster: used on request only, and only if its owner has labelled it for labs.
 
 use std::{io::Write as _, path::Path, process::Command};
 

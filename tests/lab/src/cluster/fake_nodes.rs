@@ -14,7 +14,7 @@ use crate::{
     parts::Tools,
 };
 
-/// The stages that make a node Ready, keep its lease, and let its pods come and go as fast as they can.
+/// The stages that make a node Ready, renew its lease, and start and end its pods without delay.
 const STAGES: [&str; 5] = [
     "node/fast/node-initialize.yaml",
     "node/heartbeat-with-lease/node-heartbeat-with-lease.yaml",
@@ -37,7 +37,7 @@ pub(crate) fn start(stages: &Path, kubeconfig: &Path, tools: &Tools, children: &
     children.start("kwok", command)
 }
 
-/// Beside a real node they are tainted: what does not ask for a fake node gets a real one.
+/// Makes the Node objects. Beside a real node they are tainted, so that pods get the real one by default.
 pub(crate) fn objects(count: u32, beside_a_real_one: bool) -> serde_json::Value {
     let taints = match beside_a_real_one {
         true => json!([{"key": "kwok.x-k8s.io/node", "value": "fake", "effect": "NoSchedule"}]),
@@ -60,7 +60,7 @@ pub(crate) fn objects(count: u32, beside_a_real_one: bool) -> serde_json::Value 
     json!({"apiVersion": "v1", "kind": "List", "items": (1..=count).map(node).collect::<Vec<_>>()})
 }
 
-/// KWOK reads its stages from files; the module cache they come from is read-only and may be cleaned.
+/// Copies KWOK's stage files out of Go's module cache, which is read-only and may be cleaned.
 pub(crate) fn copy_stages(from: &Path, to: &Path) -> Result<()> {
     for stage in STAGES {
         let copy = to.join(stage);

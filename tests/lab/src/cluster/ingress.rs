@@ -1,4 +1,4 @@
-//! The ingress controller, as a pod: what it passes on comes from its namespace, and so meets the environments' policies.
+//! The ingress controller, as a pod: the environments' network policies apply to its traffic.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -10,24 +10,24 @@ use serde_json::{Value, json};
 
 use crate::machine::{http, ports, process, relay, subnet::Subnet};
 
-/// What the worker is told of it.
+/// Its namespace, which the worker needs for network policies.
 pub(crate) const NAMESPACE: &str = "ingress";
 const CLASS: &str = "traefik";
 const NODE_PORT: u16 = 30080;
 const WEB: u16 = 8000;
 const OWN: u16 = 8080;
 
-/// Pulled, unpacked and started.
+/// Generous: the image is pulled and unpacked within it.
 pub(crate) const READY_WITHIN: Duration = Duration::from_secs(120);
 
-/// Whether it answers; that it knows no such host is an answer.
+/// Whether it answers. A 404 for an unknown host is an answer.
 pub(crate) fn answers(subnet: Subnet) -> bool {
     let node = SocketAddr::new(subnet.node().into(), NODE_PORT);
     process::accepts_connections(node)
-        && http::get(node, "nobody.localhost", "/").is_ok_and(|answer| answer.status == 404)
+        && http::get(node, "unknown.localhost", "/").is_ok_and(|answer| answer.status == 404)
 }
 
-/// Lets this machine in, on the port that URLs need not name if nobody has it, and pods under the same names.
+/// Opens the ingress controller to this machine, on port 80 if that is free, and to pods under the same host names.
 pub(crate) fn open(subnet: Subnet) -> Result<SocketAddr> {
     let node = SocketAddr::new(subnet.node().into(), NODE_PORT);
     let loopback = Ipv4Addr::LOCALHOST;
@@ -40,7 +40,7 @@ pub(crate) fn open(subnet: Subnet) -> Result<SocketAddr> {
     Ok(address)
 }
 
-/// The URL of a host name behind it.
+/// The URL of a host name behind the ingress controller.
 pub(crate) fn url(ingress: SocketAddr, host: &str) -> String {
     match ingress.port() {
         80 => format!("http://{host}"),
@@ -113,7 +113,7 @@ fn pod(image: &str) -> Value {
                 format!("--entrypoints.traefik.address=:{OWN}"),
                 "--ping=true",
                 "--providers.kubernetesingress=true",
-                // A preview that berth calls live is asked for at once.
+                // Tests request a page as soon as its preview is live.
                 "--providers.kubernetesingress.throttleduration=50ms",
                 "--providers.providersthrottleduration=50ms",
                 "--global.checknewversion=false",
@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_names_its_port_only_where_it_must() {
+    fn url_has_a_port_only_if_it_is_not_80() {
         let on = |port| url(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port), "pr-1.localhost");
         assert_eq!((on(80).as_str(), on(8080).as_str()), ("http://pr-1.localhost", "http://pr-1.localhost:8080"));
     }

@@ -1,8 +1,8 @@
 //! The real node: a kubelet on a containerd, in namespaces of their own.
 //!
-//! The node has its own process, mount and network namespace, and hangs on the machine by one cable (a veth pair). So
-//! the kernel is what cleans up: when the node's first process dies, however that comes, every pod's process, mount,
-//! network namespace, bridge and packet filter rule goes with it. Only its cgroups are left to be removed.
+//! The node has its own process, mount and network namespace, connected to the machine by one veth pair. So the kernel
+//! cleans up: when the node's first process dies, all processes, mounts, network namespaces, bridges and packet filter
+//! rules of its pods go with it. Only its cgroups remain to be removed.
 
 mod cgroups;
 mod files;
@@ -34,10 +34,10 @@ use crate::{
     parts::{self, Tools},
 };
 
-/// The machine's end of the cable. The other end is `eth0` inside the node.
-pub(crate) const CABLE: &str = "berth-lab";
+/// The machine's end of the veth pair. The other end is `eth0` inside the node.
+pub(crate) const VETH: &str = "berth-lab";
 
-/// Everything that the first process inside needs to know.
+/// The settings of the node, for its first process.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Node {
     subnet: Subnet,
@@ -52,8 +52,8 @@ pub(crate) struct Node {
     proxy_kubeconfig: PathBuf,
 }
 
-/// Why this machine cannot have a real node, or `None` where it can.
-pub(crate) fn impossible() -> Option<String> {
+/// The reason why this machine cannot have a real node, if there is one.
+pub(crate) fn obstacle() -> Option<String> {
     if !cfg!(target_os = "linux") {
         return Some("a kubelet needs Linux".to_owned());
     }
@@ -64,7 +64,7 @@ pub(crate) fn impossible() -> Option<String> {
     probe.err().map(|error| format!("this root may not make namespaces: {error}"))
 }
 
-/// Adding the machine's end of the cable: from here on the API server can listen there.
+/// Starts the node, and adds the machine's end of the veth pair. After that the API server can listen there.
 pub(crate) fn start(
     data: &Path,
     subnet: Subnet,
@@ -104,15 +104,15 @@ pub(crate) fn start(
 }
 
 fn connect(subnet: Subnet, inner: u32) -> Result<()> {
-    run(&format!("ip link add {CABLE} type veth peer name eth0 netns {inner}"))?;
-    run(&format!("ip address add {}/30 dev {CABLE}", subnet.host()))?;
-    run(&format!("ip link set {CABLE} up"))?;
+    run(&format!("ip link add {VETH} type veth peer name eth0 netns {inner}"))?;
+    run(&format!("ip address add {}/30 dev {VETH}", subnet.host()))?;
+    run(&format!("ip link set {VETH} up"))?;
     run(&format!("ip route add {} via {}", subnet.pods(), subnet.node()))?;
     Ok(())
 }
 
-/// Once both the node's parts and the API server run.
-pub(crate) fn until_ready(kubectl: &Path, kubeconfig: &Path, children: &mut Children) -> Result<()> {
+/// Waits until the node is Ready. The node's parts and the API server run already.
+pub(crate) fn wait_until_ready(kubectl: &Path, kubeconfig: &Path, children: &mut Children) -> Result<()> {
     children.wait_until("node", Duration::from_secs(120), || {
         let path = "{.status.conditions[?(@.type==\"Ready\")].status}";
         let mut command = Command::new(kubectl);
@@ -131,7 +131,7 @@ pub(crate) fn address(subnet: Subnet) -> Ipv4Addr {
     subnet.node()
 }
 
-/// `unshare` has one child: the first process of the namespaces.
+/// The one child of `unshare`: the first process of the namespaces.
 fn only_child(parent: u32) -> Option<u32> {
     let is_child = |pid: &u32| {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
@@ -142,7 +142,7 @@ fn only_child(parent: u32) -> Option<u32> {
     processes.into_iter().find(is_child)
 }
 
-/// overlayfs does not work on every file system (not on another overlayfs, for one): try it where it would be used.
+/// Tries overlayfs in the data folder: it does not work on every file system, for example not on another overlayfs.
 fn snapshotter(data: &Path) -> Result<&'static str> {
     let probe = crate::machine::folders::make(data.join("overlay-probe"))?;
     for folder in ["lower", "upper", "work", "merged"] {

@@ -29,7 +29,7 @@ pub(crate) struct Image {
 }
 
 pub(crate) fn run(image: &Image) -> Result<()> {
-    if let Some(reason) = node::impossible() {
+    if let Some(reason) = node::obstacle() {
         bail!("the image cannot be built here: {reason}; with Docker: docker build --tag berth .");
     }
     let packages = parts::packages_for_an_image();

@@ -43,8 +43,8 @@ pub(crate) fn sweep(lab: &str, had_node: bool) -> Result<()> {
 fn sweep_node() -> Result<()> {
     // Both ends of the cable go with the node's network namespace, which connections that have not timed out keep for
     // a while: so it is pulled. It may just have gone by itself.
-    let pulled = process::run(&format!("ip link delete {}", node::CABLE));
-    if cable_exists() {
+    let pulled = process::run(&format!("ip link delete {}", node::VETH));
+    if veth_exists() {
         pulled?;
     }
     wait_until(|| node::remove_cgroups().is_ok());
@@ -78,8 +78,8 @@ fn remove_server_data(lab: &str) -> Result<()> {
     Ok(())
 }
 
-fn cable_exists() -> bool {
-    Path::new("/sys/class/net").join(node::CABLE).exists()
+fn veth_exists() -> bool {
+    Path::new("/sys/class/net").join(node::VETH).exists()
 }
 
 fn wait_until(mut done: impl FnMut() -> bool) {
@@ -103,8 +103,8 @@ pub fn check_clean() -> Result<()> {
 pub(crate) fn left_over() -> Vec<String> {
     let mut left: Vec<String> = processes();
     left.extend(mounts().into_iter().map(|mount| format!("mount {mount}")));
-    if cable_exists() {
-        left.push(format!("network device {}", node::CABLE));
+    if veth_exists() {
+        left.push(format!("network device {}", node::VETH));
     }
     if Path::new(folders::SERVER_DATA).exists() {
         left.push(format!("folder {}", folders::SERVER_DATA));

@@ -129,7 +129,7 @@ pub(crate) fn full_possible(wish: &Wish) -> Result<()> {
     if wish.use_cluster || wish.fake_nodes.is_some() {
         bail!("a full lab needs a real node of its own");
     }
-    if let Some(reason) = node::impossible() {
+    if let Some(reason) = node::obstacle() {
         bail!("a full lab needs a real node, and there can be none here: {reason}");
     }
     let packages = parts::packages_for_a_full_lab();
@@ -144,7 +144,7 @@ fn real_node_possible(wish: &Wish) -> Result<bool> {
     let mut terminal = std::io::stderr();
     let without = "Fake nodes instead: objects, controllers and workflows are real, but no container runs, \
                    so images are not pulled, pages not served and gates not checked.";
-    if let Some(reason) = node::impossible() {
+    if let Some(reason) = node::obstacle() {
         writeln!(terminal, "lab: no real pods here: {reason}. {without}")?;
         return Ok(false);
     }

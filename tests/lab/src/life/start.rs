@@ -135,7 +135,7 @@ fn furnish(plan: &Plan, data: &Path, subnet: Option<Subnet>, kubeconfig: &Path, 
         kubectl::apply(program, kubeconfig, &list)?;
     }
     match subnet {
-        Some(_) => node::until_ready(program, kubeconfig, children),
+        Some(_) => node::wait_until_ready(program, kubeconfig, children),
         None => Ok(()),
     }
 }

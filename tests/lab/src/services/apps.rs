@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::machine::folders;
 
-/// A registry and a domain that nobody has: the sample apps name them, and a copy has the lab's own.
+/// The registry and domain in the sample apps, which a copy replaces with the lab's own.
 const REGISTRY: &str = "registry.example.com";
 const DOMAIN: &str = ".example.com";
 const LAB_DOMAIN: &str = ".localhost";
@@ -15,15 +15,15 @@ const LAB_DOMAIN: &str = ".localhost";
 const SCRIPTS: &str = "prefix: \"npm run run:\", allow: [send-appointment-reminder]";
 const LAB_SCRIPTS: &str = "prefix: \"/app run:\", allow: [say-greeting, fail, wait, missing]";
 
-/// The mark of an image's place.
+/// The begin of an image's placeholder.
 const IMAGE: &str = "@IMAGE:";
 
-/// Which of the sample apps.
+/// A sample app.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Sample {
     /// One small program, with manifests of its own: `manifests/example`.
     Quick,
-    /// A whole environment, from berth's own manifests.
+    /// A whole environment, from berth's manifests.
     Full,
 }
 
@@ -54,7 +54,7 @@ fn localized(text: &str, values: &Values<'_>) -> String {
 
 fn use_lab_scripts(app: &Path) -> Result<()> {
     let text = fs::read_to_string(app).with_context(|| format!("reading {}", app.display()))?;
-    ensure!(text.contains(SCRIPTS), "{} has not the scripts that the lab replaces: {SCRIPTS}", app.display());
+    ensure!(text.contains(SCRIPTS), "{} lacks the scripts that the lab replaces: {SCRIPTS}", app.display());
     fs::write(app, text.replace(SCRIPTS, LAB_SCRIPTS)).with_context(|| format!("writing {}", app.display()))
 }
 
@@ -81,7 +81,7 @@ fn with_images(text: &str, values: &Values<'_>) -> Result<String> {
     Ok(localized(&lines?.join("\n"), values) + "\n")
 }
 
-/// `@IMAGE:temporal-ui@` is that image, addressed by digest.
+/// Replaces a placeholder such as `@IMAGE:temporal-ui@` with that image, addressed by digest.
 fn with_image(line: &str, images: &BTreeMap<String, String>) -> Result<String> {
     let Some((before, rest)) = line.split_once(IMAGE) else { return Ok(line.to_owned()) };
     let (name, after) = rest.split_once('@').with_context(|| format!("reading the image's name in {line}"))?;

@@ -1,4 +1,4 @@
-//! The database server that previews share: reached by pods and by the worker at one address, with an admin for the worker.
+//! The database server that previews share. Pods and the worker reach it at one address.
 
 use std::{
     fs,
@@ -17,17 +17,19 @@ use crate::{
     },
 };
 
-/// Its process in the lab.
+/// The name of its process in the lab.
 pub(crate) const POSTGRES: &str = "postgres";
-/// Its name in the app file, and its admin's Secret.
+/// The server's name in the app file.
 const PREVIEWS: &str = "previews";
+/// The Secret with the admin's credentials.
 const ADMIN: &str = "postgres-previews";
-/// A preview may hold 30, and a demo has two.
+/// The limit of each preview. A demo has two previews.
 const CONNECTIONS_OF_A_PREVIEW: u32 = 30;
 const CONNECTIONS: u32 = 200;
 
-/// Started on the machine's end of the cable. It is started again when it ends. Answers its address, and the authority
-/// that its certificate is of.
+/// Starts the server on the machine's end of the veth pair, and restarts it when it ends.
+///
+/// Answers its address, and the authority of its certificate as PEM.
 pub(crate) fn start(lab: &str, host: Ipv4Addr, children: &mut Children) -> Result<(SocketAddr, String)> {
     let address = SocketAddr::new(host.into(), ports::free(Ipv4Addr::LOCALHOST.into())?);
     let server = Server { address, data: folders::server_data(lab)?.join("postgres"), max_connections: CONNECTIONS };
@@ -38,7 +40,7 @@ pub(crate) fn start(lab: &str, host: Ipv4Addr, children: &mut Children) -> Resul
     Ok((address, authority))
 }
 
-/// The file that a worker takes with `--database-servers`: JSON is YAML, too.
+/// Writes the file for the worker's `--database-servers`. JSON is YAML, too.
 pub(crate) fn write_servers(data: &Path, address: SocketAddr) -> Result<PathBuf> {
     let file = data.join("database-servers.yaml");
     let servers = json!({PREVIEWS: {
@@ -52,7 +54,7 @@ pub(crate) fn write_servers(data: &Path, address: SocketAddr) -> Result<PathBuf>
     Ok(file)
 }
 
-/// The admin's Secret.
+/// Makes the Secret with the admin's credentials.
 pub(crate) fn admin(authority: &str) -> Value {
     json!({
         "apiVersion": "v1",

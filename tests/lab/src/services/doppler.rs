@@ -1,4 +1,6 @@
-//! A stand-in for Doppler's API, true enough for a real client of Doppler, and told under `/lab/` what to hold and how to fail.
+//! A stand-in for Doppler's API, faithful enough for Doppler's own client.
+//!
+//! Routes below `/lab/` set its secrets and make it fail.
 
 mod auth;
 mod control;
@@ -26,11 +28,11 @@ use crate::parts::{self, Part};
 
 pub use store::Failure;
 
-/// Opens the worker's way to the sample app's preview config. Not a secret: it opens nothing else.
+/// The token of the sample app's preview config. It is no secret: it opens nothing but the stand-in.
 pub(crate) const PREVIEW_TOKEN: &str = "dp.st.preview.lab-canary-token-not-a-secret";
 pub(crate) const PRODUCTION_TOKEN: &str = "dp.st.production.lab-canary-token-not-a-secret";
 
-/// What berth asks for, and what is counted.
+/// The route that berth reads. Its requests are counted.
 const DOWNLOAD: &str = "/v3/configs/config/secrets/download";
 
 #[derive(Debug, Clone)]
@@ -42,20 +44,20 @@ impl Doppler {
     }
 }
 
-/// A Doppler of one's own, for a test that makes it fail or counts: the lab's is everybody's.
+/// A Doppler stand-in for one test, which may make it fail or count its requests. The lab's own is shared by all tests.
 #[derive(Debug)]
 pub struct DopplerServer {
     doppler: Doppler,
     address: SocketAddr,
-    /// Dropped, it tells the server to stop.
+    /// Stops the server when it is dropped.
     stop: Option<oneshot::Sender<()>>,
 }
 
 impl DopplerServer {
-    /// Starts one with the sample app's configs. It ends when it is dropped.
+    /// Starts a server with the sample app's configs. It ends when this is dropped.
     ///
     /// # Errors
-    /// There is no port to be had.
+    /// No port is free.
     pub fn start() -> Result<Self> {
         Self::listen(Ipv4Addr::LOCALHOST)
     }
@@ -67,7 +69,7 @@ impl DopplerServer {
         Ok(Self { doppler, address, stop: Some(stop) })
     }
 
-    /// From now on nobody answers there: connections are refused.
+    /// Stops the server: from now on connections are refused.
     pub fn stop(&mut self) {
         self.stop = None;
         while std::net::TcpStream::connect(self.address).is_ok() {
@@ -75,10 +77,10 @@ impl DopplerServer {
         }
     }
 
-    /// Answers again, at the same address and with what it held.
+    /// Restarts the server at the same address, with the same configs.
     ///
     /// # Errors
-    /// Somebody else has the port now.
+    /// Another process has the port now.
     pub fn start_again(&mut self) -> Result<()> {
         let (stop, stopped) = oneshot::channel();
         serve(self.doppler.clone(), self.address, stopped)?;
@@ -86,39 +88,39 @@ impl DopplerServer {
         Ok(())
     }
 
-    /// What a worker takes as `DOPPLER_API_HOST`.
+    /// The URL for a worker's `DOPPLER_API_HOST`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// All values of a config at once; a config that is not there is made.
+    /// Replaces all values of a config. A missing config is created.
     pub fn put(&self, project: &str, config: &str, values: &[(&str, &str)]) {
         let values: BTreeMap<_, _> =
             values.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         self.doppler.store().put(name(project, config), values);
     }
 
-    /// Removes a config; its tokens stay.
+    /// Removes a config. Its tokens stay.
     pub fn remove(&self, project: &str, config: &str) {
         self.doppler.store().remove(&name(project, config));
     }
 
-    /// A token for a config.
+    /// Makes a token open a config.
     pub fn bind(&self, token: &str, project: &str, config: &str) {
         self.doppler.store().bind(token.to_owned(), name(project, config));
     }
 
-    /// Makes a token one that opens nothing.
+    /// Revokes a token.
     pub fn revoke(&self, token: &str) {
         self.doppler.store().revoke(token);
     }
 
-    /// From now on requests with a config's tokens fail like this, or no longer.
+    /// Sets or clears the failure of requests with a config's tokens.
     pub fn fail(&self, project: &str, config: &str, failure: Option<Failure>) {
         self.doppler.store().fail(Some(name(project, config)), failure);
     }
 
-    /// How often a config was asked for so far, and how many of these were answered 304.
+    /// The number of requests for a config so far, and of those answered with 304.
     pub fn requests(&self, project: &str, config: &str) -> (u64, u64) {
         let mut store = self.doppler.store();
         let requests = store.requests_of(&name(project, config));
@@ -130,25 +132,25 @@ fn name(project: &str, config: &str) -> store::Name {
     (project.to_owned(), config.to_owned())
 }
 
-/// Doppler's own command line, which the stand-in must satisfy.
+/// The path of Doppler's own CLI, fetched if it is missing. The stand-in must satisfy it.
 ///
 /// # Errors
-/// It cannot be got.
+/// It cannot be fetched.
 pub fn doppler_cli() -> Result<PathBuf> {
     let part = Part::DopplerCli;
-    parts::ensure(&[part])?.remove(part.program()).context("the Doppler CLI was not got")
+    parts::ensure(&[part])?.remove(part.program()).context("looking for the Doppler CLI")
 }
 
-/// Serves the sample app's configs until the process ends.
+/// Serves the sample app's configs until this process ends.
 pub(crate) fn start(address: Ipv4Addr) -> Result<SocketAddr> {
     let server = DopplerServer::listen(address)?;
     let address = server.address;
-    // Dropped, it would stop.
+    // The server would stop if it were dropped.
     std::mem::forget(server);
     Ok(address)
 }
 
-/// Serves on a thread of its own until told to stop.
+/// Serves on a thread of its own until `stopped` resolves.
 fn serve(doppler: Doppler, at: SocketAddr, stopped: oneshot::Receiver<()>) -> Result<SocketAddr> {
     let listener = std::net::TcpListener::bind(at).context("starting the Doppler stand-in")?;
     listener.set_nonblocking(true)?;
@@ -172,7 +174,7 @@ fn router(doppler: Doppler) -> Router {
         .route("/v3/configs/config/secrets", get(routes::secrets))
         .route("/v3/configs/config/secrets/names", get(routes::names))
         .route("/v3/me", get(routes::me))
-        .layer(axum::middleware::from_fn_with_state(doppler.clone(), control::fail_if_told))
+        .layer(axum::middleware::from_fn_with_state(doppler.clone(), control::inject_failure))
         .fallback(routes::not_found);
     Router::new()
         .route("/lab/configs/{project}/{config}", put(control::set_config).delete(control::remove_config))

@@ -1,4 +1,4 @@
-//! A PostgreSQL server, for a lab or for a test that needs nothing else: Debian's, with a cluster of its own.
+//! A PostgreSQL server, for a lab or for a test that needs nothing else: Debian's programs, with data of its own.
 
 use std::{
     fs,
@@ -24,7 +24,7 @@ use crate::{
 };
 
 pub(crate) const READY_WITHIN: Duration = Duration::from_secs(60);
-/// The admin. Not secrets: they open nothing but a lab.
+/// The admin's user name. It and the password are no secrets: they open nothing but a lab.
 pub const USER: &str = "postgres";
 /// The admin's password.
 pub const PASSWORD: &str = "lab-admin";
@@ -33,7 +33,7 @@ const PASSWORD_FILE: &str = "password";
 const CERTIFICATE: &str = "server.crt";
 const KEY: &str = "server.key";
 
-/// What a server is started with.
+/// The settings of a server.
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
@@ -42,7 +42,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Makes its data folder. Answers the authority that its certificate is of.
+    /// Makes the data folder. Answers the authority of the server's certificate as PEM.
     pub(crate) fn initialize(&self) -> Result<String> {
         folders::make(self.data.clone())?;
         let tls = ServerCertificate::issue(self.address.ip())?;
@@ -66,15 +66,16 @@ impl Server {
             .arg("--pgdata")
             .arg(self.data.join("cluster"));
         process::output(&mut initdb)?;
-        // As it comes, it takes nobody but this machine's own.
+        // By default only this machine may connect.
         let rules = self.data.join("cluster/pg_hba.conf");
         let mut rules = fs::OpenOptions::new().append(true).open(&rules).context("opening pg_hba.conf")?;
         writeln!(rules, "host all all all scram-sha-256")?;
         Ok(tls.authority)
     }
 
-    /// The server itself, as a process of this lab that ends with its parent. PostgreSQL refuses to run as root, and a
-    /// change of user makes the kernel forget the bond: so it is made again.
+    /// Makes the command of the server, as a process of this lab that ends with its parent.
+    ///
+    /// PostgreSQL refuses to run as root. A change of user clears the parent-death signal, so it is set again.
     pub(crate) fn command(&self, lab: &str, log: &Path) -> Result<Command> {
         let mut command = bound_to_parent(lab, "setpriv", log)?;
         command.args(owner_flags()?).args(["--pdeathsig", "KILL", "--"]).current_dir("/");
@@ -84,9 +85,9 @@ impl Server {
             format!("port={}", self.address.port()),
             format!("max_connections={}", self.max_connections),
             "unix_socket_directories=".to_owned(),
-            // A crash of the machine may lose a lab's data; a kill of the server may not, and does not.
+            // Only a crash of the machine can lose data. A kill of the server does not.
             "fsync=off".to_owned(),
-            // As managed servers have it. Who does not ask for it is let in without.
+            // As managed servers have it. A client that does not ask for TLS connects without.
             "ssl=on".to_owned(),
             format!("ssl_cert_file={}", self.data.join(CERTIFICATE).display()),
             format!("ssl_key_file={}", self.data.join(KEY).display()),
@@ -109,7 +110,8 @@ pub(crate) fn answers(address: SocketAddr) -> bool {
     process::output(&mut command).is_ok()
 }
 
-pub(crate) fn until_it_answers(address: SocketAddr) -> Result<()> {
+/// Waits until a server takes connections.
+pub(crate) fn wait_until_it_answers(address: SocketAddr) -> Result<()> {
     let end = Instant::now() + READY_WITHIN;
     while !answers(address) {
         if Instant::now() > end {
@@ -120,7 +122,7 @@ pub(crate) fn until_it_answers(address: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-/// What `psql` answers, a row a line, its columns apart by `|`.
+/// Runs SQL with `psql`. Answers a line per row, with `|` between columns.
 pub(crate) fn psql(address: SocketAddr, (user, password): (&str, &str), database: &str, sql: &str) -> Result<String> {
     let mut psql = Command::new(bin("psql")?);
     psql.args(["--no-psqlrc", "--no-align", "--tuples-only", "--set", "ON_ERROR_STOP=1", "--username", user]);
@@ -128,12 +130,12 @@ pub(crate) fn psql(address: SocketAddr, (user, password): (&str, &str), database
     process::output(psql.args(["--dbname", database, "--command", sql]).env("PGPASSWORD", password))
 }
 
-/// A PostgreSQL server of one's own, with nothing in it. It ends when this is dropped, and when this process ends.
+/// An empty PostgreSQL server for one test. It ends when this is dropped, and when this process ends.
 #[derive(Debug)]
 pub struct Postgres {
-    /// Where it listens.
+    /// The address that it listens on.
     pub address: SocketAddr,
-    /// The authority that its certificate is of, as PEM.
+    /// The authority of its certificate, as PEM.
     pub authority: String,
     server: Server,
     log: PathBuf,
@@ -141,15 +143,15 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Starts one on a free port of loopback, and waits until it answers.
+    /// Starts a server on a free port of loopback, and waits until it answers.
     ///
     /// # Errors
-    /// It is not installed and may not be, or does not start.
+    /// PostgreSQL is not installed and may not be, or the server does not start.
     pub fn start(max_connections: u32) -> Result<Self> {
         parts::postgres().ensure(false)?;
         let loopback = IpAddr::from(Ipv4Addr::LOCALHOST);
         let address = SocketAddr::new(loopback, ports::free(loopback)?);
-        // Not in the cache folder: root's home is closed to the user that the server runs as.
+        // Not in the cache folder: the server's user cannot enter root's home.
         let data = std::env::temp_dir().join(format!("berth-lab-postgres-{}-{}", std::process::id(), address.port()));
         let log =
             folders::make(folders::cache()?.join("dev-servers"))?.join(format!("postgres-{}.log", address.port()));
@@ -161,14 +163,14 @@ impl Postgres {
         Ok(this)
     }
 
-    /// Ends the server as a crash would.
+    /// Kills the server, as a crash would.
     pub fn stop(&mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())
     }
 
-    /// Starts it again, with what it had.
+    /// Starts the server again, with its data.
     pub fn start_again(&mut self) -> Result<()> {
         self.child = spawn(&self.server, &self.log)?;
         self.wait()
@@ -182,7 +184,7 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        // It may have been stopped already, and what it leaves in the folder for temporary files hurts nobody.
+        // It may have been stopped already. A rest in the folder for temporary files is harmless.
         let _ = self.stop();
         let _ = fs::remove_dir_all(&self.server.data);
         let _ = fs::remove_file(&self.log);
@@ -193,7 +195,7 @@ fn spawn(server: &Server, log: &Path) -> Result<Child> {
     process::spawn_from_lasting_thread(server.command("postgres", log)?).context("starting PostgreSQL")
 }
 
-/// The newest version there is: Debian keeps each in a folder of its own, off the path.
+/// The path of one of PostgreSQL's programs, of the newest version that is installed.
 fn bin(program: &str) -> Result<PathBuf> {
     parts::postgres_bin()
         .map(|folder| folder.join(program))
@@ -208,10 +210,10 @@ fn owner_flags() -> Result<Vec<String>> {
     Ok(vec![format!("--reuid={user}"), format!("--regid={group}"), "--clear-groups".to_owned()])
 }
 
-/// The user that Debian's package makes.
+/// The user and group that Debian's package creates.
 fn owner() -> Result<(u32, u32)> {
     let passwd = fs::read_to_string("/etc/passwd")?;
-    let line = passwd.lines().find(|line| line.starts_with("postgres:")).context("there is no user postgres")?;
+    let line = passwd.lines().find(|line| line.starts_with("postgres:")).context("looking for the user postgres")?;
     let mut ids = line.split(':').skip(2).filter_map(|id| id.parse().ok());
     ids.next().zip(ids.next()).context("reading /etc/passwd")
 }

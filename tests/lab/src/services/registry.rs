@@ -15,13 +15,14 @@ use crate::{
     parts::Tools,
 };
 
-/// Where it will listen.
+/// The address that it will listen on.
 pub(crate) fn address(host: Ipv4Addr) -> Result<SocketAddr> {
     Ok(SocketAddr::new(host.into(), ports::free(Ipv4Addr::LOCALHOST.into())?))
 }
 
-/// Answers the images that it holds: variant to `repository:tag@digest`. `layouts` are those of [`images::ensure_full`],
-/// served beside the plain ones.
+/// Starts the registry, and answers its images: variant to `repository:tag@digest`.
+///
+/// `layouts` are those of [`images::ensure_full`], served beside the quick sample app's images.
 ///
 /// [`images::ensure_full`]: crate::images::ensure_full
 pub(crate) fn start(
@@ -40,9 +41,9 @@ pub(crate) fn start(
     }
     children.start("registry", command)?;
 
-    // It prints its images on one line, once they can be pulled.
+    // It prints its images on one line once they can be pulled.
     let log = children.log("registry");
     let images = || fs::read_to_string(&log).ok()?.lines().find_map(|line| serde_json::from_str(line).ok());
     children.wait_until("registry", Duration::from_secs(30), || images().is_some())?;
-    images().context("reading which images the registry holds")
+    images().context("reading the registry's list of images")
 }

@@ -17,28 +17,28 @@ use crate::{
     parts::{self, Part},
 };
 
-/// A dev server starts in less than a second; a machine that builds Rust meanwhile needs longer.
+/// Generous: a dev server starts in less than a second, but not on a machine that builds Rust meanwhile.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
-/// The `temporal` program, fetched if it is not there yet.
+/// The path of the Temporal CLI, fetched if it is missing.
 pub fn temporal_cli() -> Result<PathBuf> {
     let tools = parts::ensure(&[Part::Temporal])?;
     tools.get("temporal").cloned().context("looking for the Temporal CLI")
 }
 
-/// A Temporal server of one's own, with nothing in it. It ends when this is dropped, and when this process ends.
+/// An empty Temporal dev server for one test. It ends when this is dropped, and when this process ends.
 #[derive(Debug)]
 pub struct DevServer {
     /// `host:port` of the gRPC frontend.
     pub address: String,
-    /// Where temporal-ui answers.
+    /// The URL of temporal-ui.
     pub ui: String,
     child: Child,
     log: PathBuf,
 }
 
 impl DevServer {
-    /// Starts one on free ports, and waits until it answers.
+    /// Starts a server on free ports, and waits until it answers.
     pub fn start() -> Result<Self> {
         let program = temporal_cli()?;
         let addresses = Addresses::free()?;
@@ -104,7 +104,7 @@ impl Addresses {
     }
 }
 
-/// The port opens before the `default` namespace is there, and without it nothing can be started.
+/// Whether the `default` namespace exists. The port opens before it does.
 pub(crate) fn answers(program: &Path, addresses: &Addresses) -> bool {
     let mut command = Command::new(program);
     command.args(["operator", "namespace", "describe", "--namespace", "default", "--address"]);
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_dev_servers_live_side_by_side_and_end_when_dropped() {
+    fn dev_servers_run_side_by_side_and_end_when_dropped() {
         let (one, two) = (DevServer::start().unwrap(), DevServer::start().unwrap());
         assert_ne!(one.address, two.address);
         let address: SocketAddr = one.address.parse().unwrap();

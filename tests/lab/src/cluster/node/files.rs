@@ -11,7 +11,7 @@ use crate::{
     machine::{folders, subnet},
 };
 
-/// Inside the node /run is a file system of its own: nothing outside can meet these names.
+/// Inside the node /run is a file system of its own, so these paths clash with none outside.
 pub(super) const CONTAINERD_STATE: &str = "/run/containerd";
 pub(super) const CONTAINERD_SOCKET: &str = "/run/containerd/containerd.sock";
 
@@ -21,7 +21,7 @@ pub(super) fn write(node: &Node, registry: SocketAddr, certificates: &Certificat
     fs::write(data.join("kubelet.json"), kubelet(node, certificates).to_string())?;
     let networks = folders::make(data.join("cni"))?;
     fs::write(networks.join("10-lab.conflist"), network(node).to_string())?;
-    // Pods that ask for no cluster DNS get the machine's; the node's own /etc is the machine's.
+    // For pods that use the node's DNS instead of the cluster's. The node's /etc is the machine's.
     fs::write(data.join("resolv.conf"), format!("nameserver {}\n", node.subnet.host()))?;
     let hosts = folders::make(data.join("registries").join(registry.to_string()))?;
     let plain_http = format!(
@@ -30,7 +30,9 @@ pub(super) fn write(node: &Node, registry: SocketAddr, certificates: &Certificat
     Ok(fs::write(hosts.join("hosts.toml"), plain_http)?)
 }
 
-/// `restrict_oom_score_adj`: a root without `CAP_SYS_RESOURCE` may not lower it, and every container would fail to start.
+/// containerd's configuration.
+///
+/// `restrict_oom_score_adj`: without `CAP_SYS_RESOURCE` root may not lower it, and no container would start.
 fn containerd(node: &Node, registry: SocketAddr) -> String {
     let data = node.data.display();
     let cri = "plugins.\"io.containerd.grpc.v1.cri\"";
@@ -59,7 +61,7 @@ runtime_type = "io.containerd.runc.v2"
     )
 }
 
-/// Nothing is evicted, collected or reserved: the machine is somebody's, and the lab is short-lived.
+/// The kubelet's configuration. Nothing is evicted, collected or reserved: the lab is short-lived.
 fn kubelet(node: &Node, certificates: &Certificates) -> serde_json::Value {
     json!({
         "apiVersion": "kubelet.config.k8s.io/v1beta1",

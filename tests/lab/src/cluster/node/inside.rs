@@ -1,4 +1,4 @@
-//! The first process inside the node's namespaces: sets them up, starts what belongs there, and reaps.
+//! The first process inside the node's namespaces: it sets them up, starts the node's parts, and reaps processes.
 
 use std::{
     fs,
@@ -18,7 +18,7 @@ use crate::{
     machine::{folders, process::run as command},
 };
 
-/// What the kubelet would set on the whole machine. It only looks whether the values are these, so it gets files that say so.
+/// Kernel settings that the kubelet would change for the whole machine. It accepts files that already have these values.
 const KERNEL_SETTINGS: [(&str, &str); 6] = [
     ("vm/overcommit_memory", "1"),
     ("vm/panic_on_oom", "0"),
@@ -28,7 +28,7 @@ const KERNEL_SETTINGS: [(&str, &str); 6] = [
     ("kernel/keys/root_maxbytes", "25000000"),
 ];
 
-/// Returns only with an error: with this process the whole node ends.
+/// Runs the node. It returns only with an error, and the whole node ends with this process.
 pub(crate) fn run(plan: &Path) -> Result<()> {
     let node: Node = serde_json::from_str(&fs::read_to_string(plan)?)?;
     set_up_mounts(&node.data).context("setting up the node's mounts")?;
@@ -38,7 +38,7 @@ pub(crate) fn run(plan: &Path) -> Result<()> {
         &node,
         Command::new(&node.containerd).arg("--config").arg(node.data.join("containerd.toml")),
     )?;
-    until("containerd's socket", || UnixStream::connect(CONTAINERD_SOCKET).is_ok())?;
+    wait_until("containerd's socket", || UnixStream::connect(CONTAINERD_SOCKET).is_ok())?;
     let mut parts = vec![("containerd", containerd), ("kubelet", start_kubelet(&node)?)];
     if let Some(kube_proxy) = &node.kube_proxy {
         parts.push(("kube-proxy", start_kube_proxy(&node, kube_proxy)?));
@@ -46,7 +46,7 @@ pub(crate) fn run(plan: &Path) -> Result<()> {
     reap_until_one_ends(&parts)
 }
 
-/// What these programs write to places that are fixed in them, they write to our data folder.
+/// Mounts the data folder over paths that are fixed in the kubelet and containerd.
 fn set_up_mounts(data: &Path) -> Result<()> {
     command("mount -t tmpfs tmpfs /run")?;
     let bind = |from: &Path, to: &str| command(&format!("mount --bind {} {to}", from.display())).map(drop);
@@ -64,8 +64,8 @@ fn set_up_mounts(data: &Path) -> Result<()> {
 
 fn set_up_network(node: &Node) -> Result<()> {
     command("ip link set lo up")?;
-    // The other end of the cable is plugged in from outside, once this process exists.
-    until("the cable", || command("ip link show eth0").is_ok())?;
+    // The outside adds the veth pair once this process exists.
+    wait_until("the veth pair", || command("ip link show eth0").is_ok())?;
     command(&format!("ip address add {}/30 dev eth0", node.subnet.node()))?;
     command("ip link set eth0 up")?;
     command(&format!("ip route add default via {}", node.subnet.host()))?;
@@ -83,7 +83,9 @@ fn start_kubelet(node: &Node) -> Result<Child> {
     start("kubelet", node, &mut kubelet)
 }
 
-/// `--masquerade-all`: without `br_netfilter`, answers between two pods of one bridge would bypass the translation back.
+/// Starts kube-proxy.
+///
+/// `--masquerade-all`: without `br_netfilter`, an answer between two pods of one bridge would not be translated back.
 fn start_kube_proxy(node: &Node, kube_proxy: &Path) -> Result<Child> {
     let mut command = Command::new(kube_proxy);
     command.args([
@@ -91,7 +93,7 @@ fn start_kube_proxy(node: &Node, kube_proxy: &Path) -> Result<Child> {
         format!("--hostname-override={NODE}"),
         format!("--cluster-cidr={}", node.subnet.pods()),
         "--proxy-mode=iptables".to_owned(),
-        // At once: by default a Service refuses connections for up to a second after its first pod is ready.
+        // By default a Service refuses connections for up to a second after its first pod is ready.
         "--iptables-min-sync-period=0s".to_owned(),
         "--masquerade-all".to_owned(),
         "--conntrack-max-per-core=0".to_owned(),
@@ -107,7 +109,7 @@ fn start(name: &str, node: &Node, command: &mut Command) -> Result<Child> {
     command.spawn().with_context(|| format!("starting {name}"))
 }
 
-fn until(what: &str, mut done: impl FnMut() -> bool) -> Result<()> {
+fn wait_until(what: &str, mut done: impl FnMut() -> bool) -> Result<()> {
     let end = Instant::now() + Duration::from_secs(30);
     while !done() {
         if Instant::now() > end {
@@ -118,7 +120,7 @@ fn until(what: &str, mut done: impl FnMut() -> bool) -> Result<()> {
     Ok(())
 }
 
-/// Processes whose parents have died become children of the first process: it must wait for them, or they stay as zombies.
+/// Waits for children, among them orphans that would stay as zombies, until one of the node's parts ends.
 fn reap_until_one_ends(parts: &[(&str, Child)]) -> Result<()> {
     loop {
         let Some((pid, status)) = wait(WaitOptions::empty())? else { continue };

@@ -1,5 +1,6 @@
-//! Network policies that hold: kube-router, as a process in the node's namespaces. Its packet filter rules and address sets
-//! are of the node's network, and go with it.
+//! Enforced network policies: kube-router, as a process in the node's namespaces.
+//!
+//! Its packet filter rules and address sets belong to the node's network namespace, and go with it.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -20,7 +21,7 @@ use crate::{
 const NAME: &str = "kube-router";
 const HEALTH: u16 = 20244;
 
-/// Answers when the policies that there are hold. It asks the cluster first thing, so the cluster must run.
+/// Starts kube-router, and waits until existing policies are enforced. The cluster must run already.
 pub(crate) fn enforce(
     subnet: Subnet,
     certificates: &Certificates,
@@ -28,7 +29,7 @@ pub(crate) fn enforce(
     children: &mut Children,
 ) -> Result<()> {
     let node = only_child(children.child("node")?.id()).context("finding the node's first process")?;
-    // Not into its process namespace: so it is our own child, and watched and ended as the others are.
+    // Not in the node's process namespace, so that it is watched and ended like the lab's other processes.
     let mut command = children.command(NAME, "nsenter")?;
     command.args([&format!("--target={node}"), "--net", "--mount", "--"]).arg(&tools[NAME]);
     command.args([
@@ -49,7 +50,7 @@ pub(crate) fn enforce(
     })
 }
 
-/// What it reads.
+/// Makes the objects that let kube-router read the cluster.
 pub(crate) fn rights() -> Value {
     let rbac = "rbac.authorization.k8s.io";
     let read = ["get", "list", "watch"];

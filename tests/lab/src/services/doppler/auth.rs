@@ -1,4 +1,4 @@
-//! The token of a request: Doppler takes it as a bearer token and as the user name of basic authentication.
+//! The token of a request: a bearer token, or the user name of basic authentication.
 
 use axum::http::{HeaderMap, header::AUTHORIZATION};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -26,13 +26,13 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_taken_as_bearer_and_as_the_user_of_basic() {
+    fn token_is_read_from_bearer_and_basic_authentication() {
         assert_eq!(token_of("Bearer dp.st.x").as_deref(), Some("dp.st.x"));
         assert_eq!(token_of(&format!("Basic {}", STANDARD.encode("dp.st.x:"))).as_deref(), Some("dp.st.x"));
     }
 
     #[test]
-    fn anything_else_is_no_token() {
+    fn other_schemes_have_no_token() {
         assert_eq!(token_of("Digest dp.st.x"), None);
         assert_eq!(token_of("Basic !!"), None);
         assert_eq!(token(&HeaderMap::new()), None);

@@ -1,4 +1,4 @@
-//! The routes below `/lab/`: what a test tells the stand-in, and what it asks about it.
+//! The routes below `/lab/`, through which tests set the stand-in's secrets and failures and read its counters.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -23,7 +23,7 @@ pub(super) struct Binding {
     config: String,
 }
 
-/// All values of a config at once; a config that is not there is made.
+/// Replaces all values of a config. A missing config is created.
 pub(super) async fn set_config(
     State(doppler): State<Doppler>,
     Path(name): Path<Name>,
@@ -52,15 +52,15 @@ pub(super) async fn remove_token(State(doppler): State<Doppler>, Path(token): Pa
     StatusCode::NO_CONTENT
 }
 
-/// Whose requests: everybody's, unless both are named.
+/// A selection of requests: all, unless project and config are given.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Whose {
+pub(super) struct Selection {
     project: Option<String>,
     config: Option<String>,
 }
 
-impl Whose {
+impl Selection {
     fn name(self) -> Option<Name> {
         self.project.zip(self.config)
     }
@@ -68,15 +68,15 @@ impl Whose {
 
 pub(super) async fn set_failure(
     State(doppler): State<Doppler>,
-    Query(whose): Query<Whose>,
+    Query(selection): Query<Selection>,
     Json(failure): Json<Failure>,
 ) -> StatusCode {
-    doppler.store().fail(whose.name(), Some(failure));
+    doppler.store().fail(selection.name(), Some(failure));
     StatusCode::NO_CONTENT
 }
 
-pub(super) async fn remove_failure(State(doppler): State<Doppler>, Query(whose): Query<Whose>) -> StatusCode {
-    doppler.store().fail(whose.name(), None);
+pub(super) async fn remove_failure(State(doppler): State<Doppler>, Query(selection): Query<Selection>) -> StatusCode {
+    doppler.store().fail(selection.name(), None);
     StatusCode::NO_CONTENT
 }
 
@@ -94,15 +94,15 @@ pub(super) async fn reset_requests(State(doppler): State<Doppler>) -> StatusCode
     StatusCode::NO_CONTENT
 }
 
-/// Stands before Doppler's own routes.
-pub(super) async fn fail_if_told(State(doppler): State<Doppler>, request: Request, next: Next) -> Response {
+/// Runs before Doppler's own routes: counts a request, and fails it as set.
+pub(super) async fn inject_failure(State(doppler): State<Doppler>, request: Request, next: Next) -> Response {
     let failure = {
         let mut store = doppler.store();
-        let whose = auth::token(request.headers()).and_then(|token| store.bound_to(&token).cloned());
-        if let Some(whose) = whose.as_ref().filter(|_| request.uri().path() == DOWNLOAD) {
-            store.requests_of(whose).total += 1;
+        let selection = auth::token(request.headers()).and_then(|token| store.bound_to(&token).cloned());
+        if let Some(selection) = selection.as_ref().filter(|_| request.uri().path() == DOWNLOAD) {
+            store.requests_of(selection).total += 1;
         }
-        store.next_failure(whose)
+        store.next_failure(selection)
     };
     let Some(failure) = failure else { return next.run(request).await };
     tokio::time::sleep(Duration::from_millis(failure.delay_ms)).await;

@@ -1,8 +1,8 @@
-//! How Doppler writes the same secrets: its formats, and what its name transformers make of a name.
+//! Doppler's formats of secrets, and its name transformers.
 
 use std::collections::BTreeMap;
 
-/// The body and its type; nothing for a format that Doppler does not have or that nobody here asks for.
+/// The content type and body. `None` for a format that Doppler does not have or that the lab does not use.
 pub(super) fn body(format: &str, secrets: &BTreeMap<String, String>) -> Option<(&'static str, String)> {
     let lines = |line: &dyn Fn(&str, &str) -> String| secrets.iter().map(|(name, value)| line(name, value)).collect();
     let text = "text/plain; charset=utf-8";
@@ -19,7 +19,7 @@ fn escaped(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
-/// A name as a transformer makes it; nothing for one that Doppler does not have.
+/// A transformed name. `None` for a transformer that Doppler does not have.
 pub(super) fn transformed(transformer: &str, name: &str) -> Option<String> {
     let words: Vec<String> = name.split('_').map(str::to_lowercase).collect();
     Some(match transformer {
@@ -28,7 +28,7 @@ pub(super) fn transformed(transformer: &str, name: &str) -> Option<String> {
         "lower-snake" => words.join("_"),
         "lower-kebab" => words.join("-"),
         "tf-var" => format!("TF_VAR_{}", words.join("_")),
-        // A double underscore is .NET's step into a section.
+        // A double underscore separates sections in .NET.
         "dotnet-env" => {
             let section = |part: &str| part.split('_').map(|word| capital(&word.to_lowercase())).collect::<String>();
             name.split("__").map(section).collect::<Vec<_>>().join("__")
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_transformed_as_dopplers_table_has_it() {
+    fn name_is_transformed_as_in_dopplers_table() {
         for (transformer, name, expected) in [
             ("camel", "API_KEY", "apiKey"),
             ("upper-camel", "API_KEY", "ApiKey"),

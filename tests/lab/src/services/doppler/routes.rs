@@ -1,4 +1,4 @@
-//! Doppler's own routes: their parameters, their answers, their ways of saying no.
+//! Doppler's own routes: their parameters, answers and refusals.
 
 use std::{collections::BTreeMap, time::Instant};
 
@@ -17,27 +17,27 @@ use super::{
 };
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Wanted {
+pub(super) struct Parameters {
     project: Option<String>,
     config: Option<String>,
     format: Option<String>,
-    /// Names, with commas between: only these.
+    /// The only names to answer, separated by commas.
     secrets: Option<String>,
     name_transformer: Option<String>,
 }
 
 type Secrets = BTreeMap<String, String>;
 
-/// How Doppler says no: a status, and words.
+/// A refusal: its status and message.
 struct Refusal(StatusCode, String);
 
 pub(super) async fn download(
     State(doppler): State<Doppler>,
-    Query(wanted): Query<Wanted>,
+    Query(parameters): Query<Parameters>,
     headers: HeaderMap,
 ) -> Response {
-    read(&doppler, &wanted, &headers, |store, name, secrets| {
-        let Some((content_type, body)) = formats::body(named(&wanted.format).unwrap_or("json"), secrets) else {
+    read(&doppler, &parameters, &headers, |store, name, secrets| {
+        let Some((content_type, body)) = formats::body(named(&parameters.format).unwrap_or("json"), secrets) else {
             return refusal(StatusCode::BAD_REQUEST, "Invalid format");
         };
         let tag = store::etag(&body);
@@ -52,13 +52,13 @@ pub(super) async fn download(
     })
 }
 
-/// Each secret as people edit it: `raw` with its references, `computed` with what they stand for. Here both are the value.
+/// Answers each secret's value, as `raw` with references and as `computed` without. Here both are the same.
 pub(super) async fn secrets(
     State(doppler): State<Doppler>,
-    Query(wanted): Query<Wanted>,
+    Query(parameters): Query<Parameters>,
     headers: HeaderMap,
 ) -> Response {
-    read(&doppler, &wanted, &headers, |_, _, secrets| {
+    read(&doppler, &parameters, &headers, |_, _, secrets| {
         let secrets: BTreeMap<_, _> =
             secrets.iter().map(|(name, value)| (name, json!({"raw": value, "computed": value, "note": ""}))).collect();
         Json(json!({"secrets": secrets, "success": true})).into_response()
@@ -67,32 +67,32 @@ pub(super) async fn secrets(
 
 pub(super) async fn names(
     State(doppler): State<Doppler>,
-    Query(wanted): Query<Wanted>,
+    Query(parameters): Query<Parameters>,
     headers: HeaderMap,
 ) -> Response {
-    read(&doppler, &wanted, &headers, |_, _, secrets| {
+    read(&doppler, &parameters, &headers, |_, _, secrets| {
         Json(json!({"names": secrets.keys().collect::<Vec<_>>(), "success": true})).into_response()
     })
 }
 
-/// A read of a config's secrets, with what every read has: a token, a limit, and a request's id.
+/// Answers a read of a config's secrets, after checking its token and rate limit, with a request id.
 fn read(
     doppler: &Doppler,
-    wanted: &Wanted,
+    parameters: &Parameters,
     headers: &HeaderMap,
     answer: impl FnOnce(&mut Store, &Name, &Secrets) -> Response,
 ) -> Response {
     let mut store = doppler.store();
     let (token, bound) = match authenticated(&store, headers) {
         Ok(found) => found,
-        Err(words) => return with_id(&mut store, refusal(StatusCode::UNAUTHORIZED, words)),
+        Err(message) => return with_id(&mut store, refusal(StatusCode::UNAUTHORIZED, message)),
     };
     let allowance = store.read_by(&token, Instant::now());
     let mut response = match allowance.exceeded {
         true => too_many(&allowance),
-        false => match opened(&store, wanted, &token, &bound) {
+        false => match opened(&store, parameters, &token, &bound) {
             Ok(secrets) => answer(&mut store, &bound, &secrets),
-            Err(Refusal(status, words)) => refusal(status, &words),
+            Err(Refusal(status, message)) => refusal(status, &message),
         },
     };
     let limits = [
@@ -109,16 +109,16 @@ fn read(
     with_id(&mut store, response)
 }
 
-/// What of a config's secrets was asked for.
-fn opened(store: &Store, wanted: &Wanted, token: &str, bound: &Name) -> Result<Secrets, Refusal> {
-    for (kind, asked, own) in [("project", &wanted.project, &bound.0), ("config", &wanted.config, &bound.1)] {
+/// The secrets that the parameters select, with transformed names.
+fn opened(store: &Store, parameters: &Parameters, token: &str, bound: &Name) -> Result<Secrets, Refusal> {
+    for (kind, asked, own) in [("project", &parameters.project, &bound.0), ("config", &parameters.config, &bound.1)] {
         match named(asked) {
             Some(asked) if asked != own => {
-                let words = format!("This token does not have access to requested {kind} '{asked}'");
-                return Err(Refusal(StatusCode::FORBIDDEN, words));
+                let message = format!("This token does not have access to requested {kind} '{asked}'");
+                return Err(Refusal(StatusCode::FORBIDDEN, message));
             }
-            // A service token belongs to one config, which need not be named; every other kind opens many. (The words are
-            // not Doppler's own, which are not known here.)
+            // A service token belongs to one config, which may be left out. Every other kind opens many.
+            // Doppler's own message for this case is not known here.
             None if !token.starts_with("dp.st.") => {
                 return Err(Refusal(StatusCode::BAD_REQUEST, format!("You must specify a {kind}")));
             }
@@ -127,16 +127,16 @@ fn opened(store: &Store, wanted: &Wanted, token: &str, bound: &Name) -> Result<S
     }
     let not_found = || Refusal(StatusCode::NOT_FOUND, format!("Could not find requested config '{}'", bound.1));
     let mut secrets = store.secrets(bound).ok_or_else(not_found)?;
-    if let Some(names) = named(&wanted.secrets) {
+    if let Some(names) = named(&parameters.secrets) {
         secrets.retain(|name, _| names.split(',').any(|wanted| wanted == name));
     }
-    let Some(transformer) = named(&wanted.name_transformer) else { return Ok(secrets) };
+    let Some(transformer) = named(&parameters.name_transformer) else { return Ok(secrets) };
     let rename = |(name, value): (String, String)| Some((formats::transformed(transformer, &name)?, value));
     let invalid = || Refusal(StatusCode::BAD_REQUEST, format!("Invalid name transformer '{transformer}'"));
     secrets.into_iter().map(rename).collect::<Option<_>>().ok_or_else(invalid)
 }
 
-/// Doppler's CLI sends `project=` where it has none to name.
+/// The value of a parameter. Doppler's CLI sends an empty one such as `project=` where it has none.
 fn named(parameter: &Option<String>) -> Option<&str> {
     parameter.as_deref().filter(|text| !text.is_empty())
 }
@@ -154,7 +154,7 @@ pub(super) async fn me(State(doppler): State<Doppler>, headers: HeaderMap) -> Re
             "last_seen_at": "2026-01-01T00:00:00.000Z",
         }))
         .into_response(),
-        Err(words) => refusal(StatusCode::UNAUTHORIZED, words),
+        Err(message) => refusal(StatusCode::UNAUTHORIZED, message),
     };
     with_id(&mut store, response)
 }
@@ -182,23 +182,23 @@ fn authenticated(store: &Store, headers: &HeaderMap) -> Result<(String, Name), &
 }
 
 fn too_many(allowance: &Allowance) -> Response {
-    let words = format!(
+    let message = format!(
         "Exceeded rate limit of {} secret read requests within 60 seconds. Retry in {} seconds.",
         allowance.limit,
         reset(allowance)
     );
-    let mut response = refusal(StatusCode::TOO_MANY_REQUESTS, &words);
+    let mut response = refusal(StatusCode::TOO_MANY_REQUESTS, &message);
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(reset(allowance)));
     response
 }
 
-/// Whole seconds, never less than what is left.
+/// The seconds until the limit resets, rounded up.
 fn reset(allowance: &Allowance) -> u64 {
     allowance.resets_in.as_secs() + 1
 }
 
-fn refusal(status: StatusCode, words: &str) -> Response {
-    (status, Json(json!({"messages": [words], "success": false}))).into_response()
+fn refusal(status: StatusCode, message: &str) -> Response {
+    (status, Json(json!({"messages": [message], "success": false}))).into_response()
 }
 
 fn with_id(store: &mut Store, mut response: Response) -> Response {

@@ -1,4 +1,4 @@
-//! What the stand-in holds: configs, the token of each, how it was told to fail, and how often each config was read.
+//! The stand-in's data: configs, tokens, failures to inject, and request counters.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -10,14 +10,14 @@ use sha2::{Digest as _, Sha256};
 
 use super::{PREVIEW_TOKEN, PRODUCTION_TOKEN};
 
-/// Project and config.
+/// The project and config.
 pub(super) type Name = (String, String);
 
 #[derive(Debug, Default)]
 pub(super) struct Store {
     configs: BTreeMap<Name, BTreeMap<String, String>>,
     tokens: BTreeMap<String, Name>,
-    /// Those of everybody have no name.
+    /// Failures by config. `None` is the failure of all requests.
     failures: BTreeMap<Option<Name>, Failure>,
     pub(super) rate_limit: RateLimit,
     reads: BTreeMap<String, VecDeque<Instant>>,
@@ -25,26 +25,26 @@ pub(super) struct Store {
     request_ids: u64,
 }
 
-/// How the next requests fail.
+/// A failure of the next requests.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Failure {
-    /// The answer's status; without one, the request is only delayed.
+    /// The answer's status. Without one, the request is only delayed.
     pub status: Option<u16>,
-    /// The header of that name: seconds, or a date.
+    /// The header `Retry-After`: seconds or a date.
     pub retry_after: Option<String>,
-    /// The answer's body; without one, an error in Doppler's form.
+    /// The answer's body. Without one, an error in Doppler's format.
     pub body: Option<String>,
-    /// The body's type; without one, JSON.
+    /// The content type. Without one, JSON.
     pub content_type: Option<String>,
-    /// How long the answer takes.
+    /// The delay of the answer in milliseconds.
     #[serde(default)]
     pub delay_ms: u64,
-    /// How many requests; without it, all until it is taken back.
+    /// The number of requests that fail. Without it, all fail until the failure is cleared.
     pub times: Option<u32>,
 }
 
-/// The limit is announced in every answer's headers, and kept only if a test asks for it: tests share this server.
+/// The rate limit. Every answer's headers announce it, but it is enforced only on request, because tests share a server.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RateLimit {
@@ -61,12 +61,12 @@ impl Default for RateLimit {
 
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Requests {
-    /// Every request for the config's secrets by a token that opens it, those answered 304 or told to fail too.
+    /// All requests for the config's secrets by a token that opens it, including failed ones and those answered with 304.
     pub(super) total: u64,
     pub(super) not_modified: u64,
 }
 
-/// Where a token's reads stand in the minute.
+/// The state of a token's rate limit in the current minute.
 pub(super) struct Allowance {
     pub(super) limit: u32,
     pub(super) remaining: u32,
@@ -75,7 +75,7 @@ pub(super) struct Allowance {
 }
 
 impl Store {
-    /// The sample app's two configs. The values are canaries: found anywhere but in a Secret, they prove a leak.
+    /// The sample app's two configs. The values are canaries: outside a Secret they prove a leak.
     pub(super) fn sample() -> Self {
         let mut store = Self::default();
         for (config, token) in [("preview", PREVIEW_TOKEN), ("production", PRODUCTION_TOKEN)] {
@@ -111,7 +111,7 @@ impl Store {
         self.tokens.get(token)
     }
 
-    /// A config's secrets, with the three that Doppler always adds.
+    /// A config's secrets, with the three that Doppler adds.
     pub(super) fn secrets(&self, name: &Name) -> Option<BTreeMap<String, String>> {
         let mut secrets = self.configs.get(name)?.clone();
         let (project, config) = name;
@@ -127,7 +127,7 @@ impl Store {
         self.requests.entry(format!("{project}/{config}")).or_default()
     }
 
-    /// Notes a read by `token` now, and answers what is left of its minute.
+    /// Counts a read by `token`, and answers the state of its rate limit.
     pub(super) fn read_by(&mut self, token: &str, now: Instant) -> Allowance {
         const MINUTE: Duration = Duration::from_secs(60);
         let RateLimit { per_minute: limit, enforced } = self.rate_limit;
@@ -145,21 +145,21 @@ impl Store {
         Allowance { limit, remaining: limit.saturating_sub(before + 1), resets_in, exceeded }
     }
 
-    /// From now on requests fail like this, or no longer: everybody's, or those with a token of one config.
-    pub(super) fn fail(&mut self, whose: Option<Name>, failure: Option<Failure>) {
+    /// Sets or clears the failure of requests: of all, or of those with a token of one config.
+    pub(super) fn fail(&mut self, selection: Option<Name>, failure: Option<Failure>) {
         match failure {
-            Some(failure) => self.failures.insert(whose, failure),
-            None => self.failures.remove(&whose),
+            Some(failure) => self.failures.insert(selection, failure),
+            None => self.failures.remove(&selection),
         };
     }
 
-    /// What the next request is to fail with, if with anything; counted down.
-    pub(super) fn next_failure(&mut self, whose: Option<Name>) -> Option<Failure> {
-        let whose = if self.failures.contains_key(&whose) { whose } else { None };
-        let failure = self.failures.get_mut(&whose)?;
+    /// The failure of the next request, if there is one. It counts down.
+    pub(super) fn next_failure(&mut self, selection: Option<Name>) -> Option<Failure> {
+        let selection = if self.failures.contains_key(&selection) { selection } else { None };
+        let failure = self.failures.get_mut(&selection)?;
         if let Some(times) = &mut failure.times {
             if *times == 0 {
-                self.failures.remove(&whose);
+                self.failures.remove(&selection);
                 return None;
             }
             *times -= 1;
@@ -173,7 +173,7 @@ impl Store {
     }
 }
 
-/// Weak, and the same for the same content, as Doppler's are.
+/// A weak `ETag` that depends on the content alone, like Doppler's.
 pub(super) fn etag(body: &str) -> String {
     let digest: String = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
     format!("W/\"{digest}\"")
@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_etag_is_weak_has_64_hex_digits_and_follows_the_content() {
+    fn etag_is_weak_and_follows_the_content() {
         let tag = etag("{}");
         let hex = tag.strip_prefix("W/\"").unwrap().strip_suffix('"').unwrap();
         assert!(hex.len() == 64 && hex.chars().all(|c| c.is_ascii_hexdigit()));
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_read_past_an_enforced_limit_is_refused_until_the_minute_has_passed() {
+    fn read_above_the_limit_is_refused_until_the_minute_has_passed() {
         let mut store = Store { rate_limit: RateLimit { per_minute: 2, enforced: true }, ..Store::default() };
         let start = Instant::now();
         assert_eq!(store.read_by("t", start).remaining, 1);
@@ -204,24 +204,24 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_told_for_two_requests_ends_after_two_and_one_of_a_config_is_that_configs_alone() {
-        let told: Failure = serde_json::from_str(r#"{"status":503,"times":2}"#).unwrap();
+    fn failure_ends_after_its_requests_and_affects_only_its_config() {
+        let failure: Failure = serde_json::from_str(r#"{"status":503,"times":2}"#).unwrap();
         let mut store = Store::default();
-        store.fail(None, Some(told.clone()));
-        let mut statuses = |whose: Option<Name>| {
-            (0..3).map(|_| store.next_failure(whose.clone()).and_then(|failure| failure.status)).collect::<Vec<_>>()
+        store.fail(None, Some(failure.clone()));
+        let mut statuses = |selection: Option<Name>| {
+            (0..3).map(|_| store.next_failure(selection.clone()).and_then(|failure| failure.status)).collect::<Vec<_>>()
         };
         assert_eq!(statuses(None), [Some(503), Some(503), None]);
 
         let web = Some(("web".to_owned(), "preview".to_owned()));
-        store.fail(web.clone(), Some(told));
+        store.fail(web.clone(), Some(failure));
         assert!(store.next_failure(None).is_none() && store.next_failure(web.clone()).is_some());
         store.fail(web.clone(), None);
         assert!(store.next_failure(web).is_none());
     }
 
     #[test]
-    fn a_config_carries_the_three_names_that_doppler_adds() {
+    fn config_has_the_three_names_that_doppler_adds() {
         let secrets = Store::sample().secrets(&("web".to_owned(), "preview".to_owned())).unwrap();
         assert_eq!((secrets["DOPPLER_PROJECT"].as_str(), secrets["DOPPLER_CONFIG"].as_str()), ("web", "preview"));
         assert_eq!(secrets["DOPPLER_ENVIRONMENT"], "preview");

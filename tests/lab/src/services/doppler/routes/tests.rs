@@ -1,4 +1,4 @@
-//! The stand-in's routes, asked over HTTP as a client would.
+//! The stand-in's routes over HTTP, as a client uses them.
 
 use std::{
     collections::BTreeMap,
@@ -42,7 +42,7 @@ fn bearer() -> (&'static str, String) {
 }
 
 #[test]
-fn an_unchanged_config_is_answered_304_and_a_changed_one_anew() {
+fn unchanged_config_is_answered_with_304() {
     let doppler = start(Ipv4Addr::LOCALHOST).unwrap();
     let (name, value) = bearer();
     let first = ask(doppler, "GET", DOWNLOAD, &[(name, &value)], "");
@@ -63,7 +63,7 @@ fn an_unchanged_config_is_answered_304_and_a_changed_one_anew() {
 }
 
 #[test]
-fn a_token_opens_its_own_config_and_no_other() {
+fn token_opens_its_own_config_only() {
     let doppler = start(Ipv4Addr::LOCALHOST).unwrap();
     let basic = format!("Basic {}", STANDARD.encode(format!("{PREVIEW_TOKEN}:")));
     let status = |path: &str| ask(doppler, "GET", path, &[("authorization", &basic)], "").status;
@@ -73,7 +73,7 @@ fn a_token_opens_its_own_config_and_no_other() {
 }
 
 #[test]
-fn an_unknown_token_is_refused_in_dopplers_words() {
+fn unknown_token_is_refused_with_dopplers_message() {
     let doppler = start(Ipv4Addr::LOCALHOST).unwrap();
     let answer = ask(doppler, "GET", DOWNLOAD, &[("authorization", "Bearer dp.st.none")], "");
     assert_eq!(
@@ -83,7 +83,7 @@ fn an_unknown_token_is_refused_in_dopplers_words() {
 }
 
 #[test]
-fn it_fails_as_told_and_then_works_again() {
+fn injected_failure_ends_after_its_requests() {
     let doppler = start(Ipv4Addr::LOCALHOST).unwrap();
     let (name, value) = bearer();
     let failure = r#"{"status":429,"retry_after":"7","body":"<html>1015</html>","content_type":"text/html","times":1}"#;
@@ -95,7 +95,7 @@ fn it_fails_as_told_and_then_works_again() {
 }
 
 #[test]
-fn a_revoked_token_is_refused() {
+fn revoked_token_is_refused() {
     let doppler = start(Ipv4Addr::LOCALHOST).unwrap();
     let (name, value) = bearer();
     ask(doppler, "DELETE", &format!("/lab/tokens/{PREVIEW_TOKEN}"), &[], "");
