@@ -15,7 +15,7 @@ use rustix::process::Signal;
 
 use crate::{
     life::{
-        prepare::{self, Wish},
+        plan::{self, Wish},
         session::{self, Session},
         state::{Full, State},
         worker,
@@ -46,7 +46,7 @@ impl Lab {
         static SHARED: OnceLock<Result<Lab, String>> = OnceLock::new();
         Self::once(&SHARED, || Wish {
             service_network: true,
-            use_cluster: prepare::told("BERTH_LAB_USE_CLUSTER"),
+            use_cluster: plan::told("BERTH_LAB_USE_CLUSTER"),
             ..Wish::of_tests(TESTS)
         })
     }
@@ -55,7 +55,7 @@ impl Lab {
     fn once(kept: &OnceLock<Result<Self, String>>, wish: impl FnOnce() -> Wish) -> Result<Self> {
         let join_or_start = || {
             let wish = wish();
-            let session = session::join_or_start(wish.name, || prepare::plan(wish))?;
+            let session = session::join_or_start(wish.name, || plan::plan(wish))?;
             Ok(Self { session: Arc::new(session) })
         };
         // An error is kept, too: a second test would only wait as long to hear the same.
@@ -77,7 +77,7 @@ impl Lab {
 
     /// Whether this machine can have one; if not, why is said on stderr.
     pub fn can_be_full() -> bool {
-        let possible = prepare::full_possible(&Wish { full: true, ..Wish::named(FULL) });
+        let possible = plan::full_possible(&Wish { full: true, ..Wish::named(FULL) });
         if let Err(reason) = &possible {
             let _ = writeln!(std::io::stderr(), "lab: {reason:#}");
         }
@@ -87,7 +87,7 @@ impl Lab {
     /// A lab of fake nodes, for `user` alone: nothing runs in it, and nothing else slows it down.
     pub fn with_fake_nodes(user: &'static str, nodes: u32) -> Result<Self> {
         let session =
-            session::join_or_start(user, || prepare::plan(Wish { fake_nodes: Some(nodes), ..Wish::named(user) }))?;
+            session::join_or_start(user, || plan::plan(Wish { fake_nodes: Some(nodes), ..Wish::named(user) }))?;
         Ok(Self { session: Arc::new(session) })
     }
 

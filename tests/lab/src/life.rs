@@ -2,7 +2,7 @@
 
 pub(crate) mod clean;
 pub(crate) mod full;
-pub(crate) mod prepare;
+pub(crate) mod plan;
 pub(crate) mod session;
 pub(crate) mod start;
 pub(crate) mod state;

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::{ending, options::ClusterOptions, pull_request::Tools};
 use crate::{
     life::{
-        prepare::{self, Wish},
+        plan::{self, Wish},
         session,
         state::State,
     },
@@ -46,7 +46,7 @@ pub(crate) struct Bench {
 pub(crate) fn run(bench: &Bench) -> Result<()> {
     let berth = cargo::berth()?;
     let session = session::join_or_start(BENCH, || {
-        prepare::plan(Wish {
+        plan::plan(Wish {
             yes: bench.options.yes,
             fake_nodes: bench.options.fake_nodes,
             use_cluster: bench.options.use_cluster,

@@ -15,7 +15,7 @@ use self::preview::Preview;
 use super::{ending, options::ClusterOptions, pull_request::Tools, timeline::Timeline};
 use crate::{
     life::{
-        prepare::{self, Wish},
+        plan::{self, Wish},
         session,
         state::State,
     },
@@ -42,7 +42,7 @@ pub(crate) fn run(demo: &Demo) -> Result<()> {
     let berth = cargo::berth()?;
     let lab = if demo.full { DEMO_FULL } else { DEMO };
     let session = session::join_or_start(lab, || {
-        prepare::plan(Wish {
+        plan::plan(Wish {
             full: demo.full,
             yes: demo.options.yes,
             fake_nodes: demo.options.fake_nodes,

@@ -23,7 +23,7 @@ use crate::{
     cluster::ingress,
     life::{
         full,
-        prepare::{self, Wish},
+        plan::{self, Wish},
         session,
         state::{Full, State},
     },
@@ -70,7 +70,7 @@ pub(crate) fn run(screenshot: &Screenshot) -> Result<()> {
     let berth = cargo::berth()?;
     let folder = folders::make(screenshot.folder.clone())?;
     let session = session::join_or_start(LAB, || {
-        prepare::plan(Wish { yes: screenshot.yes, full: true, worker: Some(berth.clone()), ..Wish::named(LAB) })
+        plan::plan(Wish { yes: screenshot.yes, full: true, worker: Some(berth.clone()), ..Wish::named(LAB) })
     })?;
     let taken = take(&session.state, berth, &folder);
     drop(session);

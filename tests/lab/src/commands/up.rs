@@ -8,7 +8,7 @@ use clap::Args;
 use super::{ending, options::ClusterOptions, status};
 use crate::{
     life::{
-        prepare::{self, Wish},
+        plan::{self, Wish},
         session,
     },
     machine::files::Files,
@@ -38,7 +38,7 @@ pub(crate) fn run(up: &Up) -> Result<()> {
         bail!("a lab is up already: `cargo lab status` says where, `cargo lab down` ends it");
     }
     let session = session::join_or_start(UP, || {
-        prepare::plan(Wish {
+        plan::plan(Wish {
             yes: up.options.yes,
             fake_nodes: up.options.fake_nodes,
             service_network: true,
