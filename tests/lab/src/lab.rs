@@ -1,4 +1,4 @@
-//! The lab as tests see it: started by the first that asks, shared by all, gone after the last.
+//! The lab for tests: started by the first that needs it, shared by all, ended after the last.
 
 use std::{
     ffi::OsStr,
@@ -15,7 +15,7 @@ use rustix::process::Signal;
 
 use crate::{
     life::{
-        plan::{self, Wish},
+        plan::{self, Request},
         session::{self, Session},
         state::{Full, State},
         worker,
@@ -29,65 +29,68 @@ use crate::{
     services::{database::POSTGRES, postgres},
 };
 
-/// The tests' full lab.
+/// The name of the tests' full lab.
 const FULL: &str = "full";
-/// The tests' lab.
+/// The name of the tests' lab.
 pub(crate) const TESTS: &str = "test";
 
-/// A running lab: a cluster, a Temporal server, a Doppler and an image registry.
+/// A running lab: a cluster, a Temporal server, a Doppler stand-in and an image registry.
 #[derive(Debug, Clone)]
 pub struct Lab {
     session: Arc<Session>,
 }
 
 impl Lab {
-    /// The lab that all test binaries share. No worker runs in it. It ends some seconds after the last process that uses it.
+    /// Joins or starts the lab that all test binaries share. It has no worker.
+    ///
+    /// It ends some seconds after the last process that uses it.
     pub fn shared() -> Result<Self> {
         static SHARED: OnceLock<Result<Lab, String>> = OnceLock::new();
-        Self::once(&SHARED, || Wish {
+        Self::once(&SHARED, || Request {
             service_network: true,
-            use_cluster: plan::told("BERTH_LAB_USE_CLUSTER"),
-            ..Wish::of_tests(TESTS)
+            use_cluster: plan::is_set("BERTH_LAB_USE_CLUSTER"),
+            ..Request::for_tests(TESTS)
         })
     }
 
-    /// Joins or starts the lab that is wished for, in this process once.
-    fn once(kept: &OnceLock<Result<Self, String>>, wish: impl FnOnce() -> Wish) -> Result<Self> {
+    /// Joins or starts a lab, once per process.
+    fn once(kept: &OnceLock<Result<Self, String>>, request: impl FnOnce() -> Request) -> Result<Self> {
         let join_or_start = || {
-            let wish = wish();
-            let session = session::join_or_start(wish.name, || plan::plan(wish))?;
+            let request = request();
+            let session = session::join_or_start(request.name, || plan::make(request))?;
             Ok(Self { session: Arc::new(session) })
         };
-        // An error is kept, too: a second test would only wait as long to hear the same.
+        // An error is kept, too, so that a second test does not wait for the same one.
         kept.get_or_init(|| join_or_start().map_err(|error: anyhow::Error| format!("{error:#}")))
             .clone()
             .map_err(|error| anyhow!(error))
     }
 
-    /// A lab in which a whole environment runs: an ingress controller, network policies that hold, a database server for
-    /// previews, and the sample app `web` with berth's own manifests. Shared by all tests that ask for it, and there is one
-    /// real node for it and [`Lab::shared`]: each waits for the other to end.
+    /// Joins or starts the lab in which whole environments run: with an ingress controller, enforced network policies, a
+    /// database server for previews, and the sample app `web` with berth's own manifests.
+    ///
+    /// There is one real node, so this lab and [`Lab::shared`] wait for each other to end.
     ///
     /// # Errors
     /// This machine cannot have a real node, or a part does not start.
     pub fn full() -> Result<Self> {
         static SHARED: OnceLock<Result<Lab, String>> = OnceLock::new();
-        Self::once(&SHARED, || Wish { full: true, ..Wish::of_tests(FULL) })
+        Self::once(&SHARED, || Request { full: true, ..Request::for_tests(FULL) })
     }
 
-    /// Whether this machine can have one; if not, why is said on stderr.
+    /// Whether this machine can have a full lab. If not, the reason is printed on stderr.
     pub fn can_be_full() -> bool {
-        let possible = plan::full_possible(&Wish { full: true, ..Wish::named(FULL) });
+        let possible = plan::check_full_possible(&Request { full: true, ..Request::named(FULL) });
         if let Err(reason) = &possible {
             let _ = writeln!(std::io::stderr(), "lab: {reason:#}");
         }
         possible.is_ok()
     }
 
-    /// A lab of fake nodes, for `user` alone: nothing runs in it, and nothing else slows it down.
+    /// Joins or starts a lab of fake nodes of its own, named `user`. No containers run in it.
     pub fn with_fake_nodes(user: &'static str, nodes: u32) -> Result<Self> {
         let session =
-            session::join_or_start(user, || plan::plan(Wish { fake_nodes: Some(nodes), ..Wish::named(user) }))?;
+            session::join_or_start(user, || plan::make(Request { fake_nodes: Some(nodes), ..Request::named(user) }))?;
         Ok(Self { session: Arc::new(session) })
     }
 
@@ -95,102 +98,104 @@ impl Lab {
         &self.session.state
     }
 
-    /// Opens the cluster to its administrator.
+    /// The kubeconfig of the cluster's administrator.
     pub fn kubeconfig(&self) -> &Path {
         &self.state().kubeconfig
     }
 
-    /// For a worker: the administrator's rights, under the name `lab-worker` that the audit log then has.
+    /// The kubeconfig for a worker: the administrator's rights under the user name `lab-worker`, as the audit log has it.
     pub fn worker_kubeconfig(&self) -> &Path {
         &self.state().worker_kubeconfig
     }
 
-    /// `host:port` of the Temporal frontend.
+    /// The Temporal frontend, as `host:port`.
     pub fn temporal_address(&self) -> &str {
         &self.state().temporal_address
     }
 
-    /// The same frontend, as pods reach it.
+    /// The Temporal frontend as pods reach it, as `host:port`.
     pub fn temporal_address_for_pods(&self) -> &str {
         &self.state().temporal_address_for_pods
     }
 
-    /// Where temporal-ui answers.
+    /// The URL of temporal-ui.
     pub fn temporal_ui(&self) -> &str {
         &self.state().temporal_ui
     }
 
-    /// The Doppler stand-in: what a worker takes as `DOPPLER_API_HOST`.
+    /// The URL of the Doppler stand-in, for a worker's `DOPPLER_API_HOST`.
     pub fn doppler_url(&self) -> &str {
         &self.state().doppler_url
     }
 
-    /// The sample apps, as a worker takes them with `--apps`.
+    /// The folder of the sample apps, for a worker's `--apps`.
     pub fn apps_dir(&self) -> &Path {
         &self.state().apps_dir
     }
 
-    /// `host:port` of the image registry.
+    /// The image registry, as `host:port`.
     pub fn registry(&self) -> &str {
         &self.state().registry
     }
 
-    /// `repository:tag@digest` of a variant of the sample app: `v1` to `v4`, `crash` (exits with 1 at once), `slow`
-    /// (ready after 20 s); in a full lab `full-v1` and `full-v2` of the whole one, and `temporal-server` and its kin, too.
+    /// A variant of the sample app, as `repository:tag@digest`: `v1` to `v4`, `crash` (exits with 1 at once), `slow` (ready
+    /// after 20 s).
+    ///
+    /// A full lab also has `full-v1`, `full-v2`, `temporal-server`, `temporal-admin-tools`, `temporal-ui` and `traefik`.
     ///
     /// # Panics
-    /// Where there is no such variant.
+    /// The lab has no such variant.
     pub fn image(&self, variant: &str) -> String {
         let images = &self.state().images;
         let known = || images.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
         images.get(variant).cloned().unwrap_or_else(|| panic!("there is no image {variant}, only {}", known()))
     }
 
-    /// A reference of the right form whose digest the registry does not have.
+    /// A valid image reference whose digest the registry does not have.
     pub fn missing_image(&self) -> String {
         missing_image(self.state())
     }
 
     fn full_part(&self) -> &Full {
-        self.state().full.as_ref().unwrap_or_else(|| panic!("the lab `{}` is no full one", self.state().name))
+        self.state().full.as_ref().unwrap_or_else(|| panic!("the lab `{}` is not a full one", self.state().name))
     }
 
-    /// Where a full lab's ingress controller answers on this machine.
+    /// The address of a full lab's ingress controller on this machine.
     ///
     /// # Panics
-    /// Where the lab is no full one, as for what follows.
+    /// The lab is not a full one.
     pub fn ingress(&self) -> SocketAddr {
         self.full_part().ingress
     }
 
-    /// What `http://<host><path>` answers through the ingress controller: the status and the body.
+    /// Sends a GET request for `http://<host><path>` to the ingress controller. Answers the status and the body.
     ///
     /// # Errors
-    /// Nobody answers.
+    /// There is no answer.
     pub fn get(&self, host: &str, path: &str) -> Result<(u16, String)> {
         let answer = http::get(self.ingress(), host, path)?;
         Ok((answer.status, answer.body))
     }
 
-    /// A full lab's database server, for pods and for this machine.
+    /// The address of a full lab's database server, for pods and for this machine.
     pub fn postgres(&self) -> SocketAddr {
         self.full_part().postgres
     }
 
-    /// The worker's `--database-servers` file: the server is called `previews`.
+    /// The file for a worker's `--database-servers`, in which the server is called `previews`.
     pub fn database_servers(&self) -> &Path {
         &self.full_part().database_servers
     }
 
-    /// What `psql` answers the database server's admin, a row a line.
+    /// Runs SQL as the admin of a full lab's database server. Answers a line per row.
     ///
     /// # Errors
-    /// It failed: its own words.
+    /// `psql` failed. The error has its stderr.
     pub fn psql(&self, database: &str, sql: &str) -> Result<String> {
         postgres::psql(self.postgres(), (postgres::USER, postgres::PASSWORD), database, sql)
     }
 
-    /// Ends a full lab's database server as a crash would, and keeps it down.
+    /// Kills a full lab's database server, and keeps it down.
     ///
     /// # Errors
     /// It is down already.
@@ -202,27 +207,29 @@ impl Lab {
         process::wait_until_gone(&server)
     }
 
-    /// Starts it again, with what it had, and waits until it answers.
+    /// Starts the stopped database server again, with its data, and waits until it answers.
     ///
     /// # Errors
-    /// It does not answer.
+    /// It was not stopped, or does not answer.
     pub fn start_postgres(&self) -> Result<()> {
         let stopped = Files::of_lab(&self.state().name)?.stopped(POSTGRES);
         fs::remove_file(&stopped).context("the database server was not stopped")?;
         postgres::wait_until_it_answers(self.postgres())
     }
 
-    /// Whether containers run. Otherwise nodes are fake, and every pod is Ready at once.
+    /// Whether containers run. If not, nodes are fake and every pod is Ready at once.
     pub fn real_pods(&self) -> bool {
         self.state().real_pods
     }
 
-    /// The API server's audit log: one JSON event a line for each request that wrote, and for each of `lab-worker`.
+    /// The API server's audit log: a line of JSON for each write, and for each request of `lab-worker`.
     pub fn audit_log(&self) -> &Path {
         &self.state().audit_log
     }
 
-    /// `berth worker` for this lab, as its administrator and for its sample apps; flags and variables may say otherwise.
+    /// Makes the command `berth worker` for this lab, with its administrator's rights and its sample apps.
+    ///
+    /// Flags and variables may override its settings.
     pub fn worker(&self, berth: impl AsRef<OsStr>, task_queue: &str) -> Command {
         let mut command = Command::new(berth);
         worker::configure(&mut command, self.state());
@@ -230,28 +237,28 @@ impl Lab {
         command
     }
 
-    /// What `kubectl` answers the cluster's administrator.
+    /// Runs `kubectl` as the cluster's administrator. Answers its stdout.
     ///
     /// # Errors
-    /// It failed: its own words.
+    /// It failed. The error has its stderr.
     pub fn kubectl(&self, arguments: &[&str]) -> Result<String> {
         let mut kubectl = Command::new(self.tool("kubectl"));
         process::output(kubectl.arg("--kubeconfig").arg(self.kubeconfig()).args(arguments))
     }
 
-    /// What the `temporal` CLI answers.
+    /// Runs the `temporal` CLI. Answers its stdout.
     ///
     /// # Errors
-    /// It failed: its own words.
+    /// It failed. The error has its stderr.
     pub fn temporal(&self, arguments: &[&str]) -> Result<String> {
         let mut temporal = Command::new(self.tool("temporal"));
         process::output(temporal.args(arguments).args(["--address", self.temporal_address()]))
     }
 
-    /// Ends `temporal`, `kube-apiserver` or a full lab's `postgres` as a crash would. It is started again at once, and knows what it knew.
+    /// Kills `temporal`, `kube-apiserver` or a full lab's `postgres`. It is restarted at once, with its data.
     ///
     /// # Errors
-    /// The lab does not run it.
+    /// The lab does not run that part.
     pub fn kill(&self, part: &str) -> Result<()> {
         self.process(part)?.signal(Signal::KILL);
         Ok(())
@@ -262,10 +269,10 @@ impl Lab {
         running.into_iter().find(|process| process.name == part).with_context(|| format!("the lab runs no {part}"))
     }
 
-    /// The lab's own `kubectl`, `temporal`, …
+    /// The path of a program of the lab, such as `kubectl` or `temporal`.
     ///
     /// # Panics
-    /// Where the lab has no such program.
+    /// The lab has no such program.
     pub fn tool(&self, name: &str) -> PathBuf {
         self.state().tools.get(name).cloned().unwrap_or_else(|| panic!("the lab has no program {name}"))
     }

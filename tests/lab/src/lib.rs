@@ -1,7 +1,18 @@
-//! The lab: a real Kubernetes and a real Temporal on one machine, with stand-ins only for what nobody can run at home.
+//! The lab: a real Kubernetes and a real Temporal on one machine, with stand-ins only for hosted services.
 //!
-//! A supervisor process holds everything that a lab is made of. People start one with `cargo lab up` or `cargo lab demo`;
-//! tests share one through [`Lab::shared`]. Neither can forget to end it: it ends with its last user, however that ends.
+//! A supervisor process holds all parts of a lab. People start one with `cargo lab up` or `cargo lab demo`; tests share one
+//! through [`Lab::shared`]. It ends with its last user, even if that is killed.
+//!
+//! - `cli`, `commands`: `cargo lab`, a file per command
+//! - `lab`: the lab for tests
+//! - `life`: how a lab is planned, started, held, joined and cleaned up
+//! - `cluster`: Kubernetes: control plane, nodes, DNS, ingress controller
+//! - `services`: Temporal, the Doppler stand-in, PostgreSQL, the image registry, the sample apps
+//! - `images`: the images of a full lab
+//! - `parts`: programs, built from Go modules or fetched as Python wheels, and Debian packages
+//! - `machine`: folders, locks, processes, ports and networks
+//!
+//! Each uses only those below it.
 
 pub mod cli;
 mod cluster;

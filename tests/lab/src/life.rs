@@ -1,4 +1,4 @@
-//! The life of a lab: planned, started and held by a supervisor, joined by its users, swept when they are gone.
+//! The life of a lab: it is planned, started and held by a supervisor, joined by users, and cleaned up after the last one.
 
 pub(crate) mod clean;
 pub(crate) mod full;

@@ -1,4 +1,4 @@
-//! `cargo lab`: start it, look at it, end it.
+//! The program behind `cargo lab`.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! The stand-in for Doppler, held against Doppler's own command line: what that accepts, berth may rely on.
+//! The Doppler stand-in, checked with Doppler's own CLI.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 const TOKEN: &str = "dp.st.preview.cli";
 const GREETING: &str = "say \"hello\" to $USER\\\nand a second line";
 
-/// A Doppler with one config, and the CLI with a folder of its own to keep its fallback files in.
+/// A stand-in with one config, and the CLI with a folder of its own for its fallback files.
 struct Cli {
     doppler: DopplerServer,
     program: PathBuf,
@@ -26,7 +26,7 @@ impl Cli {
         doppler.put("cli", "preview", &[("API_KEY", "value of the key"), ("GREETING", GREETING), ("EMPTY", "")]);
         doppler.bind(TOKEN, "cli", "preview");
         let home = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("doppler-cli-{test}"));
-        // What an earlier run left must not be found.
+        // Files of an earlier run must not be found.
         let _ = std::fs::remove_dir_all(&home);
         std::fs::create_dir_all(&home).unwrap();
         Self { doppler, program: doppler_cli().unwrap(), home }
@@ -54,7 +54,7 @@ impl Cli {
         serde_json::from_str(&self.stdout(arguments)).unwrap()
     }
 
-    /// What it says when it fails.
+    /// The message of a command that must fail.
     fn refusal(&self, token: &str, arguments: &[&str]) -> String {
         let output = self.run(token, arguments);
         assert!(!output.status.success(), "{arguments:?} should fail");
@@ -69,7 +69,7 @@ fn download<'a>(more: &[&'a str]) -> Vec<&'a str> {
 }
 
 #[test]
-fn the_cli_downloads_every_value_with_the_three_that_doppler_adds() {
+fn cli_downloads_all_values_with_the_three_that_doppler_adds() {
     let cli = Cli::start("download");
     let expected = json!({
         "API_KEY": "value of the key", "GREETING": GREETING, "EMPTY": "",
@@ -80,7 +80,7 @@ fn the_cli_downloads_every_value_with_the_three_that_doppler_adds() {
 }
 
 #[test]
-fn the_cli_shows_one_value_and_all_names() {
+fn cli_shows_one_value_and_all_names() {
     let cli = Cli::start("get");
     assert_eq!(cli.stdout(&["secrets", "get", "API_KEY", "--plain"]), "value of the key\n");
     assert_eq!(cli.stdout(&["secrets", "get", "GREETING", "--plain"]), format!("{GREETING}\n"));
@@ -93,7 +93,7 @@ fn the_cli_shows_one_value_and_all_names() {
 }
 
 #[test]
-fn the_cli_leaves_formats_and_names_to_the_server_and_gets_them() {
+fn cli_gets_formats_and_names_from_the_server() {
     let cli = Cli::start("formats");
     let line = |text: &str| text.lines().find(|line| line.contains("value of the key")).map(str::to_owned).unwrap();
     for (format, expected) in [
@@ -113,14 +113,14 @@ fn the_cli_leaves_formats_and_names_to_the_server_and_gets_them() {
 }
 
 #[test]
-fn the_cli_says_whose_token_it_has() {
+fn cli_shows_its_token() {
     let cli = Cli::start("me");
     let me = cli.json(&["me", "--json"]);
     assert_eq!((&me["type"], &me["workplace"]["slug"]), (&json!("service_token"), &json!("lab")), "{me}");
 }
 
 #[test]
-fn the_cli_asks_by_version_and_takes_an_unchanged_config_from_its_own_file() {
+fn cli_reads_an_unchanged_config_from_its_fallback_file() {
     let cli = Cli::start("etag");
     let download = ["secrets", "download", "--no-file", "--format", "json"];
     let first = cli.json(&download);
@@ -137,7 +137,7 @@ fn the_cli_asks_by_version_and_takes_an_unchanged_config_from_its_own_file() {
 }
 
 #[test]
-fn the_cli_passes_dopplers_words_on() {
+fn cli_passes_dopplers_messages_on() {
     let cli = Cli::start("refusals");
     let told = |token: &str, more: &[&str]| cli.refusal(token, &download(more));
     assert!(told("dp.st.preview.none", &[]).contains("Invalid Service token"));

@@ -1,4 +1,4 @@
-//! What a full lab has beyond the shared one does what it is there for.
+//! Checks of a full lab's additions.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 
@@ -14,13 +14,13 @@ use serde_json::{Value, json};
 
 const WITHIN: Duration = Duration::from_secs(60);
 
-/// `None` where this machine can have no such lab, which it then says.
+/// The full lab. `None`, with a message on stderr, where this machine cannot have one.
 fn lab() -> Option<Lab> {
     Lab::can_be_full().then(|| Lab::full().unwrap())
 }
 
 #[test]
-fn a_stopped_database_server_stays_down_and_keeps_what_it_had_and_a_killed_one_comes_back_by_itself() {
+fn stopped_database_server_stays_down_and_a_killed_one_is_restarted() {
     let Some(lab) = lab() else { return };
     lab.psql("postgres", "create table if not exists lab_kept (n int); insert into lab_kept values (1)").unwrap();
 
@@ -35,7 +35,7 @@ fn a_stopped_database_server_stays_down_and_keeps_what_it_had_and_a_killed_one_c
 }
 
 #[test]
-fn a_policy_closes_a_pod_to_other_namespaces_and_an_ingress_opens_it_to_this_machine() {
+fn policy_closes_a_pod_and_an_ingress_opens_it_to_this_machine() {
     let Some(lab) = lab() else { return };
     let [home, elsewhere] = ["lab-full-home", "lab-full-elsewhere"];
     let mut objects = vec![policy(home), ingress(home)];
@@ -56,7 +56,7 @@ fn a_policy_closes_a_pod_to_other_namespaces_and_an_ingress_opens_it_to_this_mac
     lab.kubectl(&["delete", "namespace", home, elsewhere]).unwrap();
 }
 
-/// Whether the pod of a namespace gets a connection.
+/// Whether the pod of a namespace can connect to an address.
 fn connects(lab: &Lab, namespace: &str, address: &str) -> bool {
     let program = format!("import socket; socket.create_connection(('{address}', 80), 2)");
     lab.kubectl(&["exec", "-n", namespace, "server", "--", "python", "-c", &program]).is_ok()
@@ -111,7 +111,7 @@ fn ingress(namespace: &str) -> Value {
     })
 }
 
-/// Namespaces first: they are what the others are in.
+/// Applies objects, namespaces first.
 fn apply(lab: &Lab, objects: &[Value]) {
     let mut sorted = objects.to_vec();
     sorted.sort_by_key(|object| object["kind"] != "Namespace");

@@ -1,5 +1,7 @@
-//! Test binaries share one lab. Two of them are killed here: `.ci/run` ends with `cargo lab assert-clean`, which fails if
-//! the lab outlives its users. (Not asserted here: another test binary may use the lab at this moment.)
+//! Test binaries share one lab.
+//!
+//! Two users are killed here. That the lab ends with its users is checked by `cargo lab assert-clean` in `.ci/run`, because
+//! another test binary may use the lab at this moment.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 
@@ -10,11 +12,11 @@ use std::{
 
 use berth_lab::Lab;
 
-/// In the environment of this binary, run again as one that only uses the lab.
+/// The variable that makes this binary a mere user of the lab.
 const USER: &str = "BERTH_LAB_TEST_USER";
 
 #[test]
-fn two_processes_that_start_at_once_share_one_lab() {
+fn processes_that_start_at_once_share_one_lab() {
     let mut users = [start_user(), start_user()];
     let seen: Vec<_> = users.iter_mut().map(address_seen_by).collect();
     assert_eq!(seen[0], seen[1]);
@@ -24,7 +26,7 @@ fn two_processes_that_start_at_once_share_one_lab() {
     }
 }
 
-/// Not a test of its own: what each user's process runs.
+/// The program of each user's process. As a test it does nothing.
 #[test]
 fn a_user() {
     if std::env::var_os(USER).is_none() {

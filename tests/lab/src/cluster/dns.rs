@@ -39,7 +39,7 @@ pub(crate) fn start(
     Ok(objects(host, port))
 }
 
-/// Writes CoreDNS's configuration. Names below `localhost`, the previews' hosts, lead to the machine.
+/// Writes the server's configuration. Names below `localhost`, the previews' hosts, lead to the machine.
 fn config(host: Ipv4Addr, port: u16, health: u16, ready: u16, kubeconfig: &Path) -> String {
     format!(
         ".:{port} {{

@@ -1,7 +1,7 @@
-//! `cargo lab bench`: how long berth takes beside what the cluster itself needs, side by side on one warm lab.
+//! `cargo lab bench`: the time that berth takes, compared with kubectl by hand on the same warm lab.
 //!
-//! The floor is what a person would do by hand: `kubectl apply` of the same rendered objects and `kubectl rollout status`,
-//! and `kubectl delete namespace`. Ratios of medians within one run are what counts: machines are noisy.
+//! By hand means `kubectl apply` of the same rendered objects, `kubectl rollout status`, and `kubectl delete namespace`.
+//! Compare ratios of medians within one run: machines are noisy.
 
 use std::{
     io::{Read as _, Write as _},
@@ -13,10 +13,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{ending, options::ClusterOptions, pull_request::Tools};
+use super::{ending, options::ClusterOptions, pull_request::PullRequest};
 use crate::{
     life::{
-        plan::{self, Wish},
+        plan::{self, Request},
         session,
         state::State,
     },
@@ -24,12 +24,12 @@ use crate::{
 };
 
 const BENCH: &str = "bench";
-/// Far from the numbers of other labs' pull requests.
+/// A number far from those of other labs' pull requests.
 const FIRST_PULL_REQUEST: u64 = 9_000;
 
-/// One kind of thing that is timed, by berth and by hand.
+/// The times of an operation, by berth and by hand.
 #[derive(Debug, Default)]
-struct Race {
+struct Comparison {
     berth: Vec<Duration>,
     floor: Vec<Duration>,
 }
@@ -38,7 +38,7 @@ struct Race {
 pub(crate) struct Bench {
     #[command(flatten)]
     options: ClusterOptions,
-    /// How often everything is timed
+    /// The number of measured runs
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=100))]
     runs: u64,
 }
@@ -46,12 +46,12 @@ pub(crate) struct Bench {
 pub(crate) fn run(bench: &Bench) -> Result<()> {
     let berth = cargo::berth()?;
     let session = session::join_or_start(BENCH, || {
-        plan::plan(Wish {
+        plan::make(Request {
             yes: bench.options.yes,
             fake_nodes: bench.options.fake_nodes,
             use_cluster: bench.options.use_cluster,
             worker: Some(berth.clone()),
-            ..Wish::named(BENCH)
+            ..Request::named(BENCH)
         })
     })?;
     let measured = measure(&session.state, &berth, bench.runs);
@@ -62,19 +62,20 @@ pub(crate) fn run(bench: &Bench) -> Result<()> {
 }
 
 fn measure(state: &State, berth: &std::path::Path, runs: u64) -> Result<String> {
-    let (mut opened, mut pushed, mut closed) = (Race::default(), Race::default(), Race::default());
+    let (mut opened, mut pushed, mut closed) = (Comparison::default(), Comparison::default(), Comparison::default());
     let mut steps: Vec<Value> = Vec::new();
-    // The first run warms the caches of images and pages, and is not counted.
+    // The first run warms caches, and is not counted.
     for run in 0..=runs {
-        let tools = Tools::for_pull_request(state, berth.to_owned(), FIRST_PULL_REQUEST + run);
-        let one = once(state, &tools, run)?;
+        let pull_request = PullRequest::new(state, berth.to_owned(), FIRST_PULL_REQUEST + run);
+        let one = once(state, &pull_request, run)?;
         if run == 0 {
             continue;
         }
-        for (race, (berth, floor)) in [(&mut opened, one.opened), (&mut pushed, one.pushed), (&mut closed, one.closed)]
+        for (comparison, (berth, floor)) in
+            [(&mut opened, one.opened), (&mut pushed, one.pushed), (&mut closed, one.closed)]
         {
-            race.berth.push(berth);
-            race.floor.push(floor);
+            comparison.berth.push(berth);
+            comparison.floor.push(floor);
         }
         steps.push(one.steps);
     }
@@ -94,27 +95,27 @@ struct Once {
     steps: Value,
 }
 
-fn once(state: &State, tools: &Tools, run: u64) -> Result<Once> {
+fn once(state: &State, pull_request: &PullRequest, run: u64) -> Result<Once> {
     let floor = format!("floor-{run}");
     let image = |variant: &str| state.images.get(variant).cloned().unwrap_or_default();
     let push = |digit: &str, image: &str| {
         timed(|| {
             let commit = digit.repeat(40);
-            tools.preview("push", &["--commit", &commit, "--image", image])?.expect(0, "live").map(drop)
+            pull_request.preview("push", &["--commit", &commit, "--image", image])?.expect(0, "live").map(drop)
         })
     };
     let berth_opened = push("1", &image("v1"))?;
-    let first = objects(tools, &floor)?;
+    let first = objects(pull_request, &floor)?;
     let berth_pushed = push("2", &image("v2"))?;
-    let second = objects(tools, &floor)?;
-    let steps = tools.rollout_steps(2)?;
-    let berth_closed = timed(|| tools.preview("close", &[]).map(drop))?;
+    let second = objects(pull_request, &floor)?;
+    let steps = pull_request.rollout_steps(2)?;
+    let berth_closed = timed(|| pull_request.preview("close", &[]).map(drop))?;
 
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": floor}});
     let with_namespace = [vec![namespace], first].concat();
-    let floor_opened = timed(|| by_hand(tools, &floor, &with_namespace))?;
-    let floor_pushed = timed(|| by_hand(tools, &floor, &second))?;
-    let floor_closed = timed(|| tools.kubectl(&["delete", "namespace", &floor]).map(drop))?;
+    let floor_opened = timed(|| by_hand(pull_request, &floor, &with_namespace))?;
+    let floor_pushed = timed(|| by_hand(pull_request, &floor, &second))?;
+    let floor_closed = timed(|| pull_request.kubectl(&["delete", "namespace", &floor]).map(drop))?;
     Ok(Once {
         opened: (berth_opened, floor_opened),
         pushed: (berth_pushed, floor_pushed),
@@ -129,13 +130,13 @@ fn timed(work: impl FnOnce() -> Result<()>) -> Result<Duration> {
     Ok(begun.elapsed())
 }
 
-/// The newest release as berth rendered and stored it, and the Secret it runs with, for another namespace.
-fn objects(tools: &Tools, namespace: &str) -> Result<Vec<Value>> {
-    let own = tools.namespace();
+/// The newest stored release and its Secret, for another namespace.
+fn objects(pull_request: &PullRequest, namespace: &str) -> Result<Vec<Value>> {
+    let own = pull_request.namespace();
     let list = |content: &str| -> Result<Vec<Value>> {
         let selector = format!("berth.dev/content={content}");
         let order = "--sort-by=.metadata.creationTimestamp";
-        let text = tools.kubectl(&["get", "secrets", "-n", &own, "-l", &selector, order, "-o", "json"])?;
+        let text = pull_request.kubectl(&["get", "secrets", "-n", &own, "-l", &selector, order, "-o", "json"])?;
         let list: Value = serde_json::from_str(&text)?;
         Ok(list["items"].as_array().cloned().unwrap_or_default())
     };
@@ -158,20 +159,20 @@ fn objects(tools: &Tools, namespace: &str) -> Result<Vec<Value>> {
     Ok(objects)
 }
 
-/// `kubectl apply` and `kubectl rollout status`, as the script that berth replaces did.
-fn by_hand(tools: &Tools, namespace: &str, objects: &[Value]) -> Result<()> {
+/// Rolls out with `kubectl apply` and `kubectl rollout status`, as the script did that berth replaces.
+fn by_hand(pull_request: &PullRequest, namespace: &str, objects: &[Value]) -> Result<()> {
     let list = json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string();
-    tools.kubectl_with_input(&["apply", "-f", "-"], &list)?;
+    pull_request.kubectl_with_input(&["apply", "-f", "-"], &list)?;
     let deployments: Vec<_> = objects.iter().filter(|object| object["kind"] == "Deployment").collect();
     ensure!(!deployments.is_empty(), "there is nothing to wait for");
     for deployment in deployments {
         let name = format!("deployment/{}", deployment["metadata"]["name"].as_str().unwrap_or_default());
-        tools.kubectl(&["rollout", "status", &name, "-n", namespace, "--timeout=60s"])?;
+        pull_request.kubectl(&["rollout", "status", &name, "-n", namespace, "--timeout=60s"])?;
     }
     Ok(())
 }
 
-impl Race {
+impl Comparison {
     fn line(&self, what: &str) -> String {
         let (berth, floor) = (median(&self.berth), median(&self.floor));
         format!(
@@ -191,7 +192,7 @@ fn median(times: &[Duration]) -> Duration {
     sorted.get(sorted.len() / 2).copied().unwrap_or_default()
 }
 
-/// Where the time of a rollout went, as its result says.
+/// The median time of each step, from the rollouts' results.
 fn step_lines(runs: &[Value]) -> String {
     let mut names: Vec<&str> = Vec::new();
     let each = || runs.iter().flat_map(|steps| steps.as_array().into_iter().flatten());
@@ -214,12 +215,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_median_is_the_middle_one_whatever_the_order() {
+    fn median_is_the_middle_value_in_any_order() {
         assert_eq!(median(&[3, 1, 100].map(Duration::from_millis)), Duration::from_millis(3));
     }
 
     #[test]
-    fn steps_are_listed_in_their_order_with_the_median_of_all_runs() {
+    fn steps_are_listed_in_order_with_their_median() {
         let run = |ms: u64| json!([{"step": "applying", "ms": ms}, {"step": "pruning", "ms": 1}]);
         let lines = step_lines(&[run(10), run(30), run(20)]);
         assert!(lines.contains("applying                 20 ms\n  pruning"), "{lines}");

@@ -1,4 +1,4 @@
-//! `cargo lab demo`: the life of pull request 123, from opened to nothing left, each step held against what it should show.
+//! `cargo lab demo`: the life of pull request 123 from opened to removed. Each step checks its result.
 
 pub(crate) mod full;
 mod images;
@@ -12,10 +12,10 @@ use anyhow::Result;
 use clap::Args;
 
 use self::preview::Preview;
-use super::{ending, options::ClusterOptions, pull_request::Tools, timeline::Timeline};
+use super::{ending, options::ClusterOptions, pull_request::PullRequest, timeline::Timeline};
 use crate::{
     life::{
-        plan::{self, Wish},
+        plan::{self, Request},
         session,
         state::State,
     },
@@ -32,7 +32,7 @@ pub(crate) struct Demo {
     /// Leave the lab running afterwards, until Ctrl-C
     #[arg(long)]
     keep: bool,
-    /// Whole environments: React, Flask, a Temporal server and a database for each, behind an ingress controller
+    /// Show whole environments: each with React, Flask, a Temporal server and a database, behind an ingress controller
     #[arg(long, conflicts_with_all = ["fake_nodes", "use_cluster"])]
     full: bool,
 }
@@ -42,20 +42,20 @@ pub(crate) fn run(demo: &Demo) -> Result<()> {
     let berth = cargo::berth()?;
     let lab = if demo.full { DEMO_FULL } else { DEMO };
     let session = session::join_or_start(lab, || {
-        plan::plan(Wish {
+        plan::make(Request {
             full: demo.full,
             yes: demo.options.yes,
             fake_nodes: demo.options.fake_nodes,
             use_cluster: demo.options.use_cluster,
             worker: Some(berth.clone()),
-            ..Wish::named(lab)
+            ..Request::named(lab)
         })
     })?;
     let mut out = std::io::stdout();
     writeln!(out, "\nready after {:.1} s: {}", begun.elapsed().as_secs_f32(), session.state.temporal_ui)?;
     let mut timeline = Timeline::default();
     play(&session.state, berth, &mut timeline)?;
-    let short = timeline.short();
+    let short = timeline.result();
     if demo.keep {
         writeln!(std::io::stderr(), "lab: left running until Ctrl-C; temporal-ui: {}", session.state.temporal_ui)?;
         ending::wait_for_ctrl_c(&session.state)?;
@@ -65,7 +65,7 @@ pub(crate) fn run(demo: &Demo) -> Result<()> {
     writeln!(
         out,
         "\n{} after {:.1} s; the lab has ended and left nothing behind",
-        timeline.verdict(),
+        timeline.summary(),
         begun.elapsed().as_secs_f32()
     )?;
     if !demo.keep {
@@ -78,11 +78,11 @@ fn play(state: &State, berth: PathBuf, timeline: &mut Timeline) -> Result<()> {
     let mut out = std::io::stdout();
     if let Some(full) = &state.full {
         writeln!(out, "\nThe environments of pull requests 123 and 124\n")?;
-        let previews = [full::FIRST, full::SECOND].map(|number| Preview::of(state, full, berth.clone(), number));
+        let previews = [full::FIRST, full::SECOND].map(|number| Preview::new(state, full, berth.clone(), number));
         full::play(state, full, &previews, timeline);
     } else {
         writeln!(out, "\nThe life of pull request 123\n")?;
-        life::play(state, &Tools::for_pull_request(state, berth, life::PULL_REQUEST), timeline);
+        life::play(state, &PullRequest::new(state, berth, life::PULL_REQUEST), timeline);
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `cargo lab down`: ends labs, and sweeps those that died.
+//! `cargo lab down`: ends labs, and cleans up dead ones.
 
 use std::io::Write as _;
 

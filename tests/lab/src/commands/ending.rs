@@ -1,4 +1,4 @@
-//! How a command that holds a lab waits for its end, and makes sure that nothing is left of it.
+//! The end of a command that holds a lab: waiting for Ctrl-C, and checking that nothing is left.
 
 use std::{fs, sync::atomic::Ordering, thread, time::Duration};
 
@@ -9,7 +9,7 @@ use crate::{
     machine::files::{self, Files},
 };
 
-/// Or until the lab has ended without us.
+/// Waits for Ctrl-C. Fails if the lab ends before.
 pub(crate) fn wait_for_ctrl_c(state: &State) -> Result<()> {
     let stop = supervisor::stop_on_signal()?;
     while !stop.load(Ordering::Relaxed) {
@@ -22,7 +22,7 @@ pub(crate) fn wait_for_ctrl_c(state: &State) -> Result<()> {
     Ok(())
 }
 
-/// A lab that leaves something behind is a fault, and is said to be one. Other labs that live are left out of it.
+/// Ends a lab, and fails if it leaves something behind. The check is skipped while other labs run.
 pub(crate) fn end_and_check(lab: &str) -> Result<()> {
     session::end(lab)?;
     for name in files::all_names()? {

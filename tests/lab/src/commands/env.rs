@@ -1,4 +1,4 @@
-//! `cargo lab env`: shell exports that lead a person's tools to the lab.
+//! `cargo lab env`: shell exports that point a person's tools at the lab.
 
 use std::{env, io::Write as _, path::Path};
 
@@ -11,7 +11,7 @@ use crate::{
 };
 
 pub(crate) fn run() -> Result<()> {
-    let state = the_running_one()?;
+    let state = running_lab()?;
     let mut out = std::io::stdout();
     let exports = [
         ("KUBECONFIG", state.kubeconfig.display().to_string()),
@@ -30,7 +30,7 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// kubectl and temporal before anybody else's; berth, if it is built.
+/// A PATH with the lab's kubectl and temporal first, and the workspace's built binaries.
 fn path_with_tools(state: &State) -> Result<String> {
     let ours = ["kubectl", "temporal"].iter().filter_map(|tool| state.tools.get(*tool)?.parent().map(Path::to_owned));
     let own = env::current_exe()?;
@@ -40,12 +40,12 @@ fn path_with_tools(state: &State) -> Result<String> {
     Ok(joined.to_string_lossy().into_owned())
 }
 
-/// For a POSIX shell.
+/// Quotes a value for a POSIX shell.
 fn quoted(value: &str) -> String {
     format!("'{}'", value.replace('\'', r"'\''"))
 }
 
-fn the_running_one() -> Result<State> {
+fn running_lab() -> Result<State> {
     let mut names = files::all_names()?;
     names.sort_by_key(|name| name != UP);
     let running = names.iter().filter_map(|name| {
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_quoted_value_is_one_word_for_a_shell() {
+    fn quoted_value_is_one_word_for_a_shell() {
         assert_eq!(quoted("/home/o'neil/a b"), r"'/home/o'\''neil/a b'");
     }
 }

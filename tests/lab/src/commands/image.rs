@@ -1,5 +1,4 @@
-//! `cargo lab image`: the worker's image, built from the Dockerfile where there is no Docker, and tried as a platform team
-//! would run it.
+//! `cargo lab image`: the worker's image, built from the Dockerfile without Docker, and tried as in production.
 
 mod buildah;
 mod manifests;
@@ -15,12 +14,12 @@ use self::buildah::Buildah;
 pub use self::manifests::worker_manifests;
 use crate::{cluster::node, parts};
 
-/// The image, in buildah's storage.
+/// The image's name in buildah's storage.
 const BERTH: &str = "localhost/berth-lab/berth";
 
 #[derive(Debug, Args)]
 pub(crate) struct Image {
-    /// Install missing Debian packages without asking
+    /// Install missing Debian packages without asking; CI=true means the same
     #[arg(long, env = "BERTH_LAB_YES", value_parser = clap::builder::FalseyValueParser::new())]
     yes: bool,
     /// Install it on a lab from manifests/worker, and drive a pull request through its pods
@@ -55,11 +54,11 @@ fn megabytes(bytes: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    /// The image is built without most of `tests/`: what has no path there cargo looks for, and refuses the manifest.
+    /// The image is built without most of `tests/`. Cargo refuses a manifest with a target that has no path and no file.
     #[test]
-    fn every_target_that_the_manifest_names_says_its_path() {
+    fn every_target_in_the_manifest_has_a_path() {
         let manifest = std::fs::read_to_string(crate::machine::folders::workspace().join("Cargo.toml")).unwrap();
-        // `[[test]]` and its like, each until the next table.
+        // `[[test]]` and similar tables, each until the next one.
         let tables: Vec<_> = manifest.split("\n[").collect();
         let targets: Vec<_> = tables.iter().skip(1).filter(|table| table.starts_with('[')).collect();
         assert!(!targets.is_empty());

@@ -1,4 +1,4 @@
-//! The programs that the demo uses as anybody would: `berth` and `kubectl`, pointed at the lab.
+//! A pull request of the sample app, driven with `berth` and `kubectl` as a developer would.
 
 use std::{
     path::{Path, PathBuf},
@@ -14,30 +14,31 @@ use crate::{life::state::State, machine::process};
 
 pub(crate) const APP: &str = "web";
 
-pub(crate) struct Tools {
+/// A pull request, with the programs that drive it.
+pub(crate) struct PullRequest {
     berth: PathBuf,
     kubectl: PathBuf,
     kubeconfig: PathBuf,
     temporal: PathBuf,
     temporal_address: String,
-    pull_request: u64,
+    pub(crate) number: u64,
 }
 
-/// What `berth` answered, and with which exit code.
+/// The answer of `berth`: exit code, JSON and text.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) code: Option<i32>,
     pub(crate) json: Value,
-    pub(crate) said: String,
+    pub(crate) text: String,
 }
 
-impl Tools {
-    /// For one pull request of the sample app.
-    pub(crate) fn for_pull_request(state: &State, berth: PathBuf, pull_request: u64) -> Self {
+impl PullRequest {
+    /// A pull request of the sample app.
+    pub(crate) fn new(state: &State, berth: PathBuf, number: u64) -> Self {
         let tool = |name: &str| state.tools.get(name).cloned().unwrap_or_default();
         Self {
             berth,
-            pull_request,
+            number,
             kubectl: tool("kubectl"),
             temporal: tool("temporal"),
             kubeconfig: state.kubeconfig.clone(),
@@ -45,10 +46,10 @@ impl Tools {
         }
     }
 
-    /// `berth preview <verb> web 123 … --output json`, begun.
+    /// Starts `berth preview <verb> web 123 … --output json`.
     pub(crate) fn begin(&self, verb: &str, arguments: &[&str]) -> Result<Child> {
         let mut berth = self.berth();
-        berth.args(["preview", verb, APP, &self.pull_request.to_string(), "--output", "json"]).args(arguments);
+        berth.args(["preview", verb, APP, &self.number.to_string(), "--output", "json"]).args(arguments);
         berth.spawn().context("running berth")
     }
 
@@ -60,18 +61,18 @@ impl Tools {
     }
 
     pub(crate) fn preview(&self, verb: &str, arguments: &[&str]) -> Result<Answer> {
-        Answer::of(self.begin(verb, arguments)?.wait_with_output()?)
+        Answer::from_output(self.begin(verb, arguments)?.wait_with_output()?)
     }
 
-    /// `berth preview run web 123 <script>`: its output is the script's.
+    /// Runs `berth preview run web 123 <script>`, whose output is the script's.
     pub(crate) fn run_script(&self, script: &str) -> Result<Answer> {
         let mut berth = self.berth();
-        berth.args(["preview", "run", APP, &self.pull_request.to_string(), script]);
-        Answer::of(berth.output().context("running berth")?)
+        berth.args(["preview", "run", APP, &self.number.to_string(), script]);
+        Answer::from_output(berth.output().context("running berth")?)
     }
 
-    /// Waits until the environment's status is as it should be.
-    pub(crate) fn until_status(&self, what: &str, is: impl Fn(&Value) -> bool) -> Result<()> {
+    /// Waits until the environment's status meets a condition.
+    pub(crate) fn wait_until_status(&self, what: &str, is: impl Fn(&Value) -> bool) -> Result<()> {
         let end = Instant::now() + Duration::from_secs(60);
         loop {
             let status = self.preview("status", &[]).map(|answer| answer.json).unwrap_or_default();
@@ -79,7 +80,7 @@ impl Tools {
                 return Ok(());
             }
             if Instant::now() > end {
-                bail!("the status did not come to say: {what}; it says {status}");
+                bail!("the status did not become `{what}`: {status}");
             }
             thread::sleep(Duration::from_millis(100));
         }
@@ -95,9 +96,9 @@ impl Tools {
         process::output_with_input(&mut kubectl, input)
     }
 
-    /// How long each step of a rollout took, as its result says.
+    /// The time of each step of a rollout, from its result.
     pub(crate) fn rollout_steps(&self, number: u64) -> Result<Value> {
-        let id = format!("preview-{APP}-{}-rollout-{number}", self.pull_request);
+        let id = format!("preview-{APP}-{}-rollout-{number}", self.number);
         let mut temporal = Command::new(&self.temporal);
         temporal.args(["workflow", "result", "--workflow-id", &id, "-o", "json", "--address", &self.temporal_address]);
         let result: Value = serde_json::from_str(&process::output(&mut temporal)?)?;
@@ -106,10 +107,10 @@ impl Tools {
 
     /// The environment's namespace.
     pub(crate) fn namespace(&self) -> String {
-        format!("pr-{}", self.pull_request)
+        format!("pr-{}", self.number)
     }
 
-    /// The preview's page, through the API server: nobody needs an ingress controller for that.
+    /// Fetches the preview's page through the API server, which needs no ingress controller.
     pub(crate) fn page(&self, path: &str) -> Result<String> {
         let namespace = self.namespace();
         let service = format!("{APP}-{namespace}");
@@ -126,20 +127,20 @@ impl Tools {
 }
 
 impl Answer {
-    pub(crate) fn of(output: Output) -> Result<Self> {
-        let text = String::from_utf8_lossy(&output.stdout);
+    pub(crate) fn from_output(output: Output) -> Result<Self> {
+        let stdout = String::from_utf8_lossy(&output.stdout);
         Ok(Self {
             code: output.status.code(),
-            json: serde_json::from_str(text.trim()).unwrap_or_default(),
-            said: format!("{text}{}", String::from_utf8_lossy(&output.stderr)),
+            json: serde_json::from_str(stdout.trim()).unwrap_or_default(),
+            text: format!("{stdout}{}", String::from_utf8_lossy(&output.stderr)),
         })
     }
 
-    /// The exit code is what scripts go by, the outcome what people read: both must say it.
+    /// Checks the exit code, which scripts read, and the outcome, which people read.
     pub(crate) fn expect(self, code: i32, outcome: &str) -> Result<Value> {
         if self.code == Some(code) && self.json["outcome"] == outcome {
             return Ok(self.json);
         }
-        bail!("expected {outcome} with exit code {code}, got exit code {:?}: {}", self.code, self.said.trim())
+        bail!("expected {outcome} with exit code {code}, got exit code {:?}: {}", self.code, self.text.trim())
     }
 }

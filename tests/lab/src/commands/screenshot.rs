@@ -1,4 +1,4 @@
-//! `cargo lab screenshot`: what people see of two previews, taken by a headless Chromium.
+//! `cargo lab screenshot`: the pages of two previews, as a headless Chromium shows them.
 
 mod browser;
 
@@ -23,7 +23,7 @@ use crate::{
     cluster::ingress,
     life::{
         full,
-        plan::{self, Wish},
+        plan::{self, Request},
         session,
         state::{Full, State},
     },
@@ -32,10 +32,10 @@ use crate::{
 };
 
 const LAB: &str = "screenshot";
-/// As wide as temporal-ui needs for its columns.
+/// The size of a page, wide enough for temporal-ui's columns.
 const SIZE: (u32, u32) = (1440, 900);
 
-/// The columns of temporal-ui's list, as a person picks them in it: berth's own search attributes instead of run ids.
+/// Sets the columns of temporal-ui's list: berth's search attributes instead of run ids.
 const COLUMNS: &str = r#"
 if (location.hostname === "127.0.0.1")
     localStorage.setItem("namespace-workflow-table-columns", JSON.stringify({default:
@@ -54,10 +54,10 @@ const OLDEST_FIRST: &str =
 
 #[derive(Debug, Args)]
 pub(crate) struct Screenshot {
-    /// Where the pictures go
+    /// The folder for the screenshots
     #[arg(default_value = "target/screenshots")]
     folder: PathBuf,
-    /// Install missing Debian packages without asking
+    /// Install missing Debian packages without asking; CI=true means the same
     #[arg(long, env = "BERTH_LAB_YES", value_parser = clap::builder::FalseyValueParser::new())]
     yes: bool,
 }
@@ -70,7 +70,7 @@ pub(crate) fn run(screenshot: &Screenshot) -> Result<()> {
     let berth = cargo::berth()?;
     let folder = folders::make(screenshot.folder.clone())?;
     let session = session::join_or_start(LAB, || {
-        plan::plan(Wish { yes: screenshot.yes, full: true, worker: Some(berth.clone()), ..Wish::named(LAB) })
+        plan::make(Request { yes: screenshot.yes, full: true, worker: Some(berth.clone()), ..Request::named(LAB) })
     })?;
     let taken = take(&session.state, berth, &folder);
     drop(session);
@@ -79,10 +79,10 @@ pub(crate) fn run(screenshot: &Screenshot) -> Result<()> {
 }
 
 fn take(state: &State, berth: PathBuf, folder: &Path) -> Result<()> {
-    let full = full::of(state)?;
+    let full = full::additions_of(state)?;
     let mut out = std::io::stdout();
     for (number, commit, variant) in [(demo::FIRST, COMMITS[0], "full-v1"), (demo::SECOND, COMMITS[1], "full-v2")] {
-        let preview = Preview::of(state, full, berth.clone(), number);
+        let preview = Preview::new(state, full, berth.clone(), number);
         writeln!(out, "{}", preview.push(commit, &state.images[variant])?)?;
         preview.greeting()?;
         preview.script()?;
@@ -95,7 +95,7 @@ fn take(state: &State, berth: PathBuf, folder: &Path) -> Result<()> {
         browser.open(&picture.url, &picture.shows.iter().map(String::as_str).collect::<Vec<_>>())?;
         if let Some((act, shows)) = picture.then {
             browser.run(act)?;
-            browser.until_it_shows(&[shows])?;
+            browser.wait_until_it_shows(&[shows])?;
         }
         browser.save(&file)?;
         writeln!(out, "{}", file.display())?;
@@ -103,7 +103,7 @@ fn take(state: &State, berth: PathBuf, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// One page, what it must show before its picture is taken, and what is done in it before.
+/// A screenshot: its page, the texts that it waits for, and an action before it is taken.
 struct Picture {
     name: &'static str,
     url: String,

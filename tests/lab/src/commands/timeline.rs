@@ -1,4 +1,4 @@
-//! The demo's steps as they pass: what each was to show, how long it took, and whether it did.
+//! The steps of a demo: the time and result of each, printed as they end.
 
 use std::{
     io::{IsTerminal as _, Write as _, stdout},
@@ -10,11 +10,11 @@ use anyhow::{Result, bail};
 #[derive(Debug, Default)]
 pub(crate) struct Timeline {
     steps: u32,
-    fell_short: Vec<String>,
+    failed: Vec<String>,
 }
 
 impl Timeline {
-    /// Runs a step and prints its line. A step that falls short does not stop the others: what they show is evidence, too.
+    /// Runs a step and prints its result. The next steps run even if it fails: their results are evidence, too.
     pub(crate) fn step(&mut self, name: &str, step: impl FnOnce() -> Result<String>) {
         let begun = Instant::now();
         let shown = step();
@@ -24,28 +24,29 @@ impl Timeline {
             Ok(shown) => print(&format!("{} {seconds:6.1} s  {name}", mark("✓", 32)), &shown),
             Err(error) => {
                 print(&format!("{} {seconds:6.1} s  {name}", mark("✗", 31)), &format!("{error:#}"));
-                self.fell_short.push(name.to_owned());
+                self.failed.push(name.to_owned());
             }
         }
     }
 
-    /// A step that this lab cannot show.
-    pub(crate) fn left_out(&mut self, name: &str, why: &str) {
+    /// Prints a note, or the reason for leaving out a step.
+    pub(crate) fn note(&mut self, name: &str, why: &str) {
         print(&format!("- {:>8}  {name}", ""), why);
     }
 
-    pub(crate) fn verdict(&self) -> String {
-        match self.fell_short.len() {
-            0 => format!("all {} steps showed what they should", self.steps),
-            short => format!("{short} of {} steps fell short", self.steps),
+    pub(crate) fn summary(&self) -> String {
+        match self.failed.len() {
+            0 => format!("all {} steps passed", self.steps),
+            failed => format!("{failed} of {} steps failed", self.steps),
         }
     }
 
-    pub(crate) fn short(&self) -> Result<()> {
-        if self.fell_short.is_empty() {
+    /// Fails if a step has failed.
+    pub(crate) fn result(&self) -> Result<()> {
+        if self.failed.is_empty() {
             return Ok(());
         }
-        bail!("{}: {}", self.verdict(), self.fell_short.join("; "))
+        bail!("{}: {}", self.summary(), self.failed.join("; "))
     }
 }
 
@@ -71,11 +72,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_step_that_fell_short_is_named_and_the_others_still_run() {
+    fn failed_step_is_named_and_later_steps_still_run() {
         let mut timeline = Timeline::default();
         timeline.step("opened", || Err(anyhow!("no answer")));
         timeline.step("closed", || Ok("gone".to_owned()));
-        assert_eq!(timeline.verdict(), "1 of 2 steps fell short");
-        assert!(timeline.short().unwrap_err().to_string().ends_with(": opened"));
+        assert_eq!(timeline.summary(), "1 of 2 steps failed");
+        assert!(timeline.result().unwrap_err().to_string().ends_with(": opened"));
     }
 }

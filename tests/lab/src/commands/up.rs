@@ -1,4 +1,4 @@
-//! `cargo lab up`: a lab to try berth on.
+//! `cargo lab up`: a lab for trying berth.
 
 use std::io::Write as _;
 
@@ -8,14 +8,14 @@ use clap::Args;
 use super::{ending, options::ClusterOptions, status};
 use crate::{
     life::{
-        plan::{self, Wish},
+        plan::{self, Request},
         session,
     },
     machine::files::Files,
     parts::cargo,
 };
 
-/// The lab of people.
+/// The name of the lab that `up` starts.
 pub(super) const UP: &str = "up";
 
 #[derive(Debug, Args)]
@@ -25,10 +25,10 @@ pub(crate) struct Up {
     /// Return when the lab is ready; `cargo lab down` ends it
     #[arg(long)]
     detach: bool,
-    /// Leave out the berth worker
+    /// Start no berth worker
     #[arg(long)]
     no_worker: bool,
-    /// With all that a whole environment needs: a database server, an ingress controller, network policies that hold
+    /// Add what whole environments need: a database server, an ingress controller, enforced network policies
     #[arg(long, conflicts_with_all = ["fake_nodes", "use_cluster"])]
     full: bool,
 }
@@ -38,7 +38,7 @@ pub(crate) fn run(up: &Up) -> Result<()> {
         bail!("a lab is up already: `cargo lab status` says where, `cargo lab down` ends it");
     }
     let session = session::join_or_start(UP, || {
-        plan::plan(Wish {
+        plan::make(Request {
             yes: up.options.yes,
             fake_nodes: up.options.fake_nodes,
             service_network: true,
@@ -46,7 +46,7 @@ pub(crate) fn run(up: &Up) -> Result<()> {
             full: up.full,
             worker: if up.no_worker { None } else { Some(cargo::berth()?) },
             detached: up.detach,
-            ..Wish::named(UP)
+            ..Request::named(UP)
         })
     })?;
     write!(std::io::stdout(), "{}", status::describe(&session.state))?;

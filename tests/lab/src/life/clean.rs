@@ -1,4 +1,4 @@
-//! Removing what a lab leaves on the machine, and looking whether anything is left.
+//! Removing the rest of a lab from the machine, and checking that nothing is left.
 
 use std::{
     fs,
@@ -20,10 +20,10 @@ use crate::{
     },
 };
 
-/// How long the kernel may take to end a node's processes and free what they held.
+/// The time that the kernel may take to end a node's processes and free their resources.
 const GONE_WITHIN: Duration = Duration::from_secs(20);
 
-/// Removes whatever a lab that does not live any more left behind. The caller has made sure that it does not.
+/// Removes the rest of a lab that has ended. The caller has made sure that it has.
 pub(crate) fn sweep(lab: &str, had_node: bool) -> Result<()> {
     let files = Files::of_lab(lab)?;
     let recorded = read_record(&files.processes());
@@ -41,20 +41,20 @@ pub(crate) fn sweep(lab: &str, had_node: bool) -> Result<()> {
 }
 
 fn sweep_node() -> Result<()> {
-    // Both ends of the cable go with the node's network namespace, which connections that have not timed out keep for
-    // a while: so it is pulled. It may just have gone by itself.
-    let pulled = process::run(&format!("ip link delete {}", node::VETH));
+    // Both ends go with the node's network namespace, which open connections keep alive for a while. So the pair is
+    // deleted here. It may just have gone by itself.
+    let deleted = process::run(&format!("ip link delete {}", node::VETH));
     if veth_exists() {
-        pulled?;
+        deleted?;
     }
     wait_until(|| node::remove_cgroups().is_ok());
     node::remove_cgroups()?;
-    // Made as a place to mount on. Not empty, or not there: then it is not ours to remove.
+    // Created as a mount point. If it is not empty, another kubelet uses it.
     let _ = fs::remove_dir("/var/lib/kubelet");
     Ok(())
 }
 
-/// All but the logs: after a lab that failed they are what one wants to read.
+/// Removes all data but the logs, which explain a failure.
 fn remove_data(lab: &str) -> Result<()> {
     for entry in fs::read_dir(folders::data(lab)?)? {
         let path = entry?.path();
@@ -72,7 +72,7 @@ fn remove_server_data(lab: &str) -> Result<()> {
     let this = all.join(lab);
     if this.exists() {
         fs::remove_dir_all(this)?;
-        // Not empty as long as another lab has some.
+        // It is not empty as long as another lab has data in it.
         let _ = fs::remove_dir(all);
     }
     Ok(())
@@ -89,17 +89,19 @@ fn wait_until(mut done: impl FnMut() -> bool) {
     }
 }
 
-/// Fails with a list if anything of any lab is on this machine. Labs of tests that are about to end are waited for.
+/// Fails with a list if anything of any lab is left on this machine.
+///
+/// Waits for labs of tests that are about to end.
 pub fn check_clean() -> Result<()> {
     wait_until(|| left_over().is_empty());
     let left = left_over();
     if !left.is_empty() {
-        bail!("labs have left something behind (cargo lab down --all removes it):\n  {}", left.join("\n  "));
+        bail!("a lab has left something behind, and `cargo lab down --all` removes it:\n  {}", left.join("\n  "));
     }
     Ok(())
 }
 
-/// One line for each process, mount, network device, folder and cgroup.
+/// A line for each process, mount, network device, folder and cgroup that is left.
 pub(crate) fn left_over() -> Vec<String> {
     let mut left: Vec<String> = processes();
     left.extend(mounts().into_iter().map(|mount| format!("mount {mount}")));
@@ -113,7 +115,7 @@ pub(crate) fn left_over() -> Vec<String> {
     left
 }
 
-/// Those started by a lab carry its mark; those in pods are in its cgroups.
+/// The processes of labs: started by a lab with its mark, or in a pod's cgroup.
 fn processes() -> Vec<String> {
     let entries = fs::read_dir("/proc").into_iter().flatten().filter_map(|entry| entry.ok());
     let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
@@ -132,24 +134,24 @@ fn describe_if_ours(id: u32) -> Option<String> {
     let of = lab.map_or_else(|| "a pod".to_owned(), |lab| format!("lab {}", String::from_utf8_lossy(lab)));
     let command = String::from_utf8_lossy(&file("cmdline")).replace('\0', " ");
     let short: String = command.trim().chars().take(100).collect();
-    // A zombie has neither: it is over.
+    // A zombie has no command line.
     (!short.is_empty()).then(|| format!("process {id} of {of}: {short}"))
 }
 
-/// Those below the labs' data, as this process sees them: the node's own are in its namespace.
+/// The mounts below the labs' data that this process sees. The node's own mounts are in its namespace.
 fn mounts() -> Vec<String> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let points = mounts.lines().filter_map(|line| line.split(' ').nth(4));
     points.filter(|point| point.contains("/berth/lab/run/")).map(str::to_owned).collect()
 }
 
-/// Sweeps every lab whose supervisor is gone.
+/// Cleans up every lab whose supervisor has died.
 pub(crate) fn sweep_dead() -> Result<()> {
     let names = files::all_names()?;
     let node_is_free = crate::machine::lock::try_exclusive(&node_lock()?)?;
     for name in names {
         let files = Files::of_lab(&name)?;
-        // Held while we sweep: nobody starts the lab meanwhile.
+        // Held meanwhile, so that no process starts the lab.
         if let Some(_starting) = crate::machine::lock::try_exclusive(&files.start_lock())?
             && !files.is_alive()?
         {

@@ -1,4 +1,4 @@
-//! What a full lab has beyond a cluster: policies that hold, a database server that previews share, an ingress controller.
+//! The additions of a full lab: enforced network policies, a database server for previews, an ingress controller.
 
 use std::path::Path;
 
@@ -6,12 +6,15 @@ use anyhow::{Context as _, Result};
 
 use crate::{
     cluster::{certificates::Certificates, ingress, kubectl::apply, node},
-    life::state::{Full, Plan, State},
+    life::{
+        plan::Plan,
+        state::{Full, State},
+    },
     machine::{children::Children, subnet::Subnet},
     services::database,
 };
 
-/// Of a cluster that runs, and holds its images. Answers when all of it does what it is for.
+/// Starts the additions on a running cluster whose registry has the images, and waits until all of them work.
 pub(crate) fn start(
     plan: &Plan,
     data: &Path,
@@ -34,7 +37,7 @@ pub(crate) fn start(
     Ok(Full { ingress: ingress::open(subnet)?, postgres, database_servers })
 }
 
-/// Of a lab that must be a full one.
-pub(crate) fn of(state: &State) -> Result<&Full> {
-    state.full.as_ref().with_context(|| format!("the lab `{}` is no full one", state.name))
+/// The additions of a lab that must be a full one.
+pub(crate) fn additions_of(state: &State) -> Result<&Full> {
+    state.full.as_ref().with_context(|| format!("the lab `{}` is not a full one", state.name))
 }

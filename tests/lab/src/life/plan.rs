@@ -1,26 +1,51 @@
-//! Deciding what kind of lab this machine can have, and getting the parts for just that.
+//! Planning a lab: the kind that this machine can have, and the parts for it.
 
 use std::{env, io::Write as _, path::PathBuf};
 
 use anyhow::{Result, bail};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     cluster::{existing, node},
     images,
-    life::state::Plan,
     machine::files::Files,
-    parts::{self, Part},
+    parts::{self, Part, Tools},
 };
 
-/// What somebody asked for.
+/// The plan of a lab: written by the process that starts it, read by its supervisor.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Plan {
+    pub(crate) name: String,
+    pub(crate) real_node: bool,
+    pub(crate) fake_nodes: u32,
+    pub(crate) tools: Tools,
+    pub(crate) kwok_stages: Option<PathBuf>,
+    /// The kubeconfig of an existing cluster, which is neither started nor stopped.
+    pub(crate) existing_kubeconfig: Option<PathBuf>,
+    /// The `berth` program for a worker in the lab, if there is to be one.
+    pub(crate) worker: Option<PathBuf>,
+    /// Whether it runs until it is stopped. Otherwise it ends `linger_seconds` after its last user.
+    pub(crate) detached: bool,
+    pub(crate) linger_seconds: u64,
+    /// Whether Temporal and the API server are restarted when they end, without loss of data.
+    pub(crate) restarts: bool,
+    /// Whether whole environments run in it: with a database server, an ingress controller, enforced network policies.
+    pub(crate) full: bool,
+    /// The OCI layouts of a full lab's images, from [`crate::images::ensure_full`].
+    pub(crate) layouts: Vec<PathBuf>,
+    /// Whether it waits for another lab to release the one real node, instead of failing.
+    pub(crate) waits_for_node: bool,
+}
+
+/// A request for a lab.
 #[derive(Debug, Clone)]
-pub(crate) struct Wish {
+pub(crate) struct Request {
     pub(crate) name: &'static str,
     /// Consent to installing Debian packages.
     pub(crate) yes: bool,
     /// Fake nodes instead of a real one.
     pub(crate) fake_nodes: Option<u32>,
-    /// Names and Services that work inside the cluster.
+    /// DNS and Services inside the cluster.
     pub(crate) service_network: bool,
     pub(crate) use_cluster: bool,
     pub(crate) worker: Option<PathBuf>,
@@ -28,14 +53,14 @@ pub(crate) struct Wish {
     pub(crate) linger_seconds: u64,
     /// See [`Plan::restarts`].
     pub(crate) restarts: bool,
-    /// See [`Plan::full`]. It needs a real node, whose Services work.
+    /// See [`Plan::full`]. It needs a real node with Services.
     pub(crate) full: bool,
     /// See [`Plan::waits_for_node`].
     pub(crate) waits_for_node: bool,
 }
 
-impl Wish {
-    /// A lab that starts nothing unasked, and ends with its last user.
+impl Request {
+    /// A minimal lab that ends with its last user.
     pub(crate) fn named(name: &'static str) -> Self {
         Self {
             name,
@@ -52,67 +77,68 @@ impl Wish {
         }
     }
 
-    /// One that test binaries which follow one another share, and in which they may end a part.
-    pub(crate) fn of_tests(name: &'static str) -> Self {
+    /// A lab that successive test binaries share, and in which they may kill a part.
+    pub(crate) fn for_tests(name: &'static str) -> Self {
         Self { linger_seconds: LINGER_SECONDS, restarts: true, waits_for_node: true, ..Self::named(name) }
     }
 }
 
-/// Test binaries that follow one another within this time meet the same lab.
+/// Test binaries that follow one another within this time share a lab.
 const LINGER_SECONDS: u64 = 5;
-/// How many fake nodes stand in for a real one that cannot be had.
-const INSTEAD: u32 = 3;
+/// The number of fake nodes where there can be no real one.
+const DEFAULT_FAKE_NODES: u32 = 3;
 
-pub(crate) fn plan(wish: Wish) -> Result<Plan> {
-    let wish = Wish { service_network: wish.service_network || wish.full, ..wish };
-    if wish.full {
-        full_possible(&wish)?;
+/// Decides on the kind of lab, and gets its parts.
+pub(crate) fn make(request: Request) -> Result<Plan> {
+    let request = Request { service_network: request.service_network || request.full, ..request };
+    if request.full {
+        check_full_possible(&request)?;
     }
-    let real_node = !wish.use_cluster && wish.fake_nodes.is_none() && real_node_possible(&wish)?;
-    let fake_nodes = match (wish.use_cluster, real_node) {
+    let real_node = !request.use_cluster && request.fake_nodes.is_none() && real_node_possible(&request)?;
+    let fake_nodes = match (request.use_cluster, real_node) {
         (true, _) => 0,
-        (_, true) => wish.fake_nodes.unwrap_or(0),
-        (_, false) => wish.fake_nodes.unwrap_or(INSTEAD),
+        (_, true) => request.fake_nodes.unwrap_or(0),
+        (_, false) => request.fake_nodes.unwrap_or(DEFAULT_FAKE_NODES),
     };
-    let tools = parts::ensure(&needed(&wish, real_node, fake_nodes))?;
-    let layouts = if wish.full { images::ensure_full(&tools, wish.yes)? } else { Vec::new() };
-    let existing_kubeconfig = match wish.use_cluster {
+    let tools = parts::ensure(&needed(&request, real_node, fake_nodes))?;
+    let layouts = if request.full { images::ensure_full(&tools, request.yes)? } else { Vec::new() };
+    let existing_kubeconfig = match request.use_cluster {
         true => {
-            let file = Files::of_lab(wish.name)?.existing_kubeconfig();
+            let file = Files::of_lab(request.name)?.existing_kubeconfig();
             existing::write_kubeconfig(&tools["kubectl"], &file)?;
             Some(file)
         }
         false => None,
     };
     Ok(Plan {
-        name: wish.name.to_owned(),
+        name: request.name.to_owned(),
         real_node,
         fake_nodes,
         kwok_stages: (fake_nodes > 0).then(parts::kwok_stages).transpose()?,
         tools,
         existing_kubeconfig,
-        worker: wish.worker,
-        detached: wish.detached,
-        linger_seconds: wish.linger_seconds,
-        restarts: wish.restarts,
-        full: wish.full,
+        worker: request.worker,
+        detached: request.detached,
+        linger_seconds: request.linger_seconds,
+        restarts: request.restarts,
+        full: request.full,
         layouts,
-        waits_for_node: wish.waits_for_node,
+        waits_for_node: request.waits_for_node,
     })
 }
 
-fn needed(wish: &Wish, real_node: bool, fake_nodes: u32) -> Vec<Part> {
+fn needed(request: &Request, real_node: bool, fake_nodes: u32) -> Vec<Part> {
     let mut needed = vec![Part::Temporal, Part::Kubectl];
     needed.extend(Part::IMAGES);
-    if !wish.use_cluster {
+    if !request.use_cluster {
         needed.extend(Part::CONTROL_PLANE);
     }
     if real_node {
         needed.push(Part::Kubelet);
-        if wish.service_network {
+        if request.service_network {
             needed.extend(Part::SERVICE_NETWORK);
         }
-        if wish.full {
+        if request.full {
             needed.extend(Part::FULL);
         }
     }
@@ -124,23 +150,23 @@ fn needed(wish: &Wish, real_node: bool, fake_nodes: u32) -> Vec<Part> {
     needed
 }
 
-/// Nothing stands in for what a full lab has.
-pub(crate) fn full_possible(wish: &Wish) -> Result<()> {
-    if wish.use_cluster || wish.fake_nodes.is_some() {
+/// Checks that this machine can have a full lab. Fake nodes are no substitute.
+pub(crate) fn check_full_possible(request: &Request) -> Result<()> {
+    if request.use_cluster || request.fake_nodes.is_some() {
         bail!("a full lab needs a real node of its own");
     }
     if let Some(reason) = node::obstacle() {
         bail!("a full lab needs a real node, and there can be none here: {reason}");
     }
     let packages = parts::packages_for_a_full_lab();
-    if !packages.ensure(wish.yes)? {
+    if !packages.ensure(request.yes)? {
         bail!("a full lab needs Debian packages; to have them installed pass --yes, or run: {}", packages.command());
     }
     Ok(())
 }
 
-/// Says why not, and what is left out then.
-fn real_node_possible(wish: &Wish) -> Result<bool> {
+/// Whether this machine can have a real node. If not, the reason and the consequences are printed on stderr.
+fn real_node_possible(request: &Request) -> Result<bool> {
     let mut terminal = std::io::stderr();
     let without = "Fake nodes instead: objects, controllers and workflows are real, but no container runs, \
                    so images are not pulled, pages not served and gates not checked.";
@@ -148,8 +174,8 @@ fn real_node_possible(wish: &Wish) -> Result<bool> {
         writeln!(terminal, "lab: no real pods here: {reason}. {without}")?;
         return Ok(false);
     }
-    let packages = parts::packages_for(wish.service_network);
-    if packages.ensure(wish.yes)? {
+    let packages = parts::packages_for(request.service_network);
+    if packages.ensure(request.yes)? {
         return Ok(true);
     }
     writeln!(
@@ -160,8 +186,8 @@ fn real_node_possible(wish: &Wish) -> Result<bool> {
     Ok(false)
 }
 
-/// An environment variable that says yes.
-pub(crate) fn told(name: &str) -> bool {
+/// Whether an environment variable is set to 1.
+pub(crate) fn is_set(name: &str) -> bool {
     env::var_os(name).is_some_and(|value| value == "1")
 }
 
@@ -170,14 +196,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_used_is_got() {
-        let demo = needed(&Wish::named("test"), true, 0);
+    fn plan_needs_only_the_parts_that_are_used() {
+        let demo = needed(&Request::named("test"), true, 0);
         assert!(demo.contains(&Part::Kubelet));
         assert!(![Part::Kwok, Part::KubeProxy, Part::Dns].iter().any(|part| demo.contains(part)));
         assert!(![Part::KubeRouter, Part::TemporalServer].iter().any(|part| demo.contains(part)));
-        let fake = needed(&Wish::named("test"), false, 3);
+        let fake = needed(&Request::named("test"), false, 3);
         assert!(fake.contains(&Part::Kwok) && !fake.contains(&Part::Kubelet));
-        let brought = needed(&Wish { use_cluster: true, ..Wish::named("test") }, false, 0);
-        assert!(brought.contains(&Part::Kubectl) && !brought.contains(&Part::Etcd));
+        let existing = needed(&Request { use_cluster: true, ..Request::named("test") }, false, 0);
+        assert!(existing.contains(&Part::Kubectl) && !existing.contains(&Part::Etcd));
     }
 }

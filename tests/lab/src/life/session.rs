@@ -1,4 +1,4 @@
-//! Using a lab from a process: join the one that runs, or start it; it is kept alive by a lock of ours.
+//! Using a lab from a process: joining the one that runs, or starting it.
 
 use std::{
     fs::{self, File},
@@ -13,10 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use rustix::process::Signal;
 
 use crate::{
-    life::{
-        clean,
-        state::{Plan, State},
-    },
+    life::{clean, plan::Plan, state::State},
     machine::{
         files::{self, Files},
         folders,
@@ -26,24 +23,24 @@ use crate::{
     parts::{Progress, cargo},
 };
 
-/// As long as this lives, so does the lab.
+/// The use of a lab by this process. The lab lives at least as long as this.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) state: State,
     _user: Lock,
 }
 
-/// `make_plan` is asked only where no lab of that name runs.
+/// Joins the lab of that name, or starts it. `make_plan` is called only if none runs.
 pub(crate) fn join_or_start(lab: &str, make_plan: impl FnOnce() -> Result<Plan>) -> Result<Session> {
     let files = Files::of_lab(lab)?;
     let _starting = lock::exclusive(&files.start_lock())?;
-    // A supervisor that ends for want of users holds this lock until it has ended.
+    // A supervisor that ends because it has no users holds this lock until it has ended.
     let user = lock::shared(&files.users_lock())?;
     if files.is_alive()? {
         if let Some(state) = State::read(&files) {
             return Ok(Session { state, _user: user });
         }
-        // Nobody else is starting one while we hold the lock for it: so this one is ending, for another reason.
+        // It is ending: starting is impossible while this process holds the start lock.
         drop(lock::exclusive(&files.alive_lock())?);
     }
     sweep(lab)?;
@@ -61,7 +58,7 @@ fn start(plan: &Plan, files: &Files) -> Result<State> {
     if plan.real_node && plan.waits_for_node {
         let others = files::others_alive(&plan.name)?;
         if !others.is_empty() && lock::try_exclusive(&clean::node_lock()?)?.is_none() {
-            writeln!(std::io::stderr(), "lab: waiting for the one real node, which `{}` has", others.join("` or `"))?;
+            writeln!(std::io::stderr(), "lab: waiting for the one real node, used by `{}`", others.join("` or `"))?;
         }
     }
     let mut child = Command::new(supervisor)
@@ -76,7 +73,7 @@ fn start(plan: &Plan, files: &Files) -> Result<State> {
     wait_for_state(&mut child, files, &log)
 }
 
-/// Until it is ready or has failed. Every wait inside the supervisor is bounded.
+/// Waits until the lab is ready or has failed. Every wait inside the supervisor is bounded.
 fn wait_for_state(child: &mut Child, files: &Files, log: &Path) -> Result<State> {
     loop {
         if let Some(state) = State::read(files) {
@@ -90,7 +87,7 @@ fn wait_for_state(child: &mut Child, files: &Files, log: &Path) -> Result<State>
     }
 }
 
-/// Ends a lab, or sweeps what is left of one. Answers whether it was running.
+/// Ends a lab, or cleans up a dead one. Answers whether it was running.
 pub(crate) fn end(lab: &str) -> Result<bool> {
     let files = Files::of_lab(lab)?;
     let running = files.is_alive()?;
@@ -101,7 +98,7 @@ pub(crate) fn end(lab: &str) -> Result<bool> {
         } else {
             writeln!(std::io::stderr(), "lab: `{lab}` is just starting or ending: waiting for it")?;
         }
-        // The supervisor's lock is free when it has ended, and it ends when everything is gone.
+        // The supervisor releases its lock when everything is gone and it has ended.
         drop(lock::exclusive(&files.alive_lock())?);
     }
     let _starting = lock::exclusive(&files.start_lock())?;
@@ -111,7 +108,7 @@ pub(crate) fn end(lab: &str) -> Result<bool> {
     Ok(running)
 }
 
-/// What a node left behind is nobody's only while nobody has a node.
+/// Cleans up a lab. The rest of a node is removed only while no other lab has the real node.
 fn sweep(lab: &str) -> Result<()> {
     let node = lock::try_exclusive(&clean::node_lock()?)?;
     clean::sweep(lab, node.is_some() && folders::is_root())

@@ -1,4 +1,4 @@
-//! Starting the parts of a lab: what waits for what, and what the cluster holds before anybody uses it.
+//! Starting the parts of a lab in order, and filling the cluster with its first objects.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -11,11 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cluster::{control_plane::ControlPlane, dns, fake_nodes, kubectl, node},
-    life::{
-        full,
-        state::{Plan, State},
-        worker,
-    },
+    life::{full, plan::Plan, state::State, worker},
     machine::{children::Children, process::ProcessId, relay, subnet::Subnet},
     services::{
         apps::{self, Sample, Values},
@@ -23,10 +19,10 @@ use crate::{
     },
 };
 
-/// Answers when all of it is ready.
-pub(crate) fn everything(plan: &Plan, data: &Path, children: &mut Children) -> Result<State> {
+/// Starts all parts of a lab, and waits until all are ready.
+pub(crate) fn start_all(plan: &Plan, data: &Path, children: &mut Children) -> Result<State> {
     let subnet = plan.real_node.then(Subnet::free).transpose()?;
-    // Pods reach what listens on the machine's end of the cable; without a node, loopback is enough.
+    // Pods reach servers on the machine's end of the veth pair. Without a node, loopback is enough.
     let reachable = subnet.map_or(Ipv4Addr::LOCALHOST, Subnet::host);
     let registry_address = registry::address(reachable)?;
 
@@ -52,7 +48,7 @@ pub(crate) fn everything(plan: &Plan, data: &Path, children: &mut Children) -> R
             cluster.start(data, &plan.tools, plan.restarts, children)?;
             cluster.kubeconfig.clone()
         }
-        (None, Some(brought)) => brought.clone(),
+        (None, Some(existing)) => existing.clone(),
         (None, None) => bail!("a lab needs a cluster"),
     };
     furnish(plan, data, subnet, &kubeconfig, children)?;
@@ -103,7 +99,7 @@ fn start_temporal(plan: &Plan, data: &Path, children: &mut Children) -> Result<(
     command.args(addresses.arguments());
     if plan.restarts {
         command.arg("--db-filename").arg(data.join("temporal.db"));
-        // What is written outlives the process; only a crash of the machine could lose it.
+        // Data survives a kill of the process, but not a crash of the machine.
         command.args(["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=off"]);
         children.start_with_restarts("temporal", command)?;
     } else {
@@ -117,7 +113,7 @@ fn wait_for_temporal(plan: &Plan, addresses: &temporal::Addresses, children: &mu
     children.wait_until("temporal", Duration::from_secs(60), || temporal::answers(program, addresses))
 }
 
-/// Nodes, names, and what the worker needs to find.
+/// Adds nodes, DNS, and the objects that a worker needs.
 fn furnish(plan: &Plan, data: &Path, subnet: Option<Subnet>, kubeconfig: &Path, children: &mut Children) -> Result<()> {
     let mut objects = vec![worker::objects()];
     if let (Some(subnet), true) = (subnet, plan.tools.contains_key("dns")) {
@@ -125,7 +121,7 @@ fn furnish(plan: &Plan, data: &Path, subnet: Option<Subnet>, kubeconfig: &Path, 
         objects.push(dns::start(data, subnet.host(), kubeconfig, &plan.tools, children)?);
     }
     if plan.fake_nodes > 0 && plan.existing_kubeconfig.is_none() {
-        let stages = plan.kwok_stages.as_deref().context("KWOK was not got")?;
+        let stages = plan.kwok_stages.as_deref().context("looking for KWOK")?;
         fake_nodes::copy_stages(stages, &data.join("kwok"))?;
         fake_nodes::start(&data.join("kwok"), kubeconfig, &plan.tools, children)?;
         objects.push(fake_nodes::objects(plan.fake_nodes, plan.real_node));
@@ -140,7 +136,7 @@ fn furnish(plan: &Plan, data: &Path, subnet: Option<Subnet>, kubeconfig: &Path, 
     }
 }
 
-/// Elsewhere an installer grants this to kube-proxy's service account; here it has a certificate.
+/// Makes the rights of kube-proxy, which has a certificate here instead of a service account.
 fn proxy_rights() -> Value {
     json!({
         "apiVersion": "rbac.authorization.k8s.io/v1",

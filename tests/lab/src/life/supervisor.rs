@@ -1,4 +1,4 @@
-//! The process that holds a lab: starts its parts in order, watches them and its users, and ends with all of them.
+//! The process that holds a lab: it starts the parts, watches them and the users, and ends all of them.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    life::{clean, start, state::Plan},
+    life::{clean, plan::Plan, start},
     machine::{
         children::Children,
         files::{self, Files},
@@ -23,16 +23,15 @@ use crate::{
     },
 };
 
-/// Test binaries of the one lab and of the other follow one another, and each lab outlives its last user by some seconds;
-/// a demo takes minutes.
+/// Generous: another lab's test binaries may run before, and a demo takes minutes.
 const NODE_FREE_WITHIN: Duration = Duration::from_secs(600);
 
-/// The worker drains: it gives back what it was doing.
+/// The time that the worker has to drain.
 const WORKER_STOPS_WITHIN: Duration = Duration::from_secs(10);
 
 /// Runs a lab from its start to its end.
 pub(crate) fn run(plan: &Path) -> Result<()> {
-    // A session of its own: a Ctrl-C in the terminal of whoever started it is not meant for it.
+    // A session of its own, which a Ctrl-C in the starting terminal does not reach.
     rustix::process::setsid().context("leaving the session")?;
     let plan: Plan = files::read(plan)?;
     let files = Files::of_lab(&plan.name)?;
@@ -51,17 +50,17 @@ fn hold(plan: &Plan, files: &Files) -> Result<()> {
     let mut children = Children::new(&plan.name, data.join("logs"), files.clone())?;
     let lived = live(plan, files, &data, &mut children, &stop);
 
-    // Whoever asks from now on must wait for the end, or start a lab of his own.
+    // From now on a new user must wait for the end, and start a new lab.
     let _ = fs::remove_file(files.state());
     children.stop("worker", WORKER_STOPS_WITHIN);
     let kept_logs = keep_node_logs(&data);
     children.kill_all();
     clean::sweep(&plan.name, plan.real_node)?;
-    // Only now may somebody else join: whoever comes finds none, and starts one.
+    // The users' lock is released only now: the next user finds no lab, and starts one.
     lived.map(drop).and(kept_logs)
 }
 
-/// Answers the users' lock if it was for want of users that it ended.
+/// Runs the lab until it is stopped or has no users. In the latter case it answers the users' lock.
 fn live(
     plan: &Plan,
     files: &Files,
@@ -69,13 +68,13 @@ fn live(
     children: &mut Children,
     stop: &AtomicBool,
 ) -> Result<Option<lock::Lock>> {
-    let mut state = start::everything(plan, data, children)?;
+    let mut state = start::start_all(plan, data, children)?;
     state.supervisor = ProcessId::new("supervisor", std::process::id());
     files::write(&files.state(), &state)?;
     let mut users = Users { lock: files.users_lock(), last_seen: Instant::now() };
     while !stop.load(Ordering::Relaxed) {
-        if let Some(words) = children.ended()? {
-            bail!("{words}");
+        if let Some(message) = children.ended()? {
+            bail!("{message}");
         }
         if !plan.detached
             && let Some(last) = users.are_gone_for(Duration::from_secs(plan.linger_seconds))?
@@ -87,14 +86,14 @@ fn live(
     Ok(None)
 }
 
-/// The processes that use this lab: each holds a shared lock, which the kernel takes back when it ends.
+/// The processes that use this lab. Each holds a shared lock, which the kernel releases when it ends.
 struct Users {
     lock: PathBuf,
     last_seen: Instant,
 }
 
 impl Users {
-    /// The lock that keeps others from joining what is about to end.
+    /// Answers the exclusive lock, which keeps others from joining, once there was no user for `linger`.
     fn are_gone_for(&mut self, linger: Duration) -> Result<Option<lock::Lock>> {
         let unused = lock::try_exclusive(&self.lock)?;
         if unused.is_none() {
@@ -104,7 +103,7 @@ impl Users {
     }
 }
 
-/// Cgroups, the cable's name and the ports of a kubelet are one per machine, and so is this.
+/// Takes the lock for the real node. There can be one per machine: its cgroups, veth pair and ports have fixed names.
 fn take_the_node(plan: &Plan) -> Result<lock::Lock> {
     let end = Instant::now() + if plan.waits_for_node { NODE_FREE_WITHIN } else { Duration::ZERO };
     loop {
@@ -114,7 +113,7 @@ fn take_the_node(plan: &Plan) -> Result<lock::Lock> {
         if Instant::now() >= end {
             bail!(
                 "a lab with a real node already runs on this machine ({}), and there can be one: end it with \
-                 `cargo lab down --all`, or take fake nodes with --fake-nodes",
+                 `cargo lab down --all`, or use fake nodes with --fake-nodes",
                 files::others_alive(&plan.name)?.join(", ")
             )
         }
@@ -122,7 +121,7 @@ fn take_the_node(plan: &Plan) -> Result<lock::Lock> {
     }
 }
 
-/// The node's logs lie with its data, which is about to be removed.
+/// Moves the node's logs out of its data folder, which is removed next.
 fn keep_node_logs(data: &Path) -> Result<()> {
     let (node, logs) = (data.join("node"), data.join("logs"));
     for name in ["containerd", "kubelet", "kube-proxy"] {
@@ -131,7 +130,7 @@ fn keep_node_logs(data: &Path) -> Result<()> {
             fs::copy(log, logs.join(format!("{name}.log")))?;
         }
     }
-    // Those of the lab before are no longer of interest.
+    // Logs of the lab before are dropped.
     let (pods, kept) = (node.join("logs/pods"), logs.join("pods"));
     if kept.exists() {
         fs::remove_dir_all(&kept)?;

@@ -1,4 +1,4 @@
-//! The berth worker in a lab: what it needs to find in the cluster, its settings, its process.
+//! The berth worker in a lab: the objects that it needs, its settings, its process.
 
 use std::process::Command;
 
@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use crate::{
     cluster::ingress,
-    life::state::{Plan, State},
+    life::{plan::Plan, state::State},
     machine::children::Children,
     services::{BERTH_NAMESPACE, doppler},
 };
 
-/// The worker's namespace, with the tokens that the sample app names.
+/// Makes the worker's namespace, with the tokens that the sample apps name.
 pub(crate) fn objects() -> Value {
     let token = |name: &str, token: &str| {
         json!({
@@ -38,7 +38,7 @@ pub(crate) fn start(plan: &Plan, state: &mut State, children: &mut Children) -> 
     Ok(())
 }
 
-/// The one place that knows how a worker is started. Its settings are environment variables, so that flags go before them.
+/// Sets the arguments of a worker for a lab. The settings are environment variables, so that flags override them.
 pub(crate) fn configure(berth: &mut Command, state: &State) {
     berth.arg("worker");
     berth.env("KUBECONFIG", &state.worker_kubeconfig);
@@ -51,6 +51,6 @@ pub(crate) fn configure(berth: &mut Command, state: &State) {
         berth.env("BERTH_INGRESS_NAMESPACE", ingress::NAMESPACE);
         berth.env("BERTH_DATABASE_SERVERS", &full.database_servers);
     }
-    // Labs may run side by side, and so may workers of other kinds: one port would be too few.
+    // Several workers may run at once, and would clash on one port.
     berth.env("BERTH_METRICS_ADDRESS", "off");
 }

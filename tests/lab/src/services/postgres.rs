@@ -66,7 +66,7 @@ impl Server {
             .arg("--pgdata")
             .arg(self.data.join("cluster"));
         process::output(&mut initdb)?;
-        // By default only this machine may connect.
+        // The default lets only this machine connect.
         let rules = self.data.join("cluster/pg_hba.conf");
         let mut rules = fs::OpenOptions::new().append(true).open(&rules).context("opening pg_hba.conf")?;
         writeln!(rules, "host all all all scram-sha-256")?;

@@ -93,7 +93,7 @@ fn start_kube_proxy(node: &Node, kube_proxy: &Path) -> Result<Child> {
         format!("--hostname-override={NODE}"),
         format!("--cluster-cidr={}", node.subnet.pods()),
         "--proxy-mode=iptables".to_owned(),
-        // By default a Service refuses connections for up to a second after its first pod is ready.
+        // The default makes a Service refuse connections for up to a second after its first pod is ready.
         "--iptables-min-sync-period=0s".to_owned(),
         "--masquerade-all".to_owned(),
         "--conntrack-max-per-core=0".to_owned(),

@@ -1,4 +1,4 @@
-//! Two pull requests at once, each with a whole environment of its own: what is in it, who reaches it, and what is left of it.
+//! The full demo: two pull requests at once, each with a whole environment, checked from first push to close.
 
 use std::time::Instant;
 
@@ -39,7 +39,7 @@ pub(super) fn play(state: &State, full: &Full, [first, second]: &[Preview<'_>; 2
     timeline.step("both closed: the environments are gone", || close(first, second));
     timeline.step("no namespace is left", || first.no_namespace());
     timeline.step("no database and no role is left", || first.no_database());
-    timeline.left_out(
+    timeline.note(
         "where to look while a lab runs (--keep)",
         &format!(
             "every preview's page: {}\nberth's temporal-ui: {}\nlogs: {}",
@@ -52,9 +52,9 @@ pub(super) fn play(state: &State, full: &Full, [first, second]: &[Preview<'_>; 2
 
 fn close(first: &Preview<'_>, second: &Preview<'_>) -> Result<String> {
     let begun = Instant::now();
-    let closing = [first, second].map(|preview| preview.tools.begin("close", &[]));
+    let closing = [first, second].map(|preview| preview.pull_request.begin("close", &[]));
     for closing in closing {
-        let closed = Answer::of(closing?.wait_with_output()?)?;
+        let closed = Answer::from_output(closing?.wait_with_output()?)?;
         if closed.code != Some(0) {
             bail!("berth preview close: {closed:?}");
         }

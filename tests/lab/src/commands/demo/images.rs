@@ -9,7 +9,7 @@ use crate::{life::state::State, machine::http};
 
 const NAMES: [&str; 6] = ["full-v1", "full-v2", "temporal-server", "temporal-admin-tools", "temporal-ui", "traefik"];
 
-/// How large each is when it is pulled. How long each took to make was said when it was made.
+/// The size of each image when it is pulled.
 pub(super) fn sizes(state: &State) -> Result<String> {
     let registry: SocketAddr = state.registry.parse()?;
     let line = |name: &str| -> Result<String> {
@@ -27,7 +27,7 @@ fn bytes(registry: SocketAddr, image: &str) -> Result<u64> {
     Ok(layers.iter().filter_map(|layer| layer["size"].as_u64()).sum())
 }
 
-/// `host:port/repository:tag@digest`: the repository and the digest.
+/// The repository and digest of `host:port/repository:tag@digest`.
 fn parts(image: &str) -> Option<(&str, &str)> {
     let (name, digest) = image.split_once('@')?;
     let (_, path) = name.split_once('/')?;
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_image_is_found_by_repository_and_digest() {
+    fn image_is_split_into_repository_and_digest() {
         assert_eq!(parts("10.0.0.1:5000/acme/web:full-v1@sha256:00"), Some(("acme/web", "sha256:00")));
         assert_eq!(parts("10.0.0.1:5000/acme/web@sha256:00"), Some(("acme/web", "sha256:00")));
     }

@@ -1,4 +1,4 @@
-//! One preview with a whole environment: what its developer does, what its visitor sees, what is left of it.
+//! A preview with a whole environment: its developer's commands, its visitor's pages, and checks that it is gone.
 
 use std::{net::SocketAddr, path::PathBuf, process::Child, time::Instant};
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     cluster::ingress,
-    commands::pull_request::{APP, Answer, Tools},
+    commands::pull_request::{APP, Answer, PullRequest},
     life::state::{Full, State},
     machine::http,
     services::postgres::{PASSWORD, USER, psql},
@@ -15,28 +15,27 @@ use crate::{
 
 const SCRIPT: &str = "send-appointment-reminder";
 
-/// One preview of the demo, as its developer and as its visitor see it.
+/// A preview of the demo.
 pub(crate) struct Preview<'a> {
-    pub(crate) tools: Tools,
-    pub(crate) pull_request: u64,
+    pub(crate) pull_request: PullRequest,
     ingress: SocketAddr,
     full: &'a Full,
 }
 
 impl<'a> Preview<'a> {
-    pub(crate) fn of(state: &State, full: &'a Full, berth: PathBuf, pull_request: u64) -> Self {
-        let tools = Tools::for_pull_request(state, berth, pull_request);
-        Self { tools, pull_request, ingress: full.ingress, full }
+    pub(crate) fn new(state: &State, full: &'a Full, berth: PathBuf, number: u64) -> Self {
+        let pull_request = PullRequest::new(state, berth, number);
+        Self { pull_request, ingress: full.ingress, full }
     }
 
     pub(super) fn begin_push(&self, commit: &str, image: &str) -> Result<Child> {
-        self.tools.begin("push", &["--commit", commit, "--image", image])
+        self.pull_request.begin("push", &["--commit", commit, "--image", image])
     }
 
-    /// Live means: rolled out, and all gates passed.
+    /// Pushes a commit, and waits until it is live: rolled out, with all gates passed.
     pub(crate) fn push(&self, commit: &str, image: &str) -> Result<String> {
         let begun = Instant::now();
-        let live = Answer::of(self.begin_push(commit, image)?.wait_with_output()?)?.expect(0, "live")?;
+        let live = Answer::from_output(self.begin_push(commit, image)?.wait_with_output()?)?.expect(0, "live")?;
         let url = live["url"].as_str().unwrap_or("?");
         let port = match self.ingress.port() {
             80 => String::new(),
@@ -46,7 +45,7 @@ impl<'a> Preview<'a> {
     }
 
     pub(super) fn steps(&self) -> Result<String> {
-        let steps = self.tools.rollout_steps(1)?;
+        let steps = self.pull_request.rollout_steps(1)?;
         let all = steps.as_array().context("reading the rollout's steps")?;
         let line = |step: &Value| {
             let seconds = step["ms"].as_f64().unwrap_or_default() / 1e3;
@@ -55,7 +54,7 @@ impl<'a> Preview<'a> {
         Ok(all.iter().map(line).collect::<Vec<_>>().join(", "))
     }
 
-    /// What a browser is told, by host name.
+    /// Fetches a page by host name, as a browser does.
     pub(super) fn get(&self, host: &str, path: &str) -> Result<String> {
         let answer = http::get(self.ingress, host, path)?;
         ensure!(
@@ -74,11 +73,11 @@ impl<'a> Preview<'a> {
     }
 
     pub(super) fn host(&self) -> String {
-        format!("{}.localhost", self.tools.namespace())
+        format!("{}.localhost", self.pull_request.namespace())
     }
 
     pub(super) fn ui_host(&self) -> String {
-        format!("{}-temporal.localhost", self.tools.namespace())
+        format!("{}-temporal.localhost", self.pull_request.namespace())
     }
 
     pub(super) fn page(&self, commit: &str) -> Result<String> {
@@ -97,12 +96,12 @@ impl<'a> Preview<'a> {
         Ok(greeting.to_string())
     }
 
-    /// Names of a component's pods.
+    /// The names of a component's pods.
     pub(super) fn pods(&self, component: &str) -> Result<Vec<String>> {
         let selector = format!("component={component}");
         let path = "jsonpath={.items[*].metadata.name}";
-        let namespace = self.tools.namespace();
-        let names = self.tools.kubectl(&["get", "pods", "-n", &namespace, "-l", &selector, "-o", path])?;
+        let namespace = self.pull_request.namespace();
+        let names = self.pull_request.kubectl(&["get", "pods", "-n", &namespace, "-l", &selector, "-o", path])?;
         Ok(names.split_whitespace().map(str::to_owned).collect())
     }
 
@@ -116,27 +115,27 @@ impl<'a> Preview<'a> {
     }
 
     pub(crate) fn script(&self) -> Result<String> {
-        let run = self.tools.run_script(SCRIPT)?;
-        ensure!(run.code == Some(0), "berth preview run {APP} {} {SCRIPT}: {run:?}", self.pull_request);
+        let run = self.pull_request.run_script(SCRIPT)?;
+        ensure!(run.code == Some(0), "berth preview run {APP} {} {SCRIPT}: {run:?}", self.pull_request.number);
         let events = self.get(&self.host(), "/api/events")?;
         ensure!(events.contains("reminder"), "the page shows no row of the script's: {events}");
-        Ok(format!("{}\nthe page shows {}", run.said.trim(), events.trim()))
+        Ok(format!("{}\nthe page shows {}", run.text.trim(), events.trim()))
     }
 
     pub(super) fn objects(&self, other: &Self) -> Result<String> {
         let of = |preview: &Self| {
             let kinds = "pods,services,ingresses,networkpolicies";
-            preview.tools.kubectl(&["get", kinds, "-n", &preview.tools.namespace()])
+            preview.pull_request.kubectl(&["get", kinds, "-n", &preview.pull_request.namespace()])
         };
         Ok(format!("{}\n{}", of(self)?, of(other)?))
     }
 
-    /// As the kubelet counts it.
+    /// The memory of each container, as the kubelet counts it.
     pub(super) fn memory(&self) -> Result<String> {
-        let summary = self.tools.kubectl(&["get", "--raw", "/api/v1/nodes/lab/proxy/stats/summary"])?;
+        let summary = self.pull_request.kubectl(&["get", "--raw", "/api/v1/nodes/lab/proxy/stats/summary"])?;
         let summary: Value = serde_json::from_str(&summary)?;
         let pods = summary["pods"].as_array().context("reading the node's summary")?;
-        let ours = pods.iter().filter(|pod| pod["podRef"]["namespace"] == self.tools.namespace());
+        let ours = pods.iter().filter(|pod| pod["podRef"]["namespace"] == self.pull_request.namespace());
         let containers = ours.flat_map(|pod| pod["containers"].as_array().into_iter().flatten());
         let lines = containers.map(|container| {
             let megabytes = container["memory"]["rssBytes"].as_f64().unwrap_or_default() / 1e6;
@@ -149,7 +148,7 @@ impl<'a> Preview<'a> {
         psql(self.full.postgres, (USER, PASSWORD), "postgres", sql)
     }
 
-    /// `\l` and `\du`, without what every server has.
+    /// The databases and roles, without those that every server has.
     pub(super) fn databases(&self) -> Result<String> {
         let databases = self.sql("select datname from pg_database where not datistemplate order by 1")?;
         let roles = self.sql("select rolname from pg_roles where rolname !~ '^pg_' order by 1")?;
@@ -165,7 +164,7 @@ impl<'a> Preview<'a> {
 
     pub(super) fn no_namespace(&self) -> Result<String> {
         let selector = format!("berth.dev/app={APP}");
-        let left = self.tools.kubectl(&["get", "namespaces", "--selector", &selector, "--output", "name"])?;
+        let left = self.pull_request.kubectl(&["get", "namespaces", "--selector", &selector, "--output", "name"])?;
         ensure!(left.trim().is_empty(), "still there: {left}");
         Ok(format!("kubectl get namespaces --selector {selector}: none"))
     }

@@ -1,5 +1,7 @@
-//! buildah: it builds a Dockerfile without a daemon. The two images that the Dockerfile begins with are made here, from what
-//! is on the machine, so that no registry is needed: the compiler is the machine's own, bound into the build.
+//! buildah, which builds a Dockerfile without a daemon.
+//!
+//! The Dockerfile's two base images are made here from the machine's files, so that no registry is needed. The compiler is
+//! the machine's, mounted into the build.
 
 use std::{
     env::consts::ARCH,
@@ -24,26 +26,27 @@ use crate::{
 const BASE: &str = "localhost/berth-lab/base:1";
 const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-/// What a C compiler and a linker are made of, where Debian has it.
+/// The folders of Debian's C compiler and linker.
 const TOOLS: [&str; 5] = ["/usr/bin", "/usr/lib", "/usr/lib64", "/usr/include", "/etc/alternatives"];
 
-/// Images of the lab's own, in its cache folder.
+/// The lab's own image storage, in its cache folder.
 pub(super) struct Buildah {
     folder: PathBuf,
     _lock: Lock,
 }
 
-/// In bytes.
+/// The size of an image in bytes.
 pub(super) struct Size {
-    /// Of the layers beyond those of the base.
+    /// The worker's binary, uncompressed.
     pub(super) unpacked: u64,
+    /// The layers above the base, compressed.
     pub(super) packed: u64,
-    /// Of the base, compressed.
+    /// The base, compressed.
     pub(super) base: u64,
 }
 
 impl Buildah {
-    /// One process at a time.
+    /// Opens the storage. Waits for another process that uses it.
     pub(super) fn open() -> Result<Self> {
         let folder = folders::make(folders::cache()?.join("images"))?;
         folders::make(folder.join("tmp"))?;
@@ -51,7 +54,7 @@ impl Buildah {
         Ok(Self { folder, _lock: lock })
     }
 
-    /// `vfs` and `chroot` ask the least of the machine: neither overlay mounts nor namespaces.
+    /// Makes a buildah command. `vfs` and `chroot` need neither overlay mounts nor namespaces.
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("buildah");
         command.arg("--root").arg(self.folder.join("storage")).arg("--runroot").arg(self.folder.join("run"));
@@ -63,7 +66,7 @@ impl Buildah {
         Ok(process::output(&mut self.command(arguments))?.trim().to_owned())
     }
 
-    /// Builds the Dockerfile. What has not changed is not built again.
+    /// Builds the Dockerfile. Unchanged layers are reused.
     pub(super) fn build_berth(&self, tag: &str) -> Result<()> {
         let toolchain = Toolchain::find()?;
         let builder = self.make_builder(&toolchain)?;
@@ -87,7 +90,7 @@ impl Buildah {
         process::output(command.arg(folders::workspace())).map(drop)
     }
 
-    /// Somebody's image on top of it: `FROM` one, and a folder.
+    /// Builds an image `FROM` another one, with a folder of apps.
     pub(super) fn build_with_apps(&self, from: &str, apps: &Path, tag: &str) -> Result<()> {
         let dockerfile = self.folder.join("tmp/apps.Dockerfile");
         fs::write(&dockerfile, format!("FROM {from}\nCOPY . /apps\n"))?;
@@ -95,7 +98,7 @@ impl Buildah {
         self.run(&["build", "--pull-never", "--isolation=chroot", "--tag", tag, "--file", &dockerfile, &apps]).map(drop)
     }
 
-    /// Answers `repository@digest`.
+    /// Pushes an image, and answers `repository@digest`.
     pub(super) fn push(&self, tag: &str, repository: &str) -> Result<String> {
         let digest = self.folder.join("tmp/digest");
         let to = format!("docker://{repository}:lab");
@@ -103,7 +106,7 @@ impl Buildah {
         Ok(format!("{repository}@{}", fs::read_to_string(&digest)?.trim()))
     }
 
-    /// A file of an image, copied out of it.
+    /// Copies a file out of an image.
     pub(super) fn copy_out(&self, tag: &str, file: &str, to: &Path) -> Result<()> {
         let container = Container { buildah: self, id: self.run(&["from", "--pull-never", tag])? };
         let root = self.run(&["mount", &container.id])?;
@@ -121,7 +124,7 @@ impl Buildah {
         Ok(Size { unpacked: binary, packed: beyond.iter().sum(), base: base.iter().sum() })
     }
 
-    /// How large each is as a registry has it.
+    /// The compressed size of each layer, as in a registry.
     fn layers(&self, tag: &str) -> Result<Vec<u64>> {
         let layout = self.folder.join("tmp/oci");
         if layout.exists() {
@@ -135,8 +138,9 @@ impl Buildah {
         Ok(layers.iter().filter_map(|layer| layer["size"].as_u64()).collect())
     }
 
-    /// An almost empty image: places for the machine's compiler, and variables that lead there. Named by the compiler, so
-    /// that another one builds anew.
+    /// Makes an image with mount points for the machine's compiler, and variables that point there.
+    ///
+    /// Its tag has the compiler's version, so that another compiler causes a new build.
     fn make_builder(&self, toolchain: &Toolchain) -> Result<String> {
         let tag = format!("localhost/berth-lab/builder:{}", toolchain.key);
         let target = format!("{ARCH}-unknown-linux-musl");
@@ -158,7 +162,7 @@ impl Buildah {
         Ok(tag)
     }
 
-    /// What distroless' `static` has of use to a static program: the certificate authorities.
+    /// Makes the base: like distroless' `static`, it has the certificate authorities.
     fn make_base(&self) -> Result<()> {
         self.make(BASE, |root| {
             let to = root.join(AUTHORITIES.trim_start_matches('/'));
@@ -168,7 +172,7 @@ impl Buildah {
         })
     }
 
-    /// Makes an image from nothing, unless it is there. `fill` answers its environment variables.
+    /// Makes an image from scratch, unless it exists. `fill` answers its environment variables.
     fn make(&self, tag: &str, fill: impl FnOnce(&Path) -> Result<Vec<String>>) -> Result<()> {
         if self.run(&["inspect", "--type", "image", tag]).is_ok() {
             return Ok(());
@@ -182,7 +186,7 @@ impl Buildah {
     }
 }
 
-/// Removed when dropped.
+/// A working container. It is removed when this is dropped.
 struct Container<'a> {
     buildah: &'a Buildah,
     id: String,
@@ -190,7 +194,7 @@ struct Container<'a> {
 
 impl Drop for Container<'_> {
     fn drop(&mut self) {
-        // It is in the lab's cache folder, and in nobody's way.
+        // A rest stays in the lab's cache folder, where it is harmless.
         let _ = self.buildah.run(&["rm", &self.id]);
     }
 }

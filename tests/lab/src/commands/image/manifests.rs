@@ -1,4 +1,4 @@
-//! `manifests/worker`, as somebody's kustomization names it.
+//! The path of `manifests/worker`, as a kustomization names it.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 
 use crate::machine::folders;
 
-/// The path of `manifests/worker` from a folder: kustomize takes no other.
+/// The path of `manifests/worker` relative to a folder. Kustomize accepts no absolute one.
 pub fn worker_manifests(from: &Path) -> Result<PathBuf> {
     let whole = |path: &Path| path.canonicalize().with_context(|| format!("looking for {}", path.display()));
     Ok(between(&whole(from)?, &whole(&folders::workspace().join("manifests/worker"))?))
@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_way_goes_up_only_as_far_as_it_must() {
+    fn relative_path_goes_up_no_further_than_needed() {
         assert_eq!(between(Path::new("/a/b/c"), Path::new("/a/d")), Path::new("../../d"));
         assert_eq!(between(Path::new("/a"), Path::new("/a/d")), Path::new("d"));
     }

@@ -1,4 +1,4 @@
-//! How long the worker of the image takes from its start until it is ready.
+//! The time of the image's worker from its start until it is ready.
 
 use std::{
     fs::{self, File},
@@ -20,10 +20,10 @@ use crate::{
     },
 };
 
-/// Whatever a machine is busy with.
+/// Generous, for busy machines.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The median of some starts, beside the cluster: a kubelet tells times in whole seconds.
+/// The median time of some starts, outside the cluster: a kubelet reports whole seconds.
 pub(super) fn median(berth: &Path, lab: &Lab, runs: usize) -> Result<Duration> {
     let mut times = (0..runs).map(|_| once(berth, lab)).collect::<Result<Vec<_>>>()?;
     times.sort();
@@ -53,7 +53,7 @@ fn once(berth: &Path, lab: &Lab) -> Result<Duration> {
     Ok(took)
 }
 
-/// As a kubelet asks.
+/// Whether the worker is ready, asked as a kubelet does.
 fn is_ready(metrics: SocketAddr) -> bool {
     let ask = || -> std::io::Result<String> {
         let mut stream = TcpStream::connect(metrics)?;

@@ -1,4 +1,4 @@
-//! A headless Chromium, over its `DevTools` protocol: as much of it as looking at a page takes.
+//! A headless Chromium, driven over its `DevTools` protocol.
 
 use std::{
     fs,
@@ -16,20 +16,20 @@ use tungstenite::{Message, WebSocket};
 
 use crate::{machine::process, parts};
 
-/// For a page to come to say what is waited for. A preview's Temporal may have to work for it.
+/// The time that a page has to show a text. A preview's Temporal may have to work for it.
 const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// The text of a page as a person sees it, once nothing in it moves; that of its drawings, and of frames that have loaded.
+/// The text of a page, of its drawings and of its loaded frames, once all animations have ended.
 const SHOWN: &str = "document.getAnimations().some(one => one.playState === 'running' && one.effect.getTiming().iterations !== Infinity)
     ? '' : [document.body?.innerText, ...[...document.querySelectorAll('svg text')].map(one => one.textContent),
         ...performance.getEntriesByType('resource').filter(one => one.initiatorType === 'iframe' && one.responseEnd)
             .map(one => decodeURIComponent(one.name)), ...[...document.querySelectorAll('iframe')].map(one => one.srcdoc)].join('\\n')";
 
-/// One page. The browser ends when this is dropped, and when this process ends.
+/// A browser with one page. It ends when this is dropped, and when this process ends.
 pub(super) struct Browser {
     socket: WebSocket<TcpStream>,
-    /// Says which page a command is for, once there is one.
+    /// The id of the page's session, once there is one.
     session: Option<String>,
     last_id: u64,
     child: Child,
@@ -41,7 +41,7 @@ impl Browser {
         let program = parts::on_path("chromium").context("looking for chromium")?;
         let log = data.with_extension("log");
         let mut command = process::bound_to_parent(lab, program, &log)?;
-        // Chromium's own sandbox does not work for root; it sees nothing but the lab's pages.
+        // Chromium's sandbox does not work for root. It loads only the lab's pages.
         command.args(["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--remote-debugging-port=0"]);
         command.arg(format!("--user-data-dir={}", data.display())).arg("about:blank");
         let mut child = process::spawn_from_lasting_thread(command).context("starting chromium")?;
@@ -70,10 +70,10 @@ impl Browser {
         if let Some(error) = answer["errorText"].as_str() {
             bail!("opening {url}: {error}");
         }
-        self.until_it_shows(shows).with_context(|| format!("looking at {url}"))
+        self.wait_until_it_shows(shows).with_context(|| format!("looking at {url}"))
     }
 
-    pub(super) fn until_it_shows(&mut self, texts: &[&str]) -> Result<()> {
+    pub(super) fn wait_until_it_shows(&mut self, texts: &[&str]) -> Result<()> {
         let (begun, all) = (Instant::now(), json!(texts));
         loop {
             let shown = self.run(SHOWN)?;
@@ -88,12 +88,12 @@ impl Browser {
         }
     }
 
-    /// What runs in every page before anything of the page's own.
+    /// Runs a script in every page before the page's own scripts.
     pub(super) fn before_every_page(&mut self, script: &str) -> Result<()> {
         self.call("Page.addScriptToEvaluateOnNewDocument", &json!({"source": script})).map(drop)
     }
 
-    /// The value of an expression in the page.
+    /// Evaluates an expression in the page.
     pub(super) fn run(&mut self, expression: &str) -> Result<Value> {
         let arguments = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
         let answer = self.call("Runtime.evaluate", &arguments)?;
@@ -119,7 +119,7 @@ impl Browser {
         loop {
             let Message::Text(text) = self.socket.read().context("listening to chromium")? else { continue };
             let answer: Value = serde_json::from_str(&text)?;
-            // Anything else is an event, which nobody asked for.
+            // Other messages are events.
             if answer["id"] != self.last_id {
                 continue;
             }
@@ -133,14 +133,14 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // It may have ended already, and what it leaves hurts nobody.
+        // It may have ended already, and a rest is harmless.
         let _ = self.child.kill();
         let _ = self.child.wait();
         let _ = fs::remove_dir_all(&self.data);
     }
 }
 
-/// It writes where, once it listens, to a file of its data folder.
+/// The address of the debugger, which Chromium writes to its data folder once it listens.
 fn debugger(data: &Path) -> Option<String> {
     let text = fs::read_to_string(data.join("DevToolsActivePort")).ok()?;
     let (port, path) = text.split_once('\n')?;
