@@ -59,7 +59,7 @@ async fn main() -> anyhow::Result<()> {
     let lab = tokio::task::spawn_blocking(move || Lab::with_fake_nodes("burst", burst.nodes)).await??;
     let kubernetes = bare::connect(lab.kubeconfig()).await?;
     let temporal = connect(&lab).await?;
-    let worker = Worker::start(&lab, TASK_QUEUE)?;
+    let worker = Worker::start(&lab, TASK_QUEUE);
     let environments = Environments { temporal, image: lab.image("v1") };
 
     println!("worker: ready {} ms after its start", worker.ready_after()?.as_millis());

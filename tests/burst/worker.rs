@@ -1,22 +1,16 @@
 //! The worker under load: its process, and what it costs.
 
 use std::{
-    fmt,
-    fs::{self, File},
-    path::PathBuf,
-    process::{Child, Stdio},
+    fmt, fs,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, ensure};
 use berth_lab::Lab;
 
-/// One line of the log says that it takes work.
-const READY: &str = "Taking work";
-
+/// A worker that is timed from its start.
 pub(crate) struct Worker {
-    process: Child,
-    log: PathBuf,
+    worker: berth_test_support::Worker,
     started: Instant,
 }
 
@@ -29,27 +23,22 @@ pub(crate) struct Idle {
 }
 
 impl Worker {
-    pub(crate) fn start(lab: &Lab, task_queue: &str) -> anyhow::Result<Self> {
-        let log = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("burst-worker.log");
+    pub(crate) fn start(lab: &Lab, task_queue: &str) -> Self {
         let started = Instant::now();
-        let process = lab
-            .worker(env!("CARGO_BIN_EXE_berth"), task_queue)
-            .stdout(Stdio::null())
-            .stderr(File::create(&log)?)
-            .spawn()
-            .context("starting berth")?;
-        Ok(Self { process, log, started })
+        let worker = berth_test_support::Worker::start(lab, env!("CARGO_BIN_EXE_berth"), task_queue, |worker| {
+            // The log of an installed worker: a longer one costs.
+            worker.env_remove("BERTH_LOG");
+        });
+        Self { worker, started }
     }
 
     /// From its start until it takes work.
     pub(crate) fn ready_after(&self) -> anyhow::Result<Duration> {
-        loop {
-            if fs::read_to_string(&self.log)?.contains(READY) {
-                return Ok(self.started.elapsed());
-            }
+        while !self.worker.is_ready() {
             ensure!(self.started.elapsed() < Duration::from_secs(60), "the worker does not start");
             std::thread::sleep(Duration::from_millis(2));
         }
+        Ok(self.started.elapsed())
     }
 
     /// Looks at it for a while in which nobody asks anything of it.
@@ -65,14 +54,14 @@ impl Worker {
     }
 
     fn resident_kib(&self) -> anyhow::Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
+        let status = fs::read_to_string(format!("/proc/{}/status", self.worker.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("the kernel says no VmRSS")?;
         Ok(line.trim().trim_end_matches(" kB").parse()?)
     }
 
     /// User and system time: the 14th and 15th field of /proc/PID/stat, in hundredths of a second.
     fn cpu(&self) -> anyhow::Result<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.worker.id()))?;
         let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
         let ticks: u64 = fields.iter().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
         Ok(Duration::from_millis(ticks * 10))
@@ -83,14 +72,6 @@ impl Worker {
 fn requests(lab: &Lab) -> anyhow::Result<usize> {
     let log = fs::read_to_string(lab.audit_log())?;
     Ok(log.lines().filter(|line| line.contains("\"username\":\"lab-worker\"")).count())
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 impl fmt::Display for Idle {

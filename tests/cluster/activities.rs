@@ -18,10 +18,8 @@ use berth_workflows::contract::{
     teardown::{DeleteInput, LeakReport},
     timings::Timings,
 };
-use kube::{
-    Client, Config,
-    config::{KubeConfigOptions, Kubeconfig},
-};
+
+use crate::in_process::{client, settings};
 
 const NAMESPACE: &str = "pr-201";
 
@@ -44,26 +42,6 @@ fn versions(lab: &Lab) -> String {
     // A Deployment's and a quota's status are written by Kubernetes while nobody touches them.
     let lines = String::from_utf8(output.stdout).unwrap();
     lines.lines().filter(|line| !line.starts_with("Deployment") && !line.starts_with("ResourceQuota")).collect()
-}
-
-async fn client(lab: &Lab) -> Client {
-    // Another test of this process may have been first.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let kubeconfig = Kubeconfig::read_from(lab.kubeconfig()).unwrap();
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
-    Client::try_from(config).unwrap()
-}
-
-fn settings(lab: &Lab) -> Settings {
-    Settings {
-        apps: lab.apps_dir().to_owned(),
-        berth_namespace: "berth-system".into(),
-        service_account: "berth".into(),
-        installation: "berth".into(),
-        ingress_namespace: "ingress-nginx".into(),
-        scheme: "http".into(),
-        database_servers: database::Servers::default(),
-    }
 }
 
 #[tokio::test]

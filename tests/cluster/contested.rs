@@ -9,17 +9,18 @@ use std::{
     time::{Duration, Instant},
 };
 
+use berth_test_support::{Berth, until};
 use own_apps::{OwnApps, apply_by_hand, hold, paste, priority_classes, push_with_short_teardown, remaining};
 use rights::least_rights;
 use serde_json::{Value, json};
 
-use crate::cluster_support::{Berth, until};
+use crate::BERTH;
 
 const NOTHING: Value = Value::Null;
 
 #[test]
 fn what_holds_a_namespace_is_named_with_a_command_that_frees_it_and_others_close_meanwhile() {
-    let (berth, other) = (Berth::start(301), Berth::start(302));
+    let (berth, other) = (Berth::start(BERTH, 301), Berth::start(BERTH, 302));
     push_with_short_teardown(&berth, 301);
     assert_eq!(other.push('1', &other.lab.image("v1"), &[]).code, 0);
     hold(&berth, "pr-301");
@@ -62,7 +63,7 @@ fn what_holds_a_namespace_is_named_though_the_rights_to_see_it_end_with_the_dele
     push_with_short_teardown(&own.berth, 314);
     hold(&own.berth, "pr-314");
     let kubeconfig = least_rights(&own.berth, 314);
-    own.replace_worker(&kubeconfig);
+    own.restart_worker_as(&kubeconfig);
     let berth = &own.berth;
     assert_eq!(berth.preview("close", &["--no-wait"]).code, 0);
     until("it is blocked", || berth.status()["phase"] == "TeardownBlocked");
@@ -99,7 +100,7 @@ fn widget(namespace: &str) -> Value {
 
 #[test]
 fn a_namespace_that_has_only_some_of_the_labels_is_left_alone() {
-    let berth = Berth::start(303);
+    let berth = Berth::start(BERTH, 303);
     berth.kubectl(&["create", "namespace", "pr-303"]);
     for (workflow, installation, words, is_offered) in [
         ("preview-web-303", "another", "belongs to the installation another of berth", false),
@@ -129,7 +130,7 @@ fn a_namespace_that_has_only_some_of_the_labels_is_left_alone() {
 
 #[test]
 fn a_namespace_that_somebody_is_deleting_is_waited_for_and_status_says_so() {
-    let berth = Berth::start(304);
+    let berth = Berth::start(BERTH, 304);
     assert_eq!(berth.push('1', &berth.lab.image("v1"), &[]).code, 0);
     let uid = || berth.object("namespace", "pr-304").unwrap()["metadata"]["uid"].clone();
     let before = uid();
@@ -148,7 +149,7 @@ fn a_namespace_that_somebody_is_deleting_is_waited_for_and_status_says_so() {
 
 #[test]
 fn fields_that_somebody_else_has_changed_are_berths_again_with_the_next_push_and_their_own_stay() {
-    let berth = Berth::start(305);
+    let berth = Berth::start(BERTH, 305);
     assert_eq!(berth.push('1', &berth.lab.image("v1"), &[]).code, 0);
     let deployment = || berth.object("deployment", "web-pr-305").unwrap();
     let config = || berth.object("configmap", "web-pr-305-config").unwrap()["data"].clone();
@@ -236,7 +237,7 @@ fn the_applyset_is_exactly_what_the_manifests_have_and_other_tools_keep_off_it()
 
     let kubectl = Command::new(berth.lab.tool("kubectl"))
         .args(["apply", "--prune", "--applyset=berth-applyset", "-n", "pr-307", "-f"])
-        .arg(own.apps.join("web/core/account.yaml"))
+        .arg(own.apps().join("web/core/account.yaml"))
         .env("KUBECTL_APPLYSET", "true")
         .env("KUBECONFIG", berth.lab.kubeconfig())
         .output()
@@ -294,7 +295,7 @@ fn what_a_terminated_workflow_and_a_killed_worker_have_left_goes_with_a_close_th
     own.add_priority_class();
     let push = own.berth.begin_push('1', &own.berth.lab.image("slow"), &[]);
     until("it is made", || priority_classes(&own.berth, 310).len() == 1);
-    own.kill_worker();
+    own.restart_worker();
     own.berth.temporal(&["workflow", "terminate", "--workflow-id", "preview-web-310", "--reason", "test"]);
     push.wait();
     until("its rollout has ended", || {
@@ -347,7 +348,7 @@ fn an_app_file_that_is_edited_or_deleted_redirects_nothing_until_the_environment
     let moved = || berth.kubectl(&["get", "namespace", "moved-312", "--ignore-not-found", "-o", "name"]);
     assert_eq!(moved(), "");
 
-    let text = std::fs::read_to_string(own.apps.join("web.yaml")).unwrap();
+    let text = std::fs::read_to_string(own.apps().join("web.yaml")).unwrap();
     own.remove("web.yaml");
     let closed = berth.preview("close", &[]);
     assert_eq!((closed.code, closed.json["gone"].clone()), (0, json!(["Namespace/pr-312"])), "{closed:?}");
@@ -364,7 +365,7 @@ fn an_app_file_that_is_edited_or_deleted_redirects_nothing_until_the_environment
 fn two_apps_that_could_meet_are_refused_by_the_worker_and_by_check() {
     let own = OwnApps::start(313);
     // Not named after its app: it is found all the same.
-    let web = std::fs::read_to_string(own.apps.join("web.yaml")).unwrap();
+    let web = std::fs::read_to_string(own.apps().join("web.yaml")).unwrap();
     let other = web.replace("app: web\n", "app: other\n").replace("localhost", "other.localhost");
     own.write("second.yaml", &other.replace("web-production", "other-production"));
     let refused = own.berth.push('1', &own.berth.lab.image("v1"), &[]);
@@ -374,7 +375,7 @@ fn two_apps_that_could_meet_are_refused_by_the_worker_and_by_check() {
     assert!(message.contains("preview.namespace") && message.contains("`other` (second.yaml)"), "{message}");
     assert_eq!(own.berth.object("namespace", "pr-313"), None, "nothing was made");
 
-    let check = Command::new(env!("CARGO_BIN_EXE_berth")).arg("check").arg(&own.apps).output().unwrap();
+    let check = Command::new(BERTH).arg("check").arg(own.apps()).output().unwrap();
     let found = String::from_utf8_lossy(&check.stdout).into_owned();
     assert_eq!(check.status.code(), Some(1), "{found}");
     assert!(
@@ -392,7 +393,7 @@ fn two_apps_that_could_meet_are_refused_by_the_worker_and_by_check() {
 #[test]
 #[ignore = "takes minutes"]
 fn a_close_takes_at_most_two_seconds_more_than_deleting_the_namespace_by_hand() {
-    let (closed, deleted) = (Berth::start(398), Berth::start(399));
+    let (closed, deleted) = (Berth::start(BERTH, 398), Berth::start(BERTH, 399));
     let mut times: Vec<(Duration, Duration)> = Vec::new();
     for _ in 0..12 {
         for berth in [&closed, &deleted] {

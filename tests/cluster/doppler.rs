@@ -3,10 +3,11 @@
 pub(crate) mod bench;
 mod canary;
 
-use std::{collections::BTreeSet, fmt::Write as _, fs, process::Command, sync::Mutex, thread, time::Duration};
+use std::{collections::BTreeSet, fmt::Write as _, process::Command, sync::Mutex, thread, time::Duration};
 
-use bench::{Answer, Bench, until};
+use bench::Bench;
 use berth_lab::Failure;
+use berth_test_support::{Answer, Begun, until};
 use serde_json::{Value, json};
 
 /// An app whose release is up as soon as it is applied: no node has to run anything.
@@ -213,7 +214,7 @@ fn every_answer_of_doppler_becomes_what_the_table_says() {
     eprintln!("| answer | outcome | seconds | requests | in Doppler's words |\n{table}");
     let complaints: Vec<_> = rows.into_iter().filter_map(|(_, complaint)| complaint).collect();
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
-    assert!(!fs::read_to_string(&bench.log).unwrap().contains("a value"));
+    assert!(!bench.worker.log().contains("a value"));
 }
 
 fn next_ones(bench: &Bench, waiting: &Mutex<std::slice::Iter<'_, Case>>, image: &str) -> Vec<(String, Option<String>)> {
@@ -255,7 +256,7 @@ fn many_environments_pushed_at_once_make_one_request() {
     bench.doppler.fail("d630", "preview", Some(slow));
     let image = bench.lab.image("v1");
     let pushes: Vec<_> = (630..642).map(|pr| bench.begin_push("d630", pr, '1', &image)).collect();
-    let answers: Vec<_> = pushes.into_iter().map(bench::Begun::wait).collect();
+    let answers: Vec<_> = pushes.into_iter().map(Begun::wait).collect();
     assert!(answers.iter().all(|answer| answer.json["outcome"] == "live"), "{answers:?}");
     // One in flight, and one per interval: on a busy machine pushes lie further apart than what a slow answer spans.
     let intervals = answers.iter().map(|answer| answer.took.as_secs()).max().unwrap() / 5;

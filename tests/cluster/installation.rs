@@ -6,10 +6,13 @@ mod installed;
 use std::collections::{BTreeMap, BTreeSet};
 
 use berth_manifests::render::{KINDS, cluster_kinds};
+use berth_test_support::{Berth, until};
 use ground::{By, Ground, berths, binding, namespace, priority_class, secret};
 use installed::Installation;
 use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule};
 use serde_json::json;
+
+use crate::BERTH;
 
 #[test]
 fn the_role_of_an_environment_is_what_manifests_may_have_and_what_is_looked_at() {
@@ -62,26 +65,26 @@ fn rights(file: &str) -> BTreeMap<String, BTreeSet<String>> {
 
 #[test]
 fn a_pull_request_lives_and_ends_with_the_rights_that_the_worker_is_installed_with() {
-    const QUEUE: &str = "berth-401";
-    let berth = Installation::on_the_lab();
-    let _worker = berth.start_worker(QUEUE);
-    let push = |digit: &str, image: &str| {
-        berth.preview("push", 401, QUEUE, &["--commit", &digit.repeat(40), "--image", image])
-    };
-    let (code, live) = push("1", &berth.lab.image("v1"));
-    assert_eq!((code, live["outcome"].as_str()), (0, Some("live")), "{live}");
-    let (code, next) = push("2", &berth.lab.image("v2"));
-    assert_eq!((code, next["outcome"].as_str()), (0, Some("live")), "{next}");
-    if berth.lab.real_pods() {
-        let (code, failed) = push("3", &berth.lab.missing_image());
-        assert_eq!((code, failed["verdict"]["failure"].as_str()), (1, Some("ImageUnavailable")), "{failed}");
-        let (code, crashed) = push("4", &berth.lab.image("crash"));
-        assert_eq!((code, crashed["verdict"]["failure"].as_str()), (1, Some("CrashLoop")), "{crashed}");
-        assert!(crashed["verdict"]["log_tail"].to_string().contains("refusing to start"), "its log is read: {crashed}");
+    let installation = Installation::on_the_lab();
+    let berth = Berth::start_with(BERTH, 401, |worker| {
+        worker.env("KUBECONFIG", installation.account());
+    });
+    for (digit, version) in [('1', "v1"), ('2', "v2")] {
+        let live = berth.push(digit, &berth.lab.image(version), &[]);
+        assert_eq!((live.code, live.json["outcome"].as_str()), (0, Some("live")), "{live:?}");
     }
-    let (code, closed) = berth.preview("close", 401, QUEUE, &[]);
-    assert_eq!((code, closed["gone"].clone()), (0, json!(["Namespace/pr-401"])), "{closed}");
-    assert_eq!(berth.writes_never_allowed("pr-401"), BTreeSet::new(), "what the worker tried in vain");
+    if berth.lab.real_pods() {
+        let failed = berth.push('3', &berth.lab.missing_image(), &[]);
+        let verdict = &failed.json["verdict"];
+        assert_eq!((failed.code, verdict["failure"].as_str()), (1, Some("ImageUnavailable")), "{failed:?}");
+        let crashed = berth.push('4', &berth.lab.image("crash"), &[]);
+        let verdict = &crashed.json["verdict"];
+        assert_eq!((crashed.code, verdict["failure"].as_str()), (1, Some("CrashLoop")), "{crashed:?}");
+        assert!(verdict["log_tail"].to_string().contains("refusing to start"), "its log is read: {crashed:?}");
+    }
+    let closed = berth.preview("close", &[]);
+    assert_eq!((closed.code, closed.json["gone"].clone()), (0, json!(["Namespace/pr-401"])), "{closed:?}");
+    assert_eq!(installation.writes_never_allowed("pr-401"), BTreeSet::new(), "what the worker tried in vain");
 }
 
 #[test]
@@ -122,11 +125,8 @@ fn what_is_berths(ground: &Ground<'_>) {
 
 /// A new binding reaches the authorizer's cache a moment later.
 fn until_the_role_is_in_force(ground: &Ground<'_>) {
-    let end = std::time::Instant::now() + std::time::Duration::from_secs(10);
-    while ground.berth.as_worker(&["get", "configmaps", "-n", &ground.own], None).is_err() {
-        assert!(std::time::Instant::now() < end, "the binding gives no rights");
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
+    let reads = || ground.berth.as_worker(&["get", "configmaps", "-n", &ground.own], None).is_ok();
+    until("the binding gives rights", reads);
 }
 
 /// As the worker's refusal of somebody's namespace says: a person labels it, and from then on it is berth's.

@@ -2,16 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 
-#[path = "../cluster_support/mod.rs"]
-mod cluster_support;
-
 mod activities;
 mod contested;
 mod database;
 mod dialect;
 mod doppler;
 mod gates;
+mod in_process;
 mod installation;
 mod previews;
 mod script_pods;
 mod worker;
+
+/// The binary under test.
+pub(crate) const BERTH: &str = env!("CARGO_BIN_EXE_berth");

@@ -1,8 +1,9 @@
 //! berth as people run it, on the lab's real cluster: the built binary as worker and as command, `kubectl`, `temporal`.
 
+use berth_test_support::{Berth, commit, until};
 use serde_json::json;
 
-use crate::cluster_support::{Berth, Worker, commit, until};
+use crate::BERTH;
 
 /// Where nodes are fake no image is pulled and no container runs, so there is nothing to see; everywhere else it must hold.
 macro_rules! needs_real_pods {
@@ -16,7 +17,7 @@ macro_rules! needs_real_pods {
 
 #[test]
 fn a_pull_request_goes_live_is_what_it_says_and_leaves_nothing() {
-    let berth = Berth::start(101);
+    let berth = Berth::start(BERTH, 101);
     let answer = berth.push('1', &berth.lab.image("v1"), &[]);
     assert_eq!((answer.code, answer.json["outcome"].as_str()), (0, Some("live")), "{answer:?}");
     assert_eq!(answer.json["url"], "http://pr-101.localhost");
@@ -57,7 +58,7 @@ fn a_pull_request_goes_live_is_what_it_says_and_leaves_nothing() {
 
 #[test]
 fn a_newer_push_supersedes_the_one_that_is_still_rolling_out() {
-    let berth = Berth::start(102);
+    let berth = Berth::start(BERTH, 102);
     needs_real_pods!(berth);
     let slow = berth.begin_push('1', &berth.lab.image("slow"), &[]);
     until("the slow one rolls out", || berth.status()["rolling_out"]["step"] == "awaiting_rollout");
@@ -70,7 +71,7 @@ fn a_newer_push_supersedes_the_one_that_is_still_rolling_out() {
 
 #[test]
 fn a_missing_image_is_told_within_ten_seconds_while_the_old_release_serves_and_the_next_push_heals_it() {
-    let berth = Berth::start(103);
+    let berth = Berth::start(BERTH, 103);
     needs_real_pods!(berth);
     assert_eq!(berth.push('1', &berth.lab.image("v1"), &[]).code, 0);
     let secrets = || berth.kubectl(&["get", "secrets", "-n", "pr-103", "-o", "name"]);
@@ -81,8 +82,8 @@ fn a_missing_image_is_told_within_ten_seconds_while_the_old_release_serves_and_t
     assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
     assert_eq!((failed.code, failed.json["verdict"]["failure"].as_str()), (1, Some("ImageUnavailable")), "{failed:?}");
     let status = berth.status();
-    assert_eq!(status["serving"]["commit"], commit('1'));
-    assert_eq!(status["failed"]["release"]["commit"], commit('2'));
+    assert_eq!(status["serving"]["commit"], commit('1').as_str());
+    assert_eq!(status["failed"]["release"]["commit"], commit('2').as_str());
     assert!(berth.page().contains(commit('1').as_str()), "the old release still answers");
     let during = secrets();
     assert!(
@@ -97,7 +98,7 @@ fn a_missing_image_is_told_within_ten_seconds_while_the_old_release_serves_and_t
 
 #[test]
 fn a_crash_loop_is_told_with_the_last_words_of_the_container() {
-    let berth = Berth::start(104);
+    let berth = Berth::start(BERTH, 104);
     needs_real_pods!(berth);
     let failed = berth.push('1', &berth.lab.image("crash"), &[]);
     assert_eq!((failed.code, failed.json["verdict"]["failure"].as_str()), (1, Some("CrashLoop")), "{failed:?}");
@@ -107,12 +108,11 @@ fn a_crash_loop_is_told_with_the_last_words_of_the_container() {
 
 #[test]
 fn a_worker_killed_during_the_rollout_is_picked_up_where_it_was() {
-    let mut berth = Berth::start(105);
+    let mut berth = Berth::start(BERTH, 105);
     needs_real_pods!(berth);
     let push = berth.begin_push('1', &berth.lab.image("slow"), &[]);
     until("it waits for the pods", || berth.status()["rolling_out"]["step"] == "awaiting_rollout");
-    berth.worker.kill();
-    berth.worker = Worker::start(&berth.lab, &berth.task_queue);
+    berth.restart_worker(|_| {});
     let answer = push.wait();
     assert_eq!(answer.json["outcome"], "live", "{answer:?}");
     let generation = &berth.object("deployment", "web-pr-105").unwrap()["metadata"]["generation"];
@@ -121,7 +121,7 @@ fn a_worker_killed_during_the_rollout_is_picked_up_where_it_was() {
 
 #[test]
 fn a_namespace_that_berth_has_not_made_is_left_alone() {
-    let berth = Berth::start(106);
+    let berth = Berth::start(BERTH, 106);
     berth.kubectl(&["create", "namespace", "pr-106"]);
     let before = berth.object("namespace", "pr-106").unwrap()["metadata"]["resourceVersion"].clone();
     let failed = berth.push('1', &berth.lab.image("v1"), &[]);
@@ -136,7 +136,7 @@ fn a_namespace_that_berth_has_not_made_is_left_alone() {
 
 #[test]
 fn the_temporal_cli_alone_is_enough() {
-    let berth = Berth::start(107);
+    let berth = Berth::start(BERTH, 107);
     let id = "preview-web-107";
     let push = json!({"commit": commit('1'), "image": berth.lab.image("v1"), "author": "octocat"}).to_string();
     berth.temporal(&[
@@ -147,7 +147,7 @@ fn the_temporal_cli_alone_is_enough() {
         "--workflow-id",
         id,
         "--task-queue",
-        &berth.task_queue,
+        &berth.commands.task_queue,
         "--input",
         r#"{"app":"web","pr":107}"#,
         "--signal-name",
@@ -172,7 +172,7 @@ fn the_temporal_cli_alone_is_enough() {
 
 #[test]
 fn rolling_the_same_release_out_again_changes_no_object() {
-    let berth = Berth::start(108);
+    let berth = Berth::start(BERTH, 108);
     assert_eq!(berth.push('1', &berth.lab.image("v1"), &[]).code, 0);
     let versions = || {
         berth.kubectl(&[
@@ -200,7 +200,7 @@ fn rolling_the_same_release_out_again_changes_no_object() {
 
 #[test]
 fn no_value_from_doppler_is_in_a_history_a_status_or_the_workers_log() {
-    let berth = Berth::start(109);
+    let berth = Berth::start(BERTH, 109);
     assert_eq!(berth.push('1', &berth.lab.image("v1"), &[]).code, 0);
     let canary = berth.secret_value("GREETING");
     assert!(canary.len() >= 8, "the pods got it: {canary}");

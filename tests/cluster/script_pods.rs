@@ -1,26 +1,26 @@
 //! Scripts run by hand on the lab's real pods: the built binary as worker and as command.
 
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
-use berth_activities::{Settings, heartbeat::Progress, script};
+use berth_activities::{heartbeat::Progress, script};
 use berth_manifests::app;
+use berth_test_support::{Berth, until};
 use berth_workflows::contract::{
     environment::Environment,
     script::ScriptOutcome,
     script_job::{AwaitScriptInput, RemoveScriptInput, StartScriptInput},
 };
-use kube::{
-    Client, Config,
-    config::{KubeConfigOptions, Kubeconfig},
-};
 use serde_json::{Value, json};
 
-use crate::cluster_support::{Berth, until};
+use crate::{
+    BERTH,
+    in_process::{client, settings},
+};
 
 /// Where nodes are fake no container runs, so there is nothing to see; everywhere else it must hold.
 macro_rules! live {
     ($pr:expr) => {{
-        let berth = Berth::start($pr);
+        let berth = Berth::start(BERTH, $pr);
         if !berth.lab.real_pods() {
             eprintln!("left out: this machine has no real pods");
             return;
@@ -32,14 +32,11 @@ macro_rules! live {
 
 /// The command as a person types it.
 fn run(berth: &Berth, pr: u64, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_berth"));
+    let mut command = berth.commands.command();
     command
-        .args(["preview", "--task-queue", &berth.task_queue, "run", "web", &pr.to_string()])
+        .args(["preview", "--task-queue", &berth.commands.task_queue, "run", "web", &pr.to_string()])
         .args(arguments)
-        .env("TEMPORAL_ADDRESS", berth.lab.temporal_address())
-        .env("KUBECONFIG", berth.lab.kubeconfig())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+        .env("KUBECONFIG", berth.lab.kubeconfig());
     command
 }
 
@@ -72,7 +69,7 @@ fn a_script_runs_as_the_web_pod_and_its_exit_code_and_last_words_are_the_answer(
     let (code, answer) = (said.code, said.json);
     assert_eq!((code, &answer["exit_code"]), (0, &json!(0)), "{answer}");
     let tail = answer["log_tail"].as_str().unwrap();
-    let commit = crate::cluster_support::commit('1');
+    let commit = berth_test_support::commit('1');
     assert!(tail.contains(&format!("run:say-greeting of {commit} with [\"--dry-run\" \"a b; exit 9\"]")), "{tail}");
     assert!(tail.contains("greeting: ***") && !tail.contains(&berth.secret_value("GREETING")), "{tail}");
     assert_eq!(answer["script_run"], "preview-web-8101-script-1");
@@ -189,19 +186,7 @@ fn what_is_not_allowed_and_what_cannot_start_is_told_in_words() {
 #[tokio::test]
 async fn each_activity_run_a_second_time_answers_the_same_and_changes_nothing() {
     let berth = live!(8105);
-    let kubeconfig = Kubeconfig::read_from(berth.lab.kubeconfig()).unwrap();
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = Client::try_from(config).unwrap();
-    let settings = Settings {
-        apps: berth.lab.apps_dir().to_owned(),
-        berth_namespace: "berth-system".into(),
-        service_account: "berth".into(),
-        installation: "berth".into(),
-        ingress_namespace: "ingress-nginx".into(),
-        scheme: "http".into(),
-        database_servers: berth_activities::database::Servers::default(),
-    };
+    let (client, settings) = (client(&berth.lab).await, settings(&berth.lab));
     let app = app::load_apps(&settings.apps).unwrap().into_iter().find(|app| app.app == "web").unwrap();
     let mut environment = Environment::unrecorded("web", Some(8105), "preview-web-8105");
     environment.namespace = "pr-8105".into();

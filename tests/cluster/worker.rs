@@ -1,81 +1,41 @@
 //! What a worker tells about itself: whether it lives, whether it works, what it has counted, and its log.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{Read, Write},
     net::TcpStream,
-    process::{Child, Command, Output, Stdio},
-    sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    process::Command,
 };
 
 use berth_lab::Lab;
+use berth_test_support::{Berth, Worker, commit, until};
 use serde_json::Value;
 
-const BERTH: &str = env!("CARGO_BIN_EXE_berth");
-const PATIENCE: Duration = Duration::from_secs(90);
+use crate::BERTH;
+
 /// How many more tasks of a kind the worker would take.
 const SLOTS: &str = "temporal_worker_task_slots_available{";
 
-/// A worker that logs JSON and shows its metrics on a free port.
-struct Worker {
-    process: Child,
-    log: Arc<Mutex<Vec<String>>>,
+/// Has a worker log JSON and show its metrics on a free port.
+fn watched(worker: &mut Command) {
+    worker.env("BERTH_METRICS_ADDRESS", "127.0.0.1:0");
+    worker.env("BERTH_LOG_FORMAT", "json").env("BERTH_LOG", "info,berth_activities=debug");
 }
 
-impl Worker {
-    fn start(lab: &Lab, task_queue: &str, temporal: &str) -> Self {
-        let mut process = lab
-            .worker(BERTH, task_queue)
-            .args(["--metrics-address", "127.0.0.1:0"])
-            .args(["--log-format", "json", "--log", "info,berth_activities=debug"])
-            .env("TEMPORAL_ADDRESS", temporal)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let (stderr, lines) = (process.stderr.take().unwrap(), log.clone());
-        std::thread::spawn(move || {
-            BufReader::new(stderr).lines().for_each(|line| lines.lock().unwrap().push(line.unwrap()));
-        });
-        Self { process, log }
-    }
-
-    fn log(&self) -> Vec<Value> {
-        let lines = self.log.lock().unwrap().clone();
-        let json = |line: &String| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"));
-        lines.iter().map(json).collect()
-    }
-
-    /// The first line that has this field.
-    fn line_with(&self, field: &str) -> Value {
-        let mut found = None;
-        until(&format!("a log line with {field}"), || {
-            found = self.log().into_iter().find(|line| line.get(field).is_some());
-            found.is_some()
-        });
-        found.unwrap()
-    }
-
-    fn address(&self) -> String {
-        self.line_with("address")["address"].as_str().unwrap().to_owned()
-    }
+/// The lines of its log.
+fn log(worker: &Worker) -> Vec<Value> {
+    let json = |line: &str| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"));
+    // The last line may be half written.
+    worker.log().split_inclusive('\n').filter(|line| line.ends_with('\n')).map(json).collect()
 }
 
-impl Drop for Worker {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let end = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < end, "never: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+/// The first line of its log that has this field.
+fn line_with(worker: &Worker, field: &str) -> Value {
+    let mut found = None;
+    until(&format!("a log line with {field}"), || {
+        found = log(worker).into_iter().find(|line| line.get(field).is_some());
+        found.is_some()
+    });
+    found.unwrap()
 }
 
 /// Status and body of what is shown there.
@@ -88,31 +48,21 @@ fn get(address: &str, path: &str) -> (u16, String) {
     (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
 }
 
-fn berth(lab: &Lab, task_queue: &str, arguments: &[&str]) -> Output {
-    let mut command = Command::new(BERTH);
-    command.args(arguments).args(["--task-queue", task_queue, "--output", "json"]);
-    command.env("TEMPORAL_ADDRESS", lab.temporal_address()).output().unwrap()
-}
-
 #[test]
 fn a_worker_is_ready_soon_counts_what_it_does_and_logs_one_json_object_per_line() {
-    let (lab, queue) = (Lab::shared().unwrap(), "berth-500");
-    let worker = Worker::start(&lab, queue, lab.temporal_address());
-    let ready = worker.line_with("milliseconds");
+    let berth = Berth::start_with(BERTH, 500, watched);
+    let ready = line_with(&berth.worker, "milliseconds");
     eprintln!("{}", ready["message"].as_str().unwrap());
     let milliseconds = ready["milliseconds"].as_u64().unwrap();
     assert!(milliseconds < 10_000, "500 on a quiet machine, this one took {milliseconds}");
-    let address = worker.address();
+    let address = berth.worker.metrics_address();
     assert_eq!(get(&address, "/healthz"), (200, "ok\n".to_owned()));
     assert_eq!(get(&address, "/readyz"), (200, "ok\n".to_owned()));
 
-    let commit = "5".repeat(40);
-    let push =
-        |image: &str| berth(&lab, queue, &["preview", "push", "web", "500", "--commit", &commit, "--image", image]);
-    assert_eq!(push(&lab.image("v1")).status.code(), Some(0));
+    assert_eq!(berth.push('5', &berth.lab.image("v1"), &[]).code, 0);
     let refused = format!("registry.example.com/other@sha256:{}", "a".repeat(64));
-    assert_eq!(push(&refused).status.code(), Some(1));
-    assert_eq!(berth(&lab, queue, &["preview", "close", "web", "500"]).status.code(), Some(0));
+    assert_eq!(berth.push('5', &refused, &[]).code, 1);
+    assert_eq!(berth.preview("close", &[]).code, 0);
 
     let (status, metrics) = get(&address, "/metrics");
     assert_eq!(status, 200);
@@ -134,7 +84,7 @@ fn a_worker_is_ready_soon_counts_what_it_does_and_logs_one_json_object_per_line(
     let free = metrics.lines().find(|line| line.starts_with(SLOTS) && line.contains("\"ActivityWorker\""));
     let free: f64 = free.and_then(|line| line.rsplit(' ').next()).unwrap().parse().unwrap();
     assert!(free > 500.0, "a hundred environments that are stuck must not hold up the others: {free}");
-    for unbounded in ["pr-500", "preview-web-500", commit.as_str()] {
+    for unbounded in ["pr-500", "preview-web-500", commit('5').as_str()] {
         assert!(!metrics.contains(unbounded), "{unbounded} is in a label");
     }
     let is_of_an_activity = |line: &Value| {
@@ -145,32 +95,21 @@ fn a_worker_is_ready_soon_counts_what_it_does_and_logs_one_json_object_per_line(
             })
         })
     };
-    let log = worker.log();
+    let log = log(&berth.worker);
     assert!(log.iter().any(is_of_an_activity), "{log:#?}");
 }
 
 #[test]
 fn a_query_of_a_closed_rollout_counts_nothing_again() {
-    let (lab, queue) = (Lab::shared().unwrap(), "berth-501");
-    let commit = "5".repeat(40);
-    {
-        let _worker = Worker::start(&lab, queue, lab.temporal_address());
-        let image = lab.image("v1");
-        let push = ["preview", "push", "web", "501", "--commit", &commit, "--image", &image];
-        assert_eq!(berth(&lab, queue, &push).status.code(), Some(0));
-        assert_eq!(berth(&lab, queue, &["preview", "close", "web", "501"]).status.code(), Some(0));
-    }
-    let worker = Worker::start(&lab, queue, lab.temporal_address());
-    let temporal = |id: &str| {
-        let mut command = Command::new(lab.tool("temporal"));
-        command.args(["workflow", "query", "--type", "status", "--workflow-id", id]);
-        command.args(["--address", lab.temporal_address()]).output().unwrap()
-    };
+    let mut berth = Berth::start(BERTH, 501);
+    assert_eq!(berth.push('5', &berth.lab.image("v1"), &[]).code, 0);
+    assert_eq!(berth.preview("close", &[]).code, 0);
+    berth.restart_worker(watched);
+    let status = |id: &str| berth.temporal(&["workflow", "query", "--type", "status", "--workflow-id", id]);
     for id in ["preview-web-501-rollout-1", "preview-web-501"] {
-        let answered = temporal(id);
-        assert!(answered.status.success(), "{}", String::from_utf8_lossy(&answered.stderr));
+        assert!(!status(id).is_empty());
     }
-    let (_, metrics) = get(&worker.address(), "/metrics");
+    let (_, metrics) = get(&berth.worker.metrics_address(), "/metrics");
     assert!(!metrics.contains("berth_rollouts_total{"), "{metrics}");
 }
 
@@ -178,8 +117,11 @@ fn a_query_of_a_closed_rollout_counts_nothing_again() {
 fn without_temporal_a_worker_lives_and_says_what_it_waits_for() {
     let lab = Lab::shared().unwrap();
     // Nobody listens on port 1.
-    let worker = Worker::start(&lab, "berth-502", "127.0.0.1:1");
-    let address = worker.address();
+    let worker = Worker::start(&lab, BERTH, "berth-502", |worker| {
+        watched(worker);
+        worker.env("TEMPORAL_ADDRESS", "127.0.0.1:1");
+    });
+    let address = worker.metrics_address();
     assert_eq!(get(&address, "/healthz").0, 200);
     let (status, missing) = get(&address, "/readyz");
     assert_eq!(status, 503);

@@ -5,6 +5,8 @@ use std::{fs, path::Path, process::Command};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::BERTH;
+
 /// The example, changed.
 struct Folder(TempDir);
 
@@ -29,8 +31,7 @@ impl Folder {
 
     /// Exit code, and what was printed.
     fn check(&self, more: &[&str]) -> (i32, String) {
-        let output =
-            Command::new(env!("CARGO_BIN_EXE_berth")).arg("check").arg(self.0.path()).args(more).output().unwrap();
+        let output = Command::new(BERTH).arg("check").arg(self.0.path()).args(more).output().unwrap();
         (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
     }
 
@@ -156,6 +157,6 @@ fn a_production_temporal_ui_that_asks_nobody_who_they_are_is_a_warning() {
 
 #[test]
 fn no_folder_is_a_mistake_of_the_caller() {
-    let output = Command::new(env!("CARGO_BIN_EXE_berth")).args(["check", "/nonexistent"]).output().unwrap();
+    let output = Command::new(BERTH).args(["check", "/nonexistent"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
 }

@@ -5,3 +5,6 @@
 mod check;
 mod preview_commands;
 mod schema;
+
+/// The binary under test.
+pub(crate) const BERTH: &str = env!("CARGO_BIN_EXE_berth");

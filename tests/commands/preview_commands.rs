@@ -1,34 +1,23 @@
 //! `berth preview …` as CI and people run it, beside a worker with fake activities: answers, exit codes, patience.
 
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
+use berth_test_support::{
+    Answer, Commands, commit,
+    preview::{Does, Preview, preview, push},
+};
 use berth_workflows::contract::{phase::Phase, signals::Push, verdict::FailureType};
 use serde_json::Value;
 use temporalio_client::WorkflowTerminateOptions;
 
-use berth_test_support::preview::{Does, Preview, commit, preview, push};
-
-/// What a command answered.
-#[derive(Debug)]
-struct Answer {
-    code: i32,
-    json: Value,
-    stderr: String,
-}
+use crate::BERTH;
 
 fn begin(t: &Preview, verb: &str, more: &[&str]) -> tokio::task::JoinHandle<Answer> {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_berth"));
-    command.args(["preview", verb, &t.input.app, "1", "--output", "json", "--task-queue", &t.task_queue]).args(more);
-    command.env("TEMPORAL_ADDRESS", &t.address).stdin(Stdio::null());
+    let (temporal_address, task_queue) = (t.address.clone(), t.task_queue.clone());
+    let commands = Commands { berth: BERTH.into(), temporal_address, task_queue };
+    let begun = commands.begin(verb, (&t.input.app, 1), more);
     // Beside the worker, which lives on the test's own thread.
-    tokio::task::spawn_blocking(move || {
-        let Output { status, stdout, stderr } = command.output().unwrap();
-        Answer {
-            code: status.code().unwrap(),
-            json: serde_json::from_slice(&stdout).unwrap_or_default(),
-            stderr: String::from_utf8(stderr).unwrap(),
-        }
-    })
+    tokio::task::spawn_blocking(|| begun.wait())
 }
 
 async fn berth(t: &Preview, verb: &str, more: &[&str]) -> Answer {
@@ -160,7 +149,7 @@ async fn a_wrong_command_line_is_told_before_anybody_is_asked() {
         (&["push", "web", "1", "--commit", "1234567", "--image", "web:v1"], "has no digest"),
         (&["list", "--app", "x' OR 1=1"], "app must be a DNS label"),
     ] {
-        let output = Command::new(env!("CARGO_BIN_EXE_berth")).arg("preview").args(arguments).output().unwrap();
+        let output = Command::new(BERTH).arg("preview").args(arguments).output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
         assert!(stderr.contains(told), "{arguments:?}: {stderr}");
@@ -170,7 +159,7 @@ async fn a_wrong_command_line_is_told_before_anybody_is_asked() {
 #[tokio::test]
 async fn a_push_that_nobody_takes_says_so() {
     preview("cmd-nobody", async |t: Preview| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_berth"));
+        let mut command = Command::new(BERTH);
         let Push { commit, image, .. } = push('a');
         command.args(["preview", "push", &t.input.app, "1", "--task-queue", "nobodys"]);
         command.args(["--commit", commit.as_str(), "--image", &image.to_string()]);

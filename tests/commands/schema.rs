@@ -5,11 +5,13 @@ use std::process::Command;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
+use crate::BERTH;
+
 const EXAMPLE: &str = include_str!("../../manifests/example/web.yaml");
 const README: &str = include_str!("../../README.md");
 
 fn schema(of: &[&str]) -> Value {
-    let output = Command::new(env!("CARGO_BIN_EXE_berth")).arg("schema").args(of).output().unwrap();
+    let output = Command::new(BERTH).arg("schema").args(of).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }

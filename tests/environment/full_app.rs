@@ -9,9 +9,10 @@ use std::{
 };
 
 use berth_lab::{DopplerServer, Lab};
+use berth_test_support::{Berth, until};
 use serde_json::{Value, json};
 
-use crate::cluster_support::{Berth, Worker, until};
+use crate::BERTH;
 
 /// What the app file's Secret in berth's namespace opens: its config `preview` of project `web`.
 const CONFIG: (&str, &str) = ("web", "preview");
@@ -116,9 +117,9 @@ impl Environment {
 }
 
 fn serve(lab: &Lab, pr: u64, doppler: &DopplerServer, apps: &Path) -> Berth {
-    let task_queue = format!("berth-full-{pr}");
-    let worker = Worker::serving(lab, &task_queue, apps, &doppler.url());
-    Berth::of(("web", pr), format!("pr-{pr}"), lab.clone(), task_queue, worker)
+    Berth::on(lab.clone(), BERTH, ("web", pr), |worker| {
+        worker.env("BERTH_APPS", apps).env("DOPPLER_API_HOST", doppler.url());
+    })
 }
 
 pub(crate) fn live(berth: &Berth, digit: char, version: &str) {

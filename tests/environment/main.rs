@@ -3,9 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 #![expect(clippy::print_stdout, reason = "verdicts are what a person wants to see of this test")]
 
-#[expect(dead_code, reason = "shared with the tests of tests/cluster.rs")]
-#[path = "../cluster_support/mod.rs"]
-mod cluster_support;
 mod full_app;
 
 use std::{
@@ -15,11 +12,14 @@ use std::{
 };
 
 use berth_lab::{POSTGRES_PASSWORD, POSTGRES_USER};
-use cluster_support::{commit, until};
+use berth_test_support::{commit, until};
 use full_app::{Environment, api, databases_and_roles, live, pods};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 use tokio_postgres::NoTls;
+
+/// The binary under test.
+const BERTH: &str = env!("CARGO_BIN_EXE_berth");
 
 #[test]
 fn a_pull_request_gets_a_page_a_temporal_and_a_database_of_its_own_and_leaves_nothing() {

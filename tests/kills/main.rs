@@ -5,20 +5,19 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 #![expect(clippy::print_stdout, reason = "the table is what a person wants to see of this test")]
 
+use berth_test_support::{Berth, until};
+use k8s_openapi::jiff::Timestamp;
+use observed::{Activity, Objects, activities, both_answer, changed, names, objects, went_on};
 use std::{
     env,
     sync::{Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
-use cluster_support::{Berth, Worker, until};
-use k8s_openapi::jiff::Timestamp;
-use observed::{Activity, Objects, activities, both_answer, changed, names, objects, went_on};
-
-#[expect(dead_code, reason = "shared with the tests of tests/cluster.rs")]
-#[path = "../cluster_support/mod.rs"]
-mod cluster_support;
 mod observed;
+
+/// The binary under test.
+const BERTH: &str = env!("CARGO_BIN_EXE_berth");
 
 /// A killed worker's work is picked up within 5 s of its restart, and within 11 s if it died inside a workflow task, whose time-out
 /// is the server's own: 10 s.
@@ -56,12 +55,12 @@ fn alone() -> MutexGuard<'static, ()> {
 fn open(berth: &Berth, pr: u64) {
     let input = format!(r#"{{"app":"web","pr":{pr},"timings":{{"stability_seconds":2}}}}"#);
     let id = format!("preview-web-{pr}");
-    let of_it = ["--type", "PreviewEnvironment", "--workflow-id", &id, "--task-queue", &berth.task_queue];
+    let of_it = ["--type", "PreviewEnvironment", "--workflow-id", &id, "--task-queue", &berth.commands.task_queue];
     berth.temporal(&[&["workflow", "start"], &of_it[..], &["--input", &input]].concat());
 }
 
 fn undisturbed(pr: u64) -> Undisturbed {
-    let berth = Berth::start(pr);
+    let berth = Berth::start(BERTH, pr);
     open(&berth, pr);
     let began = Timestamp::now();
     let answer = berth.push('1', &berth.lab.image("v1"), &[]);
@@ -84,7 +83,7 @@ struct Survived {
 fn kill_during(step: &str, pr: u64, normal: &Undisturbed) -> Survived {
     let usual = normal.activities.iter().find(|activity| activity.name == step).unwrap();
     let wait = elapsed(normal.began, usual.scheduled) + random(elapsed(usual.scheduled, usual.ended));
-    let mut berth = Berth::start(pr);
+    let mut berth = Berth::start(BERTH, pr);
     open(&berth, pr);
     let namespace = format!("pr-{pr}");
     let push = berth.begin_push('1', &berth.lab.image("v1"), &[]);
@@ -92,7 +91,7 @@ fn kill_during(step: &str, pr: u64, normal: &Undisturbed) -> Survived {
     berth.worker.kill();
     let before = objects(&berth, &namespace);
     let restarted = Timestamp::now();
-    berth.worker = Worker::start(&berth.lab, &berth.task_queue);
+    berth.restart_worker(|_| {});
     let answer = push.wait();
     assert_eq!(answer.json["outcome"], "live", "{answer:?}");
     let survived = survived(&berth, pr, normal, &before, restarted);
@@ -200,14 +199,13 @@ fn a_worker_killed_in_a_teardown_leaves_nothing_all_the_same() {
     let _alone = alone();
     let normal = undisturbed(7_100);
     for pr in (7_101..).take(kills()) {
-        let mut berth = Berth::start(pr);
+        let mut berth = Berth::start(BERTH, pr);
         assert_eq!(berth.push('1', &berth.lab.image("v1"), &[]).json["outcome"], "live");
         let begun = Instant::now();
         let close = berth.begin("close", &[]);
         std::thread::sleep(random(normal.close));
         let killed_after = begun.elapsed();
-        berth.worker.kill();
-        berth.worker = Worker::start(&berth.lab, &berth.task_queue);
+        berth.restart_worker(|_| {});
         let answer = close.wait();
         assert_eq!((answer.code, answer.json["gone"][0].as_str()), (0, Some(format!("Namespace/pr-{pr}").as_str())));
         assert_eq!(berth.object("namespace", &format!("pr-{pr}")), None);
@@ -230,7 +228,7 @@ fn a_rollout_outlives_a_crash_of_temporal_and_of_the_api_server() {
     for part in ["temporal", "kube-apiserver"] {
         for _ in 0..kills() {
             pr += 1;
-            let berth = Berth::start(pr);
+            let berth = Berth::start(BERTH, pr);
             open(&berth, pr);
             let push = berth.begin_push('1', &berth.lab.image("v1"), &[]);
             std::thread::sleep(elapsed(normal.began, first) + random(elapsed(first, last)));

@@ -2,10 +2,9 @@
 
 use std::{collections::BTreeMap, process::Command};
 
+use berth_test_support::Berth;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
-
-use crate::cluster_support::Berth;
 
 /// Kinds of which berth writes objects into an environment.
 const KINDS: &str = "configmap,secret,service,deployment,ingress,networkpolicy,resourcequota,limitrange,rolebinding";

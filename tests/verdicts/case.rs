@@ -8,13 +8,10 @@ use std::{
 };
 
 use berth_lab::Lab;
+use berth_test_support::{Answer, Berth, commit, until};
 use serde_json::{Value, json};
 
-use crate::{
-    app::App,
-    cluster_support::{Answer, Berth, Worker, commit, until},
-    record,
-};
+use crate::{BERTH, app::App, record};
 
 /// A pull request whose release is going to fail.
 pub(crate) struct Case {
@@ -51,9 +48,9 @@ impl Case {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("apps-{pr}"));
         std::fs::create_dir_all(&folder).unwrap();
         app.write(&folder);
-        let queue = format!("berth-{pr}");
-        let worker = Worker::serving(lab, &queue, &folder, doppler);
-        let berth = Berth::of((name, pr), format!("{name}-pr-{pr}"), lab.clone(), queue, worker);
+        let berth = Berth::on(lab.clone(), BERTH, (name, pr), |worker| {
+            worker.env("BERTH_APPS", &folder).env("DOPPLER_API_HOST", doppler);
+        });
         let case = Self {
             berth,
             app,
@@ -67,7 +64,7 @@ impl Case {
         // A run that was killed may have left something in a lab that outlived it.
         case.terminate();
         case.berth.kubectl(&["delete", "namespace", &case.namespace(), "--ignore-not-found"]);
-        until("the worker takes work", || case.berth.worker.log().contains("Taking work from"));
+        until("the worker takes work", || case.berth.worker.is_ready());
         case
     }
 
@@ -88,7 +85,7 @@ impl Case {
             "--type",
             "PreviewEnvironment",
             "--task-queue",
-            &self.berth.task_queue,
+            &self.berth.commands.task_queue,
             "--workflow-id",
             &self.workflow(),
             "--input",
@@ -173,7 +170,7 @@ impl Case {
         self.serves = false;
         let told = self.fails(failure, how, within_seconds);
         let status = self.berth.status();
-        assert_eq!(status["failed"]["release"]["commit"], commit('2'), "{status:#}");
+        assert_eq!(status["failed"]["release"]["commit"], commit('2').as_str(), "{status:#}");
         told
     }
 
@@ -200,9 +197,9 @@ impl Case {
 
     fn assert_still_serves(&self) {
         let status = self.berth.status();
-        assert_eq!(status["serving"]["commit"], commit('1'), "{status:#}");
-        assert_eq!(status["failed"]["release"]["commit"], commit('2'), "{status:#}");
-        assert!(self.berth.page().contains(&commit('1')), "the release before still answers");
+        assert_eq!(status["serving"]["commit"], commit('1').as_str(), "{status:#}");
+        assert_eq!(status["failed"]["release"]["commit"], commit('2').as_str(), "{status:#}");
+        assert!(self.berth.page().contains(commit('1').as_str()), "the release before still answers");
     }
 
     /// Whether kubectl does that.

@@ -7,9 +7,6 @@
 
 mod app;
 mod case;
-#[expect(dead_code, reason = "other tests need more of it")]
-#[path = "../cluster_support/mod.rs"]
-mod cluster_support;
 mod record;
 mod refused;
 
@@ -21,10 +18,13 @@ use std::{
 
 use app::{App, crashing_container};
 use berth_lab::Lab;
+use berth_test_support::until;
 use case::{Case, table};
-use cluster_support::until;
 use libtest_mimic::{Arguments, Trial};
 use serde_json::json;
+
+/// The binary under test.
+const BERTH: &str = env!("CARGO_BIN_EXE_berth");
 
 /// A permanent cause on a warm environment.
 const SOON: u64 = 10;

@@ -5,9 +5,8 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use berth_test_support::Berth;
 use serde_json::{Value, json};
-
-use crate::cluster_support::Berth;
 
 /// The folder to write to: `activities/src/rollout/recorded` to renew what is there.
 const FOLDER: &str = "BERTH_RECORD_OBJECTS";

@@ -3,12 +3,12 @@
 use std::time::Instant;
 
 use berth_lab::Lab;
+use berth_test_support::until;
 use serde_json::json;
 
 use crate::{
     SOON, app,
     case::{Case, row},
-    cluster_support::until,
     doppler, with_secrets,
 };
 
@@ -41,7 +41,7 @@ pub(crate) fn an_input_under_another_id_is_invalid(lab: &Lab) {
     let started = Instant::now();
     let id = "preview-input-223-other";
     let input = r#"{"app":"input","pr":223}"#;
-    let queue = ["--task-queue", &case.berth.task_queue];
+    let queue = ["--task-queue", &case.berth.commands.task_queue];
     let start = ["workflow", "start", "--type", "PreviewEnvironment", "--workflow-id", id, "--input", input];
     case.berth.temporal(&[&start[..], &queue[..]].concat());
     let show = || case.berth.temporal(&["workflow", "show", "--workflow-id", id, "-o", "json"]);

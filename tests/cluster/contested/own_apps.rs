@@ -1,16 +1,17 @@
-//! What the tests of contested environments share: a worker with a folder of apps of its own, which a test may edit.
+//! A worker with a folder of apps of its own, which a test may edit; and objects of others in its way.
 
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Command, Output},
 };
 
+use berth_lab::Lab;
+use berth_test_support::{Berth, commit, until};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
-use crate::cluster_support::{Berth, commit, until};
-
-const BERTH: &str = env!("CARGO_BIN_EXE_berth");
+use crate::BERTH;
 
 /// A class for the pods of each rollout, as teams have it that come from `envsubst`.
 pub(crate) const PRIORITY_CLASS: &str = "apiVersion: scheduling.k8s.io/v1
@@ -25,48 +26,51 @@ description: rises with every rollout
 /// A pull request, and a worker that reads a copy of the sample apps.
 pub(crate) struct OwnApps {
     pub(crate) berth: Berth,
-    pub(crate) apps: PathBuf,
-    worker: Child,
+    folder: TempDir,
 }
 
 impl OwnApps {
     pub(crate) fn start(pr: u64) -> Self {
-        let mut berth = Berth::start(pr);
-        // Its folder is everybody's.
-        berth.worker.kill();
-        let apps = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("contested-{pr}"));
-        if apps.exists() {
-            fs::remove_dir_all(&apps).unwrap();
-        }
-        copy(berth.lab.apps_dir(), &apps);
-        let worker = worker(&berth, &apps, berth.lab.kubeconfig());
-        Self { berth, apps, worker }
+        let folder = tempfile::tempdir().unwrap();
+        copy(Lab::shared().unwrap().apps_dir(), folder.path());
+        let berth = Berth::start_with(BERTH, pr, |worker| {
+            worker.env("BERTH_APPS", folder.path());
+        });
+        Self { berth, folder }
     }
 
-    /// As the kernel would, without a word; and another one after it.
-    pub(crate) fn kill_worker(&mut self) {
-        let kubeconfig = self.berth.lab.kubeconfig().to_owned();
-        self.replace_worker(&kubeconfig);
+    /// The folder that the worker reads.
+    pub(crate) fn apps(&self) -> &Path {
+        self.folder.path()
     }
 
-    /// Another worker, with the rights of another account.
-    pub(crate) fn replace_worker(&mut self, kubeconfig: &Path) {
-        self.worker.kill().unwrap();
-        self.worker.wait().unwrap();
-        self.worker = worker(&self.berth, &self.apps, kubeconfig);
+    /// Kills the worker, and starts another.
+    pub(crate) fn restart_worker(&mut self) {
+        let apps = self.folder.path();
+        self.berth.restart_worker(|worker| {
+            worker.env("BERTH_APPS", apps);
+        });
+    }
+
+    /// Kills the worker, and starts another with the rights of another account.
+    pub(crate) fn restart_worker_as(&mut self, kubeconfig: &Path) {
+        let apps = self.folder.path();
+        self.berth.restart_worker(|worker| {
+            worker.env("BERTH_APPS", apps).env("KUBECONFIG", kubeconfig);
+        });
     }
 
     pub(crate) fn write(&self, file: &str, text: &str) {
-        fs::write(self.apps.join(file), text).unwrap();
+        fs::write(self.apps().join(file), text).unwrap();
     }
 
     pub(crate) fn remove(&self, file: &str) {
-        fs::remove_file(self.apps.join(file)).unwrap();
+        fs::remove_file(self.apps().join(file)).unwrap();
     }
 
     /// Replaces a text that must be there.
     pub(crate) fn edit(&self, file: &str, from: &str, to: &str) {
-        let text = fs::read_to_string(self.apps.join(file)).unwrap();
+        let text = fs::read_to_string(self.apps().join(file)).unwrap();
         assert!(text.contains(from), "{file} has no {from:?}");
         self.write(file, &text.replace(from, to));
     }
@@ -79,35 +83,6 @@ impl OwnApps {
         let class = "      priorityClassName: $KUBE_APP-$KUBE_DEPLOY_ID-priority\n";
         self.edit("web/core/web.yaml", spec, &format!("{spec}{class}"));
     }
-}
-
-impl Drop for OwnApps {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.worker.kill();
-        let _ = self.worker.wait();
-        if std::thread::panicking() {
-            eprintln!("--- the worker's log\n{}", fs::read_to_string(log(&self.apps)).unwrap_or_default());
-        }
-    }
-}
-
-fn log(apps: &Path) -> PathBuf {
-    apps.with_extension("log")
-}
-
-fn worker(berth: &Berth, apps: &Path, kubeconfig: &Path) -> Child {
-    let log = fs::File::options().create(true).append(true).open(log(apps)).unwrap();
-    berth
-        .lab
-        .worker(BERTH, &berth.task_queue)
-        .args(["--log", "debug", "--apps"])
-        .arg(apps)
-        .env("KUBECONFIG", kubeconfig)
-        .stdout(Stdio::null())
-        .stderr(log)
-        .spawn()
-        .unwrap()
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -130,7 +105,16 @@ pub(crate) fn push_with_short_teardown(berth: &Berth, pr: u64) {
     let push = json!({"commit": commit('1'), "image": berth.lab.image("v1")}).to_string();
     let id = format!("preview-web-{pr}");
     let start = ["workflow", "signal-with-start", "--type", "PreviewEnvironment", "--workflow-id", &id];
-    let with = ["--task-queue", &berth.task_queue, "--input", &input, "--signal-name", "push", "--signal-input", &push];
+    let with = [
+        "--task-queue",
+        &berth.commands.task_queue,
+        "--input",
+        &input,
+        "--signal-name",
+        "push",
+        "--signal-input",
+        &push,
+    ];
     berth.temporal(&[start.as_slice(), with.as_slice()].concat());
     until("live", || berth.status()["phase"] == "Live");
 }

@@ -2,10 +2,10 @@
 
 use std::{fs, path::PathBuf};
 
+use berth_test_support::Berth;
 use serde_json::{Value, json};
 
 use super::own_apps::apply_by_hand;
-use crate::cluster_support::Berth;
 
 /// A kubeconfig for an account that may look after namespaces, and inside this one only what a `RoleBinding` in it says.
 pub(crate) fn least_rights(berth: &Berth, pr: u64) -> PathBuf {

@@ -5,15 +5,16 @@ use std::{
     fs,
     io::{Read as _, Write as _},
     net::TcpStream,
-    path::Path,
     process::Command,
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use berth_lab::Failure;
+use berth_test_support::until;
 use serde_json::{Value, json};
+use tempfile::NamedTempFile;
 
-use super::bench::{Bench, until};
+use super::bench::Bench;
 
 const PLAIN: &str = "canary-51d2e8-plain-value";
 /// Each way of encoding changes something in it.
@@ -86,10 +87,7 @@ fn decoded(value: &Value, into: &mut String) {
 
 /// What the worker's /metrics says now.
 fn metrics(bench: &Bench) -> String {
-    let log = fs::read_to_string(&bench.log).unwrap();
-    let (_, rest) = log.split_once("/readyz and /metrics on ").unwrap();
-    let address: String = rest.chars().take_while(|c| c.is_ascii_digit() || ".:".contains(*c)).collect();
-    let mut stream = TcpStream::connect(address).unwrap();
+    let mut stream = TcpStream::connect(bench.worker.metrics_address()).unwrap();
     write!(stream, "GET /metrics HTTP/1.1\r\nHost: berth\r\nConnection: close\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
@@ -101,7 +99,7 @@ fn readable(bench: &Bench, app: &str, pr: u64) -> Vec<(String, String)> {
     let id = format!("preview-{app}-{pr}");
     let mut texts = vec![
         ("status".to_owned(), bench.status(app, pr).to_string()),
-        ("the worker's log".to_owned(), fs::read_to_string(&bench.log).unwrap()),
+        ("the worker's log".to_owned(), bench.worker.log()),
         ("the worker's metrics".to_owned(), metrics(bench)),
     ];
     assert!(texts[2].1.contains("berth_rollouts_total"), "{}", texts[2].1);
@@ -313,9 +311,9 @@ impl<'a> AdmissionPolicy<'a> {
 }
 
 fn apply(bench: &Bench, objects: &Value) {
-    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-objects.json", bench.name));
-    fs::write(&file, objects.to_string()).unwrap();
-    bench.kubectl(&["apply", "--server-side", "--filename", file.to_str().unwrap()]);
+    let file = NamedTempFile::new().unwrap();
+    fs::write(file.path(), objects.to_string()).unwrap();
+    bench.kubectl(&["apply", "--server-side", "--filename", file.path().to_str().unwrap()]);
 }
 
 #[test]

@@ -17,10 +17,6 @@ use hyper_util::{
     server::conn::auto,
     service::TowerToHyperService,
 };
-use kube::{
-    Client, Config,
-    config::{KubeConfigOptions, Kubeconfig},
-};
 use serde_json::{Value, json};
 use temporalio_client::tonic::{
     Request, Status,
@@ -36,14 +32,11 @@ use temporalio_common::protos::temporal::api::{
     },
 };
 
+use crate::in_process::client;
+
 /// Checks one gate for a pull request's environment, whose Temporal is at that address.
 pub(crate) async fn checked(lab: &Lab, address: &str, pr: u64, gate: &Value) -> GatesChecked {
-    // Another test of this process may have been first.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let kubeconfig = Kubeconfig::read_from(lab.kubeconfig()).unwrap();
-    let options = KubeConfigOptions::default();
-    let config = Box::pin(Config::from_custom_kubeconfig(kubeconfig, &options)).await.unwrap();
-    let client = Client::try_from(config).unwrap();
+    let client = client(lab).await;
     let environment = json!({
         "app": "gates", "pr": pr, "workflow_id": format!("preview-gates-{pr}"), "namespace": format!("gates-pr-{pr}"),
         "host": "gates.localhost", "temporal_ui_host": "gates-temporal.localhost", "scheme": "http",
@@ -86,7 +79,7 @@ pub(crate) fn failed(checked: GatesChecked, words: &[&str]) -> Verdict {
 }
 
 /// A client that knows nothing of gates.
-pub(crate) async fn client(address: &str) -> WorkflowServiceClient<Channel> {
+pub(crate) async fn temporal(address: &str) -> WorkflowServiceClient<Channel> {
     let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
     WorkflowServiceClient::new(Box::pin(endpoint.connect()).await.unwrap())
 }
@@ -100,7 +93,7 @@ fn long<T>(poll: T) -> Request<T> {
 
 /// Polls for activities for ever, as a worker does.
 pub(crate) async fn poll_activities(address: &str, queue: &str) {
-    let mut client = client(address).await;
+    let mut client = temporal(address).await;
     loop {
         let poll = PollActivityTaskQueueRequest {
             namespace: "default".into(),
@@ -114,7 +107,7 @@ pub(crate) async fn poll_activities(address: &str, queue: &str) {
 
 /// Polls for workflow tasks for ever, and answers each with that command.
 pub(crate) async fn run_workflows(address: &str, queue: &str, kind: CommandType, attributes: Attributes) {
-    let mut client = client(address).await;
+    let mut client = temporal(address).await;
     loop {
         let poll = PollWorkflowTaskQueueRequest {
             namespace: "default".into(),

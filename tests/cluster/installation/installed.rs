@@ -4,20 +4,15 @@ use std::{
     collections::BTreeSet,
     io::Write,
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Command, Output, Stdio},
     sync::OnceLock,
-    time::{Duration, Instant},
 };
 
 use berth_lab::{Lab, worker_manifests};
+use berth_test_support::until;
 use serde_json::{Value, json};
 
-const BERTH: &str = env!("CARGO_BIN_EXE_berth");
-
 const ACCOUNT: &str = "system:serviceaccount:berth-system:berth";
-
-/// A policy takes about a second to be in force, a role less.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What the platform team would write. No pod of the worker: here it runs beside the cluster, with the same account.
 const OVERLAY: &str = "resources: [@MANIFESTS@]\nreplicas: [{ name: berth, count: 0 }]\n";
@@ -60,12 +55,9 @@ impl Installation {
     }
 
     fn wait_for_the_policy(&self) {
-        let end = Instant::now() + PATIENCE;
         let probe = ["create", "namespace", "berth-400-probe", "--dry-run=server"];
-        while !self.as_worker(&probe, None).is_err_and(|refused| refused.contains("ValidatingAdmissionPolicy")) {
-            assert!(Instant::now() < end, "the policy does not come into force");
-            std::thread::sleep(Duration::from_millis(100));
-        }
+        let refused = || self.as_worker(&probe, None).is_err_and(|said| said.contains("ValidatingAdmissionPolicy"));
+        until("the policy is in force", refused);
     }
 
     /// `kubectl` as the cluster's administrator. It must succeed.
@@ -89,19 +81,9 @@ impl Installation {
         kubectl
     }
 
-    /// The worker, with nothing but its account.
-    pub(crate) fn start_worker(&self, task_queue: &str) -> Worker {
-        let log = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{task_queue}-{}.log", std::process::id()));
-        let process = self
-            .lab
-            .worker(BERTH, task_queue)
-            .env("KUBECONFIG", &self.account)
-            .env("BERTH_METRICS_ADDRESS", "127.0.0.1:0")
-            .stdout(Stdio::null())
-            .stderr(std::fs::File::create(&log).unwrap())
-            .spawn()
-            .unwrap();
-        Worker { process, log }
+    /// Opens the cluster to the worker's service account.
+    pub(crate) fn account(&self) -> &Path {
+        &self.account
     }
 
     /// What the account tried to write in a namespace and was always refused, as `verb resource`. Some steps go on without
@@ -109,7 +91,9 @@ impl Installation {
     pub(crate) fn writes_never_allowed(&self, namespace: &str) -> BTreeSet<String> {
         // Somebody's own cluster keeps its audit log to itself.
         let Ok(log) = std::fs::read_to_string(self.lab.audit_log()) else { return BTreeSet::new() };
-        let events = log.lines().filter(|line| line.contains(ACCOUNT)).map(|line| serde_json::from_str(line).unwrap());
+        // The API server may be in the middle of the last line.
+        let lines = log.split_inclusive('\n').filter(|line| line.ends_with('\n') && line.contains(ACCOUNT));
+        let events = lines.map(|line| serde_json::from_str(line).unwrap());
         let (mut refused, mut allowed) = (BTreeSet::new(), BTreeSet::new());
         for event in events.filter(|event: &Value| {
             event["user"]["username"] == ACCOUNT && event["objectRef"]["namespace"] == namespace
@@ -125,17 +109,6 @@ impl Installation {
         assert!(!allowed.is_empty(), "the audit log has nothing of what the worker did");
         refused.difference(&allowed).cloned().collect()
     }
-
-    /// `berth preview <verb> web <pr> …`: its exit code and what it answered.
-    pub(crate) fn preview(&self, verb: &str, pr: u64, task_queue: &str, more: &[&str]) -> (i32, Value) {
-        let output = Command::new(BERTH)
-            .args(["preview", verb, "web", &pr.to_string(), "--output", "json", "--task-queue", task_queue])
-            .args(more)
-            .env("TEMPORAL_ADDRESS", self.lab.temporal_address())
-            .output()
-            .unwrap();
-        (output.status.code().unwrap(), serde_json::from_slice(&output.stdout).unwrap_or_default())
-    }
 }
 
 fn run(mut command: Command, object: Option<&Value>) -> Result<String, String> {
@@ -149,21 +122,5 @@ fn run(mut command: Command, object: Option<&Value>) -> Result<String, String> {
     match status.success() {
         true => Ok(String::from_utf8_lossy(&stdout).into_owned()),
         false => Err(format!("{command:?}: {}", String::from_utf8_lossy(&stderr))),
-    }
-}
-
-/// A `berth worker` process.
-pub(crate) struct Worker {
-    process: Child,
-    log: PathBuf,
-}
-
-impl Drop for Worker {
-    fn drop(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-        if std::thread::panicking() {
-            eprintln!("--- the worker's log\n{}", std::fs::read_to_string(&self.log).unwrap_or_default());
-        }
     }
 }

@@ -1,9 +1,21 @@
 //! Code that several test binaries share, compiled once.
 //!
-//! - [`preview`]: a pull request's environment on a Temporal dev server, with a worker of fake activities.
-//! - [`fake_activities`]: the smallest double that a workflow can run against.
+//! - [`Berth`]: one pull request on a lab, a [`Worker`] that serves it, and the [`Commands`] that a person would type.
+//! - [`preview`]: one pull request on a Temporal dev server, with a worker of fake activities.
+//! - [`until`]: waiting, within a bound.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
+#![expect(clippy::print_stderr, reason = "a log is shown where a test fails")]
 
+mod berth;
+mod commands;
 pub mod fake_activities;
 pub mod preview;
+mod until;
+mod worker;
+
+pub use berth::Berth;
+pub use commands::{Answer, Begun, Commands};
+pub use preview::commit;
+pub use until::until;
+pub use worker::Worker;

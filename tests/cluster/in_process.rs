@@ -1,0 +1,31 @@
+//! What an activity needs that a test calls in its own process: a client of the lab's cluster, and a worker's settings.
+
+use berth_activities::{Settings, database};
+use berth_lab::Lab;
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+
+/// A client with the rights of the cluster's administrator.
+pub(crate) async fn client(lab: &Lab) -> Client {
+    // Another test of this process may have been first.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let kubeconfig = Kubeconfig::read_from(lab.kubeconfig()).unwrap();
+    let options = KubeConfigOptions::default();
+    let config = Box::pin(Config::from_custom_kubeconfig(kubeconfig, &options)).await.unwrap();
+    Client::try_from(config).unwrap()
+}
+
+/// The settings of a worker for the lab's sample apps, without a database server.
+pub(crate) fn settings(lab: &Lab) -> Settings {
+    Settings {
+        apps: lab.apps_dir().to_owned(),
+        berth_namespace: "berth-system".into(),
+        service_account: "berth".into(),
+        installation: "berth".into(),
+        ingress_namespace: "ingress-nginx".into(),
+        scheme: "http".into(),
+        database_servers: database::Servers::default(),
+    }
+}

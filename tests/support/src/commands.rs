@@ -1,0 +1,69 @@
+//! `berth preview` as people and CI type it: the built binary, against a Temporal server.
+
+use std::{
+    ffi::OsString,
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+/// The binary, the Temporal server that it asks, and the task queue of the worker there.
+#[derive(Debug, Clone)]
+pub struct Commands {
+    pub berth: OsString,
+    pub temporal_address: String,
+    pub task_queue: String,
+}
+
+/// An answer to a command with `--output json`.
+#[derive(Debug)]
+pub struct Answer {
+    pub code: i32,
+    /// Null where nothing, or no JSON, was printed.
+    pub json: Value,
+    pub stderr: String,
+    pub took: Duration,
+}
+
+/// A command that has begun.
+pub struct Begun {
+    process: Child,
+    since: Instant,
+}
+
+impl Commands {
+    /// `berth preview <verb> <app> <pr> <more>`, which answers JSON.
+    pub fn preview(&self, verb: &str, (app, pr): (&str, u64), more: &[&str]) -> Answer {
+        self.begin(verb, (app, pr), more).wait()
+    }
+
+    /// The same command, which goes on beside the test.
+    pub fn begin(&self, verb: &str, (app, pr): (&str, u64), more: &[&str]) -> Begun {
+        let mut command = self.command();
+        command.args(["preview", verb, app, &pr.to_string(), "--output", "json"]);
+        command.args(["--task-queue", &self.task_queue]).args(more);
+        Begun { process: command.spawn().unwrap(), since: Instant::now() }
+    }
+
+    /// The binary without arguments, its output kept for the test.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.berth);
+        command.env("TEMPORAL_ADDRESS", &self.temporal_address);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+}
+
+impl Begun {
+    /// Waits until the command has ended.
+    pub fn wait(self) -> Answer {
+        let Output { status, stdout, stderr } = self.process.wait_with_output().unwrap();
+        Answer {
+            code: status.code().unwrap(),
+            json: serde_json::from_slice(&stdout).unwrap_or_default(),
+            stderr: String::from_utf8_lossy(&stderr).into_owned(),
+            took: self.since.elapsed(),
+        }
+    }
+}
