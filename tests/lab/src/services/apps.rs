@@ -37,13 +37,13 @@ pub(crate) struct Values<'a> {
 
 pub(crate) fn write(to: &Path, sample: Sample, values: &Values<'_>) -> Result<()> {
     match sample {
-        Sample::Quick => copy(&folders::workspace().join("manifests/example"), to, &|text| Ok(localized(text, values)))?,
-        Sample::Full => copy(&folders::source().join("apps/full"), to, &|text| with_images(text, values))?,
+        Sample::Quick => {
+            let example = folders::workspace().join("manifests/example");
+            copy(&example, to, &|text| Ok(localized(text, values)))?;
+            use_lab_scripts(&to.join("web.yaml"))
+        }
+        Sample::Full => copy(&folders::source().join("apps/full"), to, &|text| with_images(text, values)),
     }
-    if matches!(sample, Sample::Quick) {
-        use_lab_scripts(&to.join("web.yaml"))?;
-    }
-    Ok(())
 }
 
 /// The text with the lab's registry and domain, and without gates where no container runs to pass them.
