@@ -11,7 +11,7 @@ use berth_manifests::{
 };
 use berth_workflows::contract::{
     apply::{Applied, ApplyInput, Plan},
-    environment::{ClusterObject, Environment},
+    environment::{self, ClusterObject, Environment},
     preparation::SyncedSecrets,
     rollout_input::RolloutInput,
 };
@@ -109,7 +109,7 @@ fn render_release(app: &App, deploy: &RolloutInput, secrets: &SyncedSecrets) -> 
     let variables = Variables::new(variable_input(app, deploy, secrets));
     let names = EnvironmentNames {
         kind: kind_of(environment),
-        pr: environment.pr,
+        pr: environment.kind.pr(),
         namespace: environment.namespace.clone(),
         host: environment.host.clone(),
         temporal_ui_host: environment.temporal_ui_host.clone(),
@@ -126,7 +126,7 @@ fn variable_input(app: &App, deploy: &RolloutInput, secrets: &SyncedSecrets) -> 
         app: app.app.clone(),
         namespace: environment.namespace.clone(),
         environment_kind: kind_of(environment),
-        pr: environment.pr,
+        pr: environment.kind.pr(),
         deploy_id: *deploy_id,
         image_repository: release.image.repository.clone(),
         image_tag: release.image.tag.clone(),
@@ -145,7 +145,10 @@ fn variable_input(app: &App, deploy: &RolloutInput, secrets: &SyncedSecrets) -> 
 
 /// Which of an app's settings hold in an environment.
 pub(crate) fn kind_of(environment: &Environment) -> EnvironmentKind {
-    if environment.pr.is_some() { EnvironmentKind::Preview } else { EnvironmentKind::Production }
+    match environment.kind {
+        environment::EnvironmentKind::Preview { .. } => EnvironmentKind::Preview,
+        environment::EnvironmentKind::Production => EnvironmentKind::Production,
+    }
 }
 
 fn stamp(settings: &Settings, deploy: &RolloutInput) -> Stamp {

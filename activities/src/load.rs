@@ -5,7 +5,7 @@ use berth_manifests::{
     render::Finding,
 };
 use berth_workflows::contract::{
-    environment::{Database, Environment},
+    environment::{Database, Environment, EnvironmentKind},
     preparation::{LoadAppInput, LoadedApp},
     release::Image,
     verdict::{FailureType, Verdict},
@@ -28,26 +28,26 @@ pub fn load_app(settings: &Settings, load: &LoadAppInput) -> Result<LoadedApp, F
     if let Some(image) = &load.image {
         check_image(&app, image)?;
     }
-    let names = match load.pr {
-        Some(pr) => app.preview_environment(pr),
-        None => app.production_environment(),
+    let names = match load.kind {
+        EnvironmentKind::Preview { pr } => app.preview_environment(pr),
+        EnvironmentKind::Production => app.production_environment(),
     };
     let names = names.ok_or_else(|| {
-        let kind = if load.pr.is_some() { "preview" } else { "production" };
+        let kind = load.kind.name();
         Failure::permanent(FailureType::UnknownApp, format!("app {} has no {kind} section in its file", app.app))
     })?;
     let files = app.source_files().map_err(|found| refused(&app.app, &found))?;
     Ok(LoadedApp {
         environment: Environment {
             app: app.app.clone(),
-            pr: load.pr,
+            kind: load.kind,
             workflow_id: load.workflow_id.clone(),
             namespace: names.namespace,
             host: names.host,
             temporal_ui_host: names.temporal_ui_host,
             namespace_uid: None,
             cluster_objects: Vec::new(),
-            database: database_of(settings, &app, load.pr)?,
+            database: database_of(settings, &app, load.kind)?,
             scheme: settings.scheme.clone(),
         },
         content_hash: app.content_hash(&files),
@@ -59,8 +59,10 @@ pub fn load_app(settings: &Settings, load: &LoadAppInput) -> Result<LoadedApp, F
 }
 
 /// The database that the app file gives a preview.
-fn database_of(settings: &Settings, app: &App, pr: Option<u64>) -> Result<Option<Database>, Failure> {
-    let (Some(pr), Some(database)) = (pr, app.preview.as_ref().and_then(|preview| preview.database.as_ref())) else {
+fn database_of(settings: &Settings, app: &App, kind: EnvironmentKind) -> Result<Option<Database>, Failure> {
+    let (EnvironmentKind::Preview { pr }, Some(database)) =
+        (kind, app.preview.as_ref().and_then(|preview| preview.database.as_ref()))
+    else {
         return Ok(None);
     };
     let server = database.server.clone();

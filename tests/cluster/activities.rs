@@ -11,7 +11,7 @@ use berth_manifests::app;
 use berth_workflows::contract::{
     apply::{ApplyInput, PruneInput},
     checks::{AwaitInput, CheckGatesInput, Outcome},
-    environment::{Database, Environment},
+    environment::{Database, Environment, EnvironmentKind},
     preparation::{AwaitGoneInput, LoadAppInput, NamespaceGone},
     release::{Commit, Image, Release},
     rollout_input::RolloutInput,
@@ -52,7 +52,7 @@ async fn each_activity_run_a_second_time_answers_the_same_and_changes_nothing() 
     let image = Image::try_from(lab.image("v1")).unwrap();
     let load = LoadAppInput {
         app: "web".into(),
-        pr: Some(201),
+        kind: EnvironmentKind::Preview { pr: 201 },
         workflow_id: "preview-web-201".into(),
         image: Some(image.clone()),
         deploy: None,
@@ -170,7 +170,7 @@ async fn the_activities_of_a_database_run_a_second_time_change_nothing_and_a_ser
     let app = app::load_apps(&settings.apps).unwrap().remove(0);
     let load = LoadAppInput {
         app: "web".into(),
-        pr: Some(202),
+        kind: EnvironmentKind::Preview { pr: 202 },
         workflow_id: "preview-web-202".into(),
         image: None,
         deploy: None,
@@ -213,7 +213,7 @@ async fn a_teardown_that_knows_nothing_of_a_database_finds_it_by_whose_it_says_i
     let (client, mut settings) = (client(&lab).await, settings(&lab));
     let _postgres = with_database_server(&lab, &mut settings);
     let isolated = Database::Isolated { server: "previews".into(), name: "web_pr_203".into() };
-    let unrecorded = Environment::unrecorded("web", Some(203), "preview-web-203");
+    let unrecorded = Environment::unrecorded("web", EnvironmentKind::Preview { pr: 203 }, "preview-web-203");
     let named = Environment { database: Some(isolated), namespace: "pr-203".into(), ..unrecorded.clone() };
     let app = app::load_apps(&settings.apps).unwrap().remove(0);
     let progress = Progress::new();

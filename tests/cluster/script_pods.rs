@@ -6,7 +6,7 @@ use berth_activities::{heartbeat::Progress, script};
 use berth_manifests::app;
 use berth_test_support::{Berth, until};
 use berth_workflows::contract::{
-    environment::Environment,
+    environment::{Environment, EnvironmentKind},
     script::ScriptOutcome,
     script_job::{AwaitScriptInput, RemoveScriptInput, StartScriptInput},
 };
@@ -188,7 +188,7 @@ async fn each_activity_run_a_second_time_answers_the_same_and_changes_nothing() 
     let berth = live!(8105);
     let (client, settings) = (client(&berth.lab).await, settings(&berth.lab));
     let app = app::load_apps(&settings.apps).unwrap().into_iter().find(|app| app.app == "web").unwrap();
-    let mut environment = Environment::unrecorded("web", Some(8105), "preview-web-8105");
+    let mut environment = Environment::unrecorded("web", EnvironmentKind::Preview { pr: 8105 }, "preview-web-8105");
     environment.namespace = "pr-8105".into();
     let progress = Progress::new();
     let job = "preview-web-8105-script-7";

@@ -2,7 +2,7 @@
 
 use berth_workflows::{
     contract::{
-        environment::Environment,
+        environment::{Environment, EnvironmentKind},
         phase::Phase,
         script::{RunScript, Script, ScriptAnswer},
         verdict::FailureType,
@@ -248,11 +248,14 @@ async fn a_history_that_is_long_waits_for_the_script_and_then_continues_with_its
 #[tokio::test]
 async fn only_an_environment_starts_a_script_run_and_only_in_a_preview() {
     preview("script-stranger", async |t: Preview| {
-        for (pr, words) in [(Some(1), "is started by its environment"), (None, "never in production")] {
-            let environment = Environment::unrecorded("web", pr, "preview-web-1");
+        for (kind, words) in [
+            (EnvironmentKind::Preview { pr: 1 }, "is started by its environment"),
+            (EnvironmentKind::Production, "never in production"),
+        ] {
+            let environment = Environment::unrecorded("web", kind, "preview-web-1");
             let input =
                 Script { environment, script: script(NAME), number: 1, commit: commit('a').to_string(), author: None };
-            let id = format!("stranger-{}", pr.is_some());
+            let id = format!("stranger-{}", kind.name());
             let options = WorkflowStartOptions::new(t.task_queue.clone(), id).build();
             let started = t.client.start_workflow(ScriptRun::run, input.into(), options).await.unwrap();
             let error = started.get_result(WorkflowGetResultOptions::default()).await.unwrap_err();

@@ -223,7 +223,7 @@ impl Scripts {
 mod tests {
     use super::*;
     use crate::contract::{
-        environment::ClusterObject,
+        environment::{ClusterObject, EnvironmentKind},
         release::*,
         signals::{DeployOutcome, Push},
         teardown::Remaining,
@@ -270,7 +270,8 @@ mod tests {
             since_ms: u64::MAX,
             stored_release: Some("s".repeat(63)),
         });
-        let mut environment = Environment::unrecorded("a".repeat(30), Some(u64::MAX), "w".repeat(60));
+        let mut environment =
+            Environment::unrecorded("a".repeat(30), EnvironmentKind::Preview { pr: u64::MAX }, "w".repeat(60));
         environment.record_cluster_objects((0..100).map(|n| ClusterObject {
             api_version: "scheduling.k8s.io/v1".into(),
             kind: "PriorityClass".into(),

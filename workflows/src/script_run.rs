@@ -11,6 +11,7 @@ use crate::{
     activity_options as options,
     contract::{
         activity_definitions as activities,
+        environment::EnvironmentKind,
         lenient::Lenient,
         script::{Script, ScriptAnswer, ScriptOutcome},
         script_job::{AwaitScriptInput, RemoveScriptInput, StartScriptInput},
@@ -59,7 +60,7 @@ impl ScriptRun {
         let info = ctx.info();
         let script = ctx.state(|s| s.input.clone()).map_err(|why| invalid_input(format!("invalid input: {why}")))?;
         let environment = &script.environment;
-        if environment.pr.is_none() {
+        if environment.kind == EnvironmentKind::Production {
             return Err(invalid_input("scripts are run by hand in previews only, never in production".to_owned()));
         }
         if info.parent().is_none_or(|parent| parent.workflow_id() != environment.workflow_id) {

@@ -95,7 +95,7 @@ pub(crate) async fn drop_unrecorded(
     environment: &Environment,
     report: &mut LeakReport,
 ) -> Result<(), Failure> {
-    let Some(pr) = environment.pr else { return Ok(()) };
+    let Some(pr) = environment.kind.pr() else { return Ok(()) };
     let names = Names::of_preview(&environment.app, pr).map_err(invalid)?;
     for (name, server) in &settings.database_servers {
         drop_on(client, settings, environment, (name, server), &names, report).await;
@@ -175,7 +175,9 @@ fn to_values(server: &Server, names: &Names, password: &str) -> BTreeMap<String,
 /// What it is called and where, if the environment has its own. Names are built from whose it is, and never read from
 /// what somebody sends.
 fn of(environment: &Environment) -> Result<Option<(Names, &str)>, Failure> {
-    let (Some(pr), Some((_, server))) = (environment.pr, environment.isolated_database()) else { return Ok(None) };
+    let (Some(pr), Some((_, server))) = (environment.kind.pr(), environment.isolated_database()) else {
+        return Ok(None);
+    };
     let names = Names::of_preview(&environment.app, pr).map_err(invalid)?;
     Ok(Some((names, server)))
 }
@@ -249,7 +251,7 @@ async fn find_password(client: &Client, environment: &Environment) -> Result<Opt
 
 #[cfg(test)]
 mod tests {
-    use berth_workflows::contract::environment::Database;
+    use berth_workflows::contract::environment::{Database, EnvironmentKind};
 
     use super::{super::Tls, *};
     use crate::secrets::{example_environment, is_secret};
@@ -278,7 +280,7 @@ mod tests {
 
     #[test]
     fn production_has_no_database_that_could_be_made_or_dropped_even_if_its_input_says_so() {
-        let production = Environment { pr: None, ..with_database() };
+        let production = Environment { kind: EnvironmentKind::Production, ..with_database() };
         assert!(of(&production).ok().unwrap().is_none());
     }
 

@@ -46,7 +46,7 @@ pub(super) fn of(settings: &Settings, app: &App, environment: &Environment) -> V
     let object =
         |api_version: &str, kind: &str, body: Value| object(settings, environment, api_version, kind, "berth", body);
     let mut objects = vec![object("networking.k8s.io/v1", "NetworkPolicy", policy(settings, app, environment))];
-    if let (Some(preview), Some(_)) = (&app.preview, environment.pr) {
+    if let (Some(preview), Some(_)) = (&app.preview, environment.kind.pr()) {
         objects.push(object("v1", "ResourceQuota", quota(&preview.quota)));
         objects.push(object("v1", "LimitRange", limit_range()));
     }

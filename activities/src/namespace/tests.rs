@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use berth_workflows::contract::environment::{Database, EnvironmentKind};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -93,8 +94,7 @@ fn pods_reach_each_other_dns_and_what_the_app_file_says() {
     let server = json!({"host": "db", "port": 5433, "admin_secret": "admin", "connections": 5});
     settings.database_servers.insert("previews".into(), serde_json::from_value(server).unwrap());
     let plain = example_environment();
-    let database =
-        berth_workflows::contract::environment::Database::Isolated { server: "previews".into(), name: "web".into() };
+    let database = Database::Isolated { server: "previews".into(), name: "web".into() };
     let isolated = Environment { database: Some(database), ..plain.clone() };
     let egress = |more: &Value, environment| allowed(&app(more.clone()), environment, &settings, "egress");
     for environment in [&plain, &isolated] {
@@ -109,7 +109,7 @@ fn pods_reach_each_other_dns_and_what_the_app_file_says() {
 fn containers_get_requests_where_a_quota_counts_them_and_never_a_limit_that_nobody_wrote() {
     let app = app(json!({"production": {"namespace": "web", "host": "example.com"}}));
     let preview = example_environment();
-    let production = Environment { pr: None, ..preview.clone() };
+    let production = Environment { kind: EnvironmentKind::Production, ..preview.clone() };
     let of = |environment| objects::of(&example_settings(), &app, environment);
     let kinds =
         |environment| -> Vec<_> { of(environment).into_iter().map(|object| object.types.unwrap().kind).collect() };

@@ -141,7 +141,7 @@ fn variables(app: &App, environment: &Environment) -> Variables {
         app: app.app.clone(),
         namespace: environment.namespace.clone(),
         environment_kind: kind_of(environment),
-        pr: environment.pr,
+        pr: environment.kind.pr(),
         deploy_id: 0,
         image_repository: String::new(),
         image_tag: None,

@@ -3,7 +3,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use berth_manifests::app::DopplerConfig;
-use berth_workflows::contract::verdict::{FailureType, Verdict};
+use berth_workflows::contract::{
+    environment::EnvironmentKind,
+    verdict::{FailureType, Verdict},
+};
 
 use super::{fake::Cluster, *};
 use crate::doppler::stub::{Answer, Stub, TOKEN, WORDS};
@@ -38,7 +41,7 @@ pub(crate) fn environment() -> Environment {
 fn environment_of(pr: u64) -> Environment {
     Environment {
         app: "web".into(),
-        pr: Some(pr),
+        kind: EnvironmentKind::Preview { pr },
         workflow_id: format!("preview-web-{pr}"),
         namespace: format!("pr-{pr}"),
         host: format!("pr-{pr}.example.com"),

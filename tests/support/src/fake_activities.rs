@@ -143,10 +143,10 @@ impl FakeActivities {
             }],
             _ => Vec::new(),
         };
-        let pr = load.pr.unwrap_or_default();
+        let pr = load.kind.pr().unwrap_or_default();
         let environment = Environment {
             app: load.app,
-            pr: load.pr,
+            kind: load.kind,
             workflow_id: load.workflow_id,
             namespace: format!("pr-{pr}"),
             host: format!("pr-{pr}.example.com"),

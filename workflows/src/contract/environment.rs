@@ -70,8 +70,9 @@ pub fn is_dns_label(text: &str) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment {
     pub app: String,
-    /// The pull request, or nothing in production.
-    pub pr: Option<u64>,
+    /// `pr` on the wire.
+    #[serde(rename = "pr")]
+    pub kind: EnvironmentKind,
     /// The id of the workflow that alone may write to it: the namespace's label `berth.dev/workflow`.
     pub workflow_id: String,
     pub namespace: String,
@@ -91,6 +92,47 @@ pub struct Environment {
     pub database: Option<Database>,
     /// `http` or `https`: how its hosts are reached.
     pub scheme: String,
+}
+
+/// The kind of an environment. On the wire it is the pull request's number, or null for production.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Option<u64>", into = "Option<u64>")]
+pub enum EnvironmentKind {
+    /// The environment of this pull request.
+    Preview {
+        pr: u64,
+    },
+    Production,
+}
+
+impl EnvironmentKind {
+    /// `preview` or `production`: the search attribute `BerthEnvironment`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Preview { .. } => "preview",
+            Self::Production => "production",
+        }
+    }
+
+    /// The pull request's number, if it is a preview.
+    pub fn pr(self) -> Option<u64> {
+        match self {
+            Self::Preview { pr } => Some(pr),
+            Self::Production => None,
+        }
+    }
+}
+
+impl From<Option<u64>> for EnvironmentKind {
+    fn from(pr: Option<u64>) -> Self {
+        pr.map_or(Self::Production, |pr| Self::Preview { pr })
+    }
+}
+
+impl From<EnvironmentKind> for Option<u64> {
+    fn from(kind: EnvironmentKind) -> Self {
+        kind.pr()
+    }
 }
 
 /// The database of a preview.
@@ -116,10 +158,10 @@ impl Environment {
     pub const MAX_CLUSTER_OBJECTS: usize = 12;
 
     /// An environment that no run has recorded: known only by the label of its workflow.
-    pub fn unrecorded(app: impl Into<String>, pr: Option<u64>, workflow_id: impl Into<String>) -> Self {
+    pub fn unrecorded(app: impl Into<String>, kind: EnvironmentKind, workflow_id: impl Into<String>) -> Self {
         Self {
             app: app.into(),
-            pr,
+            kind,
             workflow_id: workflow_id.into(),
             namespace: String::new(),
             host: String::new(),
@@ -159,11 +201,6 @@ impl Environment {
     pub fn temporal_ui_url(&self) -> Option<String> {
         self.temporal_ui_host.as_ref().map(|host| format!("{}://{host}", self.scheme))
     }
-
-    /// `preview` or `production`.
-    pub fn kind(&self) -> &'static str {
-        if self.pr.is_some() { "preview" } else { "production" }
-    }
 }
 
 /// An object outside every namespace that an environment owns.
@@ -199,11 +236,25 @@ mod tests {
             kind: "PriorityClass".into(),
             name: format!("web-pr-1-{n}"),
         };
-        let mut environment = Environment::unrecorded("web", Some(1), "preview-web-1");
+        let mut environment = Environment::unrecorded("web", EnvironmentKind::Preview { pr: 1 }, "preview-web-1");
         environment.record_cluster_objects((0..100).map(object));
         environment.record_cluster_objects([object(99)]);
         assert_eq!(environment.cluster_objects.len(), Environment::MAX_CLUSTER_OBJECTS);
         assert_eq!(environment.cluster_objects.last(), Some(&object(99)));
+    }
+
+    #[test]
+    fn kind_is_the_pull_request_or_null_on_the_wire() {
+        let production = Environment::unrecorded("web", EnvironmentKind::Production, "production-web");
+        let preview = Environment { kind: EnvironmentKind::Preview { pr: 7 }, ..production.clone() };
+        for (environment, pr) in [(preview, serde_json::json!(7)), (production.clone(), serde_json::Value::Null)] {
+            let json = serde_json::to_value(&environment).unwrap();
+            assert_eq!(json["pr"], pr);
+            assert_eq!(serde_json::from_value::<Environment>(json).unwrap(), environment);
+        }
+        let mut json = serde_json::to_value(&production).unwrap();
+        json.as_object_mut().unwrap().remove("pr");
+        assert_eq!(serde_json::from_value::<Environment>(json).unwrap(), production, "absent is null");
     }
 
     #[test]

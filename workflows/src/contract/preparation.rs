@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::contract::{
-    environment::{ClusterObject, Environment},
+    environment::{ClusterObject, Environment, EnvironmentKind},
     release::Image,
     rollout_input::RolloutInput,
 };
@@ -12,8 +12,9 @@ use crate::contract::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoadAppInput {
     pub app: String,
-    /// The pull request, or nothing for production.
-    pub pr: Option<u64>,
+    /// `pr` on the wire.
+    #[serde(rename = "pr")]
+    pub kind: EnvironmentKind,
     pub workflow_id: String,
     /// Refused with `ImageNotAllowed` if its repository is not on the app's list.
     #[serde(default, skip_serializing_if = "Option::is_none")]

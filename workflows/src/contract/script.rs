@@ -176,8 +176,8 @@ impl Script {
 
     /// `send-appointment-reminder for web #123`.
     pub fn summary(&self) -> String {
-        let Environment { app, pr, .. } = &self.environment;
-        format!("{} for {app} #{}", self.script.name, pr.unwrap_or_default())
+        let Environment { app, kind, .. } = &self.environment;
+        format!("{} for {app} #{}", self.script.name, kind.pr().unwrap_or_default())
     }
 }
 
@@ -225,6 +225,10 @@ impl ScriptAnswer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::contract::{
+        environment::{EnvironmentKind, MAX_APP_BYTES, MAX_PR, is_dns_label},
+        lenient::MAX_INPUT_BYTES,
+    };
 
     fn read(json: serde_json::Value) -> Result<RunScript, String> {
         serde_json::from_value(json).map_err(|e| e.to_string())
@@ -254,9 +258,9 @@ mod tests {
 
     #[test]
     fn the_longest_script_of_the_longest_names_is_a_job_kubernetes_takes_and_an_input_that_fits() {
-        let pr = crate::contract::environment::MAX_PR;
-        let id = format!("preview-{}-{pr}", "a".repeat(crate::contract::environment::MAX_APP_BYTES));
-        let mut environment = Environment::unrecorded("a".repeat(30), Some(pr), id);
+        let pr = MAX_PR;
+        let id = format!("preview-{}-{pr}", "a".repeat(MAX_APP_BYTES));
+        let mut environment = Environment::unrecorded("a".repeat(30), EnvironmentKind::Preview { pr }, id);
         environment.namespace = "n".repeat(63);
         environment.host = "h".repeat(253);
         environment.temporal_ui_host = Some("u".repeat(253));
@@ -268,8 +272,8 @@ mod tests {
             commit: "a".repeat(64),
             author: Name::try_from("n".repeat(255)).ok(),
         };
-        assert!(crate::contract::environment::is_dns_label(&script.workflow_id()), "{}", script.workflow_id());
+        assert!(is_dns_label(&script.workflow_id()), "{}", script.workflow_id());
         let bytes = serde_json::to_vec(&script).unwrap().len();
-        assert!(bytes < crate::contract::lenient::MAX_INPUT_BYTES, "{bytes}");
+        assert!(bytes < MAX_INPUT_BYTES, "{bytes}");
     }
 }

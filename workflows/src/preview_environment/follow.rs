@@ -11,7 +11,7 @@ use crate::{
     activity_options as options,
     contract::{
         activity_definitions as activities,
-        environment::{Environment, PullRequest},
+        environment::{Environment, EnvironmentKind, PullRequest},
         phase::{Failed, PastRollout, Phase},
         preparation::LoadAppInput,
         release::Release,
@@ -107,7 +107,7 @@ impl PreviewEnvironment {
         }
         let load = LoadAppInput {
             app: pull_request.app.clone(),
-            pr: Some(pull_request.pr),
+            kind: EnvironmentKind::Preview { pr: pull_request.pr },
             workflow_id: pull_request.workflow_id(),
             image: None,
             deploy: None,
@@ -282,11 +282,11 @@ fn child_options(deploy: &RolloutInput, token: &WorkflowCancellationToken) -> Ch
     let environment = &deploy.environment;
     let mut attributes = vec![
         search_attributes::APP.value_set(environment.app.clone()),
-        search_attributes::ENVIRONMENT.value_set(environment.kind().into()),
+        search_attributes::ENVIRONMENT.value_set(environment.kind.name().into()),
         search_attributes::COMMIT.value_set(deploy.release.commit.to_string()),
         search_attributes::PHASE.value_set(Phase::RollingOut.name().into()),
     ];
-    let pr = environment.pr.and_then(|pr| i64::try_from(pr).ok());
+    let pr = environment.kind.pr().and_then(|pr| i64::try_from(pr).ok());
     attributes.extend(pr.map(|pr| search_attributes::PULL_REQUEST.value_set(pr)));
     let author = deploy.release.author.as_ref();
     attributes.extend(author.map(|author| search_attributes::AUTHOR.value_set(author.as_str().into())));

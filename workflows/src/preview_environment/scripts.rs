@@ -155,11 +155,11 @@ fn child_options(script: &Script, token: &WorkflowCancellationToken) -> ChildWor
     let environment = &script.environment;
     let mut attributes = vec![
         search_attributes::APP.value_set(environment.app.clone()),
-        search_attributes::ENVIRONMENT.value_set(environment.kind().into()),
+        search_attributes::ENVIRONMENT.value_set(environment.kind.name().into()),
         search_attributes::COMMIT.value_set(script.commit.clone()),
         search_attributes::PHASE.value_set("RunningScript".into()),
     ];
-    let pr = environment.pr.and_then(|pr| i64::try_from(pr).ok());
+    let pr = environment.kind.pr().and_then(|pr| i64::try_from(pr).ok());
     attributes.extend(pr.map(|pr| search_attributes::PULL_REQUEST.value_set(pr)));
     let author = script.author.as_ref();
     attributes.extend(author.map(|author| search_attributes::AUTHOR.value_set(author.as_str().into())));

@@ -11,7 +11,7 @@ use crate::{
     activity_options as options,
     contract::{
         activity_definitions as activities,
-        environment::{Environment, PullRequest},
+        environment::{Environment, EnvironmentKind, PullRequest},
         teardown::{DeleteInput, LeakReport, Remaining},
         verdict::{FailureType, truncate},
     },
@@ -77,7 +77,8 @@ impl PreviewEnvironment {
             }
             None => {
                 let object = format!("Environment/{workflow_id}");
-                (Environment::unrecorded(&pull_request.app, Some(pull_request.pr), workflow_id), object)
+                let kind = EnvironmentKind::Preview { pr: pull_request.pr };
+                (Environment::unrecorded(&pull_request.app, kind, workflow_id), object)
             }
         };
         let options = options::delete_environment(

@@ -34,7 +34,7 @@ impl Rollout {
         let environment = &deploy.environment;
         let load = LoadAppInput {
             app: environment.app.clone(),
-            pr: environment.pr,
+            kind: environment.kind,
             workflow_id: environment.workflow_id.clone(),
             image: Some(deploy.release.image.clone()),
             deploy: Some(Box::new(deploy.clone())),
