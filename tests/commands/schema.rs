@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::BERTH;
 
 const EXAMPLE: &str = include_str!("../../manifests/example/web.yaml");
-const README: &str = include_str!("../../README.md");
+const README: &str = include_str!("../../manifests/README.md");
 
 fn schema(of: &[&str]) -> Value {
     let output = Command::new(BERTH).arg("schema").args(of).output().unwrap();
