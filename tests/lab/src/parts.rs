@@ -12,6 +12,11 @@ use std::{
     collections::BTreeMap,
     env,
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
 };
 
 use anyhow::{Result, bail};
@@ -129,7 +134,7 @@ impl Part {
 /// Builds or fetches the parts that are missing, and answers the path of each.
 pub(crate) fn ensure(parts: &[Part]) -> Result<Tools> {
     let mut tools = Tools::new();
-    let mut wanted: BTreeMap<Module, Vec<(&str, &str)>> = BTreeMap::new();
+    let mut wanted: BTreeMap<Module, Programs> = BTreeMap::new();
     for part in parts {
         if let Some(path) = in_kubebuilder_assets(part.program()) {
             tools.insert(part.program().to_owned(), path);
@@ -142,10 +147,28 @@ pub(crate) fn ensure(parts: &[Part]) -> Result<Tools> {
             Source::Go(module, package) => wanted.entry(module).or_default().push((part.program(), package)),
         }
     }
-    for (module, programs) in wanted {
-        tools.extend(go::ensure(module, &programs)?);
-    }
+    tools.extend(ensure_modules(&wanted.into_iter().collect::<Vec<_>>())?);
     Ok(tools)
+}
+
+type Programs = Vec<(&'static str, &'static str)>;
+
+/// Builds module after module, and meanwhile downloads the sources of the later ones: a build waits for processors, a
+/// download for the network.
+fn ensure_modules(modules: &[(Module, Programs)]) -> Result<Tools> {
+    let done = Arc::new(AtomicBool::new(false));
+    let _downloads = thread::spawn({
+        let (later, done) = (modules.iter().skip(1).cloned().collect::<Vec<_>>(), Arc::clone(&done));
+        move || {
+            for (module, programs) in later.iter().filter(|_| !done.load(Ordering::Relaxed)) {
+                // The module's build downloads what is missing, and reports the error.
+                let _ = go::fetch_sources(*module, programs);
+            }
+        }
+    });
+    let built = modules.iter().map(|(module, programs)| go::ensure(*module, programs)).collect::<Result<Vec<_>>>();
+    done.store(true, Ordering::Relaxed);
+    Ok(built?.into_iter().flatten().collect())
 }
 
 /// The folder of KWOK's stage files, which define how its nodes and pods behave. It comes with KWOK's module.

@@ -130,26 +130,43 @@ fn version_in(go_mod: &str, module: &str) -> Option<String> {
 /// Builds the missing ones of a module's `(program, package)` pairs, and answers the path of each program.
 pub(super) fn ensure(module: Module, programs: &[(&str, &str)]) -> Result<Tools> {
     let version = module.version()?;
-    let mut tools = Tools::new();
-    for (program, package) in programs {
-        let place = cache::path_of(program, &version, key(module, &version, package)?)?;
-        tools.insert((*program).to_owned(), place.join(program));
-    }
-    let missing = |tools: &Tools| -> Vec<(String, String)> {
-        let built = |program: &str| tools.get(program).is_some_and(|path| path.is_file());
-        let missing = programs.iter().filter(|(program, _)| !built(program));
-        missing.map(|(program, package)| ((*program).to_owned(), (*package).to_owned())).collect()
-    };
-    if missing(&tools).is_empty() {
+    let tools = paths(module, &version, programs)?;
+    if missing(programs, &tools).is_empty() {
         return Ok(tools);
     }
     let build_folder = BuildFolder::open(module.name())?;
     // Another process may have built some while this one waited for the lock.
-    let missing = missing(&tools);
+    let missing = missing(programs, &tools);
     if !missing.is_empty() {
         build(module, &version, &missing, &tools, &build_folder)?;
     }
     Ok(tools)
+}
+
+/// Downloads the sources of a module's missing programs, without building anything.
+///
+/// # Errors
+/// Go is missing, or a source cannot be downloaded.
+pub(super) fn fetch_sources(module: Module, programs: &[(&str, &str)]) -> Result<()> {
+    let tools = paths(module, &module.version()?, programs)?;
+    let packages: Vec<_> = missing(programs, &tools).into_iter().map(|(_, package)| package).collect();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    process::output(module.go().args(["list", "-deps"]).args(packages)).map(drop)
+}
+
+/// The path of each program, whether or not it is there.
+fn paths(module: Module, version: &str, programs: &[(&str, &str)]) -> Result<Tools> {
+    let path = |(program, package): &(&str, &str)| {
+        let place = cache::path_of(program, version, key(module, version, package)?)?;
+        Ok(((*program).to_owned(), place.join(program)))
+    };
+    programs.iter().map(path).collect()
+}
+
+fn missing<'a>(programs: &[(&'a str, &'a str)], tools: &Tools) -> Vec<(&'a str, &'a str)> {
+    programs.iter().copied().filter(|(program, _)| !tools.get(*program).is_some_and(|path| path.is_file())).collect()
 }
 
 fn key(module: Module, version: &str, package: &str) -> Result<Key> {
@@ -172,12 +189,12 @@ fn key(module: Module, version: &str, package: &str) -> Result<Key> {
 fn build(
     module: Module,
     version: &str,
-    missing: &[(String, String)],
+    missing: &[(&str, &str)],
     tools: &Tools,
     build_folder: &BuildFolder,
 ) -> Result<()> {
     requirements::go(&module.folder())?;
-    let names: Vec<_> = missing.iter().map(|(program, _)| program.as_str()).collect();
+    let names: Vec<_> = missing.iter().map(|(program, _)| *program).collect();
     let _progress = Progress::begin(format!("building {} {version} (once)", names.join(", ")));
     let made = folders::make(build_folder.path.join("made"))?;
     let mut go = module.go();
@@ -191,7 +208,7 @@ fn build(
         }
         let finished = folders::make(build_folder.path.join(program))?;
         fs::rename(&built, finished.join(program)).with_context(|| format!("moving {}", built.display()))?;
-        let place = tools[program].parent().context("a part lies in a folder of its own")?;
+        let place = tools[*program].parent().context("a part lies in a folder of its own")?;
         build_folder.install(&finished, place)?;
     }
     Ok(())
