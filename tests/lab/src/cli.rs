@@ -12,6 +12,7 @@ use crate::{
         demo::{self, Demo},
         down, env,
         image::{self, Image},
+        parts::{self, Parts},
         screenshot::{self, Screenshot},
         status,
         up::{self, Up},
@@ -47,6 +48,8 @@ enum Command {
     Image(Image),
     /// Start a lab with a berth worker in it, until Ctrl-C
     Up(Up),
+    /// Build and fetch the parts of a lab without starting it, so that the next start takes seconds
+    Parts(Parts),
     /// Print shell exports for the running lab: eval "$(cargo lab env)"
     Env,
     /// Print the running labs, with their addresses and files
@@ -85,6 +88,7 @@ fn run(command: Command) -> Result<()> {
         Command::Bench(bench) => bench::run(&bench),
         Command::Image(image) => image::run(&image),
         Command::Up(up) => up::run(&up),
+        Command::Parts(parts) => parts::run(&parts),
         Command::Env => env::run(),
         Command::Status => status::run(),
         Command::Down { all } => down::run(all),

@@ -7,6 +7,7 @@ mod ending;
 pub(crate) mod env;
 pub(crate) mod image;
 mod options;
+pub(crate) mod parts;
 mod pull_request;
 pub(crate) mod screenshot;
 pub(crate) mod status;

@@ -3,7 +3,6 @@
 use std::{
     ffi::OsStr,
     fs,
-    io::Write as _,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,
@@ -80,11 +79,7 @@ impl Lab {
 
     /// Whether this machine can have a full lab. If not, the reason is printed on stderr.
     pub fn can_be_full() -> bool {
-        let possible = plan::check_full_possible(&Request { full: true, ..Request::named(FULL) });
-        if let Err(reason) = &possible {
-            let _ = writeln!(std::io::stderr(), "lab: {reason:#}");
-        }
-        possible.is_ok()
+        plan::can_be_full(&Request::named(FULL))
     }
 
     /// Joins or starts a lab of fake nodes of its own, named `user`. No containers run in it.

@@ -150,8 +150,17 @@ fn needed(request: &Request, real_node: bool, fake_nodes: u32) -> Vec<Part> {
     needed
 }
 
+/// Whether this machine can have a full lab. If not, the reason is printed on stderr.
+pub(crate) fn can_be_full(request: &Request) -> bool {
+    let possible = check_full_possible(request);
+    if let Err(reason) = &possible {
+        let _ = writeln!(std::io::stderr(), "lab: {reason:#}");
+    }
+    possible.is_ok()
+}
+
 /// Checks that this machine can have a full lab. Fake nodes are no substitute.
-pub(crate) fn check_full_possible(request: &Request) -> Result<()> {
+fn check_full_possible(request: &Request) -> Result<()> {
     if request.use_cluster || request.fake_nodes.is_some() {
         bail!("a full lab needs a real node of its own");
     }
