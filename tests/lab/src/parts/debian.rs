@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use super::{on_path, progress::Progress};
-use crate::machine::folders;
+use crate::machine::{folders, lock};
 
 /// The packages that are needed and not installed.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +21,7 @@ pub(crate) struct Packages {
 
 /// The packages of a node. Each is recognised by its programs: Docker's containerd.io has containerd and runc, too.
 pub(crate) fn packages_for(service_network: bool) -> Packages {
+    wait_for_installation();
     let mut missing = Vec::new();
     let mut want = |present: bool, package| {
         if !present {
@@ -50,11 +51,13 @@ pub(crate) fn packages_for_a_full_lab() -> Packages {
 
 /// The package of the browser that takes screenshots.
 pub(crate) fn chromium() -> Packages {
+    wait_for_installation();
     Packages { missing: if on_path("chromium").is_some() { Vec::new() } else { vec!["chromium"] } }
 }
 
 /// The package of PostgreSQL.
 pub(crate) fn postgres() -> Packages {
+    wait_for_installation();
     Packages { missing: if postgres_bin().is_some() { Vec::new() } else { vec!["postgresql"] } }
 }
 
@@ -67,6 +70,7 @@ pub(crate) fn postgres_bin() -> Option<PathBuf> {
 
 /// The packages that build the worker's image.
 pub(crate) fn packages_for_an_image() -> Packages {
+    wait_for_installation();
     let wanted = [("buildah", "buildah"), ("musl-gcc", "musl-tools")];
     let missing = wanted.into_iter().filter(|(program, _)| on_path(program).is_none());
     Packages { missing: missing.map(|(_, package)| package).collect() }
@@ -74,6 +78,7 @@ pub(crate) fn packages_for_an_image() -> Packages {
 
 /// The package that unpacks Debian packages into the images of a full environment.
 pub(crate) fn packages_for_full_images() -> Packages {
+    wait_for_installation();
     Packages { missing: if on_path("mmdebstrap").is_some() { Vec::new() } else { vec!["mmdebstrap"] } }
 }
 
@@ -81,6 +86,19 @@ pub(crate) fn packages_for_full_images() -> Packages {
 pub(crate) fn cni_plugins() -> Option<PathBuf> {
     let has = |folder: &Path| ["bridge", "host-local", "loopback"].iter().all(|plugin| folder.join(plugin).is_file());
     ["/usr/lib/cni", "/opt/cni/bin"].map(PathBuf::from).into_iter().find(|folder| has(folder))
+}
+
+/// Held exclusively by the process that installs packages.
+fn installation_lock() -> Result<PathBuf> {
+    Ok(folders::runtime()?.join("packages.lock"))
+}
+
+/// Waits while another process installs packages, because programs appear before their package is set up.
+fn wait_for_installation() {
+    if let Ok(path) = installation_lock() {
+        // Without the lock, a package may be found too early, which its program then reports.
+        let _ = lock::shared(&path);
+    }
 }
 
 impl Packages {
@@ -103,6 +121,7 @@ impl Packages {
         if !folders::is_root() || on_path("apt-get").is_none() || !(yes || self.consented()?) {
             return Ok(false);
         }
+        let _installation = lock::exclusive(&installation_lock()?)?;
         let _progress = Progress::begin(format!("installing {}", self.missing.join(", ")));
         let _policy = NoAutostart::begin()?;
         if !self.are_available() {
