@@ -17,7 +17,7 @@ use berth_workflows::contract::{
 };
 
 use crate::{
-    Settings, content_secret::create_once, failure::Failure, heartbeat::Progress, labels, load::refused,
+    Settings, content_secret::create_once, failure::Failure, heartbeat::Progress, kubernetes::labels, load::refused,
     stored_release::StoredRelease,
 };
 

@@ -5,7 +5,7 @@ use kube::{Api, Client, ResourceExt, api::PostParams};
 
 use berth_workflows::contract::verdict::FailureType;
 
-use crate::{failure::Failure, labels, namespace::Rights};
+use crate::{failure::Failure, kubernetes::labels, namespace::Rights};
 
 /// Creates the immutable Secret, or finds it: its name says what is in it.
 ///

@@ -1,3 +1,4 @@
 //! Conventions for talking to the API server that the activities share.
 
 pub(crate) mod kind_api;
+pub(crate) mod labels;

@@ -14,7 +14,6 @@ mod fake_api_server;
 pub mod gates;
 pub mod heartbeat;
 mod kubernetes;
-pub mod labels;
 pub mod load;
 pub mod namespace;
 mod pod_secrets;

@@ -15,7 +15,7 @@ use berth_workflows::contract::{
     verdict::{FailureType, Verdict},
 };
 
-use crate::{Settings, failure::Failure, heartbeat::Progress, labels};
+use crate::{Settings, failure::Failure, heartbeat::Progress, kubernetes::labels};
 
 mod gone;
 mod objects;

@@ -21,8 +21,7 @@ use crate::{
     apply::{cluster_object, parent},
     failure::Failure,
     heartbeat::Progress,
-    kubernetes::kind_api::api_for_kind,
-    labels,
+    kubernetes::{kind_api::api_for_kind, labels},
     stored_release::StoredRelease,
 };
 

@@ -17,7 +17,7 @@ use berth_manifests::{
 };
 use berth_workflows::contract::{environment::Environment, verdict::FailureType};
 
-use crate::{failure::Failure, labels};
+use crate::{failure::Failure, kubernetes::labels};
 
 /// The key of the gzipped JSON in the Secret.
 const KEY: &str = "release.json.gz";

@@ -11,7 +11,7 @@ use berth_workflows::contract::{
     teardown::{DeleteInput, LeakReport, Remaining},
 };
 
-use crate::{Settings, database, failure::Failure, heartbeat::Progress, labels};
+use crate::{Settings, database, failure::Failure, heartbeat::Progress, kubernetes::labels};
 
 mod cluster;
 mod namespaces;

@@ -14,7 +14,11 @@ use berth_workflows::contract::{
 };
 
 use super::{cluster_object, takeover};
-use crate::{Settings, failure::Failure, kubernetes::kind_api::api_for_kind, labels};
+use crate::{
+    Settings,
+    failure::Failure,
+    kubernetes::{kind_api::api_for_kind, labels},
+};
 
 type Metadata = PartialObjectMeta<DynamicObject>;
 

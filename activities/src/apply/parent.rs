@@ -15,7 +15,7 @@ use berth_workflows::contract::{
     verdict::{FailureType, Verdict},
 };
 
-use crate::{Settings, failure::Failure, labels};
+use crate::{Settings, failure::Failure, kubernetes::labels};
 
 /// Adds a release's kinds to those that the set has had until now: prune still has to look there.
 pub(super) async fn extend(

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use berth_manifests::app::{App, Egress, PodSecurity, Quota};
 use berth_workflows::contract::environment::Environment;
 
-use crate::{Settings, labels};
+use crate::{Settings, kubernetes::labels};
 
 /// The cloud's metadata services: link-local on every large cloud. A pod that reaches it can become its node.
 const METADATA_ADDRESSES: &str = "169.254.0.0/16";

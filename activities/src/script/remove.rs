@@ -15,7 +15,8 @@ use crate::{
     Settings,
     failure::Failure,
     heartbeat::Progress,
-    labels, prune,
+    kubernetes::labels,
+    prune,
     rollout::{snapshot::Snapshot, watch::Watches},
 };
 

@@ -23,7 +23,7 @@ use kube::{
 };
 
 use super::{RUN, access, job, remove};
-use crate::{Settings, apply::kind_of, failure::Failure, heartbeat::Progress, labels};
+use crate::{Settings, apply::kind_of, failure::Failure, heartbeat::Progress, kubernetes::labels};
 
 const REVISION: &str = "deployment.kubernetes.io/revision";
 

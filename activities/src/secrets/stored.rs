@@ -13,7 +13,7 @@ use kube::{
 
 use berth_manifests::app::DopplerConfig;
 
-use crate::{Settings, failure::Failure, labels};
+use crate::{Settings, failure::Failure, kubernetes::labels};
 
 /// What the cache holds of one config. Not `Debug`: it has values.
 pub(super) struct Cached {

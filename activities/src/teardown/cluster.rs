@@ -11,7 +11,12 @@ use berth_workflows::contract::{
 };
 
 use super::objects;
-use crate::{Settings, failure::Failure, kubernetes::kind_api::api_for_kind, labels, prune};
+use crate::{
+    Settings,
+    failure::Failure,
+    kubernetes::{kind_api::api_for_kind, labels},
+    prune,
+};
 
 /// Deletes what is outside every namespace and carries the environment's labels, whether it was written down or not, and
 /// sees that it is gone.

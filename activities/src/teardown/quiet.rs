@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::permitted;
-use crate::{failure::Failure, heartbeat::Progress, labels};
+use crate::{failure::Failure, heartbeat::Progress, kubernetes::labels};
 
 /// Beyond the pods' own grace period: the kubelet reports an end within a second or two.
 const AFTER_GRACE: Duration = Duration::from_secs(5);

@@ -6,40 +6,40 @@ use berth_workflows::contract::environment::Environment;
 use sha2::{Digest, Sha256};
 
 /// The field manager of every server-side apply.
-pub const FIELD_MANAGER: &str = "berth";
+pub(crate) const FIELD_MANAGER: &str = "berth";
 
 /// The standard label for the tool that manages an object.
-pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+pub(crate) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// The app an object belongs to.
-pub const APP: &str = "berth.dev/app";
+pub(crate) const APP: &str = "berth.dev/app";
 /// The id of the one workflow that may write to a namespace and what is in it.
-pub const WORKFLOW: &str = "berth.dev/workflow";
+pub(crate) const WORKFLOW: &str = "berth.dev/workflow";
 /// The installation of berth: several may share a cluster.
-pub const INSTALLATION: &str = "berth.dev/installation";
+pub(crate) const INSTALLATION: &str = "berth.dev/installation";
 /// What a content-named Secret holds: [`RELEASE`] or [`SECRETS`].
-pub const CONTENT: &str = "berth.dev/content";
+pub(crate) const CONTENT: &str = "berth.dev/content";
 /// A Secret that holds a rendered release.
-pub const RELEASE: &str = "release";
+pub(crate) const RELEASE: &str = "release";
 /// A Secret that holds an environment's secrets.
-pub const SECRETS: &str = "secrets";
+pub(crate) const SECRETS: &str = "secrets";
 /// On a stored release: the Secret with the secrets that it runs with.
-pub const SECRET_OF_RELEASE: &str = "berth.dev/secret";
+pub(crate) const SECRET_OF_RELEASE: &str = "berth.dev/secret";
 
 /// kubectl's label on the parent of an `ApplySet`: its id.
-pub const APPLYSET_ID: &str = "applyset.kubernetes.io/id";
+pub(crate) const APPLYSET_ID: &str = "applyset.kubernetes.io/id";
 /// kubectl's label on the members of an `ApplySet`: the parent's id.
-pub const APPLYSET_PART_OF: &str = "applyset.kubernetes.io/part-of";
+pub(crate) const APPLYSET_PART_OF: &str = "applyset.kubernetes.io/part-of";
 /// kubectl's annotation on the parent: which tool keeps the set, as `name/version`.
-pub const APPLYSET_TOOLING: &str = "applyset.kubernetes.io/tooling";
+pub(crate) const APPLYSET_TOOLING: &str = "applyset.kubernetes.io/tooling";
 /// What berth says there.
-pub const TOOLING: &str = "berth/v1";
+pub(crate) const TOOLING: &str = "berth/v1";
 /// kubectl's annotation on the parent: the kinds of its members, `Kind.group`, sorted, with commas.
-pub const APPLYSET_KINDS: &str = "applyset.kubernetes.io/contains-group-kinds";
+pub(crate) const APPLYSET_KINDS: &str = "applyset.kubernetes.io/contains-group-kinds";
 /// The Secret that is the parent of an environment's `ApplySet`.
-pub const APPLYSET_PARENT: &str = "berth-applyset";
+pub(crate) const APPLYSET_PARENT: &str = "berth-applyset";
 
 /// The labels of everything in an environment: whose it is.
-pub fn own(environment: &Environment, installation: &str) -> BTreeMap<String, String> {
+pub(crate) fn own(environment: &Environment, installation: &str) -> BTreeMap<String, String> {
     let Environment { app, workflow_id, .. } = environment;
     [(MANAGED_BY, "berth"), (APP, app), (WORKFLOW, workflow_id), (INSTALLATION, installation)]
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
@@ -47,14 +47,14 @@ pub fn own(environment: &Environment, installation: &str) -> BTreeMap<String, St
 }
 
 /// The same, on a content-named Secret: [`RELEASE`] or [`SECRETS`].
-pub fn own_content(environment: &Environment, installation: &str, content: &str) -> BTreeMap<String, String> {
+pub(crate) fn own_content(environment: &Environment, installation: &str, content: &str) -> BTreeMap<String, String> {
     let mut labels = own(environment, installation);
     labels.insert(CONTENT.to_owned(), content.to_owned());
     labels
 }
 
 /// The id of an environment's `ApplySet`.
-pub fn applyset_id(namespace: &str) -> String {
+pub(crate) fn applyset_id(namespace: &str) -> String {
     applyset_id_of(APPLYSET_PARENT, namespace)
 }
 
@@ -69,24 +69,24 @@ fn applyset_id_of(parent: &str, namespace: &str) -> String {
 const OWNER: [&str; 3] = [MANAGED_BY, WORKFLOW, INSTALLATION];
 
 /// Whether an object with these labels is that environment's own, of this installation.
-pub fn is_own(found: &BTreeMap<String, String>, environment: &Environment, installation: &str) -> bool {
+pub(crate) fn is_own(found: &BTreeMap<String, String>, environment: &Environment, installation: &str) -> bool {
     is_same_owner(found, &own(environment, installation))
 }
 
 /// Whether both say that they are the same environment's.
-pub fn is_same_owner(left: &BTreeMap<String, String>, right: &BTreeMap<String, String>) -> bool {
+pub(crate) fn is_same_owner(left: &BTreeMap<String, String>, right: &BTreeMap<String, String>) -> bool {
     OWNER.iter().all(|key| left.get(*key).is_some_and(|value| right.get(*key) == Some(value)))
 }
 
 /// Selects what is an environment's own.
-pub fn own_selector(environment: &Environment, installation: &str) -> String {
+pub(crate) fn own_selector(environment: &Environment, installation: &str) -> String {
     let own = own(environment, installation);
     let term = |key: &&str| Some(format!("{key}={}", own.get(*key)?));
     OWNER.iter().filter_map(term).collect::<Vec<_>>().join(",")
 }
 
 /// The first `n` hexadecimal digits of a SHA-256: enough for a name, short enough to read.
-pub fn short_hash(content: &[u8]) -> String {
+pub(crate) fn short_hash(content: &[u8]) -> String {
     Sha256::digest(content).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
