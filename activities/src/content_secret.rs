@@ -5,7 +5,10 @@ use kube::{Api, Client, ResourceExt, api::PostParams};
 
 use berth_workflows::contract::verdict::FailureType;
 
-use crate::{failure::Failure, kubernetes::labels, namespace::Rights};
+use crate::{
+    failure::Failure,
+    kubernetes::{labels, rbac_lag::Rights},
+};
 
 /// Creates the immutable Secret, or finds it: its name says what is in it.
 ///

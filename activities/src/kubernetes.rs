@@ -2,3 +2,4 @@
 
 pub(crate) mod kind_api;
 pub(crate) mod labels;
+pub(crate) mod rbac_lag;

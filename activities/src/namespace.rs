@@ -15,15 +15,18 @@ use berth_workflows::contract::{
     verdict::{FailureType, Verdict},
 };
 
-use crate::{Settings, failure::Failure, heartbeat::Progress, kubernetes::labels};
+use crate::{
+    Settings,
+    failure::Failure,
+    heartbeat::Progress,
+    kubernetes::{labels, rbac_lag::Rights},
+};
 
 mod gone;
 mod objects;
-mod rights;
 
 pub use gone::await_namespace_gone;
 pub(crate) use gone::{changes, in_the_way, words};
-pub(crate) use rights::Rights;
 
 /// Makes the namespace, or finds it made, and applies what belongs in it.
 ///

@@ -11,7 +11,10 @@ use kube::{
 
 use berth_workflows::contract::{environment::Environment, verdict::FailureType};
 
-use crate::{failure::Failure, kubernetes::labels, namespace::Rights};
+use crate::{
+    failure::Failure,
+    kubernetes::{labels, rbac_lag::Rights},
+};
 
 /// How long one attempt waits for the namespace, which is being made beside it.
 const NAMESPACE_TIMEOUT: Duration = Duration::from_secs(30);
