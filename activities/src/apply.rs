@@ -17,7 +17,11 @@ use berth_workflows::contract::{
 };
 
 use crate::{
-    Settings, content_secret::create_once, failure::Failure, heartbeat::Progress, kubernetes::labels, load::refused,
+    Settings,
+    failure::Failure,
+    heartbeat::Progress,
+    kubernetes::{content_secret::create_once, labels},
+    load::refused,
     stored_release::StoredRelease,
 };
 

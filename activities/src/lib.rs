@@ -5,7 +5,6 @@
 
 mod activities;
 pub mod apply;
-mod content_secret;
 pub mod database;
 pub mod doppler;
 pub mod failure;

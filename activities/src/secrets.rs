@@ -14,11 +14,11 @@ use berth_workflows::contract::{environment::Environment, preparation::SyncedSec
 use crate::{
     Settings,
     apply::kind_of,
-    content_secret::find_or_create,
     database,
     doppler::Doppler,
     failure::Failure,
     heartbeat::Progress,
+    kubernetes::content_secret::find_or_create,
     rollout::{evidence, redact::Redactor},
 };
 

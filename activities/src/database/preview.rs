@@ -15,7 +15,11 @@ use berth_workflows::contract::{
 
 use super::{Credentials, Names, Server, drop_all, ensure};
 use crate::{
-    Settings, content_secret::create_once, failure::Failure, heartbeat::Progress, kubernetes::labels, teardown,
+    Settings,
+    failure::Failure,
+    heartbeat::Progress,
+    kubernetes::{content_secret::create_once, labels},
+    teardown,
 };
 
 /// The Secret of an environment that keeps its database's password, and the only place that does.
