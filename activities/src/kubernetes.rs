@@ -3,4 +3,5 @@
 pub(crate) mod content_secret;
 pub(crate) mod kind_api;
 pub(crate) mod labels;
+pub(crate) mod pod_secrets;
 pub(crate) mod rbac_lag;

@@ -15,7 +15,6 @@ pub mod heartbeat;
 mod kubernetes;
 pub mod load;
 pub mod namespace;
-mod pod_secrets;
 pub mod prune;
 pub mod rollout;
 pub mod script;

@@ -18,7 +18,7 @@ use super::{
     redact::Redactor,
     snapshot::{Snapshot, event_ms},
 };
-use crate::{pod_secrets::secret_references, secrets::is_secret};
+use crate::{kubernetes::pod_secrets::secret_references, secrets::is_secret};
 
 /// A verdict that is known is not kept back for a node that does not answer.
 const PATIENCE: Duration = Duration::from_secs(3);

@@ -17,7 +17,7 @@ use k8s_openapi::api::{
 use kube::ResourceExt;
 
 use super::{RUN, SCRIPT, WORKLOAD};
-use crate::{kubernetes::labels, pod_secrets::secret_references};
+use crate::kubernetes::{labels, pod_secrets::secret_references};
 
 /// kubectl's own word for the container that matters.
 const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
