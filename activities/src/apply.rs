@@ -20,13 +20,12 @@ use crate::{
     Settings,
     failure::Failure,
     heartbeat::Progress,
-    kubernetes::{content_secret::create_once, labels},
+    kubernetes::{applyset, content_secret::create_once, labels},
     load::refused,
     stored_release::StoredRelease,
 };
 
 mod object;
-pub(crate) mod parent;
 mod takeover;
 
 use object::{AppliedObject, Change, apply_object};
@@ -62,7 +61,7 @@ pub async fn apply_manifests(
     let stored = release.to_secret(environment, &settings.installation)?;
 
     progress.say(format!("storing the release in {}", environment.namespace));
-    let parent = parent::extend(client, settings, environment, &rendered);
+    let parent = applyset::extend(client, settings, environment, &rendered);
     futures::try_join!(create_once(client, &stored), parent)?;
     let mut results = Vec::new();
     for stage in &rendered.stages {

@@ -1,5 +1,6 @@
 //! Conventions for talking to the API server that the activities share.
 
+pub(crate) mod applyset;
 pub(crate) mod content_secret;
 pub(crate) mod kind_api;
 pub(crate) mod labels;

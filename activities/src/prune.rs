@@ -18,10 +18,10 @@ use berth_workflows::contract::{
 
 use crate::{
     Settings,
-    apply::{cluster_object, parent},
+    apply::cluster_object,
     failure::Failure,
     heartbeat::Progress,
-    kubernetes::{kind_api::api_for_kind, labels},
+    kubernetes::{applyset, kind_api::api_for_kind, labels},
     stored_release::StoredRelease,
 };
 
@@ -38,13 +38,13 @@ pub async fn prune(
     let environment = &prune.environment;
     let release = StoredRelease::load(client, &environment.namespace, &prune.stored_release).await?;
     progress.say("looking for what the release does not have");
-    let before = parent::read_kinds(client, environment).await?;
+    let before = applyset::read_kinds(client, environment).await?;
     let group_kinds = before.clone().unwrap_or_default();
     let mut removed = prune_members(client, settings, environment, &release, &group_kinds).await?;
     removed.extend(prune_contents(client, prune).await?);
     let objects: Vec<_> = release.objects.iter().map(|document| Object::new("", 0, document.clone())).collect();
-    let kinds = objects.iter().filter_map(parent::group_kind).collect();
-    parent::update(client, settings, environment, before.as_ref(), &kinds).await?;
+    let kinds = objects.iter().filter_map(applyset::group_kind).collect();
+    applyset::update(client, settings, environment, before.as_ref(), &kinds).await?;
     Ok(Pruned { removed, cluster_objects: objects.iter().filter_map(cluster_object).collect() })
 }
 

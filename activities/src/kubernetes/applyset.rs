@@ -18,7 +18,7 @@ use berth_workflows::contract::{
 use crate::{Settings, failure::Failure, kubernetes::labels};
 
 /// Adds a release's kinds to those that the set has had until now: prune still has to look there.
-pub(super) async fn extend(
+pub(crate) async fn extend(
     client: &Client,
     settings: &Settings,
     environment: &Environment,
