@@ -2,6 +2,7 @@
 
 pub(crate) mod applyset;
 pub(crate) mod content_secret;
+pub(crate) mod guarded_delete;
 pub(crate) mod kind_api;
 pub(crate) mod labels;
 pub(crate) mod pod_secrets;

@@ -4,11 +4,7 @@ use std::collections::BTreeSet;
 
 use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::Secret;
-use kube::{
-    Api, Client, ResourceExt,
-    api::{DeleteParams, ListParams, Preconditions, PropagationPolicy},
-    core::ObjectMeta,
-};
+use kube::{Api, Client, ResourceExt, api::ListParams};
 
 use berth_manifests::render::{Identity, KINDS, Kind, Object};
 use berth_workflows::contract::{
@@ -21,7 +17,7 @@ use crate::{
     apply::cluster_object,
     failure::Failure,
     heartbeat::Progress,
-    kubernetes::{applyset, kind_api::api_for_kind, labels},
+    kubernetes::{applyset, guarded_delete::delete, kind_api::api_for_kind, labels},
     stored_release::StoredRelease,
 };
 
@@ -117,36 +113,4 @@ async fn prune_contents(client: &Client, prune: &PruneInput) -> Result<Vec<Strin
         }
     }
     Ok(removed)
-}
-
-/// Deletes exactly the object that was looked at. Gone already is success.
-pub(crate) async fn delete<K>(api: &Api<K>, metadata: &ObjectMeta, kind: &str) -> Result<(), Failure>
-where
-    K: Clone + std::fmt::Debug + serde::de::DeserializeOwned,
-{
-    delete_with(api, metadata, kind, PropagationPolicy::Background).await
-}
-
-/// The same, where it matters whether what the object owns goes before it.
-pub(crate) async fn delete_with<K>(
-    api: &Api<K>,
-    metadata: &ObjectMeta,
-    kind: &str,
-    propagation: PropagationPolicy,
-) -> Result<(), Failure>
-where
-    K: Clone + std::fmt::Debug + serde::de::DeserializeOwned,
-{
-    let name = metadata.name.clone().unwrap_or_default();
-    let params = DeleteParams {
-        propagation_policy: Some(propagation),
-        preconditions: Some(Preconditions { uid: metadata.uid.clone(), ..Preconditions::default() }),
-        ..DeleteParams::default()
-    };
-    match api.delete(&name, &params).await {
-        Ok(_) => Ok(()),
-        // 409: what has this name now is another object.
-        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
-        Err(e) => Err(Failure::kubernetes(format!("deleting {kind}/{name}"), e)),
-    }
 }

@@ -15,8 +15,7 @@ use crate::{
     Settings,
     failure::Failure,
     heartbeat::Progress,
-    kubernetes::labels,
-    prune,
+    kubernetes::{guarded_delete, labels},
     rollout::{snapshot::Snapshot, watch::Watches},
 };
 
@@ -85,5 +84,5 @@ pub(super) async fn delete<K>(api: &Api<K>, kind: &str, object: &K) -> Result<()
 where
     K: Resource + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
 {
-    prune::delete_with(api, object.meta(), kind, PropagationPolicy::Foreground).await
+    guarded_delete::delete_with(api, object.meta(), kind, PropagationPolicy::Foreground).await
 }

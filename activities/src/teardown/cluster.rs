@@ -14,8 +14,7 @@ use super::objects;
 use crate::{
     Settings,
     failure::Failure,
-    kubernetes::{kind_api::api_for_kind, labels},
-    prune,
+    kubernetes::{guarded_delete, kind_api::api_for_kind, labels},
 };
 
 /// Deletes what is outside every namespace and carries the environment's labels, whether it was written down or not, and
@@ -53,7 +52,7 @@ async fn delete_kind(
     };
     names.extend(found.iter().map(ResourceExt::name_any));
     for object in &found {
-        prune::delete(&api, &object.metadata, kind.kind).await?;
+        guarded_delete::delete(&api, &object.metadata, kind.kind).await?;
     }
     if !found.is_empty() {
         // That it was told to go does not say that it is gone.

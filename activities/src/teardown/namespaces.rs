@@ -16,8 +16,8 @@ use super::{
 use crate::{
     failure::Failure,
     heartbeat::Progress,
+    kubernetes::guarded_delete,
     namespace::{changes, in_the_way, words},
-    prune,
 };
 
 /// How long the namespace controller must have named a finalizer before it is said to block: one that is served goes
@@ -51,7 +51,7 @@ pub(super) async fn delete(
     let name = namespace.name_any();
     if namespace.metadata.deletion_timestamp.is_none() {
         let namespaces: Api<Namespace> = Api::all(client.clone());
-        prune::delete(&namespaces, &namespace.metadata, "Namespace").await?;
+        guarded_delete::delete(&namespaces, &namespace.metadata, "Namespace").await?;
     }
     progress.say(format!("waiting for namespace {name} to be gone"));
     match watch(client, namespace, deadline, progress).await? {

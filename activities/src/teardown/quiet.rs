@@ -20,7 +20,11 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::permitted;
-use crate::{failure::Failure, heartbeat::Progress, kubernetes::labels};
+use crate::{
+    failure::Failure,
+    heartbeat::Progress,
+    kubernetes::{guarded_delete, labels},
+};
 
 /// Beyond the pods' own grace period: the kubelet reports an end within a second or two.
 const AFTER_GRACE: Duration = Duration::from_secs(5);
@@ -85,7 +89,7 @@ async fn await_no_pods(client: &Client, namespace: &str, progress: &Progress) ->
     }
     for pod in listed.items.iter().filter(|pod| !has_controller(pod)) {
         // Nobody scales it down.
-        crate::prune::delete(&pods, &pod.metadata, "Pod").await?;
+        guarded_delete::delete(&pods, &pod.metadata, "Pod").await?;
     }
     let longest = listed.items.iter().map(grace).max().unwrap_or(DEFAULT_GRACE);
     let limit = (longest + AFTER_GRACE).min(LONGEST);
