@@ -7,3 +7,4 @@ pub(crate) mod kind_api;
 pub(crate) mod labels;
 pub(crate) mod pod_secrets;
 pub(crate) mod rbac_lag;
+pub(crate) mod terminating_namespace;

@@ -19,14 +19,13 @@ use crate::{
     Settings,
     failure::Failure,
     heartbeat::Progress,
-    kubernetes::{labels, rbac_lag::Rights},
+    kubernetes::{labels, rbac_lag::Rights, terminating_namespace::words},
 };
 
 mod gone;
 mod objects;
 
 pub use gone::await_namespace_gone;
-pub(crate) use gone::{changes, in_the_way, words};
 
 /// Makes the namespace, or finds it made, and applies what belongs in it.
 ///

@@ -16,8 +16,10 @@ use super::{
 use crate::{
     failure::Failure,
     heartbeat::Progress,
-    kubernetes::guarded_delete,
-    namespace::{changes, in_the_way, words},
+    kubernetes::{
+        guarded_delete,
+        terminating_namespace::{changes, in_the_way, words},
+    },
 };
 
 /// How long the namespace controller must have named a finalizer before it is said to block: one that is served goes
