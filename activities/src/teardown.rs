@@ -4,19 +4,18 @@ use std::time::Duration;
 
 use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::{Api, Client, ResourceExt, api::ListParams};
+use kube::{Client, ResourceExt};
 
 use berth_workflows::contract::{
     environment::Environment,
     teardown::{DeleteInput, LeakReport, Remaining},
 };
 
-use crate::{Settings, database, failure::Failure, heartbeat::Progress, kubernetes::labels};
+use crate::{Settings, database, failure::Failure, heartbeat::Progress, kubernetes::own_namespaces::find_namespaces};
 
 mod cluster;
 mod namespaces;
 mod objects;
-mod quiet;
 
 /// Removes an environment, in this order: no more traffic, no more pods, what is outside every namespace, the namespace.
 ///
@@ -79,26 +78,4 @@ pub(crate) async fn quiet_environment(
 async fn quiet_all(client: &Client, found: &[Namespace], progress: &Progress) -> Result<Vec<Remaining>, Failure> {
     let quieted = found.iter().map(|namespace| namespaces::quiet(client, namespace, progress));
     Ok(try_join_all(quieted).await?.into_iter().flatten().collect())
-}
-
-/// Nothing where berth may not (its rights in a namespace end early in its deletion), or where it is gone already.
-fn permitted<T>(answer: kube::Result<T>, what: impl FnOnce() -> String) -> Result<Option<T>, Failure> {
-    match answer {
-        Ok(answer) => Ok(Some(answer)),
-        Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404) => Ok(None),
-        Err(e) => Err(Failure::kubernetes(what(), e)),
-    }
-}
-
-/// The namespaces that carry the environment's labels: its own, and any other. A workflow that was terminated may have
-/// left one under a name that the app file no longer says.
-async fn find_namespaces(
-    client: &Client,
-    settings: &Settings,
-    environment: &Environment,
-) -> Result<Vec<Namespace>, Failure> {
-    let namespaces: Api<Namespace> = Api::all(client.clone());
-    let own = ListParams::default().labels(&labels::own_selector(environment, &settings.installation));
-    let what = || format!("looking for the namespace of {}", environment.workflow_id);
-    Ok(namespaces.list(&own).await.map_err(|e| Failure::kubernetes(what(), e))?.items)
 }

@@ -9,15 +9,12 @@ use tokio::time::Instant;
 
 use berth_workflows::contract::{teardown::Remaining, verdict::FailureType};
 
-use super::{
-    objects::{self, Which},
-    quiet,
-};
+use super::objects::{self, Which};
 use crate::{
     failure::Failure,
     heartbeat::Progress,
     kubernetes::{
-        guarded_delete,
+        guarded_delete, stop_workloads,
         terminating_namespace::{changes, in_the_way, words},
     },
 };
@@ -38,7 +35,7 @@ pub(super) async fn quiet(
     }
     let name = namespace.name_any();
     let (held, ()) =
-        futures::try_join!(objects::held(client, &name, Which::All), quiet::quiet(client, &name, progress))?;
+        futures::try_join!(objects::held(client, &name, Which::All), stop_workloads::quiet(client, &name, progress))?;
     Ok(held.found)
 }
 

@@ -11,8 +11,10 @@ use kube::{
 use berth_manifests::render::KINDS;
 use berth_workflows::contract::teardown::Remaining;
 
-use super::permitted;
-use crate::{failure::Failure, kubernetes::kind_api::api_resource};
+use crate::{
+    failure::Failure,
+    kubernetes::{kind_api::api_resource, permitted::permitted},
+};
 
 /// A report travels in a history and is read by a person: so many objects are named, the rest counted.
 const MAX_NAMED: usize = 20;

@@ -19,11 +19,10 @@ use kube::{
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::permitted;
 use crate::{
     failure::Failure,
     heartbeat::Progress,
-    kubernetes::{guarded_delete, labels},
+    kubernetes::{guarded_delete, labels, permitted::permitted},
 };
 
 /// Beyond the pods' own grace period: the kubelet reports an end within a second or two.
@@ -36,7 +35,7 @@ const LONGEST: Duration = Duration::from_secs(120);
 /// Takes the Ingresses away, then scales to zero and waits until no pod is left, within the pods' grace period.
 ///
 /// What berth may not do (its rights in the namespace may be gone already) is left to the namespace's deletion.
-pub(super) async fn quiet(client: &Client, namespace: &str, progress: &Progress) -> Result<(), Failure> {
+pub(crate) async fn quiet(client: &Client, namespace: &str, progress: &Progress) -> Result<(), Failure> {
     progress.say(format!("stopping traffic to {namespace}"));
     delete_all::<Ingress>(client, namespace).await?;
     progress.say(format!("scaling {namespace} to zero"));
