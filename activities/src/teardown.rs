@@ -6,10 +6,7 @@ use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Client, ResourceExt};
 
-use berth_workflows::contract::{
-    environment::Environment,
-    teardown::{DeleteInput, LeakReport, Remaining},
-};
+use berth_workflows::contract::teardown::{DeleteInput, LeakReport, Remaining};
 
 use crate::{Settings, database, failure::Failure, heartbeat::Progress, kubernetes::own_namespaces::find_namespaces};
 
@@ -62,17 +59,6 @@ pub async fn delete_environment(
         report.remaining.extend(remaining);
     }
     Ok(report)
-}
-
-/// Stops an environment's traffic, and then what runs in it.
-pub(crate) async fn quiet_environment(
-    client: &Client,
-    settings: &Settings,
-    environment: &Environment,
-    progress: &Progress,
-) -> Result<(), Failure> {
-    let found = find_namespaces(client, settings, environment).await?;
-    quiet_all(client, &found, progress).await.map(drop)
 }
 
 async fn quiet_all(client: &Client, found: &[Namespace], progress: &Progress) -> Result<Vec<Remaining>, Failure> {

@@ -18,8 +18,7 @@ use crate::{
     Settings,
     failure::Failure,
     heartbeat::Progress,
-    kubernetes::{content_secret::create_once, labels},
-    teardown,
+    kubernetes::{content_secret::create_once, labels, stop_workloads::quiet_environment},
 };
 
 /// The Secret of an environment that keeps its database's password, and the only place that does.
@@ -83,7 +82,7 @@ pub async fn drop_database(
 ) -> Result<LeakReport, Failure> {
     let Some((names, name)) = of(environment)? else { return Ok(LeakReport::default()) };
     // A server that loses its database under it fills its log, and its clients would keep the role connected.
-    teardown::quiet_environment(client, settings, environment, progress).await?;
+    quiet_environment(client, settings, environment, progress).await?;
     progress.say(format!("dropping the databases of {} on {name}", names.role));
     let mut report = LeakReport::default();
     match find_server(settings, name) {

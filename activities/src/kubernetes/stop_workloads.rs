@@ -19,10 +19,13 @@ use kube::{
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use berth_workflows::contract::environment::Environment;
+
 use crate::{
+    Settings,
     failure::Failure,
     heartbeat::Progress,
-    kubernetes::{guarded_delete, labels, permitted::permitted},
+    kubernetes::{guarded_delete, labels, own_namespaces::find_namespaces, permitted::permitted},
 };
 
 /// Beyond the pods' own grace period: the kubelet reports an end within a second or two.
@@ -31,6 +34,20 @@ const AFTER_GRACE: Duration = Duration::from_secs(5);
 const DEFAULT_GRACE: Duration = Duration::from_secs(30);
 /// What has not ended by then is left to the namespace's deletion, which names it.
 const LONGEST: Duration = Duration::from_secs(120);
+
+/// Stops an environment's traffic, and then what runs in it. Of a namespace that is being deleted already there is nothing
+/// to stop.
+pub(crate) async fn quiet_environment(
+    client: &Client,
+    settings: &Settings,
+    environment: &Environment,
+    progress: &Progress,
+) -> Result<(), Failure> {
+    let found = find_namespaces(client, settings, environment).await?;
+    let staying = found.iter().filter(|namespace| namespace.metadata.deletion_timestamp.is_none());
+    try_join_all(staying.map(async |namespace| quiet(client, &namespace.name_any(), progress).await)).await?;
+    Ok(())
+}
 
 /// Takes the Ingresses away, then scales to zero and waits until no pod is left, within the pods' grace period.
 ///
