@@ -29,8 +29,8 @@ use tokio::{
 use crate::{
     failure::Failure,
     heartbeat::Progress,
+    kubernetes::log_tail::{Log, lines, log_tail},
     rollout::{
-        classify::Log,
         evidence::{self, Secrets},
         snapshot::Snapshot,
         watch::Watches,
@@ -179,7 +179,7 @@ impl Checks<'_> {
         };
         let (redactor, log) = tokio::join!(
             secrets.redactor(self.client, namespace),
-            evidence::log_tail(self.client, namespace, pod.as_deref(), container.as_deref(), unmet.log),
+            log_tail(self.client, namespace, pod.as_deref(), container.as_deref(), unmet.log),
         );
         let advice = unmet.advice.unwrap_or_else(|| evidence::advice(FailureType::GateFailed).to_owned());
         let mut verdict = Verdict::new(FailureType::GateFailed, "").advise(advice);
@@ -188,7 +188,7 @@ impl Checks<'_> {
         verdict.workload = unmet.workload;
         verdict.container = container;
         verdict.exit_code = unmet.exit_code;
-        verdict.log_tail = redactor.map_or_else(Vec::new, |redactor| evidence::lines(&redactor.redact(&log)));
+        verdict.log_tail = redactor.map_or_else(Vec::new, |redactor| lines(&redactor.redact(&log)));
         verdict.bounded()
     }
 

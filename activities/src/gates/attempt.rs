@@ -7,10 +7,7 @@ use berth_workflows::contract::verdict::FailureType;
 use tokio::time::{Instant, timeout_at};
 
 use super::{Checks, Stopped, Unmet};
-use crate::{
-    failure::Failure,
-    rollout::classify::{Log, name_of},
-};
+use crate::{failure::Failure, kubernetes::log_tail::Log, rollout::classify::name_of};
 
 /// Pauses between tries: short at first, for what is only just coming up.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);

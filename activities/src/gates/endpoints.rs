@@ -9,7 +9,10 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{Checks, ENDPOINTS_DEADLINE, Stopped, Unmet};
-use crate::rollout::{classify::Log, snapshot::Snapshot, watch::Watches};
+use crate::{
+    kubernetes::log_tail::Log,
+    rollout::{snapshot::Snapshot, watch::Watches},
+};
 
 pub(super) const NAME: &str = "endpoints";
 

@@ -7,10 +7,13 @@ use kube::ResourceExt;
 use tokio::time::{Instant, timeout_at};
 
 use super::{Checks, Stopped, Unmet};
-use crate::rollout::{
-    classify::{self, Log, last_end, statuses},
-    progress::{Progress, progress},
-    snapshot::Snapshot,
+use crate::{
+    kubernetes::log_tail::Log,
+    rollout::{
+        classify::{self, last_end, statuses},
+        progress::{Progress, progress},
+        snapshot::Snapshot,
+    },
 };
 
 pub(super) const NAME: &str = "stability";

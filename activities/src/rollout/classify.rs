@@ -18,6 +18,8 @@ use super::{
     snapshot::{Snapshot, unix_ms},
 };
 
+use crate::kubernetes::log_tail::Log;
+
 /// A permanent cause is believed when it is still there at a second look: the kubelet and the controllers write some
 /// of these for a moment while caches fill.
 pub(crate) const SECOND_LOOK: Duration = Duration::from_secs(2);
@@ -36,17 +38,6 @@ pub(crate) enum Due {
     AfterQuotaSettles(Duration),
     /// At that unix time in milliseconds.
     At(u64),
-}
-
-/// Whose log tells about a cause.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Log {
-    /// Nothing has run.
-    None,
-    /// The instance that runs, or the one that has just ended.
-    Current,
-    /// The instance before the one that runs.
-    Previous,
 }
 
 /// Why a workload is not done.

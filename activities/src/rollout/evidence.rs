@@ -7,24 +7,23 @@ use berth_workflows::contract::{
     verdict::{FailureType, Verdict},
 };
 use k8s_openapi::api::core::v1::{Event, Pod, Secret};
-use kube::{
-    Api, Client,
-    api::{ListParams, LogParams},
-};
+use kube::{Api, Client, api::ListParams};
 
-pub(crate) use super::classify::Log;
 use super::{
     classify::Cause,
     redact::Redactor,
     snapshot::{Snapshot, event_ms},
 };
-use crate::{kubernetes::pod_secrets::secret_references, secrets::is_secret};
+use crate::{
+    kubernetes::{
+        log_tail::{lines, log_tail},
+        pod_secrets::secret_references,
+    },
+    secrets::is_secret,
+};
 
 /// A verdict that is known is not kept back for a node that does not answer.
 const PATIENCE: Duration = Duration::from_secs(3);
-const LOG_LINES: i64 = 50;
-/// Far more than a verdict can hold, and little enough to search for every secret.
-const LOG_BYTES: i64 = 32 * 1024;
 const EVENTS: usize = 5;
 /// The runtime's last words for a program that the node's kernel cannot run. Nothing but the log has them.
 const WRONG_FORMAT: &str = "exec format error";
@@ -102,63 +101,6 @@ fn read_by(pod: &Pod) -> BTreeSet<String> {
     pod.spec.iter().flat_map(secret_references).map(|secret| secret.name).collect()
 }
 
-/// The last lines that the container said, empty if there are none to be had.
-pub(crate) async fn log_tail(
-    client: &Client,
-    namespace: &str,
-    pod: Option<&str>,
-    container: Option<&str>,
-    log: Log,
-) -> String {
-    let (Some(pod), false) = (pod, log == Log::None) else { return String::new() };
-    let pods = Api::<Pod>::namespaced(client.clone(), namespace);
-    // The instance before may have been cleaned up already.
-    let instances: &[bool] = if log == Log::Previous { &[true, false] } else { &[false] };
-    for previous in instances {
-        let params = LogParams {
-            container: container.map(str::to_owned),
-            previous: *previous,
-            tail_lines: Some(LOG_LINES),
-            limit_bytes: Some(LOG_BYTES),
-            ..LogParams::default()
-        };
-        let text = tokio::time::timeout(PATIENCE, pods.logs(pod, &params)).await;
-        if let Ok(Ok(text)) = text
-            && !text.trim().is_empty()
-        {
-            return without_escapes(&whole_lines(text));
-        }
-    }
-    String::new()
-}
-
-/// A log that was cut at the limit may end in the middle of a value that would then not be known for one.
-fn whole_lines(mut text: String) -> String {
-    if text.len() as u64 >= LOG_BYTES.unsigned_abs() {
-        text.truncate(text.rfind('\n').unwrap_or_default());
-    }
-    text
-}
-
-/// Colours and other commands to a terminal mean nothing where a verdict is read.
-pub(crate) fn without_escapes(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut chars = text.chars().peekable();
-    while let Some(char) = chars.next() {
-        if char == '\u{1b}' && chars.next_if_eq(&'[').is_some() {
-            while chars.next_if(|char| !('\u{40}'..='\u{7e}').contains(char)).is_some() {}
-            chars.next();
-        } else if !char.is_control() || matches!(char, '\n' | '\t') {
-            out.push(char);
-        }
-    }
-    out
-}
-
-pub(crate) fn lines(text: &str) -> Vec<String> {
-    text.lines().map(str::trim_end).filter(|line| !line.is_empty()).map(str::to_owned).collect()
-}
-
 /// The newest warnings about the cause's pod and workload.
 async fn warnings(client: &Client, namespace: &str, cause: &Cause) -> Vec<String> {
     let events = Api::<Event>::namespaced(client.clone(), namespace);
@@ -229,13 +171,6 @@ pub(crate) fn advice(failure: FailureType) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_log_loses_its_colours_and_an_unfinished_line() {
-        assert_eq!(without_escapes("\u{1b}[31mred\u{1b}[0m\r\nplain\u{7}"), "red\nplain");
-        let long = format!("{}\nhalf a secr", "x".repeat(32 * 1024));
-        assert_eq!(whole_lines(long).len(), 32 * 1024);
-    }
 
     #[test]
     fn every_secret_that_a_pod_reads_is_known() {

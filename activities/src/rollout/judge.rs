@@ -12,13 +12,15 @@ use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::ResourceExt;
 
 use super::{
-    classify::{self, Bounds, Cause, Due, Log, causes, name_of},
+    classify::{self, Bounds, Cause, Due, causes, name_of},
     progress::Progress,
     snapshot::{Snapshot, unix_ms},
 };
 pub(crate) use exits::Exits;
 use finished::Finished;
 use settling::Settling;
+
+use crate::kubernetes::log_tail::Log;
 
 /// What a look at the cluster says.
 #[derive(Debug)]

@@ -10,9 +10,12 @@ use k8s_openapi::api::{
 };
 use kube::ResourceExt;
 
-use crate::rollout::{
-    classify::{self, Cause, Due, Log},
-    snapshot::Snapshot,
+use crate::{
+    kubernetes::log_tail::Log,
+    rollout::{
+        classify::{self, Cause, Due},
+        snapshot::Snapshot,
+    },
 };
 
 /// How a script ended.

@@ -20,6 +20,7 @@ use super::end::{self, End, end, last_bytes};
 use crate::{
     failure::Failure,
     heartbeat::Progress,
+    kubernetes::log_tail::without_escapes,
     rollout::{
         classify::Cause,
         evidence::{self, Secrets},
@@ -174,7 +175,7 @@ impl<'a> Waiting<'a> {
         };
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), self.namespace());
         match tokio::time::timeout(LOG_PATIENCE, pods.logs(&pod.name_any(), &params)).await {
-            Ok(Ok(text)) => last_bytes(&redactor.redact(&evidence::without_escapes(&text)), TAIL_BYTES),
+            Ok(Ok(text)) => last_bytes(&redactor.redact(&without_escapes(&text)), TAIL_BYTES),
             Ok(Err(e)) => format!("(its log could not be read: {e})"),
             Err(_) => "(its log could not be read: the node did not answer)".to_owned(),
         }

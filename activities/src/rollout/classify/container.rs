@@ -5,10 +5,13 @@ use std::time::Duration;
 use berth_workflows::contract::{apply::Workload, verdict::FailureType};
 use k8s_openapi::api::core::v1::{Container, ContainerStateTerminated, ContainerStatus, Pod};
 
-use super::{ABSENT, Bounds, Cause, Due, Log, PASSING, SECOND_LOOK, image};
-use crate::rollout::{
-    judge::Exits,
-    snapshot::{Snapshot, event_ms, unix_ms},
+use super::{ABSENT, Bounds, Cause, Due, PASSING, SECOND_LOOK, image};
+use crate::{
+    kubernetes::log_tail::Log,
+    rollout::{
+        judge::Exits,
+        snapshot::{Snapshot, event_ms, unix_ms},
+    },
 };
 
 /// So many like restarts make a crash loop: one or two may be a database that is still coming up.

@@ -4,9 +4,12 @@ use berth_workflows::contract::{apply::Workload, verdict::FailureType};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::ResourceExt;
 
-use crate::rollout::{
-    classify::{self, Cause, Due, Log},
-    snapshot::{Snapshot, is_ready},
+use crate::{
+    kubernetes::log_tail::Log,
+    rollout::{
+        classify::{self, Cause, Due},
+        snapshot::{Snapshot, is_ready},
+    },
 };
 
 /// The verdict `NotReady`: every workload that is not done with what it still lacks, and the container that is most
