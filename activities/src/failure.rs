@@ -1,11 +1,13 @@
 //! How an activity fails: for good, with a failure type and words for a person, or for now, to be retried.
 
+pub(crate) mod advice;
+
 use std::time::Duration;
 
 use berth_workflows::contract::verdict::{FailureType, Verdict};
 use temporalio_sdk::{ApplicationFailure, activities::ActivityError};
 
-use crate::rollout::evidence::advice;
+use advice::advice;
 
 /// An activity's failure.
 #[derive(Debug, thiserror::Error)]

@@ -27,14 +27,10 @@ use tokio::{
 };
 
 use crate::{
-    failure::Failure,
+    failure::{Failure, advice::advice},
     heartbeat::Progress,
     kubernetes::log_tail::{Log, lines, log_tail},
-    rollout::{
-        evidence::{self, Secrets},
-        snapshot::Snapshot,
-        watch::Watches,
-    },
+    rollout::{evidence::Secrets, snapshot::Snapshot, watch::Watches},
     stored_release::StoredRelease,
 };
 
@@ -181,7 +177,7 @@ impl Checks<'_> {
             secrets.redactor(self.client, namespace),
             log_tail(self.client, namespace, pod.as_deref(), container.as_deref(), unmet.log),
         );
-        let advice = unmet.advice.unwrap_or_else(|| evidence::advice(FailureType::GateFailed).to_owned());
+        let advice = unmet.advice.unwrap_or_else(|| advice(FailureType::GateFailed).to_owned());
         let mut verdict = Verdict::new(FailureType::GateFailed, "").advise(advice);
         let said = redactor.as_ref().map_or_else(|| secrets.unknown(), |redactor| redactor.redact(&unmet.message));
         verdict.message = format!("gate {}: {said}", unmet.gate);
