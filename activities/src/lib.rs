@@ -16,6 +16,7 @@ mod kubernetes;
 pub mod load;
 pub mod namespace;
 pub mod prune;
+mod redaction;
 pub mod rollout;
 pub mod script;
 pub mod secrets;

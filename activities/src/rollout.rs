@@ -18,7 +18,6 @@ pub(crate) mod fixtures;
 mod gone;
 pub(crate) mod judge;
 pub(crate) mod progress;
-pub(crate) mod redact;
 mod retry;
 pub(crate) mod snapshot;
 pub(crate) mod watch;

@@ -12,14 +12,8 @@ use berth_manifests::app::App;
 use berth_workflows::contract::{environment::Environment, preparation::SyncedSecrets};
 
 use crate::{
-    Settings,
-    apply::kind_of,
-    database,
-    doppler::Doppler,
-    failure::Failure,
-    heartbeat::Progress,
-    kubernetes::content_secret::find_or_create,
-    rollout::{evidence, redact::Redactor},
+    Settings, apply::kind_of, database, doppler::Doppler, failure::Failure, heartbeat::Progress,
+    kubernetes::content_secret::find_or_create, redaction::redactor::Redactor, rollout::evidence,
 };
 
 mod assemble;

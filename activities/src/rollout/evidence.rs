@@ -8,7 +8,6 @@ use kube::{Api, Client, api::ListParams};
 
 use super::{
     classify::Cause,
-    redact::Redactor,
     snapshot::{Snapshot, event_ms},
 };
 use crate::{
@@ -17,6 +16,7 @@ use crate::{
         log_tail::{lines, log_tail},
         pod_secrets::secret_references,
     },
+    redaction::redactor::Redactor,
     secrets::is_secret,
 };
 

@@ -21,11 +21,11 @@ use crate::{
     failure::Failure,
     heartbeat::Progress,
     kubernetes::log_tail::without_escapes,
+    redaction::redactor::Redactor,
     rollout::{
         classify::Cause,
         evidence::{self, Secrets},
         judge::{Judge, Look},
-        redact::Redactor,
         snapshot::Snapshot,
         watch::{Clock, Watches},
     },

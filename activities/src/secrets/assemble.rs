@@ -11,7 +11,7 @@ use berth_workflows::contract::{
 };
 
 use super::{TEMPORAL_SERVER_ADDRESS as ADDRESS, redactor};
-use crate::{Settings, failure::Failure, kubernetes::labels, rollout::redact::Redactor};
+use crate::{Settings, failure::Failure, kubernetes::labels, redaction::redactor::Redactor};
 
 /// A DNS name has at most 253 characters; the rest is for a scheme and a port.
 const MAX_ADDRESS_BYTES: usize = 300;
