@@ -30,7 +30,8 @@ use crate::{
     failure::{Failure, advice::advice},
     heartbeat::Progress,
     kubernetes::log_tail::{Log, lines, log_tail},
-    rollout::{evidence::Secrets, snapshot::Snapshot, watch::Watches},
+    redaction::known_secrets::Secrets,
+    rollout::{snapshot::Snapshot, watch::Watches},
     stored_release::StoredRelease,
 };
 

@@ -1,3 +1,4 @@
 //! No value of a secret is in what people read.
 
+pub(crate) mod known_secrets;
 pub(crate) mod redactor;

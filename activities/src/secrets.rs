@@ -12,8 +12,14 @@ use berth_manifests::app::App;
 use berth_workflows::contract::{environment::Environment, preparation::SyncedSecrets};
 
 use crate::{
-    Settings, apply::kind_of, database, doppler::Doppler, failure::Failure, heartbeat::Progress,
-    kubernetes::content_secret::find_or_create, redaction::redactor::Redactor, rollout::evidence,
+    Settings,
+    apply::kind_of,
+    database,
+    doppler::Doppler,
+    failure::Failure,
+    heartbeat::Progress,
+    kubernetes::content_secret::find_or_create,
+    redaction::{known_secrets, redactor::Redactor},
 };
 
 mod assemble;
@@ -98,7 +104,7 @@ pub async fn sync_secrets(
 /// A failure of applying a release without the values of its Secret in its words: an admission policy may repeat what it
 /// refused, and a manifest may repeat a value.
 pub(crate) async fn hide_values_of(secret: &str, client: &Client, namespace: &str, failure: Failure) -> Failure {
-    let known = evidence::Secrets::of(secret, None);
+    let known = known_secrets::Secrets::of(secret, None);
     match known.redactor(client, namespace).await {
         Some(redactor) => without_values(failure, |text| redactor.redact(text)),
         None => without_values(failure, |_| known.unknown()),

@@ -1,9 +1,9 @@
 //! Makes a verdict of a cause: the log of what died, the warnings about it, advice, and no secret in any of it.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 use berth_workflows::contract::{checks::AwaitInput, verdict::Verdict};
-use k8s_openapi::api::core::v1::{Event, Pod, Secret};
+use k8s_openapi::api::core::v1::Event;
 use kube::{Api, Client, api::ListParams};
 
 use super::{
@@ -12,12 +12,8 @@ use super::{
 };
 use crate::{
     failure::advice::advice,
-    kubernetes::{
-        log_tail::{lines, log_tail},
-        pod_secrets::secret_references,
-    },
-    redaction::redactor::Redactor,
-    secrets::is_secret,
+    kubernetes::log_tail::{lines, log_tail},
+    redaction::known_secrets::Secrets,
 };
 
 /// A verdict that is known is not kept back for a node that does not answer.
@@ -56,49 +52,6 @@ pub(crate) async fn verdict(client: &Client, wait: &AwaitInput, cause: Cause, sn
     verdict.bounded()
 }
 
-/// The Secrets whose values may appear in what a pod says.
-#[derive(Debug)]
-pub(crate) struct Secrets {
-    /// The release's own: without its values, nothing that the release says may be shown.
-    own: String,
-    others: BTreeSet<String>,
-}
-
-impl Secrets {
-    /// The release's Secret and those that the pod reads.
-    pub(crate) fn of(own: &str, pod: Option<&Pod>) -> Self {
-        let mut others = pod.map(read_by).unwrap_or_default();
-        others.remove(own);
-        Self { own: own.to_owned(), others }
-    }
-
-    /// Knows their values. None if one could not be read.
-    pub(crate) async fn redactor(&self, client: &Client, namespace: &str) -> Option<Redactor> {
-        let secrets = Api::<Secret>::namespaced(client.clone(), namespace);
-        let own = (!self.own.is_empty()).then_some(&self.own);
-        let mut read = Vec::new();
-        for name in own.into_iter().chain(&self.others) {
-            match tokio::time::timeout(PATIENCE, secrets.get_opt(name)).await {
-                Ok(Ok(Some(secret))) => read.push(secret),
-                // One that is not there has no value to show; a release's own that is not there any more had.
-                Ok(Ok(None)) if *name != self.own => {}
-                _ => return None,
-            }
-        }
-        let entries = read.iter().flat_map(|secret| secret.data.iter().flatten()).filter(|(key, _)| is_secret(key));
-        Some(Redactor::new(entries.map(|(_, value)| value.0.as_slice())))
-    }
-
-    /// What stands in place of the words that may not be shown.
-    pub(crate) fn unknown(&self) -> String {
-        format!("(details are left out: the secrets to keep out of them, {} among them, could not be read)", self.own)
-    }
-}
-
-fn read_by(pod: &Pod) -> BTreeSet<String> {
-    pod.spec.iter().flat_map(secret_references).map(|secret| secret.name).collect()
-}
-
 /// The newest warnings about the cause's pod and workload.
 async fn warnings(client: &Client, namespace: &str, cause: &Cause) -> Vec<String> {
     let events = Api::<Event>::namespaced(client.clone(), namespace);
@@ -125,26 +78,4 @@ fn line_of(event: &Event) -> String {
     let times = series.or(event.count).filter(|count| *count > 1).map_or_else(String::new, |n| format!(" ({n} times)"));
     let reason = event.reason.as_deref().unwrap_or("Warning");
     format!("{reason}: {}{times}", event.message.as_deref().unwrap_or_default().trim())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_secret_that_a_pod_reads_is_known() {
-        let pod: Pod = serde_json::from_value(serde_json::json!({"spec": {
-            "initContainers": [{"name": "i", "envFrom": [{"secretRef": {"name": "whole"}}], "env": [
-                {"name": "A", "valueFrom": {"secretKeyRef": {"name": "key-of-init", "key": "a"}}}]}],
-            "containers": [{"name": "c", "envFrom": [{"configMapRef": {"name": "no-secret"}}], "env": [
-                {"name": "A", "valueFrom": {"secretKeyRef": {"name": "key", "key": "a"}}},
-                {"name": "B", "value": "plain"}]}],
-            "volumes": [{"name": "v", "secret": {"secretName": "volume"}}, {"name": "p", "projected": {"sources": [
-                {"secret": {"name": "projected"}}, {"configMap": {"name": "no-secret"}},
-                {"secret": {"name": "projected-too"}}]}}],
-        }}))
-        .unwrap();
-        let names: Vec<_> = read_by(&pod).into_iter().collect();
-        assert_eq!(names, ["key", "key-of-init", "projected", "projected-too", "volume", "whole"]);
-    }
 }

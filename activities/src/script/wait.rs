@@ -21,10 +21,10 @@ use crate::{
     failure::Failure,
     heartbeat::Progress,
     kubernetes::log_tail::without_escapes,
-    redaction::redactor::Redactor,
+    redaction::{known_secrets::Secrets, redactor::Redactor},
     rollout::{
         classify::Cause,
-        evidence::{self, Secrets},
+        evidence,
         judge::{Judge, Look},
         snapshot::Snapshot,
         watch::{Clock, Watches},
