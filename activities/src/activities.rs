@@ -24,7 +24,9 @@ use crate::{
     failure::Failure,
     gates,
     heartbeat::heartbeating,
-    load, namespace, prune, rollout, script,
+    load, namespace, prune,
+    redaction::redacted_failure::hide_values_of,
+    rollout, script,
     secrets::{self, Secrets},
     stored_release::StoredRelease,
     teardown,
@@ -165,7 +167,7 @@ impl Activities {
                 Ok(applied) => Ok(applied),
                 Err(failure) => {
                     let namespace = &input.deploy.environment.namespace;
-                    Err(secrets::hide_values_of(&input.secrets.secret, &self.client, namespace, failure).await)
+                    Err(hide_values_of(&input.secrets.secret, &self.client, namespace, failure).await)
                 }
             }
         })

@@ -7,7 +7,7 @@ mod server;
 mod sql;
 
 pub use names::Names;
-pub(crate) use preview::{NO_SECRETS, drop_unrecorded, find_server, values};
 pub use preview::{drop_database, ensure_database};
+pub(crate) use preview::{drop_unrecorded, find_server, values};
 pub use server::{Credentials, Server, Servers, Tls, read_servers};
 pub use sql::{Dropped, drop_all, ensure};

@@ -12,14 +12,8 @@ use berth_manifests::app::App;
 use berth_workflows::contract::{environment::Environment, preparation::SyncedSecrets};
 
 use crate::{
-    Settings,
-    apply::kind_of,
-    database,
-    doppler::Doppler,
-    failure::Failure,
-    heartbeat::Progress,
-    kubernetes::content_secret::find_or_create,
-    redaction::{known_secrets, redactor::Redactor},
+    Settings, apply::kind_of, database, doppler::Doppler, failure::Failure, heartbeat::Progress,
+    kubernetes::content_secret::find_or_create, redaction::redacted_failure::without_values,
 };
 
 mod assemble;
@@ -27,23 +21,6 @@ mod cache;
 mod stored;
 mod target;
 mod token;
-
-/// Where the app's Temporal server is.
-const TEMPORAL_SERVER_ADDRESS: &str = "TEMPORAL_SERVER_ADDRESS";
-
-/// Keys whose values are no secrets: names that the app file has too, and the address that `status` shows. Taken out of
-/// what people read, `preview` and the app's own name would be missing in every second sentence.
-const NO_SECRETS: [&str; 4] = ["DOPPLER_PROJECT", "DOPPLER_ENVIRONMENT", "DOPPLER_CONFIG", TEMPORAL_SERVER_ADDRESS];
-
-/// Whether the value of a key must not be seen.
-pub(crate) fn is_secret(key: &str) -> bool {
-    !NO_SECRETS.contains(&key) && !database::NO_SECRETS.contains(&key)
-}
-
-/// Knows those of the values that must not be seen.
-fn redactor(values: &BTreeMap<String, String>) -> Redactor {
-    Redactor::new(values.iter().filter(|(key, _)| is_secret(key)).map(|(_, value)| value.as_bytes()))
-}
 
 /// The way to Doppler that all activities of a worker share: one request in flight per config, however many want it.
 #[derive(Debug)]
@@ -99,30 +76,6 @@ pub async fn sync_secrets(
     let created = find_or_create(client, &assembled.to_secret(settings, environment), rights).await;
     created.map_err(|failure| without_values(failure, |text| assembled.redactor().redact(text)))?;
     Ok(assembled.synced)
-}
-
-/// A failure of applying a release without the values of its Secret in its words: an admission policy may repeat what it
-/// refused, and a manifest may repeat a value.
-pub(crate) async fn hide_values_of(secret: &str, client: &Client, namespace: &str, failure: Failure) -> Failure {
-    let known = known_secrets::Secrets::of(secret, None);
-    match known.redactor(client, namespace).await {
-        Some(redactor) => without_values(failure, |text| redactor.redact(text)),
-        None => without_values(failure, |_| known.unknown()),
-    }
-}
-
-/// The failure with its words as `shown` shows them. What the API server says may repeat an object that it refused.
-fn without_values(failure: Failure, shown: impl Fn(&str) -> String) -> Failure {
-    match failure {
-        Failure::Permanent(mut verdict) => {
-            verdict.message = shown(&verdict.message);
-            Failure::Permanent(verdict)
-        }
-        Failure::Transient { failure, message, retry_after, .. } => {
-            // The source has the same words.
-            Failure::Transient { failure, message: shown(&message), retry_after, source: None }
-        }
-    }
 }
 
 #[cfg(test)]

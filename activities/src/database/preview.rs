@@ -27,17 +27,6 @@ const PASSWORD: &str = "password";
 /// 192 bits: nobody guesses them, and in hexadecimal they need no escaping anywhere.
 const PASSWORD_BYTES: usize = 24;
 
-/// The keys that an environment's Secret gets for its database, and that are no secrets: the password is in the others.
-pub(crate) const NO_SECRETS: [&str; 7] = [
-    "DATABASE_HOST",
-    "DATABASE_PORT",
-    "DATABASE_USER",
-    "DATABASE_NAME",
-    "DATABASE_TLS",
-    "TEMPORAL_DATABASE_NAME",
-    "TEMPORAL_VISIBILITY_DATABASE_NAME",
-];
-
 /// Makes the role and the databases of an environment that has its own, or finds them made.
 ///
 /// Idempotent: the password is generated once, into a Secret that is never changed, and the role is altered to match it.
@@ -259,7 +248,7 @@ mod tests {
     use berth_workflows::contract::environment::{Database, EnvironmentKind};
 
     use super::{super::Tls, *};
-    use crate::secrets::{example_environment, is_secret};
+    use crate::{redaction::secret_keys::is_secret, secrets::example_environment};
 
     fn with_database() -> Environment {
         let isolated = Database::Isolated { server: "previews".into(), name: "anything".into() };

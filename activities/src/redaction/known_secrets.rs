@@ -5,7 +5,10 @@ use std::{collections::BTreeSet, time::Duration};
 use k8s_openapi::api::core::v1::{Pod, Secret};
 use kube::{Api, Client};
 
-use crate::{kubernetes::pod_secrets::secret_references, redaction::redactor::Redactor, secrets::is_secret};
+use crate::{
+    kubernetes::pod_secrets::secret_references,
+    redaction::{redactor::Redactor, secret_keys::is_secret},
+};
 
 /// A verdict that is known is not kept back for a node that does not answer.
 const PATIENCE: Duration = Duration::from_secs(3);

@@ -10,8 +10,15 @@ use berth_workflows::contract::{
     verdict::{FailureType, Verdict},
 };
 
-use super::{TEMPORAL_SERVER_ADDRESS as ADDRESS, redactor};
-use crate::{Settings, failure::Failure, kubernetes::labels, redaction::redactor::Redactor};
+use crate::{
+    Settings,
+    failure::Failure,
+    kubernetes::labels,
+    redaction::{
+        redactor::Redactor,
+        secret_keys::{TEMPORAL_SERVER_ADDRESS as ADDRESS, redactor},
+    },
+};
 
 /// A DNS name has at most 253 characters; the rest is for a scheme and a port.
 const MAX_ADDRESS_BYTES: usize = 300;

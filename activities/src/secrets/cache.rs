@@ -14,14 +14,15 @@ use berth_manifests::app::DopplerConfig;
 use berth_workflows::contract::verdict::{FailureType, Verdict};
 
 use super::{
-    Secrets, redactor,
+    Secrets,
     stored::{self, Cached},
-    token, without_values,
+    token,
 };
 use crate::{
     Settings,
     doppler::{DopplerError, Download},
     failure::Failure,
+    redaction::{redacted_failure::without_values, secret_keys::redactor},
 };
 
 /// Younger than this, an answer is used without asking: pushes of many pull requests at once become one request.
