@@ -26,9 +26,9 @@ use crate::{
     heartbeat::heartbeating,
     load, namespace, prune,
     redaction::redacted_failure::hide_values_of,
+    release::stored_release::StoredRelease,
     rollout, script,
     secrets::{self, Secrets},
-    stored_release::StoredRelease,
     teardown,
 };
 

@@ -22,7 +22,7 @@ use crate::{
     heartbeat::Progress,
     kubernetes::{applyset, content_secret::create_once, labels},
     load::refused,
-    stored_release::StoredRelease,
+    release::stored_release::StoredRelease,
 };
 
 mod object;

@@ -31,8 +31,8 @@ use crate::{
     heartbeat::Progress,
     kubernetes::log_tail::{Log, lines, log_tail},
     redaction::known_secrets::Secrets,
+    release::stored_release::StoredRelease,
     rollout::{snapshot::Snapshot, watch::Watches},
-    stored_release::StoredRelease,
 };
 
 /// How long controllers may take to list ready pods in `EndpointSlice`s: normally they have before the rollout is done.

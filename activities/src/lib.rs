@@ -17,10 +17,10 @@ pub mod load;
 pub mod namespace;
 pub mod prune;
 mod redaction;
+pub mod release;
 pub mod rollout;
 pub mod script;
 pub mod secrets;
-pub mod stored_release;
 pub mod teardown;
 
 pub use activities::{Activities, Settings};

@@ -18,7 +18,7 @@ use crate::{
     failure::Failure,
     heartbeat::Progress,
     kubernetes::{applyset, guarded_delete::delete, kind_api::api_for_kind, labels},
-    stored_release::StoredRelease,
+    release::stored_release::StoredRelease,
 };
 
 /// Removes members of the environment's set that the release does not have, and stored releases and secrets that

@@ -3,8 +3,8 @@
 use std::process::Command;
 
 use berth_activities::{
-    Settings, apply, database, gates, heartbeat::Progress, load, namespace, prune, rollout, secrets,
-    stored_release::StoredRelease, teardown,
+    Settings, apply, database, gates, heartbeat::Progress, load, namespace, prune,
+    release::stored_release::StoredRelease, rollout, secrets, teardown,
 };
 use berth_lab::{Lab, POSTGRES_PASSWORD, POSTGRES_USER, Postgres};
 use berth_manifests::app;

@@ -4,7 +4,7 @@
 use std::{future::Future, time::Duration};
 
 use axum::{Router, body::Body, http::HeaderMap, response::Response, routing::post};
-use berth_activities::{gates, heartbeat::Progress, stored_release::StoredRelease};
+use berth_activities::{gates, heartbeat::Progress, release::stored_release::StoredRelease};
 use berth_lab::Lab;
 use berth_manifests::app::Gate;
 use berth_workflows::contract::{
