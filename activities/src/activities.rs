@@ -20,13 +20,13 @@ use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 use crate::{
-    apply, database,
+    database,
     failure::Failure,
     gates,
     heartbeat::heartbeating,
     load, namespace, prune,
     redaction::redacted_failure::hide_values_of,
-    release::stored_release::StoredRelease,
+    release::{self, stored_release::StoredRelease},
     rollout, script,
     secrets::{self, Secrets},
     teardown,
@@ -153,7 +153,7 @@ impl Activities {
         .await
     }
 
-    /// See [`apply::apply_manifests`].
+    /// See [`release::apply_manifests`].
     #[activity(definition = definitions::ApplyManifests)]
     pub async fn apply_manifests(
         self: Arc<Self>,
@@ -162,7 +162,7 @@ impl Activities {
     ) -> Result<Applied, ActivityError> {
         heartbeating(&ctx, async |progress| {
             let app = self.app(&input.deploy.environment.app).await?;
-            let applied = apply::apply_manifests(&self.client, &self.settings, &app, &input, progress).await;
+            let applied = release::apply_manifests(&self.client, &self.settings, &app, &input, progress).await;
             match applied {
                 Ok(applied) => Ok(applied),
                 Err(failure) => {

@@ -4,7 +4,6 @@
 //! and tells "not yet" (an error, retried) from "never" (a typed failure, or a verdict as its result).
 
 mod activities;
-pub mod apply;
 pub mod database;
 pub mod doppler;
 pub mod failure;

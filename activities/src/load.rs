@@ -13,9 +13,9 @@ use berth_workflows::contract::{
 
 use crate::{
     Settings,
-    apply::cluster_objects_of,
     database::{self, Names},
     failure::Failure,
+    release::apply_manifests::cluster_objects_of,
 };
 
 /// What an environment is called, and whether the image may run in it.

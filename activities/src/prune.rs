@@ -14,11 +14,10 @@ use berth_workflows::contract::{
 
 use crate::{
     Settings,
-    apply::cluster_object,
     failure::Failure,
     heartbeat::Progress,
     kubernetes::{applyset, guarded_delete::delete, kind_api::api_for_kind, labels},
-    release::stored_release::StoredRelease,
+    release::{apply_manifests::cluster_object, stored_release::StoredRelease},
 };
 
 /// Removes members of the environment's set that the release does not have, and stored releases and secrets that

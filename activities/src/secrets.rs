@@ -12,8 +12,9 @@ use berth_manifests::app::App;
 use berth_workflows::contract::{environment::Environment, preparation::SyncedSecrets};
 
 use crate::{
-    Settings, apply::kind_of, database, doppler::Doppler, failure::Failure, heartbeat::Progress,
+    Settings, database, doppler::Doppler, failure::Failure, heartbeat::Progress,
     kubernetes::content_secret::find_or_create, redaction::redacted_failure::without_values,
+    release::apply_manifests::kind_of,
 };
 
 mod assemble;

@@ -3,8 +3,11 @@
 use std::process::Command;
 
 use berth_activities::{
-    Settings, apply, database, gates, heartbeat::Progress, load, namespace, prune,
-    release::stored_release::StoredRelease, rollout, secrets, teardown,
+    Settings, database, gates,
+    heartbeat::Progress,
+    load, namespace, prune,
+    release::{self, stored_release::StoredRelease},
+    rollout, secrets, teardown,
 };
 use berth_lab::{Lab, POSTGRES_PASSWORD, POSTGRES_USER, Postgres};
 use berth_manifests::app;
@@ -87,7 +90,7 @@ async fn each_activity_run_a_second_time_answers_the_same_and_changes_nothing() 
         timings: timings.clone(),
     };
     let input = ApplyInput { deploy, secrets: synced.clone() };
-    let applying = || apply::apply_manifests(&client, &settings, &app, &input, &progress);
+    let applying = || release::apply_manifests(&client, &settings, &app, &input, &progress);
     let applied = applying().await.unwrap();
     assert_eq!(applied.plan.created.len(), 4, "{:?}", applied.plan);
     let before = versions(&lab);
