@@ -15,7 +15,7 @@ use crate::{
     Settings,
     database::{self, Names},
     failure::Failure,
-    release::apply_manifests::cluster_objects_of,
+    release::rendering::{cluster_objects_of, refused},
 };
 
 /// What an environment is called, and whether the image may run in it.
@@ -111,17 +111,4 @@ fn check_image(app: &App, image: &Image) -> Result<(), Failure> {
     Err(Verdict::new(FailureType::ImageNotAllowed, message)
         .advise("add the repository to `images` in the app file")
         .into())
-}
-
-/// What is wrong with an app or its manifests, all at once.
-pub(crate) fn refused(app: &str, findings: &[Finding]) -> Failure {
-    let errors: Vec<String> = findings.iter().filter(|f| f.is_error()).map(ToString::to_string).collect();
-    let failure = if findings.iter().any(Finding::is_policy_error) {
-        FailureType::PolicyDenied
-    } else {
-        FailureType::ManifestInvalid
-    };
-    Verdict::new(failure, format!("app {app}: {}", errors.join("\n")))
-        .advise("`berth check` finds the same without a cluster")
-        .into()
 }

@@ -17,7 +17,7 @@ use crate::{
     failure::Failure,
     heartbeat::Progress,
     kubernetes::{applyset, guarded_delete::delete, kind_api::api_for_kind, labels},
-    release::{apply_manifests::cluster_object, stored_release::StoredRelease},
+    release::{rendering::cluster_object, stored_release::StoredRelease},
 };
 
 /// Removes members of the environment's set that the release does not have, and stored releases and secrets that

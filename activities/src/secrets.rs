@@ -14,7 +14,7 @@ use berth_workflows::contract::{environment::Environment, preparation::SyncedSec
 use crate::{
     Settings, database, doppler::Doppler, failure::Failure, heartbeat::Progress,
     kubernetes::content_secret::find_or_create, redaction::redacted_failure::without_values,
-    release::apply_manifests::kind_of,
+    release::rendering::kind_of,
 };
 
 mod assemble;

@@ -6,13 +6,11 @@ use futures::{StreamExt, TryStreamExt, stream};
 use kube::{Client, ResourceExt};
 
 use berth_manifests::{
-    app::{App, EnvironmentNames},
-    render::{EnvironmentKind, Finding, Object, Rendered, Stamp, VariableInput, Variables, render},
+    app::App,
+    render::{Finding, Object, Stamp},
 };
 use berth_workflows::contract::{
     apply::{Applied, ApplyInput, Plan},
-    environment::{self, ClusterObject, Environment},
-    preparation::SyncedSecrets,
     rollout_input::RolloutInput,
 };
 
@@ -21,8 +19,10 @@ use crate::{
     failure::Failure,
     heartbeat::Progress,
     kubernetes::{applyset, content_secret::create_once, labels},
-    load::refused,
-    release::stored_release::StoredRelease,
+    release::{
+        rendering::{kind_of, render_release},
+        stored_release::StoredRelease,
+    },
 };
 
 mod object;
@@ -75,83 +75,6 @@ pub async fn apply_manifests(
         plan: plan(&results, &rendered.notes),
         workloads: results.into_iter().filter_map(|applied| applied.workload).collect(),
     })
-}
-
-/// What a rollout would make outside every namespace, told before any of it is made: the names of such objects begin with
-/// `KUBE_APP`, and nothing in them comes from the secrets.
-///
-/// # Errors
-/// `ManifestInvalid` or `PolicyDenied`, as [`apply_manifests`].
-pub(crate) fn cluster_objects_of(app: &App, deploy: &RolloutInput) -> Result<Vec<ClusterObject>, Failure> {
-    if app.cluster_kinds.is_empty() {
-        return Ok(Vec::new());
-    }
-    let unknown = SyncedSecrets {
-        secret: format!("{}-secrets", app.app),
-        version: String::new(),
-        set_by_berth: Vec::new(),
-        temporal_server_address: "unknown:7233".to_owned(),
-        temporal_server_address_from_doppler: false,
-    };
-    let (rendered, _) = render_release(app, deploy, &unknown)?;
-    Ok(rendered.objects().filter_map(cluster_object).collect())
-}
-
-/// What is written down of an object outside every namespace; nothing of one within.
-pub(crate) fn cluster_object(object: &Object) -> Option<ClusterObject> {
-    (!object.namespaced()).then(|| ClusterObject {
-        api_version: object.api_version().to_owned(),
-        kind: object.kind().to_owned(),
-        name: object.name().to_owned(),
-    })
-}
-
-fn render_release(app: &App, deploy: &RolloutInput, secrets: &SyncedSecrets) -> Result<(Rendered, Variables), Failure> {
-    let environment = &deploy.environment;
-    let files = app.source_files().map_err(|found| refused(&app.app, &found))?;
-    let variables = Variables::new(variable_input(app, deploy, secrets));
-    let names = EnvironmentNames {
-        kind: kind_of(environment),
-        pr: environment.kind.pr(),
-        namespace: environment.namespace.clone(),
-        host: environment.host.clone(),
-        temporal_ui_host: environment.temporal_ui_host.clone(),
-    };
-    let policy = app.policy(&names, [secrets.secret.clone()]);
-    let rendered = render(&files, &variables, &policy).map_err(|found| refused(&app.app, &found))?;
-    Ok((rendered, variables))
-}
-
-fn variable_input(app: &App, deploy: &RolloutInput, secrets: &SyncedSecrets) -> VariableInput {
-    let RolloutInput { environment, release, deploy_id, .. } = deploy;
-    let doppler = app.doppler(kind_of(environment));
-    VariableInput {
-        app: app.app.clone(),
-        namespace: environment.namespace.clone(),
-        environment_kind: kind_of(environment),
-        pr: environment.kind.pr(),
-        deploy_id: *deploy_id,
-        image_repository: release.image.repository.clone(),
-        image_tag: release.image.tag.clone(),
-        image_digest: release.image.digest.clone(),
-        host: environment.host.clone(),
-        temporal_ui_host: environment.temporal_ui_host.clone(),
-        commit: release.commit.to_string(),
-        author: release.author.as_ref().map(|author| author.as_str().to_owned()).unwrap_or_default(),
-        repository: app.repository.clone(),
-        doppler_managed_secret: Some(secrets.secret.clone()),
-        doppler_token_secret: doppler.map(|config| config.token.secret.clone()),
-        temporal_server_address: secrets.temporal_server_address.clone(),
-        extra: app.variables.clone(),
-    }
-}
-
-/// Which of an app's settings hold in an environment.
-pub(crate) fn kind_of(environment: &Environment) -> EnvironmentKind {
-    match environment.kind {
-        environment::EnvironmentKind::Preview { .. } => EnvironmentKind::Preview,
-        environment::EnvironmentKind::Production => EnvironmentKind::Production,
-    }
 }
 
 fn stamp(settings: &Settings, deploy: &RolloutInput) -> Stamp {

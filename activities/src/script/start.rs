@@ -23,7 +23,7 @@ use kube::{
 };
 
 use super::{RUN, access, job, remove};
-use crate::{Settings, failure::Failure, heartbeat::Progress, kubernetes::labels, release::apply_manifests::kind_of};
+use crate::{Settings, failure::Failure, heartbeat::Progress, kubernetes::labels, release::rendering::kind_of};
 
 const REVISION: &str = "deployment.kubernetes.io/revision";
 

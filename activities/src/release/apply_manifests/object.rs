@@ -13,11 +13,12 @@ use berth_workflows::contract::{
     verdict::{FailureType, Verdict},
 };
 
-use super::{cluster_object, takeover};
+use super::takeover;
 use crate::{
     Settings,
     failure::Failure,
     kubernetes::{kind_api::api_for_kind, labels},
+    release::rendering::cluster_object,
 };
 
 type Metadata = PartialObjectMeta<DynamicObject>;

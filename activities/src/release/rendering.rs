@@ -1,0 +1,108 @@
+//! The objects of a release: an app's manifests as they are on the worker's disk, rendered for one environment and image.
+
+use berth_manifests::{
+    app::{App, EnvironmentNames},
+    render::{EnvironmentKind, Finding, Object, Rendered, VariableInput, Variables, render},
+};
+use berth_workflows::contract::{
+    environment::{self, ClusterObject, Environment},
+    preparation::SyncedSecrets,
+    rollout_input::RolloutInput,
+    verdict::{FailureType, Verdict},
+};
+
+use crate::failure::Failure;
+
+/// What a rollout would make outside every namespace, told before any of it is made: the names of such objects begin with
+/// `KUBE_APP`, and nothing in them comes from the secrets.
+///
+/// # Errors
+/// `ManifestInvalid` or `PolicyDenied`, as [`super::apply_manifests`].
+pub(crate) fn cluster_objects_of(app: &App, deploy: &RolloutInput) -> Result<Vec<ClusterObject>, Failure> {
+    if app.cluster_kinds.is_empty() {
+        return Ok(Vec::new());
+    }
+    let unknown = SyncedSecrets {
+        secret: format!("{}-secrets", app.app),
+        version: String::new(),
+        set_by_berth: Vec::new(),
+        temporal_server_address: "unknown:7233".to_owned(),
+        temporal_server_address_from_doppler: false,
+    };
+    let (rendered, _) = render_release(app, deploy, &unknown)?;
+    Ok(rendered.objects().filter_map(cluster_object).collect())
+}
+
+/// What is written down of an object outside every namespace; nothing of one within.
+pub(crate) fn cluster_object(object: &Object) -> Option<ClusterObject> {
+    (!object.namespaced()).then(|| ClusterObject {
+        api_version: object.api_version().to_owned(),
+        kind: object.kind().to_owned(),
+        name: object.name().to_owned(),
+    })
+}
+
+pub(super) fn render_release(
+    app: &App,
+    deploy: &RolloutInput,
+    secrets: &SyncedSecrets,
+) -> Result<(Rendered, Variables), Failure> {
+    let environment = &deploy.environment;
+    let files = app.source_files().map_err(|found| refused(&app.app, &found))?;
+    let variables = Variables::new(variable_input(app, deploy, secrets));
+    let names = EnvironmentNames {
+        kind: kind_of(environment),
+        pr: environment.kind.pr(),
+        namespace: environment.namespace.clone(),
+        host: environment.host.clone(),
+        temporal_ui_host: environment.temporal_ui_host.clone(),
+    };
+    let policy = app.policy(&names, [secrets.secret.clone()]);
+    let rendered = render(&files, &variables, &policy).map_err(|found| refused(&app.app, &found))?;
+    Ok((rendered, variables))
+}
+
+fn variable_input(app: &App, deploy: &RolloutInput, secrets: &SyncedSecrets) -> VariableInput {
+    let RolloutInput { environment, release, deploy_id, .. } = deploy;
+    let doppler = app.doppler(kind_of(environment));
+    VariableInput {
+        app: app.app.clone(),
+        namespace: environment.namespace.clone(),
+        environment_kind: kind_of(environment),
+        pr: environment.kind.pr(),
+        deploy_id: *deploy_id,
+        image_repository: release.image.repository.clone(),
+        image_tag: release.image.tag.clone(),
+        image_digest: release.image.digest.clone(),
+        host: environment.host.clone(),
+        temporal_ui_host: environment.temporal_ui_host.clone(),
+        commit: release.commit.to_string(),
+        author: release.author.as_ref().map(|author| author.as_str().to_owned()).unwrap_or_default(),
+        repository: app.repository.clone(),
+        doppler_managed_secret: Some(secrets.secret.clone()),
+        doppler_token_secret: doppler.map(|config| config.token.secret.clone()),
+        temporal_server_address: secrets.temporal_server_address.clone(),
+        extra: app.variables.clone(),
+    }
+}
+
+/// Which of an app's settings hold in an environment.
+pub(crate) fn kind_of(environment: &Environment) -> EnvironmentKind {
+    match environment.kind {
+        environment::EnvironmentKind::Preview { .. } => EnvironmentKind::Preview,
+        environment::EnvironmentKind::Production => EnvironmentKind::Production,
+    }
+}
+
+/// What is wrong with an app or its manifests, all at once.
+pub(crate) fn refused(app: &str, findings: &[Finding]) -> Failure {
+    let errors: Vec<String> = findings.iter().filter(|f| f.is_error()).map(ToString::to_string).collect();
+    let failure = if findings.iter().any(Finding::is_policy_error) {
+        FailureType::PolicyDenied
+    } else {
+        FailureType::ManifestInvalid
+    };
+    Verdict::new(failure, format!("app {app}: {}", errors.join("\n")))
+        .advise("`berth check` finds the same without a cluster")
+        .into()
+}
