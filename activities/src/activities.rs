@@ -24,7 +24,7 @@ use crate::{
     failure::Failure,
     gates,
     heartbeat::heartbeating,
-    load, namespace, prune,
+    load, namespace,
     redaction::redacted_failure::hide_values_of,
     release::{self, stored_release::StoredRelease},
     rollout, script,
@@ -199,10 +199,10 @@ impl Activities {
         .await
     }
 
-    /// See [`prune::prune`].
+    /// See [`release::prune`].
     #[activity(definition = definitions::Prune)]
     pub async fn prune(self: Arc<Self>, ctx: ActivityContext, input: PruneInput) -> Result<Pruned, ActivityError> {
-        heartbeating(&ctx, async |progress| prune::prune(&self.client, &self.settings, &input, progress).await).await
+        heartbeating(&ctx, async |progress| release::prune(&self.client, &self.settings, &input, progress).await).await
     }
 
     /// See [`teardown::delete_environment`].

@@ -14,7 +14,6 @@ pub mod heartbeat;
 mod kubernetes;
 pub mod load;
 pub mod namespace;
-pub mod prune;
 mod redaction;
 pub mod release;
 pub mod rollout;

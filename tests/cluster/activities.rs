@@ -5,7 +5,7 @@ use std::process::Command;
 use berth_activities::{
     Settings, database, gates,
     heartbeat::Progress,
-    load, namespace, prune,
+    load, namespace,
     release::{self, stored_release::StoredRelease},
     rollout, secrets, teardown,
 };
@@ -129,9 +129,9 @@ async fn each_activity_run_a_second_time_answers_the_same_and_changes_nothing() 
 
     let input =
         PruneInput { environment: environment.clone(), stored_release: applied.stored_release, keep: Vec::new() };
-    prune::prune(&client, &settings, &input, &progress).await.unwrap();
+    release::prune(&client, &settings, &input, &progress).await.unwrap();
     let before = versions(&lab);
-    let again = prune::prune(&client, &settings, &input, &progress).await.unwrap();
+    let again = release::prune(&client, &settings, &input, &progress).await.unwrap();
     assert_eq!((again.removed, versions(&lab)), (Vec::new(), before));
 
     let delete = DeleteInput { environment, timings, known: Vec::new() };
