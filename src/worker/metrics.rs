@@ -9,9 +9,7 @@ use std::{
 
 use anyhow::Context;
 use berth_workflows::contract::{
-    rollout::{StepTime, Stopped},
-    teardown::LeakReport,
-    verdict::FailureType,
+    rollout::StepTime, stop_reason::StopReason, teardown::LeakReport, verdict::FailureType,
 };
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder, core::Collector};
 
@@ -22,21 +20,21 @@ const BUCKETS: [f64; 13] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.
 const REMEMBERED: usize = 4096;
 
 /// How a rollout ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Ended {
     Live,
     Failed(FailureType),
-    Stopped(Stopped),
+    Stopped(StopReason),
 }
 
 impl Ended {
-    fn outcome(self) -> &'static str {
+    fn outcome(&self) -> &'static str {
         match self {
             Self::Live => "live",
             Self::Failed(_) => "failed",
-            Self::Stopped(Stopped::Superseded) => "superseded",
-            Self::Stopped(Stopped::Closed) => "closed",
-            Self::Stopped(Stopped::Cancelled) => "cancelled",
+            Self::Stopped(StopReason::Superseded { .. }) => "superseded",
+            Self::Stopped(StopReason::EnvironmentCloses) => "closed",
+            Self::Stopped(StopReason::Cancelled { .. }) => "cancelled",
         }
     }
 }
@@ -136,7 +134,7 @@ impl Metrics {
 
     /// A rollout has ended. Counted once for each run: a workflow task whose answer the server did not take (a signal came
     /// meanwhile) is done again, and ends again.
-    pub(super) fn rollout_ended(&self, run: &str, app: &str, ended: Ended, took: Duration, steps: &[StepTime]) {
+    pub(super) fn rollout_ended(&self, run: &str, app: &str, ended: &Ended, took: Duration, steps: &[StepTime]) {
         if !self.counted.lock().unwrap_or_else(PoisonError::into_inner).add(run) {
             return;
         }
@@ -200,10 +198,10 @@ mod tests {
         let metrics = Metrics::new().unwrap();
         let steps = [StepTime { step: Step::Applying, ms: 700 }];
         for run in ["a", "a", "b", "a"] {
-            metrics.rollout_ended(run, "web", Ended::Live, Duration::from_secs(3), &steps);
+            metrics.rollout_ended(run, "web", &Ended::Live, Duration::from_secs(3), &steps);
         }
         let failed = Ended::Failed(FailureType::CrashLoop);
-        metrics.rollout_ended("c", "web", failed, Duration::from_secs(9), &[]);
+        metrics.rollout_ended("c", "web", &failed, Duration::from_secs(9), &[]);
         let text = metrics.text().unwrap();
         for line in [
             r#"berth_rollouts_total{app="web",failure="",outcome="live"} 2"#,

@@ -9,10 +9,7 @@ use std::{
 };
 
 use berth_workflows::contract::{
-    rollout::{RolledOut, Stopped},
-    search_attributes,
-    teardown::LeakReport,
-    verdict::FailureType,
+    rollout::RolledOut, search_attributes, stop_reason::StopReason, teardown::LeakReport, verdict::FailureType,
 };
 use futures::FutureExt;
 use temporalio_common::error::OutgoingWorkflowError;
@@ -70,7 +67,7 @@ impl OfWorkflow {
         let app = ctx.search_attributes().get(&search_attributes::APP).unwrap_or_default();
         let took = ctx.workflow_time().zip(began).and_then(|(now, began)| now.duration_since(began).ok());
         let steps = rolled_out.map(|rolled_out| rolled_out.steps.as_slice()).unwrap_or_default();
-        self.0.rollout_ended(ctx.run_id(), &app, ended, took.unwrap_or(Duration::ZERO), steps);
+        self.0.rollout_ended(ctx.run_id(), &app, &ended, took.unwrap_or(Duration::ZERO), steps);
     }
 }
 
@@ -79,7 +76,7 @@ fn ended(result: &ExecuteWorkflowResult) -> Option<Ended> {
         Ok(_) => Some(Ended::Live),
         Err(WorkflowTermination::Cancelled { details }) => {
             let reason = details.as_ref().and_then(|details| (**details).as_any().downcast_ref::<String>());
-            Some(Ended::Stopped(reason.map_or(Stopped::Cancelled, |reason| Stopped::because(reason))))
+            Some(Ended::Stopped(StopReason::from_cancellation(reason.map(String::as_str))))
         }
         Err(WorkflowTermination::Failed(OutgoingWorkflowError::Application(failure))) => {
             let failure = failure.type_name().and_then(FailureType::from_name)?;

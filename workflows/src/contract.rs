@@ -18,6 +18,7 @@ pub mod script_job;
 pub mod search_attributes;
 pub mod signals;
 pub mod status;
+pub mod stop_reason;
 pub mod teardown;
 pub mod timings;
 pub mod verdict;

@@ -16,11 +16,12 @@ use crate::{
         environment::{Environment, PullRequest},
         lenient::Lenient,
         phase::Phase,
-        rollout::{CLOSES, RolloutStep},
+        rollout::RolloutStep,
         script::{RunScript, ScriptAnswer},
         search_attributes,
         signals::{Approve, Close, DeployAnswer, DeployOutcome, Push, Redeploy},
         status::Status,
+        stop_reason::StopReason,
         teardown::LeakReport,
         verdict::truncate,
     },
@@ -142,7 +143,9 @@ impl PreviewEnvironment {
         match (redeploy.0, self.record.newest_release().cloned()) {
             (Err(why), _) => self.record.note(format!("redeploy: {why}")),
             // Nobody would close again what it made.
-            (Ok(_), _) if self.record.is_closing() => self.record.note(format!("redeploy: {CLOSES}")),
+            (Ok(_), _) if self.record.is_closing() => {
+                self.record.note(format!("redeploy: {}", StopReason::EnvironmentCloses))
+            }
             (Ok(_), None) => self.record.note("redeploy: nothing has been pushed yet"),
             (Ok(_), Some(release)) => {
                 self.with_mailbox(|mailbox, current| mailbox.redeploy(release, current));

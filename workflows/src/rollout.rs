@@ -14,9 +14,10 @@ use crate::{
         lenient::Lenient,
         phase::Phase,
         preparation::SyncedSecrets,
-        rollout::{FailedRollout, Made, RolledOut, RolloutStatus, Step, StepTime, Stopped},
+        rollout::{FailedRollout, Made, RolledOut, RolloutStatus, Step, StepTime},
         rollout_input::RolloutInput,
         search_attributes,
+        stop_reason::StopReason,
         verdict::{FailureType, Verdict},
     },
     failure::{self, Stop},
@@ -267,10 +268,10 @@ impl Rollout {
         if ctx.state(|s| s.made.serves) {
             Self::tell_environment(ctx, deploy).await;
         }
-        let reason = ctx.cancellation_token().reason().unwrap_or_else(|| "cancelled".into());
-        ctx.upsert_search_attributes([search_attributes::PHASE.value_set(Stopped::because(&reason).phase().into())]);
+        let reason = StopReason::from_cancellation(ctx.cancellation_token().reason().as_deref());
+        ctx.upsert_search_attributes([search_attributes::PHASE.value_set(reason.phase().into())]);
         ctx.set_current_details(format!("`{}` was stopped: {reason}.", deploy.release.commit));
-        WorkflowTermination::cancelled_with_details(reason)
+        WorkflowTermination::cancelled_with_details(reason.to_string())
     }
 }
 

@@ -16,6 +16,7 @@ use crate::{
         script::{Script, ScriptAnswer, ScriptOutcome},
         script_job::{AwaitScriptInput, RemoveScriptInput, StartScriptInput},
         search_attributes,
+        stop_reason::StopReason,
         verdict::{FailureType, Verdict},
     },
     failure::{self, Stop},
@@ -138,10 +139,10 @@ impl ScriptRun {
     }
 
     fn stop(ctx: &WorkflowContext<Self>, script: &Script) -> WorkflowTermination {
-        let reason = ctx.cancellation_token().reason().unwrap_or_else(|| "cancelled".into());
+        let reason = StopReason::from_cancellation(ctx.cancellation_token().reason().as_deref());
         ctx.upsert_search_attributes([search_attributes::PHASE.value_set("Stopped".into())]);
         ctx.set_current_details(format!("`{}` was stopped: {reason}.", script.script.name));
-        WorkflowTermination::cancelled_with_details(reason)
+        WorkflowTermination::cancelled_with_details(reason.to_string())
     }
 }
 

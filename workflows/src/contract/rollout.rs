@@ -53,43 +53,6 @@ pub struct FailedRollout {
     pub steps: Vec<StepTime>,
 }
 
-/// How the reason begins for which a rollout is cancelled when a newer push takes its place.
-pub const SUPERSEDED: &str = "superseded by";
-
-/// Why an environment stops what it does, and takes on nothing more.
-pub(crate) const CLOSES: &str = "the environment closes";
-
-/// Why a rollout was stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stopped {
-    /// A newer push took its place.
-    Superseded,
-    /// The environment closes.
-    Closed,
-    /// Somebody cancelled the rollout itself.
-    Cancelled,
-}
-
-impl Stopped {
-    /// From the words of the cancellation.
-    pub fn because(reason: &str) -> Self {
-        match reason {
-            reason if reason.starts_with(SUPERSEDED) => Self::Superseded,
-            CLOSES => Self::Closed,
-            _ => Self::Cancelled,
-        }
-    }
-
-    /// In one word, for the search attribute `BerthPhase`.
-    pub fn phase(self) -> &'static str {
-        match self {
-            Self::Superseded => "Superseded",
-            Self::Closed => "Closed",
-            Self::Cancelled => "Cancelled",
-        }
-    }
-}
-
 /// How long a step took.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepTime {

@@ -15,10 +15,11 @@ use crate::{
         phase::{Failed, PastRollout, Phase},
         preparation::LoadAppInput,
         release::Release,
-        rollout::{CLOSES, Made, RolledOut, SUPERSEDED, Step},
+        rollout::{Made, RolledOut, Step},
         rollout_input::{DEPLOY_ID_EPOCH_SECONDS, RolloutInput},
         search_attributes,
         signals::{DeployAnswer, DeployOutcome},
+        stop_reason::StopReason,
         verdict::{FailureType, Verdict},
     },
     failure::{self, Stop},
@@ -174,11 +175,13 @@ impl PreviewEnvironment {
                 rolling_out.stopping = true;
             }
             match s.record.mailbox.next() {
-                Some(newer) if !is_closed => (format!("{SUPERSEDED} {}", newer.commit), DeployOutcome::Superseded),
-                _ => (CLOSES.to_owned(), DeployOutcome::Closed),
+                Some(newer) if !is_closed => {
+                    (StopReason::Superseded { by: newer.commit.to_string() }, DeployOutcome::Superseded)
+                }
+                _ => (StopReason::EnvironmentCloses, DeployOutcome::Closed),
             }
         });
-        token.cancel_with_reason(reason);
+        token.cancel_with_reason(reason.to_string());
         outcome
     }
 

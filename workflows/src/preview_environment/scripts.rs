@@ -13,9 +13,9 @@ use temporalio_workflow::{
 use super::{HandlerError, PreviewEnvironment, follow::now_ms};
 use crate::{
     contract::{
-        rollout::CLOSES,
         script::{RunScript, RunningScript, Script, ScriptAnswer},
         search_attributes,
+        stop_reason::StopReason,
         verdict::{FailureType, Verdict},
     },
     record::{Record, Serving},
@@ -41,7 +41,7 @@ impl PreviewEnvironment {
             _ = ctx.wait_condition(|s| s.record.is_closing()) => {
                 ctx.state_mut(|s| s.record.scripts.stop(&id));
                 Self::publish_now(ctx);
-                token.cancel_with_reason(CLOSES);
+                token.cancel_with_reason(StopReason::EnvironmentCloses.to_string());
                 result.await
             }
         };
@@ -102,7 +102,7 @@ impl Record {
     /// What a script would run in, or why it may not run now.
     pub(super) fn admit_script(&self, script: &RunScript) -> Result<&Serving, String> {
         if self.is_closing() {
-            return Err(CLOSES.to_owned());
+            return Err(StopReason::EnvironmentCloses.to_string());
         }
         let serving = self.serving.as_ref().ok_or("nothing is live here, so there is nothing to run a script in")?;
         let running = &self.scripts.running;

@@ -1,0 +1,75 @@
+//! Reasons for which a rollout or a script run is stopped.
+
+use std::{convert::Infallible, fmt, str::FromStr};
+
+const SUPERSEDED_BY: &str = "superseded by";
+const ENVIRONMENT_CLOSES: &str = "the environment closes";
+const CANCELLED: &str = "cancelled";
+
+/// Reason for which a rollout or a script run is stopped. Its text is the reason of the cancellation, on the wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StopReason {
+    /// A newer push, with this commit, takes its place.
+    Superseded { by: String },
+    /// The environment closes and takes on nothing more.
+    EnvironmentCloses,
+    /// Somebody cancelled it, with this reason.
+    Cancelled { reason: String },
+}
+
+impl StopReason {
+    /// Reads the reason of a cancellation. Without a text it is a plain cancel.
+    pub fn from_cancellation(reason: Option<&str>) -> Self {
+        let Ok(reason) = reason.unwrap_or(CANCELLED).parse();
+        reason
+    }
+
+    /// The phase of a rollout that was stopped for it: the search attribute `BerthPhase`.
+    pub fn phase(&self) -> &'static str {
+        match self {
+            Self::Superseded { .. } => "Superseded",
+            Self::EnvironmentCloses => "Closed",
+            Self::Cancelled { .. } => "Cancelled",
+        }
+    }
+}
+
+impl FromStr for StopReason {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(match text.strip_prefix(SUPERSEDED_BY) {
+            Some(by) => Self::Superseded { by: by.trim_start().to_owned() },
+            None if text == ENVIRONMENT_CLOSES => Self::EnvironmentCloses,
+            None => Self::Cancelled { reason: text.to_owned() },
+        })
+    }
+}
+
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Superseded { by } => write!(f, "{SUPERSEDED_BY} {by}"),
+            Self::EnvironmentCloses => f.write_str(ENVIRONMENT_CLOSES),
+            Self::Cancelled { reason } => f.write_str(reason),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reason_is_read_from_the_text_it_is_written_as() {
+        for (reason, text, phase) in [
+            (StopReason::Superseded { by: "4f2a9c1".into() }, "superseded by 4f2a9c1", "Superseded"),
+            (StopReason::EnvironmentCloses, "the environment closes", "Closed"),
+            (StopReason::Cancelled { reason: "by hand".into() }, "by hand", "Cancelled"),
+        ] {
+            assert_eq!((reason.to_string().as_str(), reason.phase()), (text, phase));
+            assert_eq!(StopReason::from_cancellation(Some(text)), reason);
+        }
+        assert_eq!(StopReason::from_cancellation(None).to_string(), "cancelled");
+    }
+}
