@@ -176,27 +176,27 @@ impl Metrics {
 }
 
 fn step_name(step: &StepTime) -> &'static str {
-    use berth_workflows::contract::rollout::Step;
+    use berth_workflows::contract::rollout::RolloutStep;
     match step.step {
-        Step::LoadingApp => "loading_app",
-        Step::Preparing => "preparing",
-        Step::Applying => "applying",
-        Step::AwaitingRollout => "awaiting_rollout",
-        Step::CheckingGates => "checking_gates",
-        Step::Pruning => "pruning",
+        RolloutStep::LoadingApp => "loading_app",
+        RolloutStep::Preparing => "preparing",
+        RolloutStep::Applying => "applying",
+        RolloutStep::AwaitingRollout => "awaiting_rollout",
+        RolloutStep::CheckingGates => "checking_gates",
+        RolloutStep::Pruning => "pruning",
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use berth_workflows::contract::{rollout::Step, teardown::Remaining};
+    use berth_workflows::contract::{rollout::RolloutStep, teardown::Remaining};
 
     use super::*;
 
     #[test]
     fn a_rollout_is_counted_once_however_often_its_last_task_is_done_again() {
         let metrics = Metrics::new().unwrap();
-        let steps = [StepTime { step: Step::Applying, ms: 700 }];
+        let steps = [StepTime { step: RolloutStep::Applying, ms: 700 }];
         for run in ["a", "a", "b", "a"] {
             metrics.rollout_ended(run, "web", &Ended::Live, Duration::from_secs(3), &steps);
         }

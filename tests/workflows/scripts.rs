@@ -4,7 +4,7 @@ use berth_workflows::{
     contract::{
         environment::{Environment, EnvironmentKind},
         phase::Phase,
-        script::{RunScript, Script, ScriptAnswer},
+        script::{RunScript, ScriptAnswer, ScriptRunInput},
         verdict::FailureType,
     },
     preview_environment::PreviewEnvironment,
@@ -253,8 +253,13 @@ async fn only_an_environment_starts_a_script_run_and_only_in_a_preview() {
             (EnvironmentKind::Production, "never in production"),
         ] {
             let environment = Environment::unrecorded("web", kind, "preview-web-1");
-            let input =
-                Script { environment, script: script(NAME), number: 1, commit: commit('a').to_string(), author: None };
+            let input = ScriptRunInput {
+                environment,
+                script: script(NAME),
+                number: 1,
+                commit: commit('a').to_string(),
+                author: None,
+            };
             let id = format!("stranger-{}", kind.name());
             let options = WorkflowStartOptions::new(t.task_queue.clone(), id).build();
             let started = t.client.start_workflow(ScriptRun::run, input.into(), options).await.unwrap();

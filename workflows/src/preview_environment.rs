@@ -16,7 +16,7 @@ use crate::{
         environment::{Environment, PullRequest},
         lenient::Lenient,
         phase::Phase,
-        rollout::RolloutStep,
+        rollout::RolloutProgress,
         script::{RunScript, ScriptAnswer},
         search_attributes,
         signals::{Approve, Close, DeployAnswer, DeployOutcome, Push, Redeploy},
@@ -156,7 +156,7 @@ impl PreviewEnvironment {
 
     /// How far the rollout in flight is, and what it is about to make outside the namespace.
     #[signal(name = "rollout_step")]
-    pub fn rollout_step(&mut self, ctx: &mut SyncWorkflowContext<Self>, told: Lenient<RolloutStep>) {
+    pub fn rollout_step(&mut self, ctx: &mut SyncWorkflowContext<Self>, told: Lenient<RolloutProgress>) {
         if let Ok(told) = told.0
             && let Some(rolling_out) = self.record.rolling_out.as_mut().filter(|r| r.number == told.number)
         {

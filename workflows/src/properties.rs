@@ -16,7 +16,7 @@ use crate::{
         environment::{PullRequest, is_dns_label},
         lenient::{Input, Lenient, MAX_INPUT_BYTES},
         release::{Commit, Image, Name, is_harmless},
-        rollout::RolloutStep,
+        rollout::RolloutProgress,
         rollout_input::RolloutInput,
         signals::{Approve, Close, Push, Redeploy},
         status::Status,
@@ -64,7 +64,7 @@ fn check_all(payloads: &[Payload]) {
     }
     check::<Close>(payloads);
     check::<Redeploy>(payloads);
-    check::<RolloutStep>(payloads);
+    check::<RolloutProgress>(payloads);
     check::<RolloutInput>(payloads);
     if let Some(pull_request) = check::<PullRequest>(payloads) {
         check_pull_request(&pull_request);

@@ -9,7 +9,7 @@ use crate::{
         phase::{Failed, PastRollout, Phase},
         preparation::SyncedSecrets,
         release::Release,
-        rollout::{Made, Step},
+        rollout::{Made, RolloutStep},
         script::RunningScript,
         teardown::LeakReport,
         verdict::truncate,
@@ -40,7 +40,7 @@ pub struct RollingOut {
     pub number: u64,
     pub rollout: String,
     pub since_ms: u64,
-    pub step: Step,
+    pub step: RolloutStep,
     /// What it waits for, where that is not what the step usually waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<String>,

@@ -14,7 +14,7 @@ use crate::{
         lenient::Lenient,
         phase::Phase,
         preparation::SyncedSecrets,
-        rollout::{FailedRollout, Made, RolledOut, RolloutStatus, Step, StepTime},
+        rollout::{FailedRollout, Made, RolledOut, RolloutStatus, RolloutStep, StepTime},
         rollout_input::RolloutInput,
         search_attributes,
         stop_reason::StopReason,
@@ -31,7 +31,7 @@ mod tell;
 #[workflow]
 pub struct Rollout {
     input: Result<RolloutInput, String>,
-    step: Step,
+    step: RolloutStep,
     /// What it waits for, where that is not what the step usually waits for.
     waiting_for: Option<String>,
     step_since_ms: u64,
@@ -47,7 +47,7 @@ impl Rollout {
     fn new(_ctx: &WorkflowContextView, input: Lenient<RolloutInput>) -> Self {
         Self {
             input: input.0,
-            step: Step::LoadingApp,
+            step: RolloutStep::LoadingApp,
             waiting_for: None,
             step_since_ms: 0,
             steps: Vec::new(),
@@ -84,19 +84,19 @@ impl Rollout {
 
         // 1. Read the app as the platform team describes it now; the image must be one that it allows. What will be made
         //    outside the namespace is written down before it is made.
-        Self::begin(ctx, deploy, Step::LoadingApp);
+        Self::begin(ctx, deploy, RolloutStep::LoadingApp);
         let tracked = Self::load_app(ctx, deploy).await?;
 
         // 2. Make the namespace and fetch the secrets, at once: neither needs the other.
-        Self::begin(ctx, deploy, Step::Preparing);
+        Self::begin(ctx, deploy, RolloutStep::Preparing);
         let secrets = Self::prepare(ctx, deploy).await?;
 
         // 3. Apply the manifests, and store the release as rendered.
-        Self::begin(ctx, deploy, Step::Applying);
+        Self::begin(ctx, deploy, RolloutStep::Applying);
         let Applied { stored_release, plan, workloads } = Self::apply(ctx, deploy, tracked, secrets.clone()).await?;
 
         // 4. Wait until every workload serves the release, or until it is clear that it will not.
-        Self::begin(ctx, deploy, Step::AwaitingRollout);
+        Self::begin(ctx, deploy, RolloutStep::AwaitingRollout);
         let wait = AwaitInput {
             environment: environment.clone(),
             workloads: workloads.clone(),
@@ -109,7 +109,7 @@ impl Rollout {
         ctx.state_mut(|s| s.made.serves = true);
 
         // 5. Check that it does what it should.
-        Self::begin(ctx, deploy, Step::CheckingGates);
+        Self::begin(ctx, deploy, RolloutStep::CheckingGates);
         let check = CheckGatesInput {
             environment: environment.clone(),
             workloads,
@@ -128,7 +128,7 @@ impl Rollout {
         let pruned = if deploy.number == 1 && ctx.state(|s| s.namespace_is_new) {
             Vec::new()
         } else {
-            Self::begin(ctx, deploy, Step::Pruning);
+            Self::begin(ctx, deploy, RolloutStep::Pruning);
             Self::prune(ctx, deploy, stored_release).await?
         };
 
@@ -216,7 +216,7 @@ impl Rollout {
     }
 
     /// Enters a step.
-    fn begin(ctx: &WorkflowContext<Self>, deploy: &RolloutInput, step: Step) {
+    fn begin(ctx: &WorkflowContext<Self>, deploy: &RolloutInput, step: RolloutStep) {
         Self::end_step(ctx);
         ctx.state_mut(|s| {
             s.step = step;

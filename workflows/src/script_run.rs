@@ -13,7 +13,7 @@ use crate::{
         activity_definitions as activities,
         environment::EnvironmentKind,
         lenient::Lenient,
-        script::{Script, ScriptAnswer, ScriptOutcome},
+        script::{ScriptAnswer, ScriptOutcome, ScriptRunInput},
         script_job::{AwaitScriptInput, RemoveScriptInput, StartScriptInput},
         search_attributes,
         stop_reason::StopReason,
@@ -25,13 +25,13 @@ use crate::{
 /// Runs a script in a preview. Only the environment's workflow may start it.
 #[workflow]
 pub struct ScriptRun {
-    input: Result<Script, String>,
+    input: Result<ScriptRunInput, String>,
 }
 
 #[workflow_methods]
 impl ScriptRun {
     #[init]
-    fn new(_ctx: &WorkflowContextView, input: Lenient<Script>) -> Self {
+    fn new(_ctx: &WorkflowContextView, input: Lenient<ScriptRunInput>) -> Self {
         Self { input: input.0 }
     }
 
@@ -57,7 +57,7 @@ impl ScriptRun {
 
 impl ScriptRun {
     /// Refuses a script that was not started by the environment it claims to run in, or that would run in production.
-    fn admit(ctx: &WorkflowContext<Self>) -> Result<Script, WorkflowTermination> {
+    fn admit(ctx: &WorkflowContext<Self>) -> Result<ScriptRunInput, WorkflowTermination> {
         let info = ctx.info();
         let script = ctx.state(|s| s.input.clone()).map_err(|why| invalid_input(format!("invalid input: {why}")))?;
         let environment = &script.environment;
@@ -75,8 +75,8 @@ impl ScriptRun {
         Ok(script)
     }
 
-    async fn run_job(ctx: &WorkflowContext<Self>, script: &Script) -> Result<ScriptOutcome, Stop> {
-        let Script { environment, script: asked, .. } = script;
+    async fn run_job(ctx: &WorkflowContext<Self>, script: &ScriptRunInput) -> Result<ScriptOutcome, Stop> {
+        let ScriptRunInput { environment, script: asked, .. } = script;
         ctx.set_current_details(format!("Running `{}` in `{}`.", asked.name, environment.namespace));
         let start = StartScriptInput {
             environment: environment.clone(),
@@ -103,7 +103,7 @@ impl ScriptRun {
     /// On a detached token: a cancel is no reason to leave something. Where it cannot be done the script's end is still
     /// what was asked for, so it is told and not made a failure: the Job ends by its own deadline, and goes with its
     /// time to live or with the environment.
-    async fn remove_job(ctx: &WorkflowContext<Self>, script: &Script) {
+    async fn remove_job(ctx: &WorkflowContext<Self>, script: &ScriptRunInput) {
         let job = script.workflow_id();
         let options = options::remove_script(&WorkflowCancellationToken::new(), format!("remove Job {job}"));
         let remove = RemoveScriptInput { environment: script.environment.clone(), job: job.clone() };
@@ -116,7 +116,7 @@ impl ScriptRun {
         }
     }
 
-    fn conclude(ctx: &WorkflowContext<Self>, script: &Script, outcome: ScriptOutcome) -> ScriptAnswer {
+    fn conclude(ctx: &WorkflowContext<Self>, script: &ScriptRunInput, outcome: ScriptOutcome) -> ScriptAnswer {
         let answer = ScriptAnswer::from((outcome, script.workflow_id()));
         let phase = if answer.exit_code == Some(0) { "Succeeded" } else { "Failed" };
         ctx.upsert_search_attributes([search_attributes::PHASE.value_set(phase.into())]);
@@ -124,7 +124,7 @@ impl ScriptRun {
     }
 
     /// Ends as failed: the script did not come to an end of its own. The failure's type, message and details are the verdict.
-    fn fail(ctx: &WorkflowContext<Self>, script: &Script, verdict: Verdict) -> WorkflowTermination {
+    fn fail(ctx: &WorkflowContext<Self>, script: &ScriptRunInput, verdict: Verdict) -> WorkflowTermination {
         ctx.upsert_search_attributes([
             search_attributes::PHASE.value_set("Failed".into()),
             search_attributes::FAILURE.value_set(verdict.failure.name().into()),
@@ -138,7 +138,7 @@ impl ScriptRun {
             .into()
     }
 
-    fn stop(ctx: &WorkflowContext<Self>, script: &Script) -> WorkflowTermination {
+    fn stop(ctx: &WorkflowContext<Self>, script: &ScriptRunInput) -> WorkflowTermination {
         let reason = StopReason::from_cancellation(ctx.cancellation_token().reason().as_deref());
         ctx.upsert_search_attributes([search_attributes::PHASE.value_set("Stopped".into())]);
         ctx.set_current_details(format!("`{}` was stopped: {reason}.", script.script.name));

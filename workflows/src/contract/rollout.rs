@@ -56,14 +56,14 @@ pub struct FailedRollout {
 /// How long a step took.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepTime {
-    pub step: Step,
+    pub step: RolloutStep,
     pub ms: u64,
 }
 
 /// Where a rollout is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Step {
+pub enum RolloutStep {
     LoadingApp,
     Preparing,
     Applying,
@@ -72,7 +72,7 @@ pub enum Step {
     Pruning,
 }
 
-impl Step {
+impl RolloutStep {
     /// What a person who waits wants to know.
     pub fn waits_for(self) -> &'static str {
         match self {
@@ -89,9 +89,9 @@ impl Step {
 /// Signal `rollout_step` of the environment: how far its rollout is, and what it is about to make that outlives a
 /// namespace. Nothing is decided by it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RolloutStep {
+pub struct RolloutProgress {
     pub number: u64,
-    pub step: Step,
+    pub step: RolloutStep,
     /// What it waits for, where that is not what the step usually waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<String>,
@@ -103,14 +103,14 @@ pub struct RolloutStep {
     pub serving: Option<String>,
 }
 
-impl crate::contract::lenient::Input for RolloutStep {
+impl crate::contract::lenient::Input for RolloutProgress {
     const EXAMPLE: &'static str = "";
 }
 
 /// Query `status` of a rollout.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RolloutStatus {
-    pub step: Step,
+    pub step: RolloutStep,
     pub waiting_for: String,
     pub made: Made,
     pub steps: Vec<StepTime>,

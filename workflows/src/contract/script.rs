@@ -153,7 +153,7 @@ pub struct ScriptAnswer {
 
 /// The input of `ScriptRun`: run this script in that environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Script {
+pub struct ScriptRunInput {
     pub environment: Environment,
     pub script: RunScript,
     /// The script run's number in its environment, from 1.
@@ -164,11 +164,11 @@ pub struct Script {
     pub author: Option<Name>,
 }
 
-impl Input for Script {
+impl Input for ScriptRunInput {
     const EXAMPLE: &'static str = "";
 }
 
-impl Script {
+impl ScriptRunInput {
     /// The only workflow id under which this input is served; the Job has the same name.
     pub fn workflow_id(&self) -> String {
         format!("{}-script-{}", self.environment.workflow_id, self.number)
@@ -265,7 +265,7 @@ mod tests {
         environment.host = "h".repeat(253);
         environment.temporal_ui_host = Some("u".repeat(253));
         let json = serde_json::json!({"name": "n".repeat(100), "args": vec!["\"".repeat(255); 20]});
-        let script = Script {
+        let script = ScriptRunInput {
             environment,
             script: read(json).unwrap(),
             number: 999_999,

@@ -7,7 +7,7 @@ use crate::contract::{
     environment::Database,
     phase::{Failed, PastRollout, Phase},
     release::Release,
-    rollout::Step,
+    rollout::RolloutStep,
     script::RunningScript,
     teardown::LeakReport,
 };
@@ -64,7 +64,7 @@ pub struct RollingOutStatus {
     pub rollout: String,
     /// Unix time in milliseconds.
     pub since_ms: u64,
-    pub step: Step,
+    pub step: RolloutStep,
     pub waiting_for: String,
 }
 

@@ -13,7 +13,7 @@ use temporalio_workflow::{
 use super::{HandlerError, PreviewEnvironment, follow::now_ms};
 use crate::{
     contract::{
-        script::{RunScript, RunningScript, Script, ScriptAnswer},
+        script::{RunScript, RunningScript, ScriptAnswer, ScriptRunInput},
         search_attributes,
         stop_reason::StopReason,
         verdict::{FailureType, Verdict},
@@ -116,14 +116,14 @@ impl Record {
     }
 
     /// The next script run, numbered and recorded.
-    fn begin_script(&mut self, script: RunScript, now_ms: u64) -> Result<Script, String> {
+    fn begin_script(&mut self, script: RunScript, now_ms: u64) -> Result<ScriptRunInput, String> {
         let release = self.admit_script(&script)?.release.clone();
         let mut environment = self.environment.clone().ok_or("the environment has no name yet")?;
         // A script needs none of them, and they would be most of its input.
         environment.cluster_objects.clear();
         let number = self.scripts.last_number + 1;
         let commit = release.commit.to_string();
-        let script = Script { environment, script, number, commit, author: release.author };
+        let script = ScriptRunInput { environment, script, number, commit, author: release.author };
         self.scripts.last_number = number;
         self.scripts.running.push(RunningScript {
             name: script.script.name.to_string(),
@@ -151,7 +151,7 @@ fn failed(error: &ChildWorkflowExecutionError, id: String) -> Result<ScriptAnswe
     }
 }
 
-fn child_options(script: &Script, token: &WorkflowCancellationToken) -> ChildWorkflowOptions {
+fn child_options(script: &ScriptRunInput, token: &WorkflowCancellationToken) -> ChildWorkflowOptions {
     let environment = &script.environment;
     let mut attributes = vec![
         search_attributes::APP.value_set(environment.app.clone()),

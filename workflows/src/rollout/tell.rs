@@ -10,7 +10,7 @@ use super::Rollout;
 use crate::{
     contract::{
         environment::ClusterObject,
-        rollout::RolloutStep,
+        rollout::RolloutProgress,
         rollout_input::RolloutInput,
         verdict::{FailureType, Verdict},
     },
@@ -81,7 +81,7 @@ impl Rollout {
         deploy: &RolloutInput,
         cluster_objects: Vec<ClusterObject>,
     ) -> Result<(), String> {
-        let told = ctx.state(|s| RolloutStep {
+        let told = ctx.state(|s| RolloutProgress {
             number: deploy.number,
             step: s.step,
             waiting_for: s.waiting_for.clone(),
