@@ -10,22 +10,22 @@ use crate::contract::{
 
 /// Why a step did not get to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Stop {
+pub enum Unfinished {
     /// Somebody asked for it: a newer push, a close, a cancel.
     Cancelled,
     Failed(Box<Verdict>),
 }
 
-impl From<Verdict> for Stop {
+impl From<Verdict> for Unfinished {
     fn from(verdict: Verdict) -> Self {
         Self::Failed(Box::new(verdict))
     }
 }
 
 /// What an activity's failure means. `otherwise` is the failure type for a failure that has none of ours.
-pub fn of_activity(error: &ActivityExecutionError, otherwise: FailureType) -> Stop {
+pub fn of_activity(error: &ActivityExecutionError, otherwise: FailureType) -> Unfinished {
     if error.as_cancelled().is_some() {
-        return Stop::Cancelled;
+        return Unfinished::Cancelled;
     }
     let Some(cause) = application(error.cause()) else {
         // No attempt has said what is wrong, so nobody is to blame but who should have answered.
@@ -46,9 +46,9 @@ pub fn of_activity(error: &ActivityExecutionError, otherwise: FailureType) -> St
 }
 
 /// How a `Rollout` that did not succeed ended, and what it had made by then.
-pub fn of_rollout(error: &ChildWorkflowExecutionError) -> (Stop, Made) {
+pub fn of_rollout(error: &ChildWorkflowExecutionError) -> (Unfinished, Made) {
     if error.as_cancelled().is_some() {
-        return (Stop::Cancelled, Made::default());
+        return (Unfinished::Cancelled, Made::default());
     }
     if let Some(IncomingError::Application(failure)) = error.cause()
         && let Ok(Some(failed)) = failure.details::<FailedRollout>()

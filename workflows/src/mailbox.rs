@@ -13,7 +13,7 @@ use crate::contract::{
 
 /// A release that is to be rolled out, and the ticket under which its senders wait for the answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ticketed {
+pub struct QueuedRelease {
     pub ticket: u64,
     pub release: Release,
 }
@@ -31,7 +31,7 @@ pub enum Delivery {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Current<'a> {
     pub serving: Option<&'a Release>,
-    pub rolling_out: Option<&'a Ticketed>,
+    pub rolling_out: Option<&'a QueuedRelease>,
 }
 
 /// How many answers are kept for those who have not come for them. The server lets ten updates wait at once.
@@ -45,7 +45,7 @@ pub struct Mailbox {
     #[serde(default)]
     last_ticket: u64,
     #[serde(default)]
-    next: Option<Ticketed>,
+    next: Option<QueuedRelease>,
     #[serde(default)]
     awaiting_approval: Option<Release>,
     #[serde(default)]
@@ -90,13 +90,13 @@ impl Mailbox {
     /// Rolls a release out again, whether or not it is live. A rollout of it that is in flight begins anew, since it may have
     /// read its secrets already; who waits for that one waits for this.
     pub fn redeploy(&mut self, release: Release, current: Current<'_>) {
-        let same = |other: &Ticketed| other.release.is_same_version(&release);
+        let same = |other: &QueuedRelease| other.release.is_same_version(&release);
         if self.next.as_ref().is_some_and(same) {
             return;
         }
         match current.rolling_out.filter(|rolling_out| same(rolling_out)) {
             Some(rolling_out) if self.next.is_none() => {
-                self.next = Some(Ticketed { ticket: rolling_out.ticket, release });
+                self.next = Some(QueuedRelease { ticket: rolling_out.ticket, release });
             }
             _ => {
                 self.put_in_line(release);
@@ -106,7 +106,7 @@ impl Mailbox {
 
     fn enqueue(&mut self, release: Release, current: Current<'_>) -> Delivery {
         if !self.close_requested {
-            let same = |other: &Ticketed| other.release.is_same_version(&release);
+            let same = |other: &QueuedRelease| other.release.is_same_version(&release);
             if let Some(waiting) = self.next.as_ref().filter(|next| same(next)) {
                 return Delivery::Waiting(waiting.ticket);
             }
@@ -129,7 +129,7 @@ impl Mailbox {
     fn put_in_line(&mut self, release: Release) -> u64 {
         self.last_ticket += 1;
         let ticket = self.last_ticket;
-        if let Some(overtaken) = self.next.replace(Ticketed { ticket, release }) {
+        if let Some(overtaken) = self.next.replace(QueuedRelease { ticket, release }) {
             self.answer_overtaken(overtaken, DeployOutcome::Superseded);
         }
         ticket
@@ -162,7 +162,7 @@ impl Mailbox {
         older
     }
 
-    fn answer_overtaken(&mut self, overtaken: Ticketed, outcome: DeployOutcome) {
+    fn answer_overtaken(&mut self, overtaken: QueuedRelease, outcome: DeployOutcome) {
         self.answer(overtaken.ticket, DeployAnswer::new(outcome, overtaken.release.commit));
     }
 
@@ -193,7 +193,7 @@ impl Mailbox {
     }
 
     /// Takes the next push out, unless a close comes first. Who joins it from now on waits for its end.
-    pub fn take_push(&mut self) -> Option<Ticketed> {
+    pub fn take_push(&mut self) -> Option<QueuedRelease> {
         let next = self.next.take_if(|_| !self.close_requested)?;
         self.answers.remove(&next.ticket);
         Some(next)

@@ -44,7 +44,7 @@ pub struct PreviewEnvironment {
     input: Result<PullRequest, String>,
     record: Record,
     /// Whether the cancel of this run has been put into the mailbox, as the close that it is.
-    is_cancel_heeded: bool,
+    is_cancel_recorded: bool,
     /// What was last published as search attributes, so that only changes are.
     published: BTreeMap<&'static str, Option<String>>,
 }
@@ -62,7 +62,7 @@ impl PreviewEnvironment {
             Ok(record) => (input.0, record.unwrap_or_default()),
             Err(why) => (Err(format!("carried state: {why}")), Record::default()),
         };
-        Self { input, record, is_cancel_heeded: false, published: BTreeMap::new() }
+        Self { input, record, is_cancel_recorded: false, published: BTreeMap::new() }
     }
 
     #[run(name = "PreviewEnvironment")]
@@ -80,13 +80,13 @@ impl PreviewEnvironment {
             // 4. A push that came meanwhile is a reopened pull request: it gets a new environment.
             if Self::is_reopened(ctx) {
                 if ctx.cancellation_token().is_cancelled() {
-                    Self::hand_over(ctx, &pull_request).await?;
+                    Self::continue_in_new_run(ctx, &pull_request).await?;
                 }
                 continue;
             }
 
             // 5. Otherwise answer everyone who still waits, and end as it was asked.
-            Self::say_goodbye(ctx).await;
+            Self::answer_all_waiters(ctx).await;
             return if Self::is_cancelled(ctx) {
                 Err(WorkflowTermination::cancelled_with_details(report))
             } else {
@@ -98,7 +98,7 @@ impl PreviewEnvironment {
     /// A commit of the pull request has an image.
     #[signal(name = "push")]
     pub fn push(&mut self, ctx: &mut SyncWorkflowContext<Self>, push: Lenient<Push>) {
-        self.heed_cancel(ctx.cancellation_token().is_cancelled());
+        self.record_cancel_as_close(ctx.cancellation_token().is_cancelled());
         match push.0 {
             Ok(push) => {
                 if let Delivery::Answered(answer) = self.deliver(&push)
@@ -125,7 +125,7 @@ impl PreviewEnvironment {
     /// Lets one commit of a fork be rolled out.
     #[signal(name = "approve")]
     pub fn approve(&mut self, ctx: &mut SyncWorkflowContext<Self>, approve: Lenient<Approve>) {
-        self.heed_cancel(ctx.cancellation_token().is_cancelled());
+        self.record_cancel_as_close(ctx.cancellation_token().is_cancelled());
         let approved = approve
             .0
             .map_err(|why| format!("approve: {why}"))
@@ -139,7 +139,7 @@ impl PreviewEnvironment {
     /// Rolls the newest release out again, with today's secrets and manifests.
     #[signal(name = "redeploy")]
     pub fn redeploy(&mut self, ctx: &mut SyncWorkflowContext<Self>, redeploy: Lenient<Redeploy>) {
-        self.heed_cancel(ctx.cancellation_token().is_cancelled());
+        self.record_cancel_as_close(ctx.cancellation_token().is_cancelled());
         match (redeploy.0, self.record.newest_release().cloned()) {
             (Err(why), _) => self.record.note(format!("redeploy: {why}")),
             // Nobody would close again what it made.
@@ -183,7 +183,7 @@ impl PreviewEnvironment {
     pub async fn deploy(ctx: &mut WorkflowContext<Self>, push: Lenient<Push>) -> Result<DeployAnswer, HandlerError> {
         let push = push.0?;
         let delivery = ctx.state_mut(|s| {
-            s.heed_cancel(ctx.cancellation_token().is_cancelled());
+            s.record_cancel_as_close(ctx.cancellation_token().is_cancelled());
             s.deliver(&push)
         });
         Self::publish_now(ctx);
@@ -236,9 +236,9 @@ impl PreviewEnvironment {
     }
 
     /// Puts a cancel of the workflow into the mailbox, once: what came before it is closed with it, what comes after is kept.
-    fn heed_cancel(&mut self, is_cancelled: bool) {
-        if is_cancelled && !self.is_cancel_heeded {
-            self.is_cancel_heeded = true;
+    fn record_cancel_as_close(&mut self, is_cancelled: bool) {
+        if is_cancelled && !self.is_cancel_recorded {
+            self.is_cancel_recorded = true;
             self.record.mailbox.request_close();
         }
     }

@@ -22,7 +22,7 @@ use crate::{
         status::Status,
         timings::Timings,
     },
-    mailbox::{Current, Delivery, Mailbox, Ticketed},
+    mailbox::{Current, Delivery, Mailbox, QueuedRelease},
     record::Record,
 };
 
@@ -252,7 +252,7 @@ proptest! {
     fn a_mailbox_answers_everyone_whatever_comes_in_whatever_order(
         steps in prop::collection::vec((0..6_u8, 0..3_u8, prop::option::of(0..9_u64)), 0..40),
     ) {
-        let (mut mailbox, mut rolling_out) = (Mailbox::default(), None::<Ticketed>);
+        let (mut mailbox, mut rolling_out) = (Mailbox::default(), None::<QueuedRelease>);
         let mut waiting = Vec::new();
         for (kind, which, sequence) in steps {
             let commit = Commit::try_from(which.to_string().repeat(7)).unwrap();

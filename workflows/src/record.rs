@@ -14,7 +14,7 @@ use crate::{
         teardown::LeakReport,
         verdict::truncate,
     },
-    mailbox::{Current, Mailbox, Ticketed},
+    mailbox::{Current, Mailbox, QueuedRelease},
 };
 
 /// How many past rollouts `status` lists.
@@ -36,7 +36,8 @@ pub struct Serving {
 /// The rollout in flight.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RollingOut {
-    pub ticketed: Ticketed,
+    #[serde(rename = "ticketed")]
+    pub queued: QueuedRelease,
     pub number: u64,
     pub rollout: String,
     pub since_ms: u64,
@@ -77,7 +78,7 @@ pub struct Record {
     pub last_number: u64,
     /// The `KUBE_DEPLOY_ID` of the newest rollout.
     pub last_deploy_id: u64,
-    pub scripts: Scripts,
+    pub scripts: RunningScripts,
 }
 
 impl Record {
@@ -115,14 +116,14 @@ impl Record {
                 .rolling_out
                 .as_ref()
                 .filter(|rolling_out| !rolling_out.stopping)
-                .map(|rolling_out| &rolling_out.ticketed),
+                .map(|rolling_out| &rolling_out.queued),
         }
     }
 
     /// The newest release that was asked for, however it went: what `redeploy` rolls out again.
     pub fn newest_release(&self) -> Option<&Release> {
         (self.mailbox.next())
-            .or_else(|| self.rolling_out.as_ref().map(|rolling_out| &rolling_out.ticketed.release))
+            .or_else(|| self.rolling_out.as_ref().map(|rolling_out| &rolling_out.queued.release))
             .or_else(|| self.failed.as_ref().map(|failed| &failed.release))
             .or_else(|| self.serving.as_ref().map(|serving| &serving.release))
     }
@@ -198,14 +199,14 @@ impl Record {
 /// not continue as new.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Scripts {
+pub struct RunningScripts {
     #[serde(skip)]
     pub running: Vec<RunningScript>,
     /// The number of the newest script run.
     pub last_number: u64,
 }
 
-impl Scripts {
+impl RunningScripts {
     /// Notes that one has been told to stop.
     pub fn stop(&mut self, script_run: &str) {
         for script in self.running.iter_mut().filter(|script| script.script_run == script_run) {

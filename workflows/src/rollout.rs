@@ -20,12 +20,12 @@ use crate::{
         stop_reason::StopReason,
         verdict::{FailureType, Verdict},
     },
-    failure::{self, Stop},
+    failure::{self, Unfinished},
 };
 
 mod database;
 mod prepare;
-mod tell;
+mod report;
 
 /// Makes a release serve in an environment. Only an environment's workflow may start it.
 #[workflow]
@@ -61,8 +61,8 @@ impl Rollout {
         let deploy = Self::admit(ctx)?;
         match Self::roll_out(ctx, &deploy).await {
             Ok(rolled_out) => Ok(Self::succeed(ctx, &deploy, rolled_out)),
-            Err(Stop::Failed(verdict)) => Err(Self::fail(ctx, &deploy, *verdict)),
-            Err(Stop::Cancelled) => Err(Self::stop(ctx, &deploy).await),
+            Err(Unfinished::Failed(verdict)) => Err(Self::fail(ctx, &deploy, *verdict)),
+            Err(Unfinished::Cancelled) => Err(Self::stop(ctx, &deploy).await),
         }
     }
 
@@ -79,7 +79,7 @@ impl Rollout {
 }
 
 impl Rollout {
-    async fn roll_out(ctx: &mut WorkflowContext<Self>, deploy: &RolloutInput) -> Result<RolledOut, Stop> {
+    async fn roll_out(ctx: &mut WorkflowContext<Self>, deploy: &RolloutInput) -> Result<RolledOut, Unfinished> {
         let environment = &deploy.environment;
 
         // 1. Read the app as the platform team describes it now; the image must be one that it allows. What will be made
@@ -104,7 +104,7 @@ impl Rollout {
             timings: deploy.timings.clone(),
             secret: secrets.secret.clone(),
         };
-        let (awaited, ()) = join!(Self::await_rollout(ctx, deploy, wait), Self::tell_environment(ctx, deploy));
+        let (awaited, ()) = join!(Self::await_rollout(ctx, deploy, wait), Self::report_step(ctx, deploy));
         awaited?;
         ctx.state_mut(|s| s.made.serves = true);
 
@@ -121,7 +121,7 @@ impl Rollout {
                 .then_some(secrets.temporal_server_address),
             deploy_id: deploy.deploy_id,
         };
-        let gates = Self::telling_if_it_lasts(ctx, deploy, Self::check_gates(ctx, deploy, check)).await?;
+        let gates = Self::report_step_if_slow(ctx, deploy, Self::check_gates(ctx, deploy, check)).await?;
 
         // 6. Only now remove what the release before had and this one has not. In a namespace that was made for this
         //    rollout there is nothing from before.
@@ -158,7 +158,7 @@ impl Rollout {
         deploy: &RolloutInput,
         tracked: Vec<ClusterObject>,
         secrets: SyncedSecrets,
-    ) -> Result<Applied, Stop> {
+    ) -> Result<Applied, Unfinished> {
         let summary = format!("apply {} to {}", deploy.release.commit.short(), deploy.environment.namespace);
         let mut deploy = deploy.clone();
         deploy.environment.record_cluster_objects(tracked);
@@ -174,7 +174,11 @@ impl Rollout {
         Ok(applied)
     }
 
-    async fn await_rollout(ctx: &WorkflowContext<Self>, deploy: &RolloutInput, wait: AwaitInput) -> Result<(), Stop> {
+    async fn await_rollout(
+        ctx: &WorkflowContext<Self>,
+        deploy: &RolloutInput,
+        wait: AwaitInput,
+    ) -> Result<(), Unfinished> {
         let names: Vec<_> = wait.workloads.iter().map(|workload| workload.name.as_str()).collect();
         let summary = format!("wait for {} to serve {}", names.join(", "), deploy.release.commit.short());
         let options = options::await_rollout(&ctx.cancellation_token(), summary, &deploy.timings);
@@ -189,7 +193,7 @@ impl Rollout {
         ctx: &WorkflowContext<Self>,
         deploy: &RolloutInput,
         check: CheckGatesInput,
-    ) -> Result<Vec<GatePassed>, Stop> {
+    ) -> Result<Vec<GatePassed>, Unfinished> {
         let summary = format!("gates of {}", deploy.environment.app);
         let options = options::check_gates(&ctx.cancellation_token(), summary, &deploy.timings);
         let checked = ctx
@@ -204,7 +208,7 @@ impl Rollout {
         ctx: &WorkflowContext<Self>,
         deploy: &RolloutInput,
         stored_release: String,
-    ) -> Result<Vec<String>, Stop> {
+    ) -> Result<Vec<String>, Unfinished> {
         let summary = format!("remove what {} no longer has", deploy.release.commit.short());
         let prune = PruneInput { environment: deploy.environment.clone(), stored_release, keep: deploy.keep.clone() };
         let pruned = ctx
@@ -266,7 +270,7 @@ impl Rollout {
     async fn stop(ctx: &WorkflowContext<Self>, deploy: &RolloutInput) -> WorkflowTermination {
         Self::end_step(ctx);
         if ctx.state(|s| s.made.serves) {
-            Self::tell_environment(ctx, deploy).await;
+            Self::report_step(ctx, deploy).await;
         }
         let reason = StopReason::from_cancellation(ctx.cancellation_token().reason().as_deref());
         ctx.upsert_search_attributes([search_attributes::PHASE.value_set(reason.phase().into())]);
@@ -275,7 +279,7 @@ impl Rollout {
     }
 }
 
-fn complete(outcome: Outcome) -> Result<(), Stop> {
+fn complete(outcome: Outcome) -> Result<(), Unfinished> {
     match outcome {
         Outcome::Complete => Ok(()),
         Outcome::Failed { verdict } => Err(verdict.into()),

@@ -19,7 +19,7 @@ use crate::{
         stop_reason::StopReason,
         verdict::{FailureType, Verdict},
     },
-    failure::{self, Stop},
+    failure::{self, Unfinished},
 };
 
 /// Runs a script in a preview. Only the environment's workflow may start it.
@@ -48,9 +48,9 @@ impl ScriptRun {
 
         match ended {
             Ok(ScriptOutcome::Failed { verdict }) => Err(Self::fail(ctx, &script, verdict)),
-            Err(Stop::Failed(verdict)) => Err(Self::fail(ctx, &script, *verdict)),
+            Err(Unfinished::Failed(verdict)) => Err(Self::fail(ctx, &script, *verdict)),
             Ok(outcome) => Ok(Self::conclude(ctx, &script, outcome)),
-            Err(Stop::Cancelled) => Err(Self::stop(ctx, &script)),
+            Err(Unfinished::Cancelled) => Err(Self::stop(ctx, &script)),
         }
     }
 }
@@ -75,7 +75,7 @@ impl ScriptRun {
         Ok(script)
     }
 
-    async fn run_job(ctx: &WorkflowContext<Self>, script: &ScriptRunInput) -> Result<ScriptOutcome, Stop> {
+    async fn run_job(ctx: &WorkflowContext<Self>, script: &ScriptRunInput) -> Result<ScriptOutcome, Unfinished> {
         let ScriptRunInput { environment, script: asked, .. } = script;
         ctx.set_current_details(format!("Running `{}` in `{}`.", asked.name, environment.namespace));
         let start = StartScriptInput {
@@ -109,8 +109,8 @@ impl ScriptRun {
         let remove = RemoveScriptInput { environment: script.environment.clone(), job: job.clone() };
         if let Err(e) = ctx.execute_activity(activities::RemoveScript, remove, options).await {
             let why = match failure::of_activity(&e, FailureType::KubernetesDenied) {
-                Stop::Failed(verdict) => verdict.headline(),
-                Stop::Cancelled => "cancelled".to_owned(),
+                Unfinished::Failed(verdict) => verdict.headline(),
+                Unfinished::Cancelled => "cancelled".to_owned(),
             };
             ctx.set_current_details(format!("Job `{job}` could not be removed: {why}"));
         }

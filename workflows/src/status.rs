@@ -28,7 +28,7 @@ impl Status {
                 since_ms: serving.since_ms,
             }),
             rolling_out: record.rolling_out.as_ref().map(|rolling_out| RollingOutStatus {
-                release: rolling_out.ticketed.release.clone(),
+                release: rolling_out.queued.release.clone(),
                 rollout: rolling_out.rollout.clone(),
                 since_ms: rolling_out.since_ms,
                 step: rolling_out.step,

@@ -50,7 +50,7 @@ fn a_close_with_a_lower_sequence_than_a_push_is_refused() {
 fn the_same_version_is_joined_in_flight_and_answered_at_once_when_live() {
     let mut mailbox = Mailbox::default();
     let release = push('a', None).release();
-    let rolling_out = Ticketed { ticket: 9, release: release.clone() };
+    let rolling_out = QueuedRelease { ticket: 9, release: release.clone() };
     let in_flight = Current { serving: None, rolling_out: Some(&rolling_out) };
     assert_eq!(mailbox.push(&push('a', None), in_flight), Delivery::Waiting(9));
     let live = Current { serving: Some(&release), rolling_out: None };
@@ -62,7 +62,7 @@ fn the_same_version_is_joined_in_flight_and_answered_at_once_when_live() {
 fn a_revert_to_the_live_version_during_a_rollout_supersedes_that_rollout() {
     let mut mailbox = Mailbox::default();
     let live = push('a', None).release();
-    let rolling_out = Ticketed { ticket: 9, release: push('b', None).release() };
+    let rolling_out = QueuedRelease { ticket: 9, release: push('b', None).release() };
     let current = Current { serving: Some(&live), rolling_out: Some(&rolling_out) };
     assert_eq!(mailbox.push(&push('a', None), current), Delivery::Waiting(1));
 }
@@ -104,7 +104,7 @@ fn answers_nobody_comes_for_do_not_pile_up() {
 #[test]
 fn a_redeploy_of_what_is_in_flight_keeps_its_ticket_and_one_of_what_is_in_line_changes_nothing() {
     let mut mailbox = Mailbox::default();
-    let rolling_out = Ticketed { ticket: 9, release: push('a', None).release() };
+    let rolling_out = QueuedRelease { ticket: 9, release: push('a', None).release() };
     let current = Current { serving: None, rolling_out: Some(&rolling_out) };
     mailbox.redeploy(push('a', None).release(), current);
     assert_eq!(mailbox.next_ticket(), Some(9));

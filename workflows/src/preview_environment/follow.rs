@@ -22,20 +22,20 @@ use crate::{
         stop_reason::StopReason,
         verdict::{FailureType, Verdict},
     },
-    failure::{self, Stop},
-    mailbox::Ticketed,
+    failure::{self, Unfinished},
+    mailbox::QueuedRelease,
     record::{Record, RollingOut},
     rollout::Rollout,
 };
 
 /// How a rollout ended.
-enum Ended {
+enum RolloutEnd {
     Live(Box<RolledOut>),
     Failed(Box<Verdict>, Box<Made>),
     Stopped(DeployOutcome),
 }
 
-impl Ended {
+impl RolloutEnd {
     /// Without a verdict of its own: somebody has to ask again.
     fn by_hand(message: impl Into<String>) -> Self {
         let verdict = Verdict::new(FailureType::NotReady, message).advise("push again, or signal redeploy");
@@ -75,7 +75,7 @@ impl PreviewEnvironment {
 
     fn is_close_requested(ctx: &WorkflowContext<Self>) -> bool {
         ctx.state_mut(|s| {
-            s.heed_cancel(ctx.cancellation_token().is_cancelled());
+            s.record_cancel_as_close(ctx.cancellation_token().is_cancelled());
             s.record.mailbox.is_close_requested()
         })
     }
@@ -87,22 +87,22 @@ impl PreviewEnvironment {
     }
 
     /// One rollout, from the mailbox to the answer.
-    async fn roll_out(ctx: &WorkflowContext<Self>, pull_request: &PullRequest, push: Ticketed) {
+    async fn roll_out(ctx: &WorkflowContext<Self>, pull_request: &PullRequest, push: QueuedRelease) {
         let started_ms = now_ms(ctx);
         ctx.state_mut(|s| s.record.expect_rollout(&pull_request.workflow_id(), &push, started_ms));
         let ended = match Self::identify(ctx, pull_request).await {
             Ok(environment) if !Self::is_close_requested(ctx) => {
                 Self::run_rollout(ctx, pull_request, environment, &push).await
             }
-            Ok(_) | Err(Stop::Cancelled) => Ended::Stopped(DeployOutcome::Closed),
-            Err(Stop::Failed(verdict)) => Ended::Failed(verdict, Box::default()),
+            Ok(_) | Err(Unfinished::Cancelled) => RolloutEnd::Stopped(DeployOutcome::Closed),
+            Err(Unfinished::Failed(verdict)) => RolloutEnd::Failed(verdict, Box::default()),
         };
         let now = now_ms(ctx);
         ctx.state_mut(|s| s.conclude(push, ended, started_ms, now));
     }
 
     /// What the environment is called: settled before anything of it is made, and the same until all of it is gone.
-    async fn identify(ctx: &WorkflowContext<Self>, pull_request: &PullRequest) -> Result<Environment, Stop> {
+    async fn identify(ctx: &WorkflowContext<Self>, pull_request: &PullRequest) -> Result<Environment, Unfinished> {
         if let Some(environment) = ctx.state(|s| s.record.environment.clone()) {
             return Ok(environment);
         }
@@ -129,8 +129,8 @@ impl PreviewEnvironment {
         ctx: &WorkflowContext<Self>,
         pull_request: &PullRequest,
         environment: Environment,
-        push: &Ticketed,
-    ) -> Ended {
+        push: &QueuedRelease,
+    ) -> RolloutEnd {
         let token = WorkflowCancellationToken::new();
         let started = loop {
             let deploy = Self::next_deploy(ctx, pull_request, &environment, push);
@@ -142,7 +142,7 @@ impl PreviewEnvironment {
                     cause: StartChildWorkflowExecutionFailedCause::WorkflowAlreadyExists,
                     ..
                 }) => continue,
-                Err(e) => return Ended::by_hand(format!("the rollout could not be started: {e}")),
+                Err(e) => return RolloutEnd::by_hand(format!("the rollout could not be started: {e}")),
             }
         };
         Self::publish_now(ctx);
@@ -155,16 +155,16 @@ impl PreviewEnvironment {
                 let outcome = Self::stop_rollout(ctx, &token);
                 return match result.await {
                     // It was done before it heard: what is live is live.
-                    Ok(rolled_out) => Ended::Live(Box::new(rolled_out)),
-                    Err(_) => Ended::Stopped(outcome),
+                    Ok(rolled_out) => RolloutEnd::Live(Box::new(rolled_out)),
+                    Err(_) => RolloutEnd::Stopped(outcome),
                 };
             }
         };
         match result.map_err(|e| failure::of_rollout(&e)) {
-            Ok(rolled_out) => Ended::Live(Box::new(rolled_out)),
-            Err((Stop::Failed(verdict), made)) => Ended::Failed(verdict, Box::new(made)),
+            Ok(rolled_out) => RolloutEnd::Live(Box::new(rolled_out)),
+            Err((Unfinished::Failed(verdict), made)) => RolloutEnd::Failed(verdict, Box::new(made)),
             // Nobody here asked for it.
-            Err((Stop::Cancelled, _)) => Ended::by_hand("the rollout was cancelled from outside"),
+            Err((Unfinished::Cancelled, _)) => RolloutEnd::by_hand("the rollout was cancelled from outside"),
         }
     }
 
@@ -190,7 +190,7 @@ impl PreviewEnvironment {
         ctx: &WorkflowContext<Self>,
         pull_request: &PullRequest,
         environment: &Environment,
-        push: &Ticketed,
+        push: &QueuedRelease,
     ) -> RolloutInput {
         let now_ms = now_ms(ctx);
         ctx.state_mut(|s| {
@@ -212,7 +212,7 @@ impl PreviewEnvironment {
     }
 
     /// Writes down how a rollout ended, and answers those who wait for it.
-    fn conclude(&mut self, push: Ticketed, ended: Ended, started_ms: u64, now_ms: u64) {
+    fn conclude(&mut self, push: QueuedRelease, ended: RolloutEnd, started_ms: u64, now_ms: u64) {
         let record = &mut self.record;
         // One that was never named never began.
         let rolling_out = record.rolling_out.take().filter(|rolling_out| rolling_out.number == record.last_number);
@@ -224,7 +224,7 @@ impl PreviewEnvironment {
         answer.url = record.environment.as_ref().map(Environment::url);
         answer.rollout.clone_from(&rollout);
         match ended {
-            Ended::Live(rolled_out) => {
+            RolloutEnd::Live(rolled_out) => {
                 // What earlier ones had outside the namespace was pruned.
                 if let Some(environment) = &mut record.environment {
                     environment.cluster_objects.clear();
@@ -233,7 +233,7 @@ impl PreviewEnvironment {
                 record.failed = None;
                 record.serve(release, rollout, rolled_out.made.stored_release, now_ms);
             }
-            Ended::Failed(verdict, made) => {
+            RolloutEnd::Failed(verdict, made) => {
                 let serves = made.serving().cloned().or(serves);
                 record.serve_unproven(&release, rollout.clone(), serves, now_ms);
                 record.take_over(*made);
@@ -242,7 +242,7 @@ impl PreviewEnvironment {
                 answer.verdict = Some(*verdict.clone());
                 record.failed = Some(Failed { release, rollout, verdict: *verdict });
             }
-            Ended::Stopped(outcome) => {
+            RolloutEnd::Stopped(outcome) => {
                 record.serve_unproven(&release, rollout, serves, now_ms);
                 answer.outcome = outcome;
             }
@@ -308,10 +308,10 @@ fn rollout_id(environment: &str, number: u64) -> String {
 
 impl Record {
     /// Writes down what the next rollout is, before there is one.
-    fn expect_rollout(&mut self, environment: &str, push: &Ticketed, now_ms: u64) {
+    fn expect_rollout(&mut self, environment: &str, push: &QueuedRelease, now_ms: u64) {
         let number = self.last_number + 1;
         self.rolling_out = Some(RollingOut {
-            ticketed: push.clone(),
+            queued: push.clone(),
             number,
             rollout: rollout_id(environment, number),
             since_ms: now_ms,

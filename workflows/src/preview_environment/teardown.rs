@@ -15,7 +15,7 @@ use crate::{
         teardown::{DeleteInput, LeakReport, Remaining},
         verdict::{FailureType, truncate},
     },
-    failure::{self, Stop},
+    failure::{self, Unfinished},
     record::Record,
 };
 
@@ -115,7 +115,7 @@ impl PreviewEnvironment {
     /// Whether a push has come since the close.
     pub(super) fn is_reopened(ctx: &WorkflowContext<Self>) -> bool {
         ctx.state_mut(|s| {
-            s.heed_cancel(ctx.cancellation_token().is_cancelled());
+            s.record_cancel_as_close(ctx.cancellation_token().is_cancelled());
             // A second close meanwhile asks for what is done already.
             s.record.mailbox.take_close();
             let is_reopened = s.record.mailbox.has_mail() || s.record.mailbox.awaiting_approval().is_some();
@@ -131,7 +131,7 @@ impl PreviewEnvironment {
 
     /// Starts a fresh run for a push that came after a cancel: this run can only end. Whoever waits for that push in this
     /// run is told that it is in line.
-    pub(super) async fn hand_over(
+    pub(super) async fn continue_in_new_run(
         ctx: &WorkflowContext<Self>,
         pull_request: &PullRequest,
     ) -> Result<(), WorkflowTermination> {
@@ -141,7 +141,7 @@ impl PreviewEnvironment {
     }
 
     /// Lets every update that waits take its answer: one left open would be an error to its caller.
-    pub(super) async fn say_goodbye(ctx: &WorkflowContext<Self>) {
+    pub(super) async fn answer_all_waiters(ctx: &WorkflowContext<Self>) {
         ctx.state_mut(|s| s.record.closed = true);
         Self::publish_now(ctx);
         Self::await_handlers(ctx).await;
@@ -177,10 +177,10 @@ impl LeakReport {
     }
 
     /// An attempt that did not come to an answer.
-    fn failed(object: String, stop: &Stop) -> Self {
+    fn failed(object: String, stop: &Unfinished) -> Self {
         let reason = match stop {
-            Stop::Failed(verdict) => verdict.headline(),
-            Stop::Cancelled => "the attempt was cancelled".to_owned(),
+            Unfinished::Failed(verdict) => verdict.headline(),
+            Unfinished::Cancelled => "the attempt was cancelled".to_owned(),
         };
         Self { gone: Vec::new(), remaining: vec![Remaining { object, reason, command: String::new() }] }
     }

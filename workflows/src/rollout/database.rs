@@ -12,7 +12,7 @@ use crate::{
         rollout_input::RolloutInput,
         verdict::{FailureType, Verdict},
     },
-    failure::{self, Stop},
+    failure::{self, Unfinished},
 };
 
 /// The first pause before a server that was unavailable is asked again; it doubles from there, up to the longest.
@@ -22,7 +22,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 impl Rollout {
     /// Makes the role and the databases of an environment that has its own. While their server is away, full or refuses,
     /// waits, and says why.
-    pub(super) async fn ensure_database(ctx: &WorkflowContext<Self>, deploy: &RolloutInput) -> Result<(), Stop> {
+    pub(super) async fn ensure_database(ctx: &WorkflowContext<Self>, deploy: &RolloutInput) -> Result<(), Unfinished> {
         let Some((name, server)) = deploy.environment.isolated_database() else { return Ok(()) };
         let seconds = deploy.timings.database_seconds;
         let deadline_ms = now_ms(ctx) + seconds * 1000;
@@ -55,7 +55,7 @@ impl Rollout {
     }
 }
 
-fn unavailable(why: &str, seconds: u64) -> Stop {
+fn unavailable(why: &str, seconds: u64) -> Unfinished {
     Verdict::new(FailureType::DatabaseUnavailable, format!("{why}; after {seconds} s of trying"))
         .advise("see to the database server; then push again, or signal redeploy")
         .into()

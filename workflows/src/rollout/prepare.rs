@@ -12,7 +12,7 @@ use crate::{
         rollout_input::RolloutInput,
         verdict::{FailureType, Verdict},
     },
-    failure::{self, Stop},
+    failure::{self, Unfinished},
 };
 
 /// How an attempt to prepare the environment ended.
@@ -30,7 +30,7 @@ impl Rollout {
     pub(super) async fn load_app(
         ctx: &WorkflowContext<Self>,
         deploy: &RolloutInput,
-    ) -> Result<Vec<ClusterObject>, Stop> {
+    ) -> Result<Vec<ClusterObject>, Unfinished> {
         let environment = &deploy.environment;
         let load = LoadAppInput {
             app: environment.app.clone(),
@@ -49,7 +49,10 @@ impl Rollout {
     }
 
     /// Makes the namespace and fetches the secrets. Waits for an older namespace of that name to be gone, and says so.
-    pub(super) async fn prepare(ctx: &WorkflowContext<Self>, deploy: &RolloutInput) -> Result<SyncedSecrets, Stop> {
+    pub(super) async fn prepare(
+        ctx: &WorkflowContext<Self>,
+        deploy: &RolloutInput,
+    ) -> Result<SyncedSecrets, Unfinished> {
         let deadline_ms = now_ms(ctx) + options::NAMESPACE_GONE_SECONDS * 1000;
         loop {
             match Self::prepare_once(ctx, deploy).await? {
@@ -61,7 +64,7 @@ impl Rollout {
         }
     }
 
-    async fn prepare_once(ctx: &WorkflowContext<Self>, deploy: &RolloutInput) -> Result<Prepared, Stop> {
+    async fn prepare_once(ctx: &WorkflowContext<Self>, deploy: &RolloutInput) -> Result<Prepared, Unfinished> {
         // One that fails stops the other: whoever waits should not wait for what no longer matters.
         let token = ctx.cancellation_token().child_token();
         if deploy.environment.isolated_database().is_some() {
@@ -72,7 +75,7 @@ impl Rollout {
                     Ok(()) => Self::sync_secrets(ctx, deploy, &token).await,
                     Err(stop) => Err(stop),
                 },
-                _ => Err(Stop::Cancelled),
+                _ => Err(Unfinished::Cancelled),
             };
             return Self::prepared(ctx, ready, synced);
         }
@@ -98,7 +101,7 @@ impl Rollout {
         ctx: &WorkflowContext<Self>,
         deploy: &RolloutInput,
         token: &WorkflowCancellationToken,
-    ) -> Result<NamespaceReady, Stop> {
+    ) -> Result<NamespaceReady, Unfinished> {
         let environment = &deploy.environment;
         let options = options::ensure_namespace(token, format!("namespace {}", environment.namespace));
         let ready = ctx.execute_activity(activities::EnsureNamespace, environment.clone(), options).await;
@@ -109,7 +112,7 @@ impl Rollout {
         ctx: &WorkflowContext<Self>,
         deploy: &RolloutInput,
         token: &WorkflowCancellationToken,
-    ) -> Result<SyncedSecrets, Stop> {
+    ) -> Result<SyncedSecrets, Unfinished> {
         let environment = &deploy.environment;
         let options = options::sync_secrets(token, format!("secrets of {} from Doppler", environment.app));
         let synced = ctx.execute_activity(activities::SyncSecrets, environment.clone(), options).await;
@@ -118,15 +121,15 @@ impl Rollout {
 
     fn prepared(
         ctx: &WorkflowContext<Self>,
-        ready: Result<NamespaceReady, Stop>,
-        synced: Result<SyncedSecrets, Stop>,
-    ) -> Result<Prepared, Stop> {
+        ready: Result<NamespaceReady, Unfinished>,
+        synced: Result<SyncedSecrets, Unfinished>,
+    ) -> Result<Prepared, Unfinished> {
         if let Ok(NamespaceReady { uid, terminating: Some(said), .. }) = &ready {
             return match synced {
                 // A failure of its own, not that it was stopped.
-                Err(Stop::Failed(verdict)) => Err(Stop::Failed(verdict)),
+                Err(Unfinished::Failed(verdict)) => Err(Unfinished::Failed(verdict)),
                 // Somebody asked for it meanwhile.
-                Err(Stop::Cancelled) if ctx.cancellation_token().is_cancelled() => Err(Stop::Cancelled),
+                Err(Unfinished::Cancelled) if ctx.cancellation_token().is_cancelled() => Err(Unfinished::Cancelled),
                 _ => Ok(Prepared::Terminating { uid: uid.clone(), said: said.clone() }),
             };
         }
@@ -142,7 +145,7 @@ impl Rollout {
         match (ready, synced) {
             (Ok(_), synced) => synced.map(Prepared::Ready),
             // The one that failed, not the one that was stopped for it.
-            (Err(Stop::Cancelled), Err(other)) => Err(other),
+            (Err(Unfinished::Cancelled), Err(other)) => Err(other),
             (Err(stop), _) => Err(stop),
         }
     }
@@ -154,7 +157,7 @@ impl Rollout {
         uid: String,
         mut said: String,
         deadline_ms: u64,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Unfinished> {
         let namespace = &deploy.environment.namespace;
         loop {
             Self::wait_for(ctx, deploy, Some(format!("the old namespace {namespace} to be gone: {said}"))).await;
@@ -179,7 +182,7 @@ impl Rollout {
     }
 }
 
-fn never_gone(namespace: &str, said: &str) -> Stop {
+fn never_gone(namespace: &str, said: &str) -> Unfinished {
     let seconds = options::NAMESPACE_GONE_SECONDS;
     Verdict::new(
         FailureType::KubernetesDenied,

@@ -14,7 +14,7 @@ use crate::{
         rollout_input::RolloutInput,
         verdict::{FailureType, Verdict},
     },
-    failure::Stop,
+    failure::Unfinished,
     preview_environment::PreviewEnvironment,
 };
 
@@ -24,13 +24,13 @@ const LASTS: Duration = Duration::from_secs(1);
 impl Rollout {
     /// Tells the environment which step has begun, for its `status`. Beside the long steps only: each telling costs
     /// both workflows some events.
-    pub(super) async fn tell_environment(ctx: &WorkflowContext<Self>, deploy: &RolloutInput) {
+    pub(super) async fn report_step(ctx: &WorkflowContext<Self>, deploy: &RolloutInput) {
         // An environment that is gone cannot be told; its end cancels this rollout anyway.
         let _ = Self::signal_environment(ctx, deploy, Vec::new()).await;
     }
 
     /// Does a step's work, and tells the environment of the step if it lasts: often it takes less than the telling would.
-    pub(super) async fn telling_if_it_lasts<T>(
+    pub(super) async fn report_step_if_slow<T>(
         ctx: &WorkflowContext<Self>,
         deploy: &RolloutInput,
         work: impl Future<Output = T>,
@@ -45,7 +45,7 @@ impl Rollout {
         };
         let tell = async {
             if timer.await == TimerResult::Fired {
-                Self::tell_environment(ctx, deploy).await;
+                Self::report_step(ctx, deploy).await;
             }
         };
         join!(work, tell).0
@@ -57,7 +57,7 @@ impl Rollout {
             ctx.set_current_details(format!("Rolling out `{}`: waits for {waiting_for}.", deploy.release.commit));
         }
         ctx.state_mut(|s| s.waiting_for = waiting_for);
-        Self::tell_environment(ctx, deploy).await;
+        Self::report_step(ctx, deploy).await;
     }
 
     /// Has the environment write down what will be made outside its namespace. What is not written down is not made.
@@ -65,7 +65,7 @@ impl Rollout {
         ctx: &WorkflowContext<Self>,
         deploy: &RolloutInput,
         objects: &[ClusterObject],
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Unfinished> {
         if objects.is_empty() {
             return Ok(());
         }
