@@ -143,7 +143,7 @@ impl Metrics {
         self.rollout_seconds.with_label_values(&[app, ended.outcome()]).observe(took.as_secs_f64());
         for step in steps {
             let took = Duration::from_millis(step.ms);
-            self.step_seconds.with_label_values(&[step_name(step)]).observe(took.as_secs_f64());
+            self.step_seconds.with_label_values(&[step.step.name()]).observe(took.as_secs_f64());
         }
     }
 
@@ -172,18 +172,6 @@ impl Metrics {
     /// A metric cannot be written as text.
     pub(super) fn text(&self) -> anyhow::Result<String> {
         TextEncoder::new().encode_to_string(&self.registry.gather()).context("writing metrics")
-    }
-}
-
-fn step_name(step: &StepTime) -> &'static str {
-    use berth_workflows::contract::rollout::RolloutStep;
-    match step.step {
-        RolloutStep::LoadingApp => "loading_app",
-        RolloutStep::Preparing => "preparing",
-        RolloutStep::Applying => "applying",
-        RolloutStep::AwaitingRollout => "awaiting_rollout",
-        RolloutStep::CheckingGates => "checking_gates",
-        RolloutStep::Pruning => "pruning",
     }
 }
 

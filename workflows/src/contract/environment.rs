@@ -95,8 +95,9 @@ pub struct Environment {
 }
 
 /// The kind of an environment. On the wire it is the pull request's number, or null for production.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(from = "Option<u64>", into = "Option<u64>")]
+#[strum(serialize_all = "lowercase")]
 pub enum EnvironmentKind {
     /// The environment of this pull request.
     Preview {
@@ -108,10 +109,7 @@ pub enum EnvironmentKind {
 impl EnvironmentKind {
     /// `preview` or `production`: the search attribute `BerthEnvironment`.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Preview { .. } => "preview",
-            Self::Production => "production",
-        }
+        self.into()
     }
 
     /// The pull request's number, if it is a preview.
@@ -250,6 +248,7 @@ mod tests {
         for (environment, pr) in [(preview, serde_json::json!(7)), (production.clone(), serde_json::Value::Null)] {
             let json = serde_json::to_value(&environment).unwrap();
             assert_eq!(json["pr"], pr);
+            assert_eq!(environment.kind.name(), if pr.is_null() { "production" } else { "preview" });
             assert_eq!(serde_json::from_value::<Environment>(json).unwrap(), environment);
         }
         let mut json = serde_json::to_value(&production).unwrap();

@@ -9,7 +9,7 @@ use crate::contract::{
 };
 
 /// What an environment is doing, in one word: the search attribute `BerthPhase`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, strum::IntoStaticStr)]
 pub enum Phase {
     /// Nothing has been pushed yet.
     AwaitingPush,
@@ -28,16 +28,7 @@ pub enum Phase {
 impl Phase {
     /// The stable name.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::AwaitingPush => "AwaitingPush",
-            Self::AwaitingApproval => "AwaitingApproval",
-            Self::RollingOut => "RollingOut",
-            Self::Live => "Live",
-            Self::Failed => "Failed",
-            Self::TearingDown => "TearingDown",
-            Self::TeardownBlocked => "TeardownBlocked",
-            Self::Closed => "Closed",
-        }
+        self.into()
     }
 }
 

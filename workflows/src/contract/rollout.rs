@@ -61,8 +61,20 @@ pub struct StepTime {
 }
 
 /// Where a rollout is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum RolloutStep {
     LoadingApp,
     Preparing,
@@ -73,6 +85,11 @@ pub enum RolloutStep {
 }
 
 impl RolloutStep {
+    /// The stable name, as on the wire.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+
     /// What a person who waits wants to know.
     pub fn waits_for(self) -> &'static str {
         match self {
@@ -114,4 +131,18 @@ pub struct RolloutStatus {
     pub waiting_for: String,
     pub made: Made,
     pub steps: Vec<StepTime>,
+}
+
+#[cfg(test)]
+mod tests {
+    use strum::VariantArray;
+
+    use super::*;
+
+    #[test]
+    fn step_name_is_the_one_on_the_wire() {
+        for &step in RolloutStep::VARIANTS {
+            assert_eq!(serde_json::to_value(step).unwrap(), step.name());
+        }
+    }
 }

@@ -4,7 +4,23 @@ use serde::{Deserialize, Serialize};
 
 /// What kind of failure it was. The names are stable: they are the types of Temporal failures, the values of the
 /// search attribute `BerthFailure`, and what alerts match on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
 pub enum FailureType {
     InvalidInput,
     UnknownApp,
@@ -31,69 +47,14 @@ pub enum FailureType {
 }
 
 impl FailureType {
-    /// Every failure type, in the order of its declaration.
-    pub const ALL: [Self; 22] = [
-        Self::InvalidInput,
-        Self::UnknownApp,
-        Self::ImageNotAllowed,
-        Self::ManifestInvalid,
-        Self::PolicyDenied,
-        Self::AdmissionDenied,
-        Self::FieldImmutable,
-        Self::SecretsDenied,
-        Self::SecretsUnavailable,
-        Self::DatabaseUnavailable,
-        Self::KubernetesDenied,
-        Self::ImageUnavailable,
-        Self::CrashLoop,
-        Self::OutOfMemory,
-        Self::InitFailed,
-        Self::JobFailed,
-        Self::ConfigMissing,
-        Self::QuotaExceeded,
-        Self::NoCapacity,
-        Self::NotReady,
-        Self::GateFailed,
-        Self::TeardownBlocked,
-    ];
-
     /// The stable name.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::InvalidInput => "InvalidInput",
-            Self::UnknownApp => "UnknownApp",
-            Self::ImageNotAllowed => "ImageNotAllowed",
-            Self::ManifestInvalid => "ManifestInvalid",
-            Self::PolicyDenied => "PolicyDenied",
-            Self::AdmissionDenied => "AdmissionDenied",
-            Self::FieldImmutable => "FieldImmutable",
-            Self::SecretsDenied => "SecretsDenied",
-            Self::SecretsUnavailable => "SecretsUnavailable",
-            Self::DatabaseUnavailable => "DatabaseUnavailable",
-            Self::KubernetesDenied => "KubernetesDenied",
-            Self::ImageUnavailable => "ImageUnavailable",
-            Self::CrashLoop => "CrashLoop",
-            Self::OutOfMemory => "OutOfMemory",
-            Self::InitFailed => "InitFailed",
-            Self::JobFailed => "JobFailed",
-            Self::ConfigMissing => "ConfigMissing",
-            Self::QuotaExceeded => "QuotaExceeded",
-            Self::NoCapacity => "NoCapacity",
-            Self::NotReady => "NotReady",
-            Self::GateFailed => "GateFailed",
-            Self::TeardownBlocked => "TeardownBlocked",
-        }
+        self.into()
     }
 
     /// The failure type of that name, if there is one.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|failure| failure.name() == name)
-    }
-}
-
-impl std::fmt::Display for FailureType {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
+        name.parse().ok()
     }
 }
 
@@ -198,11 +159,14 @@ pub fn truncate(text: &mut String, max: usize) {
 
 #[cfg(test)]
 mod tests {
+    use strum::VariantArray;
+
     use super::*;
 
     #[test]
     fn every_failure_type_is_found_by_its_name_and_serialises_as_it() {
-        for failure in FailureType::ALL {
+        for &failure in FailureType::VARIANTS {
+            assert_eq!(failure.to_string(), failure.name());
             assert_eq!(FailureType::from_name(failure.name()), Some(failure));
             assert_eq!(serde_json::to_value(failure).unwrap(), failure.name());
         }
