@@ -1,4 +1,4 @@
-# The worker: one static binary, as a user without a name, on a root file system that it never writes to.
+# The worker: a static binary that runs as a numeric user and never writes to its root file system.
 #
 # BUILDER has Rust for a musl target and a C compiler (ring brings some C and assembly); BASE has CA certificates.
 ARG BUILDER=docker.io/library/rust:1.95-alpine
@@ -7,7 +7,7 @@ ARG BASE=gcr.io/distroless/static-debian12:nonroot
 FROM ${BUILDER} AS build
 WORKDIR /build
 COPY . .
-# `cargo install` leaves the binary in one place, whatever the target is called.
+# `cargo install` puts the binary into the same place for every target.
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/build/target \
     cargo install --locked --no-track --path . --bin berth --root /built
 
