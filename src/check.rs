@@ -1,4 +1,4 @@
-//! `berth check`: whether a folder of apps would be taken, told without a cluster.
+//! `berth check`: finds every error in a folder of apps, without a cluster.
 
 use std::{
     io::{self, Write},
@@ -20,34 +20,34 @@ const EXIT_ERRORS: u8 = 1;
 /// There is no such folder.
 const EXIT_USAGE: u8 = 2;
 
-/// A pull request as good as any.
+/// The pull request that manifests are rendered for.
 const EXAMPLE_PR: u64 = 123;
 
 /// Check app files and their manifests; needs neither a cluster nor Temporal
 ///
-/// Renders them with example values and prints everything that is wrong, with file, line and field. Exits with 0 if nothing is, 1 if something is, and 2
-/// if there is no such folder.
+/// Renders the manifests with example values and prints every finding, with file, line and field.
+/// Exits with 0 if there is no error, 1 if there is one, and 2 if there is no such folder.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Check {
     /// The folder: one YAML file per app, its manifests beside it
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// How to print what is found
+    /// Format of the findings
     #[arg(long, value_enum, default_value_t)]
-    output: Output,
+    output: ReportFormat,
 }
 
-/// How to print what is found.
+/// Format of the findings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Output {
+pub(crate) enum ReportFormat {
     /// A line for each finding
     #[default]
     Text,
-    /// One JSON object
+    /// A JSON object
     Json,
 }
 
-/// What was checked and found.
+/// The checked apps, and the findings.
 #[derive(Debug, Serialize)]
 struct Report {
     ok: bool,
@@ -56,10 +56,10 @@ struct Report {
 }
 
 impl Check {
-    /// Checks, and prints what is found.
+    /// Checks the folder, and prints the findings.
     ///
     /// # Errors
-    /// The answer cannot be written.
+    /// Standard output cannot be written.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         let Self { folder, output } = self;
         if !folder.is_dir() {
@@ -72,11 +72,11 @@ impl Check {
     }
 }
 
-/// Everything there is to say about a folder of apps.
+/// Every finding about a folder of apps, in the order of files and lines.
 fn check(folder: &Path) -> Report {
     let AppFolder { apps, mut findings, .. } = read_apps(folder);
     findings.extend(apps.iter().flat_map(check_app));
-    // What both environments of an app share is found in both.
+    // Findings about files that both environments of an app share come twice.
     let mut seen: Vec<Finding> = Vec::new();
     for finding in findings {
         if !seen.contains(&finding) {
@@ -90,9 +90,9 @@ fn check(folder: &Path) -> Report {
 
 fn check_app(app: &App) -> Vec<Finding> {
     let file = app.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let mut findings = advice::of_app(app, &file);
+    let mut findings = advice::advise_on_app(app, &file);
     if app.manifests.is_none() {
-        findings.push(Finding::note(&*file, 0, "brings no manifests: berth's own are used"));
+        findings.push(Finding::note(&*file, 0, "names no `manifests`: the environment that berth brings is used"));
     }
     let files = match app.source_files() {
         Ok(files) => files,
@@ -115,7 +115,7 @@ fn check_environment(app: &App, file: &str, files: &SourceFiles, environment: &E
         Ok(rendered) => {
             let mut findings = workloads::check_gates(app, file, environment.kind, &variables, &rendered);
             findings.extend(workloads::check_scripts(app, file, environment.kind, &variables, &rendered));
-            findings.extend(advice::of_environment(app, file, environment, &rendered));
+            findings.extend(advice::advise_on_environment(app, file, environment, &rendered));
             findings.extend(rendered.notes);
             findings
         }
@@ -123,7 +123,7 @@ fn check_environment(app: &App, file: &str, files: &SourceFiles, environment: &E
     }
 }
 
-/// What a rollout would know, made up.
+/// Example values for what only a rollout knows.
 fn example(app: &App, environment: &EnvironmentNames) -> VariableInput {
     let kind = environment.kind;
     VariableInput {
@@ -140,7 +140,7 @@ fn example(app: &App, environment: &EnvironmentNames) -> VariableInput {
         commit: "0123456789abcdef0123456789abcdef01234567".to_owned(),
         author: "octocat".to_owned(),
         repository: app.repository.clone(),
-        // berth writes one in any case: it has keys of its own to add.
+        // berth writes this Secret even without Doppler, since it adds keys of its own.
         doppler_managed_secret: Some(format!("{}-secrets-0123456789", app.app)),
         doppler_token_secret: app.doppler(kind).map(|config| config.token.secret.clone()),
         temporal_server_address: format!("{}-temporal.{}.svc.cluster.local:7233", app.app, environment.namespace),
@@ -149,8 +149,8 @@ fn example(app: &App, environment: &EnvironmentNames) -> VariableInput {
 }
 
 impl Report {
-    fn write(&self, output: Output, to: &mut impl Write) -> anyhow::Result<()> {
-        if output == Output::Json {
+    fn write(&self, output: ReportFormat, to: &mut impl Write) -> anyhow::Result<()> {
+        if output == ReportFormat::Json {
             serde_json::to_writer_pretty(&mut *to, self)?;
             writeln!(to)?;
             return Ok(());
@@ -176,23 +176,23 @@ mod tests {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/src/render/fixtures")
     }
 
-    fn written(report: &Report, output: Output) -> String {
+    fn written(report: &Report, output: ReportFormat) -> String {
         let mut text = Vec::new();
         report.write(output, &mut text).unwrap();
         String::from_utf8(text).unwrap()
     }
 
     #[test]
-    fn a_team_that_comes_from_envsubst_passes() {
+    fn manifests_written_for_envsubst_have_no_error() {
         let report = check(&fixtures());
-        assert!(report.ok, "{}", written(&report, Output::Text));
+        assert!(report.ok, "{}", written(&report, ReportFormat::Text));
         assert_eq!(report.apps, ["web"]);
-        assert!(written(&report, Output::Text).contains("apps checked: web; errors: 0, "));
+        assert!(written(&report, ReportFormat::Text).contains("apps checked: web; errors: 0, "));
     }
 
     #[test]
-    fn the_answer_in_json_has_every_place() {
-        let json: serde_json::Value = serde_json::from_str(&written(&check(&fixtures()), Output::Json)).unwrap();
+    fn json_output_has_file_line_and_severity() {
+        let json: serde_json::Value = serde_json::from_str(&written(&check(&fixtures()), ReportFormat::Json)).unwrap();
         assert_eq!(json["ok"], true);
         assert_eq!(json["findings"][0]["file"], "oddities/core/doppler-secret.yaml");
         assert_eq!(json["findings"][0]["line"], 2);
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gate_on_a_workload_that_is_not_there_is_an_error() {
+    fn a_gate_on_a_missing_workload_is_an_error() {
         let AppFolder { mut apps, .. } = read_apps(&fixtures());
         let mut app = apps.remove(0);
         app.preview.as_mut().unwrap().gates[0].http.as_mut().unwrap().workload = "web".to_owned();
@@ -210,21 +210,21 @@ mod tests {
     }
 
     #[test]
-    fn a_gate_on_a_temporal_that_the_manifests_do_not_have_may_still_pass_elsewhere() {
+    fn a_gate_on_a_missing_temporal_is_a_warning() {
         let AppFolder { mut apps, .. } = read_apps(&fixtures());
         let mut app = apps.remove(0);
         let gate = &mut app.preview.as_mut().unwrap().gates[0];
         gate.http = None;
         gate.temporal_server = serde_json::from_str("{}").unwrap();
         let found: Vec<_> = check_app(&app).into_iter().filter(|finding| finding.severity != Severity::Note).collect();
-        let words = "`web-pr-123-temporal` is not a Deployment, StatefulSet or DaemonSet of the manifests: the gate can pass only \
+        let expected = "`web-pr-123-temporal` is not a Deployment, StatefulSet or DaemonSet of the manifests: the gate can pass only \
             where Doppler has a `TEMPORAL_SERVER_ADDRESS`";
-        assert!(found.iter().any(|finding| !finding.is_error() && finding.message == words), "{found:?}");
+        assert!(found.iter().any(|finding| !finding.is_error() && finding.message == expected), "{found:?}");
         assert!(!found.iter().any(Finding::is_error), "{found:?}");
     }
 
     #[test]
-    fn scripts_that_would_run_like_a_deployment_that_is_not_there_are_an_error() {
+    fn scripts_that_name_a_missing_deployment_are_an_error() {
         let AppFolder { mut apps, .. } = read_apps(&fixtures());
         let mut app = apps.remove(0);
         let mut errors = |workload: Option<&str>| {
@@ -240,8 +240,8 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_none_is_a_mistake_of_the_caller() {
-        let check = Check { folder: PathBuf::from("/nonexistent"), output: Output::Text };
+    fn a_missing_folder_is_a_usage_error() {
+        let check = Check { folder: PathBuf::from("/nonexistent"), output: ReportFormat::Text };
         assert_eq!(check.run().unwrap(), ExitCode::from(EXIT_USAGE));
     }
 }

@@ -1,19 +1,19 @@
-//! What can be said on the command line: flags with defaults, each with an environment variable where a pod sets it.
+//! The command line: flags with defaults, each with an environment variable where a pod sets it.
 
 use clap::{Parser, Subcommand};
 
 use crate::{check::Check, preview::Preview, schema::PrintSchema, telemetry::Telemetry, worker::Worker};
 
-/// What every command needs to find.
-const WHERE: &str = "\
+/// How every command finds Temporal and Kubernetes.
+const LONG_ABOUT: &str = "\
 Runs the life of deployment environments on Kubernetes, as Temporal workflows.
 
-Temporal is found as by every Temporal tool: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_*, or a \
-profile of temporal.toml. Kubernetes is found through KUBECONFIG, or from inside the cluster.";
+berth finds Temporal as every Temporal tool does: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_*, or a \
+profile of temporal.toml. It finds Kubernetes through KUBECONFIG, or from inside the cluster.";
 
 /// Runs the life of deployment environments on Kubernetes, as Temporal workflows.
 #[derive(Debug, Parser)]
-#[command(version, about, long_about = WHERE, after_help = crate::exit::HELP)]
+#[command(version, about, long_about = LONG_ABOUT, after_help = crate::exit::HELP)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -23,9 +23,9 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run the worker: take workflows and activities from Temporal until told to stop.
+    /// Run the worker: take workflows and activities from Temporal until SIGTERM or Ctrl-C
     Worker(Worker),
-    /// Deploy, close and look at the environments of pull requests.
+    /// Deploy, close and show the environments of pull requests
     Preview(Preview),
     Check(Check),
     Schema(PrintSchema),

@@ -18,18 +18,18 @@ use cli::{Cli, Command};
 #[tokio::main]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    // kube, reqwest and the Temporal client share one TLS provider; without this the first of them would have to guess.
-    // An error means that one is installed already, which is as good.
+    // kube, reqwest and the Temporal client share one TLS provider, and none of them picks one by itself. An error means
+    // that a provider is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     telemetry::install(&cli.telemetry);
-    let done = match cli.command {
-        // A worker's end is a line of its log, in the log's format.
+    let ran = match cli.command {
+        // An error of the worker is a line of its log, in the log's format.
         Command::Worker(worker) => {
-            return worker.run().await.unwrap_or_else(|error| exit::failed_worker(&error));
+            return worker.run().await.unwrap_or_else(|error| exit::worker_error(&error));
         }
         Command::Preview(preview) => preview.run().await,
         Command::Check(check) => check.run(),
         Command::Schema(schema) => schema.run(),
     };
-    done.unwrap_or_else(|error| exit::failed(&error))
+    ran.unwrap_or_else(|error| exit::error(&error))
 }

@@ -1,5 +1,4 @@
-//! `berth preview`: what CI and people do with the environments of pull requests. Everything here can also be done with
-//! the `temporal` CLI.
+//! `berth preview`: commands for the environments of pull requests. Each can also be done with the `temporal` CLI.
 
 use std::process::ExitCode;
 
@@ -33,24 +32,24 @@ mod wait;
 use args::{Action, ApproveArgs, CloseArgs, Goal, PullRequestArgs, PushArgs, RedeployArgs, WaitArgs};
 use output::{Output, Row};
 
-/// Deploy, close and look at the environments of pull requests.
+/// Deploy, close and show the environments of pull requests.
 #[derive(Debug, Args)]
 pub(crate) struct Preview {
     #[command(subcommand)]
     action: Action,
-    /// How answers look.
+    /// Format of the answer
     #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
     output: Output,
-    /// The Temporal task queue that the worker takes work from.
+    /// The Temporal task queue that the worker polls
     #[arg(long, global = true, env = "BERTH_TASK_QUEUE", default_value = TASK_QUEUE)]
     task_queue: String,
 }
 
 impl Preview {
-    /// Does what was asked.
+    /// Runs the command.
     ///
     /// # Errors
-    /// Temporal or the worker did not answer, or the input is not a pull request.
+    /// Temporal or the worker does not answer, or refuses the input.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         let client = temporal::connect().await?;
         match &self.action {
@@ -66,7 +65,7 @@ impl Preview {
         }
     }
 
-    /// Starts the environment if need be, hands it the push, and waits for the answer: one request, one answer.
+    /// Starts the environment if it does not run, pushes, and waits for the answer, in one request.
     async fn push(&self, client: &Client, push: &PushArgs) -> anyhow::Result<ExitCode> {
         let input = push.pull_request.input();
         let id = input.workflow_id();
@@ -84,12 +83,12 @@ impl Preview {
             options.build(),
         );
         let handle = client.get_workflow_handle::<PreviewEnvironment>(&id);
-        temporal::warn_if_nobody_works(client, &self.task_queue).await;
+        temporal::warn_if_no_worker_polls(client, &self.task_queue).await;
         let answer = tokio::time::timeout(push.patience.timeout, progress::while_waiting(&handle, answer)).await;
-        let Ok(answer) = answer else { return Ok(exit::gave_up(push.patience.timeout)) };
+        let Ok(answer) = answer else { return Ok(exit::timed_out(push.patience.timeout)) };
         let answer: DeployAnswer = answer.map_err(|e| refused(&id, e))?;
         self.output.answer(&answer)?;
-        Ok(exit::of_outcome(answer.outcome))
+        Ok(exit::from_outcome(answer.outcome))
     }
 
     async fn signal_push(&self, client: &Client, push: &PushArgs) -> anyhow::Result<ExitCode> {
@@ -110,7 +109,7 @@ impl Preview {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Also where no workflow runs: one that was terminated may have left something, and the new one finds it.
+    /// Closes the environment, even if no workflow runs: a terminated one may have left objects, and the new one finds them.
     async fn close(&self, client: &Client, close: &CloseArgs) -> anyhow::Result<ExitCode> {
         let input = close.pull_request.input();
         let id = input.workflow_id();
@@ -131,9 +130,9 @@ impl Preview {
         }
         let handle: WorkflowHandle<_, PreviewEnvironment> =
             client.get_workflow_handle(handle.info().workflow_id.clone());
-        temporal::warn_if_nobody_works(client, &self.task_queue).await;
+        temporal::warn_if_no_worker_polls(client, &self.task_queue).await;
         if close.sequence.is_some()
-            && let Some(status) = wait::look(&handle, &id).await?
+            && let Some(status) = wait::observe(&handle, &id).await?
             && !status.is_closing()
         {
             self.output.note(&format!("{id} ignores the close: it is older than a push already seen"))?;
@@ -141,41 +140,41 @@ impl Preview {
         }
         let gone = progress::while_waiting(&handle, handle.get_result(WorkflowGetResultOptions::default()));
         let Ok(gone) = tokio::time::timeout(close.patience.timeout, gone).await else {
-            return Ok(exit::gave_up(close.patience.timeout));
+            return Ok(exit::timed_out(close.patience.timeout));
         };
         match gone {
             Ok(report) => self.output.report(&report)?,
-            // As gone: it ends so only after its teardown.
+            // A cancelled environment ends only after its teardown: it is gone.
             Err(WorkflowGetResultError::Cancelled { .. }) => {
-                self.output.note(&format!("{id} is gone; somebody had cancelled it"))?;
+                self.output.note(&format!("{id} is gone: its workflow was cancelled"))?;
             }
             Err(e) => return Err(e).with_context(|| format!("waiting for {id} to be gone")),
         }
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Signals, and waits until nothing is in flight any more: what then is, is the answer.
+    /// Signals `redeploy`, and waits until nothing is in flight. The status is the answer.
     async fn redeploy(&self, client: &Client, redeploy: &RedeployArgs) -> anyhow::Result<ExitCode> {
-        let (id, handle) = found(client, &redeploy.pull_request);
-        let Some(status) = wait::look(&handle, &id).await? else { return self.not_there(&id) };
+        let (id, handle) = environment(client, &redeploy.pull_request);
+        let Some(status) = wait::observe(&handle, &id).await? else { return self.not_found(&id) };
         if status.phase == Phase::Closed {
-            return self.not_there(&id);
+            return self.not_found(&id);
         }
-        anyhow::ensure!(status.has_release(), "{id} has nothing to roll out again: nothing has been pushed yet");
+        anyhow::ensure!(status.has_release(), "{id} has no release to roll out again: nothing has been pushed yet");
         let signal = Redeploy {}.into();
         handle.signal(PreviewEnvironment::redeploy, signal, WorkflowSignalOptions::default()).await?;
         if redeploy.no_wait {
             self.output.note(&format!("{id} has the redeploy"))?;
             return Ok(ExitCode::SUCCESS);
         }
-        let seen = wait::until(&handle, &id, redeploy.patience.timeout, wait::at_rest).await?;
-        self.seen(&id, seen)
+        let observed = wait::until(&handle, &id, redeploy.patience.timeout, wait::at_rest).await?;
+        self.show(&id, observed)
     }
 
-    /// As [`Preview::redeploy`], for a commit that waits for it.
+    /// Signals `approve` for the commit that waits, then as [`Preview::redeploy`].
     async fn approve(&self, client: &Client, approve: &ApproveArgs) -> anyhow::Result<ExitCode> {
-        let (id, handle) = found(client, &approve.pull_request);
-        let Some(status) = wait::look(&handle, &id).await? else { return self.not_there(&id) };
+        let (id, handle) = environment(client, &approve.pull_request);
+        let Some(status) = wait::observe(&handle, &id).await? else { return self.not_found(&id) };
         let waiting = status.awaiting_approval.as_ref().map(|release| release.commit.to_string());
         let waits_for_this = waiting.as_deref() == Some(approve.commit.as_str());
         anyhow::ensure!(
@@ -190,47 +189,47 @@ impl Preview {
             self.output.note(&format!("{id} has the approval of {}", approve.commit))?;
             return Ok(ExitCode::SUCCESS);
         }
-        let seen = wait::until(&handle, &id, approve.patience.timeout, wait::at_rest).await?;
-        self.seen(&id, seen)
+        let observed = wait::until(&handle, &id, approve.patience.timeout, wait::at_rest).await?;
+        self.show(&id, observed)
     }
 
     async fn wait(&self, client: &Client, wait: &WaitArgs) -> anyhow::Result<ExitCode> {
-        let (id, handle) = found(client, &wait.pull_request);
+        let (id, handle) = environment(client, &wait.pull_request);
         let timeout = wait.patience.timeout;
-        let seen = match (wait.goal, &wait.commit) {
+        let observed = match (wait.goal, &wait.commit) {
             (Goal::Gone, _) => wait::until(&handle, &id, timeout, wait::gone).await?,
             (Goal::Live, None) => wait::until(&handle, &id, timeout, wait::live).await?,
             (Goal::Live, Some(commit)) => {
-                let mut was_there = false;
-                wait::until(&handle, &id, timeout, |seen| wait::live_commit(seen, commit, &mut was_there)).await?
+                let mut was_open = false;
+                wait::until(&handle, &id, timeout, |status| wait::live_commit(status, commit, &mut was_open)).await?
             }
         };
-        self.seen(&id, seen)
+        self.show(&id, observed)
     }
 
     async fn status(&self, client: &Client, pull_request: &PullRequestArgs) -> anyhow::Result<ExitCode> {
-        let (id, handle) = found(client, pull_request);
-        let Some(status) = wait::look(&handle, &id).await? else { return self.not_there(&id) };
+        let (id, handle) = environment(client, pull_request);
+        let Some(status) = wait::observe(&handle, &id).await? else { return self.not_found(&id) };
         self.output.status(&status)?;
-        Ok(exit::of_phase(status.phase))
+        Ok(exit::from_phase(status.phase))
     }
 
-    fn seen(&self, id: &str, (seen, code): (wait::Seen, ExitCode)) -> anyhow::Result<ExitCode> {
-        match seen {
+    fn show(&self, id: &str, (observed, code): (wait::Observed, ExitCode)) -> anyhow::Result<ExitCode> {
+        match observed {
             Some(status) => self.output.status(&status)?,
             None => self.output.note(&format!("there is no environment {id}"))?,
         }
         Ok(code)
     }
 
-    fn not_there(&self, id: &str) -> anyhow::Result<ExitCode> {
-        self.seen(id, (None, ExitCode::from(exit::CLOSED)))
+    fn not_found(&self, id: &str) -> anyhow::Result<ExitCode> {
+        self.show(id, (None, ExitCode::from(exit::CLOSED)))
     }
 
     async fn list(&self, client: &Client, app: Option<&str>) -> anyhow::Result<ExitCode> {
         let mut query = "WorkflowType = 'PreviewEnvironment' AND ExecutionStatus = 'Running'".to_owned();
         if let Some(app) = app {
-            // A DNS label: nothing in it can end the quotes.
+            // A DNS label cannot end the quotes.
             query.push_str(&format!(" AND BerthApp = '{app}'"));
         }
         let mut found = client.list_workflows(query, WorkflowListOptions::default());
@@ -243,19 +242,22 @@ impl Preview {
     }
 }
 
-/// What temporal-ui shows of an environment's workflow beside its id.
+/// The summary that temporal-ui shows beside the workflow's id.
 fn summary(input: &PullRequest) -> String {
     format!("the environment of pull request {} of {}", input.pr, input.app)
 }
 
-/// The environment's workflow, whether or not there is one.
-fn found(client: &Client, pull_request: &PullRequestArgs) -> (String, WorkflowHandle<Client, PreviewEnvironment>) {
+/// The id and handle of the environment's workflow, which may not exist.
+fn environment(
+    client: &Client,
+    pull_request: &PullRequestArgs,
+) -> (String, WorkflowHandle<Client, PreviewEnvironment>) {
     let id = pull_request.input().workflow_id();
     let handle = client.get_workflow_handle(&id);
     (id, handle)
 }
 
-/// A refused update's words are in its failure; the error's own text hides them.
+/// Turns a refused update into its failure's message, which the error's own text hides.
 fn refused(id: &str, error: WorkflowUpdateWithStartError) -> anyhow::Error {
     match error {
         WorkflowUpdateWithStartError::Update(WorkflowUpdateError::Failed(failure)) => {

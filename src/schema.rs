@@ -1,4 +1,4 @@
-//! `berth schema`: the JSON Schema of what people and CI write, from the types that read it.
+//! `berth schema`: JSON Schemas of app files and messages, generated from the types that read them.
 
 use std::{
     io::{self, Write},
@@ -15,21 +15,21 @@ use berth_workflows::contract::{
 use clap::{Args, ValueEnum};
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 
-/// Print the JSON Schema of app files, for editors, or of what goes over Temporal
+/// Print the JSON Schema of app files, for editors, or of a message over Temporal
 ///
-/// An editor checks an app file while it is written if the schema is kept beside it (`berth schema > .app.schema.json`) and
-/// the file's first line is `# yaml-language-server: $schema=.app.schema.json`. The schema knows the form; `berth check`
-/// knows every rule.
+/// An editor checks an app file while you write it, if the schema is beside it (`berth schema > .app.schema.json`) and the
+/// first line of the file is `# yaml-language-server: $schema=.app.schema.json`. The schema describes the form; `berth check`
+/// checks every rule.
 #[derive(Debug, Args)]
 pub(crate) struct PrintSchema {
-    /// What to describe
+    /// The schema to print
     #[arg(value_enum, default_value_t)]
-    of: Of,
+    name: SchemaName,
 }
 
-/// What there is a schema of.
+/// A schema that can be printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-enum Of {
+enum SchemaName {
     /// An app file
     #[default]
     App,
@@ -54,19 +54,19 @@ enum Of {
 }
 
 impl PrintSchema {
-    /// Prints it.
+    /// Prints the schema.
     ///
     /// # Errors
     /// Standard output cannot be written.
     pub(crate) fn run(&self) -> anyhow::Result<ExitCode> {
         let mut out = io::stdout().lock();
-        serde_json::to_writer_pretty(&mut out, &self.of.schema())?;
+        serde_json::to_writer_pretty(&mut out, &self.name.schema())?;
         writeln!(out)?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-impl Of {
+impl SchemaName {
     fn schema(self) -> Schema {
         match self {
             Self::App => read::<App>(),
@@ -83,12 +83,12 @@ impl Of {
     }
 }
 
-/// What berth reads: fields with a default may be left out. Draft 7 is what editors' YAML plugins know best.
+/// Schema of a type that berth reads: fields with a default may be left out. Editors know draft 7 best.
 fn read<T: JsonSchema>() -> Schema {
     SchemaSettings::draft07().into_generator().into_root_schema_for::<T>()
 }
 
-/// What berth writes: fields with a default are there.
+/// Schema of a type that berth writes: fields with a default are present.
 fn written<T: JsonSchema>() -> Schema {
     SchemaSettings::draft07().for_serialize().into_generator().into_root_schema_for::<T>()
 }

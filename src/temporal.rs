@@ -1,4 +1,4 @@
-//! Finding Temporal: as every Temporal tool does, by `TEMPORAL_*` and temporal.toml.
+//! Connecting to Temporal, as configured by `TEMPORAL_*` and temporal.toml.
 
 use std::{io::Write, time::Duration};
 
@@ -21,7 +21,7 @@ const MAX_PAUSE: Duration = Duration::from_secs(5);
 /// Connects once.
 ///
 /// # Errors
-/// The configuration is wrong, or nobody answers there.
+/// The configuration is wrong, or the server does not answer.
 pub(crate) async fn connect() -> anyhow::Result<Client> {
     let (connection, client) = configured()?;
     let address = connection.target.to_string();
@@ -30,8 +30,8 @@ pub(crate) async fn connect() -> anyhow::Result<Client> {
     Ok(Client::new(connected, client)?)
 }
 
-/// Connects, and tries again for as long as it takes: a worker may start before its server.
-pub(crate) async fn connect_until_there(identity: &str, meter: Option<TemporalMeter>) -> anyhow::Result<Client> {
+/// Connects, and retries without a limit: a worker may start before its server.
+pub(crate) async fn connect_with_retry(identity: &str, meter: Option<TemporalMeter>) -> anyhow::Result<Client> {
     let mut pause = Duration::from_millis(200);
     loop {
         let (mut connection, client) = configured()?;
@@ -55,7 +55,7 @@ fn configured() -> anyhow::Result<(ConnectionOptions, ClientOptions)> {
         .context("reading Temporal's configuration (TEMPORAL_* and temporal.toml)")
 }
 
-/// Who takes work of that kind from a task queue: the identities of the last minutes' pollers.
+/// Identities of the workers that polled a task queue for this kind of task in the last minutes.
 ///
 /// # Errors
 /// Temporal does not answer.
@@ -70,9 +70,9 @@ pub(crate) async fn pollers(client: &Client, task_queue: &str, kind: TaskQueueTy
     Ok(described.into_inner().pollers.into_iter().map(|poller| poller.identity).collect())
 }
 
-/// Says on standard error that nobody will answer, where nobody will: Temporal itself only waits.
-pub(crate) async fn warn_if_nobody_works(client: &Client, task_queue: &str) {
-    // Whoever may not ask that may still push.
+/// Warns on standard error if no worker polls the task queue: Temporal itself would only wait.
+pub(crate) async fn warn_if_no_worker_polls(client: &Client, task_queue: &str) {
+    // A caller without the right to ask this may still push.
     if pollers(client, task_queue, TaskQueueType::Workflow).await.is_ok_and(|pollers| pollers.is_empty()) {
         let _ = writeln!(
             std::io::stderr(),

@@ -1,4 +1,4 @@
-//! `berth worker`: connect, see that Temporal is ready for berth, take work until told to stop, drain.
+//! `berth worker`: connects, makes Temporal ready for berth, works until it is told to stop, and drains.
 
 use std::{
     path::PathBuf,
@@ -28,54 +28,54 @@ mod observe;
 mod readiness;
 mod sdk_metrics;
 
-use health::{Health, MetricsAddress, Shown};
+use health::{Endpoints, Health, MetricsAddress};
 use metrics::Metrics;
 use sdk_metrics::SdkMetrics;
 
-/// Run the worker: take workflows and activities from Temporal until told to stop.
+/// Run the worker: take workflows and activities from Temporal until SIGTERM or Ctrl-C.
 #[derive(Debug, Args)]
 pub(crate) struct Worker {
-    /// The folder with the app files, their manifests beside them.
+    /// The folder with the app files, their manifests beside them
     #[arg(long, env = "BERTH_APPS", value_name = "DIR")]
     apps: PathBuf,
-    /// The Temporal task queue to take work from.
+    /// The Temporal task queue to poll
     #[arg(long, env = "BERTH_TASK_QUEUE", default_value = TASK_QUEUE)]
     task_queue: String,
-    /// The Kubernetes namespace berth lives in: Doppler tokens, pull secrets and caches are there.
+    /// berth's own Kubernetes namespace, with Doppler tokens, pull secrets and caches
     #[arg(long, env = "BERTH_NAMESPACE", default_value = "berth-system", value_name = "NAMESPACE")]
     berth_namespace: String,
-    /// The worker's service account in that namespace, which environments bind their role to.
+    /// The worker's service account in that namespace, to which environments bind their role
     #[arg(long, env = "BERTH_SERVICE_ACCOUNT", default_value = "berth", value_name = "NAME")]
     service_account: String,
-    /// The name of this installation, where several share a cluster.
+    /// The name of this installation, for clusters with several
     #[arg(long, env = "BERTH_INSTALLATION", default_value = "berth", value_name = "NAME")]
     installation: String,
-    /// The namespace of the ingress controller, which alone may send traffic into environments.
+    /// The namespace of the ingress controller: only it may send traffic into environments
     #[arg(long, env = "BERTH_INGRESS_NAMESPACE", default_value = "ingress-nginx", value_name = "NAMESPACE")]
     ingress_namespace: String,
-    /// How environments are reached from outside.
+    /// The scheme of environments' URLs
     #[arg(long, env = "BERTH_SCHEME", value_enum, default_value_t = Scheme::Https)]
     scheme: Scheme,
-    /// A YAML file with the database servers that previews share, each under the name that app files call it by: host, port,
-    /// tls (`verify` or `disable`), `admin_secret` (in berth's namespace: `username`, `password`, `ca.crt`), and how many
-    /// connections an environment may hold.
+    /// A YAML file with the database servers that previews share, each under the name that app files use: host, port, tls
+    /// (`verify` or `disable`), `admin_secret` (in berth's namespace: `username`, `password`, `ca.crt`), and the number of
+    /// connections for each environment
     #[arg(long, env = "BERTH_DATABASE_SERVERS", value_name = "FILE")]
     database_servers: Option<PathBuf>,
-    /// Doppler's API.
+    /// The URL of Doppler's API
     #[arg(long, env = "DOPPLER_API_HOST", default_value = "https://api.doppler.com", value_name = "URL")]
     doppler_api_host: String,
-    /// How many workflows are kept in memory; one costs some 20 to 60 KB, one that is not kept costs a replay.
+    /// The number of workflows kept in memory. Each takes 20 to 60 KB; one that is not kept is replayed when it goes on
     #[arg(long, env = "BERTH_MAX_CACHED_WORKFLOWS", default_value_t = 5000, value_name = "N")]
     max_cached_workflows: usize,
-    /// How many activities run at once. Most of them wait, for pods or for a namespace to go, and cost a few watches: too
-    /// few places, and a hundred environments that are stuck would hold up all the others.
+    /// The number of activities that run at once. Most of them wait, for pods or for a namespace to go, and cost a few
+    /// watches. With too few, a hundred stuck environments would hold up all the others
     #[arg(long, env = "BERTH_MAX_ACTIVITIES", default_value_t = 1000, value_name = "N")]
     max_activities: usize,
-    /// How long running activities may go on after SIGTERM, before they are handed to another worker. Keep it below the
-    /// pod's terminationGracePeriodSeconds.
+    /// How long activities may go on after SIGTERM, before another worker gets them. Keep it below the pod's
+    /// terminationGracePeriodSeconds
     #[arg(long, env = "BERTH_DRAIN_SECONDS", default_value_t = 10, value_name = "SECONDS")]
     drain_seconds: u64,
-    /// Where /metrics (Prometheus), /healthz and /readyz are served, or `off`.
+    /// The address of /metrics (Prometheus), /healthz and /readyz, or `off`
     #[arg(long, env = "BERTH_METRICS_ADDRESS", default_value = "0.0.0.0:9090", value_name = "ADDRESS:PORT")]
     metrics_address: MetricsAddress,
 }
@@ -87,10 +87,10 @@ enum Scheme {
 }
 
 impl Worker {
-    /// Runs until SIGTERM or Ctrl-C, and then until what is under way has ended or been handed back.
+    /// Runs until SIGTERM or Ctrl-C, and then until running activities have ended or been handed back.
     ///
     /// # Errors
-    /// The folder is not there, Kubernetes is not configured, or Temporal's namespace cannot be made ready.
+    /// The apps folder is missing, Kubernetes is not configured, or Temporal's namespace cannot be made ready.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         let started = Instant::now();
         let apps = berth_manifests::app::read_apps(&self.apps);
@@ -100,15 +100,15 @@ impl Worker {
         let activities = self.activities().await?;
 
         let (health, metrics, sdk) = (Arc::<Health>::default(), Arc::new(Metrics::new()?), SdkMetrics::start()?);
-        let shown = Shown { health: Arc::clone(&health), metrics: Arc::clone(&metrics), sdk: sdk.source };
-        health::serve(self.metrics_address, shown).await;
+        let endpoints = Endpoints { health: Arc::clone(&health), metrics: Arc::clone(&metrics), sdk: sdk.source };
+        health::serve(self.metrics_address, endpoints).await;
         let kubernetes = activities.client.clone();
 
         let identity = format!("berth@{}:{}", hostname(), std::process::id());
-        let client = temporal::connect_until_there(&identity, sdk.client_meter).await?;
+        let client = temporal::connect_with_retry(&identity, sdk.client_meter).await?;
         let client = health.temporal.get_or_init(|| client).clone();
         readiness::await_ready(&client).await?;
-        Health::holds(&health.search_attributes);
+        Health::set(&health.search_attributes);
 
         let runtime = RuntimeOptions::builder().telemetry_options(sdk.telemetry).build();
         let runtime = runtime.map_err(|e| anyhow::anyhow!("{e}")).context("configuring Temporal's runtime")?;
@@ -117,11 +117,11 @@ impl Worker {
         let mut worker = TemporalWorker::new(&runtime, client.clone(), options)
             .map_err(|e| anyhow::anyhow!("{e}"))
             .context("starting the worker")?;
-        stop_when_asked(worker.shutdown_handle(), Arc::clone(&health));
+        shut_down_on_signal(worker.shutdown_handle(), Arc::clone(&health));
         tracing::info!(task_queue = %self.task_queue, apps = %names, "Taking work from {}", self.task_queue);
         let queue = self.task_queue.clone();
         tokio::spawn(async move {
-            readiness::await_works(&client, &queue, &identity, &kubernetes, &health).await;
+            readiness::await_polling_and_kubernetes(&client, &queue, &identity, &kubernetes, &health).await;
             let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
             tracing::info!(milliseconds, "Ready after {milliseconds} ms");
         });
@@ -158,53 +158,53 @@ impl Worker {
     }
 
     fn options(&self, activities: Activities, metrics: &Arc<Metrics>) -> anyhow::Result<WorkerOptions> {
-        // From 2 polls when idle to 50 in a burst; measured to double the throughput of the fixed default.
+        // From 2 polls when idle to 50 in a burst: measured at twice the throughput of the fixed default.
         let pollers =
             || PollerBehavior::Autoscaling(AutoscalingOptions::builder().minimum(2).maximum(50).initial(5).build());
         let options = register_workflows!(WorkerOptions::new(&self.task_queue))
             .map_err(|e| anyhow::anyhow!("{e}"))?
             .register_activities(activities)
-            .workflow_interceptor(observe::workflows(metrics))
-            .activity_inbound_interceptor(observe::OfActivities(Arc::clone(metrics)))
+            .workflow_interceptor(observe::workflow_observers(metrics))
+            .activity_inbound_interceptor(observe::ActivityObserver(Arc::clone(metrics)))
             .workflow_task_poller_behavior(pollers())
             .activity_task_poller_behavior(pollers())
             .max_cached_workflows(self.max_cached_workflows)
-            .tuner(places(self.max_activities))
-            // Less than activities leave between two heartbeats: each goes out at once, and its answer brings the
-            // cancellation that a newer push waits for.
+            .tuner(slots(self.max_activities))
+            // Shorter than the time between two heartbeats of an activity, so that each is sent at once. Its answer carries
+            // the cancellation that a newer push waits for.
             .max_heartbeat_throttle_interval(Duration::from_millis(500))
-            // After a worker's death its workflows wait this long for it before another one gets them.
+            // After a worker's death its workflows wait this long before another worker gets them.
             .sticky_queue_schedule_to_start_timeout(Duration::from_secs(2))
             .graceful_shutdown_period(Duration::from_secs(self.drain_seconds));
         Ok(options.build())
     }
 }
 
-/// How many tasks of each kind are worked on at once.
-fn places(activities: usize) -> TunerHolder {
-    // What the SDK has: a workflow task takes milliseconds.
+/// The number of tasks of each kind that are worked on at once.
+fn slots(activities: usize) -> TunerHolder {
+    // The SDK's own default: a workflow task takes milliseconds.
     const OTHERS: usize = 100;
-    let of = FixedSizeSlotSupplier::new;
+    let slots = FixedSizeSlotSupplier::new;
     TunerHolder::builder()
-        .workflow_task_slot_supplier(of(OTHERS))
-        .activity_task_slot_supplier(of(activities))
-        .local_activity_task_slot_supplier(of(OTHERS))
-        .nexus_task_slot_supplier(of(OTHERS))
+        .workflow_task_slot_supplier(slots(OTHERS))
+        .activity_task_slot_supplier(slots(activities))
+        .local_activity_task_slot_supplier(slots(OTHERS))
+        .nexus_task_slot_supplier(slots(OTHERS))
         .build()
 }
 
-fn stop_when_asked(stop: impl Fn() + Send + 'static, health: Arc<Health>) {
+fn shut_down_on_signal(stop: impl Fn() + Send + 'static, health: Arc<Health>) {
     tokio::spawn(async move {
-        asked_to_stop().await;
-        tracing::info!("Stopping: no new work, what is under way may end");
-        Health::holds(&health.stopping);
+        shutdown_signal().await;
+        tracing::info!("Stopping: no new work; running activities may end");
+        Health::set(&health.stopping);
         stop();
     });
 }
 
-async fn asked_to_stop() {
+async fn shutdown_signal() {
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        // Without a handler SIGTERM ends the process at once, which Temporal survives.
+        // Without a handler SIGTERM ends the process at once; its work is picked up by another worker.
         return std::future::pending().await;
     };
     tokio::select! {
@@ -213,7 +213,7 @@ async fn asked_to_stop() {
     }
 }
 
-/// In a pod, its name.
+/// The host's name: in a pod, the pod's name.
 fn hostname() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "?".to_owned(), |name| name.trim().to_owned())
 }

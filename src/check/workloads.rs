@@ -1,11 +1,11 @@
-//! What an app file says of workloads by name: they must be in the manifests.
+//! Workloads that an app file names: they must be in the manifests.
 
 use berth_manifests::{
     app::{App, TEMPORAL_WORKLOAD},
     render::{EnvironmentKind, Finding, Object, Rendered, Variables, substitute},
 };
 
-/// A gate that asks a workload which is not there could never pass.
+/// Finds gates on workloads that are missing: such a gate could never pass.
 pub(super) fn check_gates(
     app: &App,
     file: &str,
@@ -41,7 +41,7 @@ pub(super) fn check_gates(
     findings
 }
 
-/// A script that is to run like a Deployment which is not there could never start.
+/// Finds scripts that run like a Deployment that is missing: such a script could never start.
 pub(super) fn check_scripts(
     app: &App,
     file: &str,
@@ -59,9 +59,10 @@ pub(super) fn check_scripts(
             (!names.contains(&&*wanted)).then(|| format!("`{wanted}` is not a Deployment of the manifests"))
         }
         None if names.len() == 1 || names.contains(&&*usual) => None,
-        None => {
-            Some(format!("must say like which Deployment scripts run: there is no `{usual}`, but {}", names.join(", ")))
-        }
+        None => Some(format!(
+            "must name the Deployment that scripts run like: there is no `{usual}`, but {}",
+            names.join(", ")
+        )),
     };
     let field = "preview.scripts.workload";
     message.map(|message| Finding::error(file, app.line_of(field), message).field(field)).into_iter().collect()

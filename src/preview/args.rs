@@ -1,4 +1,4 @@
-//! What can be said to `berth preview`, checked before anybody is asked.
+//! Arguments of `berth preview`, checked before a request is sent.
 
 use std::time::Duration;
 
@@ -12,25 +12,24 @@ use clap::{Args, Subcommand, ValueEnum};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Action {
-    /// Roll a commit out, and wait until it is live or it is clear why it will not be.
+    /// Roll out a commit, and wait until it is live or it is clear why it will not be
     Push(PushArgs),
-    /// Roll the newest release out again, with today's secrets and manifests, and wait until it is live or it is clear why
-    /// it will not be.
+    /// Roll out the newest release again, with the current secrets and manifests, and wait as for a push
     Redeploy(RedeployArgs),
-    /// Let one commit of a fork be rolled out, and wait as for a push.
+    /// Let one commit of a fork be rolled out, and wait as for a push
     Approve(ApproveArgs),
-    /// Close the environment, and wait until nothing of it is left.
+    /// Close the environment, and wait until nothing of it is left
     Close(CloseArgs),
-    /// Wait until the environment is live, or gone, whoever asked for it.
+    /// Wait until the environment is live, or gone
     Wait(WaitArgs),
-    /// Run one of the app's scripts by hand, with the image, secrets and rights of what serves, and show what it writes
+    /// Run one of the app's scripts, with image, secrets and rights of the serving release, and show its output
     #[command(after_help = crate::exit::RUN_HELP)]
     Run(RunArgs),
-    /// Show one environment.
+    /// Show one environment
     Status(PullRequestArgs),
-    /// Show all environments.
+    /// Show all environments
     List {
-        /// Only those of this app.
+        /// Show environments of this app only
         #[arg(long, value_parser = app)]
         app: Option<String>,
     },
@@ -38,10 +37,10 @@ pub(super) enum Action {
 
 #[derive(Debug, Args)]
 pub(super) struct PullRequestArgs {
-    /// The app, as the platform team has named it.
+    /// The app's name, as in its app file
     #[arg(value_parser = app)]
     app: String,
-    /// The pull request's number.
+    /// The pull request's number
     #[arg(value_parser = clap::value_parser!(u64).range(1..=MAX_PR))]
     pr: u64,
 }
@@ -50,28 +49,28 @@ pub(super) struct PullRequestArgs {
 pub(super) struct PushArgs {
     #[command(flatten)]
     pub(super) pull_request: PullRequestArgs,
-    /// The commit's hash.
+    /// The commit's hash
     #[arg(long, value_parser = commit)]
     pub(super) commit: Commit,
-    /// The image that was built from it, by digest: repository:tag@sha256:…
+    /// The image built from the commit, by digest: repository:tag@sha256:…
     #[arg(long, value_parser = |text: &str| Image::try_from(text.to_owned()))]
     image: Image,
-    /// The CI run's number: a push with a lower one than already seen is skipped.
+    /// The CI run's number: a push with a lower number than already seen is skipped
     #[arg(long)]
     sequence: Option<u64>,
-    /// Who pushed.
+    /// The author of the push
     #[arg(long, value_parser = name)]
     author: Option<Name>,
-    /// The branch.
+    /// The branch
     #[arg(long, value_parser = name)]
     branch: Option<Name>,
-    /// The commit comes from a fork: it waits for an approval.
+    /// Mark the commit as a fork's: it waits for an approval
     #[arg(long)]
     fork: bool,
-    /// The pull request is a draft: the push is skipped.
+    /// Mark the pull request as a draft: the push is skipped
     #[arg(long)]
     draft: bool,
-    /// Return as soon as Temporal has the push.
+    /// Return as soon as Temporal has the push
     #[arg(long)]
     pub(super) no_wait: bool,
     #[command(flatten)]
@@ -82,7 +81,7 @@ pub(super) struct PushArgs {
 pub(super) struct RedeployArgs {
     #[command(flatten)]
     pub(super) pull_request: PullRequestArgs,
-    /// Return as soon as Temporal has the redeploy.
+    /// Return as soon as Temporal has the redeploy
     #[arg(long)]
     pub(super) no_wait: bool,
     #[command(flatten)]
@@ -93,13 +92,13 @@ pub(super) struct RedeployArgs {
 pub(super) struct ApproveArgs {
     #[command(flatten)]
     pub(super) pull_request: PullRequestArgs,
-    /// The commit's whole hash: only the one that waits can be approved, so that a later push cannot ride on it.
+    /// The full hash of the commit that waits: an approval never covers a later push
     #[arg(long, value_parser = commit)]
     pub(super) commit: Commit,
-    /// Who approves. A claim, not a proof.
+    /// The name of the approver: a claim, not a proof
     #[arg(long, value_parser = name)]
     pub(super) by: Option<Name>,
-    /// Return as soon as Temporal has the approval.
+    /// Return as soon as Temporal has the approval
     #[arg(long)]
     pub(super) no_wait: bool,
     #[command(flatten)]
@@ -110,10 +109,10 @@ pub(super) struct ApproveArgs {
 pub(super) struct CloseArgs {
     #[command(flatten)]
     pub(super) pull_request: PullRequestArgs,
-    /// The CI run's number: a close with a lower one than already seen is ignored.
+    /// The CI run's number: a close with a lower number than already seen is ignored
     #[arg(long)]
     pub(super) sequence: Option<u64>,
-    /// Return as soon as Temporal has the close.
+    /// Return as soon as Temporal has the close
     #[arg(long)]
     pub(super) no_wait: bool,
     #[command(flatten)]
@@ -124,10 +123,10 @@ pub(super) struct CloseArgs {
 pub(super) struct WaitArgs {
     #[command(flatten)]
     pub(super) pull_request: PullRequestArgs,
-    /// The commit that is to be live. With it, an environment that is not there yet is waited for, too.
+    /// The commit to wait for, even if its environment does not exist yet
     #[arg(long, value_parser = commit)]
     pub(super) commit: Option<Commit>,
-    /// What to wait for.
+    /// The goal to wait for
     #[arg(long = "for", value_enum, default_value_t = Goal::Live)]
     pub(super) goal: Goal,
     #[command(flatten)]
@@ -138,21 +137,21 @@ pub(super) struct WaitArgs {
 pub(super) struct RunArgs {
     #[command(flatten)]
     pub(super) pull_request: PullRequestArgs,
-    /// The script, as the app file allows it.
+    /// The script's name, as in the app file
     #[arg(value_parser = |text: &str| ScriptName::try_from(text.to_owned()))]
     script: ScriptName,
-    /// Its arguments, each one word for it; no shell reads them. What follows the script's name is the script's.
+    /// Arguments for the script, one word each; no shell reads them
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_parser = |text: &str| Argument::try_from(text.to_owned()))]
     args: Vec<Argument>,
-    /// Show the end of its output at the end only.
+    /// Show only the end of the output, when the script has ended
     #[arg(long)]
     pub(super) no_follow: bool,
 }
 
-/// What to wait for.
+/// The goal of `wait`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Goal {
-    /// The commit, or else the newest push, serves
+    /// The commit, or without one the newest push, serves
     Live,
     /// Nothing of the environment is left
     Gone,
@@ -160,7 +159,7 @@ pub(super) enum Goal {
 
 #[derive(Debug, Args)]
 pub(super) struct Patience {
-    /// How long to wait before giving up with exit code 5: 90s, 15m, 1h30m.
+    /// How long to wait before exit code 5: 90s, 15m, 1h30m
     #[arg(long, value_parser = duration, default_value = "30m")]
     pub(super) timeout: Duration,
 }
@@ -172,7 +171,7 @@ impl PullRequestArgs {
 }
 
 impl RunArgs {
-    /// What is asked of the environment.
+    /// The input of the update `run_script`.
     ///
     /// # Errors
     /// There are too many arguments.

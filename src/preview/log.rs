@@ -1,4 +1,4 @@
-//! A script's output as it comes, through the caller's own Kubernetes: what he may not see there he is not shown.
+//! A script's output while it runs, read with the caller's own rights in Kubernetes.
 
 use std::io::Write;
 
@@ -11,32 +11,32 @@ use kube::{
     runtime::{WatchStreamExt, watcher},
 };
 
-/// The Job controller's own label on a pod.
+/// The label that the Job controller sets on a pod.
 const JOB_NAME: &str = "batch.kubernetes.io/job-name";
 
-/// How much of a script's output has been shown.
+/// How much of a script's output was followed to the terminal.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Shown {
-    /// Not all of it, or nothing.
+pub(super) enum Followed {
+    /// A part of the output, or nothing.
     #[default]
-    NotAll,
+    Part,
     All,
 }
 
-/// Shows what the Job's pod writes, until it ends. Where that cannot be done, says so once.
-pub(super) async fn follow(namespace: &str, job: &str) -> Shown {
+/// Copies the log of the Job's pod to standard output until it ends. Reports once if that is not possible.
+pub(super) async fn follow(namespace: &str, job: &str) -> Followed {
     match try_follow(namespace, job).await {
-        Ok(shown) => shown,
-        // It had ended, and was removed, before anybody could look.
-        Err(error) if is_gone(&error) => Shown::NotAll,
+        Ok(followed) => followed,
+        // The script had ended, and its pod was removed, before the log could be read.
+        Err(error) if is_gone(&error) => Followed::Part,
         Err(error) => {
             let mut out = std::io::stderr();
-            // Nobody is left to tell if standard error is closed.
+            // A closed standard error changes nothing.
             let _ = writeln!(
                 out,
-                "berth: its output cannot be shown as it comes, so its end is shown at the end: {error:#}"
+                "berth: the output cannot be shown while the script runs; its last lines follow at the end: {error:#}"
             );
-            Shown::NotAll
+            Followed::Part
         }
     }
 }
@@ -45,39 +45,39 @@ fn is_gone(error: &anyhow::Error) -> bool {
     matches!(error.downcast_ref(), Some(kube::Error::Api(status)) if status.code == 404)
 }
 
-async fn try_follow(namespace: &str, job: &str) -> anyhow::Result<Shown> {
-    // A kubeconfig, never a pod's own account: that one would be another cluster's, or a machine's.
+async fn try_follow(namespace: &str, job: &str) -> anyhow::Result<Followed> {
+    // The caller's kubeconfig, never a pod's service account: that one belongs to another cluster, or to no person.
     let config = Config::from_kubeconfig(&KubeConfigOptions::default()).await?;
     let pods: Api<Pod> = Api::namespaced(Client::try_from(config)?, namespace);
-    let Some((pod, container)) = started(&pods, job).await? else { return Ok(Shown::NotAll) };
+    let Some((pod, container)) = started(&pods, job).await? else { return Ok(Followed::Part) };
     let params = LogParams { container: Some(container), follow: true, ..LogParams::default() };
     let mut lines = pods.log_stream(&pod, &params).await?.lines();
     while let Some(line) = lines.try_next().await? {
         let mut out = std::io::stdout().lock();
-        writeln!(out, "{}", plain(&line))?;
+        writeln!(out, "{}", without_controls(&line))?;
     }
-    Ok(Shown::All)
+    Ok(Followed::All)
 }
 
-/// Waits until the pod's container has begun. None if the pod has gone before.
+/// Waits until the pod's container has started. Gives pod and container, or nothing if the watch ends before.
 async fn started(pods: &Api<Pod>, job: &str) -> anyhow::Result<Option<(String, String)>> {
     let config = watcher::Config::default().labels(&format!("{JOB_NAME}={job}"));
     let mut seen = std::pin::pin!(watcher(pods.clone(), config).applied_objects());
     while let Some(pod) = seen.next().await {
         let pod = pod?;
         let statuses = pod.status.as_ref().and_then(|status| status.container_statuses.as_deref()).unwrap_or_default();
-        let begun = statuses.iter().find(|status| {
+        let started = statuses.iter().find(|status| {
             status.state.as_ref().is_some_and(|state| state.running.is_some() || state.terminated.is_some())
         });
-        if let Some(status) = begun {
+        if let Some(status) = started {
             return Ok(Some((pod.name_any(), status.name.clone())));
         }
     }
     Ok(None)
 }
 
-/// Colours stay; what else a terminal would obey does not.
-fn plain(line: &str) -> String {
+/// Removes control characters and escape sequences, except colours.
+fn without_controls(line: &str) -> String {
     let is_kept = |(at, c): &(usize, char)| match c {
         '\t' => true,
         '\u{1b}' => is_colour(&line[at + 1..]),
@@ -86,7 +86,7 @@ fn plain(line: &str) -> String {
     line.char_indices().filter(is_kept).map(|(_, c)| c).collect()
 }
 
-/// Whether what follows an escape is `[1;31m` or its like.
+/// Whether the text after an escape character is a colour, such as `[1;31m`.
 fn is_colour(rest: &str) -> bool {
     let numbers = rest.strip_prefix('[').map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';'));
     numbers.is_some_and(|rest| rest.starts_with('m'))
@@ -97,8 +97,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_script_may_use_colours_and_nothing_else_of_a_terminal() {
-        assert_eq!(plain("\u{1b}[1;31mred\u{1b}[0m\tx"), "\u{1b}[1;31mred\u{1b}[0m\tx");
-        assert_eq!(plain("a\u{1b}[2Jb\u{1b}]0;title\u{7}c\r"), "a[2Jb]0;titlec");
+    fn output_keeps_colours_and_loses_other_escapes() {
+        assert_eq!(without_controls("\u{1b}[1;31mred\u{1b}[0m\tx"), "\u{1b}[1;31mred\u{1b}[0m\tx");
+        assert_eq!(without_controls("a\u{1b}[2Jb\u{1b}]0;title\u{7}c\r"), "a[2Jb]0;titlec");
     }
 }

@@ -10,14 +10,14 @@ use clap::ValueEnum;
 use serde::Serialize;
 use temporalio_client::WorkflowExecution;
 
-/// How answers look.
+/// Format of answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Output {
     Text,
     Json,
 }
 
-/// One line of a list.
+/// A line of the list of environments.
 #[derive(Debug, Serialize)]
 pub(super) struct Row {
     workflow_id: String,
@@ -30,7 +30,7 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// What the search attributes of a workflow say.
+    /// Reads the search attributes of a workflow.
     pub(super) fn new(workflow: &WorkflowExecution) -> Self {
         let found = workflow.search_attributes();
         Self {
@@ -46,7 +46,7 @@ impl Row {
 }
 
 impl Output {
-    /// How a push ended.
+    /// Prints how a push ended.
     pub(super) fn answer(self, answer: &DeployAnswer) -> anyhow::Result<()> {
         self.write(answer, |out| {
             let outcome = serde_json::to_value(answer.outcome)?;
@@ -60,10 +60,10 @@ impl Output {
         })
     }
 
-    /// How a script ended. What was shown as it came is not shown again.
-    pub(super) fn script(self, answer: &ScriptAnswer, is_shown: bool) -> anyhow::Result<()> {
+    /// Prints how a script ended. Output that was followed already is not printed again.
+    pub(super) fn script(self, answer: &ScriptAnswer, is_followed: bool) -> anyhow::Result<()> {
         self.write(answer, |out| {
-            if !is_shown && answer.verdict.is_none() && !answer.log_tail.is_empty() {
+            if !is_followed && answer.verdict.is_none() && !answer.log_tail.is_empty() {
                 writeln!(out, "{}", answer.log_tail)?;
             }
             let Some(verdict) = &answer.verdict else { return Ok(()) };
@@ -72,7 +72,7 @@ impl Output {
         })
     }
 
-    /// What a teardown left.
+    /// Prints the report of a teardown.
     pub(super) fn report(self, report: &LeakReport) -> anyhow::Result<()> {
         self.write(report, |out| {
             for gone in &report.gone {
@@ -85,7 +85,7 @@ impl Output {
         })
     }
 
-    /// One environment.
+    /// Prints one environment.
     pub(super) fn status(self, status: &Status) -> anyhow::Result<()> {
         self.write(status, |out| {
             writeln!(out, "{}", status.to_markdown().trim_start_matches("### ").trim_end())?;
@@ -96,7 +96,7 @@ impl Output {
         })
     }
 
-    /// All environments.
+    /// Prints all environments.
     pub(super) fn list(self, rows: &[Row]) -> anyhow::Result<()> {
         self.write(&rows, |out| {
             writeln!(out, "{:<12} {:>8}  {:<17} {:<9} {:<18} AUTHOR", "APP", "PR", "PHASE", "COMMIT", "FAILURE")?;
@@ -116,7 +116,7 @@ impl Output {
         })
     }
 
-    /// A sentence that is all there is to say.
+    /// Prints an answer that is one sentence.
     pub(super) fn note(self, note: &str) -> anyhow::Result<()> {
         self.write(&serde_json::json!({ "note": note }), |out| Ok(writeln!(out, "{note}")?))
     }

@@ -1,4 +1,4 @@
-//! What is shown while a command waits: each step once, on standard error, for people.
+//! Progress on a terminal while a command waits: each step once, on standard error.
 
 use std::{
     io::{IsTerminal, Write},
@@ -8,52 +8,52 @@ use std::{
 use berth_workflows::{contract::status::Status, preview_environment::PreviewEnvironment};
 use temporalio_client::{Client, WorkflowHandle, WorkflowQueryOptions};
 
-/// Often enough for a person who looks on, seldom enough for a hundred CI runs at once.
+/// Short enough for a person at the terminal, long enough for a hundred CI runs at once.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// What has been said already.
-pub(super) struct Said {
+/// Prints what an environment waits for, each time that it changes.
+pub(super) struct Progress {
     since: Instant,
     last: String,
-    is_watched: bool,
+    is_terminal: bool,
 }
 
-impl Default for Said {
-    /// Nothing yet; and nothing ever, unless somebody looks on.
+impl Default for Progress {
+    /// Prints only if standard error is a terminal.
     fn default() -> Self {
-        Self { since: Instant::now(), last: String::new(), is_watched: std::io::stderr().is_terminal() }
+        Self { since: Instant::now(), last: String::new(), is_terminal: std::io::stderr().is_terminal() }
     }
 }
 
-impl Said {
-    /// Says what the environment waits for, if that is something new.
-    pub(super) fn status(&mut self, status: Option<&Status>) {
-        let now = status.map_or_else(|| "there is no environment yet".to_owned(), line);
-        if self.is_watched && now != self.last {
+impl Progress {
+    /// Prints the status, if it differs from the last one.
+    pub(super) fn print(&mut self, status: Option<&Status>) {
+        let now = status.map_or_else(|| "no environment yet".to_owned(), line);
+        if self.is_terminal && now != self.last {
             let seconds = self.since.elapsed().as_secs();
-            // Progress that cannot be written is nobody's loss.
+            // A closed standard error changes nothing.
             let _ = writeln!(std::io::stderr(), "{seconds:>4} s  {now}");
             self.last = now;
         }
     }
 }
 
-/// Waits for `answer`, and says meanwhile what the environment waits for. Silent unless somebody looks on.
+/// Waits for `answer`, and meanwhile prints what the environment waits for.
 pub(super) async fn while_waiting<T>(
     handle: &WorkflowHandle<Client, PreviewEnvironment>,
     answer: impl Future<Output = T>,
 ) -> T {
-    let mut said = Said::default();
-    let mut look = tokio::time::interval(INTERVAL);
+    let mut progress = Progress::default();
+    let mut tick = tokio::time::interval(INTERVAL);
     tokio::pin!(answer);
     loop {
         tokio::select! {
             answer = &mut answer => return answer,
-            _ = look.tick(), if said.is_watched => {
+            _ = tick.tick(), if progress.is_terminal => {
                 let status = handle.query(PreviewEnvironment::status, (), WorkflowQueryOptions::default());
-                // An environment that cannot answer yet is asked again.
+                // An environment that does not answer yet is asked again.
                 if let Ok(status) = status.await {
-                    said.status(Some(&status));
+                    progress.print(Some(&status));
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! `berth preview run`: one of the app's scripts, in the environment as it is, with its output as it comes.
+//! `berth preview run`: runs one of the app's scripts in an environment, and shows its output while it runs.
 
 use std::{cell::Cell, future::Future, io::Write, process::ExitCode};
 
@@ -15,81 +15,81 @@ use temporalio_client::{
 };
 use tokio::time::{Duration, timeout};
 
-use super::{Preview, args::RunArgs, found, log, output::Output};
+use super::{Preview, args::RunArgs, environment, log, output::Output};
 use crate::{exit, temporal};
 
-/// How long what it has written may still take to arrive once it has ended.
-const LAST_WORDS: Duration = Duration::from_secs(3);
-/// A script run is in `status` as soon as it has begun.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
-/// What a shell says of a program that Ctrl-C has ended.
+/// How long the rest of the output may take to arrive after the script has ended.
+const OUTPUT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How often `status` is asked whether the script run has started.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
+/// The exit code that a shell gives a program ended by Ctrl-C.
 const INTERRUPTED: u8 = 130;
 
 impl Preview {
-    /// Runs the script, and exits as it does.
+    /// Runs the script, and exits with its exit code.
     pub(super) async fn run_script(&self, client: &Client, run: &RunArgs) -> anyhow::Result<ExitCode> {
         let script = run.script()?;
-        let (id, handle) = found(client, &run.pull_request);
+        let (id, handle) = environment(client, &run.pull_request);
         let options = WorkflowExecuteUpdateOptions::default();
         let answer = handle.execute_update(PreviewEnvironment::run_script, script.clone().into(), options);
-        temporal::warn_if_nobody_works(client, &self.task_queue).await;
-        let mut shown = log::Shown::default();
-        let shows = self.output == Output::Text && !run.no_follow;
+        temporal::warn_if_no_worker_polls(client, &self.task_queue).await;
+        let mut followed = log::Followed::default();
+        let follows = self.output == Output::Text && !run.no_follow;
         let answer = tokio::select! {
-            answer = while_shown(&handle, &script, answer, shows, &mut shown) => answer,
-            _ = tokio::signal::ctrl_c() => return goes_on(&handle, &id, &script).await,
+            answer = while_following(&handle, &script, answer, follows, &mut followed) => answer,
+            _ = tokio::signal::ctrl_c() => return report_going_on(&handle, &id, &script).await,
         };
         match answer {
-            Ok(answer) => self.ended(&answer, shown),
-            Err(WorkflowUpdateError::NotFound(_)) => self.not_there(&id),
+            Ok(answer) => self.script_ended(&answer, followed),
+            Err(WorkflowUpdateError::NotFound(_)) => self.not_found(&id),
             Err(WorkflowUpdateError::Failed(failure)) => Err(anyhow!("{id}: {}", failure.message)),
             Err(other) => Err(anyhow::Error::from(other).context(format!("running {} in {id}", script.name))),
         }
     }
 
-    fn ended(&self, answer: &ScriptAnswer, shown: log::Shown) -> anyhow::Result<ExitCode> {
-        self.output.script(answer, shown == log::Shown::All)?;
-        Ok(answer.exit_code.map_or_else(|| ExitCode::from(exit::COULD_NOT), exit::of_script))
+    fn script_ended(&self, answer: &ScriptAnswer, followed: log::Followed) -> anyhow::Result<ExitCode> {
+        self.output.script(answer, followed == log::Followed::All)?;
+        Ok(answer.exit_code.map_or_else(|| ExitCode::from(exit::ERROR), exit::from_script_code))
     }
 }
 
-/// Waits for the answer, and meanwhile shows the script's output where the caller may see it.
-async fn while_shown<T>(
+/// Waits for the answer, and meanwhile follows the script's output if the caller may read it.
+async fn while_following<T>(
     handle: &WorkflowHandle<Client, PreviewEnvironment>,
     script: &RunScript,
     answer: impl Future<Output = T>,
-    shows: bool,
-    shown: &mut log::Shown,
+    follows: bool,
+    followed: &mut log::Followed,
 ) -> T {
     tokio::pin!(answer);
-    if !shows {
+    if !follows {
         return answer.await;
     }
-    let has_begun = Cell::new(false);
+    let has_started = Cell::new(false);
     let following = async {
-        let (namespace, job) = begun(handle, script).await;
-        has_begun.set(true);
+        let (namespace, job) = started(handle, script).await;
+        has_started.set(true);
         log::follow(&namespace, &job).await
     };
     tokio::pin!(following);
     tokio::select! {
         answer = &mut answer => {
-            // It may still be on its way.
-            if has_begun.get()
-                && let Ok(all) = timeout(LAST_WORDS, following).await {
-                *shown = all;
+            // The rest of the output may still arrive.
+            if has_started.get()
+                && let Ok(all) = timeout(OUTPUT_TIMEOUT, following).await {
+                *followed = all;
             }
             answer
         }
         all = &mut following => {
-            *shown = all;
+            *followed = all;
             answer.await
         }
     }
 }
 
-/// Waits until the script runs: its namespace, and its Job's name.
-async fn begun(handle: &WorkflowHandle<Client, PreviewEnvironment>, script: &RunScript) -> (String, String) {
+/// Waits until the script runs. Gives its namespace and its Job's name.
+async fn started(handle: &WorkflowHandle<Client, PreviewEnvironment>, script: &RunScript) -> (String, String) {
     loop {
         if let Ok(status) = status(handle).await
             && let Some(running) = status.scripts.iter().find(|running| running.name == script.name.as_str())
@@ -97,23 +97,23 @@ async fn begun(handle: &WorkflowHandle<Client, PreviewEnvironment>, script: &Run
         {
             return (namespace.clone(), running.script_run.clone());
         }
-        tokio::time::sleep(BETWEEN_LOOKS).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
 async fn status(handle: &WorkflowHandle<Client, PreviewEnvironment>) -> anyhow::Result<Status> {
     let asked = handle.query(PreviewEnvironment::status, (), WorkflowQueryOptions::default());
-    asked.await.context("asking the environment")
+    asked.await.context("querying the environment's status")
 }
 
-/// After Ctrl-C: what goes on, and how it is stopped.
-async fn goes_on(
+/// Reports after Ctrl-C that the script goes on, and how to stop it.
+async fn report_going_on(
     handle: &WorkflowHandle<Client, PreviewEnvironment>,
     id: &str,
     script: &RunScript,
 ) -> anyhow::Result<ExitCode> {
-    let seen = timeout(LAST_WORDS, status(handle)).await;
-    let running = seen.ok().and_then(Result::ok).and_then(|status| {
+    let answer = timeout(OUTPUT_TIMEOUT, status(handle)).await;
+    let running = answer.ok().and_then(Result::ok).and_then(|status| {
         let mut running = status.scripts.into_iter();
         running.find(|running| running.name == script.name.as_str()).map(|running| running.script_run)
     });
@@ -125,7 +125,7 @@ async fn goes_on(
              berth: To see how it ends: temporal workflow result --workflow-id {run}",
             script.name
         )?,
-        None => writeln!(out, "\nberth: what was asked of {id} goes on: berth preview status says which scripts run")?,
+        None => writeln!(out, "\nberth: the request to {id} goes on: berth preview status shows which scripts run")?,
     }
     Ok(ExitCode::from(INTERRUPTED))
 }

@@ -1,5 +1,5 @@
-//! Waiting for an environment, whoever asked for it: one look after the other, and what each look means. The decisions are
-//! pure; only [`look`] and [`until`] ask.
+//! Waiting for an environment: polls its status, and decides whether the wait is over. The decisions are pure; only
+//! [`observe`] and [`until`] send requests.
 
 use std::{
     process::ExitCode,
@@ -16,37 +16,37 @@ use temporalio_client::{
     errors::WorkflowQueryError,
 };
 
-use super::progress::Said;
+use super::progress::Progress;
 use crate::exit;
 
-/// Often enough for a script, seldom enough for a hundred of them at once.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
+/// Short enough for a script, long enough for a hundred of them at once.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// What there is at one moment: nothing, or an environment with its status.
-pub(super) type Seen = Option<Box<Status>>;
+/// The status of the environment at one moment, or nothing if there is none.
+pub(super) type Observed = Option<Box<Status>>;
 
-/// What a look means for who waits.
+/// Whether a wait goes on.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum Decision {
     Wait,
-    /// It is as it is: the exit code says how.
+    /// The wait is over, with this exit code.
     Done(u8),
 }
 
-/// One look at an environment.
+/// Queries the status of an environment.
 ///
 /// # Errors
-/// Nobody answers, or the workflow ended in a way that leaves its own answer stale.
-pub(super) async fn look(handle: &WorkflowHandle<Client, PreviewEnvironment>, id: &str) -> anyhow::Result<Seen> {
+/// No worker answers, or the workflow ended in a way that leaves its own status stale.
+pub(super) async fn observe(handle: &WorkflowHandle<Client, PreviewEnvironment>, id: &str) -> anyhow::Result<Observed> {
     match handle.query(PreviewEnvironment::status, (), WorkflowQueryOptions::default()).await {
         Ok(status) if status.phase == Phase::Closed => Ok(Some(Box::new(status))),
         Ok(status) => {
-            // A workflow that was ended from outside still answers, as it was then.
+            // A terminated workflow still answers, with its last status.
             let described = handle.describe(WorkflowDescribeOptions::default()).await;
-            let ended = described.with_context(|| format!("looking at {id}"))?.status();
+            let ended = described.with_context(|| format!("describing {id}"))?.status();
             match ended {
                 WorkflowExecutionStatus::Terminated | WorkflowExecutionStatus::TimedOut => Err(anyhow!(
-                    "{id} was ended from outside ({ended:?}): berth preview close, or the next push, removes what it left"
+                    "{id} was ended from outside ({ended:?}): berth preview close, or the next push, removes what is left of it"
                 )),
                 WorkflowExecutionStatus::Failed => {
                     Err(anyhow!("{id} was refused: temporal workflow result --workflow-id {id} says why"))
@@ -55,92 +55,95 @@ pub(super) async fn look(handle: &WorkflowHandle<Client, PreviewEnvironment>, id
             }
         }
         Err(WorkflowQueryError::NotFound(_)) => Ok(None),
-        Err(e) => Err(e).with_context(|| format!("asking {id}; does a worker take work from its task queue?")),
+        Err(e) => Err(e).with_context(|| format!("querying {id}; does a worker poll its task queue?")),
     }
 }
 
-/// Looks until a look means that the wait is over, or the time is. Gives the last look and the exit code.
+/// Polls until `decide` ends the wait, or the time is over. Gives the last status and the exit code.
 ///
 /// # Errors
-/// Those of [`look`].
+/// The errors of [`observe`].
 pub(super) async fn until(
     handle: &WorkflowHandle<Client, PreviewEnvironment>,
     id: &str,
     timeout: Duration,
-    mut means: impl FnMut(&Seen) -> Step,
-) -> anyhow::Result<(Seen, ExitCode)> {
+    mut decide: impl FnMut(&Observed) -> Decision,
+) -> anyhow::Result<(Observed, ExitCode)> {
     let end = Instant::now() + timeout;
-    let mut said = Said::default();
+    let mut progress = Progress::default();
     loop {
-        let seen = look(handle, id).await?;
-        if let Step::Done(code) = means(&seen) {
-            return Ok((seen, ExitCode::from(code)));
+        let observed = observe(handle, id).await?;
+        if let Decision::Done(code) = decide(&observed) {
+            return Ok((observed, ExitCode::from(code)));
         }
         if Instant::now() >= end {
-            return Ok((seen, exit::gave_up(timeout)));
+            return Ok((observed, exit::timed_out(timeout)));
         }
-        said.status(seen.as_deref());
-        tokio::time::sleep(BETWEEN_LOOKS).await;
+        progress.print(observed.as_deref());
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
-/// For `redeploy` and `approve`: until nothing is in flight any more.
-pub(super) fn at_rest(seen: &Seen) -> Step {
-    match seen {
-        None => Step::Done(exit::CLOSED),
+/// Decides for `redeploy` and `approve`: waits until nothing is in flight.
+pub(super) fn at_rest(observed: &Observed) -> Decision {
+    match observed {
+        None => Decision::Done(exit::CLOSED),
         Some(status) => match status.phase {
-            // What was asked for is taken out of the mailbox a moment before it is a rollout: then nothing seems pushed yet.
-            Phase::AwaitingPush | Phase::RollingOut | Phase::TearingDown | Phase::TeardownBlocked => Step::Wait,
-            phase => Step::Done(exit::phase_code(phase)),
+            // A release leaves the mailbox a moment before its rollout starts: in between, the phase is `AwaitingPush`.
+            Phase::AwaitingPush | Phase::RollingOut | Phase::TearingDown | Phase::TeardownBlocked => Decision::Wait,
+            phase => Decision::Done(exit::phase_code(phase)),
         },
     }
 }
 
-/// For `wait --for gone`.
-pub(super) fn gone(seen: &Seen) -> Step {
-    match seen {
-        Some(status) if status.phase != Phase::Closed => Step::Wait,
-        _ => Step::Done(0),
+/// Decides for `wait --for gone`.
+pub(super) fn gone(observed: &Observed) -> Decision {
+    match observed {
+        Some(status) if status.phase != Phase::Closed => Decision::Wait,
+        _ => Decision::Done(0),
     }
 }
 
-/// For `wait --for live`, the newest push.
-pub(super) fn live(seen: &Seen) -> Step {
-    match seen {
-        None => Step::Done(exit::CLOSED),
+/// Decides for `wait --for live`: the newest push counts.
+pub(super) fn live(observed: &Observed) -> Decision {
+    match observed {
+        None => Decision::Done(exit::CLOSED),
         Some(status) => match status.phase {
-            Phase::Live => Step::Done(0),
-            Phase::Failed => Step::Done(exit::FAILED),
-            Phase::Closed | Phase::TearingDown | Phase::TeardownBlocked => Step::Done(exit::CLOSED),
-            Phase::AwaitingPush | Phase::AwaitingApproval | Phase::RollingOut => Step::Wait,
+            Phase::Live => Decision::Done(0),
+            Phase::Failed => Decision::Done(exit::FAILED),
+            Phase::Closed | Phase::TearingDown | Phase::TeardownBlocked => Decision::Done(exit::CLOSED),
+            Phase::AwaitingPush | Phase::AwaitingApproval | Phase::RollingOut => Decision::Wait,
         },
     }
 }
 
-/// For `wait --for live --commit`. `was_there`: an earlier look has seen it open, so a closed one is not of an earlier life.
-pub(super) fn live_commit(seen: &Seen, commit: &Commit, was_there: &mut bool) -> Step {
-    let Some(status) = seen else { return Step::Wait };
+/// Decides for `wait --for live --commit`. `was_open`: the environment was open before, so a closed one was closed
+/// meanwhile, and not before the push.
+pub(super) fn live_commit(observed: &Observed, commit: &Commit, was_open: &mut bool) -> Decision {
+    let Some(status) = observed else { return Decision::Wait };
     match status.phase {
-        Phase::Closed if !*was_there => return Step::Wait,
-        Phase::Closed | Phase::TearingDown | Phase::TeardownBlocked => return Step::Done(exit::CLOSED),
-        _ => *was_there = true,
+        Phase::Closed if !*was_open => return Decision::Wait,
+        Phase::Closed | Phase::TearingDown | Phase::TeardownBlocked => return Decision::Done(exit::CLOSED),
+        _ => *was_open = true,
     }
     let rolling_out = status.rolling_out.as_ref().is_some_and(|rolling_out| rolling_out.release.commit == *commit);
     if rolling_out {
-        return Step::Wait;
+        return Decision::Wait;
     }
-    // First: a release that a gate has failed serves all the same.
+    // A release that failed a gate serves all the same, so failure is asked first.
     if status.failed.as_ref().is_some_and(|failed| failed.release.commit == *commit) {
-        return Step::Done(exit::FAILED);
+        return Decision::Done(exit::FAILED);
     }
     if status.serving.as_ref().is_some_and(|serving| serving.release.commit == *commit) {
-        return Step::Done(0);
+        return Decision::Done(0);
     }
     let past = status.rollouts.iter().rev().find(|rollout| rollout.commit == commit.as_str());
     match past.map(|rollout| rollout.outcome) {
-        // It was, and something newer is now.
-        Some(DeployOutcome::Live | DeployOutcome::Superseded | DeployOutcome::Failed) => Step::Done(exit::SUPERSEDED),
-        _ => Step::Wait,
+        // The commit was rolled out before, and a newer one serves now.
+        Some(DeployOutcome::Live | DeployOutcome::Superseded | DeployOutcome::Failed) => {
+            Decision::Done(exit::SUPERSEDED)
+        }
+        _ => Decision::Wait,
     }
 }
 
@@ -168,7 +171,7 @@ mod tests {
         Push { commit: commit(digit), image, sequence: None, author: None, branch: None, fork: false, draft: false }
     }
 
-    fn seen(change: impl FnOnce(&mut Record)) -> Seen {
+    fn observed(change: impl FnOnce(&mut Record)) -> Observed {
         let mut record = Record::default();
         change(&mut record);
         Some(Box::new(Status::new("web", 1, &record)))
@@ -199,38 +202,42 @@ mod tests {
     }
 
     #[test]
-    fn a_commit_is_waited_for_until_it_serves_has_failed_or_was_superseded() {
-        let mut was_there = false;
-        let mut means = |seen: &Seen| live_commit(seen, &commit('a'), &mut was_there);
-        assert_eq!(means(&None), Step::Wait, "CI may be slower than who waits");
-        assert_eq!(means(&seen(|record| record.closed = true)), Step::Wait, "of an earlier life");
-        assert_eq!(means(&seen(|_| {})), Step::Wait);
-        assert_eq!(means(&seen(|record| serves(record, 'b'))), Step::Wait, "the older one still serves");
-        assert_eq!(means(&seen(|record| serves(record, 'a'))), Step::Done(0));
-        let gate_failed = seen(|record| {
+    fn a_wait_for_a_commit_ends_with_its_rollout() {
+        let mut was_open = false;
+        let mut decide = |observed: &Observed| live_commit(observed, &commit('a'), &mut was_open);
+        assert_eq!(decide(&None), Decision::Wait, "the push may come after the wait");
+        assert_eq!(decide(&observed(|record| record.closed = true)), Decision::Wait, "closed before the push");
+        assert_eq!(decide(&observed(|_| {})), Decision::Wait);
+        assert_eq!(decide(&observed(|record| serves(record, 'b'))), Decision::Wait, "the older one still serves");
+        assert_eq!(decide(&observed(|record| serves(record, 'a'))), Decision::Done(0));
+        let gate_failed = observed(|record| {
             serves(record, 'a');
             failed(record, 'a');
         });
-        assert_eq!(means(&gate_failed), Step::Done(exit::FAILED), "what a gate has failed serves all the same");
-        assert_eq!(means(&seen(|record| superseded(record, 'a'))), Step::Done(exit::SUPERSEDED));
-        assert_eq!(means(&seen(|record| record.closed = true)), Step::Done(exit::CLOSED));
+        assert_eq!(
+            decide(&gate_failed),
+            Decision::Done(exit::FAILED),
+            "a release that failed a gate serves all the same"
+        );
+        assert_eq!(decide(&observed(|record| superseded(record, 'a'))), Decision::Done(exit::SUPERSEDED));
+        assert_eq!(decide(&observed(|record| record.closed = true)), Decision::Done(exit::CLOSED));
     }
 
     #[test]
-    fn gone_is_closed_or_never_there() {
-        assert_eq!(gone(&None), Step::Done(0));
-        assert_eq!(gone(&seen(|record| record.closed = true)), Step::Done(0));
-        assert_eq!(gone(&seen(|record| record.tearing_down = true)), Step::Wait);
+    fn a_closed_or_missing_environment_is_gone() {
+        assert_eq!(gone(&None), Decision::Done(0));
+        assert_eq!(gone(&observed(|record| record.closed = true)), Decision::Done(0));
+        assert_eq!(gone(&observed(|record| record.tearing_down = true)), Decision::Wait);
     }
 
     #[test]
-    fn without_a_commit_the_newest_push_decides() {
-        assert_eq!(live(&None), Step::Done(exit::CLOSED));
-        assert_eq!(live(&seen(|record| serves(record, 'a'))), Step::Done(0));
-        let next = seen(|record| {
+    fn a_wait_without_commit_follows_the_newest_push() {
+        assert_eq!(live(&None), Decision::Done(exit::CLOSED));
+        assert_eq!(live(&observed(|record| serves(record, 'a'))), Decision::Done(0));
+        let next = observed(|record| {
             serves(record, 'a');
             record.mailbox.push(&push('b'), Current::default());
         });
-        assert_eq!((live(&next), at_rest(&next)), (Step::Wait, Step::Wait));
+        assert_eq!((live(&next), at_rest(&next)), (Decision::Wait, Decision::Wait));
     }
 }

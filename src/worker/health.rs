@@ -1,4 +1,4 @@
-//! What the worker tells about itself over HTTP: `/healthz` (it lives), `/readyz` (it works), `/metrics`.
+//! The worker's HTTP endpoints: `/healthz` (the process lives), `/readyz` (it works), `/metrics`.
 
 use std::{
     fmt,
@@ -18,10 +18,10 @@ use tokio::net::TcpListener;
 
 use super::{metrics::Metrics, sdk_metrics::Source};
 
-/// Below the second that a kubelet's probe waits by default.
-const TEMPORAL_ANSWERS_WITHIN: Duration = Duration::from_millis(800);
+/// Shorter than the second that a kubelet's probe waits by default.
+const TEMPORAL_TIMEOUT: Duration = Duration::from_millis(800);
 
-/// Where `/metrics` and its kin are served, if anywhere.
+/// The address of the endpoints, if they are served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MetricsAddress {
     Off,
@@ -48,7 +48,7 @@ impl fmt::Display for MetricsAddress {
     }
 }
 
-/// What must hold before the worker is ready. Each is set once it has been seen.
+/// Conditions of readiness. Each is set once it has been observed.
 #[derive(Default)]
 pub(super) struct Health {
     /// The Temporal client, once connected.
@@ -60,14 +60,14 @@ pub(super) struct Health {
 }
 
 impl Health {
-    /// Says that one of them holds.
-    pub(super) fn holds(what: &AtomicBool) {
-        what.store(true, Ordering::Relaxed);
+    /// Records that a condition holds.
+    pub(super) fn set(condition: &AtomicBool) {
+        condition.store(true, Ordering::Relaxed);
     }
 
-    /// What is still missing, in words.
+    /// Messages for the conditions that do not hold.
     fn missing(&self) -> Vec<&'static str> {
-        let is = |what: &AtomicBool| what.load(Ordering::Relaxed);
+        let is = |condition: &AtomicBool| condition.load(Ordering::Relaxed);
         let all = [
             (!is(&self.stopping), "the worker is stopping"),
             (self.temporal.get().is_some(), "Temporal has not been reached yet"),
@@ -78,7 +78,7 @@ impl Health {
         all.into_iter().filter(|(holds, _)| !holds).map(|(_, missing)| missing).collect()
     }
 
-    /// Whether everything holds, Temporal's answer at this moment included.
+    /// Checks all conditions, and that Temporal answers at this moment.
     async fn check(&self) -> Result<(), String> {
         let missing = self.missing();
         if !missing.is_empty() {
@@ -87,29 +87,29 @@ impl Health {
         let Some(client) = self.temporal.get() else { return Ok(()) };
         let mut service = client.connection().workflow_service();
         let asked = service.get_system_info(Request::new(GetSystemInfoRequest::default()));
-        match tokio::time::timeout(TEMPORAL_ANSWERS_WITHIN, asked).await {
+        match tokio::time::timeout(TEMPORAL_TIMEOUT, asked).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(status)) => Err(format!("Temporal does not answer: {}", status.message())),
-            Err(_) => Err(format!("Temporal does not answer within {TEMPORAL_ANSWERS_WITHIN:?}")),
+            Err(_) => Err(format!("Temporal does not answer within {TEMPORAL_TIMEOUT:?}")),
         }
     }
 }
 
-/// What the endpoints show.
-pub(super) struct Shown {
+/// The sources of the endpoints.
+pub(super) struct Endpoints {
     pub(super) health: Arc<Health>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) sdk: Source,
 }
 
-/// Serves until the process ends. A worker whose port is taken goes on without: it deploys as well, and its probes, where it
-/// has any, will tell.
-pub(super) async fn serve(address: MetricsAddress, shown: Shown) {
+/// Serves the endpoints until the process ends. A worker whose port is taken goes on without them: it can still deploy, and
+/// its probes fail.
+pub(super) async fn serve(address: MetricsAddress, endpoints: Endpoints) {
     let MetricsAddress::On(address) = address else { return };
     let listener = match TcpListener::bind(address).await {
         Ok(listener) => listener,
         Err(error) => {
-            tracing::error!(%address, %error, "Nothing is shown: cannot listen on {address} (--metrics-address)");
+            tracing::error!(%address, %error, "No metrics and probes: cannot listen on {address} (--metrics-address)");
             return;
         }
     };
@@ -119,7 +119,7 @@ pub(super) async fn serve(address: MetricsAddress, shown: Shown) {
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
-        .with_state(Arc::new(shown));
+        .with_state(Arc::new(endpoints));
     tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, router).await {
             tracing::error!(%error, "No longer serving /healthz, /readyz and /metrics");
@@ -127,21 +127,23 @@ pub(super) async fn serve(address: MetricsAddress, shown: Shown) {
     });
 }
 
-async fn readyz(State(shown): State<Arc<Shown>>) -> (StatusCode, String) {
-    match shown.health.check().await {
+async fn readyz(State(endpoints): State<Arc<Endpoints>>) -> (StatusCode, String) {
+    match endpoints.health.check().await {
         Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
         Err(missing) => (StatusCode::SERVICE_UNAVAILABLE, missing + "\n"),
     }
 }
 
-async fn metrics(State(shown): State<Arc<Shown>>) -> Result<([(&'static str, &'static str); 1], String), StatusCode> {
+async fn metrics(
+    State(endpoints): State<Arc<Endpoints>>,
+) -> Result<([(&'static str, &'static str); 1], String), StatusCode> {
     let failed = |error: anyhow::Error| {
-        tracing::error!(error = format!("{error:#}"), "Cannot show metrics");
+        tracing::error!(error = format!("{error:#}"), "Cannot write metrics");
         StatusCode::INTERNAL_SERVER_ERROR
     };
-    let ours = shown.metrics.text().map_err(failed)?;
-    let theirs = shown.sdk.text().await.map_err(failed)?;
-    Ok(([("content-type", prometheus::TEXT_FORMAT)], ours + &theirs))
+    let own = endpoints.metrics.text().map_err(failed)?;
+    let sdk = endpoints.sdk.text().await.map_err(failed)?;
+    Ok(([("content-type", prometheus::TEXT_FORMAT)], own + &sdk))
 }
 
 #[cfg(test)]
@@ -149,18 +151,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_one_or_off() {
+    fn the_address_may_be_off() {
         assert_eq!("off".parse(), Ok(MetricsAddress::Off));
         assert_eq!("0.0.0.0:9090".parse::<MetricsAddress>().unwrap().to_string(), "0.0.0.0:9090");
         assert!("9090".parse::<MetricsAddress>().unwrap_err().contains("address:port"));
     }
 
     #[test]
-    fn what_is_missing_is_said_in_words() {
+    fn missing_conditions_have_a_message() {
         let health = Health::default();
-        Health::holds(&health.kubernetes);
+        Health::set(&health.kubernetes);
         assert_eq!(health.missing().len(), 3, "{:?}", health.missing());
-        Health::holds(&health.stopping);
+        Health::set(&health.stopping);
         assert_eq!(health.missing()[0], "the worker is stopping");
     }
 }

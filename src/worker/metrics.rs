@@ -1,5 +1,5 @@
-//! What berth counts: rollouts, their steps, teardowns and failing activities. Labels come from the platform team's files and
-//! from fixed lists, never from a pull request: there is no number, no commit and no author among them.
+//! berth's own metrics: rollouts, their steps, teardowns and failed activities. Labels come from the platform team's files and
+//! from fixed lists. None comes from a pull request: neither number nor commit nor author.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -13,21 +13,21 @@ use berth_workflows::contract::{
 };
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder, core::Collector};
 
-/// From one look at a file to a rollout's deadline, in seconds.
+/// From the reading of a file to a rollout's deadline, in seconds.
 const BUCKETS: [f64; 13] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0];
 
-/// How many ended rollouts are remembered, so that none is counted twice.
+/// The number of ended rollouts that are remembered, so that none is counted twice.
 const REMEMBERED: usize = 4096;
 
 /// How a rollout ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Ended {
+pub(super) enum RolloutEnd {
     Live,
     Failed(FailureType),
     Stopped(StopReason),
 }
 
-impl Ended {
+impl RolloutEnd {
     fn outcome(&self) -> &'static str {
         match self {
             Self::Live => "live",
@@ -39,7 +39,7 @@ impl Ended {
     }
 }
 
-/// See the module.
+/// The registry and its metrics.
 pub(super) struct Metrics {
     registry: Registry,
     rollouts: IntCounterVec,
@@ -47,18 +47,18 @@ pub(super) struct Metrics {
     step_seconds: HistogramVec,
     teardown_attempts: IntCounterVec,
     activity_failures: IntCounterVec,
-    counted: Mutex<Counted>,
+    counted: Mutex<CountedRuns>,
 }
 
 /// The newest runs that were counted.
 #[derive(Default)]
-struct Counted {
+struct CountedRuns {
     runs: BTreeSet<String>,
     order: VecDeque<String>,
 }
 
-impl Counted {
-    /// Whether this run is new.
+impl CountedRuns {
+    /// Adds a run. Gives whether it is new.
     fn add(&mut self, run: &str) -> bool {
         if !self.runs.insert(run.to_owned()) {
             return false;
@@ -74,7 +74,7 @@ impl Counted {
 }
 
 impl Metrics {
-    /// Everything at zero.
+    /// Registers all metrics, at zero.
     ///
     /// # Errors
     /// Two metrics have the same name.
@@ -83,24 +83,24 @@ impl Metrics {
         let histogram = |name: &str, help: &str, labels: &[&str]| {
             HistogramVec::new(HistogramOpts::new(name, help).buckets(BUCKETS.to_vec()), labels)
         };
-        let build = Opts::new("berth_build_info", "Always 1: which berth this is.");
+        let build = Opts::new("berth_build_info", "Always 1: the version of berth.");
         let build = IntGauge::with_opts(build.const_label("version", env!("CARGO_PKG_VERSION")))?;
         build.set(1);
         let metrics = Self {
             registry: Registry::new(),
             rollouts: counter(
                 "berth_rollouts_total",
-                "Rollouts that have ended, by outcome (live, failed, superseded, closed, cancelled) and failure type.",
+                "Ended rollouts, by outcome (live, failed, superseded, closed, cancelled) and failure type.",
                 &["app", "outcome", "failure"],
             )?,
             rollout_seconds: histogram(
                 "berth_rollout_seconds",
-                "How long rollouts took from their start to their end.",
+                "Time of rollouts from start to end.",
                 &["app", "outcome"],
             )?,
             step_seconds: histogram(
                 "berth_rollout_step_seconds",
-                "How long each step took of the rollouts that became live.",
+                "Time of each step of the rollouts that became live.",
                 &["step"],
             )?,
             teardown_attempts: counter(
@@ -110,7 +110,7 @@ impl Metrics {
             )?,
             activity_failures: counter(
                 "berth_activity_failures_total",
-                "Attempts of activities that failed, by failure type.",
+                "Failed attempts of activities, by failure type.",
                 &["activity", "failure"],
             )?,
             counted: Mutex::default(),
@@ -122,7 +122,7 @@ impl Metrics {
         metrics.register(metrics.teardown_attempts.clone())?;
         metrics.register(metrics.activity_failures.clone())?;
         for result in ["complete", "blocked", "failed"] {
-            // A rate over a series that is not there yet misses its first increase.
+            // A rate over a series that does not exist yet misses its first increase.
             metrics.teardown_attempts.with_label_values(&[result]);
         }
         Ok(metrics)
@@ -132,24 +132,24 @@ impl Metrics {
         self.registry.register(Box::new(collector)).context("registering a metric")
     }
 
-    /// A rollout has ended. Counted once for each run: a workflow task whose answer the server did not take (a signal came
-    /// meanwhile) is done again, and ends again.
-    pub(super) fn rollout_ended(&self, run: &str, app: &str, ended: &Ended, took: Duration, steps: &[StepTime]) {
+    /// Counts an ended rollout, once for each run. A workflow task that the server refused (a signal came meanwhile) runs
+    /// again, and ends the rollout again.
+    pub(super) fn count_rollout(&self, run: &str, app: &str, end: &RolloutEnd, took: Duration, steps: &[StepTime]) {
         if !self.counted.lock().unwrap_or_else(PoisonError::into_inner).add(run) {
             return;
         }
-        let failure = if let Ended::Failed(failure) = ended { failure.name() } else { "" };
-        self.rollouts.with_label_values(&[app, ended.outcome(), failure]).inc();
-        self.rollout_seconds.with_label_values(&[app, ended.outcome()]).observe(took.as_secs_f64());
+        let failure = if let RolloutEnd::Failed(failure) = end { failure.name() } else { "" };
+        self.rollouts.with_label_values(&[app, end.outcome(), failure]).inc();
+        self.rollout_seconds.with_label_values(&[app, end.outcome()]).observe(took.as_secs_f64());
         for step in steps {
             let took = Duration::from_millis(step.ms);
             self.step_seconds.with_label_values(&[step.step.name()]).observe(took.as_secs_f64());
         }
     }
 
-    /// An activity has ended that may be part of a teardown; without a report it came to no answer. An environment's own
-    /// databases are an activity of their own, which counts only where it leaves something: the rest counts for both.
-    pub(super) fn removed(&self, activity: &str, report: Option<&LeakReport>) {
+    /// Counts an attempt at a teardown, if the activity is part of one. Without a report the attempt failed. Dropping an
+    /// environment's databases counts only if something is left: removing the rest counts for both.
+    pub(super) fn count_teardown_attempt(&self, activity: &str, report: Option<&LeakReport>) {
         let result = match (activity, report) {
             ("delete_environment", Some(report)) if report.remaining.is_empty() => "complete",
             ("drop_database", Some(report)) if report.remaining.is_empty() => return,
@@ -160,13 +160,13 @@ impl Metrics {
         self.teardown_attempts.with_label_values(&[result]).inc();
     }
 
-    /// An attempt of an activity has failed. What is no failure type of ours is an `other`.
-    pub(super) fn activity_failed(&self, activity: &str, failure: Option<&str>) {
+    /// Counts a failed attempt of an activity. An unknown failure type counts as `other`.
+    pub(super) fn count_activity_failure(&self, activity: &str, failure: Option<&str>) {
         let failure = failure.and_then(FailureType::from_name).map_or("other", FailureType::name);
         self.activity_failures.with_label_values(&[activity, failure]).inc();
     }
 
-    /// All of it as Prometheus reads it.
+    /// All metrics in Prometheus' text format.
     ///
     /// # Errors
     /// A metric cannot be written as text.
@@ -182,14 +182,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rollout_is_counted_once_however_often_its_last_task_is_done_again() {
+    fn a_rollout_is_counted_once_when_its_last_task_is_repeated() {
         let metrics = Metrics::new().unwrap();
         let steps = [StepTime { step: RolloutStep::Applying, ms: 700 }];
         for run in ["a", "a", "b", "a"] {
-            metrics.rollout_ended(run, "web", &Ended::Live, Duration::from_secs(3), &steps);
+            metrics.count_rollout(run, "web", &RolloutEnd::Live, Duration::from_secs(3), &steps);
         }
-        let failed = Ended::Failed(FailureType::CrashLoop);
-        metrics.rollout_ended("c", "web", &failed, Duration::from_secs(9), &[]);
+        let failed = RolloutEnd::Failed(FailureType::CrashLoop);
+        metrics.count_rollout("c", "web", &failed, Duration::from_secs(9), &[]);
         let text = metrics.text().unwrap();
         for line in [
             r#"berth_rollouts_total{app="web",failure="",outcome="live"} 2"#,
@@ -202,25 +202,35 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_bounded() {
-        let mut counted = Counted::default();
+    fn remembered_runs_are_bounded() {
+        let mut counted = CountedRuns::default();
         assert!((0..10 * REMEMBERED).all(|run| counted.add(&run.to_string())));
         assert_eq!((counted.runs.len(), counted.order.len()), (REMEMBERED, REMEMBERED));
     }
 
     #[test]
-    fn a_failure_of_no_type_of_ours_is_other_and_a_teardown_that_left_something_blocked() {
+    fn unknown_failure_types_count_as_other() {
         let metrics = Metrics::new().unwrap();
-        metrics.activity_failed("prune", Some("a user's own text"));
-        metrics.activity_failed("sync_secrets", Some("SecretsDenied"));
-        let remaining = vec![Remaining { object: "x".into(), reason: "y".into(), command: String::new() }];
-        metrics.removed("drop_database", Some(&LeakReport { gone: Vec::new(), remaining }));
-        metrics.removed("drop_database", Some(&LeakReport::default()));
-        metrics.removed("prune", None);
+        metrics.count_activity_failure("prune", Some("a user's own text"));
+        metrics.count_activity_failure("sync_secrets", Some("SecretsDenied"));
         let text = metrics.text().unwrap();
         for line in [
             r#"berth_activity_failures_total{activity="prune",failure="other"} 1"#,
             r#"berth_activity_failures_total{activity="sync_secrets",failure="SecretsDenied"} 1"#,
+        ] {
+            assert!(text.contains(line), "{line} should be in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_teardown_that_left_something_counts_as_blocked() {
+        let metrics = Metrics::new().unwrap();
+        let remaining = vec![Remaining { object: "x".into(), reason: "y".into(), command: String::new() }];
+        metrics.count_teardown_attempt("drop_database", Some(&LeakReport { gone: Vec::new(), remaining }));
+        metrics.count_teardown_attempt("drop_database", Some(&LeakReport::default()));
+        metrics.count_teardown_attempt("prune", None);
+        let text = metrics.text().unwrap();
+        for line in [
             r#"berth_teardown_attempts_total{result="blocked"} 1"#,
             r#"berth_teardown_attempts_total{result="complete"} 0"#,
         ] {

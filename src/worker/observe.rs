@@ -1,7 +1,7 @@
-//! Watches workflows and activities as they run: for log lines that say whose they are, and for the metrics.
+//! Observes workflows and activities as they run, for log lines with their ids and for metrics.
 //!
-//! Both are the worker's and not the workflows': nothing here is in a history. A rollout is counted where its workflow ends
-//! and never while a history is replayed, so neither a restart nor a query of a closed workflow counts again.
+//! Nothing here is in a history. A rollout is counted where its workflow ends, and never during a replay: neither a restart
+//! nor a query of a closed workflow counts again.
 
 use std::{
     sync::Arc,
@@ -24,21 +24,21 @@ use temporalio_sdk::{
 };
 use tracing::{Instrument, info_span};
 
-use super::metrics::{Ended, Metrics};
+use super::metrics::{Metrics, RolloutEnd};
 
-/// Watches one workflow.
-struct OfWorkflow(Arc<Metrics>);
+/// Observes one workflow.
+struct WorkflowObserver(Arc<Metrics>);
 
-/// Watches every activity.
-pub(super) struct OfActivities(pub(super) Arc<Metrics>);
+/// Observes every activity.
+pub(super) struct ActivityObserver(pub(super) Arc<Metrics>);
 
-/// Watches each workflow.
-pub(super) fn workflows(metrics: &Arc<Metrics>) -> WorkflowInterceptorConstructor {
+/// Makes an observer for each workflow.
+pub(super) fn workflow_observers(metrics: &Arc<Metrics>) -> WorkflowInterceptorConstructor {
     let metrics = Arc::clone(metrics);
-    WorkflowInterceptorConstructor::new(move |_| OfWorkflow(Arc::clone(&metrics)))
+    WorkflowInterceptorConstructor::new(move |_| WorkflowObserver(Arc::clone(&metrics)))
 }
 
-impl WorkflowInterceptor for OfWorkflow {
+impl WorkflowInterceptor for WorkflowObserver {
     fn execute<'a>(
         &'a self,
         ctx: WorkflowInterceptorContext,
@@ -46,47 +46,47 @@ impl WorkflowInterceptor for OfWorkflow {
         next: WorkflowNext<'a, ExecuteWorkflowInput, WorkflowInterceptorFuture<'a, ExecuteWorkflowResult>>,
     ) -> WorkflowInterceptorFuture<'a, ExecuteWorkflowResult> {
         let span = info_span!("workflow", workflow.id = ctx.workflow_id(), workflow.r#type = ctx.workflow_type());
-        let watched = async move {
-            let began = ctx.workflow_time();
-            let ended = next.run(input).await;
+        let observed = async move {
+            let started = ctx.workflow_time();
+            let result = next.run(input).await;
             if ctx.workflow_type() == "Rollout" && !ctx.is_replaying() {
-                self.count(&ctx, began, &ended);
+                self.count(&ctx, started, &result);
             }
-            ended
+            result
         };
-        WorkflowInterceptorFuture::new(watched.instrument(span))
+        WorkflowInterceptorFuture::new(observed.instrument(span))
     }
 }
 
-impl OfWorkflow {
-    fn count(&self, ctx: &WorkflowInterceptorContext, began: Option<SystemTime>, result: &ExecuteWorkflowResult) {
+impl WorkflowObserver {
+    fn count(&self, ctx: &WorkflowInterceptorContext, started: Option<SystemTime>, result: &ExecuteWorkflowResult) {
         let rolled_out = result.as_ref().ok().and_then(|output| output.downcast_ref::<RolledOut>());
-        // Refused at its start, or not ended at all: its search attributes are anybody's claim.
-        let Some(ended) = ended(result) else { return };
-        tracing::info!(outcome = ?ended, "The rollout has ended");
+        // A rollout that was refused at its start is not counted: its search attributes may be false.
+        let Some(end) = rollout_end(result) else { return };
+        tracing::info!(outcome = ?end, "The rollout has ended");
         let app = ctx.search_attributes().get(&search_attributes::APP).unwrap_or_default();
-        let took = ctx.workflow_time().zip(began).and_then(|(now, began)| now.duration_since(began).ok());
+        let took = ctx.workflow_time().zip(started).and_then(|(now, started)| now.duration_since(started).ok());
         let steps = rolled_out.map(|rolled_out| rolled_out.steps.as_slice()).unwrap_or_default();
-        self.0.rollout_ended(ctx.run_id(), &app, &ended, took.unwrap_or(Duration::ZERO), steps);
+        self.0.count_rollout(ctx.run_id(), &app, &end, took.unwrap_or(Duration::ZERO), steps);
     }
 }
 
-fn ended(result: &ExecuteWorkflowResult) -> Option<Ended> {
+fn rollout_end(result: &ExecuteWorkflowResult) -> Option<RolloutEnd> {
     match result {
-        Ok(_) => Some(Ended::Live),
+        Ok(_) => Some(RolloutEnd::Live),
         Err(WorkflowTermination::Cancelled { details }) => {
             let reason = details.as_ref().and_then(|details| (**details).as_any().downcast_ref::<String>());
-            Some(Ended::Stopped(StopReason::from_cancellation(reason.map(String::as_str))))
+            Some(RolloutEnd::Stopped(StopReason::from_cancellation(reason.map(String::as_str))))
         }
         Err(WorkflowTermination::Failed(OutgoingWorkflowError::Application(failure))) => {
             let failure = failure.type_name().and_then(FailureType::from_name)?;
-            (failure != FailureType::InvalidInput).then_some(Ended::Failed(failure))
+            (failure != FailureType::InvalidInput).then_some(RolloutEnd::Failed(failure))
         }
         Err(_) => None,
     }
 }
 
-impl ActivityInboundInterceptor for OfActivities {
+impl ActivityInboundInterceptor for ActivityObserver {
     fn execute_activity<'a>(
         &'a self,
         input: ExecuteActivityInput,
@@ -101,18 +101,18 @@ impl ActivityInboundInterceptor for OfActivities {
             workflow.id = info.workflow_id.as_deref().unwrap_or_default(),
         );
         let run = next.run(input);
-        let watched = async move {
+        let observed = async move {
             let result = run.await;
             if let Err(ActivityError::Application(failure)) = &result {
                 tracing::warn!(error = %failure, "{activity} failed");
-                self.0.activity_failed(&activity, failure.type_name());
+                self.0.count_activity_failure(&activity, failure.type_name());
             }
             if !matches!(result, Err(ActivityError::Cancelled { .. })) {
                 let report = result.as_ref().ok().and_then(|output| output.downcast_ref::<LeakReport>());
-                self.0.removed(&activity, report);
+                self.0.count_teardown_attempt(&activity, report);
             }
             result
         };
-        watched.instrument(span).boxed()
+        observed.instrument(span).boxed()
     }
 }

@@ -1,4 +1,4 @@
-//! What Temporal's namespace must have before a worker may take work: search attributes, and a retention worth its name.
+//! Readiness of Temporal's namespace: search attributes are registered, and closed workflows are kept long enough.
 
 use std::time::{Duration, Instant};
 
@@ -17,23 +17,23 @@ use temporalio_common::protos::temporal::api::{
 use super::health::Health;
 use crate::temporal;
 
-/// Closed rollouts vanish from temporal-ui after the retention; below this many days nobody finds last month's.
+/// Closed rollouts vanish from temporal-ui after the retention. Below this many days the last month's are gone.
 const RETENTION_DAYS: i64 = 30;
 
 /// How long a server that has just started may take to know its namespaces.
-const PATIENCE: Duration = Duration::from_secs(60);
+const STARTUP_TIMEOUT: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Between two looks at what takes a fraction of a second: short at first, so that a worker is soon known to be ready.
-const FIRST_LOOK: Duration = Duration::from_millis(10);
-const LAST_LOOK: Duration = Duration::from_secs(5);
+/// Pauses between two polls of a condition: short at first, so that a worker is soon known to be ready.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// As [`make_ready`], tried again while the server is still coming up.
+/// Makes the namespace ready, and retries while the server is starting.
 ///
 /// # Errors
-/// Those of [`make_ready`], once they are final or have lasted a minute.
+/// The errors of [`make_ready`], once they are permanent or have lasted a minute.
 pub(super) async fn await_ready(client: &Client) -> anyhow::Result<()> {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + STARTUP_TIMEOUT;
     loop {
         match make_ready(client).await {
             Err(error) if is_transient(&error) && Instant::now() < end => {
@@ -52,17 +52,17 @@ fn is_transient(error: &anyhow::Error) -> bool {
     })
 }
 
-/// Registers the search attributes and looks at the retention.
+/// Registers the search attributes, and warns about a short retention.
 ///
 /// # Errors
-/// They are not there and may not be registered: an unregistered one would make every workflow task fail, so the worker
-/// must not start. The error is the commands that somebody with the right may run.
+/// A search attribute is missing and may not be registered. It would make every workflow task fail, so the worker must not
+/// start. The error lists the commands for somebody with the right.
 async fn make_ready(client: &Client) -> anyhow::Result<()> {
     let namespace = client.options().namespace.clone();
     register_search_attributes(client, &namespace).await?;
     let describe = DescribeNamespaceRequest { namespace: namespace.clone(), ..Default::default() };
     let described = client.connection().workflow_service().describe_namespace(Request::new(describe)).await;
-    let described = described.with_context(|| format!("looking at Temporal's namespace {namespace}"))?.into_inner();
+    let described = described.with_context(|| format!("describing Temporal's namespace {namespace}"))?.into_inner();
     let retention = described.config.and_then(|config| config.workflow_execution_retention_ttl);
     if let Some(days) = retention.map(|ttl| ttl.seconds / 86_400).filter(|days| *days < RETENTION_DAYS) {
         tracing::warn!(
@@ -89,7 +89,7 @@ async fn register_search_attributes(client: &Client, namespace: &str) -> anyhow:
             format!("temporal operator search-attribute create --namespace {namespace} --name {name} --type {kind}")
         };
         let lines: Vec<_> = missing.iter().map(line).collect();
-        format!("registering search attributes; somebody with the right to it may run:\n{}\n", lines.join("\n"))
+        format!("registering search attributes; somebody with the right may run:\n{}\n", lines.join("\n"))
     })?;
     tracing::info!(temporal.namespace = %namespace, "Registered {} search attributes", missing.len());
     Ok(())
@@ -109,8 +109,8 @@ fn indexed(kind: &str) -> IndexedValueType {
     }
 }
 
-/// Waits until work is polled and Kubernetes has answered once.
-pub(super) async fn await_works(
+/// Waits until the task queue is polled and Kubernetes has answered once.
+pub(super) async fn await_polling_and_kubernetes(
     client: &Client,
     task_queue: &str,
     identity: &str,
@@ -119,40 +119,40 @@ pub(super) async fn await_works(
 ) {
     let polled = async {
         await_polled(client, task_queue, identity).await;
-        Health::holds(&health.polling);
+        Health::set(&health.polling);
     };
     let reached = async {
         await_kubernetes(kubernetes).await;
-        Health::holds(&health.kubernetes);
+        Health::set(&health.kubernetes);
     };
     tokio::join!(polled, reached);
 }
 
-/// Waits until Temporal itself says that this worker polls for workflows and for activities.
+/// Waits until Temporal reports that this worker polls for workflows and for activities.
 async fn await_polled(client: &Client, task_queue: &str, identity: &str) {
     for kind in [TaskQueueType::Workflow, TaskQueueType::Activity] {
-        let mut pause = FIRST_LOOK;
+        let mut pause = FIRST_PAUSE;
         while !is_polled(client, task_queue, identity, kind).await {
             tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LAST_LOOK);
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 }
 
 async fn is_polled(client: &Client, task_queue: &str, identity: &str, kind: TaskQueueType) -> bool {
-    // An error is as good as a no: it is asked again.
+    // An error counts as no: the question is repeated.
     let pollers = temporal::pollers(client, task_queue, kind).await;
     pollers.is_ok_and(|pollers| pollers.iter().any(|poller| poller == identity))
 }
 
 /// Waits until the Kubernetes API has answered once.
 async fn await_kubernetes(client: &kube::Client) {
-    let mut pause = FIRST_LOOK;
+    let mut pause = FIRST_PAUSE;
     loop {
         match client.apiserver_version().await {
             Ok(_) => return,
             Err(error) => {
-                pause = (pause * 2).min(LAST_LOOK);
+                pause = (pause * 2).min(LONGEST_PAUSE);
                 tracing::warn!(%error, "Waiting for Kubernetes");
                 tokio::time::sleep(pause).await;
             }

@@ -1,7 +1,7 @@
 //! The Temporal SDK's own metrics: task-queue latencies, slots, pollers, failed workflow tasks, requests to the server.
 //!
-//! The SDK keeps them in a registry of its own that it only shows over HTTP. So it shows them on loopback, and `/metrics`
-//! hands them on: one address for a collector. They have the SDK's default names, which Temporal's documentation and
+//! The SDK keeps them in a registry of its own, and only serves it over HTTP. So it serves them on loopback, and `/metrics`
+//! forwards them: a collector needs one address. They keep the SDK's default names, which Temporal's documentation and
 //! dashboards use.
 
 use std::{
@@ -17,18 +17,18 @@ use temporalio_common::telemetry::{
     start_prometheus_metric_exporter, telemetry_init,
 };
 
-/// Its own process answers: longer than this and it hangs.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// The server is in the same process: if it takes longer, it hangs.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The running exporter.
 pub(super) struct SdkMetrics {
     pub(super) telemetry: TelemetryOptions,
-    /// For the client, which does not get it from the runtime.
+    /// The client's meter: the client does not get it from the runtime.
     pub(super) client_meter: Option<TemporalMeter>,
     pub(super) source: Source,
 }
 
-/// Where the SDK shows its metrics.
+/// The address of the SDK's metrics.
 #[derive(Clone)]
 pub(super) struct Source {
     http: reqwest::Client,
@@ -39,7 +39,7 @@ impl SdkMetrics {
     /// Starts the exporter on a free port of loopback.
     ///
     /// # Errors
-    /// Nothing can be bound there.
+    /// No port can be bound.
     pub(super) fn start() -> anyhow::Result<Self> {
         let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let options = PrometheusExporterOptions::builder().socket_addr(loopback).build();
@@ -48,14 +48,14 @@ impl SdkMetrics {
         let telemetry = TelemetryOptions::builder().metrics(meter).build();
         let client_meter =
             telemetry_init(telemetry.clone()).context("starting the SDK's telemetry")?.get_temporal_metric_meter();
-        let http = reqwest::Client::builder().timeout(PATIENCE).no_proxy().build()?;
+        let http = reqwest::Client::builder().timeout(TIMEOUT).no_proxy().build()?;
         let source = Source { http, url: format!("http://{}/metrics", server.bound_addr) };
         Ok(Self { telemetry, client_meter, source })
     }
 }
 
 impl Source {
-    /// The metrics as they are now, as Prometheus reads them.
+    /// The current metrics, in Prometheus' text format.
     ///
     /// # Errors
     /// The exporter does not answer.

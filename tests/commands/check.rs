@@ -150,7 +150,7 @@ fn a_production_temporal_ui_that_asks_nobody_who_they_are_is_a_warning() {
     };
     folder.write("web/shared/ui.yaml", &ingress(""));
     let found = warnings(&folder);
-    assert!(found.len() == 1 && found[0].contains("production.temporal_ui_host: whoever finds it"), "{found:?}");
+    assert!(found.len() == 1 && found[0].contains("production.temporal_ui_host: is open to everyone"), "{found:?}");
     folder.write("web/shared/ui.yaml", &ingress("nginx.ingress.kubernetes.io/auth-url: https://auth.example.com"));
     assert_eq!(warnings(&folder), Vec::<String>::new());
 }
