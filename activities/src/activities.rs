@@ -20,11 +20,11 @@ use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 use crate::{
-    database,
+    database, environment,
     failure::Failure,
     gates,
     heartbeat::heartbeating,
-    load, namespace,
+    namespace,
     redaction::redacted_failure::hide_values_of,
     release::{self, stored_release::StoredRelease},
     rollout, script,
@@ -62,7 +62,7 @@ impl Activities {
     /// The app, read off the async threads: it is files.
     async fn app(&self, name: &str) -> Result<App, Failure> {
         let (settings, name) = (self.settings.clone(), name.to_owned());
-        blocking(move || load::find_app(&settings, &name)).await
+        blocking(move || environment::load_app::find_app(&settings, &name)).await
     }
 }
 
@@ -75,7 +75,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> +
 
 #[activities]
 impl Activities {
-    /// See [`load::load_app`].
+    /// See [`environment::load_app`].
     #[activity(definition = definitions::LoadApp)]
     pub async fn load_app(
         self: Arc<Self>,
@@ -84,7 +84,7 @@ impl Activities {
     ) -> Result<LoadedApp, ActivityError> {
         heartbeating(&ctx, async |_| {
             let settings = self.settings.clone();
-            blocking(move || load::load_app(&settings, &load)).await
+            blocking(move || environment::load_app(&settings, &load)).await
         })
         .await
     }

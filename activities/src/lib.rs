@@ -6,13 +6,13 @@
 mod activities;
 pub mod database;
 pub mod doppler;
+pub mod environment;
 pub mod failure;
 #[cfg(test)]
 mod fake_api_server;
 pub mod gates;
 pub mod heartbeat;
 mod kubernetes;
-pub mod load;
 pub mod namespace;
 mod redaction;
 pub mod release;

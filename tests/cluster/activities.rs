@@ -3,9 +3,9 @@
 use std::process::Command;
 
 use berth_activities::{
-    Settings, database, gates,
+    Settings, database, environment, gates,
     heartbeat::Progress,
-    load, namespace,
+    namespace,
     release::{self, stored_release::StoredRelease},
     rollout, secrets, teardown,
 };
@@ -60,8 +60,8 @@ async fn each_activity_run_a_second_time_answers_the_same_and_changes_nothing() 
         image: Some(image.clone()),
         deploy: None,
     };
-    let loaded = load::load_app(&settings, &load).unwrap();
-    assert_eq!(load::load_app(&settings, &load).unwrap(), loaded);
+    let loaded = environment::load_app(&settings, &load).unwrap();
+    assert_eq!(environment::load_app(&settings, &load).unwrap(), loaded);
     let environment = loaded.environment;
     let app = app::load_apps(&settings.apps).unwrap().remove(0);
     let progress = Progress::new();
@@ -179,7 +179,8 @@ async fn the_activities_of_a_database_run_a_second_time_change_nothing_and_a_ser
         deploy: None,
     };
     let isolated = Database::Isolated { server: "previews".into(), name: "web_pr_202".into() };
-    let environment = Environment { database: Some(isolated), ..load::load_app(&settings, &load).unwrap().environment };
+    let environment =
+        Environment { database: Some(isolated), ..environment::load_app(&settings, &load).unwrap().environment };
     let progress = Progress::new();
     namespace::ensure_namespace(&client, &settings, &app, &environment, &progress).await.unwrap();
 

@@ -79,7 +79,7 @@ fn database_of(settings: &Settings, app: &App, kind: EnvironmentKind) -> Result<
 ///
 /// # Errors
 /// As [`load_app`].
-pub fn find_app(settings: &Settings, name: &str) -> Result<App, Failure> {
+pub(crate) fn find_app(settings: &Settings, name: &str) -> Result<App, Failure> {
     let AppFolder { apps, findings, refused: not_used } = read_apps(&settings.apps);
     if let Some(app) = apps.into_iter().find(|app| app.app == name) {
         return Ok(app);
