@@ -103,14 +103,15 @@ impl Activities {
         .await
     }
 
-    /// See [`namespace::await_namespace_gone`].
+    /// See [`environment::await_namespace_gone`].
     #[activity(definition = definitions::AwaitNamespaceGone)]
     pub async fn await_namespace_gone(
         self: Arc<Self>,
         ctx: ActivityContext,
         wait: AwaitGoneInput,
     ) -> Result<NamespaceGone, ActivityError> {
-        heartbeating(&ctx, async |progress| namespace::await_namespace_gone(&self.client, &wait, progress).await).await
+        heartbeating(&ctx, async |progress| environment::await_namespace_gone(&self.client, &wait, progress).await)
+            .await
     }
 
     /// See [`database::ensure_database`].

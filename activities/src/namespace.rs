@@ -22,10 +22,7 @@ use crate::{
     kubernetes::{labels, rbac_lag::Rights, terminating_namespace::words},
 };
 
-mod gone;
 mod objects;
-
-pub use gone::await_namespace_gone;
 
 /// Makes the namespace, or finds it made, and applies what belongs in it.
 ///

@@ -142,7 +142,7 @@ async fn each_activity_run_a_second_time_answers_the_same_and_changes_nothing() 
 
     let wait = AwaitGoneInput { namespace: NAMESPACE.into(), uid: made.uid, said: "it is terminating".into() };
     for _ in 0..2 {
-        let seen = namespace::await_namespace_gone(&client, &wait, &progress).await.unwrap();
+        let seen = environment::await_namespace_gone(&client, &wait, &progress).await.unwrap();
         assert_eq!(seen, NamespaceGone::default());
     }
 }
