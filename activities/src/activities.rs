@@ -24,7 +24,6 @@ use crate::{
     failure::Failure,
     gates,
     heartbeat::heartbeating,
-    namespace,
     redaction::redacted_failure::hide_values_of,
     release::{self, stored_release::StoredRelease},
     rollout, script,
@@ -89,7 +88,7 @@ impl Activities {
         .await
     }
 
-    /// See [`namespace::ensure_namespace`].
+    /// See [`environment::ensure_namespace`].
     #[activity(definition = definitions::EnsureNamespace)]
     pub async fn ensure_namespace(
         self: Arc<Self>,
@@ -98,7 +97,7 @@ impl Activities {
     ) -> Result<NamespaceReady, ActivityError> {
         heartbeating(&ctx, async |progress| {
             let app = self.app(&environment.app).await?;
-            namespace::ensure_namespace(&self.client, &self.settings, &app, &environment, progress).await
+            environment::ensure_namespace(&self.client, &self.settings, &app, &environment, progress).await
         })
         .await
     }

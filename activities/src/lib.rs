@@ -13,7 +13,6 @@ mod fake_api_server;
 pub mod gates;
 pub mod heartbeat;
 mod kubernetes;
-pub mod namespace;
 mod redaction;
 pub mod release;
 pub mod rollout;

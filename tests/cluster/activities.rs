@@ -5,7 +5,6 @@ use std::process::Command;
 use berth_activities::{
     Settings, database, environment, gates,
     heartbeat::Progress,
-    namespace,
     release::{self, stored_release::StoredRelease},
     rollout, secrets, teardown,
 };
@@ -66,7 +65,7 @@ async fn each_activity_run_a_second_time_answers_the_same_and_changes_nothing() 
     let app = app::load_apps(&settings.apps).unwrap().remove(0);
     let progress = Progress::new();
 
-    let make = || namespace::ensure_namespace(&client, &settings, &app, &environment, &progress);
+    let make = || environment::ensure_namespace(&client, &settings, &app, &environment, &progress);
     let made = make().await.unwrap();
     assert!(made.created);
     let before = versions(&lab);
@@ -182,7 +181,7 @@ async fn the_activities_of_a_database_run_a_second_time_change_nothing_and_a_ser
     let environment =
         Environment { database: Some(isolated), ..environment::load_app(&settings, &load).unwrap().environment };
     let progress = Progress::new();
-    namespace::ensure_namespace(&client, &settings, &app, &environment, &progress).await.unwrap();
+    environment::ensure_namespace(&client, &settings, &app, &environment, &progress).await.unwrap();
 
     let make = || database::ensure_database(&client, &settings, &environment, &progress);
     postgres.stop().unwrap();
@@ -221,7 +220,7 @@ async fn a_teardown_that_knows_nothing_of_a_database_finds_it_by_whose_it_says_i
     let named = Environment { database: Some(isolated), namespace: "pr-203".into(), ..unrecorded.clone() };
     let app = app::load_apps(&settings.apps).unwrap().remove(0);
     let progress = Progress::new();
-    namespace::ensure_namespace(&client, &settings, &app, &named, &progress).await.unwrap();
+    environment::ensure_namespace(&client, &settings, &app, &named, &progress).await.unwrap();
     database::ensure_database(&client, &settings, &named, &progress).await.unwrap();
 
     let delete = DeleteInput { environment: unrecorded, timings: Timings::default(), known: Vec::new() };
