@@ -28,7 +28,6 @@ use crate::{
     release::{self, stored_release::StoredRelease},
     rollout, script,
     secrets::{self, Secrets},
-    teardown,
 };
 
 /// What the worker is told at its start.
@@ -205,7 +204,7 @@ impl Activities {
         heartbeating(&ctx, async |progress| release::prune(&self.client, &self.settings, &input, progress).await).await
     }
 
-    /// See [`teardown::delete_environment`].
+    /// See [`environment::delete_environment`].
     #[activity(definition = definitions::DeleteEnvironment)]
     pub async fn delete_environment(
         self: Arc<Self>,
@@ -213,7 +212,7 @@ impl Activities {
         input: DeleteInput,
     ) -> Result<LeakReport, ActivityError> {
         heartbeating(&ctx, async |progress| {
-            teardown::delete_environment(&self.client, &self.settings, &input, progress).await
+            environment::delete_environment(&self.client, &self.settings, &input, progress).await
         })
         .await
     }

@@ -1,9 +1,11 @@
 //! An environment as a whole: described, its namespace made, removed.
 
 mod await_namespace_gone;
+mod delete_environment;
 mod ensure_namespace;
 pub(crate) mod load_app;
 
 pub use await_namespace_gone::await_namespace_gone;
+pub use delete_environment::delete_environment;
 pub use ensure_namespace::ensure_namespace;
 pub use load_app::load_app;

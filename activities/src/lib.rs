@@ -18,6 +18,5 @@ pub mod release;
 pub mod rollout;
 pub mod script;
 pub mod secrets;
-pub mod teardown;
 
 pub use activities::{Activities, Settings};

@@ -6,7 +6,7 @@ use berth_activities::{
     Settings, database, environment, gates,
     heartbeat::Progress,
     release::{self, stored_release::StoredRelease},
-    rollout, secrets, teardown,
+    rollout, secrets,
 };
 use berth_lab::{Lab, POSTGRES_PASSWORD, POSTGRES_USER, Postgres};
 use berth_manifests::app;
@@ -135,7 +135,7 @@ async fn each_activity_run_a_second_time_answers_the_same_and_changes_nothing() 
 
     let delete = DeleteInput { environment, timings, known: Vec::new() };
     for _ in 0..2 {
-        let report = teardown::delete_environment(&client, &settings, &delete, &progress).await.unwrap();
+        let report = environment::delete_environment(&client, &settings, &delete, &progress).await.unwrap();
         assert_eq!(report, LeakReport { gone: vec![format!("Namespace/{NAMESPACE}")], remaining: Vec::new() });
     }
 
@@ -207,7 +207,9 @@ async fn the_activities_of_a_database_run_a_second_time_change_nothing_and_a_ser
         assert_eq!((report.gone.len(), report.remaining.len()), (4, 0), "{report:?}");
     }
     let delete = DeleteInput { environment, timings: Timings::default(), known: Vec::new() };
-    assert!(teardown::delete_environment(&client, &settings, &delete, &progress).await.unwrap().remaining.is_empty());
+    assert!(
+        environment::delete_environment(&client, &settings, &delete, &progress).await.unwrap().remaining.is_empty()
+    );
 }
 
 #[tokio::test]
@@ -224,7 +226,7 @@ async fn a_teardown_that_knows_nothing_of_a_database_finds_it_by_whose_it_says_i
     database::ensure_database(&client, &settings, &named, &progress).await.unwrap();
 
     let delete = DeleteInput { environment: unrecorded, timings: Timings::default(), known: Vec::new() };
-    let report = teardown::delete_environment(&client, &settings, &delete, &progress).await.unwrap();
+    let report = environment::delete_environment(&client, &settings, &delete, &progress).await.unwrap();
     for gone in ["Database/web_pr_203_temporal on previews", "Role/web_pr_203 on previews", "Namespace/pr-203"] {
         assert!(report.gone.contains(&gone.to_owned()), "{report:?}");
     }
