@@ -5,7 +5,6 @@
 
 mod activities;
 pub mod database;
-pub mod doppler;
 pub mod environment;
 pub mod failure;
 #[cfg(test)]

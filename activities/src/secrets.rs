@@ -12,13 +12,13 @@ use berth_manifests::app::App;
 use berth_workflows::contract::{environment::Environment, preparation::SyncedSecrets};
 
 use crate::{
-    Settings, database, doppler::Doppler, failure::Failure, heartbeat::Progress,
-    kubernetes::content_secret::find_or_create, redaction::redacted_failure::without_values,
-    release::rendering::kind_of,
+    Settings, database, failure::Failure, heartbeat::Progress, kubernetes::content_secret::find_or_create,
+    redaction::redacted_failure::without_values, release::rendering::kind_of, secrets::doppler::Doppler,
 };
 
 mod assemble;
 mod cache;
+mod doppler;
 mod stored;
 mod target;
 mod token;

@@ -20,9 +20,9 @@ use super::{
 };
 use crate::{
     Settings,
-    doppler::{DopplerError, Download},
     failure::Failure,
     redaction::{redacted_failure::without_values, secret_keys::redactor},
+    secrets::doppler::{DopplerError, Download},
 };
 
 /// Younger than this, an answer is used without asking: pushes of many pull requests at once become one request.

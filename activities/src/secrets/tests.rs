@@ -9,7 +9,7 @@ use berth_workflows::contract::{
 };
 
 use super::{fake::Cluster, *};
-use crate::doppler::stub::{Answer, Stub, TOKEN, WORDS};
+use crate::secrets::doppler::stub::{Answer, Stub, TOKEN, WORDS};
 
 mod cache;
 mod young;

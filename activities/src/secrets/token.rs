@@ -6,7 +6,7 @@ use kube::{Api, Client};
 use berth_manifests::app::DopplerConfig;
 use berth_workflows::contract::verdict::{FailureType, Verdict};
 
-use crate::{Settings, doppler::Token, failure::Failure};
+use crate::{Settings, failure::Failure, secrets::doppler::Token};
 
 /// The key of a token Secret, as Doppler's own operator has it.
 const KEY: &str = "serviceToken";

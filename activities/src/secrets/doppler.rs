@@ -9,8 +9,8 @@ mod token;
 
 use answer::Head;
 
-pub use answer::DopplerError;
-pub use token::Token;
+pub(crate) use answer::DopplerError;
+pub(crate) use token::Token;
 
 /// Doppler's own clients wait as long for an answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -19,7 +19,7 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 
 /// What Doppler answered. Not `Debug`: it has values.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Download {
+pub(crate) enum Download {
     /// The values, and the version they have.
     Values { values: BTreeMap<String, String>, etag: Option<String> },
     /// The version asked about is still the newest.
@@ -28,7 +28,7 @@ pub enum Download {
 
 /// A client of one Doppler.
 #[derive(Debug, Clone)]
-pub struct Doppler {
+pub(crate) struct Doppler {
     http: Client,
     base: String,
 }
@@ -38,7 +38,7 @@ impl Doppler {
     ///
     /// # Errors
     /// TLS cannot be set up, or that is not a URL.
-    pub fn new(base: &str) -> Result<Self, reqwest::Error> {
+    pub(crate) fn new(base: &str) -> Result<Self, reqwest::Error> {
         Self::with_timeout(base, TIMEOUT)
     }
 
@@ -51,7 +51,7 @@ impl Doppler {
     }
 
     /// Where this Doppler is.
-    pub fn base(&self) -> &str {
+    pub(crate) fn base(&self) -> &str {
         &self.base
     }
 
@@ -59,7 +59,7 @@ impl Doppler {
     ///
     /// # Errors
     /// See [`DopplerError`]. No error contains the token or a value.
-    pub async fn download(
+    pub(crate) async fn download(
         &self,
         token: &Token,
         project: &str,

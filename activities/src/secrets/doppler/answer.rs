@@ -20,7 +20,7 @@ const MAX_WORDS_BYTES: usize = 500;
 
 /// Why there are no values. No error contains the token or a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DopplerError {
+pub(crate) enum DopplerError {
     /// 401, 403 or 404 in Doppler's own words: the token does not open that config, and only a person can change it.
     #[error("Doppler refused: {0}")]
     Denied(String),

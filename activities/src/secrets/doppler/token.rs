@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A service token. Never shown: not in a log, not in an error.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Token(String);
+pub(crate) struct Token(String);
 
 impl Token {
     /// Takes a token that opens one config, or everything of a machine's account.
@@ -12,7 +12,7 @@ impl Token {
     /// # Errors
     /// Personal and CLI tokens open everything that a person may see, and end with that person: they are refused. So is
     /// what no HTTP header can carry. The error never contains the token.
-    pub fn new(text: impl AsRef<str>) -> Result<Self, String> {
+    pub(crate) fn new(text: impl AsRef<str>) -> Result<Self, String> {
         // A token that came from a file ends in a line feed.
         let text = text.as_ref().trim();
         if text.is_empty() {
