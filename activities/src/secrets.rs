@@ -1,19 +1,15 @@
 //! Bringing an app's secrets into an environment, as an immutable Secret that is named by its content.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::collections::BTreeMap;
 
 use kube::Client;
-use tokio::sync::Mutex;
 
 use berth_manifests::app::App;
 use berth_workflows::contract::{environment::Environment, preparation::SyncedSecrets};
 
 use crate::{
     Settings, database, failure::Failure, heartbeat::Progress, kubernetes::content_secret::find_or_create,
-    redaction::redacted_failure::without_values, release::rendering::kind_of, secrets::doppler::Doppler,
+    redaction::redacted_failure::without_values, release::rendering::kind_of,
 };
 
 mod assemble;
@@ -23,26 +19,7 @@ mod stored;
 mod target;
 mod token;
 
-/// The way to Doppler that all activities of a worker share: one request in flight per config, however many want it.
-#[derive(Debug)]
-pub struct Secrets {
-    doppler: Doppler,
-    turns: Mutex<HashMap<String, cache::Turn>>,
-}
-
-impl Secrets {
-    /// The way to the Doppler at that URL.
-    ///
-    /// # Errors
-    /// TLS cannot be set up, or that is not a URL.
-    pub fn new(doppler_url: &str) -> Result<Self, reqwest::Error> {
-        Ok(Self { doppler: Doppler::new(doppler_url)?, turns: Mutex::default() })
-    }
-
-    async fn turn(&self, key: &str) -> cache::Turn {
-        Arc::clone(self.turns.lock().await.entry(key.to_owned()).or_default())
-    }
-}
+pub use cache::Secrets;
 
 /// Fetches the app's secrets, waits for the environment's namespace, which is being made at the same time, and leaves
 /// them there.

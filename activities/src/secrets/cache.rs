@@ -3,7 +3,11 @@
 //!
 //! Values that may be old are never given out: if Doppler does not answer, reading fails and is retried.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, api::DeleteParams};
@@ -14,7 +18,6 @@ use berth_manifests::app::DopplerConfig;
 use berth_workflows::contract::verdict::{FailureType, Verdict};
 
 use super::{
-    Secrets,
     stored::{self, Cached},
     token,
 };
@@ -22,11 +25,32 @@ use crate::{
     Settings,
     failure::Failure,
     redaction::{redacted_failure::without_values, secret_keys::redactor},
-    secrets::doppler::{DopplerError, Download},
+    secrets::doppler::{Doppler, DopplerError, Download},
 };
 
 /// Younger than this, an answer is used without asking: pushes of many pull requests at once become one request.
 const FRESH: Duration = Duration::from_secs(5);
+
+/// The way to Doppler that all activities of a worker share: one request in flight per config, however many want it.
+#[derive(Debug)]
+pub struct Secrets {
+    doppler: Doppler,
+    turns: Mutex<HashMap<String, Turn>>,
+}
+
+impl Secrets {
+    /// The way to the Doppler at that URL.
+    ///
+    /// # Errors
+    /// TLS cannot be set up, or that is not a URL.
+    pub fn new(doppler_url: &str) -> Result<Self, reqwest::Error> {
+        Ok(Self { doppler: Doppler::new(doppler_url)?, turns: Mutex::default() })
+    }
+
+    async fn turn(&self, key: &str) -> Turn {
+        Arc::clone(self.turns.lock().await.entry(key.to_owned()).or_default())
+    }
+}
 
 /// Whose turn it is to ask for a config, and how the last who asked fared if they came back with nothing.
 pub(super) type Turn = Arc<Mutex<Option<Refused>>>;
