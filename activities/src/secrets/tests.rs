@@ -2,14 +2,20 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use berth_manifests::app::DopplerConfig;
+use berth_manifests::app::{App, DopplerConfig};
 use berth_workflows::contract::{
-    environment::EnvironmentKind,
+    environment::{Environment, EnvironmentKind},
+    preparation::SyncedSecrets,
     verdict::{FailureType, Verdict},
 };
 
 use super::{fake::Cluster, *};
-use crate::secrets::doppler::stub::{Answer, Stub, TOKEN, WORDS};
+use crate::{
+    Settings,
+    failure::Failure,
+    heartbeat::Progress,
+    secrets::doppler::stub::{Answer, Stub, TOKEN, WORDS},
+};
 
 mod cache;
 mod young;
