@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::*;
 use crate::{
     fake_api_server::{FakeApiServer, status_object},
-    rollout::fixtures::{case, deployment, pod, replica_set, rolled_out, rolling},
+    rollout::fixtures::{self, case, deployment, pod, replica_set, rolled_out, rolling},
 };
 
 const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/pr-1/deployments";
