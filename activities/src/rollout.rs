@@ -13,6 +13,7 @@
 
 mod await_rollout;
 pub(crate) mod classify;
+pub(crate) mod container_status;
 pub(crate) mod evidence;
 #[cfg(test)]
 pub(crate) mod fixtures;

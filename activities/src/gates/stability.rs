@@ -10,7 +10,8 @@ use super::{Checks, Stopped, Unmet};
 use crate::{
     kubernetes::log_tail::Log,
     rollout::{
-        classify::{self, last_end, statuses},
+        classify,
+        container_status::{last_end, statuses},
         progress::{Progress, progress},
         snapshot::Snapshot,
     },

@@ -11,8 +11,6 @@ use berth_workflows::contract::{apply::Workload, verdict::FailureType};
 use k8s_openapi::api::core::v1::{Pod, PodCondition};
 use kube::ResourceExt;
 
-pub(crate) use container::{last_end, statuses, waiting};
-
 use super::{
     judge::Exits,
     snapshot::{Snapshot, unix_ms},

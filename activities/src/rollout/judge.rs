@@ -20,7 +20,7 @@ pub(crate) use exits::Exits;
 use finished::Finished;
 use settling::Settling;
 
-use crate::kubernetes::log_tail::Log;
+use crate::{kubernetes::log_tail::Log, rollout::container_status};
 
 /// What a look at the cluster says.
 #[derive(Debug)]
@@ -224,7 +224,7 @@ fn has_observed(snapshot: &Snapshot, workload: &Workload) -> bool {
 }
 
 fn job_failed(snapshot: &Snapshot, workload: &Workload, message: String) -> Cause {
-    let ended = |pod: &&Pod| classify::statuses(pod).find_map(|(status, _)| failed_container(status));
+    let ended = |pod: &&Pod| container_status::statuses(pod).find_map(|(status, _)| failed_container(status));
     let mut pods = snapshot.new_pods(workload);
     pods.sort_by_key(|pod| pod.metadata.creation_timestamp.as_ref().map(unix_ms));
     let mut cause = Cause::new(FailureType::JobFailed, workload, message, Due::At(0));
@@ -239,7 +239,7 @@ fn job_failed(snapshot: &Snapshot, workload: &Workload, message: String) -> Caus
 }
 
 fn failed_container(status: &ContainerStatus) -> Option<(String, i32)> {
-    let end = classify::last_end(status).filter(|end| end.exit_code != 0)?;
+    let end = container_status::last_end(status).filter(|end| end.exit_code != 0)?;
     Some((status.name.clone(), end.exit_code))
 }
 

@@ -13,7 +13,8 @@ use kube::ResourceExt;
 use crate::{
     kubernetes::log_tail::Log,
     rollout::{
-        classify::{self, Cause, Due},
+        classify::{Cause, Due},
+        container_status,
         snapshot::Snapshot,
     },
 };
@@ -74,7 +75,7 @@ pub(super) fn pod<'s>(workload: &Workload, snapshot: &'s Snapshot) -> Option<&'s
 pub(super) fn blame(cause: &mut Cause, pod: Option<&Pod>, started: &ScriptStarted) {
     let Some(pod) = pod.filter(|_| cause.pod.is_none()) else { return };
     cause.pod = Some(pod.name_any());
-    let has_run = classify::statuses(pod).any(|(status, _)| {
+    let has_run = container_status::statuses(pod).any(|(status, _)| {
         let state = status.state.as_ref();
         status.name == started.container && state.is_some_and(|s| s.running.is_some() || s.terminated.is_some())
     });

@@ -11,7 +11,7 @@ use super::super::{
     attempt::{Miss, PodAndContainer},
     forward::new_pods,
 };
-use crate::rollout::classify::{last_end, statuses, waiting};
+use crate::rollout::container_status::{last_end, statuses, waiting};
 
 /// So many ends make a crash loop, as in a rollout.
 const LOOPS: i32 = 3;

@@ -9,6 +9,7 @@ use super::{ABSENT, Bounds, Cause, Due, PASSING, SECOND_LOOK, image};
 use crate::{
     kubernetes::log_tail::Log,
     rollout::{
+        container_status::{last_end, statuses, waiting},
         judge::Exits,
         snapshot::{Snapshot, event_ms, unix_ms},
     },
@@ -37,30 +38,6 @@ pub(super) fn causes(snapshot: &Snapshot, workload: &Workload, pod: &Pod, exits:
         .filter_map(|(status, init)| Seen { snapshot, workload, pod, status, init, exits, bounds }.cause())
         .collect();
     if found.is_empty() { missing_volume(snapshot, workload, pod).into_iter().collect() } else { found }
-}
-
-/// The pod's containers, init containers first, each with whether it has to end before the others start.
-pub(crate) fn statuses(pod: &Pod) -> impl Iterator<Item = (&ContainerStatus, bool)> {
-    let spec = pod.spec.as_ref();
-    let is_sidecar = move |name: &str| {
-        let init: &[Container] = spec.and_then(|spec| spec.init_containers.as_deref()).unwrap_or_default();
-        init.iter().any(|container| container.name == name && container.restart_policy.as_deref() == Some("Always"))
-    };
-    let status = pod.status.as_ref();
-    let init = status.and_then(|status| status.init_container_statuses.as_deref()).unwrap_or_default();
-    let main = status.and_then(|status| status.container_statuses.as_deref()).unwrap_or_default();
-    init.iter().map(move |status| (status, !is_sidecar(&status.name))).chain(main.iter().map(|status| (status, false)))
-}
-
-/// How the container last ended, if it ever did.
-pub(crate) fn last_end(status: &ContainerStatus) -> Option<&ContainerStateTerminated> {
-    [&status.state, &status.last_state].into_iter().find_map(|state| state.as_ref()?.terminated.as_ref())
-}
-
-/// Why the container waits, and what the kubelet says about it.
-pub(crate) fn waiting(status: &ContainerStatus) -> Option<(&str, &str)> {
-    let waiting = status.state.as_ref()?.waiting.as_ref()?;
-    Some((waiting.reason.as_deref().unwrap_or_default(), waiting.message.as_deref().unwrap_or_default()))
 }
 
 impl Seen<'_> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::ResourceExt;
 
-use crate::rollout::classify;
+use crate::rollout::container_status;
 
 /// How often each container has ended in the same way, as far as its restarts were watched: the status itself has
 /// only the last end.
@@ -23,8 +23,8 @@ impl Exits {
     /// Notes how the containers of these pods last ended.
     pub(crate) fn observe<'a>(&mut self, pods: impl Iterator<Item = &'a Pod>) {
         for pod in pods {
-            for (status, _) in classify::statuses(pod) {
-                let Some(end) = classify::last_end(status) else { continue };
+            for (status, _) in container_status::statuses(pod) {
+                let Some(end) = container_status::last_end(status) else { continue };
                 let before = (status.restart_count - 1).max(0);
                 let key = (pod.uid().unwrap_or_default(), status.name.clone());
                 // Restarts that nobody watched are taken to have had the same reason.

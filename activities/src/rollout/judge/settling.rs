@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod};
 use kube::ResourceExt;
 
 use crate::rollout::{
-    classify::statuses,
+    container_status::statuses,
     snapshot::{Snapshot, unix_ms},
 };
 

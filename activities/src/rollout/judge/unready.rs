@@ -7,7 +7,8 @@ use kube::ResourceExt;
 use crate::{
     kubernetes::log_tail::Log,
     rollout::{
-        classify::{self, Cause, Due},
+        classify::{Cause, Due},
+        container_status,
         snapshot::{Snapshot, is_ready},
     },
 };
@@ -27,7 +28,7 @@ pub(super) fn cause(snapshot: &Snapshot, waits: &[(Workload, String)]) -> Option
 
 fn lack(snapshot: &Snapshot, workload: &Workload, text: &str) -> Cause {
     let unready = snapshot.new_pods(workload).into_iter().filter(|pod| !is_ready(pod)).find_map(|pod| {
-        let status = classify::statuses(pod).find(|(status, init)| !has_done_its_part(status, *init));
+        let status = container_status::statuses(pod).find(|(status, init)| !has_done_its_part(status, *init));
         status.map(|(status, _)| (pod, status))
     });
     let Some((pod, status)) = unready else {
@@ -43,13 +44,13 @@ fn lack(snapshot: &Snapshot, workload: &Workload, text: &str) -> Cause {
 }
 
 fn has_done_its_part(status: &ContainerStatus, init: bool) -> bool {
-    status.ready || (init && classify::last_end(status).is_some_and(|end| end.exit_code == 0))
+    status.ready || (init && container_status::last_end(status).is_some_and(|end| end.exit_code == 0))
 }
 
 fn state_of(snapshot: &Snapshot, pod: &Pod, status: &ContainerStatus) -> (String, Log) {
-    if let Some((reason, message)) = classify::waiting(status) {
+    if let Some((reason, message)) = container_status::waiting(status) {
         let colon = if message.is_empty() { "" } else { ": " };
-        let log = if classify::last_end(status).is_some() { Log::Previous } else { Log::None };
+        let log = if container_status::last_end(status).is_some() { Log::Previous } else { Log::None };
         return (format!("waits ({reason}{colon}{message})"), log);
     }
     let (probe, said) = match status.started {
