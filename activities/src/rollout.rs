@@ -15,6 +15,7 @@ mod await_rollout;
 pub(crate) mod classify;
 pub(crate) mod container_status;
 pub(crate) mod evidence;
+mod exits;
 #[cfg(test)]
 pub(crate) mod fixtures;
 mod gone;

@@ -11,12 +11,9 @@ use berth_workflows::contract::{apply::Workload, verdict::FailureType};
 use k8s_openapi::api::core::v1::{Pod, PodCondition};
 use kube::ResourceExt;
 
-use super::{
-    judge::Exits,
-    snapshot::{Snapshot, unix_ms},
-};
+use super::snapshot::{Snapshot, unix_ms};
 
-use crate::kubernetes::log_tail::Log;
+use crate::{kubernetes::log_tail::Log, rollout::exits::Exits};
 
 /// A permanent cause is believed when it is still there at a second look: the kubelet and the controllers write some
 /// of these for a moment while caches fill.

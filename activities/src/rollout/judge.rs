@@ -1,6 +1,5 @@
 //! For how long something may be wrong: turns one look after another at the cluster into waiting, done, or a verdict.
 
-mod exits;
 mod finished;
 mod settling;
 mod unready;
@@ -16,11 +15,13 @@ use super::{
     progress::Progress,
     snapshot::{Snapshot, unix_ms},
 };
-pub(crate) use exits::Exits;
 use finished::Finished;
 use settling::Settling;
 
-use crate::{kubernetes::log_tail::Log, rollout::container_status};
+use crate::{
+    kubernetes::log_tail::Log,
+    rollout::{container_status, exits::Exits},
+};
 
 /// What a look at the cluster says.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use crate::{
     kubernetes::log_tail::Log,
     rollout::{
         container_status::{last_end, statuses, waiting},
-        judge::Exits,
+        exits::Exits,
         snapshot::{Snapshot, event_ms, unix_ms},
     },
 };
