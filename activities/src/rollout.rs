@@ -14,11 +14,11 @@
 mod await_rollout;
 pub(crate) mod classify;
 pub(crate) mod container_status;
+mod ended_jobs;
 pub(crate) mod evidence;
 mod exits;
 #[cfg(test)]
 pub(crate) mod fixtures;
-mod gone;
 pub(crate) mod judge;
 pub(crate) mod progress;
 mod retry;

@@ -8,7 +8,7 @@ use crate::{
     failure::Failure,
     heartbeat::Progress,
     rollout::{
-        evidence, gone,
+        ended_jobs, evidence,
         judge::{Judge, Look},
         retry::Retries,
         snapshot::Snapshot,
@@ -44,7 +44,7 @@ pub async fn await_rollout(client: &kube::Client, progress: &Progress, wait: Awa
             Look::Waiting { text, mut again_ms, troubled, refused_before, gone } => {
                 progress.say(text);
                 retries.ask(&refused_before).await;
-                let ends = gone::ends(client, &wait.environment.namespace, &gone).await;
+                let ends = ended_jobs::ends(client, &wait.environment.namespace, &gone).await;
                 if !ends.is_empty() {
                     judge.learn(ends);
                     continue;
