@@ -6,6 +6,7 @@
 //! no container of the release may restart.
 
 mod attempt;
+mod checks;
 mod endpoints;
 mod forward;
 mod http;
@@ -21,41 +22,17 @@ use berth_workflows::contract::{
 };
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use kube::Client;
-use tokio::{
-    sync::watch,
-    time::{Instant, timeout_at},
-};
+use tokio::{sync::watch, time::Instant};
 
 use crate::{
     failure::{Failure, advice::advice},
+    gates::checks::{Checks, Stopped, Unmet},
     heartbeat::Progress,
-    kubernetes::log_tail::{Log, lines, log_tail},
+    kubernetes::log_tail::{lines, log_tail},
     redaction::known_secrets::Secrets,
     release::stored_release::StoredRelease,
     rollout::{snapshot::Snapshot, watch::Watches},
 };
-
-/// How long controllers may take to list ready pods in `EndpointSlice`s: normally they have before the rollout is done.
-const ENDPOINTS_DEADLINE: Duration = Duration::from_secs(60);
-
-/// Why a gate did not pass: words for a verdict, or that it could not be checked.
-enum Stopped {
-    Unmet(Box<Unmet>),
-    Failure(Failure),
-}
-
-/// What a gate asked for and did not get.
-struct Unmet {
-    gate: String,
-    message: String,
-    workload: Option<String>,
-    /// Pod and container whose log may tell more.
-    pod: Option<(String, Option<String>)>,
-    exit_code: Option<i32>,
-    log: Log,
-    /// What a person may do; left out, what helps with any gate.
-    advice: Option<String>,
-}
 
 /// Checks every gate, then that the release stays up for as long as it is asked to. The result names the gates that hold
 /// and, if one does not, the verdict `GateFailed`.
@@ -88,19 +65,12 @@ pub async fn check(
 /// Keeps the snapshot true for as long as the checks run. Ends only if the API server does not let it.
 async fn keep_current(watches: &mut Watches, current: &watch::Sender<Snapshot>) -> Failure {
     loop {
-        match watches.next_before(Instant::now() + ENDPOINTS_DEADLINE).await {
+        match watches.next_before(Instant::now() + endpoints::DEADLINE).await {
             Ok(updates) if updates.is_empty() => {}
             Ok(updates) => current.send_modify(|snapshot| updates.into_iter().for_each(|update| update(snapshot))),
             Err(failure) => return failure,
         }
     }
-}
-
-/// What all gates of one check share.
-struct Checks<'a> {
-    client: &'a Client,
-    check: &'a CheckGatesInput,
-    current: watch::Receiver<Snapshot>,
 }
 
 impl Checks<'_> {
@@ -187,18 +157,6 @@ impl Checks<'_> {
         verdict.exit_code = unmet.exit_code;
         verdict.log_tail = redactor.map_or_else(Vec::new, |redactor| lines(&redactor.redact(&log)));
         verdict.bounded()
-    }
-
-    /// Waits until what `look` sees in the namespace is nothing, or returns what it saw last at the deadline.
-    async fn until_nothing<T>(&self, deadline: Instant, look: impl Fn(&Snapshot) -> Option<T>) -> Option<T> {
-        let mut current = self.current.clone();
-        loop {
-            let seen = look(&current.borrow_and_update())?;
-            match timeout_at(deadline, current.changed()).await {
-                Ok(Ok(())) => {}
-                _ => return Some(seen),
-            }
-        }
     }
 }
 

@@ -6,8 +6,12 @@ use berth_manifests::app::Gate;
 use berth_workflows::contract::verdict::FailureType;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Checks, Stopped, Unmet};
-use crate::{failure::Failure, kubernetes::log_tail::Log, rollout::classify::name_of};
+use crate::{
+    failure::Failure,
+    gates::checks::{Checks, Stopped, Unmet},
+    kubernetes::log_tail::Log,
+    rollout::classify::name_of,
+};
 
 /// Pauses between tries: short at first, for what is only just coming up.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);

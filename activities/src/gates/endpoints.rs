@@ -1,6 +1,6 @@
 //! The gate `endpoints`: every Service behind an Ingress has a ready endpoint that is a pod of the new revision.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use berth_workflows::contract::apply::Workload;
 use k8s_openapi::api::discovery::v1::{Endpoint, EndpointSlice};
@@ -8,13 +8,15 @@ use kube::{ResourceExt, runtime::watcher::Config};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{Checks, ENDPOINTS_DEADLINE, Stopped, Unmet};
 use crate::{
+    gates::checks::{Checks, Stopped, Unmet},
     kubernetes::log_tail::Log,
     rollout::{snapshot::Snapshot, watch::Watches},
 };
 
 pub(super) const NAME: &str = "endpoints";
+/// How long controllers may take to list ready pods in `EndpointSlice`s: normally they have before the rollout is done.
+pub(super) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A Service that an Ingress names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,13 +70,13 @@ pub(super) fn watch(watches: &mut Watches) {
 
 /// Waits until every one of the Services has such an endpoint.
 pub(super) async fn check(checks: &Checks<'_>, services: &[BehindIngress]) -> Result<(), Stopped> {
-    let deadline = Instant::now() + ENDPOINTS_DEADLINE;
+    let deadline = Instant::now() + DEADLINE;
     let workloads = &checks.check.workloads;
     match checks.until_nothing(deadline, |snapshot| missing(snapshot, workloads, services)).await {
         None => Ok(()),
         Some(message) => Err(Stopped::Unmet(Box::new(Unmet {
             gate: NAME.to_owned(),
-            message: format!("{message} for {} s", ENDPOINTS_DEADLINE.as_secs()),
+            message: format!("{message} for {} s", DEADLINE.as_secs()),
             workload: None,
             pod: None,
             exit_code: None,

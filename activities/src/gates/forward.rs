@@ -10,11 +10,11 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{
-    Checks,
-    attempt::{Miss, PodAndContainer},
+use super::attempt::{Miss, PodAndContainer};
+use crate::{
+    gates::checks::Checks,
+    rollout::snapshot::{Snapshot, is_ready},
 };
-use crate::rollout::snapshot::{Snapshot, is_ready};
 
 /// How long a ready pod is waited for before it is said that there is none.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -13,10 +13,10 @@ use tokio::{
 };
 
 use super::{
-    Checks, Stopped,
     attempt::{self, Asked, Miss},
     forward::{self, Forward},
 };
+use crate::gates::checks::{Checks, Stopped};
 use berth_manifests::app::{Gate, HttpGate};
 
 /// One try. A probe that takes longer than this is no sign of health either.

@@ -6,8 +6,8 @@ use berth_workflows::contract::apply::Workload;
 use kube::ResourceExt;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Checks, Stopped, Unmet};
 use crate::{
+    gates::checks::{Checks, Stopped, Unmet},
     kubernetes::log_tail::Log,
     rollout::{
         classify,

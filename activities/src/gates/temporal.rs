@@ -17,10 +17,10 @@ use tokio::time::{Instant, timeout_at};
 use tonic::transport::{Channel, Endpoint};
 
 use super::{
-    Checks,
     attempt::{Miss, PodAndContainer},
     forward::{self, Forward},
 };
+use crate::gates::checks::Checks;
 use berth_manifests::app::TemporalServerGate;
 
 /// One try: a server that takes longer over what these gates ask does not work.

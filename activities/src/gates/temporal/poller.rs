@@ -11,13 +11,9 @@ use temporalio_common::protos::temporal::api::{
 use tokio::time::Instant;
 use tonic::transport::Channel;
 
-use super::{
-    super::{
-        Checks, Stopped,
-        attempt::{self, Asked, Miss},
-    },
-    Server, TRY, call, place, worker,
-};
+use super::super::attempt::{self, Asked, Miss};
+use super::{Server, TRY, call, place, worker};
+use crate::gates::checks::{Checks, Stopped};
 use berth_manifests::app::{Gate, TemporalPollerGate};
 
 /// A server remembers a poller for five minutes after its last poll, and one poll lasts a minute.

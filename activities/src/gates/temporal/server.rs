@@ -21,13 +21,9 @@ use temporalio_common::protos::{
 use tokio::time::Instant;
 use tonic::transport::Channel;
 
-use super::{
-    super::{
-        Checks, Stopped,
-        attempt::{self, Asked, Miss},
-    },
-    Server, TRY, call, place,
-};
+use super::super::attempt::{self, Asked, Miss};
+use super::{Server, TRY, call, place};
+use crate::gates::checks::{Checks, Stopped};
 use berth_manifests::app::{Gate, TemporalServerGate};
 
 const FRONTEND: &str = "temporal.api.workflowservice.v1.WorkflowService";

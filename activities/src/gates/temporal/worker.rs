@@ -7,11 +7,13 @@ use k8s_openapi::{
 use kube::ResourceExt;
 
 use super::super::{
-    Checks,
     attempt::{Miss, PodAndContainer},
     forward::new_pods,
 };
-use crate::rollout::container_status::{last_end, statuses, waiting};
+use crate::{
+    gates::checks::Checks,
+    rollout::container_status::{last_end, statuses, waiting},
+};
 
 /// So many ends make a crash loop, as in a rollout.
 const LOOPS: i32 = 3;

@@ -19,13 +19,9 @@ use temporalio_common::protos::temporal::api::{
 use tokio::time::Instant;
 use tonic::{Code, transport::Channel};
 
-use super::{
-    super::{
-        Checks, Stopped,
-        attempt::{self, Asked, Miss},
-    },
-    Server, TRY, call, place, worker,
-};
+use super::super::attempt::{self, Asked, Miss};
+use super::{Server, TRY, call, place, worker};
+use crate::gates::checks::{Checks, Stopped};
 use berth_manifests::app::{Gate, TemporalWorkflowGate};
 
 /// Each wait for the run's end leaves so much of its time for a look at why it has not ended.
