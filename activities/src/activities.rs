@@ -183,7 +183,7 @@ impl Activities {
         heartbeating(&ctx, async |progress| rollout::await_rollout(&self.client, progress, wait).await).await
     }
 
-    /// See [`gates::check`].
+    /// See [`gates::check_gates`].
     #[activity(definition = definitions::CheckGates)]
     pub async fn check_gates(
         self: Arc<Self>,
@@ -193,7 +193,7 @@ impl Activities {
         heartbeating(&ctx, async |progress| {
             let namespace = &check.environment.namespace;
             let release = StoredRelease::load(&self.client, namespace, &check.stored_release).await?;
-            gates::check(&self.client, progress, check, &release).await
+            gates::check_gates(&self.client, progress, check, &release).await
         })
         .await
     }

@@ -120,7 +120,7 @@ async fn each_activity_run_a_second_time_answers_the_same_and_changes_nothing() 
     };
     let stored = StoredRelease::load(&client, NAMESPACE, &applied.stored_release).await.unwrap();
     for _ in 0..2 {
-        let checked = gates::check(&client, &progress, check.clone(), &stored).await.unwrap();
+        let checked = gates::check_gates(&client, &progress, check.clone(), &stored).await.unwrap();
         assert_eq!(checked.outcome, Outcome::Complete);
         let names: Vec<_> = checked.gates.iter().map(|gate| gate.name.as_str()).collect();
         assert!(names.contains(&"endpoints") && stored.gates.iter().all(|gate| names.contains(&gate.name.as_str())));

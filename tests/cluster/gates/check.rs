@@ -55,7 +55,7 @@ pub(crate) async fn checked(lab: &Lab, address: &str, pr: u64, gate: &Value) -> 
     let gate: Gate = serde_json::from_value(gate.clone()).unwrap();
     let (commit, secret) = (String::new(), String::new());
     let release = StoredRelease { commit, secret, objects: Vec::new(), gates: vec![gate] };
-    Box::pin(gates::check(&client, &Progress::new(), input, &release)).await.unwrap()
+    Box::pin(gates::check_gates(&client, &Progress::new(), input, &release)).await.unwrap()
 }
 
 static DEPLOY_ID: std::sync::OnceLock<u64> = std::sync::OnceLock::new();

@@ -1,0 +1,158 @@
+//! All gates of a release at once, then the stability window.
+
+use std::time::Duration;
+
+use berth_manifests::app::{Gate, GateKind};
+use berth_workflows::contract::{
+    checks::{CheckGatesInput, GatePassed, GatesChecked, Outcome},
+    verdict::{FailureType, Verdict},
+};
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use kube::Client;
+use tokio::{sync::watch, time::Instant};
+
+use crate::{
+    failure::{Failure, advice::advice},
+    gates::{
+        checks::{Checks, Stopped, Unmet},
+        endpoints, http, stability, temporal,
+    },
+    heartbeat::Progress,
+    kubernetes::log_tail::{lines, log_tail},
+    redaction::known_secrets::Secrets,
+    release::stored_release::StoredRelease,
+    rollout::{snapshot::Snapshot, watch::Watches},
+};
+
+/// Checks every gate, then that the release stays up for as long as it is asked to. The result names the gates that hold
+/// and, if one does not, the verdict `GateFailed`.
+///
+/// Safe to run again and to drop at any moment: it reads, and sends the gates' own requests.
+///
+/// # Errors
+/// If the API server does not let berth read the namespace or reach its pods.
+pub async fn check(
+    client: &Client,
+    progress: &Progress,
+    check: CheckGatesInput,
+    release: &StoredRelease,
+) -> Result<GatesChecked, Failure> {
+    let gates = release.gates.as_slice();
+    let namespace = check.environment.namespace.as_str();
+    let services = endpoints::services_behind_ingresses(&release.objects);
+    let mut watches = Watches::for_workloads(client, namespace, &check.workloads);
+    if !services.is_empty() {
+        endpoints::watch(&mut watches);
+    }
+    let current = watch::Sender::new(Snapshot::default());
+    let checks = Checks { client, check: &check, current: current.subscribe() };
+    tokio::select! {
+        checked = checks.run(progress, gates, services) => checked,
+        failure = keep_current(&mut watches, &current) => Err(failure),
+    }
+}
+
+/// Keeps the snapshot true for as long as the checks run. Ends only if the API server does not let it.
+async fn keep_current(watches: &mut Watches, current: &watch::Sender<Snapshot>) -> Failure {
+    loop {
+        match watches.next_before(Instant::now() + endpoints::DEADLINE).await {
+            Ok(updates) if updates.is_empty() => {}
+            Ok(updates) => current.send_modify(|snapshot| updates.into_iter().for_each(|update| update(snapshot))),
+            Err(failure) => return failure,
+        }
+    }
+}
+
+impl Checks<'_> {
+    async fn run(
+        &self,
+        progress: &Progress,
+        gates: &[Gate],
+        services: Vec<endpoints::BehindIngress>,
+    ) -> Result<GatesChecked, Failure> {
+        let begun = Instant::now();
+        let mut names: Vec<_> = gates.iter().map(|gate| gate.name.clone()).collect();
+        let mut open: FuturesUnordered<BoxFuture<'_, (String, Result<(), Stopped>)>> = FuturesUnordered::new();
+        for gate in gates {
+            open.push(async move { (gate.name.clone(), self.check_gate(gate).await) }.boxed());
+        }
+        if !services.is_empty() {
+            names.push(endpoints::NAME.to_owned());
+            open.push(async move { (endpoints::NAME.to_owned(), endpoints::check(self, &services).await) }.boxed());
+        }
+        let mut passed = Vec::new();
+        progress.say(format!("checking gates: {}", names.join(", ")));
+        while let Some((name, result)) = open.next().await {
+            if let Err(stopped) = result {
+                return self.stopped(stopped, passed).await;
+            }
+            names.retain(|other| *other != name);
+            progress.say(format!("checking gates: {}", names.join(", ")));
+            passed.push(GatePassed { name, ms: millis(begun) });
+        }
+        let stability = Duration::from_secs(self.check.stability_seconds);
+        if !stability.is_zero() {
+            progress.say(format!("watching for {} s that nothing restarts", stability.as_secs()));
+            let begun = Instant::now();
+            if let Err(stopped) = stability::check(self, stability).await {
+                return self.stopped(stopped, passed).await;
+            }
+            passed.push(GatePassed { name: stability::NAME.to_owned(), ms: millis(begun) });
+        }
+        Ok(GatesChecked { gates: passed, outcome: Outcome::Complete })
+    }
+
+    async fn check_gate(&self, gate: &Gate) -> Result<(), Stopped> {
+        match gate.kind() {
+            Some(GateKind::Http(http)) => http::check(self, gate, http).await,
+            Some(GateKind::TemporalServer(server)) => temporal::server::check(self, gate, server).await,
+            Some(GateKind::TemporalPoller(poller)) => temporal::poller::check(self, gate, poller).await,
+            Some(GateKind::TemporalWorkflow(workflow)) => temporal::workflow::check(self, gate, workflow).await,
+            // A release that a newer berth stored may have a gate that this one does not know.
+            None => {
+                let message = format!("gate {} is of a kind that this berth does not know", gate.name);
+                Err(Stopped::Failure(Failure::transient(FailureType::GateFailed, message)))
+            }
+        }
+    }
+
+    async fn stopped(&self, stopped: Stopped, gates: Vec<GatePassed>) -> Result<GatesChecked, Failure> {
+        match stopped {
+            Stopped::Failure(failure) => Err(failure),
+            Stopped::Unmet(unmet) => {
+                let verdict = self.verdict(*unmet).await;
+                Ok(GatesChecked { gates, outcome: Outcome::Failed { verdict } })
+            }
+        }
+    }
+
+    async fn verdict(&self, unmet: Unmet) -> Verdict {
+        let namespace = self.check.environment.namespace.as_str();
+        let (pod, container) = unmet.pod.unzip();
+        let container = container.flatten();
+        let secrets = {
+            let snapshot = self.current.borrow();
+            Secrets::of(&self.check.secret, pod.as_deref().and_then(|name| snapshot.pods.get(name)))
+        };
+        let (redactor, log) = tokio::join!(
+            secrets.redactor(self.client, namespace),
+            log_tail(self.client, namespace, pod.as_deref(), container.as_deref(), unmet.log),
+        );
+        let advice = unmet.advice.unwrap_or_else(|| advice(FailureType::GateFailed).to_owned());
+        let mut verdict = Verdict::new(FailureType::GateFailed, "").advise(advice);
+        let said = redactor.as_ref().map_or_else(|| secrets.unknown(), |redactor| redactor.redact(&unmet.message));
+        verdict.message = format!("gate {}: {said}", unmet.gate);
+        verdict.workload = unmet.workload;
+        verdict.container = container;
+        verdict.exit_code = unmet.exit_code;
+        verdict.log_tail = redactor.map_or_else(Vec::new, |redactor| lines(&redactor.redact(&log)));
+        verdict.bounded()
+    }
+}
+
+fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;
