@@ -6,15 +6,15 @@
 //! not change what is run. No shell reads the command.
 
 mod access;
+mod await_script;
 mod end;
 mod job;
-mod remove;
-mod start;
-mod wait;
+mod remove_script;
+mod start_script;
 
-pub use remove::remove_script;
-pub use start::start_script;
-pub use wait::await_script;
+pub use await_script::await_script;
+pub use remove_script::remove_script;
+pub use start_script::start_script;
 
 /// The script's name, as far as a label can have it.
 pub(crate) const SCRIPT: &str = "berth.dev/script";

@@ -22,7 +22,7 @@ use kube::{
     api::{ListParams, Patch, PatchParams, PostParams},
 };
 
-use super::{RUN, access, job, remove};
+use super::{RUN, access, job, remove_script};
 use crate::{Settings, failure::Failure, heartbeat::Progress, kubernetes::labels, release::rendering::kind_of};
 
 const REVISION: &str = "deployment.kubernetes.io/revision";
@@ -88,7 +88,7 @@ async fn take_up(
         return Ok(job::started(found));
     }
     let jobs: Api<Job> = Api::namespaced(client.clone(), &input.environment.namespace);
-    remove::delete(&jobs, "Job", found).await?;
+    remove_script::delete(&jobs, "Job", found).await?;
     Err(Failure::transient(FailureType::KubernetesDenied, format!("the Job {name} of an earlier run is being removed")))
 }
 
