@@ -320,3 +320,16 @@ pub(crate) fn invalid_input(message: String) -> WorkflowTermination {
         .build()
         .into()
 }
+
+#[cfg(test)]
+mod tests {
+    use temporalio_common::SignalDefinition;
+
+    use super::PreviewEnvironment;
+    use crate::contract::rollout::RolloutStepSignal;
+
+    #[test]
+    fn environment_takes_the_signal_that_a_rollout_sends() {
+        assert_eq!(PreviewEnvironment::rollout_step.name(), RolloutStepSignal.name());
+    }
+}

@@ -1,9 +1,15 @@
 //! What a rollout tells: how far it is, what it has made, and how it ended.
 
 use serde::{Deserialize, Serialize};
+use temporalio_common::{SignalDefinition, UntypedWorkflow};
 
 use crate::contract::{
-    apply::Plan, checks::GatePassed, environment::ClusterObject, preparation::SyncedSecrets, verdict::Verdict,
+    apply::Plan,
+    checks::GatePassed,
+    environment::ClusterObject,
+    lenient::{Input, Lenient},
+    preparation::SyncedSecrets,
+    verdict::Verdict,
 };
 
 /// What a rollout has made by now: its environment keeps it, however the rollout ends.
@@ -120,8 +126,21 @@ pub struct RolloutProgress {
     pub serving: Option<String>,
 }
 
-impl crate::contract::lenient::Input for RolloutProgress {
+impl Input for RolloutProgress {
     const EXAMPLE: &'static str = "";
+}
+
+/// Definition of the signal `rollout_step`. A rollout sends it to its parent, whatever workflow that is.
+#[derive(Debug, Clone, Copy)]
+pub struct RolloutStepSignal;
+
+impl SignalDefinition for RolloutStepSignal {
+    type Workflow = UntypedWorkflow;
+    type Input = Lenient<RolloutProgress>;
+
+    fn name(&self) -> &str {
+        "rollout_step"
+    }
 }
 
 /// Query `status` of a rollout.

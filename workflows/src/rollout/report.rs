@@ -10,12 +10,11 @@ use super::Rollout;
 use crate::{
     contract::{
         environment::ClusterObject,
-        rollout::RolloutProgress,
+        rollout::{RolloutProgress, RolloutStepSignal},
         rollout_input::RolloutInput,
         verdict::{FailureType, Verdict},
     },
     failure::Unfinished,
-    preview_environment::PreviewEnvironment,
 };
 
 /// Nobody who asks for `status` minds that it is so late, and most gates have passed by then.
@@ -88,10 +87,13 @@ impl Rollout {
             cluster_objects,
             serving: s.made.serving().cloned(),
         });
-        let environment = ctx.external_workflow(deploy.environment.workflow_id.clone(), None);
+        let info = ctx.info();
+        let parent = info.parent().ok_or("the rollout has no parent")?;
+        // The newest run: the parent may have continued as new, or may have been reset.
+        let environment = ctx.external_workflow(parent.workflow_id(), None);
         // On a token of its own: a rollout that is stopped has something to tell, too.
         let options = SignalWorkflowOptions::builder().cancellation_token(WorkflowCancellationToken::new());
-        let told = environment.signal(PreviewEnvironment::rollout_step, told.into(), options.build()).await;
+        let told = environment.signal(RolloutStepSignal, told.into(), options.build()).await;
         told.map(|_| ()).map_err(|e| e.to_string())
     }
 }
