@@ -187,8 +187,13 @@ impl Mailbox {
         self.answers.get(&ticket)
     }
 
-    /// Whether the main loop has something to take out.
-    pub fn has_mail(&self) -> bool {
+    /// Whether there is something to do next: a close, or a push.
+    pub fn has_work(&self) -> bool {
+        self.close_requested || self.next.is_some()
+    }
+
+    /// Whether the rollout in flight is to stop: for a close, or for a push that takes its place.
+    pub fn stops_rollout(&self) -> bool {
         self.close_requested || self.next.is_some()
     }
 

@@ -276,7 +276,7 @@ proptest! {
                 }
             }
             let carried: Mailbox = serde_json::from_value(serde_json::to_value(&mailbox).unwrap()).unwrap();
-            prop_assert_eq!((carried.has_mail(), carried.next()), (mailbox.has_mail(), mailbox.next()));
+            prop_assert_eq!((carried.has_work(), carried.next()), (mailbox.has_work(), mailbox.next()));
         }
         for ticket in waiting {
             let is_next = mailbox.next().is_some() || rolling_out.as_ref().is_some_and(|r| r.ticket == ticket);

@@ -27,7 +27,7 @@ fn a_newer_push_takes_the_place_of_one_that_has_not_begun() {
     assert_eq!(mailbox.push(&push('b', None), Current::default()), Delivery::Waiting(2));
     assert_eq!(mailbox.answer_to(1).unwrap().outcome, DeployOutcome::Superseded);
     assert_eq!(mailbox.take_push().unwrap().release.commit, push('b', None).commit);
-    assert!(!mailbox.has_mail());
+    assert!(!mailbox.has_work());
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn the_same_version_is_joined_in_flight_and_answered_at_once_when_live() {
     assert_eq!(mailbox.push(&push('a', None), in_flight), Delivery::Waiting(9));
     let live = Current { serving: Some(&release), rolling_out: None };
     assert_eq!(outcome(mailbox.push(&push('a', None), live)), DeployOutcome::Live);
-    assert!(!mailbox.has_mail());
+    assert!(!mailbox.has_work());
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn a_fork_waits_for_the_approval_of_exactly_its_newest_commit() {
     assert_eq!(outcome(mailbox.push(&fork('a'), Current::default())), DeployOutcome::AwaitingApproval);
     mailbox.push(&fork('b'), Current::default());
     assert!(mailbox.approve(&approve('a'), Current::default()).is_err());
-    assert!(!mailbox.has_mail());
+    assert!(!mailbox.has_work());
     assert!(mailbox.approve(&approve('b'), Current::default()).is_ok());
     assert_eq!(mailbox.next().unwrap().commit, push('b', None).commit);
 }

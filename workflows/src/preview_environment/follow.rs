@@ -63,11 +63,11 @@ impl PreviewEnvironment {
     /// nothing else to do: a running rollout would be closed with its parent.
     async fn await_mail(ctx: &WorkflowContext<Self>, pull_request: &PullRequest) -> Result<bool, WorkflowTermination> {
         // An error is a cancel, which is looked for next.
-        let _ = ctx.wait_condition(|s| s.record.mailbox.has_mail() || Self::is_long(ctx, pull_request)).await;
+        let _ = ctx.wait_condition(|s| s.record.mailbox.has_work() || Self::is_long(ctx, pull_request)).await;
         if Self::is_close_requested(ctx) {
             return Ok(false);
         }
-        if !ctx.state(|s| s.record.mailbox.has_mail()) {
+        if !ctx.state(|s| s.record.mailbox.has_work()) {
             Self::continue_as_new(ctx, pull_request)?;
         }
         Ok(true)
@@ -151,7 +151,7 @@ impl PreviewEnvironment {
         let result = select! {
             result = result => result,
             // Also when the workflow is cancelled.
-            _ = ctx.wait_condition(|s| s.record.mailbox.has_mail()) => {
+            _ = ctx.wait_condition(|s| s.record.mailbox.stops_rollout()) => {
                 let outcome = Self::stop_rollout(ctx, &token);
                 return match result.await {
                     // It was done before it heard: what is live is live.

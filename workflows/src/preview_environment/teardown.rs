@@ -118,7 +118,7 @@ impl PreviewEnvironment {
             s.record_cancel_as_close(ctx.cancellation_token().is_cancelled());
             // A second close meanwhile asks for what is done already.
             s.record.mailbox.take_close();
-            let is_reopened = s.record.mailbox.has_mail() || s.record.mailbox.awaiting_approval().is_some();
+            let is_reopened = s.record.mailbox.has_work() || s.record.mailbox.awaiting_approval().is_some();
             s.record.was_cancelled &= !is_reopened;
             is_reopened
         })
