@@ -80,8 +80,6 @@ impl Rollout {
 
 impl Rollout {
     async fn roll_out(ctx: &mut WorkflowContext<Self>, deploy: &RolloutInput) -> Result<RolledOut, Unfinished> {
-        let environment = &deploy.environment;
-
         // 1. Read the app as the platform team describes it now; the image must be one that it allows. What will be made
         //    outside the namespace is written down before it is made.
         Self::begin(ctx, deploy, RolloutStep::LoadingApp);
@@ -93,34 +91,18 @@ impl Rollout {
 
         // 3. Apply the manifests, and store the release as rendered.
         Self::begin(ctx, deploy, RolloutStep::Applying);
-        let Applied { stored_release, plan, workloads } = Self::apply(ctx, deploy, tracked, secrets.clone()).await?;
+        let applied = Self::apply(ctx, deploy, tracked, secrets.clone()).await?;
 
         // 4. Wait until every workload serves the release, or until it is clear that it will not.
         Self::begin(ctx, deploy, RolloutStep::AwaitingRollout);
-        let wait = AwaitInput {
-            environment: environment.clone(),
-            workloads: workloads.clone(),
-            deadline_ms: now_ms(ctx) + deploy.timings.rollout_seconds * 1000,
-            timings: deploy.timings.clone(),
-            secret: secrets.secret.clone(),
-        };
+        let wait = AwaitInput::new(deploy, &applied, &secrets, now_ms(ctx));
         let (awaited, ()) = join!(Self::await_rollout(ctx, deploy, wait), Self::report_step(ctx, deploy));
         awaited?;
         ctx.state_mut(|s| s.made.serves = true);
 
         // 5. Check that it does what it should.
         Self::begin(ctx, deploy, RolloutStep::CheckingGates);
-        let check = CheckGatesInput {
-            environment: environment.clone(),
-            workloads,
-            stored_release: stored_release.clone(),
-            secret: secrets.secret,
-            stability_seconds: deploy.timings.stability_seconds,
-            temporal_server_address: secrets
-                .temporal_server_address_from_doppler
-                .then_some(secrets.temporal_server_address),
-            deploy_id: deploy.deploy_id,
-        };
+        let check = CheckGatesInput::new(deploy, &applied, &secrets);
         let gates = Self::report_step_if_slow(ctx, deploy, Self::check_gates(ctx, deploy, check)).await?;
 
         // 6. Only now remove what the release before had and this one has not. In a namespace that was made for this
@@ -129,12 +111,12 @@ impl Rollout {
             Vec::new()
         } else {
             Self::begin(ctx, deploy, RolloutStep::Pruning);
-            Self::prune(ctx, deploy, stored_release).await?
+            Self::prune(ctx, deploy, &applied.stored_release).await?
         };
 
         Self::end_step(ctx);
         let (made, steps) = ctx.state(|s| (s.made.clone(), s.steps.clone()));
-        Ok(RolledOut { url: environment.url(), made, plan, gates, pruned, steps })
+        Ok(RolledOut { url: deploy.environment.url(), made, plan: applied.plan, gates, pruned, steps })
     }
 
     /// Refuses a rollout that was not started by the environment it claims to be of: a stranger's input could name
@@ -146,7 +128,7 @@ impl Rollout {
         if info.parent().is_none_or(|parent| parent.workflow_id() != environment_id) {
             return Err(invalid_input(format!("a Rollout is started by its environment, {environment_id}, alone")));
         }
-        let expected = format!("{environment_id}-rollout-{}", deploy.number);
+        let expected = deploy.workflow_id();
         if info.workflow_id() != expected {
             return Err(invalid_input(format!("rollout {} must have the id {expected}", deploy.number)));
         }
@@ -207,10 +189,10 @@ impl Rollout {
     async fn prune(
         ctx: &WorkflowContext<Self>,
         deploy: &RolloutInput,
-        stored_release: String,
+        stored_release: &str,
     ) -> Result<Vec<String>, Unfinished> {
         let summary = format!("remove what {} no longer has", deploy.release.commit.short());
-        let prune = PruneInput { environment: deploy.environment.clone(), stored_release, keep: deploy.keep.clone() };
+        let prune = PruneInput::new(deploy, stored_release);
         let pruned = ctx
             .execute_activity(activities::Prune, prune, options::prune(&ctx.cancellation_token(), summary))
             .await

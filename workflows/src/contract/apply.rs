@@ -64,6 +64,17 @@ pub struct PruneInput {
     pub keep: Vec<String>,
 }
 
+impl PruneInput {
+    /// The prune after a rollout that has stored this release.
+    pub fn new(rollout: &RolloutInput, stored_release: &str) -> Self {
+        Self {
+            environment: rollout.environment.clone(),
+            stored_release: stored_release.to_owned(),
+            keep: rollout.keep.clone(),
+        }
+    }
+}
+
 /// What `prune` removed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pruned {

@@ -2,7 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{apply::Workload, environment::Environment, timings::Timings, verdict::Verdict};
+use crate::contract::{
+    apply::{Applied, Workload},
+    environment::Environment,
+    preparation::SyncedSecrets,
+    rollout_input::RolloutInput,
+    timings::Timings,
+    verdict::Verdict,
+};
 
 /// What `await_rollout` waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,6 +21,19 @@ pub struct AwaitInput {
     pub timings: Timings,
     /// The Secret with the values that must not be seen in a log line.
     pub secret: String,
+}
+
+impl AwaitInput {
+    /// The wait for what a rollout has applied, from now on. `now_ms` is Unix time in milliseconds.
+    pub fn new(rollout: &RolloutInput, applied: &Applied, secrets: &SyncedSecrets, now_ms: u64) -> Self {
+        Self {
+            environment: rollout.environment.clone(),
+            workloads: applied.workloads.clone(),
+            deadline_ms: now_ms + rollout.timings.rollout_seconds * 1000,
+            timings: rollout.timings.clone(),
+            secret: secrets.secret.clone(),
+        }
+    }
 }
 
 /// How a wait ended: what a person must read is a result, not an error.
@@ -42,6 +62,22 @@ pub struct CheckGatesInput {
     /// The rollout's own number, never used again: what a gate starts is started once in each rollout.
     #[serde(default)]
     pub deploy_id: u64,
+}
+
+impl CheckGatesInput {
+    /// The gates of what a rollout has applied.
+    pub fn new(rollout: &RolloutInput, applied: &Applied, secrets: &SyncedSecrets) -> Self {
+        let address = &secrets.temporal_server_address;
+        Self {
+            environment: rollout.environment.clone(),
+            workloads: applied.workloads.clone(),
+            stored_release: applied.stored_release.clone(),
+            secret: secrets.secret.clone(),
+            stability_seconds: rollout.timings.stability_seconds,
+            temporal_server_address: secrets.temporal_server_address_from_doppler.then(|| address.clone()),
+            deploy_id: rollout.deploy_id,
+        }
+    }
 }
 
 /// What `check_gates` saw.

@@ -24,6 +24,21 @@ pub struct LoadAppInput {
     pub deploy: Option<Box<RolloutInput>>,
 }
 
+impl LoadAppInput {
+    /// The question how an environment is named, without a release.
+    pub fn names(app: &str, kind: EnvironmentKind, workflow_id: &str) -> Self {
+        let (app, workflow_id) = (app.to_owned(), workflow_id.to_owned());
+        Self { app, kind, workflow_id, image: None, deploy: None }
+    }
+
+    /// The question for a rollout: whether its image is allowed, and what it makes outside the namespace.
+    pub fn rollout(rollout: &RolloutInput) -> Self {
+        let Environment { app, kind, workflow_id, .. } = &rollout.environment;
+        let image = Some(rollout.release.image.clone());
+        Self { image, deploy: Some(Box::new(rollout.clone())), ..Self::names(app, *kind, workflow_id) }
+    }
+}
+
 /// An app as its file describes it at this moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoadedApp {

@@ -25,5 +25,17 @@ impl Input for RolloutInput {
     const EXAMPLE: &'static str = "";
 }
 
+impl RolloutInput {
+    /// The id of the rollout's workflow.
+    pub fn workflow_id(&self) -> String {
+        rollout_id(&self.environment.workflow_id, self.number)
+    }
+}
+
+/// The id of the `Rollout` of that number in an environment, by the id of the environment's workflow.
+pub fn rollout_id(environment_id: &str, number: u64) -> String {
+    format!("{environment_id}-rollout-{number}")
+}
+
 /// 2026-01-01T00:00:00Z, from which [`RolloutInput::deploy_id`] counts.
 pub const DEPLOY_ID_EPOCH_SECONDS: u64 = 1_767_225_600;

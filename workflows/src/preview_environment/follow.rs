@@ -16,7 +16,7 @@ use crate::{
         preparation::LoadAppInput,
         release::Release,
         rollout::{Made, RolledOut, RolloutStep},
-        rollout_input::{DEPLOY_ID_EPOCH_SECONDS, RolloutInput},
+        rollout_input::{DEPLOY_ID_EPOCH_SECONDS, RolloutInput, rollout_id},
         search_attributes,
         signals::{DeployAnswer, DeployOutcome},
         stop_reason::StopReason,
@@ -106,13 +106,8 @@ impl PreviewEnvironment {
         if let Some(environment) = ctx.state(|s| s.record.environment.clone()) {
             return Ok(environment);
         }
-        let load = LoadAppInput {
-            app: pull_request.app.clone(),
-            kind: EnvironmentKind::Preview { pr: pull_request.pr },
-            workflow_id: pull_request.workflow_id(),
-            image: None,
-            deploy: None,
-        };
+        let kind = EnvironmentKind::Preview { pr: pull_request.pr };
+        let load = LoadAppInput::names(&pull_request.app, kind, &pull_request.workflow_id());
         // Detached: a close or a cancel is met when it has answered, and it answers at once.
         let options =
             options::load_app(&WorkflowCancellationToken::new(), format!("what {} is called", load.workflow_id));
@@ -294,16 +289,12 @@ fn child_options(deploy: &RolloutInput, token: &WorkflowCancellationToken) -> Ch
     let author = deploy.release.author.as_ref();
     attributes.extend(author.map(|author| search_attributes::AUTHOR.value_set(author.as_str().into())));
     ChildWorkflowOptions::builder()
-        .workflow_id(rollout_id(&environment.workflow_id, deploy.number))
+        .workflow_id(deploy.workflow_id())
         .cancellation_token(token.clone())
         .parent_close_policy(ParentClosePolicy::RequestCancel)
         .static_summary(format!("{} {}", environment.workflow_id, deploy.release.commit.short()))
         .search_attributes(SearchAttributes::new(attributes))
         .build()
-}
-
-fn rollout_id(environment: &str, number: u64) -> String {
-    format!("{environment}-rollout-{number}")
 }
 
 impl Record {

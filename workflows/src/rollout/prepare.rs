@@ -32,13 +32,7 @@ impl Rollout {
         deploy: &RolloutInput,
     ) -> Result<Vec<ClusterObject>, Unfinished> {
         let environment = &deploy.environment;
-        let load = LoadAppInput {
-            app: environment.app.clone(),
-            kind: environment.kind,
-            workflow_id: environment.workflow_id.clone(),
-            image: Some(deploy.release.image.clone()),
-            deploy: Some(Box::new(deploy.clone())),
-        };
+        let load = LoadAppInput::rollout(deploy);
         let summary = format!("read app {}; is {} allowed?", environment.app, deploy.release.image.repository);
         let loaded = ctx
             .execute_activity(activities::LoadApp, load, options::load_app(&ctx.cancellation_token(), summary))
