@@ -1,13 +1,20 @@
 //! A preview's own role and databases on a server that previews share. Production's database is Doppler's: nothing here can
 //! name it.
 
+mod drop_database;
+mod ensure_database;
+mod isolated;
 mod names;
-mod preview;
+mod password;
 mod server;
 mod sql;
+mod values;
 
+pub use drop_database::drop_database;
+pub(crate) use drop_database::drop_unrecorded;
+pub use ensure_database::ensure_database;
+pub(crate) use isolated::find_server;
 pub use names::Names;
-pub use preview::{drop_database, ensure_database};
-pub(crate) use preview::{drop_unrecorded, find_server, values};
 pub use server::{Credentials, Server, Servers, Tls, read_servers};
 pub use sql::{Dropped, drop_all, ensure};
+pub(crate) use values::values;

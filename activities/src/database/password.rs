@@ -1,0 +1,56 @@
+//! The password of an environment's own databases, and the Secret that keeps it: every retry agrees on it.
+
+use k8s_openapi::{ByteString, api::core::v1::Secret};
+use kube::{Api, Client, api::ObjectMeta};
+
+use berth_workflows::contract::{environment::Environment, verdict::FailureType};
+
+use crate::{
+    Settings,
+    failure::Failure,
+    kubernetes::{content_secret::create_once, labels},
+};
+
+/// The Secret of an environment that keeps its database's password, and the only place that does.
+pub(super) const SECRET: &str = "berth-database";
+const PASSWORD: &str = "password";
+/// 192 bits: nobody guesses them, and in hexadecimal they need no escaping anywhere.
+const PASSWORD_BYTES: usize = 24;
+
+/// The password, generated if there is none yet. Of two tries at once one is first, and both have that one's.
+pub(super) async fn ensure_password(
+    client: &Client,
+    settings: &Settings,
+    environment: &Environment,
+) -> Result<String, Failure> {
+    if let Some(password) = find_password(client, environment).await? {
+        return Ok(password);
+    }
+    let mut bytes = [0; PASSWORD_BYTES];
+    getrandom::fill(&mut bytes)
+        .map_err(|e| Failure::transient(FailureType::DatabaseUnavailable, format!("generating a password: {e}")))?;
+    let password: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let secret = Secret {
+        immutable: Some(true),
+        type_: Some("Opaque".to_owned()),
+        data: Some([(PASSWORD.to_owned(), ByteString(password.into_bytes()))].into()),
+        metadata: ObjectMeta {
+            name: Some(SECRET.to_owned()),
+            namespace: Some(environment.namespace.clone()),
+            labels: Some(labels::own(environment, &settings.installation)),
+            ..ObjectMeta::default()
+        },
+        ..Secret::default()
+    };
+    create_once(client, &secret).await?;
+    let found = find_password(client, environment).await?;
+    found.ok_or_else(|| Failure::transient(FailureType::DatabaseUnavailable, format!("Secret/{SECRET} has gone again")))
+}
+
+pub(super) async fn find_password(client: &Client, environment: &Environment) -> Result<Option<String>, Failure> {
+    let secrets: Api<Secret> = Api::namespaced(client.clone(), &environment.namespace);
+    let what = format!("Secret {SECRET} of namespace {}", environment.namespace);
+    let found = secrets.get_opt(SECRET).await.map_err(|e| Failure::kubernetes(what, e))?;
+    let bytes = found.and_then(|secret| secret.data?.remove(PASSWORD));
+    Ok(bytes.and_then(|ByteString(bytes)| String::from_utf8(bytes).ok()))
+}

@@ -1,0 +1,81 @@
+//! What pods are told of the databases that are their environment's own.
+
+use std::collections::BTreeMap;
+
+use kube::Client;
+
+use berth_workflows::contract::{environment::Environment, verdict::FailureType};
+
+use super::{
+    Names, Server,
+    isolated::{find_server, of},
+    password,
+};
+use crate::{Settings, failure::Failure};
+
+/// What the pods of an environment get to know of its database, if it has its own.
+///
+/// # Errors
+/// `DatabaseUnavailable`: for good if the worker knows no such server; to be retried if the password is not there yet.
+pub(crate) async fn values(
+    client: &Client,
+    settings: &Settings,
+    environment: &Environment,
+) -> Result<BTreeMap<String, String>, Failure> {
+    let Some((names, name)) = of(environment)? else { return Ok(BTreeMap::new()) };
+    let server = find_server(settings, name)?;
+    match password::find_password(client, environment).await? {
+        Some(password) => Ok(to_values(server, &names, &password)),
+        None => Err(Failure::transient(
+            FailureType::DatabaseUnavailable,
+            format!("Secret/{} is not there yet", password::SECRET),
+        )),
+    }
+}
+
+/// Names and the password are made of letters, digits and `_`, and so is nothing in the URL to be escaped.
+fn to_values(server: &Server, names: &Names, password: &str) -> BTreeMap<String, String> {
+    let Server { host, port, .. } = server;
+    let (role, tls) = (&names.role, server.is_encrypted());
+    let mode = if tls { "require" } else { "disable" };
+    let url = format!("postgresql://{role}:{password}@{host}:{port}/{}?sslmode={mode}", names.app);
+    [
+        ("DATABASE_URL", url),
+        ("DATABASE_HOST", host.clone()),
+        ("DATABASE_PORT", port.to_string()),
+        ("DATABASE_USER", role.clone()),
+        ("DATABASE_PASSWORD", password.to_owned()),
+        ("DATABASE_NAME", names.app.clone()),
+        ("DATABASE_TLS", tls.to_string()),
+        ("TEMPORAL_DATABASE_NAME", names.temporal.clone()),
+        ("TEMPORAL_VISIBILITY_DATABASE_NAME", names.temporal_visibility.clone()),
+    ]
+    .map(|(key, value)| (key.to_owned(), value))
+    .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Tls, *};
+    use crate::redaction::secret_keys::is_secret;
+
+    fn server() -> Server {
+        Server {
+            host: "db.example.com".into(),
+            port: 5432,
+            tls: Tls::Verify,
+            admin_secret: "admin".into(),
+            connections: 30,
+        }
+    }
+
+    #[test]
+    fn pods_get_all_that_reaches_their_own_databases_and_only_the_password_is_hidden_from_people() {
+        let names = Names::of_preview("web", 1).unwrap();
+        let values = to_values(&server(), &names, "0123");
+        assert_eq!(values["DATABASE_URL"], "postgresql://web_pr_1:0123@db.example.com:5432/web_pr_1?sslmode=require");
+        assert_eq!(values["TEMPORAL_VISIBILITY_DATABASE_NAME"], "web_pr_1_visibility");
+        let hidden: Vec<_> = values.keys().filter(|key| is_secret(key)).collect();
+        assert_eq!(hidden, ["DATABASE_PASSWORD", "DATABASE_URL"]);
+    }
+}
