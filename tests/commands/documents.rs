@@ -1,6 +1,8 @@
-//! The pages: their links and paths lead to files that exist, and to headings that a page has.
+//! The pages: their links and paths lead to files and headings that exist, and their tables agree with `--help`.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
+
+use crate::BERTH;
 
 const PAGES: [&str; 6] = [
     "README.md",
@@ -66,5 +68,36 @@ fn each_path_that_a_page_names_exists() {
         for path in paths.filter(|path| !path.contains(['<', '*', '…'])) {
             assert!(root().join(path).exists(), "{page}: {path} does not exist");
         }
+    }
+}
+
+fn help(arguments: &[&str]) -> String {
+    let output = Command::new(BERTH).args(arguments).arg("--help").output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn the_page_of_commands_has_the_exit_codes_of_help() {
+    let page = read("src/README.md").replace('`', "");
+    let help = help(&[]);
+    let (_, codes) = help.split_once("Exit codes:\n").unwrap();
+    let codes: Vec<_> = codes.lines().filter_map(|line| line.trim().split_once(' ')).collect();
+    assert_eq!(codes.len(), 8, "{help}");
+    for (code, meaning) in codes {
+        let row = format!("| {code} | {} |", meaning.trim());
+        assert!(page.contains(&row), "src/README.md has no row {row}");
+    }
+}
+
+#[test]
+fn the_page_of_the_worker_has_each_flag_of_help() {
+    let page = read("manifests/worker/README.md");
+    let help = help(&["worker"]);
+    // The lines are wrapped.
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    let variables: Vec<_> = help.split("[env: ").skip(1).filter_map(|rest| rest.split('=').next()).collect();
+    assert!(variables.len() >= 14, "{variables:?}");
+    for variable in variables {
+        assert!(page.contains(&format!("`{}`", variable)), "manifests/worker/README.md has no {variable}");
     }
 }
