@@ -1,9 +1,6 @@
 //! A Doppler, a worker and a folder of apps of a test's own, on the lab's real cluster.
 
-use std::{
-    fs,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::fs;
 
 use berth_lab::{DopplerServer, Lab};
 use berth_test_support::{Answer, Begun, Commands, Worker, commit, until};
@@ -21,15 +18,10 @@ pub(crate) struct Bench {
     pub(crate) name: String,
     commands: Commands,
     apps: TempDir,
-    _turn: MutexGuard<'static, ()>,
 }
-
-/// One worker at a time: what is tested is not how many of them a machine can carry.
-static TURN: Mutex<()> = Mutex::new(());
 
 impl Bench {
     pub(crate) fn start(name: &str, worker_arguments: &[&str]) -> Self {
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let lab = Lab::shared().unwrap();
         let apps = tempfile::tempdir().unwrap();
         let doppler = DopplerServer::start().unwrap();
@@ -41,7 +33,7 @@ impl Bench {
         });
         let temporal_address = lab.temporal_address().to_owned();
         let commands = Commands { berth: BERTH.into(), temporal_address, task_queue: name.to_owned() };
-        Self { lab, doppler, worker, name: name.to_owned(), commands, apps, _turn: turn }
+        Self { lab, doppler, worker, name: name.to_owned(), commands, apps }
     }
 
     /// Describes an app: its config of Doppler, what more its file says (of `preview` first), and its manifests by path.
