@@ -1,4 +1,4 @@
-//! The bare client: the same objects, applied and waited for by nothing but an API client.
+//! The bare client: an API client that applies the same objects and waits for them.
 
 use std::{
     path::Path,
@@ -29,7 +29,7 @@ const KINDS: [(&str, &str, &str); 9] = [
     ("rbac.authorization.k8s.io", "v1", "RoleBinding"),
 ];
 
-/// berth's own books: a bare client keeps none.
+/// Secrets that berth keeps for itself. A bare client has none.
 const BOOKS: [&str; 2] = ["berth-release", "berth-applyset"];
 
 pub(crate) async fn connect(kubeconfig: &Path) -> anyhow::Result<Client> {
@@ -38,7 +38,7 @@ pub(crate) async fn connect(kubeconfig: &Path) -> anyhow::Result<Client> {
     Ok(Client::try_from(config)?)
 }
 
-/// What berth has made in a namespace, as it would be applied; the namespace first.
+/// The objects that berth made in a namespace, ready to apply. The namespace comes first.
 pub(crate) async fn objects_of(client: &Client, namespace: &str) -> anyhow::Result<Vec<DynamicObject>> {
     let resource = resource(("", "v1", "Namespace"));
     let own = Api::<DynamicObject>::all_with(client.clone(), &resource).get(namespace).await?;
@@ -74,14 +74,14 @@ fn plain(mut object: DynamicObject) -> DynamicObject {
     if let Some(fields) = object.data.as_object_mut() {
         fields.remove("status");
     }
-    // The server gave the Service its addresses, and gives each to one only.
+    // The server assigned these addresses, each to one Service.
     if let Some(spec) = object.data.get_mut("spec").and_then(serde_json::Value::as_object_mut) {
         spec.retain(|field, _| !field.starts_with("clusterIP"));
     }
     object
 }
 
-/// Applies them for as many namespaces, and waits in each until its workloads are there.
+/// Applies the objects to that many namespaces, and waits in each for its workloads.
 pub(crate) async fn open(
     client: &Client,
     objects: &[DynamicObject],
@@ -126,7 +126,7 @@ async fn apply(client: &Client, object: &DynamicObject) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Removes all of it, and waits until it is gone: what comes next must not run beside it.
+/// Removes the namespaces and waits until they are gone: the next measurement must not run beside that.
 pub(crate) async fn close(client: &Client, count: u64) -> anyhow::Result<()> {
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let gone = (0..count).map(|number| {

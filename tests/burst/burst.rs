@@ -1,7 +1,7 @@
-//! Many pull requests at once, beside a bare client that applies the same objects on the same cluster in the same run.
+//! Many pull requests at once, compared with a bare client that applies the same objects on the same cluster.
 //!
-//! `cargo bench --bench burst` starts a lab of fake nodes, so that only the control plane, Temporal and berth are timed:
-//! all on this one machine. Then it looks at what berth costs while nothing happens, and closes everything.
+//! `cargo bench --bench burst` starts a lab of fake nodes, so that only the control plane, Temporal and berth are timed, all
+//! on one machine. It then measures the idle worker, and closes everything.
 
 #![expect(clippy::print_stdout, reason = "a benchmark is there to print")]
 
@@ -46,10 +46,10 @@ struct Burst {
 }
 
 const TASK_QUEUE: &str = "burst";
-/// Beyond anything that a working system needs.
+/// More time than a working system needs.
 const PATIENCE: Duration = Duration::from_secs(900);
 const LOOKS: Duration = Duration::from_millis(500);
-/// As many requests in flight as a careful client of one API server would have.
+/// The number of requests in flight of a careful client.
 const AT_ONCE: usize = 50;
 
 #[tokio::main]
@@ -63,7 +63,7 @@ async fn main() -> anyhow::Result<()> {
     let environments = Environments { temporal, image: lab.image("v1") };
 
     println!("worker: ready {} ms after its start", worker.ready_after()?.as_millis());
-    // One first: the objects that the bare client applies are copied from it, and caches are warm for both.
+    // A first environment warms the caches. The bare client's objects are copied from it.
     environments.open(1..2).await?;
     let objects = bare::objects_of(&kubernetes, "pr-1").await?;
     let count = burst.environments;
@@ -101,14 +101,14 @@ async fn connect(lab: &Lab) -> anyhow::Result<Client> {
     Ok(Client::new(connection, ClientOptions::new("default").build())?)
 }
 
-/// berth as its users see it: through Temporal.
+/// berth through Temporal, as its users see it.
 struct Environments {
     temporal: Client,
     image: String,
 }
 
 impl Environments {
-    /// Signals all pushes at once, and answers how long it took until every one was live.
+    /// Signals all pushes at once, and returns the time until all were live.
     async fn open(&self, numbers: std::ops::Range<u64>) -> anyhow::Result<Duration> {
         let begun = Instant::now();
         let (from, to) = (numbers.start, numbers.end);
@@ -138,7 +138,7 @@ impl Environments {
     async fn close(&self, numbers: std::ops::Range<u64>) -> anyhow::Result<Duration> {
         let begun = Instant::now();
         let all = numbers.map(|pr| self.close_one(pr));
-        // All at once: each only waits.
+        // All at once, since each only waits.
         futures::future::try_join_all(all).await?;
         Ok(begun.elapsed())
     }

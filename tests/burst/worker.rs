@@ -1,4 +1,4 @@
-//! The worker under load: its process, and what it costs.
+//! The worker under load: its process, and its cost.
 
 use std::{
     fmt, fs,
@@ -14,7 +14,7 @@ pub(crate) struct Worker {
     started: Instant,
 }
 
-/// What a worker costs while nothing happens.
+/// The cost of a worker while nothing happens.
 pub(crate) struct Idle {
     resident_kib: u64,
     requests: usize,
@@ -26,13 +26,13 @@ impl Worker {
     pub(crate) fn start(lab: &Lab, task_queue: &str) -> Self {
         let started = Instant::now();
         let worker = berth_test_support::Worker::start(lab, env!("CARGO_BIN_EXE_berth"), task_queue, |worker| {
-            // The log of an installed worker: a longer one costs.
+            // The default log: a longer one costs time.
             worker.env_remove("BERTH_LOG");
         });
         Self { worker, started }
     }
 
-    /// From its start until it takes work.
+    /// The time from its start until it takes work.
     pub(crate) fn ready_after(&self) -> anyhow::Result<Duration> {
         while !self.worker.is_ready() {
             ensure!(self.started.elapsed() < Duration::from_secs(60), "the worker does not start");
@@ -41,7 +41,7 @@ impl Worker {
         Ok(self.started.elapsed())
     }
 
-    /// Looks at it for a while in which nobody asks anything of it.
+    /// Measures it for a while without work.
     pub(crate) async fn watch_idle(&self, lab: &Lab, watched: Duration) -> anyhow::Result<Idle> {
         let (requests, cpu) = (requests(lab)?, self.cpu()?);
         tokio::time::sleep(watched).await;
@@ -68,7 +68,7 @@ impl Worker {
     }
 }
 
-/// How many requests of the worker the API server has seen.
+/// The number of the worker's requests that the API server has seen.
 fn requests(lab: &Lab) -> anyhow::Result<usize> {
     let log = fs::read_to_string(lab.audit_log())?;
     Ok(log.lines().filter(|line| line.contains("\"username\":\"lab-worker\"")).count())

@@ -1,4 +1,4 @@
-//! Every activity, run twice on the lab's real cluster: what a worker's death makes happen must change nothing.
+//! Each activity, run twice on the lab's cluster: the second attempt after a worker's death must change nothing.
 
 use std::process::Command;
 
@@ -25,7 +25,7 @@ use crate::in_process::{client, settings};
 
 const NAMESPACE: &str = "pr-201";
 
-/// Everything in the namespace with its version: equal before and after means that nothing was written.
+/// The versions of the namespace's objects. If they are equal before and after, nothing was written.
 fn versions(lab: &Lab) -> String {
     let kinds =
         "deployments,services,ingresses,configmaps,secrets,resourcequotas,limitranges,networkpolicies,rolebindings";
@@ -41,13 +41,13 @@ fn versions(lab: &Lab) -> String {
     ]);
     let output = kubectl.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    // A Deployment's and a quota's status are written by Kubernetes while nobody touches them.
+    // Kubernetes itself writes the status of a Deployment and of a quota.
     let lines = String::from_utf8(output.stdout).unwrap();
     lines.lines().filter(|line| !line.starts_with("Deployment") && !line.starts_with("ResourceQuota")).collect()
 }
 
 #[tokio::test]
-async fn each_activity_run_a_second_time_answers_the_same_and_changes_nothing() {
+async fn each_activity_run_twice_answers_the_same_and_changes_nothing() {
     let lab = Lab::shared().unwrap();
     let client = client(&lab).await;
     let settings = settings(&lab);
@@ -146,7 +146,7 @@ async fn each_activity_run_a_second_time_answers_the_same_and_changes_nothing() 
     }
 }
 
-/// A server of the test's own, and the Secret with its admin's credentials.
+/// Starts a database server for the test, and makes the Secret with its admin's credentials.
 fn with_database_server(lab: &Lab, settings: &mut Settings) -> Postgres {
     let postgres = Postgres::start(50).unwrap();
     let admin = &*format!("database-admin-{}", postgres.address.port());
@@ -165,7 +165,7 @@ fn with_database_server(lab: &Lab, settings: &mut Settings) -> Postgres {
 }
 
 #[tokio::test]
-async fn the_activities_of_a_database_run_a_second_time_change_nothing_and_a_server_that_is_away_is_an_answer() {
+async fn database_activities_can_run_twice_and_report_an_absent_server() {
     let lab = Lab::shared().unwrap();
     let (client, mut settings) = (client(&lab).await, settings(&lab));
     let mut postgres = with_database_server(&lab, &mut settings);
@@ -213,7 +213,7 @@ async fn the_activities_of_a_database_run_a_second_time_change_nothing_and_a_ser
 }
 
 #[tokio::test]
-async fn a_teardown_that_knows_nothing_of_a_database_finds_it_by_whose_it_says_it_is() {
+async fn teardown_finds_an_unrecorded_database_by_its_owner() {
     let lab = Lab::shared().unwrap();
     let (client, mut settings) = (client(&lab).await, settings(&lab));
     let _postgres = with_database_server(&lab, &mut settings);

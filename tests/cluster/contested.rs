@@ -1,5 +1,4 @@
-//! Environments that do not go away, and names, fields and objects that somebody else wants, too: on the lab's real cluster,
-//! with the built binary.
+//! Environments that do not go away, and names, fields and objects that others claim, too.
 
 mod own_apps;
 mod rights;
@@ -19,12 +18,12 @@ use crate::BERTH;
 const NOTHING: Value = Value::Null;
 
 #[test]
-fn what_holds_a_namespace_is_named_with_a_command_that_frees_it_and_others_close_meanwhile() {
+fn blocked_teardown_names_each_object_with_a_command_that_frees_it() {
     let (berth, other) = (Berth::start(BERTH, 301), Berth::start(BERTH, 302));
     push_with_short_teardown(&berth, 301);
     assert_eq!(other.push('1', &other.lab.image("v1"), &[]).code, 0);
     hold(&berth, "pr-301");
-    // A kind that berth has never heard of.
+    // A kind that berth does not know.
     apply_by_hand(&berth, "crd-301", &widgets());
     berth.kubectl(&["wait", "--for=condition=Established", "crd/widgets.contested.example.com"]);
     apply_by_hand(&berth, "widget-301", &widget("pr-301"));
@@ -42,7 +41,7 @@ fn what_holds_a_namespace_is_named_with_a_command_that_frees_it_and_others_close
     let found = paste(&berth, namespace["command"].as_str().unwrap());
     assert!(String::from_utf8_lossy(&found.stdout).contains("example.com/widget"), "{found:?}");
 
-    // Nobody else waits for it.
+    // Other environments do not wait for it.
     let closed = other.preview("close", &[]);
     assert_eq!((closed.code, closed.json["gone"].clone()), (0, json!(["Namespace/pr-302"])), "{closed:?}");
     assert_eq!(berth.status()["phase"], "TeardownBlocked");
@@ -58,7 +57,7 @@ fn what_holds_a_namespace_is_named_with_a_command_that_frees_it_and_others_close
 }
 
 #[test]
-fn what_holds_a_namespace_is_named_though_the_rights_to_see_it_end_with_the_deletion() {
+fn blocked_teardown_still_names_objects_after_its_rights_have_ended() {
     let mut own = OwnApps::start(314);
     push_with_short_teardown(&own.berth, 314);
     hold(&own.berth, "pr-314");
@@ -99,7 +98,7 @@ fn widget(namespace: &str) -> Value {
 }
 
 #[test]
-fn a_namespace_that_has_only_some_of_the_labels_is_left_alone() {
+fn namespace_with_only_some_of_the_labels_is_left_alone() {
     let berth = Berth::start(BERTH, 303);
     berth.kubectl(&["create", "namespace", "pr-303"]);
     for (workflow, installation, words, is_offered) in [
@@ -129,7 +128,7 @@ fn a_namespace_that_has_only_some_of_the_labels_is_left_alone() {
 }
 
 #[test]
-fn a_namespace_that_somebody_is_deleting_is_waited_for_and_status_says_so() {
+fn terminating_namespace_is_waited_for_and_status_says_so() {
     let berth = Berth::start(BERTH, 304);
     assert_eq!(berth.push('1', &berth.lab.image("v1"), &[]).code, 0);
     let uid = || berth.object("namespace", "pr-304").unwrap()["metadata"]["uid"].clone();
@@ -148,7 +147,7 @@ fn a_namespace_that_somebody_is_deleting_is_waited_for_and_status_says_so() {
 }
 
 #[test]
-fn fields_that_somebody_else_has_changed_are_berths_again_with_the_next_push_and_their_own_stay() {
+fn push_takes_changed_fields_back_and_keeps_foreign_ones() {
     let berth = Berth::start(BERTH, 305);
     assert_eq!(berth.push('1', &berth.lab.image("v1"), &[]).code, 0);
     let deployment = || berth.object("deployment", "web-pr-305").unwrap();
@@ -170,7 +169,7 @@ fn fields_that_somebody_else_has_changed_are_berths_again_with_the_next_push_and
 }
 
 #[test]
-fn what_kubectl_has_applied_by_hand_is_taken_over_and_goes_with_the_manifest() {
+fn fields_applied_by_kubectl_are_taken_over_and_go_with_the_manifest() {
     let own = OwnApps::start(306);
     let berth = &own.berth;
     assert_eq!(berth.push('1', &berth.lab.image("v1"), &[]).code, 0);
@@ -207,7 +206,7 @@ fn what_kubectl_has_applied_by_hand_is_taken_over_and_goes_with_the_manifest() {
 }
 
 #[test]
-fn the_applyset_is_exactly_what_the_manifests_have_and_other_tools_keep_off_it() {
+fn applyset_has_exactly_the_manifests_objects_and_refuses_kubectl() {
     let own = OwnApps::start(307);
     let berth = &own.berth;
     own.write("web/core/account.yaml", "apiVersion: v1\nkind: ServiceAccount\nmetadata: { name: $KUBE_APP-account }\n");
@@ -218,7 +217,7 @@ fn the_applyset_is_exactly_what_the_manifests_have_and_other_tools_keep_off_it()
     assert_eq!(kinds(), "ConfigMap,Deployment.apps,Ingress.networking.k8s.io,Service,ServiceAccount");
     let members = || {
         let selector = format!("applyset.kubernetes.io/part-of={}", berth.applyset());
-        // Every kind that the sample and berth itself have here, whether the set has it or not.
+        // All kinds of the sample and of berth itself, whether the set has them or not.
         let kinds = "configmap,deployment,ingress,service,serviceaccount,secret,resourcequota,limitrange,networkpolicy,\
                      rolebinding,replicaset,pod";
         let listed = berth.kubectl(&["get", kinds, "-n", "pr-307", "-l", &selector, "-o", "name"]);
@@ -253,7 +252,7 @@ fn the_applyset_is_exactly_what_the_manifests_have_and_other_tools_keep_off_it()
 }
 
 #[test]
-fn a_priority_class_of_a_rollout_that_failed_is_gone_after_the_close() {
+fn priority_class_of_a_failed_rollout_is_gone_after_the_close() {
     let own = OwnApps::start(308);
     own.add_priority_class();
     let berth = &own.berth;
@@ -273,7 +272,7 @@ fn a_priority_class_of_a_rollout_that_failed_is_gone_after_the_close() {
 }
 
 #[test]
-fn the_priority_class_of_the_release_before_goes_after_the_gates_and_the_last_one_with_the_environment() {
+fn priority_class_goes_after_the_next_gates_or_with_the_close() {
     let own = OwnApps::start(309);
     own.add_priority_class();
     let berth = &own.berth;
@@ -290,7 +289,7 @@ fn the_priority_class_of_the_release_before_goes_after_the_gates_and_the_last_on
 }
 
 #[test]
-fn what_a_terminated_workflow_and_a_killed_worker_have_left_goes_with_a_close_though_the_app_is_gone() {
+fn close_removes_leftovers_of_a_terminated_workflow_without_its_app() {
     let mut own = OwnApps::start(310);
     own.add_priority_class();
     let push = own.berth.begin_push('1', &own.berth.lab.image("slow"), &[]);
@@ -312,7 +311,7 @@ fn what_a_terminated_workflow_and_a_killed_worker_have_left_goes_with_a_close_th
 }
 
 #[test]
-fn somebody_elses_priority_class_of_the_same_name_is_refused_and_untouched() {
+fn foreign_priority_class_of_the_same_name_is_refused_and_untouched() {
     let own = OwnApps::start(311);
     own.add_priority_class();
     own.edit("web/core/priority.yaml", "$KUBE_APP-$KUBE_DEPLOY_ID-priority", "$KUBE_APP-priority");
@@ -334,7 +333,7 @@ fn somebody_elses_priority_class_of_the_same_name_is_refused_and_untouched() {
 }
 
 #[test]
-fn an_app_file_that_is_edited_or_deleted_redirects_nothing_until_the_environment_is_gone() {
+fn edited_or_deleted_app_file_redirects_nothing_until_the_close() {
     let own = OwnApps::start(312);
     let berth = &own.berth;
     assert_eq!(berth.push('1', &berth.lab.image("v1"), &[]).json["url"], "http://pr-312.localhost");
@@ -362,9 +361,9 @@ fn an_app_file_that_is_edited_or_deleted_redirects_nothing_until_the_environment
 }
 
 #[test]
-fn two_apps_that_could_meet_are_refused_by_the_worker_and_by_check() {
+fn two_apps_that_clash_are_refused_by_the_worker_and_by_check() {
     let own = OwnApps::start(313);
-    // Not named after its app: it is found all the same.
+    // A file need not be named after its app.
     let web = std::fs::read_to_string(own.apps().join("web.yaml")).unwrap();
     let other = web.replace("app: web\n", "app: other\n").replace("localhost", "other.localhost");
     own.write("second.yaml", &other.replace("web-production", "other-production"));
@@ -389,10 +388,10 @@ fn two_apps_that_could_meet_are_refused_by_the_worker_and_by_check() {
     assert_eq!(own.berth.preview("close", &[]).code, 0);
 }
 
-/// Not a test but a measurement, of the same objects side by side: `cargo test --test cluster -- contested --ignored --nocapture`.
+/// A measurement, with the same objects side by side: `cargo test --test cluster -- contested --ignored --nocapture`.
 #[test]
 #[ignore = "takes minutes"]
-fn a_close_takes_at_most_two_seconds_more_than_deleting_the_namespace_by_hand() {
+fn close_takes_at_most_two_seconds_more_than_kubectl_delete() {
     let (closed, deleted) = (Berth::start(BERTH, 398), Berth::start(BERTH, 399));
     let mut times: Vec<(Duration, Duration)> = Vec::new();
     for _ in 0..12 {
@@ -402,7 +401,7 @@ fn a_close_takes_at_most_two_seconds_more_than_deleting_the_namespace_by_hand() 
         let by_berth = || assert_eq!(closed.preview("close", &[]).code, 0);
         let by_hand = || drop(deleted.kubectl(&["delete", "namespace", "pr-399"]));
         times.push((timed(by_berth), timed(by_hand)));
-        // What was deleted by hand has left its workflow behind.
+        // Deleting the namespace by hand leaves its workflow.
         assert_eq!(deleted.preview("close", &[]).code, 0);
     }
     let median = |of: fn(&(Duration, Duration)) -> Duration| {

@@ -10,7 +10,7 @@ use tokio_postgres::{Client, NoTls};
 
 const OWNER: &str = "preview-web-1 of berth";
 
-/// A server of one's own, and what a worker would be told of it.
+/// A server for one test, and a worker's settings for it.
 struct Lab {
     postgres: Postgres,
     server: Server,
@@ -45,7 +45,7 @@ impl Lab {
     }
 }
 
-/// The admin's, as its Secret has them.
+/// The admin's credentials, as its Secret has them.
 fn credentials(password: &str, authority: &str) -> Credentials {
     let data = [("username", POSTGRES_USER), ("password", password), ("ca.crt", authority)];
     let data = data.map(|(key, text)| (key.to_owned(), ByteString(text.as_bytes().to_vec()))).into();
@@ -56,7 +56,7 @@ fn names(pr: u64) -> Names {
     Names::of_preview("web", pr).unwrap()
 }
 
-/// What `\l` and `\du` would show, without what every server has.
+/// The databases and roles of the server, without those that each server has.
 async fn everything(admin: &Client) -> Vec<String> {
     let query = "SELECT datname::text FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres'
                  UNION ALL SELECT rolname::text FROM pg_roles WHERE rolname !~ '^pg_' AND rolname <> 'postgres' ORDER BY 1";
@@ -68,7 +68,7 @@ fn message(failure: &Failure) -> String {
 }
 
 #[tokio::test]
-async fn a_server_is_checked_by_its_certificate_and_spoken_to_in_secret() {
+async fn server_is_verified_by_its_certificate_and_the_connection_encrypted() {
     let mut lab = Lab::start(50);
     let query = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
     let encrypted = |client: Client| async move { client.query_one(query, &[]).await.unwrap().get::<_, bool>(0) };
@@ -85,7 +85,7 @@ async fn a_server_is_checked_by_its_certificate_and_spoken_to_in_secret() {
 }
 
 #[tokio::test]
-async fn a_preview_has_a_role_of_its_own_that_can_use_its_databases_and_no_others() {
+async fn preview_role_can_use_its_own_databases_only() {
     let lab = Lab::start(50);
     let admin = lab.admin().await;
     ensure(&admin, &names(1), OWNER, "one", 5).await.unwrap();
@@ -97,7 +97,7 @@ async fn a_preview_has_a_role_of_its_own_that_can_use_its_databases_and_no_other
 }
 
 #[tokio::test]
-async fn making_it_twice_changes_nothing_but_the_password_that_was_asked_for() {
+async fn ensuring_a_database_twice_changes_only_the_password() {
     let lab = Lab::start(50);
     let admin = lab.admin().await;
     let made = ensure(&admin, &names(1), OWNER, "old", 5).await.unwrap();
@@ -110,13 +110,13 @@ async fn making_it_twice_changes_nothing_but_the_password_that_was_asked_for() {
 }
 
 #[tokio::test]
-async fn two_tries_at_once_agree() {
+async fn two_attempts_at_once_agree() {
     let lab = Lab::start(50);
     let (one, two) = (lab.admin().await, lab.admin().await);
     let wanted = names(1);
     let (first, second) =
         tokio::join!(ensure(&one, &wanted, OWNER, "same", 5), ensure(&two, &wanted, OWNER, "same", 5));
-    // One of them may have to try again, as Temporal does.
+    // Either may fail and be tried again, as Temporal does.
     if first.is_err() || second.is_err() {
         ensure(&one, &wanted, OWNER, "same", 5).await.unwrap();
     }
@@ -124,7 +124,7 @@ async fn two_tries_at_once_agree() {
 }
 
 #[tokio::test]
-async fn a_role_may_hold_only_as_many_connections_as_it_was_given() {
+async fn role_is_limited_to_its_number_of_connections() {
     let lab = Lab::start(50);
     ensure(&lab.admin().await, &names(1), OWNER, "one", 1).await.unwrap();
     let _first = lab.connect_as("web_pr_1", "one", "web_pr_1").await.unwrap();
@@ -133,7 +133,7 @@ async fn a_role_may_hold_only_as_many_connections_as_it_was_given() {
 }
 
 #[tokio::test]
-async fn a_teardown_leaves_nothing_though_a_client_is_connected_and_twice_is_as_good_as_once() {
+async fn drop_leaves_nothing_despite_a_connected_client_and_can_run_twice() {
     let lab = Lab::start(50);
     let admin = lab.admin().await;
     let before = everything(&admin).await;
@@ -147,7 +147,7 @@ async fn a_teardown_leaves_nothing_though_a_client_is_connected_and_twice_is_as_
 }
 
 #[tokio::test]
-async fn a_role_or_a_database_of_somebody_else_is_never_taken_changed_or_dropped() {
+async fn foreign_role_or_database_is_never_taken_changed_or_dropped() {
     let lab = Lab::start(50);
     let admin = lab.admin().await;
     admin.batch_execute("CREATE ROLE web_pr_1 LOGIN").await.unwrap();
@@ -165,7 +165,7 @@ async fn a_role_or_a_database_of_somebody_else_is_never_taken_changed_or_dropped
 }
 
 #[tokio::test]
-async fn a_server_that_is_full_or_away_or_refuses_is_told_in_its_own_words_and_worth_another_try() {
+async fn full_absent_or_refusing_server_is_a_retryable_failure() {
     let mut lab = Lab::start(4); // Three of them are kept for superusers.
     let held: Vec<_> = [lab.admin().await, lab.admin().await, lab.admin().await, lab.admin().await].into();
     let full = lab.server.connect(&lab.credentials).await.map(drop).unwrap_err();
@@ -184,7 +184,7 @@ async fn a_server_that_is_full_or_away_or_refuses_is_told_in_its_own_words_and_w
 }
 
 #[tokio::test]
-async fn a_teardown_that_found_the_server_away_goes_on_where_it_was_when_the_server_is_back() {
+async fn drop_resumes_when_an_absent_server_is_back() {
     let mut lab = Lab::start(50);
     ensure(&lab.admin().await, &names(1), OWNER, "one", 5).await.unwrap();
     let admin = lab.admin().await;

@@ -1,5 +1,5 @@
-//! The dialect of manifests on a folder with every oddity that such folders have: applied for real, and beside what the
-//! job that berth replaces (`envsubst | kubectl apply`) makes of the very same files.
+//! The dialect of manifests, on a folder with all oddities of such folders: applied for real, and compared with the result
+//! of the job that berth replaces (`envsubst | kubectl apply`).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,10 +15,10 @@ use serde_json::{Value, json};
 
 use crate::doppler::bench::Bench;
 
-/// In the environment: the recordings are made anew with the envsubst of this machine (Debian: gettext-base).
+/// The variable that has the recordings made anew, with this machine's envsubst (Debian: gettext-base).
 const RECORD: &str = "BERTH_RECORD_ENVSUBST";
 
-/// Where berth and the old job differ: the object, the field, what the job made of it, and why berth does not.
+/// Differences between berth and the old job: the object, the field, the job's value, and berth's reason.
 const DIFFERENCES: [(&str, &str, &str, &str); 8] = [
     ("ConfigMap/web-pr-123-config", "/data/nginx.conf", "blanked", "`$host` and `$request_uri` are nginx's own"),
     (
@@ -49,7 +49,7 @@ fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/src/render/fixtures/oddities")
 }
 
-/// The folder's files for a preview, in their order, each with the name of its recording.
+/// The folder's files for a preview, in order, each with its recording.
 fn files() -> Vec<(PathBuf, PathBuf)> {
     let mut files = Vec::new();
     for section in ["core", "shared", "preview"] {
@@ -67,7 +67,7 @@ fn files() -> Vec<(PathBuf, PathBuf)> {
     files
 }
 
-/// What the old job exported, and what berth declares.
+/// The variables that the old job exported and berth declares.
 fn input() -> VariableInput {
     VariableInput {
         app: "web".into(),
@@ -80,7 +80,7 @@ fn input() -> VariableInput {
         image_digest: format!("sha256:{}", "0123456789abcdef".repeat(4)),
         host: "pr-123.example.com".into(),
         temporal_ui_host: Some("pr-123-temporal.example.com".into()),
-        // Of digits alone, envsubst would make a number of it, and kubectl refuse the labels it is in.
+        // A commit of digits alone would be a number after envsubst, and kubectl would refuse it in labels.
         commit: "4f2a9c1".into(),
         author: "octocat".into(),
         repository: "acme/flask-react".into(),
@@ -115,7 +115,7 @@ fn environment() -> BTreeMap<&'static str, String> {
     names.into_iter().map(|name| (name, variables.get(name).unwrap().to_owned())).collect()
 }
 
-/// What the real envsubst makes of a file; nothing where it is not installed.
+/// The output of the real envsubst for a file, or nothing where it is not installed.
 fn envsubst(text: &str) -> Option<String> {
     let mut child = Command::new("envsubst")
         .env_clear()
@@ -130,7 +130,7 @@ fn envsubst(text: &str) -> Option<String> {
 }
 
 #[test]
-fn the_recordings_are_what_envsubst_makes_of_the_folder() {
+fn recordings_equal_the_output_of_envsubst() {
     for (file, recording) in files() {
         let text = fs::read_to_string(&file).unwrap();
         match envsubst(&text) {
@@ -153,7 +153,7 @@ fn named(object: Value) -> (String, Value) {
     (format!("{}/{}", text("/kind"), text("/metadata/name")), object)
 }
 
-/// What kubectl reads in the recordings. It needs a cluster that knows the kinds, and this one has no `DopplerSecret`.
+/// The objects that kubectl reads in the recordings. It needs a cluster with the kinds, and this one has no `DopplerSecret`.
 fn of_the_old_job(lab: &Lab) -> Objects {
     let mut objects = Objects::new();
     for (_, recording) in files() {
@@ -169,7 +169,7 @@ fn of_the_old_job(lab: &Lab) -> Objects {
             .output()
             .unwrap();
         assert!(output.status.success(), "{}: {}", recording.display(), String::from_utf8_lossy(&output.stderr));
-        // One object after the other, or a List.
+        // The output is a sequence of objects, or a List.
         for object in serde_json::Deserializer::from_slice(&output.stdout).into_iter::<Value>() {
             let object = object.unwrap();
             match object["kind"] == "List" {
@@ -195,7 +195,7 @@ fn of_berth() -> Objects {
     rendered.objects().map(|object| named(object.document.clone())).collect()
 }
 
-/// Each field that is not the same: where, and both values.
+/// Appends each field that differs: its path, and both values.
 fn differences(path: &str, old: &Value, new: &Value, into: &mut Vec<(String, Value, Value)>) {
     match (old, new) {
         (Value::Object(a), Value::Object(b)) => {
@@ -213,7 +213,7 @@ fn differences(path: &str, old: &Value, new: &Value, into: &mut Vec<(String, Val
 }
 
 #[test]
-fn berth_differs_from_envsubst_and_kubectl_only_where_it_is_explained() {
+fn berth_differs_from_envsubst_and_kubectl_only_where_explained() {
     let (old, new) = (of_the_old_job(&Lab::shared().unwrap()), of_berth());
     let mut found = Vec::new();
     for name in old.keys().chain(new.keys()).collect::<BTreeSet<_>>() {
@@ -236,20 +236,20 @@ fn berth_differs_from_envsubst_and_kubectl_only_where_it_is_explained() {
     let expected: Vec<_> = DIFFERENCES.iter().map(|(object, field, ..)| (*object, *field)).collect();
     assert_eq!(places, expected);
     for ((.., old, new), (object, field, was, why)) in found.iter().zip(DIFFERENCES) {
-        // "blanked": what the job left of it is shorter by the names that are not its own.
+        // "blanked": the job removed the names that it does not know, so its text is shorter.
         let shorter = old.as_str().zip(new.as_str()).is_some_and(|(old, new)| old.len() < new.len());
         let is_so = if was == "blanked" { shorter } else { old.to_string().trim_matches('"') == was };
         assert!(is_so, "{object} {field} ({why}): {old}");
     }
 }
 
-/// The same folder through berth on the cluster: it goes live, follows a second rollout, and leaves nothing.
+/// The same folder through berth on the cluster.
 #[test]
-fn the_folder_goes_live_as_it_is_and_leaves_nothing() {
+fn folder_goes_live_as_it_is_and_leaves_nothing() {
     let bench = Bench::start("berth-d650", &[]);
     let more = "  temporal_ui_host: temporal.d650-{pr}.localhost\ncluster_kinds: [PriorityClass]\nvariables: {KUBE_NODE_POOL: d650}\n";
     let read = |path: &str| fs::read_to_string(fixture().join(path)).unwrap();
-    // The sample image has no shell: only that line is another.
+    // The sample image has no shell, so that line goes.
     let deployment = read("preview/deployment.yaml").replace("          command: [sh, -c]\n", "");
     let mut manifests: Vec<(&str, String)> = [
         "core/doppler-secret.yaml",

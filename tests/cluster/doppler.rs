@@ -1,4 +1,4 @@
-//! What each answer of Doppler does to a rollout: the built binary, a real cluster, and the stand-in over a real socket.
+//! The effect of each answer of Doppler on a rollout: the built binary, a real cluster, and the stand-in over a socket.
 
 pub(crate) mod bench;
 mod canary;
@@ -10,21 +10,21 @@ use berth_lab::Failure;
 use berth_test_support::{Answer, Begun, until};
 use serde_json::{Value, json};
 
-/// An app whose release is up as soon as it is applied: no node has to run anything.
+/// An app without pods: its release is live as soon as it is applied.
 const CONFIG_ONLY: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: $KUBE_APP}\n\
                            data: {secret: $DOPPLER_MANAGED_SECRET_NAME, temporal: $TEMPORAL_SERVER_ADDRESS}\n";
 
-/// One way that reading secrets can go, and what must become of the rollout.
+/// A way in which reading secrets can go, and the outcome of the rollout.
 struct Case {
     pr: u64,
     what: &'static str,
-    /// The key and the token in the app's token Secret; without them there is no such Secret.
+    /// The key and the token in the app's token Secret. None means that there is no such Secret.
     token: Option<(&'static str, &'static str)>,
     told: Told,
     expected: Expected,
 }
 
-/// What Doppler is told.
+/// The preparation of Doppler.
 enum Told {
     Nothing,
     Fail(Failure),
@@ -36,9 +36,9 @@ enum Told {
 }
 
 enum Expected {
-    /// Live: after as many requests and not before that many seconds; Doppler's words are a pending activity's till then.
+    /// Live after that many requests and at least that many seconds. Doppler's message is in the history.
     Live { requests: u64, after: u64, words: &'static str },
-    /// A verdict of that type with these words, and that advice.
+    /// A verdict of that type, with that message and advice.
     Verdict { failure: &'static str, words: &'static str, advice: &'static str },
 }
 
@@ -57,7 +57,7 @@ fn denied(words: &'static str, advice: &'static str) -> Expected {
     Expected::Verdict { failure: "SecretsDenied", words, advice }
 }
 
-/// Five seconds from now, as a header has it.
+/// The time in five seconds, in a header's format.
 fn soon() -> String {
     let then = k8s_openapi::jiff::Timestamp::now() + Duration::from_secs(5);
     k8s_openapi::jiff::fmt::rfc2822::to_string(&then.to_zoned(k8s_openapi::jiff::tz::TimeZone::UTC))
@@ -76,7 +76,7 @@ fn cases() -> Vec<Case> {
     let look = "look at the token in Secret";
     let create = "kubectl create secret generic";
     let rows = [
-        // First, since berth waits three minutes for it: the others end meanwhile.
+        // First, since berth waits three minutes for it: the others run meanwhile.
         (
             "429, back in an hour",
             SERVICE,
@@ -163,7 +163,7 @@ impl Case {
         }
     }
 
-    /// What is not as it must be.
+    /// A description of what differs from the expected, or nothing.
     fn complaint(&self, answer: &Answer, requests: u64, status: &Value, words_seen: &str) -> Option<String> {
         let secs = answer.took.as_secs();
         let ok = match &self.expected {
@@ -187,24 +187,24 @@ impl Case {
     }
 }
 
-/// The history of the rollout: how often an activity failed before, and with which words, is told where it begins.
+/// The history of the rollout. The start event of an activity has the failure of the attempt before.
 fn history(bench: &Bench, app: &str, pr: u64) -> String {
     let id = format!("preview-{app}-{pr}-rollout-1");
     let mut temporal = Command::new(bench.lab.tool("temporal"));
     temporal.args(["workflow", "show", "--workflow-id", &id, "-o", "json", "--address", bench.lab.temporal_address()]);
-    // There is none where a push was refused before its rollout began: the complaint shows that.
+    // A push that is refused early has no rollout: the complaint shows that.
     String::from_utf8_lossy(&temporal.output().unwrap().stdout).into_owned()
 }
 
 #[test]
-fn every_answer_of_doppler_becomes_what_the_table_says() {
+fn each_answer_of_doppler_has_its_outcome_in_the_table() {
     let bench = Bench::start("berth-d600", &[]);
     let cases = cases();
     let image = bench.lab.image("v1");
     cases.iter().for_each(|case| case.prepare(&bench));
     let waiting = Mutex::new(cases.iter());
     let rows: Vec<(String, Option<String>)> = thread::scope(|scope| {
-        // A few at a time: what is measured is not how many workflows one machine starts at once.
+        // A few at a time: the load of starting workflows is not the subject.
         let turns = (0..3).map(|_| scope.spawn(|| next_ones(&bench, &waiting, &image))).collect::<Vec<_>>();
         turns.into_iter().flat_map(|turn| turn.join().unwrap()).collect()
     });
@@ -252,14 +252,14 @@ fn run(bench: &Bench, case: &Case, image: &str) -> (String, Option<String>) {
 fn many_environments_pushed_at_once_make_one_request() {
     let bench = Bench::start("berth-d630", &[]);
     simple_app(&bench, "d630");
-    // As long as pushes from one machine may lie apart: whoever comes later finds an answer that is younger than 5 s.
+    // All pushes begin within these 8 s. Later readers find an answer that is younger than 5 s.
     let slow = Failure { delay_ms: 8_000, times: Some(1), ..Failure::default() };
     bench.doppler.fail("d630", "preview", Some(slow));
     let image = bench.lab.image("v1");
     let pushes: Vec<_> = (630..642).map(|pr| bench.begin_push("d630", pr, '1', &image)).collect();
     let answers: Vec<_> = pushes.into_iter().map(Begun::wait).collect();
     assert!(answers.iter().all(|answer| answer.json["outcome"] == "live"), "{answers:?}");
-    // One in flight, and one per interval: on a busy machine pushes lie further apart than what a slow answer spans.
+    // At most one request per interval: on a busy machine the pushes take longer than the slow answer.
     let intervals = answers.iter().map(|answer| answer.took.as_secs()).max().unwrap() / 5;
     let requests = bench.doppler.requests("d630", "preview").0;
     eprintln!("12 environments: {requests} requests in {intervals} intervals");
@@ -268,7 +268,7 @@ fn many_environments_pushed_at_once_make_one_request() {
 }
 
 #[test]
-fn a_changed_secret_is_one_rollout_an_unchanged_one_none_and_an_outage_leaves_what_serves() {
+fn changed_secret_rolls_once_and_an_outage_keeps_the_live_release() {
     let mut bench = Bench::start("berth-d645", &[]);
     let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  selector: {matchLabels: {app: web}}\n  \
          template:\n    metadata: {labels: {app: web}}\n    spec:\n      terminationGracePeriodSeconds: 1\n      containers:\n      \
@@ -286,7 +286,7 @@ fn a_changed_secret_is_one_rollout_an_unchanged_one_none_and_an_outage_leaves_wh
     );
     assert_eq!(revisions(&bench), (1, 1));
 
-    // Older than 5 s the cache is asked about, by its version: one request more, and it is answered 304.
+    // After 5 s the cache is validated by its version: one more request, with the answer 304.
     until("the cache is old", || cache_age(&bench) > Duration::from_secs(5));
     let unchanged = bench.redeploy("d645", 645);
     let (requests, not_modified) = bench.doppler.requests("d645", "preview");
@@ -334,7 +334,7 @@ fn a_changed_secret_is_one_rollout_an_unchanged_one_none_and_an_outage_leaves_wh
     assert_eq!(bench.close("d645", 645).code, 0);
 }
 
-/// The generation of the Deployment, and how many `ReplicaSet`s it ever made.
+/// The generation of the Deployment, and the number of its `ReplicaSet`s so far.
 fn revisions(bench: &Bench) -> (i64, usize) {
     let generation =
         bench.kubectl(&["get", "deployment", "web", "-n", "d645-pr-645", "-o", "jsonpath={.metadata.generation}"]);

@@ -1,5 +1,5 @@
-//! The gates of Temporal on the lab's real Temporal server, asked at the address in force. (The way through a port-forward is
-//! tested where a Temporal runs in a pod.)
+//! The Temporal gates against the lab's Temporal server. The tests of whole environments cover the way through a
+//! port-forward.
 
 #![expect(clippy::print_stdout, reason = "verdicts are for a person to read")]
 
@@ -38,7 +38,7 @@ fn completes_with(result: &Value) -> Attributes {
 }
 
 #[tokio::test]
-async fn a_server_that_works_passes_for_two_checks_at_once_and_again() {
+async fn working_server_passes_for_two_checks_at_once_and_again() {
     let lab = Lab::shared().unwrap();
     let gate = server_gate("default");
     let check = || checked(&lab, lab.temporal_address(), 8000, &gate);
@@ -51,7 +51,7 @@ async fn a_server_that_works_passes_for_two_checks_at_once_and_again() {
 }
 
 #[tokio::test]
-async fn a_namespace_that_is_missing_is_said_with_the_command_that_makes_it() {
+async fn missing_temporal_namespace_is_reported_with_a_command() {
     let lab = Lab::shared().unwrap();
     let gate = json!({"name": "temporal", "deadline": "2s", "temporal_server": {"namespace": "nowhere"}});
     let told = checked(&lab, lab.temporal_address(), 8001, &gate).await;
@@ -60,7 +60,7 @@ async fn a_namespace_that_is_missing_is_said_with_the_command_that_makes_it() {
 }
 
 #[tokio::test]
-async fn nobody_at_the_address_is_said_with_the_address() {
+async fn unreachable_server_is_reported_with_its_address() {
     let lab = Lab::shared().unwrap();
     // A port that was free a moment ago.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -72,7 +72,7 @@ async fn nobody_at_the_address_is_said_with_the_address() {
 }
 
 #[tokio::test]
-async fn a_server_that_serves_and_accepts_nothing_fails_with_its_words() {
+async fn server_that_accepts_no_workflow_fails_with_its_message() {
     let lab = Lab::shared().unwrap();
     let (address, serving) = serving_and_nothing_else().await;
     let gate = json!({"name": "temporal", "deadline": "3s", "temporal_server": {}});
@@ -81,7 +81,7 @@ async fn a_server_that_serves_and_accepts_nothing_fails_with_its_words() {
 }
 
 #[tokio::test]
-async fn a_task_queue_passes_only_while_somebody_polls_it_for_both_kinds_of_tasks() {
+async fn task_queue_passes_only_with_pollers_for_both_kinds_of_tasks() {
     let lab = Lab::shared().unwrap();
     let address = lab.temporal_address();
     let queue = format!("gates-8004-{}", std::process::id());
@@ -99,7 +99,7 @@ async fn a_task_queue_passes_only_while_somebody_polls_it_for_both_kinds_of_task
 }
 
 #[tokio::test]
-async fn a_workflow_whose_result_is_as_expected_passes_and_a_second_check_starts_no_second() {
+async fn workflow_with_the_expected_result_passes_and_starts_only_once() {
     let lab = Lab::shared().unwrap();
     let address = lab.temporal_address();
     let queue = format!("gates-8005-{}", std::process::id());
@@ -135,7 +135,7 @@ async fn a_workflow_whose_result_is_as_expected_passes_and_a_second_check_starts
     assert!(history.contains(&input), "it was given its input: {history}");
 }
 
-/// The runs of that queue, once visibility, which follows the histories, has three.
+/// The runs of that queue, as soon as visibility has three. It lags behind the histories.
 async fn runs_on(lab: &Lab, queue: &str) -> Value {
     let query = format!("TaskQueue = '{queue}'");
     let begun = Instant::now();
@@ -150,7 +150,7 @@ async fn runs_on(lab: &Lab, queue: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_workflow_that_fails_is_a_verdict_at_once_with_its_words() {
+async fn failed_workflow_is_a_verdict_at_once_with_its_message() {
     let lab = Lab::shared().unwrap();
     let address = lab.temporal_address();
     let queue = format!("gates-8006-{}", std::process::id());
@@ -173,7 +173,7 @@ async fn a_workflow_that_fails_is_a_verdict_at_once_with_its_words() {
 }
 
 #[tokio::test]
-async fn a_workflow_that_no_worker_takes_is_said_to_have_not_begun() {
+async fn workflow_without_a_worker_is_reported_as_not_begun() {
     let lab = Lab::shared().unwrap();
     let queue = format!("gates-8007-{}", std::process::id());
     let gate = json!({"name": "greets", "deadline": "5s", "temporal_workflow": {"task_queue": queue, "type": "Greet"}});

@@ -1,4 +1,4 @@
-//! What an activity needs that a test calls in its own process: a client of the lab's cluster, and a worker's settings.
+//! A client and a worker's settings, for activities that a test calls in its own process.
 
 use berth_activities::{Settings, database};
 use berth_lab::Lab;

@@ -1,4 +1,4 @@
-//! berth installed from `manifests/worker`: its worker can do its work with the rights it gets there, and nothing else.
+//! An installation from `manifests/worker`: the rights there are enough for the worker, and allow nothing else.
 
 mod ground;
 mod installed;
@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::BERTH;
 
 #[test]
-fn the_role_of_an_environment_is_what_manifests_may_have_and_what_is_looked_at() {
+fn environment_role_covers_the_kinds_of_manifests_and_reads() {
     let all = ["create", "delete", "deletecollection", "get", "list", "patch", "watch"];
     let look = ["get", "list", "watch"];
     let mut expected: BTreeMap<String, BTreeSet<String>> = KINDS
@@ -35,7 +35,7 @@ fn the_role_of_an_environment_is_what_manifests_may_have_and_what_is_looked_at()
 }
 
 #[test]
-fn outside_its_environments_the_worker_has_rights_to_what_an_app_may_own_there() {
+fn cluster_role_covers_only_the_cluster_scoped_kinds_of_apps() {
     let rights = rights("cluster-role.yaml");
     let cluster_scoped =
         KINDS.iter().filter(|kind| !kind.namespaced).map(|kind| format!("{}/{}", kind.group, kind.plural));
@@ -45,7 +45,7 @@ fn outside_its_environments_the_worker_has_rights_to_what_an_app_may_own_there()
     assert_eq!(cluster_kinds().count(), expected.len() - own.len());
 }
 
-/// `group/resource` to verbs, of the first document of a file.
+/// The verbs by `group/resource`, in the first document of a file.
 fn rights(file: &str) -> BTreeMap<String, BTreeSet<String>> {
     let path = format!("{}/manifests/worker/{file}", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(path).unwrap();
@@ -64,7 +64,7 @@ fn rights(file: &str) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 #[test]
-fn a_pull_request_lives_and_ends_with_the_rights_that_the_worker_is_installed_with() {
+fn preview_lives_and_ends_with_the_installed_rights() {
     let installation = Installation::on_the_lab();
     let berth = Berth::start_with(BERTH, 401, |worker| {
         worker.env("KUBECONFIG", installation.account());
@@ -88,7 +88,7 @@ fn a_pull_request_lives_and_ends_with_the_rights_that_the_worker_is_installed_wi
 }
 
 #[test]
-fn the_workers_account_is_let_into_what_is_berths_and_refused_everywhere_else() {
+fn worker_account_may_change_berths_objects_and_nothing_else() {
     let berth = Installation::on_the_lab();
     let ground = Ground::prepare(&berth);
     what_is_berths(&ground);
@@ -123,13 +123,13 @@ fn what_is_berths(ground: &Ground<'_>) {
     ground.allowed(&["auth", "can-i", "create", "namespaces"], None);
 }
 
-/// A new binding reaches the authorizer's cache a moment later.
+/// Waits for the binding, which reaches the authorizer's cache a moment later.
 fn until_the_role_is_in_force(ground: &Ground<'_>) {
     let reads = || ground.berth.as_worker(&["get", "configmaps", "-n", &ground.own], None).is_ok();
     until("the binding gives rights", reads);
 }
 
-/// As the worker's refusal of somebody's namespace says: a person labels it, and from then on it is berth's.
+/// A foreign namespace is berth's once a person labels it, as the worker's refusal advises.
 fn what_is_handed_over(ground: &Ground<'_>) {
     let foreign = ground.foreign.as_str();
     let take =
@@ -169,7 +169,7 @@ fn namespaces_that_are_not_berths(ground: &Ground<'_>) {
 fn objects_in_namespaces_that_are_not_berths(ground: &Ground<'_>) {
     let foreign = ground.foreign.as_str();
     let create = ["create", "-f", "-"];
-    // Somebody has let it in there by mistake: the policy does not.
+    // The roles allow it there by mistake, and the policy does not.
     ground.refused(By::Policy, &create, Some(&secret("x", foreign, berths())));
     ground.refused(By::Roles, &create, Some(&secret("x", "default", berths())));
     for namespace in ["default", foreign, "kube-system"] {

@@ -1,4 +1,4 @@
-//! Tests that need a cluster: the lab's real API server and kubelet, which they share.
+//! Tests that need a cluster: they share the lab's API server and kubelet.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 

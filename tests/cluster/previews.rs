@@ -1,11 +1,11 @@
-//! berth as people run it, on the lab's real cluster: the built binary as worker and as command, `kubectl`, `temporal`.
+//! Previews on the lab's cluster, as people see them: with the built binary, `kubectl` and `temporal`.
 
 use berth_test_support::{Berth, commit, until};
 use serde_json::json;
 
 use crate::BERTH;
 
-/// Where nodes are fake no image is pulled and no container runs, so there is nothing to see; everywhere else it must hold.
+/// Leaves the test out where nodes are fake: no image is pulled and no container runs there.
 macro_rules! needs_real_pods {
     ($berth:expr) => {
         if !$berth.lab.real_pods() {
@@ -16,7 +16,7 @@ macro_rules! needs_real_pods {
 }
 
 #[test]
-fn a_pull_request_goes_live_is_what_it_says_and_leaves_nothing() {
+fn preview_goes_live_has_its_objects_and_leaves_nothing() {
     let berth = Berth::start(BERTH, 101);
     let answer = berth.push('1', &berth.lab.image("v1"), &[]);
     assert_eq!((answer.code, answer.json["outcome"].as_str()), (0, Some("live")), "{answer:?}");
@@ -57,7 +57,7 @@ fn a_pull_request_goes_live_is_what_it_says_and_leaves_nothing() {
 }
 
 #[test]
-fn a_newer_push_supersedes_the_one_that_is_still_rolling_out() {
+fn newer_push_supersedes_the_rollout_in_flight() {
     let berth = Berth::start(BERTH, 102);
     needs_real_pods!(berth);
     let slow = berth.begin_push('1', &berth.lab.image("slow"), &[]);
@@ -70,7 +70,7 @@ fn a_newer_push_supersedes_the_one_that_is_still_rolling_out() {
 }
 
 #[test]
-fn a_missing_image_is_told_within_ten_seconds_while_the_old_release_serves_and_the_next_push_heals_it() {
+fn missing_image_is_reported_within_ten_seconds_and_the_old_one_serves() {
     let berth = Berth::start(BERTH, 103);
     needs_real_pods!(berth);
     assert_eq!(berth.push('1', &berth.lab.image("v1"), &[]).code, 0);
@@ -97,7 +97,7 @@ fn a_missing_image_is_told_within_ten_seconds_while_the_old_release_serves_and_t
 }
 
 #[test]
-fn a_crash_loop_is_told_with_the_last_words_of_the_container() {
+fn crash_loop_is_reported_with_the_end_of_the_log() {
     let berth = Berth::start(BERTH, 104);
     needs_real_pods!(berth);
     let failed = berth.push('1', &berth.lab.image("crash"), &[]);
@@ -107,7 +107,7 @@ fn a_crash_loop_is_told_with_the_last_words_of_the_container() {
 }
 
 #[test]
-fn a_worker_killed_during_the_rollout_is_picked_up_where_it_was() {
+fn rollout_of_a_killed_worker_goes_on_with_the_next_one() {
     let mut berth = Berth::start(BERTH, 105);
     needs_real_pods!(berth);
     let push = berth.begin_push('1', &berth.lab.image("slow"), &[]);
@@ -120,7 +120,7 @@ fn a_worker_killed_during_the_rollout_is_picked_up_where_it_was() {
 }
 
 #[test]
-fn a_namespace_that_berth_has_not_made_is_left_alone() {
+fn foreign_namespace_is_left_alone() {
     let berth = Berth::start(BERTH, 106);
     berth.kubectl(&["create", "namespace", "pr-106"]);
     let before = berth.object("namespace", "pr-106").unwrap()["metadata"]["resourceVersion"].clone();
@@ -135,7 +135,7 @@ fn a_namespace_that_berth_has_not_made_is_left_alone() {
 }
 
 #[test]
-fn the_temporal_cli_alone_is_enough() {
+fn temporal_cli_alone_drives_a_preview() {
     let berth = Berth::start(BERTH, 107);
     let id = "preview-web-107";
     let push = json!({"commit": commit('1'), "image": berth.lab.image("v1"), "author": "octocat"}).to_string();
@@ -171,7 +171,7 @@ fn the_temporal_cli_alone_is_enough() {
 }
 
 #[test]
-fn rolling_the_same_release_out_again_changes_no_object() {
+fn redeploy_of_the_same_release_changes_no_object() {
     let berth = Berth::start(BERTH, 108);
     assert_eq!(berth.push('1', &berth.lab.image("v1"), &[]).code, 0);
     let versions = || {
@@ -199,7 +199,7 @@ fn rolling_the_same_release_out_again_changes_no_object() {
 }
 
 #[test]
-fn no_value_from_doppler_is_in_a_history_a_status_or_the_workers_log() {
+fn secret_values_are_in_no_history_status_or_log() {
     let berth = Berth::start(BERTH, 109);
     assert_eq!(berth.push('1', &berth.lab.image("v1"), &[]).code, 0);
     let canary = berth.secret_value("GREETING");

@@ -1,4 +1,4 @@
-//! Scripts run by hand on the lab's real pods: the built binary as worker and as command.
+//! Scripts run by hand in the lab's pods, with the built binary as worker and as command.
 
 use std::process::{Command, Output};
 
@@ -17,7 +17,7 @@ use crate::{
     in_process::{client, settings},
 };
 
-/// Where nodes are fake no container runs, so there is nothing to see; everywhere else it must hold.
+/// Starts a preview that is live. Leaves the test out where nodes are fake: no container runs there.
 macro_rules! live {
     ($pr:expr) => {{
         let berth = Berth::start(BERTH, $pr);
@@ -44,7 +44,7 @@ fn text(output: &Output) -> (String, String) {
     (String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
-/// What a team's manifests may have: a way out for the pods with the web pod's label alone.
+/// Allows egress to the database for pods with the web pod's label, as a team's manifests may.
 fn allow_out(berth: &Berth, namespace: &str, app: &str) {
     let policy = json!({
         "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
@@ -57,13 +57,13 @@ fn allow_out(berth: &Berth, namespace: &str, app: &str) {
     berth.kubectl(&["apply", "-f", file.path().to_str().unwrap()]);
 }
 
-/// What there is of scripts in the namespace.
+/// The objects of scripts in the namespace.
 fn jobs_and_pods(berth: &Berth, namespace: &str) -> String {
     berth.kubectl(&["get", "jobs,pods,networkpolicies", "-n", namespace, "-o", "name", "-l", "berth.dev/script"])
 }
 
 #[test]
-fn a_script_runs_as_the_web_pod_and_its_exit_code_and_last_words_are_the_answer() {
+fn script_runs_as_the_web_pod_and_answers_exit_code_and_log() {
     let berth = live!(8101);
     let said = berth.preview("run", &["say-greeting", "--dry-run", "a b; exit 9"]);
     let (code, answer) = (said.code, said.json);
@@ -84,7 +84,7 @@ fn a_script_runs_as_the_web_pod_and_its_exit_code_and_last_words_are_the_answer(
 }
 
 #[test]
-fn the_terminal_shows_the_output_while_the_script_runs_and_no_service_sends_it_traffic() {
+fn script_output_is_shown_live_and_its_pod_gets_no_traffic() {
     let berth = live!(8102);
     allow_out(&berth, "pr-8102", "web-pr-8102");
     let mut waiting = run(&berth, 8102, &["wait"]).spawn().unwrap();
@@ -116,7 +116,7 @@ fn the_terminal_shows_the_output_while_the_script_runs_and_no_service_sends_it_t
         "it may go where the web pod's label lets one"
     );
 
-    // One more of the same name is refused, with words.
+    // A second run of the same name is refused.
     let refused = run(&berth, 8102, &["wait"]).output().unwrap();
     assert!(text(&refused).1.contains("is running already"), "{refused:?}");
     assert_eq!(refused.status.code(), Some(10));
@@ -131,7 +131,7 @@ fn the_terminal_shows_the_output_while_the_script_runs_and_no_service_sends_it_t
 }
 
 #[test]
-fn a_close_stops_the_script_and_leaves_nothing() {
+fn close_stops_the_script_and_leaves_nothing() {
     let berth = live!(8103);
     let mut script = run(&berth, 8103, &["wait"]).spawn().unwrap();
     until("its pod is there", || jobs_and_pods(&berth, "pr-8103").contains("pod/"));
@@ -151,7 +151,7 @@ fn a_close_stops_the_script_and_leaves_nothing() {
 }
 
 #[test]
-fn what_is_not_allowed_and_what_cannot_start_is_told_in_words() {
+fn refused_or_unstartable_script_is_explained() {
     let berth = live!(8104);
     let refused = run(&berth, 8104, &["rm"]).output().unwrap();
     let words = text(&refused).1;
@@ -161,7 +161,7 @@ fn what_is_not_allowed_and_what_cannot_start_is_told_in_words() {
     let missing = berth.preview("run", &["missing"]);
     assert_eq!((missing.code, &missing.json["exit_code"]), (127, &json!(127)), "{missing:?}");
 
-    // Without a kubeconfig the end of the log is shown at the end.
+    // Without a kubeconfig the end of the log is shown after the run.
     let unseen = run(&berth, 8104, &["fail"]).env("KUBECONFIG", "/nonexistent/config").output().unwrap();
     let (stdout, stderr) = text(&unseen);
     assert!(stdout.contains("failing as asked") && unseen.status.code() == Some(3), "{unseen:?}");
@@ -184,7 +184,7 @@ fn what_is_not_allowed_and_what_cannot_start_is_told_in_words() {
 }
 
 #[tokio::test]
-async fn each_activity_run_a_second_time_answers_the_same_and_changes_nothing() {
+async fn each_activity_run_twice_answers_the_same_and_changes_nothing() {
     let berth = live!(8105);
     let (client, settings) = (client(&berth.lab).await, settings(&berth.lab));
     let app = app::load_apps(&settings.apps).unwrap().into_iter().find(|app| app.app == "web").unwrap();
@@ -218,7 +218,7 @@ async fn each_activity_run_a_second_time_answers_the_same_and_changes_nothing() 
         assert!(log_tail.ends_with("failing as asked"), "{log_tail}");
     }
 
-    // A Job that an earlier run of the same id has left goes first.
+    // A Job of an earlier run of the same id is deleted first.
     let next = StartScriptInput { run_id: "b".into(), ..start };
     starting(next.clone()).await.unwrap_err();
     until("the earlier run's Job is gone", || berth.object("job", job).is_none());

@@ -1,4 +1,4 @@
-//! What a worker tells about itself: whether it lives, whether it works, what it has counted, and its log.
+//! The worker's health, readiness, metrics and log.
 
 use std::{
     io::{Read, Write},
@@ -12,10 +12,10 @@ use serde_json::Value;
 
 use crate::BERTH;
 
-/// How many more tasks of a kind the worker would take.
+/// The metric of a worker's free slots, by kind of task.
 const SLOTS: &str = "temporal_worker_task_slots_available{";
 
-/// Has a worker log JSON and show its metrics on a free port.
+/// Has a worker log JSON, and serve its metrics on a free port.
 fn watched(worker: &mut Command) {
     worker.env("BERTH_METRICS_ADDRESS", "127.0.0.1:0");
     worker.env("BERTH_LOG_FORMAT", "json").env("BERTH_LOG", "info,berth_activities=debug");
@@ -24,7 +24,7 @@ fn watched(worker: &mut Command) {
 /// The lines of its log.
 fn log(worker: &Worker) -> Vec<Value> {
     let json = |line: &str| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"));
-    // The last line may be half written.
+    // The worker may be writing the last line.
     worker.log().split_inclusive('\n').filter(|line| line.ends_with('\n')).map(json).collect()
 }
 
@@ -38,7 +38,7 @@ fn line_with(worker: &Worker, field: &str) -> Value {
     found.unwrap()
 }
 
-/// Status and body of what is shown there.
+/// The status and body of an HTTP answer.
 fn get(address: &str, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(address).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: berth\r\nConnection: close\r\n\r\n").unwrap();
@@ -49,7 +49,7 @@ fn get(address: &str, path: &str) -> (u16, String) {
 }
 
 #[test]
-fn a_worker_is_ready_soon_counts_what_it_does_and_logs_one_json_object_per_line() {
+fn worker_is_ready_soon_counts_its_work_and_logs_json_lines() {
     let berth = Berth::start_with(BERTH, 500, watched);
     let ready = line_with(&berth.worker, "milliseconds");
     eprintln!("{}", ready["message"].as_str().unwrap());
@@ -100,7 +100,7 @@ fn a_worker_is_ready_soon_counts_what_it_does_and_logs_one_json_object_per_line(
 }
 
 #[test]
-fn a_query_of_a_closed_rollout_counts_nothing_again() {
+fn query_of_a_closed_rollout_counts_nothing_again() {
     let mut berth = Berth::start(BERTH, 501);
     assert_eq!(berth.push('5', &berth.lab.image("v1"), &[]).code, 0);
     assert_eq!(berth.preview("close", &[]).code, 0);
@@ -114,9 +114,9 @@ fn a_query_of_a_closed_rollout_counts_nothing_again() {
 }
 
 #[test]
-fn without_temporal_a_worker_lives_and_says_what_it_waits_for() {
+fn worker_without_temporal_lives_and_reports_it_as_missing() {
     let lab = Lab::shared().unwrap();
-    // Nobody listens on port 1.
+    // Nothing listens on port 1.
     let worker = Worker::start(&lab, BERTH, "berth-502", |worker| {
         watched(worker);
         worker.env("TEMPORAL_ADDRESS", "127.0.0.1:1");
@@ -130,7 +130,7 @@ fn without_temporal_a_worker_lives_and_says_what_it_waits_for() {
 }
 
 #[test]
-fn a_worker_that_cannot_start_says_so_in_its_logs_format() {
+fn worker_that_cannot_start_reports_it_in_the_logs_format() {
     let output = Command::new(BERTH)
         .args(["worker", "--apps", "/nonexistent", "--log-format", "json", "--metrics-address", "off"])
         .output()

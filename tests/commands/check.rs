@@ -1,4 +1,4 @@
-//! `berth check`: everything that is wrong with a folder of apps, at once, with file, line and field.
+//! `berth check`: all findings in a folder of apps at once, with file, line and field.
 
 use std::{fs, path::Path, process::Command};
 
@@ -29,7 +29,7 @@ impl Folder {
         self.write(file, &text.replace(from, to));
     }
 
-    /// Exit code, and what was printed.
+    /// Runs `berth check`: its exit code and output.
     fn check(&self, more: &[&str]) -> (i32, String) {
         let output = Command::new(BERTH).arg("check").arg(self.0.path()).args(more).output().unwrap();
         (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
@@ -60,7 +60,7 @@ fn the_example_draws_no_finding() {
 }
 
 #[test]
-fn all_that_is_wrong_in_app_files_and_manifests_is_shown_at_once_with_its_place() {
+fn all_findings_are_shown_at_once_with_their_places() {
     let folder = Folder::new();
     folder.change("web.yaml", "workload: $KUBE_APP", "workload: nobody");
     folder.change("web/shared/service.yaml", "$KUBE_APP", "$KUBE_APPS");
@@ -87,7 +87,7 @@ fn all_that_is_wrong_in_app_files_and_manifests_is_shown_at_once_with_its_place(
     ] {
         assert!(text.contains(expected), "{expected} should be in\n{text}");
     }
-    // An app that meets another is not looked into; alone, its manifests are.
+    // The manifests of an app that clashes with another are not checked.
     fs::remove_file(folder.0.path().join("job.yaml")).unwrap();
     let (_, text) = folder.check(&[]);
     for expected in
@@ -126,7 +126,7 @@ fn the_answer_for_scripts_has_the_same_in_json() {
 }
 
 #[test]
-fn a_production_temporal_ui_that_asks_nobody_who_they_are_is_a_warning() {
+fn production_temporal_ui_without_a_login_is_a_warning() {
     let folder = Folder::new();
     for (host, ui) in [("pr-{pr}.example.com", "pr-{pr}-ui.example.com"), ("web.example.com", "ui.example.com")] {
         let host = format!("  host: {host}\n");

@@ -1,4 +1,4 @@
-//! `berth preview …` as CI and people run it, beside a worker with fake activities: answers, exit codes, patience.
+//! `berth preview …` beside a worker with fake activities: answers, exit codes, timeouts.
 
 use std::process::{Command, Stdio};
 
@@ -16,7 +16,7 @@ fn begin(t: &Preview, verb: &str, more: &[&str]) -> tokio::task::JoinHandle<Answ
     let (temporal_address, task_queue) = (t.address.clone(), t.task_queue.clone());
     let commands = Commands { berth: BERTH.into(), temporal_address, task_queue };
     let begun = commands.begin(verb, (&t.input.app, 1), more);
-    // Beside the worker, which lives on the test's own thread.
+    // The worker runs on this thread, so the command runs on another.
     tokio::task::spawn_blocking(|| begun.wait())
 }
 
@@ -31,7 +31,7 @@ async fn push_by_command(t: &Preview, digit: char, more: &[&str]) -> Answer {
 }
 
 #[tokio::test]
-async fn a_redeploy_waits_until_the_newest_release_is_live_again() {
+async fn redeploy_waits_until_the_newest_release_is_live_again() {
     preview("cmd-redeploy", async |t: Preview| {
         let none = berth(&t, "redeploy", &[]).await;
         assert_eq!(none.code, 4, "there is no such environment: {none:?}");
@@ -56,7 +56,7 @@ async fn a_redeploy_waits_until_the_newest_release_is_live_again() {
 }
 
 #[tokio::test]
-async fn a_close_that_is_older_than_a_push_is_said_to_be_ignored_and_one_that_lasts_is_given_up() {
+async fn close_older_than_a_push_is_ignored_and_a_long_one_times_out() {
     preview("cmd-close", async |t: Preview| {
         t.push(Push { sequence: Some(9), ..push('a') }).await;
         t.until("live", |s| s.phase == Phase::Live).await;
@@ -74,7 +74,7 @@ async fn a_close_that_is_older_than_a_push_is_said_to_be_ignored_and_one_that_la
 }
 
 #[tokio::test]
-async fn a_wait_ends_with_what_became_of_the_commit() {
+async fn wait_ends_with_the_outcome_of_the_commit() {
     preview("cmd-wait", async |t: Preview| {
         let (a, b) = (commit('a').to_string(), commit('b').to_string());
         assert_eq!(berth(&t, "wait", &[]).await.code, 4, "nothing was ever pushed");
@@ -103,7 +103,7 @@ async fn a_wait_ends_with_what_became_of_the_commit() {
 }
 
 #[tokio::test]
-async fn an_approval_is_of_the_commit_that_waits_and_of_no_other() {
+async fn approval_is_only_for_the_commit_that_waits() {
     preview("cmd-approve", async |t: Preview| {
         let waiting = push_by_command(&t, 'a', &["--fork", "--author", "octocat"]).await;
         assert_eq!((waiting.code, waiting.json["outcome"].as_str()), (5, Some("awaiting_approval")), "{waiting:?}");
@@ -118,7 +118,7 @@ async fn an_approval_is_of_the_commit_that_waits_and_of_no_other() {
 }
 
 #[tokio::test]
-async fn an_environment_that_was_ended_from_outside_is_not_shown_as_it_was() {
+async fn environment_ended_from_outside_is_not_shown_as_before() {
     preview("cmd-ended", async |t: Preview| {
         assert_eq!(push_by_command(&t, 'a', &[]).await.code, 0);
         t.handle().terminate(WorkflowTerminateOptions::default()).await.unwrap();
@@ -134,7 +134,7 @@ async fn an_environment_that_was_ended_from_outside_is_not_shown_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_wrong_command_line_is_told_before_anybody_is_asked() {
+async fn wrong_command_line_is_refused_before_any_request() {
     let image = push('a').image.to_string();
     for (arguments, told) in [
         (["wait", "Web", "1"].as_slice(), "app must be a DNS label"),
@@ -157,7 +157,7 @@ async fn a_wrong_command_line_is_told_before_anybody_is_asked() {
 }
 
 #[tokio::test]
-async fn a_push_that_nobody_takes_says_so() {
+async fn push_without_a_worker_says_so() {
     preview("cmd-nobody", async |t: Preview| {
         let mut command = Command::new(BERTH);
         let Push { commit, image, .. } = push('a');

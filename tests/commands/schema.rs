@@ -1,4 +1,4 @@
-//! The printed JSON Schemas: that an editor and berth itself agree on what an app file may say.
+//! The printed JSON Schemas: an editor and berth agree on app files.
 
 use std::process::Command;
 
@@ -24,7 +24,7 @@ fn yaml(text: &str) -> Value {
     serde_saphyr::from_str(text).unwrap()
 }
 
-/// Whether berth takes a folder with this app, apart from its manifests.
+/// True if berth takes a folder with this app, apart from its manifests.
 fn is_taken(app: &str) -> bool {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("web.yaml"), app).unwrap();
@@ -44,7 +44,7 @@ fn the_example_and_the_readme_block_are_valid() {
 }
 
 #[test]
-fn what_breaks_a_rule_that_a_schema_can_tell_is_invalid_and_not_taken() {
+fn app_that_breaks_a_rule_is_invalid_in_schema_and_berth() {
     let validator = validator(&["app"]);
     for (from, to) in [
         ("app: web", "app: Web"),
@@ -97,7 +97,7 @@ fn fields(schema: &Value) -> Vec<(String, &Value)> {
 }
 
 #[test]
-fn what_goes_over_temporal_has_schemas_too() {
+fn messages_over_temporal_have_schemas_too() {
     let digest = "a".repeat(64);
     let push =
         json!({"commit": "4f2a9c1", "image": format!("acme/web@sha256:{digest}"), "sequence": 7, "author": "octocat"});

@@ -1,5 +1,4 @@
-//! What the tests of whole environments share: the full lab, a Doppler and a worker of each test's own, and what a person
-//! would look at.
+//! A pull request of the full sample app: its own Doppler and worker on the full lab, and what a person would look at.
 
 use std::{
     collections::BTreeMap,
@@ -14,10 +13,10 @@ use serde_json::{Value, json};
 
 use crate::BERTH;
 
-/// What the app file's Secret in berth's namespace opens: its config `preview` of project `web`.
+/// The project and config that the token in berth's namespace opens.
 const CONFIG: (&str, &str) = ("web", "preview");
 
-/// One pull request of the full sample app.
+/// A pull request of the full sample app.
 pub(crate) struct Environment {
     pub(crate) berth: Berth,
     pub(crate) pr: u64,
@@ -31,7 +30,7 @@ pub(crate) struct Environment {
 static TURN: Mutex<()> = Mutex::new(());
 
 impl Environment {
-    /// With these values in Doppler.
+    /// Starts it with these values in Doppler.
     pub(crate) fn start(pr: u64, values: &[(&str, &str)]) -> Self {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let lab = Lab::full().unwrap();
@@ -41,7 +40,7 @@ impl Environment {
         Self { berth: serve(&lab, pr, &doppler, &apps), pr, doppler, apps, _turn: turn }
     }
 
-    /// With these lines at the end of `preview` in the app file.
+    /// Starts it with these lines at the end of `preview` in the app file.
     pub(crate) fn with_gates(pr: u64, gates: &str) -> Self {
         let mut environment = Self::start(pr, &[]);
         environment.apps = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("apps-{pr}"));
@@ -51,7 +50,7 @@ impl Environment {
         environment
     }
 
-    /// From the next rollout on.
+    /// Sets those lines for the next rollout.
     pub(crate) fn set_gates(&self, gates: &str) {
         let app = fs::read_to_string(self.berth.lab.apps_dir().join("web.yaml")).unwrap();
         fs::write(self.apps.join("web.yaml"), app + gates).unwrap();
@@ -67,12 +66,12 @@ impl Environment {
         live(&self.berth, digit, version);
     }
 
-    /// The page's host name.
+    /// The host name of the page.
     pub(crate) fn host(&self) -> String {
         host(self.pr)
     }
 
-    /// What the app answers, through the ingress controller.
+    /// The app's answer, through the ingress controller.
     pub(crate) fn api(&self, path: &str) -> Value {
         api(&self.berth.lab, self.pr, path)
     }
@@ -87,8 +86,8 @@ impl Environment {
         self.berth.status()
     }
 
-    /// Has Doppler say something else, and redeploys until that is what the environment has: what was read less than five
-    /// seconds ago is not asked for again.
+    /// Changes Doppler's values, and redeploys until the environment has them. A worker does not ask Doppler again within
+    /// five seconds.
     pub(crate) fn redeploy_with(&self, values: &[(&str, &str)]) -> Value {
         let version = || self.berth.status()["secrets"]["version"].clone();
         let before = version();
@@ -101,12 +100,12 @@ impl Environment {
         status
     }
 
-    /// Its pods by name, each with its UID: equal before and after means that none was replaced.
+    /// The UIDs of its pods by name. If they are equal before and after, no pod was replaced.
     pub(crate) fn pods(&self) -> BTreeMap<String, String> {
         pods(&self.berth.lab, self.pr)
     }
 
-    /// What its containers were given under that name.
+    /// The value of a variable in a running container.
     pub(crate) fn given(&self, container: &str, variable: &str) -> String {
         let deployment = if container == "web" { "web" } else { "temporal" };
         let target = format!("deployment/web-pr-{}-{deployment}", self.pr);
@@ -144,7 +143,7 @@ pub(crate) fn pods(lab: &Lab, pr: u64) -> BTreeMap<String, String> {
     listed.lines().filter_map(pair).collect()
 }
 
-/// What `\l` and `\du` would show, without what every server has.
+/// The databases and roles of the server, without those that each server has.
 pub(crate) fn databases_and_roles(lab: &Lab) -> Vec<String> {
     let query = "SELECT datname::text FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres'
                  UNION ALL SELECT rolname || ' (role)' FROM pg_roles WHERE rolname !~ '^pg_' AND rolname <> 'postgres' ORDER BY 1";

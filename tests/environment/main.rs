@@ -1,4 +1,4 @@
-//! The environment that berth brings, whole and on real pods: a web app, its Temporal, its database, two host names.
+//! Whole environments on real pods: a web app with a Temporal, a database and two host names of its own.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 #![expect(clippy::print_stdout, reason = "verdicts are what a person wants to see of this test")]
@@ -22,7 +22,7 @@ use tokio_postgres::NoTls;
 const BERTH: &str = env!("CARGO_BIN_EXE_berth");
 
 #[test]
-fn a_pull_request_gets_a_page_a_temporal_and_a_database_of_its_own_and_leaves_nothing() {
+fn preview_gets_a_page_temporal_and_database_and_leaves_nothing() {
     let environment = Environment::start(501, &[("GREETING", "Ahoy")]);
     let lab = &environment.berth.lab;
     let before = databases_and_roles(lab);
@@ -63,7 +63,7 @@ fn a_pull_request_gets_a_page_a_temporal_and_a_database_of_its_own_and_leaves_no
 }
 
 #[test]
-fn two_previews_do_not_see_each_other_and_temporal_is_closed_to_all_but_its_own_app() {
+fn two_previews_are_isolated_from_each_other() {
     let environment = Environment::start(502, &[]);
     let lab = &environment.berth.lab;
     let beside = environment.beside(503);
@@ -72,7 +72,7 @@ fn two_previews_do_not_see_each_other_and_temporal_is_closed_to_all_but_its_own_
     let computed_by = |pr: u64| api(lab, pr, "/api/greet?name=Ada")["computed_by"].as_str().unwrap().to_owned();
     assert!(computed_by(502).starts_with("web-pr-502-") && computed_by(503).starts_with("web-pr-503-"));
 
-    // From a pod, since the node itself may always: that is how probes work.
+    // From a pod: policies let the node itself through, for probes.
     let reaches = |pr: u64, host: &str, port: u16| {
         let script = format!("import socket; socket.create_connection(('{host}', {port}), 3)");
         let namespace = format!("pr-{pr}");
@@ -103,7 +103,7 @@ fn two_previews_do_not_see_each_other_and_temporal_is_closed_to_all_but_its_own_
 }
 
 #[test]
-fn a_changed_secret_is_one_rollout_of_the_pods_that_read_it_and_an_unchanged_one_is_none() {
+fn only_a_changed_secret_replaces_the_pods_that_read_it() {
     let environment = Environment::start(504, &[("GREETING", "Hello")]);
     environment.live('1', "full-v1");
     let before = environment.pods();
@@ -121,14 +121,14 @@ fn a_changed_secret_is_one_rollout_of_the_pods_that_read_it_and_an_unchanged_one
 }
 
 #[test]
-fn the_temporal_address_in_doppler_is_used_and_without_it_the_environments_own() {
+fn temporal_address_in_doppler_overrides_the_environments_own() {
     let environment = Environment::start(505, &[]);
     environment.live('1', "full-v1");
     let own = "web-temporal.pr-505.svc.cluster.local:7233";
     for container in ["web", "python-worker"] {
         assert_eq!(environment.given(container, "TEMPORAL_SERVER_ADDRESS").trim(), own);
     }
-    // A Temporal that is not the environment's own: the lab's.
+    // The lab's Temporal is not the environment's own.
     let shared = environment.berth.lab.temporal_address_for_pods().to_owned();
     let status = environment.redeploy_with(&[("TEMPORAL_SERVER_ADDRESS", &shared)]);
     assert_eq!(status["phase"], "Live", "{status}");
@@ -144,7 +144,7 @@ fn the_temporal_address_in_doppler_is_used_and_without_it_the_environments_own()
 }
 
 #[test]
-fn a_teardown_drops_the_databases_though_their_server_is_away_for_a_while() {
+fn teardown_drops_the_databases_after_an_outage_of_their_server() {
     let environment = Environment::start(506, &[]);
     let lab = &environment.berth.lab;
     let before = databases_and_roles(lab);
@@ -178,7 +178,7 @@ fn hold(server: SocketAddr, database: &str) -> (Runtime, tokio_postgres::Client)
 }
 
 #[test]
-fn a_push_replaces_temporal_within_seconds_and_the_page_stays() {
+fn push_replaces_temporal_within_seconds_and_the_page_stays() {
     let environment = Environment::start(510, &[]);
     let lab = environment.berth.lab.clone();
     environment.live('1', "full-v1");
@@ -196,7 +196,7 @@ fn a_push_replaces_temporal_within_seconds_and_the_page_stays() {
     let (page, greeting) = std::thread::scope(|scope| {
         let (page, greeting) = (scope.spawn(|| asks("/")), scope.spawn(|| asks("/api/greet?name=Ada")));
         environment.live('2', "full-v2");
-        // The first greeting after the push ends the gap.
+        // The first greeting after the push ends the gap in the other thread, too.
         until("the new worker greets", || {
             lab.get(&environment.host(), "/api/greet?name=Ada").is_ok_and(|(s, _)| s == 200)
         });
@@ -204,13 +204,13 @@ fn a_push_replaces_temporal_within_seconds_and_the_page_stays() {
         (page.join().unwrap(), greeting.join().unwrap())
     });
     println!("in a push: the longest time without a page {page:.1?}, without a greeting {greeting:.1?}");
-    // Were it down with Temporal, it would be as long.
+    // A page that went down with Temporal would be away as long as Temporal.
     assert!(page < Duration::from_secs(5), "the page stays: {page:?}");
     assert!(greeting < Duration::from_secs(60), "Temporal is back: {greeting:?}");
     assert_eq!(environment.berth.preview("close", &[]).code, 0);
 }
 
-/// What a person reads of a rollout that failed, and how long that took.
+/// Prints and returns the verdict of the last rollout, which failed.
 fn verdict(what: &str, status: &Value) -> Value {
     let verdict = status["failed"]["verdict"].clone();
     let ms = status["rollouts"].as_array().and_then(|rollouts| rollouts.last()).map(|rollout| rollout["ms"].clone());
@@ -219,7 +219,7 @@ fn verdict(what: &str, status: &Value) -> Value {
 }
 
 #[test]
-fn a_worker_that_takes_no_work_or_does_not_start_is_told_with_its_log() {
+fn idle_or_crashing_worker_is_reported_with_its_log() {
     let environment = Environment::start(507, &[("FAIL_WORKER", "by-not-polling")]);
     let pushed = environment.berth.push('1', &environment.berth.lab.image("full-v1"), &[]);
     assert_eq!(pushed.json["outcome"], "failed", "{pushed:?}");
@@ -230,7 +230,7 @@ fn a_worker_that_takes_no_work_or_does_not_start_is_told_with_its_log() {
 
     let ended =
         verdict("a worker that does not start", &environment.redeploy_with(&[("FAIL_WORKER", "by-not-starting")]));
-    // Between two ends it runs and counts as ready, so either the rollout or the gate is the first to see it.
+    // The container counts as ready between two crashes, so either the rollout or the gate may fail first.
     assert!(["CrashLoop", "GateFailed"].contains(&ended["failure"].as_str().unwrap()), "{ended}");
     assert_eq!(ended["container"], "python-worker");
     assert!(ended["log_tail"].to_string().contains("cannot start"), "{ended}");
@@ -238,7 +238,7 @@ fn a_worker_that_takes_no_work_or_does_not_start_is_told_with_its_log() {
 }
 
 #[test]
-fn a_server_that_serves_without_its_database_fails_its_gate_and_the_next_push_heals_it() {
+fn temporal_without_its_database_fails_its_gate_until_the_next_push() {
     let environment = Environment::start(508, &[]);
     environment.live('1', "full-v1");
     environment.berth.lab.psql("postgres", "DROP DATABASE web_pr_508_temporal WITH (FORCE)").unwrap();
@@ -251,7 +251,7 @@ fn a_server_that_serves_without_its_database_fails_its_gate_and_the_next_push_he
 }
 
 #[test]
-fn a_workflow_of_the_app_s_own_must_have_the_result_that_the_gate_expects() {
+fn workflow_gate_fails_on_another_result_than_expected() {
     let gate = |expect: &str| {
         format!(
             "  gates: [{{ name: greets, temporal_workflow: \

@@ -1,6 +1,6 @@
-//! `kill -9` of the worker in every step, of Temporal and of the API server: nothing lost, nothing done twice.
+//! `kill -9` of the worker in each step, of Temporal and of the API server: nothing is lost, and nothing is done twice.
 //!
-//! `BERTH_KILLS=10 cargo test --test kills -- --nocapture` kills ten times in each step, and prints what came of it.
+//! `BERTH_KILLS=10 cargo test --test kills -- --nocapture` kills ten times in each step, and prints the results.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 #![expect(clippy::print_stdout, reason = "the table is what a person wants to see of this test")]
@@ -19,11 +19,11 @@ mod observed;
 /// The binary under test.
 const BERTH: &str = env!("CARGO_BIN_EXE_berth");
 
-/// A killed worker's work is picked up within 5 s of its restart, and within 11 s if it died inside a workflow task, whose time-out
-/// is the server's own: 10 s.
+/// A killed worker's work is picked up within 5 s of its restart, and within 11 s if it died inside a workflow task: the
+/// server's own timeout for that is 10 s.
 const GOES_ON_WITHIN: Duration = Duration::from_secs(11);
 
-/// How long a first push takes when nothing dies, and what it leaves.
+/// A first push and its close without a kill: times, and the objects that the push leaves.
 struct Undisturbed {
     began: Timestamp,
     activities: Vec<Activity>,
@@ -31,27 +31,27 @@ struct Undisturbed {
     close: Duration,
 }
 
-/// How many kills are tried for one that hits.
+/// The number of kills to try for each that hits its step.
 const TRIES: usize = 4;
 
 fn kills() -> usize {
     env::var("BERTH_KILLS").ok().map_or(1, |kills| kills.parse().unwrap())
 }
 
-/// A number that nobody can foresee, in a range: when to kill.
+/// A random time within a range: the moment of a kill.
 fn random(range: Duration) -> Duration {
     use std::hash::{BuildHasher, Hasher, RandomState};
     let share = RandomState::new().build_hasher().finish() as f64 / u64::MAX as f64;
     range.mul_f64(share)
 }
 
-/// One at a time: the kills of one would be felt by the other.
+/// Lets one test run at a time: each would feel the kills of another.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// With a stability window: without, the gates are checked in less time than a kill can be aimed.
+/// Starts an environment with a stability window: without it, the check of the gates is too short to hit.
 fn open(berth: &Berth, pr: u64) {
     let input = format!(r#"{{"app":"web","pr":{pr},"timings":{{"stability_seconds":2}}}}"#);
     let id = format!("preview-web-{pr}");
@@ -72,9 +72,9 @@ fn undisturbed(pr: u64) -> Undisturbed {
     Undisturbed { began, activities, names, close: closing.elapsed() }
 }
 
-/// What a kill did.
+/// The consequences of a kill.
 struct Survived {
-    /// Activities that had to be tried again.
+    /// Activities with more than one attempt.
     again: Vec<String>,
     repaired: Duration,
     changed: Vec<String>,
@@ -99,7 +99,7 @@ fn kill_during(step: &str, pr: u64, normal: &Undisturbed) -> Survived {
     survived
 }
 
-/// One node has room for a hundred pods. Not by a close: that is another test's.
+/// Deletes the environment, since the node has room for a hundred pods. It is not closed: that is another test.
 fn make_room(berth: &Berth, pr: u64) {
     berth.temporal(&["workflow", "terminate", "--workflow-id", &format!("preview-web-{pr}")]);
     berth.kubectl(&["delete", "namespace", &format!("pr-{pr}"), "--wait=false"]);
@@ -121,8 +121,8 @@ fn survived(berth: &Berth, pr: u64, normal: &Undisturbed, before: &Objects, rest
     Survived { again, repaired, changed }
 }
 
-/// The activities that a rollout scheduled, one by one. Not the prune, which a first rollout leaves out only if it knows that
-/// the namespace is new: an attempt that finds the namespace of the one before, which died, does not.
+/// The activities that a rollout scheduled, in order, without the prune. A first rollout skips it only if its own attempt
+/// created the namespace, and a killed attempt may have created it.
 fn scheduled(activities: &[Activity]) -> Vec<&str> {
     activities.iter().map(|activity| activity.name.as_str()).filter(|name| *name != "prune").collect()
 }
@@ -131,7 +131,7 @@ fn elapsed(from: Timestamp, to: Timestamp) -> Duration {
     Duration::try_from(to.duration_since(from)).unwrap_or_default()
 }
 
-/// How many kills met the activity that they were meant for.
+/// The number of kills that hit their step.
 fn hits(step: &str, survived: &[Survived]) -> usize {
     survived.iter().filter(|one| one.again.iter().any(|name| name == step)).count()
 }
@@ -151,12 +151,11 @@ fn line(step: &str, survived: &[Survived]) {
     );
 }
 
-/// Kills until the activity itself was hit often enough; one of some milliseconds is not always, and then the one beside it
-/// was, which must hold as well.
+/// Kills until the step was hit often enough. A kill that misses a short step hits its neighbour, which must hold as well.
 fn kill_again_and_again(step: &str, first: u64) {
     let _alone = alone();
     static NORMAL: OnceLock<Undisturbed> = OnceLock::new();
-    // The first of a lab is slower than all others: kills that are aimed by it come too late.
+    // The first push of a lab is slower than all others: kills timed by it would come too late.
     let normal = NORMAL.get_or_init(|| {
         undisturbed(6_999);
         undisturbed(7_000)
@@ -170,32 +169,32 @@ fn kill_again_and_again(step: &str, first: u64) {
 }
 
 #[test]
-fn a_worker_killed_while_it_makes_the_namespace_loses_nothing_and_repeats_nothing() {
+fn kill_during_ensure_namespace_loses_and_repeats_nothing() {
     kill_again_and_again("ensure_namespace", 7_300);
 }
 
 #[test]
-fn a_worker_killed_while_it_fetches_the_secrets_loses_nothing_and_repeats_nothing() {
+fn kill_during_sync_secrets_loses_and_repeats_nothing() {
     kill_again_and_again("sync_secrets", 7_400);
 }
 
 #[test]
-fn a_worker_killed_while_it_applies_loses_nothing_and_repeats_nothing() {
+fn kill_during_apply_manifests_loses_and_repeats_nothing() {
     kill_again_and_again("apply_manifests", 7_500);
 }
 
 #[test]
-fn a_worker_killed_while_it_waits_for_the_pods_loses_nothing_and_repeats_nothing() {
+fn kill_during_await_rollout_loses_and_repeats_nothing() {
     kill_again_and_again("await_rollout", 7_600);
 }
 
 #[test]
-fn a_worker_killed_while_it_checks_the_gates_loses_nothing_and_repeats_nothing() {
+fn kill_during_check_gates_loses_and_repeats_nothing() {
     kill_again_and_again("check_gates", 7_700);
 }
 
 #[test]
-fn a_worker_killed_in_a_teardown_leaves_nothing_all_the_same() {
+fn kill_during_teardown_leaves_nothing() {
     let _alone = alone();
     let normal = undisturbed(7_100);
     for pr in (7_101..).take(kills()) {
@@ -219,7 +218,7 @@ fn a_worker_killed_in_a_teardown_leaves_nothing_all_the_same() {
 }
 
 #[test]
-fn a_rollout_outlives_a_crash_of_temporal_and_of_the_api_server() {
+fn rollout_outlives_crashes_of_temporal_and_the_api_server() {
     let _alone = alone();
     let normal = undisturbed(7_200);
     let first = normal.activities.iter().map(|activity| activity.scheduled).min().unwrap();

@@ -1,4 +1,4 @@
-//! What the kills are held against: what a history says was in flight, and what every object looked like.
+//! Observations before and after a kill: activities from a history, and the state of each object.
 
 use std::{collections::BTreeMap, process::Command};
 
@@ -6,20 +6,20 @@ use berth_test_support::Berth;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
-/// Kinds of which berth writes objects into an environment.
+/// The kinds that berth writes into an environment.
 const KINDS: &str = "configmap,secret,service,deployment,ingress,networkpolicy,resourcequota,limitrange,rolebinding";
 
-/// One activity, as its workflow's history tells it.
+/// An activity from a workflow's history.
 #[derive(Debug, Clone)]
 pub(crate) struct Activity {
     pub(crate) name: String,
     pub(crate) scheduled: Timestamp,
     pub(crate) ended: Timestamp,
-    /// 1 where the first attempt was enough.
+    /// The number of attempts, 1 if the first succeeded.
     pub(crate) attempts: u64,
 }
 
-/// Every activity of a workflow that has ended.
+/// The completed activities of a workflow.
 pub(crate) fn activities(berth: &Berth, workflow_id: &str) -> Vec<Activity> {
     let history = events(berth, workflow_id);
     let scheduled = history.iter().filter(|event| event["eventType"] == "EVENT_TYPE_ACTIVITY_TASK_SCHEDULED");
@@ -53,7 +53,7 @@ fn time(event: &Value) -> Timestamp {
     event["eventTime"].as_str().unwrap().parse().unwrap()
 }
 
-/// Whether the API server and Temporal can be asked something.
+/// True if both the API server and Temporal answer.
 pub(crate) fn both_answer(berth: &Berth) -> bool {
     let mut kubectl = Command::new(berth.lab.tool("kubectl"));
     kubectl.arg("--kubeconfig").arg(berth.lab.kubeconfig()).args(["get", "--raw", "/readyz"]);
@@ -62,7 +62,7 @@ pub(crate) fn both_answer(berth: &Berth) -> bool {
     [kubectl, temporal].iter_mut().all(|command| command.output().unwrap().status.success())
 }
 
-/// The first time after a moment at which a workflow's history got on.
+/// The time of the first task that a worker started after that moment.
 pub(crate) fn went_on(berth: &Berth, workflow_id: &str, after: Timestamp) -> Option<Timestamp> {
     let of_a_worker = ["EVENT_TYPE_ACTIVITY_TASK_STARTED", "EVENT_TYPE_WORKFLOW_TASK_STARTED"];
     let events = events(berth, workflow_id);
@@ -70,7 +70,7 @@ pub(crate) fn went_on(berth: &Berth, workflow_id: &str, after: Timestamp) -> Opt
     started.map(time).filter(|time| *time > after).min()
 }
 
-/// `Kind/name` of each object that berth has written in the environment, and what changes when somebody writes it again.
+/// Each object that berth has written in the environment: `Kind/name`, and a text that changes with each write.
 pub(crate) type Objects = BTreeMap<String, String>;
 
 pub(crate) fn objects(berth: &Berth, namespace: &str) -> Objects {
@@ -86,7 +86,7 @@ fn of_berth(object: &Value) -> impl Iterator<Item = &Value> {
     managers.filter(|entry| entry["manager"] == "berth" && entry["subresource"].is_null())
 }
 
-/// The version, where nobody but berth writes the object; where controllers write its status, what only berth changes.
+/// The object's version. Where controllers write its status, the times of berth's own writes.
 fn seen(object: &Value) -> (String, String) {
     let metadata = &object["metadata"];
     let kind = object["kind"].as_str().unwrap();
@@ -100,16 +100,16 @@ fn seen(object: &Value) -> (String, String) {
     (format!("{kind}/{}", metadata["name"].as_str().unwrap()), format!("{} {version}", metadata["uid"]))
 }
 
-/// What was there before, is there still, and is not as it was.
+/// Objects that are in both, and differ.
 pub(crate) fn changed(before: &Objects, after: &Objects) -> Vec<String> {
     let differs = |(name, seen): &(&String, &String)| after.get(*name).is_some_and(|now| now != *seen);
     before.iter().filter(differs).map(|(name, seen)| format!("{name}: {seen} -> {}", after[name])).collect()
 }
 
-/// Names without what differs from one environment to the next: the number, and hashes of content.
+/// Names without the parts that differ between environments: the number, and hashes of content.
 pub(crate) fn names(objects: &Objects, pr: u64) -> Vec<String> {
     let plain = |name: &String| {
-        // Hashes first: one may have the number's digits in it.
+        // Hashes first: a hash may contain the number.
         let is_hash = |hash: &str| hash.len() > 7 && hash.chars().all(|c| c.is_ascii_hexdigit());
         let unhashed = name.rsplit_once('-').filter(|(_, hash)| is_hash(hash)).map(|(stem, _)| format!("{stem}-HASH"));
         unhashed.as_ref().unwrap_or(name).replace(&pr.to_string(), "N")

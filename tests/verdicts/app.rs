@@ -1,10 +1,10 @@
-//! An app that would go live, to be given one thing that is wrong.
+//! An app that would go live, for a test to break in one way.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
 use serde_json::{Map, Value, json};
 
-/// An app file and its manifests. JSON is YAML, too.
+/// An app file and its manifests. They are written as JSON, which is YAML.
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) name: &'static str,
@@ -13,7 +13,7 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// One Deployment `$KUBE_APP` with the container `web`, and a Service before it.
+    /// Makes an app with a Deployment `$KUBE_APP`, its container `web` and a Service.
     pub(crate) fn new(name: &'static str, registry: &str) -> Self {
         let file = json!({
             "app": name,
@@ -49,7 +49,7 @@ impl App {
         Self { name, file, manifests: BTreeMap::new() }.manifest("core/web", web).manifest("shared/service", service)
     }
 
-    /// One more object, or another in that one's place.
+    /// Adds or replaces a manifest.
     pub(crate) fn manifest(mut self, name: &str, object: Value) -> Self {
         self.manifests.insert(name.to_owned(), object);
         self
@@ -77,7 +77,7 @@ impl App {
         self.pod(&format!("/containers/0{pointer}"), value)
     }
 
-    /// Writes it as a worker reads it, in place of what it was before.
+    /// Writes app file and manifests for a worker, in place of earlier ones.
     pub(crate) fn write(&self, folder: &Path) {
         let manifests = folder.join(self.name);
         if manifests.exists() {
@@ -92,7 +92,7 @@ impl App {
     }
 }
 
-/// A container that runs the release, for the Deployment and for whatever else a case needs.
+/// A container that runs the release.
 fn web_container() -> Value {
     json!({
         "name": "web",
@@ -104,7 +104,7 @@ fn web_container() -> Value {
     })
 }
 
-/// An init container that ends with 1.
+/// An init container that exits with 1.
 pub(crate) fn crashing_container(name: &str) -> Value {
     let mut container = web_container();
     set(&mut container, "/name", json!(name));
@@ -113,7 +113,7 @@ pub(crate) fn crashing_container(name: &str) -> Value {
     container
 }
 
-/// Sets the field at a JSON pointer, making what is missing on the way to it.
+/// Sets the field at a JSON pointer, and creates missing parents.
 fn set(value: &mut Value, pointer: &str, new: Value) {
     let mut place = value;
     for step in pointer.split('/').skip(1) {

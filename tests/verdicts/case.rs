@@ -1,4 +1,4 @@
-//! One failing release: an app with one thing wrong, pushed as people push, and what they are told.
+//! A failing release: an app with one fault, pushed by command, and the verdict on it.
 
 use std::{
     path::PathBuf,
@@ -13,28 +13,28 @@ use serde_json::{Value, json};
 
 use crate::{BERTH, app::App, record};
 
-/// A pull request whose release is going to fail.
+/// A pull request with a release that will fail.
 pub(crate) struct Case {
     pub(crate) berth: Berth,
     pub(crate) app: App,
     name: &'static str,
     pr: u64,
     folder: PathBuf,
-    /// Whether a release serves already.
+    /// A release serves already.
     serves: bool,
-    /// How long its push took.
+    /// The time that its push took.
     good_push: Duration,
-    /// Objects outside the namespace, to be removed at the end.
+    /// Cluster-scoped objects to remove at the end.
     cluster_objects: Vec<String>,
 }
 
-/// What was told.
+/// A verdict as its reader gets it.
 pub(crate) struct Told {
     pub(crate) verdict: Value,
     pub(crate) line: String,
 }
 
-/// The rows of the table, in the order in which the verdicts came.
+/// The rows of the table, in the order of the verdicts.
 static TABLE: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 impl Case {
@@ -42,7 +42,7 @@ impl Case {
         Self::start_with_doppler(lab, lab.doppler_url(), pr, app)
     }
 
-    /// With the secrets from somewhere else than the lab's Doppler.
+    /// Starts a case with another Doppler than the lab's.
     pub(crate) fn start_with_doppler(lab: &Lab, doppler: &str, pr: u64, app: App) -> Self {
         let name = app.name;
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("apps-{pr}"));
@@ -61,7 +61,7 @@ impl Case {
             good_push: Duration::ZERO,
             cluster_objects: Vec::new(),
         };
-        // A run that was killed may have left something in a lab that outlived it.
+        // A killed run may have left objects in a lab that outlived it.
         case.terminate();
         case.berth.kubectl(&["delete", "namespace", &case.namespace(), "--ignore-not-found"]);
         until("the worker takes work", || case.berth.worker.is_ready());
@@ -76,7 +76,7 @@ impl Case {
         format!("preview-{}-{}", self.name, self.pr)
     }
 
-    /// Shortens what takes minutes, before the first push.
+    /// Shortens timings before the first push.
     pub(crate) fn with_timings(self, timings: &Value) -> Self {
         let input = json!({ "app": self.name, "pr": self.pr, "timings": timings }).to_string();
         self.berth.temporal(&[
@@ -94,7 +94,7 @@ impl Case {
         self
     }
 
-    /// A first release that goes live: what follows happens in a warm environment, and something serves.
+    /// Pushes a first release that goes live: the environment is warm, and a release serves.
     pub(crate) fn serving(mut self) -> Self {
         let started = Instant::now();
         let answer = self.berth.push('1', &self.berth.lab.image("v1"), &[]);
@@ -104,15 +104,14 @@ impl Case {
         self
     }
 
-    /// What is wrong comes with the next push.
+    /// Changes the app for the next push.
     pub(crate) fn then(mut self, change: impl FnOnce(App) -> App) -> Self {
         self.app = change(self.app.clone());
         self.app.write(&self.folder);
         self
     }
 
-    /// A rule of the cluster's for objects of this namespace alone, in force when this returns: from then on, `violates` is
-    /// refused.
+    /// Adds an admission policy for objects of this namespace, and waits until it refuses `violates`.
     pub(crate) fn with_admission_policy(mut self, rules: &Value, validation: &Value, violates: &[&str]) -> Self {
         let name = format!("berth-verdicts-{}", self.pr);
         let spaces = json!({ "matchLabels": { "kubernetes.io/metadata.name": self.namespace() } });
@@ -152,7 +151,7 @@ impl Case {
         let answer = self.berth.push('2', image, &[]);
         let elapsed = started.elapsed();
         let workload = answer.json["verdict"]["workload"].is_string();
-        // What failed before its pods, or after them, is not a matter of classification.
+        // Failures before and after the pods are not classified by their objects.
         if workload && !matches!(failure, "GateFailed") {
             record::record(&self.berth, &self.namespace(), self.name, pushed);
         }
@@ -165,7 +164,7 @@ impl Case {
         told
     }
 
-    /// A gate comes after the rollout: what failed it serves all the same.
+    /// Pushes a release that fails its gate: it serves all the same.
     pub(crate) fn fails_as_it_serves(mut self, failure: &str, how: &str, within_seconds: u64) -> Told {
         self.serves = false;
         let told = self.fails(failure, how, within_seconds);
@@ -174,12 +173,12 @@ impl Case {
         told
     }
 
-    /// Takes the app's file away.
+    /// Removes the app's file.
     pub(crate) fn forget_app(&self) {
         std::fs::remove_file(self.folder.join(self.name).with_extension("yaml")).unwrap();
     }
 
-    /// Where a machine has so much else to do that good releases are slow, bad ones may be.
+    /// The time that a verdict may take: longer where a good push was slow, too.
     pub(crate) fn bound(&self, seconds: u64) -> Duration {
         Duration::from_secs(seconds).max(self.good_push * 3)
     }
@@ -188,7 +187,7 @@ impl Case {
         let verdict = answer.json["verdict"].clone();
         let got = (answer.code, answer.json["outcome"].as_str(), verdict["failure"].as_str());
         assert_eq!(got, (1, Some("failed"), Some(failure)), "{} after {elapsed:?}: {answer:?}", self.name);
-        // What was tried for minutes and given up on has but a type and words.
+        // A step that was given up on after minutes of retries has no advice.
         let advised = verdict["advice"].as_str().is_some_and(|advice| !advice.is_empty());
         assert!(advised || failure == "SecretsUnavailable", "it says what to do: {verdict:#}");
         let line = answer.json["reason"].as_str().unwrap_or_default().to_owned();
@@ -202,7 +201,7 @@ impl Case {
         assert!(self.berth.page().contains(commit('1').as_str()), "the release before still answers");
     }
 
-    /// Whether kubectl does that.
+    /// True if kubectl succeeds.
     pub(crate) fn kubectl_succeeds(&self, arguments: &[&str]) -> bool {
         let mut kubectl = Command::new(self.berth.lab.tool("kubectl"));
         kubectl.arg("--kubeconfig").arg(self.berth.lab.kubeconfig()).args(arguments);
@@ -214,13 +213,13 @@ impl Case {
         let mut temporal = Command::new(self.berth.lab.tool("temporal"));
         temporal.args(["workflow", "terminate", "--workflow-id", &self.workflow()]);
         temporal.args(["--address", self.berth.lab.temporal_address()]);
-        // Where none runs it fails, and that is well.
+        // It fails if the workflow does not run.
         let _ = temporal.stdout(Stdio::null()).stderr(Stdio::null()).status();
     }
 }
 
 impl Drop for Case {
-    /// Teardown is not what is tried here: a deleted namespace goes in its own time.
+    /// Deletes the namespace without waiting: teardown has tests of its own.
     fn drop(&mut self) {
         self.terminate();
         let namespace = format!("namespace/{}", self.namespace());
@@ -231,7 +230,7 @@ impl Drop for Case {
 }
 
 impl Told {
-    /// The message, the advice and the place name all of these.
+    /// Asserts that message, advice and place name all of these.
     pub(crate) fn names(&self, words: &[&str]) -> &Self {
         let text = flat(&self.verdict);
         for word in words {
@@ -240,7 +239,7 @@ impl Told {
         self
     }
 
-    /// The container is to blame, and said that last.
+    /// Asserts that the verdict is about that container, with that text at the end of its log.
     pub(crate) fn of_container(&self, container: &str, log: &str) -> &Self {
         assert_eq!(self.verdict["container"], container, "{:#}", self.verdict);
         assert!(self.verdict["log_tail"].to_string().contains(log), "{:#}", self.verdict);
@@ -253,20 +252,20 @@ impl Told {
     }
 }
 
-/// Message, advice and place, without what a log or an event may happen to say.
+/// Message, advice and place, without logs and events.
 fn flat(verdict: &Value) -> String {
     let fields = ["workload", "container", "message", "advice"];
     fields.iter().filter_map(|field| verdict[field].as_str()).collect::<Vec<_>>().join("\n")
 }
 
-/// Notes a verdict for the table.
+/// Adds a verdict to the table.
 pub(crate) fn row(failure: &str, how: &str, elapsed: Duration, line: &str) {
     let line = line.replace('\n', " ⏎ ").replace('|', "\\|");
     let row = format!("| {failure} | {how} | {:.1} | {line} |", elapsed.as_secs_f32());
     TABLE.lock().unwrap().push(row);
 }
 
-/// The table of all verdicts of this run, empty if there were none.
+/// The table of all verdicts of this run, or nothing without any.
 pub(crate) fn table() -> String {
     let mut rows = TABLE.lock().unwrap().clone();
     if rows.is_empty() {

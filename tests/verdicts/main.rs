@@ -1,7 +1,7 @@
-//! Every way in which a release fails, provoked on real pods with the built binary: what a person is told, and how soon.
+//! Every way in which a release fails, on real pods: the verdict, and the time until it is there.
 //!
-//! Each test takes an app that would go live, makes one thing wrong, and pushes. Almost all of the time is the kubelet's
-//! own back-off, so many run at once: hence a harness that may have more threads than there are processors.
+//! Each test takes an app that would go live, breaks one thing, and pushes. Nearly all of the time is the kubelet's own
+//! back-off, so more tests run at once than there are processors: this harness chooses the number itself.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 
@@ -26,9 +26,9 @@ use serde_json::json;
 /// The binary under test.
 const BERTH: &str = env!("CARGO_BIN_EXE_berth");
 
-/// A permanent cause on a warm environment.
+/// The bound in seconds for a permanent cause in a warm environment.
 const SOON: u64 = 10;
-/// Three restarts: the kubelet waits 10 s before the second and 20 s before the third.
+/// The bound for three restarts: the kubelet waits 10 s before the second and 20 s before the third.
 const CRASHES: u64 = 75;
 
 macro_rules! trials {
@@ -49,13 +49,13 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(8);
     let mut trials = trials![
-        // The slowest first: the others end beside them.
+        // The slowest first: the others run beside them.
         a_container_that_ends_again_and_again_is_a_crash_loop,
         one_that_no_probe_speaks_for_is_a_crash_loop_all_the_same,
         a_container_that_eats_its_memory_is_out_of_memory,
         an_init_container_that_fails_is_named,
         a_container_that_its_liveness_probe_kills_is_a_crash_loop,
-        a_program_for_another_machine_is_told_as_that,
+        a_program_for_another_machine_is_reported_as_such,
         a_startup_probe_that_never_passes_is_not_ready_at_the_deadline,
         a_readiness_probe_that_never_passes_is_not_ready_at_the_deadline,
         an_image_that_does_not_exist_is_unavailable,
@@ -84,7 +84,7 @@ fn main() -> ExitCode {
         refused::a_namespace_that_berth_has_not_made_is_denied,
         a_gate_that_does_not_pass_is_named,
     ];
-    // As long as berth waits for Doppler.
+    // berth waits three minutes for Doppler.
     let patient = trials![refused::a_doppler_that_does_not_answer_leaves_the_secrets_unavailable];
     trials.extend(patient.into_iter().map(|trial| trial.with_ignored_flag(true)));
     let conclusion = libtest_mimic::run(&arguments, trials);
@@ -96,7 +96,7 @@ fn app(name: &'static str, lab: &Lab) -> App {
     App::new(name, lab.registry())
 }
 
-/// With the secrets of the sample app.
+/// Gives an app the secrets of the sample app.
 fn with_secrets(app: App) -> App {
     doppler(app, "doppler-web-preview-token")
 }
@@ -114,7 +114,7 @@ fn a_container_that_ends_again_and_again_is_a_crash_loop(lab: &Lab) {
     told.of_container("web", "refusing to start");
 }
 
-/// Without a readiness probe it is ready whenever it runs: after each of its restarts, for an instant.
+/// Without a readiness probe the container is ready for an instant after each restart.
 fn one_that_no_probe_speaks_for_is_a_crash_loop_all_the_same(lab: &Lab) {
     let app = app("no-probe", lab).container("/env/0", json!({ "name": "CRASH", "value": "1" }));
     let case = Case::start(lab, 233, app.container("/readinessProbe", json!(null)));
@@ -151,9 +151,8 @@ fn a_container_that_its_liveness_probe_kills_is_a_crash_loop(lab: &Lab) {
     told.names(&["Liveness probe failed", "statuscode: 404"]).of_container("web", "listens on");
 }
 
-/// What the kernel refuses to run because it is of no format that it knows: a script without a first line does as well as
-/// a program for another processor.
-fn a_program_for_another_machine_is_told_as_that(lab: &Lab) {
+/// The kernel refuses a script without an interpreter line as it refuses a program for another processor.
+fn a_program_for_another_machine_is_reported_as_such(lab: &Lab) {
     let script = json!({
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "program" }, "data": { "program": "no format\n" },
     });
@@ -257,20 +256,20 @@ fn a_quota_that_is_used_up_is_named(lab: &Lab) {
     told.names(&["Deployment/quota-pr-215", "exceeded quota: berth", "pods=1"]);
 }
 
-/// The same template again: its `ReplicaSet` still says that its pods were refused.
+/// The template is the same again, and its `ReplicaSet` still reports the refusal of its pods.
 fn a_quota_that_was_raised_is_tried_again_at_once(lab: &Lab) {
     let case = Case::start(lab, 232, app("quota-raised", lab).file("/preview/quota/pods", json!(1))).serving();
     case.fails("QuotaExceeded", "one pod more than the quota, which is then raised", SOON);
     let refused = Instant::now();
     let case = case.then(|app| app.file("/preview/quota/pods", json!(2)));
-    // Clocks may differ by five seconds: until then it might be this rollout's own refusal.
+    // Within five seconds a refusal could be this rollout's own: clocks may differ by that.
     until("it is of before", || refused.elapsed() > Duration::from_secs(6));
     let started = Instant::now();
     case.berth.temporal(&["workflow", "signal", "--workflow-id", &case.workflow(), "--name", "redeploy"]);
     until("both rollouts are done", || case.berth.status()["rollouts"].as_array().is_some_and(|all| all.len() == 3));
     let status = case.berth.status();
     assert_eq!((&status["phase"], &status["failed"]), (&json!("Live"), &json!(null)), "{status:#}");
-    // A wait for the controller's own back-off would be minutes.
+    // The controller's own back-off would take minutes.
     assert!(started.elapsed() < case.bound(2 * SOON), "{:?}", started.elapsed());
     let web = case.berth.object("deployment", "quota-raised-pr-232").unwrap();
     assert!(web["metadata"]["annotations"]["berth.dev/tried-again-until"].is_string(), "it was asked for: {web:#}");
@@ -306,7 +305,7 @@ fn a_job_that_fails_is_a_failed_release(lab: &Lab) {
     });
     let case = Case::start(lab, 219, app("job", lab)).serving();
     let case = case.then(|app| app.manifest("core/migrate", job));
-    // Its Deployment is done meanwhile: nothing of the release before is left to serve.
+    // The Deployment completes meanwhile, so the release before no longer serves.
     let told = case.fails_as_it_serves("JobFailed", "Job exits with 1, backoffLimit 0", SOON);
     told.names(&["Job/job-pr-219-migrate-", "backoff limit"])
         .exits_with(1)

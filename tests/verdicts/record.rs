@@ -1,4 +1,4 @@
-//! Keeps the objects of a namespace as they are at the time of a verdict, for the tests of classification.
+//! Records the objects of a namespace at the time of a verdict, for the tests of classification.
 
 use std::{
     path::PathBuf,
@@ -8,14 +8,14 @@ use std::{
 use berth_test_support::Berth;
 use serde_json::{Value, json};
 
-/// The folder to write to: `activities/src/rollout/recorded` to renew what is there.
+/// The folder to write to: `activities/src/rollout/recorded` to record anew.
 const FOLDER: &str = "BERTH_RECORD_OBJECTS";
 const KINDS: &str = "deployments,replicasets,jobs,pods,events";
-/// In place of what is peculiar to the machine that recorded.
+/// Names in place of those of the recording machine.
 const REGISTRY: &str = "registry.example.com";
 const NODE: &str = "node";
 
-/// Writes `<case>.json` if a folder is asked for.
+/// Writes `<case>.json` if the variable names a folder.
 pub(crate) fn record(berth: &Berth, namespace: &str, case: &str, pushed: SystemTime) {
     let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else { return };
     let listed = berth.kubectl(&["get", KINDS, "-n", namespace, "-o", "json"]);
@@ -34,7 +34,7 @@ pub(crate) fn record(berth: &Berth, namespace: &str, case: &str, pushed: SystemT
     std::fs::write(folder.join(case).with_extension("json"), format!("{recorded:#}\n")).unwrap();
 }
 
-/// Takes out what no decision could look at.
+/// Removes fields that no decision looks at.
 fn trim(object: &mut Value) {
     let metadata = object["metadata"].as_object_mut().unwrap();
     metadata.retain(|field, _| !matches!(field.as_str(), "managedFields" | "generateName" | "selfLink"));
@@ -46,7 +46,7 @@ fn trim(object: &mut Value) {
             fields.remove(name);
         }
     }
-    // Its pods say the same.
+    // The pods have the same fields.
     if let Some(template) = object.pointer_mut("/spec/template") {
         *template = json!({});
     }

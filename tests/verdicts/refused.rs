@@ -1,4 +1,4 @@
-//! What is refused before there is a pod: by berth, by Doppler, or by the API server.
+//! Releases that berth, Doppler or the API server refuses before there is a pod.
 
 use std::time::Instant;
 
@@ -35,7 +35,7 @@ pub(crate) fn a_field_that_cannot_be_changed_is_named(lab: &Lab) {
     told.names(&["Deployment/immutable-pr-222", "spec.selector", "field is immutable"]);
 }
 
-/// Nobody can push it by `berth`: only who starts workflows by hand meets it.
+/// `berth` derives the id itself, so only a workflow started by hand can have another.
 pub(crate) fn an_input_under_another_id_is_invalid(lab: &Lab) {
     let case = Case::start(lab, 223, app("input", lab));
     let started = Instant::now();

@@ -1,7 +1,7 @@
-//! Whatever is sent to an environment, its sender is told what is wrong, and the environment goes on: it answers `status`
-//! and takes a good push after each.
+//! Bad input to an environment: its sender reads what is wrong, and the environment answers `status` and takes a good push
+//! after each.
 //!
-//! `cargo test -p berth --test workflows -- bad_input --nocapture` prints what a person sees in each case.
+//! `cargo test -p berth --test workflows -- bad_input --nocapture` prints the text for each case.
 
 mod cases;
 
@@ -27,7 +27,7 @@ async fn start(t: &Preview, input: RawValue) -> Result<Handle, String> {
     t.client.start_workflow(workflow, input, options).await.map_err(|e| format!("{:#}", anyhow::Error::from(e)))
 }
 
-/// Is live with the commit of that digit after a push of it.
+/// Pushes the next commit, and waits until it is live.
 async fn takes_a_good_push(t: &Preview, turn: &mut usize) {
     *turn += 1;
     let digit = if turn.is_multiple_of(2) { 'a' } else { 'b' };
@@ -39,7 +39,7 @@ async fn takes_a_good_push(t: &Preview, turn: &mut usize) {
 }
 
 #[tokio::test]
-async fn a_bad_start_fails_with_what_is_wrong_and_the_id_stays_free_for_a_good_one() {
+async fn bad_start_fails_with_a_message_and_the_id_stays_free() {
     preview("badstart", async |t: Preview| {
         let mut table = Table::default();
         for case in starts(&t.input.app) {
@@ -61,7 +61,7 @@ async fn a_bad_start_fails_with_what_is_wrong_and_the_id_stays_free_for_a_good_o
 }
 
 #[tokio::test]
-async fn a_bad_signal_is_noted_and_the_environment_goes_on() {
+async fn bad_signal_is_noted_and_the_environment_goes_on() {
     preview("badsignal", async |t: Preview| {
         let (mut table, mut turn) = (Table::default(), 0);
         takes_a_good_push(&t, &mut turn).await;
@@ -82,7 +82,7 @@ async fn a_bad_signal_is_noted_and_the_environment_goes_on() {
 }
 
 #[tokio::test]
-async fn a_bad_update_is_refused_in_the_same_words() {
+async fn bad_update_is_refused_with_the_same_message() {
     preview("badupdate", async |t: Preview| {
         let (mut table, mut turn) = (Table::default(), 0);
         takes_a_good_push(&t, &mut turn).await;
@@ -103,7 +103,7 @@ async fn a_bad_update_is_refused_in_the_same_words() {
 }
 
 #[tokio::test]
-async fn the_other_signals_take_nothing_bad_either() {
+async fn other_signals_note_bad_input_too() {
     preview("badothers", async |t: Preview| {
         let (mut table, mut turn) = (Table::default(), 0);
         takes_a_good_push(&t, &mut turn).await;
@@ -126,7 +126,7 @@ async fn the_other_signals_take_nothing_bad_either() {
             assert!(note.contains(told), "{signal} {json}: {note}");
             takes_a_good_push(&t, &mut turn).await;
         }
-        // Not known, or not for people: nothing happens.
+        // Signals that are unknown or internal change nothing.
         for signal in ["rollout_step", "pusch"] {
             let options = WorkflowSignalOptions::default();
             let input = RawValue::new(vec![json_payload(&json!([1]))]);
@@ -139,7 +139,7 @@ async fn the_other_signals_take_nothing_bad_either() {
 }
 
 #[tokio::test]
-async fn what_is_odd_and_not_wrong_is_taken() {
+async fn odd_but_valid_input_is_taken() {
     preview("odd", async |t: Preview| {
         let mut table = Table::default();
         for (digit, author, branch) in
@@ -162,7 +162,7 @@ async fn what_is_odd_and_not_wrong_is_taken() {
 }
 
 #[tokio::test]
-async fn an_input_of_three_megabytes_is_refused_by_the_server_in_its_own_words() {
+async fn input_of_three_megabytes_is_refused_by_the_server() {
     preview("three-mb", async |t: Preview| {
         let (mut table, mut turn) = (Table::default(), 0);
         let huge = || RawValue::new(vec![json_payload(&json!("x".repeat(3_000_000)))]);
@@ -181,7 +181,7 @@ async fn an_input_of_three_megabytes_is_refused_by_the_server_in_its_own_words()
 }
 
 #[tokio::test]
-async fn an_app_that_nobody_has_described_is_a_failed_push_that_says_so() {
+async fn push_for_an_unknown_app_fails_and_says_so() {
     preview("unknownapp", async |t: Preview| {
         let mut table = Table::default();
         t.world.next("load_app", Does::Fail(FailureType::UnknownApp));
@@ -194,7 +194,7 @@ async fn an_app_that_nobody_has_described_is_a_failed_push_that_says_so() {
 }
 
 #[tokio::test]
-async fn state_that_a_stranger_sends_is_not_honoured_even_if_the_server_starts_the_next_run() {
+async fn carried_state_from_a_caller_is_ignored_even_under_cron() {
     preview("forgedcron", async |t: Preview| {
         let mut table = Table::default();
         let forged = json!({"app": t.input.app, "pr": 1, "carried": {"last_number": 41, "environment": {
@@ -203,7 +203,7 @@ async fn state_that_a_stranger_sends_is_not_honoured_even_if_the_server_starts_t
         options.cron_schedule = Some("@every 1s".to_owned());
         let workflow = UntypedWorkflow::new("PreviewEnvironment");
         t.client.start_workflow(workflow, RawValue::new(vec![json_payload(&forged)]), options).await.unwrap();
-        // The first run ends, and the server starts a second with the same input.
+        // After the first run the server starts a second one with the same input.
         let first = t.handle().describe(Default::default()).await.unwrap().run_id().to_owned();
         t.close().await;
         while t.handle().describe(Default::default()).await.unwrap().run_id() == first {
@@ -219,7 +219,7 @@ async fn state_that_a_stranger_sends_is_not_honoured_even_if_the_server_starts_t
 }
 
 #[tokio::test]
-async fn the_temporal_cli_shows_the_same() {
+async fn temporal_cli_shows_the_same_messages() {
     preview("badcli", async |t: Preview| {
         let mut table = Table::default();
         let app = t.input.app.clone();
@@ -267,7 +267,7 @@ async fn the_temporal_cli_shows_the_same() {
     .await;
 }
 
-/// The text of a case, for some that people type: one of the program's processes takes a second beside a busy worker.
+/// The text of a case that people type. Only some are tried: a process of the CLI takes a second beside a busy worker.
 fn short(case: &Case) -> Option<String> {
     const TYPED: [&str; 12] = [
         "not JSON",
@@ -286,11 +286,11 @@ fn short(case: &Case) -> Option<String> {
     case.text().filter(|_| TYPED.contains(&case.name))
 }
 
-/// Whether it succeeded, and all that it said.
+/// Runs the `temporal` CLI: success, and all of its output.
 async fn temporal(t: &Preview, arguments: &[&str]) -> (bool, String) {
     let mut command = Command::new(berth_lab::temporal_cli().unwrap());
     command.args(arguments).args(["--address", &t.address]);
-    // Beside the worker, which lives on this thread.
+    // The worker runs on this thread, so the command runs on another.
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     let text = [output.stdout, output.stderr].concat();
     (output.status.success(), String::from_utf8_lossy(&text).into_owned())

@@ -1,4 +1,4 @@
-//! Tests of workflows on a real Temporal dev server, with fake activities; and the recorded histories, replayed.
+//! Tests of workflows on a real Temporal dev server, with fake activities, and the replay of recorded histories.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 

@@ -1,4 +1,4 @@
-//! A pull request whose environment has a database of its own, on a real dev server, with fake activities.
+//! A preview with a database of its own, on a real dev server, with fake activities.
 
 use berth_workflows::contract::{phase::Phase, verdict::FailureType};
 use temporalio_client::WorkflowGetResultOptions;
@@ -11,7 +11,7 @@ fn place(calls: &[String], activity: &str) -> usize {
 }
 
 #[tokio::test]
-async fn the_database_is_made_in_the_namespace_before_the_secrets_and_dropped_before_the_namespace() {
+async fn database_is_made_before_the_secrets_and_dropped_first() {
     preview("database", async |t: Preview| {
         t.world.with_database();
         t.push(push('a')).await;
@@ -29,7 +29,7 @@ async fn the_database_is_made_in_the_namespace_before_the_secrets_and_dropped_be
 }
 
 #[tokio::test]
-async fn a_database_server_that_is_away_is_waited_for_and_status_says_why() {
+async fn absent_database_server_is_waited_for_and_status_says_why() {
     preview("database-away", async |t: Preview| {
         t.world.with_database();
         t.world.next("ensure_database", Does::Leave("sorry, too many clients already (53300)"));
@@ -46,7 +46,7 @@ async fn a_database_server_that_is_away_is_waited_for_and_status_says_why() {
 }
 
 #[tokio::test]
-async fn a_database_server_that_stays_away_fails_the_rollout_in_its_own_words_and_a_push_heals_it() {
+async fn database_server_that_stays_away_fails_the_rollout() {
     preview("database-gone", async |mut t: Preview| {
         t.world.with_database();
         t.input.timings.database_seconds = 0;
@@ -64,7 +64,7 @@ async fn a_database_server_that_stays_away_fails_the_rollout_in_its_own_words_an
 }
 
 #[tokio::test]
-async fn a_database_of_somebody_else_fails_the_rollout_for_good() {
+async fn foreign_database_fails_the_rollout_permanently() {
     preview("database-foreign", async |t: Preview| {
         t.world.with_database();
         t.world.next("ensure_database", Does::Fail(FailureType::DatabaseUnavailable));
@@ -77,7 +77,7 @@ async fn a_database_of_somebody_else_fails_the_rollout_for_good() {
 }
 
 #[tokio::test]
-async fn a_newer_push_need_not_wait_for_a_database_server_that_is_away() {
+async fn newer_push_does_not_wait_for_an_absent_database_server() {
     preview("database-super", async |t: Preview| {
         t.world.with_database();
         t.world.next("ensure_database", Does::Hang);
@@ -91,7 +91,7 @@ async fn a_newer_push_need_not_wait_for_a_database_server_that_is_away() {
 }
 
 #[tokio::test]
-async fn a_database_that_cannot_be_dropped_blocks_the_teardown_by_name_and_keeps_nothing_else() {
+async fn undroppable_database_blocks_the_teardown_and_keeps_nothing_else() {
     preview("database-stuck", async |t: Preview| {
         t.world.with_database();
         t.push(push('a')).await;

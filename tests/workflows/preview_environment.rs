@@ -1,4 +1,4 @@
-//! The life of a pull request's environment, on a real dev server, with fake activities.
+//! The life of a preview, on a real dev server, with fake activities.
 
 use berth_workflows::{
     contract::{
@@ -22,7 +22,7 @@ use temporalio_common::{data_converters::RawValue, error::IncomingError};
 use berth_test_support::preview::{Does, Preview, STEPS, commit, preview, push};
 
 #[tokio::test]
-async fn a_push_becomes_live_and_a_close_leaves_nothing() {
+async fn push_becomes_live_and_a_close_leaves_nothing() {
     preview("life", async |t: Preview| {
         t.push(push('a')).await;
         let status = t.until("live", |s| s.phase == Phase::Live).await;
@@ -38,7 +38,7 @@ async fn a_push_becomes_live_and_a_close_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_newer_push_supersedes_the_rollout_in_flight() {
+async fn newer_push_supersedes_the_rollout_in_flight() {
     preview("supersede", async |t: Preview| {
         t.world.next("await_rollout", Does::Hang);
         t.push(push('a')).await;
@@ -60,7 +60,7 @@ async fn a_newer_push_supersedes_the_rollout_in_flight() {
 }
 
 #[tokio::test]
-async fn each_step_that_fails_becomes_a_failed_rollout_with_its_type_and_a_good_push_heals_it() {
+async fn each_failed_step_fails_the_rollout_until_the_next_push() {
     for (n, step) in STEPS.into_iter().enumerate() {
         preview(&format!("fail-at-{n}"), async |t: Preview| {
             t.push(push('a')).await;
@@ -71,7 +71,7 @@ async fn each_step_that_fails_becomes_a_failed_rollout_with_its_type_and_a_good_
             let failed = status.failed.unwrap();
             assert_eq!((failed.verdict.failure, failed.release.commit), (FailureType::AdmissionDenied, commit('b')));
             assert_eq!(failed.verdict.message, "as ordered", "{step}");
-            // Once its pods serve it is the new release that answers, whatever comes after.
+            // After `await_rollout` the new release's pods serve, though a later step fails.
             let serves = if matches!(step, "check_gates" | "prune") { commit('b') } else { commit('a') };
             assert_eq!(status.serving.unwrap().release.commit, serves, "{step}");
             assert_eq!(failure_type_of_rollout(&t, 2).await.as_deref(), Some("AdmissionDenied"));
@@ -84,7 +84,7 @@ async fn each_step_that_fails_becomes_a_failed_rollout_with_its_type_and_a_good_
 }
 
 #[tokio::test]
-async fn after_a_failed_rollout_a_push_of_what_serves_is_rolled_out_and_not_just_called_live() {
+async fn push_of_the_serving_release_after_a_failure_is_rolled_out() {
     preview("back", async |t: Preview| {
         t.push(push('a')).await;
         t.until("live", |s| s.phase == Phase::Live).await;
@@ -100,7 +100,7 @@ async fn after_a_failed_rollout_a_push_of_what_serves_is_rolled_out_and_not_just
 }
 
 #[tokio::test]
-async fn a_namespace_that_is_being_deleted_is_waited_for_and_status_says_what_for() {
+async fn terminating_namespace_is_waited_for_and_status_says_why() {
     preview("deleting", async |t: Preview| {
         t.world.next("ensure_namespace", Does::Leave("held by example.com/hold"));
         t.world.next("await_namespace_gone", Does::Hang);
@@ -120,7 +120,7 @@ async fn a_namespace_that_is_being_deleted_is_waited_for_and_status_says_what_fo
 }
 
 #[tokio::test]
-async fn what_a_rollout_makes_outside_the_namespace_is_known_before_it_is_made() {
+async fn cluster_scoped_objects_are_recorded_before_they_are_made() {
     preview("outside", async |t: Preview| {
         t.push(push('a')).await;
         t.until("live", |s| s.phase == Phase::Live).await;
@@ -130,7 +130,7 @@ async fn what_a_rollout_makes_outside_the_namespace_is_known_before_it_is_made()
         t.until_called("apply_manifests", 2).await;
         t.close().await;
         t.handle().get_result(WorkflowGetResultOptions::default()).await.unwrap();
-        // The rollout was stopped, and has reported nothing.
+        // The rollout was stopped before it reported its objects.
         assert_eq!(t.world.calls().last().unwrap(), "delete_environment pr-1 and web-pr-1-7-priority");
         t.record("outside", Some(2)).await;
     })
@@ -148,7 +148,7 @@ async fn failure_type_of_rollout(t: &Preview, number: u64) -> Option<String> {
 }
 
 #[tokio::test]
-async fn a_verdict_is_in_the_answer_the_status_and_the_rollouts_failure_and_nothing_is_pruned() {
+async fn verdict_is_in_answer_status_and_failure_and_nothing_is_pruned() {
     for (n, step) in ["await_rollout", "check_gates"].into_iter().enumerate() {
         preview(&format!("verdict-{n}"), async |t: Preview| {
             t.push(push('a')).await;
@@ -167,7 +167,7 @@ async fn a_verdict_is_in_the_answer_the_status_and_the_rollouts_failure_and_noth
 }
 
 #[tokio::test]
-async fn what_serves_and_what_served_before_are_kept_from_pruning() {
+async fn serving_and_previous_releases_are_kept_from_pruning() {
     preview("keep", async |t: Preview| {
         for digit in ['a', 'b', 'c'] {
             t.push(push(digit)).await;
@@ -180,7 +180,7 @@ async fn what_serves_and_what_served_before_are_kept_from_pruning() {
 }
 
 #[tokio::test]
-async fn the_first_rollout_prunes_only_where_the_namespace_was_there_before_it() {
+async fn first_rollout_prunes_only_in_a_namespace_that_existed() {
     for (name, was_there, prunes) in [("new", false, 0), ("adopted", true, 1)] {
         preview(&format!("first-{name}"), async |t: Preview| {
             if was_there {
@@ -195,7 +195,7 @@ async fn the_first_rollout_prunes_only_where_the_namespace_was_there_before_it()
 }
 
 #[tokio::test]
-async fn the_update_deploy_answers_when_live_at_once_when_live_already_and_joins_what_is_in_flight() {
+async fn deploy_answers_when_live_and_joins_a_rollout_in_flight() {
     preview("deploy", async |t: Preview| {
         t.push(push('a')).await;
         t.until("live", |s| s.phase == Phase::Live).await;
@@ -216,7 +216,7 @@ async fn the_update_deploy_answers_when_live_at_once_when_live_already_and_joins
 }
 
 #[tokio::test]
-async fn a_long_history_continues_as_new_with_all_that_is_known() {
+async fn long_history_continues_as_new_with_the_whole_state() {
     preview("continue", async |mut t: Preview| {
         t.input.timings.history_events = 40;
         for digit in ['a', 'b', 'c'] {
@@ -236,7 +236,7 @@ async fn a_long_history_continues_as_new_with_all_that_is_known() {
 }
 
 #[tokio::test]
-async fn state_that_a_stranger_sends_with_a_start_is_not_honoured() {
+async fn carried_state_from_a_caller_is_ignored() {
     preview("forged", async |mut t: Preview| {
         t.input.carried = Some(json!({ "last_number": 41, "closed": true }));
         t.push(push('a')).await;
@@ -305,7 +305,7 @@ fn json_payload(value: &serde_json::Value) -> temporalio_common::protos::tempora
 }
 
 #[tokio::test]
-async fn a_fork_waits_for_approval_and_nothing_is_done_for_it_before() {
+async fn fork_waits_for_approval_and_nothing_is_done_before() {
     preview("fork", async |t: Preview| {
         t.push(Push { fork: true, ..push('a') }).await;
         let status = t.until("waiting", |s| s.phase == Phase::AwaitingApproval).await;
@@ -326,7 +326,7 @@ async fn a_fork_waits_for_approval_and_nothing_is_done_for_it_before() {
 }
 
 #[tokio::test]
-async fn a_redeploy_of_what_is_being_rolled_out_begins_anew_for_those_who_wait_already() {
+async fn redeploy_restarts_the_rollout_in_flight_for_its_waiters() {
     preview("redeploy-in-flight", async |t: Preview| {
         t.world.next("await_rollout", Does::Hang);
         let options = WorkflowStartUpdateOptions::builder().build();
@@ -342,7 +342,7 @@ async fn a_redeploy_of_what_is_being_rolled_out_begins_anew_for_those_who_wait_a
 }
 
 #[tokio::test]
-async fn a_push_is_in_flight_while_its_environment_is_being_named() {
+async fn push_is_in_flight_while_its_environment_is_being_named() {
     preview("naming", async |t: Preview| {
         t.world.next("load_app", Does::Hang);
         t.push(push('a')).await;
@@ -354,7 +354,7 @@ async fn a_push_is_in_flight_while_its_environment_is_being_named() {
 }
 
 #[tokio::test]
-async fn a_rollout_that_is_stopped_at_its_gates_serves_and_what_it_made_is_known() {
+async fn rollout_stopped_at_its_gates_serves_and_its_release_is_kept() {
     preview("stopped-late", async |t: Preview| {
         t.push(push('a')).await;
         t.until("live", |s| s.phase == Phase::Live).await;
@@ -393,7 +393,7 @@ async fn a_rollout_is_found_by_how_it_ended() {
 }
 
 #[tokio::test]
-async fn a_redeploy_rolls_the_newest_release_out_again() {
+async fn redeploy_rolls_the_newest_release_out_again() {
     preview("redeploy", async |t: Preview| {
         t.push(push('a')).await;
         t.until("live", |s| s.phase == Phase::Live).await;
@@ -405,7 +405,7 @@ async fn a_redeploy_rolls_the_newest_release_out_again() {
 }
 
 #[tokio::test]
-async fn an_unknown_app_is_a_failed_push_that_leaves_the_mailbox_open() {
+async fn unknown_app_fails_the_push_and_leaves_the_mailbox_open() {
     preview("unknown", async |t: Preview| {
         t.world.next("load_app", Does::Fail(FailureType::UnknownApp));
         t.push(push('a')).await;
@@ -418,7 +418,7 @@ async fn an_unknown_app_is_a_failed_push_that_leaves_the_mailbox_open() {
 }
 
 #[tokio::test]
-async fn a_rollout_that_no_environment_started_is_refused() {
+async fn rollout_without_an_environment_is_refused() {
     preview("stranger", async |t: Preview| {
         t.push(push('a')).await;
         t.until("live", |s| s.phase == Phase::Live).await;

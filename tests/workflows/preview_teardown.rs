@@ -1,4 +1,4 @@
-//! How a pull request's environment ends: closed, cancelled, blocked, reopened; on a real dev server, with fake activities.
+//! The end of a preview: closed, cancelled, blocked or reopened; on a real dev server, with fake activities.
 
 use berth_workflows::{
     contract::{
@@ -76,7 +76,7 @@ async fn a_push_during_the_teardown_of_a_cancelled_workflow_is_not_lost() {
 }
 
 #[tokio::test]
-async fn a_blocked_teardown_says_what_is_left_and_what_to_run_and_goes_on_trying() {
+async fn blocked_teardown_reports_the_rest_with_commands_and_retries() {
     preview("blocked", async |t: Preview| {
         t.push(push('a')).await;
         t.until("live", |s| s.phase == Phase::Live).await;
@@ -115,8 +115,8 @@ async fn a_close_during_any_step_stops_it_and_then_tears_down() {
     for (n, step) in STEPS.into_iter().enumerate() {
         preview(&format!("close-at-{n}"), async |t: Preview| {
             if matches!(step, "load_app" | "prune") {
-                // The first call settles what the environment is called; the rollout's own is the second. And only a second
-                // rollout has something to prune.
+                // The first call of load_app names the environment, and the rollout's own is the second. Only a second rollout
+                // prunes.
                 t.push(push('a')).await;
                 t.until("live", |s| s.phase == Phase::Live).await;
             }
@@ -161,7 +161,7 @@ async fn a_push_after_a_cancel_is_kept_and_one_before_it_is_closed() {
 }
 
 #[tokio::test]
-async fn a_teardown_that_is_blocked_for_long_continues_as_new_and_ends_as_it_was_asked() {
+async fn long_blocked_teardown_continues_as_new_and_ends_as_asked() {
     preview("blocked-long", async |mut t: Preview| {
         t.input.timings.history_events = 60;
         t.push(push('a')).await;
@@ -181,7 +181,7 @@ async fn a_teardown_that_is_blocked_for_long_continues_as_new_and_ends_as_it_was
 }
 
 #[tokio::test]
-async fn whoever_deploys_while_a_teardown_is_blocked_is_told_that_it_is_in_line() {
+async fn deploy_during_a_blocked_teardown_is_reported_as_queued() {
     preview("queued", async |t: Preview| {
         t.push(push('a')).await;
         t.until("live", |s| s.phase == Phase::Live).await;

@@ -1,7 +1,7 @@
-//! Every recorded history replays with today's workflows: what runs now must not be broken by what is released next.
+//! Replay of every recorded history with today's workflows: a release must not break running workflows.
 //!
-//! Recorded by the tests of `preview_environment.rs` and `scripts.rs` when `BERTH_RECORD_HISTORIES` names a folder. Keep one of each kind
-//! for every released version.
+//! The tests beside this one record histories when `BERTH_RECORD_HISTORIES` names a folder. Keep one of each kind for every
+//! released version.
 
 use std::path::Path;
 
@@ -27,7 +27,7 @@ fn histories() -> Vec<(String, Vec<u8>)> {
 }
 
 #[tokio::test]
-async fn every_recorded_history_replays() {
+async fn each_recorded_history_replays() {
     let histories = histories();
     assert!(histories.len() >= 6, "there should be recorded histories, found {}", histories.len());
     for (name, json) in histories {
@@ -37,8 +37,8 @@ async fn every_recorded_history_replays() {
 }
 
 #[tokio::test]
-async fn a_history_with_another_activity_in_it_does_not_replay() {
-    // That the test above can fail: the same history, with one activity of another name.
+async fn history_with_another_activity_does_not_replay() {
+    // The test above can fail: here it is the same history, with another name for one activity.
     let (_, json) = histories().into_iter().find(|(name, _)| name.starts_with("rollout-live")).unwrap();
     let json = String::from_utf8(json).unwrap().replace("\"apply_manifests\"", "\"apply_something_else\"");
     let replayed = replayer().replay_workflow(WorkflowHistory::from_json(json.as_bytes()).unwrap()).await;

@@ -1,4 +1,4 @@
-//! Scripts run by hand: their place in the life of an environment, on a real dev server, with fake activities.
+//! Scripts run by hand during the life of a preview, on a real dev server, with fake activities.
 
 use berth_workflows::{
     contract::{
@@ -30,7 +30,7 @@ fn script_run(t: &Preview, number: u64) -> WorkflowHandle<Client, ScriptRun> {
     t.client.get_workflow_handle(format!("{}-script-{number}", t.input.workflow_id()))
 }
 
-/// Runs a script: the answer, or the words of the refusal.
+/// Runs a script. Returns the answer, or the refusal's message.
 async fn run(t: &Preview, name: &str) -> Result<ScriptAnswer, String> {
     let options = WorkflowExecuteUpdateOptions::default();
     let answer = t.handle().execute_update(PreviewEnvironment::run_script, script(name).into(), options).await;
@@ -45,7 +45,7 @@ async fn live(t: &Preview) {
     t.until("live", |s| s.phase == Phase::Live).await;
 }
 
-/// Runs a script that goes on until it is stopped, and meanwhile does something else.
+/// Runs a script that does not end by itself, and meanwhile something else.
 async fn while_running<F: Future<Output = ()>>(t: &Preview, name: &str, then: F) -> Result<ScriptAnswer, String> {
     t.world.next("await_script", Does::Hang);
     let called = t.world.count("await_script");
@@ -81,7 +81,7 @@ async fn a_script_runs_in_what_is_live_and_answers_with_its_own_end() {
     .await;
 }
 
-/// Keeps the histories for `replay.rs`, as [`Preview::record`] does.
+/// Records histories for `replay.rs`, as [`Preview::record`] does.
 async fn record(t: &Preview, name: &str, number: Option<u64>) {
     t.record(&format!("script-{name}"), None).await;
     let (Some(folder), Some(number)) = (std::env::var_os("BERTH_RECORD_HISTORIES"), number) else { return };
@@ -90,7 +90,7 @@ async fn record(t: &Preview, name: &str, number: Option<u64>) {
 }
 
 #[tokio::test]
-async fn each_step_that_fails_is_told_and_the_next_script_runs() {
+async fn each_failed_step_is_reported_and_the_next_script_runs() {
     preview("script-steps", async |t: Preview| {
         live(&t).await;
         t.world.next("start_script", Does::Fail(FailureType::QuotaExceeded));
@@ -117,7 +117,7 @@ async fn each_step_that_fails_is_told_and_the_next_script_runs() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_run_is_refused_with_words() {
+async fn script_that_cannot_run_is_refused_with_a_message() {
     preview("script-refused", async |t: Preview| {
         t.world.next("await_rollout", Does::Hang);
         t.push(push('a')).await;
@@ -167,7 +167,7 @@ async fn a_close_stops_the_script_and_tears_down_after_it() {
                     let status = t.until("it stops", |s| s.scripts.first().is_some_and(|s| s.stopping)).await;
                     assert_eq!((status.phase, t.world.count("delete_environment")), (Phase::TearingDown, 0));
                     assert!(run(&t, "another").await.unwrap_err().contains("closes"));
-                    // The double has no end of its own; the script run's is what a worker's death would be.
+                    // The fake activity never ends, so the script run is terminated.
                     script_run(&t, 1).terminate(WorkflowTerminateOptions::default()).await.unwrap();
                 }),
             );
@@ -220,7 +220,7 @@ async fn pushes_and_scripts_do_not_disturb_each_other() {
 }
 
 #[tokio::test]
-async fn a_history_that_is_long_waits_for_the_script_and_then_continues_with_its_number() {
+async fn long_history_continues_as_new_after_the_script_with_its_number() {
     preview("script-long", async |mut t: Preview| {
         t.input.timings.history_events = 32;
         live(&t).await;

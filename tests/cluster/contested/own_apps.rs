@@ -1,4 +1,4 @@
-//! A worker with a folder of apps of its own, which a test may edit; and objects of others in its way.
+//! A worker with a folder of apps that a test may edit, and objects of others in its way.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::BERTH;
 
-/// A class for the pods of each rollout, as teams have it that come from `envsubst`.
+/// A priority class for each rollout, as in manifests that were made for `envsubst`.
 pub(crate) const PRIORITY_CLASS: &str = "apiVersion: scheduling.k8s.io/v1
 kind: PriorityClass
 metadata:
@@ -75,7 +75,7 @@ impl OwnApps {
         self.write(file, &text.replace(from, to));
     }
 
-    /// Gives every rollout a class of its own, which its pods use.
+    /// Gives each rollout's pods a priority class of their own.
     pub(crate) fn add_priority_class(&self) {
         self.edit("web.yaml", "manifests: ./web\n", "manifests: ./web\ncluster_kinds: [PriorityClass]\n");
         self.write("web/core/priority.yaml", PRIORITY_CLASS);
@@ -98,7 +98,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Starts the environment with a teardown that says soon what blocks it, and waits until it is live.
+/// Starts an environment with a teardown that soon reports what blocks it, and waits until it is live.
 pub(crate) fn push_with_short_teardown(berth: &Berth, pr: u64) {
     let timings = json!({"teardown_seconds": 20, "teardown_retry_seconds": 2});
     let input = json!({"app": "web", "pr": pr, "timings": timings}).to_string();
@@ -119,7 +119,7 @@ pub(crate) fn push_with_short_teardown(berth: &Berth, pr: u64) {
     until("live", || berth.status()["phase"] == "Live");
 }
 
-/// Runs a command as a person would who has copied it from `status`.
+/// Runs a command as a person would after copying it from `status`.
 pub(crate) fn paste(berth: &Berth, command: &str) -> Output {
     let kubectl = berth.lab.tool("kubectl");
     let path = format!("{}:{}", kubectl.parent().unwrap().display(), std::env::var("PATH").unwrap());
@@ -127,21 +127,21 @@ pub(crate) fn paste(berth: &Berth, command: &str) -> Output {
     Command::new("sh").args(["-c", command]).env("PATH", path).env("KUBECONFIG", kubeconfig).output().unwrap()
 }
 
-/// Client-side apply, as everybody's `kubectl apply -f`.
+/// Applies an object on the client's side, with `kubectl apply -f`.
 pub(crate) fn apply_by_hand(berth: &Berth, name: &str, object: &Value) {
     let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.json"));
     fs::write(&file, object.to_string()).unwrap();
     berth.kubectl(&["apply", "-f", &file.display().to_string()]);
 }
 
-/// The names of all objects outside every namespace that are a pull request's.
+/// The names of a pull request's priority classes.
 pub(crate) fn priority_classes(berth: &Berth, pr: u64) -> Vec<String> {
     let selector = format!("berth.dev/workflow=preview-web-{pr}");
     let listed = berth.kubectl(&["get", "priorityclasses", "-l", &selector, "-o", "name"]);
     listed.lines().map(|line| line.rsplit('/').next().unwrap().to_owned()).collect()
 }
 
-/// Makes an object that does not go away, and is nobody's of berth.
+/// Makes an object with a finalizer that nobody serves, without berth's labels.
 pub(crate) fn hold(berth: &Berth, namespace: &str) {
     apply_by_hand(
         berth,
@@ -152,7 +152,7 @@ pub(crate) fn hold(berth: &Berth, namespace: &str) {
     );
 }
 
-/// What was found to remain, by its object.
+/// The entry of an object in the report of what remains.
 pub(crate) fn remaining<'a>(status: &'a Value, object: &str) -> Option<&'a Value> {
     status["teardown"]["remaining"].as_array()?.iter().find(|remaining| remaining["object"] == object)
 }

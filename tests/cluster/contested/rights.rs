@@ -1,4 +1,4 @@
-//! A worker that has rights inside an environment only while the environment's `RoleBinding` is there, as an installed one.
+//! The rights of an installed worker: inside an environment they end with its `RoleBinding`.
 
 use std::{fs, path::PathBuf};
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::own_apps::apply_by_hand;
 
-/// A kubeconfig for an account that may look after namespaces, and inside this one only what a `RoleBinding` in it says.
+/// A kubeconfig for an account with rights to namespaces. Inside this namespace a `RoleBinding` in it gives the rights.
 pub(crate) fn least_rights(berth: &Berth, pr: u64) -> PathBuf {
     let name = format!("contested-{pr}");
     let user = json!([{"kind": "User", "name": name, "apiGroup": "rbac.authorization.k8s.io"}]);
@@ -40,7 +40,7 @@ fn cluster_rules() -> Value {
     ])
 }
 
-/// Secrets are left out: a kind that the account may never list.
+/// Secrets are left out, as a kind that the account may never list.
 fn inside_rules() -> Value {
     let verbs = json!(["get", "list", "watch", "patch", "delete", "deletecollection"]);
     json!([

@@ -1,4 +1,4 @@
-//! A Doppler, a worker and a folder of apps of a test's own, on the lab's real cluster.
+//! A Doppler, a worker and a folder of apps for one test, on the lab's cluster.
 
 use std::fs;
 
@@ -9,12 +9,12 @@ use tempfile::TempDir;
 
 use crate::BERTH;
 
-/// A Doppler of one's own, and a worker that asks it.
+/// A Doppler, and a worker that reads secrets from it.
 pub(crate) struct Bench {
     pub(crate) lab: Lab,
     pub(crate) doppler: DopplerServer,
     pub(crate) worker: Worker,
-    /// Its own namespace and task queue are called so.
+    /// The name of its namespace and task queue.
     pub(crate) name: String,
     commands: Commands,
     apps: TempDir,
@@ -36,7 +36,7 @@ impl Bench {
         Self { lab, doppler, worker, name: name.to_owned(), commands, apps }
     }
 
-    /// Describes an app: its config of Doppler, what more its file says (of `preview` first), and its manifests by path.
+    /// Writes an app: its config of Doppler, more lines of its file (first of `preview`), and its manifests by path.
     pub(crate) fn app(&self, app: &str, config: &str, more: &str, manifests: &[(&str, &str)]) {
         let registry = self.lab.registry();
         let text = format!(
@@ -54,7 +54,7 @@ impl Bench {
         fs::write(self.apps.path().join(format!("{app}.yaml")), text).unwrap();
     }
 
-    /// The Secret that an app's token is in.
+    /// Makes the Secret with an app's token.
     pub(crate) fn token(&self, app: &str, key: &str, token: &str) {
         let literal = format!("--from-literal={key}={token}");
         self.kubectl(&["create", "secret", "generic", &format!("{app}-token"), "-n", &self.name, &literal]);
@@ -77,7 +77,7 @@ impl Bench {
         self.commands.preview("status", (app, pr), &[]).json
     }
 
-    /// Rolls the newest release out once more, and waits until that has ended.
+    /// Redeploys, and waits until that rollout has ended.
     pub(crate) fn redeploy(&self, app: &str, pr: u64) -> Value {
         let before = self.rollouts(app, pr);
         self.temporal(&["workflow", "signal", "--workflow-id", &format!("preview-{app}-{pr}"), "--name", "redeploy"]);

@@ -1,5 +1,5 @@
-//! A value that only Doppler knows is looked for, in every form, wherever people and machines can read: histories, `status`,
-//! details, logs, metrics, verdicts; and after failures, since those repeat what others say.
+//! Secret values must not leak: each form of them is searched for in histories, `status`, details, logs, metrics and
+//! verdicts, also after failures, which repeat the messages of others.
 
 use std::{
     fs,
@@ -17,7 +17,7 @@ use tempfile::NamedTempFile;
 use super::bench::Bench;
 
 const PLAIN: &str = "canary-51d2e8-plain-value";
-/// Each way of encoding changes something in it.
+/// A value that each encoding changes.
 const ODD: &str = "canary/7f3a9c \"q\" +&=%\u{e9}\\x";
 
 fn base64(text: &str) -> String {
@@ -38,13 +38,13 @@ fn json_escaped(text: &str) -> String {
     json!(text).to_string().trim_matches('"').to_owned()
 }
 
-/// What must not be found anywhere, each with its name.
+/// The texts that must not be found, each with its name.
 fn forms(token: &str) -> Vec<(String, String)> {
     let mut forms = Vec::new();
     for (what, secret) in [("plain", PLAIN), ("odd", ODD), ("token", token)] {
         let hex = hexadecimal(secret);
         let base64_url = base64(secret).replace('+', "-").replace('/', "_");
-        // Inside a longer text in base64 only the middle of it can be recognised.
+        // Inside a longer base64 text only its middle can be recognised.
         let shifted = |before: usize| {
             let text = base64(&format!("{}{secret}", "x".repeat(before)));
             text[4..text.len() - 8].to_owned()
@@ -67,7 +67,7 @@ fn forms(token: &str) -> Vec<(String, String)> {
     forms
 }
 
-/// The texts of all payloads of a history, decoded: whatever has `data` is one.
+/// Appends the decoded payloads of a history: the values of all fields `data`.
 fn decoded(value: &Value, into: &mut String) {
     match value {
         Value::Object(map) => {
@@ -85,7 +85,7 @@ fn decoded(value: &Value, into: &mut String) {
     }
 }
 
-/// What the worker's /metrics says now.
+/// The worker's metrics.
 fn metrics(bench: &Bench) -> String {
     let mut stream = TcpStream::connect(bench.worker.metrics_address()).unwrap();
     write!(stream, "GET /metrics HTTP/1.1\r\nHost: berth\r\nConnection: close\r\n\r\n").unwrap();
@@ -94,7 +94,7 @@ fn metrics(bench: &Bench) -> String {
     answer
 }
 
-/// Everything of an environment that can be read by whoever may not read its Secrets: what it is, and its text.
+/// Everything of an environment that is readable without rights to Secrets, each with its name.
 fn readable(bench: &Bench, app: &str, pr: u64) -> Vec<(String, String)> {
     let id = format!("preview-{app}-{pr}");
     let mut texts = vec![
@@ -103,7 +103,7 @@ fn readable(bench: &Bench, app: &str, pr: u64) -> Vec<(String, String)> {
         ("the worker's metrics".to_owned(), metrics(bench)),
     ];
     assert!(texts[2].1.contains("berth_rollouts_total"), "{}", texts[2].1);
-    // Those of before a retry or a reset, too: by the search attribute, as a person would look for them.
+    // Found by the search attribute, runs before a retry or a reset are included.
     let ids = bench.temporal(&["workflow", "list", "--query", &format!("BerthApp = '{app}'"), "-o", "json"]);
     let ids: Value = serde_json::from_str(&ids).unwrap();
     let ids: Vec<&str> =
@@ -129,7 +129,7 @@ fn readable(bench: &Bench, app: &str, pr: u64) -> Vec<(String, String)> {
             texts.push((format!("{what} of {id}"), text));
         }
     }
-    // Everything in the environment but its Secrets and what its own manifests say.
+    // Objects that berth made in the environment, without Secrets.
     let kinds = "resourcequotas,limitranges,networkpolicies,rolebindings,serviceaccounts";
     let namespace = format!("{app}-pr-{pr}");
     texts.push((
@@ -138,7 +138,7 @@ fn readable(bench: &Bench, app: &str, pr: u64) -> Vec<(String, String)> {
     ));
     let namespace = bench.kubectl(&["get", "namespace", &namespace, "-o", "json", "--show-managed-fields"]);
     texts.push(("the namespace".to_owned(), namespace));
-    // Of Secrets, all but their data: names, annotations, managed fields.
+    // The Secrets without their data: names, annotations, managed fields.
     let secrets = "go-template={{range .items}}{{.metadata}}{{end}}";
     texts.push((
         "the Secrets' metadata".to_owned(),
@@ -177,11 +177,12 @@ fn container(name: &str, more: &str) -> String {
     )
 }
 
-/// The sample app says its VERSION when it starts, and of two in one pod the second finds the port taken, and dies.
+/// Manifests of a pod that logs the secrets and dies: the sample app logs its VERSION, and the second container finds the
+/// port taken.
 fn that_dies_telling_all() -> String {
     let said = format!("$(PLAIN) $(ODD) {} {} {}", base64(ODD), percent(ODD), hexadecimal(ODD));
     let version = json!(format!("{said} {}", json_escaped(ODD)));
-    // Without a probe it would be ready in the moment before it dies.
+    // Without a probe the container would be ready before it dies.
     let probe = "readinessProbe: {tcpSocket: {port: 8080}, initialDelaySeconds: 20}";
     let said = format!("        env: [{{name: VERSION, value: {version}}}]\n        {probe}\n");
     release(&(container("one", &said) + &container("two", &said)))
@@ -217,12 +218,12 @@ fn scenario(pr: u64, log_format: &str) {
         assert!(failure == "CrashLoop" && said.contains("***"), "{failure}: {said}");
     }
 
-    // The API server repeats what it refuses: here a label that is none.
+    // The API server repeats the invalid label that it refuses.
     manifests(&format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x, labels: {{a: \"{PLAIN}/\"}}}}\n"));
     let (failure, said) = failed('4');
     assert!(!failure.is_empty() && said.contains("***"), "{said}");
 
-    // And so may an admission policy, with the values of the Secret that berth makes itself.
+    // An admission policy may repeat the values of the Secret that berth makes.
     bench.doppler.put(&app, "preview", &[("PLAIN", PLAIN), ("ODD", ODD), ("MORE", "a new value, and so a new Secret")]);
     let policy = AdmissionPolicy::that_tells_all(&bench, &format!("{app}-pr-{pr}"));
     until("the answer of before is old", || old_enough(&bench));
@@ -250,12 +251,12 @@ fn scenario(pr: u64, log_format: &str) {
     assert_eq!(bench.close(&app, pr).code, 0);
 }
 
-/// No answer is younger than what is used without asking.
+/// True if the cached answer is so old that a worker asks again.
 fn old_enough(bench: &Bench) -> bool {
     super::cache(bench).is_none() || super::cache_age(bench).as_secs() >= 6
 }
 
-/// Is in force as long as it lives.
+/// An admission policy that is in force until it is dropped.
 struct AdmissionPolicy<'a>(&'a Bench);
 
 impl Drop for AdmissionPolicy<'_> {
@@ -266,7 +267,7 @@ impl Drop for AdmissionPolicy<'_> {
 }
 
 impl<'a> AdmissionPolicy<'a> {
-    /// Refuses every Secret with Doppler's values in that namespace, and says what is in it.
+    /// Makes a policy that refuses Secrets with Doppler's values in that namespace, and repeats the values.
     fn that_tells_all(bench: &'a Bench, namespace: &str) -> Self {
         let rules = json!({
             "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": {"name": bench.name},
@@ -317,11 +318,11 @@ fn apply(bench: &Bench, objects: &Value) {
 }
 
 #[test]
-fn what_only_doppler_knows_is_in_no_text_with_a_log_for_people() {
+fn secret_values_are_in_no_text_with_a_text_log() {
     scenario(660, "text");
 }
 
 #[test]
-fn what_only_doppler_knows_is_in_no_text_with_a_log_for_machines() {
+fn secret_values_are_in_no_text_with_a_json_log() {
     scenario(661, "json");
 }

@@ -1,5 +1,4 @@
-//! What the tests of Temporal's gates share: a check against the lab's Temporal, a worker that is no more than its polls, and
-//! a server that serves and does nothing.
+//! The check of a gate, a worker that only polls, and a server that only reports itself healthy.
 
 use std::{future::Future, time::Duration};
 
@@ -34,7 +33,7 @@ use temporalio_common::protos::temporal::api::{
 
 use crate::in_process::client;
 
-/// Checks one gate for a pull request's environment, whose Temporal is at that address.
+/// Checks a gate for an environment with its Temporal at that address.
 pub(crate) async fn checked(lab: &Lab, address: &str, pr: u64, gate: &Value) -> GatesChecked {
     let client = client(lab).await;
     let environment = json!({
@@ -60,13 +59,13 @@ pub(crate) async fn checked(lab: &Lab, address: &str, pr: u64, gate: &Value) -> 
 
 static DEPLOY_ID: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
 
-/// The gate passed.
+/// Asserts that the gate passed.
 pub(crate) fn passed(checked: &GatesChecked) {
     assert_eq!(checked.outcome, Outcome::Complete, "{checked:?}");
     assert_eq!(checked.gates.len(), 1, "{checked:?}");
 }
 
-/// The gate did not pass, and its verdict has all of these words.
+/// Asserts that the gate failed and that its verdict has all of these texts.
 pub(crate) fn failed(checked: GatesChecked, words: &[&str]) -> Verdict {
     let Outcome::Failed { verdict } = checked.outcome else { panic!("should have failed: {:?}", checked.gates) };
     assert_eq!(verdict.failure, FailureType::GateFailed);
@@ -78,20 +77,20 @@ pub(crate) fn failed(checked: GatesChecked, words: &[&str]) -> Verdict {
     verdict
 }
 
-/// A client that knows nothing of gates.
+/// A plain client of a Temporal server.
 pub(crate) async fn temporal(address: &str) -> WorkflowServiceClient<Channel> {
     let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
     WorkflowServiceClient::new(Box::pin(endpoint.connect()).await.unwrap())
 }
 
-/// A server holds no poll open for a caller who would wait for ever.
+/// Gives a poll the timeout that a server wants of it.
 fn long<T>(poll: T) -> Request<T> {
     let mut request = Request::new(poll);
     request.set_timeout(Duration::from_secs(60));
     request
 }
 
-/// Polls for activities for ever, as a worker does.
+/// Polls for activities without end, as a worker does.
 pub(crate) async fn poll_activities(address: &str, queue: &str) {
     let mut client = temporal(address).await;
     loop {
@@ -105,7 +104,7 @@ pub(crate) async fn poll_activities(address: &str, queue: &str) {
     }
 }
 
-/// Polls for workflow tasks for ever, and answers each with that command.
+/// Polls for workflow tasks without end, and answers each with that command.
 pub(crate) async fn run_workflows(address: &str, queue: &str, kind: CommandType, attributes: Attributes) {
     let mut client = temporal(address).await;
     loop {
@@ -131,7 +130,7 @@ pub(crate) async fn run_workflows(address: &str, queue: &str, kind: CommandType,
     }
 }
 
-/// Runs the test while something that never ends goes on.
+/// Runs the test beside a future that never ends.
 pub(crate) async fn during<T>(endless: impl Future<Output = ()>, test: impl Future<Output = T>) -> T {
     tokio::select! {
         () = endless => panic!("it ended"),
@@ -139,8 +138,8 @@ pub(crate) async fn during<T>(endless: impl Future<Output = ()>, test: impl Futu
     }
 }
 
-/// A frontend whose health is good and that does nothing else: what is left of one whose database is gone. Its address, and
-/// itself, to be kept going.
+/// A frontend that reports itself healthy and refuses everything else, as one without its database does. Returns its address,
+/// and a future to keep running.
 pub(crate) async fn serving_and_nothing_else() -> (String, impl Future<Output = ()>) {
     // A HealthCheckResponse that says SERVING, in the frame that gRPC gives a message.
     let healthy = || async {
@@ -158,7 +157,7 @@ pub(crate) async fn serving_and_nothing_else() -> (String, impl Future<Output = 
             let (stream, _) = listener.accept().await.unwrap();
             let service = TowerToHyperService::new(router.clone());
             let server = auto::Builder::new(TokioExecutor::new()).http2_only();
-            // A client that hangs up is an error to the connection, and nothing to this server.
+            // A client that hangs up is no error to this server.
             tokio::spawn(
                 async move { server.serve_connection(TokioIo::new(stream), service).await.unwrap_or_default() },
             );

@@ -1,10 +1,10 @@
-//! Where the worker's account is tried: what is somebody else's, what is its own, and what refuses it.
+//! Objects of others and of berth, on which the worker's account is tried.
 
 use serde_json::{Value, json};
 
 use super::installed::Installation;
 
-/// Who refuses: the account's roles, or the policy where the roles would let it.
+/// The source of a refusal: the account's roles, or the policy where the roles would allow it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum By {
     Roles,
@@ -22,7 +22,7 @@ impl By {
     }
 }
 
-/// Somebody's namespace and priority class, into which the account has been let by mistake; and names for its own.
+/// A foreign namespace and priority class, with rights of the account by mistake; and names for its own.
 pub(crate) struct Ground<'a> {
     pub(crate) berth: &'a Installation,
     pub(crate) foreign: String,
@@ -48,12 +48,12 @@ impl<'a> Ground<'a> {
         self.berth.kubectl(&["delete", "priorityclass", &self.foreign]);
     }
 
-    /// For real.
+    /// Asserts that it is allowed, and does it.
     pub(crate) fn allowed(&self, arguments: &[&str], object: Option<&Value>) {
         self.berth.as_worker(arguments, object).unwrap();
     }
 
-    /// On trial only: should it not be refused, nothing is broken.
+    /// Asserts that a dry run is refused. Without a refusal nothing would be broken.
     pub(crate) fn refused(&self, by: By, arguments: &[&str], object: Option<&Value>) {
         let trial = [arguments, &["--dry-run=server"]].concat();
         self.told_no(by, &trial, object);
@@ -73,7 +73,7 @@ impl<'a> Ground<'a> {
     }
 }
 
-/// The labels that the worker gives to what is its own.
+/// The labels of the worker's own objects.
 pub(crate) fn berths() -> Value {
     json!({
         "app.kubernetes.io/managed-by": "berth",

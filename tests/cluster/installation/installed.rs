@@ -1,4 +1,4 @@
-//! berth installed on the lab as the README says, and the means to act as its worker's account.
+//! An installation on the lab as documented, and commands with the worker's account.
 
 use std::{
     collections::BTreeSet,
@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 
 const ACCOUNT: &str = "system:serviceaccount:berth-system:berth";
 
-/// What the platform team would write. No pod of the worker: here it runs beside the cluster, with the same account.
+/// A platform team's overlay, without a pod of the worker: here it runs beside the cluster, with the same account.
 const OVERLAY: &str = "resources: [@MANIFESTS@]\nreplicas: [{ name: berth, count: 0 }]\n";
 
-/// The lab with berth installed.
+/// The lab with an installation.
 #[derive(Clone)]
 pub(crate) struct Installation {
     pub(crate) lab: Lab,
@@ -26,7 +26,7 @@ pub(crate) struct Installation {
 }
 
 impl Installation {
-    /// Installs it, once for all tests of this process.
+    /// Installs once for all tests of this process.
     pub(crate) fn on_the_lab() -> Self {
         static INSTALLED: OnceLock<Installation> = OnceLock::new();
         INSTALLED.get_or_init(Self::install).clone()
@@ -45,7 +45,7 @@ impl Installation {
         installed
     }
 
-    /// The administrator's way in, with the account's token in place of the administrator's key.
+    /// Writes the administrator's kubeconfig with the account's token in place of the key.
     fn write_account(&self) {
         let mut config: Value =
             serde_json::from_str(&self.kubectl(&["config", "view", "--raw", "--flatten", "-o", "json"])).unwrap();
@@ -60,17 +60,17 @@ impl Installation {
         until("the policy is in force", refused);
     }
 
-    /// `kubectl` as the cluster's administrator. It must succeed.
+    /// `kubectl` as the cluster's administrator, which must succeed.
     pub(crate) fn kubectl(&self, arguments: &[&str]) -> String {
         run(self.command(self.lab.kubeconfig(), arguments), None).unwrap()
     }
 
-    /// The same, with an object.
+    /// The same, with an object as input.
     pub(crate) fn kubectl_with(&self, arguments: &[&str], object: &Value) -> String {
         run(self.command(self.lab.kubeconfig(), arguments), Some(object)).unwrap()
     }
 
-    /// `kubectl` as the worker's account: what it answered, or the words of the refusal.
+    /// `kubectl` as the worker's account: its output, or the refusal.
     pub(crate) fn as_worker(&self, arguments: &[&str], object: Option<&Value>) -> Result<String, String> {
         run(self.command(&self.account, arguments), object)
     }
@@ -86,12 +86,12 @@ impl Installation {
         &self.account
     }
 
-    /// What the account tried to write in a namespace and was always refused, as `verb resource`. Some steps go on without
-    /// a right that they lack, and a fresh namespace refuses for a moment what it allows later.
+    /// Writes in a namespace that were refused each time, as `verb resource`. A refusal alone is no fault: a fresh namespace
+    /// allows for a moment less than later.
     pub(crate) fn writes_never_allowed(&self, namespace: &str) -> BTreeSet<String> {
-        // Somebody's own cluster keeps its audit log to itself.
+        // A cluster that the lab did not start has no audit log here.
         let Ok(log) = std::fs::read_to_string(self.lab.audit_log()) else { return BTreeSet::new() };
-        // The API server may be in the middle of the last line.
+        // The API server may be writing the last line.
         let lines = log.split_inclusive('\n').filter(|line| line.ends_with('\n') && line.contains(ACCOUNT));
         let events = lines.map(|line| serde_json::from_str(line).unwrap());
         let (mut refused, mut allowed) = (BTreeSet::new(), BTreeSet::new());
@@ -115,7 +115,7 @@ fn run(mut command: Command, object: Option<&Value>) -> Result<String, String> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
-    // One that has answered already does not read its input: its answer is what counts.
+    // A command that has answered already does not read its input.
     let _ = input.write_all(object.map(Value::to_string).unwrap_or_default().as_bytes());
     drop(input);
     let Output { status, stdout, stderr } = child.wait_with_output().unwrap();

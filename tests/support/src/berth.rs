@@ -1,4 +1,4 @@
-//! One pull request on a lab: a worker that serves it, and the commands that a person would type.
+//! A pull request on a lab: a worker that serves it, and the commands that a person would type.
 
 use std::{ffi::OsStr, process::Command};
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{Answer, Begun, Commands, Worker, commit};
 
-/// One pull request of an app, and a worker of its own that serves it.
+/// A pull request of an app, and a worker of its own.
 pub struct Berth {
     pub lab: Lab,
     pub worker: Worker,

@@ -1,4 +1,4 @@
-//! Activities that act on nothing: the smallest double that a workflow can run against.
+//! Fake activities: the smallest double that a workflow can run against.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -23,21 +23,22 @@ use temporalio_common::error::ApplicationFailure;
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
-/// What a fake activity does the next time it is called.
+/// The behaviour of a fake activity in its next call.
 #[derive(Debug, Clone)]
 pub enum Does {
-    /// Waits, heartbeating, until it is cancelled.
+    /// Heartbeats until it is cancelled.
     Hang,
-    /// Fails for good.
+    /// Fails permanently.
     Fail(FailureType),
-    /// Ends with a verdict: `await_rollout`, `check_gates` and `await_script` only.
+    /// Ends with a verdict. Only for `await_rollout`, `check_gates` and `await_script`.
     Verdict(FailureType),
-    /// Leaves something: `delete_environment`, `drop_database`. Is unavailable for that reason: `ensure_database`. Finds a
-    /// namespace that is being deleted: `ensure_namespace`. Announces something outside every namespace: `load_app`.
+    /// Succeeds with a text. `delete_environment` and `drop_database` report that object as remaining. `ensure_database` reports
+    /// its server as unavailable. `ensure_namespace` reports the namespace as terminating. `load_app` announces a cluster-scoped
+    /// object.
     Leave(&'static str),
 }
 
-/// The world that the fake activities act on: what they were called for, in order, and what they are to do.
+/// The world of the fake activities: their calls in order, and their next behaviour.
 #[derive(Default)]
 pub struct World {
     calls: Mutex<Vec<String>>,
@@ -47,18 +48,18 @@ pub struct World {
 }
 
 impl World {
-    /// The next call of that activity does this; later ones succeed.
+    /// Sets the behaviour of an activity's next call. Later calls succeed.
     pub fn next(&self, activity: &'static str, does: Does) {
         self.orders.lock().unwrap().entry(activity).or_default().push_back(does);
     }
 
-    /// The app has a database of its own for each preview.
+    /// Gives each preview of the app a database of its own.
     pub fn with_database(&self) {
         let isolated = Database::Isolated { server: "previews".into(), name: "app_pr_1".into() };
         self.database.set(isolated).unwrap();
     }
 
-    /// Somebody has made that namespace already, as the run before this one may have.
+    /// Makes that namespace exist already, as after an earlier run.
     pub fn has_namespace(&self, name: &str) {
         self.namespaces.lock().unwrap().insert(name.to_owned());
     }
@@ -68,7 +69,7 @@ impl World {
         self.calls.lock().unwrap().clone()
     }
 
-    /// How often an activity was called.
+    /// The number of calls of an activity.
     pub fn count(&self, activity: &str) -> usize {
         self.calls().iter().filter(|call| call.starts_with(activity)).count()
     }
@@ -298,7 +299,7 @@ impl FakeActivities {
         })
     }
 
-    /// Ends with exit code 3, so that it can be told from a code that nothing has set.
+    /// Ends with exit code 3, which is no default.
     #[activity(definition = definitions::AwaitScript)]
     pub async fn await_script(
         self: Arc<Self>,

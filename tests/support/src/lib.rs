@@ -1,7 +1,7 @@
 //! Code that several test binaries share, compiled once.
 //!
-//! - [`Berth`]: one pull request on a lab, a [`Worker`] that serves it, and the [`Commands`] that a person would type.
-//! - [`preview`]: one pull request on a Temporal dev server, with a worker of fake activities.
+//! - [`Berth`]: a pull request on a lab, a [`Worker`] that serves it, and the [`Commands`] that a person would type.
+//! - [`preview`]: a pull request on a Temporal dev server, with a worker of fake activities.
 //! - [`until`]: waiting, within a bound.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]

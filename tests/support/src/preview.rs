@@ -1,4 +1,4 @@
-//! What the tests of workflows share: a real dev server, a worker with fake activities, and names for what they do.
+//! A preview on a real dev server: its workflow, a worker with fake activities, and the messages that it takes.
 
 use std::{
     future::Future,
@@ -37,10 +37,10 @@ use crate::fake_activities::{FakeActivities, World};
 pub const STEPS: [&str; 7] =
     ["load_app", "ensure_namespace", "sync_secrets", "apply_manifests", "await_rollout", "check_gates", "prune"];
 
-/// How long a test waits for what should take well under a second.
+/// The bound of a wait for something that takes well under a second.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// One pull request on a real dev server, with a worker of its own.
+/// A pull request on a real dev server, with a worker of its own.
 pub struct Preview {
     pub client: Client,
     pub world: Arc<World>,
@@ -96,12 +96,12 @@ impl Preview {
         self.client.get_workflow_handle(self.input.workflow_id())
     }
 
-    /// One of its rollouts.
+    /// The rollout of that number.
     pub fn rollout(&self, number: u64) -> WorkflowHandle<Client, Rollout> {
         self.client.get_workflow_handle(format!("{}-rollout-{number}", self.input.workflow_id()))
     }
 
-    /// Starts the environment if need be, and signals.
+    /// Signals `push`, and starts the environment if it does not run.
     pub async fn push(&self, push: Push) {
         let options = WorkflowStartOptions::new(self.task_queue.clone(), self.input.workflow_id()).build();
         let start = PreviewEnvironment::run;
@@ -110,7 +110,7 @@ impl Preview {
         self.client.signal_with_start_workflow(start, input, signal, push.into(), options).await.unwrap();
     }
 
-    /// The update `deploy`: its answer.
+    /// Sends the update `deploy`, and returns its answer.
     pub async fn deploy(&self, push: Push) -> DeployAnswer {
         let options = WorkflowExecuteUpdateOptions::default();
         self.handle().execute_update(PreviewEnvironment::deploy, push.into(), options).await.unwrap()
@@ -128,12 +128,12 @@ impl Preview {
         self.handle().signal(PreviewEnvironment::close, close.into(), WorkflowSignalOptions::default()).await.unwrap();
     }
 
-    /// What the environment says of itself.
+    /// The answer of the query `status`.
     pub async fn status(&self) -> Status {
         self.handle().query(PreviewEnvironment::status, (), WorkflowQueryOptions::default()).await.unwrap()
     }
 
-    /// Waits until the status is as it should be.
+    /// Waits until the status meets the condition, and returns it.
     pub async fn until(&self, what: &str, mut is_so: impl FnMut(&Status) -> bool) -> Status {
         let last = Mutex::new(None);
         let waiting = async {
@@ -152,8 +152,7 @@ impl Preview {
         }
     }
 
-    /// Keeps the histories of the environment and of one rollout for `replay.rs`, if `BERTH_RECORD_HISTORIES` names a
-    /// folder for them.
+    /// Records the histories of the environment and of one rollout, if `BERTH_RECORD_HISTORIES` names a folder.
     pub async fn record(&self, name: &str, rollout: Option<u64>) {
         let Some(folder) = std::env::var_os("BERTH_RECORD_HISTORIES") else { return };
         let environment = self.handle().fetch_history(Default::default()).to_json().await.unwrap();
@@ -164,7 +163,7 @@ impl Preview {
         }
     }
 
-    /// Waits until an activity has been called that often.
+    /// Waits until an activity was called that many times.
     pub async fn until_called(&self, activity: &str, times: usize) {
         let waiting = async {
             while self.world.count(activity) < times {
@@ -176,7 +175,7 @@ impl Preview {
     }
 }
 
-/// A push of a commit that consists of one digit.
+/// A push of the commit that consists of one digit.
 pub fn push(digit: char) -> Push {
     Push {
         commit: commit(digit),
@@ -189,7 +188,7 @@ pub fn push(digit: char) -> Push {
     }
 }
 
-/// A commit that consists of one digit.
+/// The commit that consists of one digit.
 pub fn commit(digit: char) -> Commit {
     Commit::try_from(digit.to_string().repeat(40)).unwrap()
 }

@@ -1,4 +1,4 @@
-//! A worker as tests start it: the built binary in a process of its own, for a lab.
+//! The worker as a process: the built binary, started for a lab.
 
 use std::{
     ffi::OsStr,
@@ -44,17 +44,17 @@ impl Worker {
         self.process.id()
     }
 
-    /// Everything it has logged so far.
+    /// Its log so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.log_path()).unwrap()
     }
 
-    /// The file that it logs to.
+    /// The file of its log.
     pub fn log_path(&self) -> &Path {
         self.log.path()
     }
 
-    /// Whether it has said that it takes work.
+    /// True once it takes work.
     pub fn is_ready(&self) -> bool {
         self.log().contains(READY)
     }

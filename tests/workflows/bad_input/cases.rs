@@ -1,9 +1,9 @@
-//! What people and scripts send by mistake or on purpose, and what each must be told.
+//! Bad inputs from people and scripts, each with the text that its sender must read.
 
 use serde_json::{Value, json};
 use temporalio_common::{data_converters::RawValue, protos::temporal::api::common::v1::Payload};
 
-/// One bad input, and what its sender must read.
+/// A bad input, and the text that its sender must read.
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) payloads: Vec<Payload>,
@@ -11,12 +11,12 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    /// As the client takes it.
+    /// The input for the client.
     pub(crate) fn input(&self) -> RawValue {
         RawValue::new(self.payloads.clone())
     }
 
-    /// As `--input` takes it, where it is a text.
+    /// The input for `--input`, if it is JSON in UTF-8.
     pub(crate) fn text(&self) -> Option<String> {
         match self.payloads.as_slice() {
             [payload] if payload.metadata.get("encoding").map(Vec::as_slice) == Some(b"json/plain") => {
@@ -40,7 +40,7 @@ fn raw(name: &'static str, json: impl Into<Vec<u8>>, told: &'static str) -> Case
     Case { name, payloads: vec![payload(Some("json/plain"), json)], told }
 }
 
-/// What is wrong as any input.
+/// Inputs that are bad everywhere.
 fn anywhere() -> Vec<Case> {
     let good = || payload(Some("json/plain"), "{}");
     let of = |name, payloads, told| Case { name, payloads, told };
@@ -70,7 +70,7 @@ fn anywhere() -> Vec<Case> {
     ]
 }
 
-/// What is wrong as the input of an environment whose app is `app`.
+/// Bad inputs of a start for that app.
 pub(crate) fn starts(app: &str) -> Vec<Case> {
     let mut cases = anywhere();
     cases.extend([
@@ -104,7 +104,7 @@ pub(crate) fn starts(app: &str) -> Vec<Case> {
     cases
 }
 
-/// What is wrong as a push.
+/// Bad pushes.
 pub(crate) fn pushes() -> Vec<Case> {
     let digest = format!("sha256:{}", "a".repeat(64));
     let image = format!("acme/web@{digest}");
@@ -152,7 +152,7 @@ pub(crate) fn pushes() -> Vec<Case> {
     cases
 }
 
-/// The table that a person reads: one line for each case.
+/// A table for people, with a line per case, printed when dropped.
 #[derive(Default)]
 pub(crate) struct Table(Vec<String>);
 
