@@ -1,17 +1,13 @@
 //! A pull request of the full sample app: its own Doppler and worker on the full lab, and what a person would look at.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use berth_lab::{DopplerServer, Lab};
 use berth_test_support::{Berth, until};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
-use crate::BERTH;
+use crate::{BERTH, places::Places};
 
 /// The project and config that the token in berth's namespace opens.
 const CONFIG: (&str, &str) = ("web", "preview");
@@ -21,44 +17,47 @@ pub(crate) struct Environment {
     pub(crate) berth: Berth,
     pub(crate) pr: u64,
     doppler: DopplerServer,
-    /// The folder that its worker reads: the lab's own, or one of the test's.
-    apps: PathBuf,
-    _turn: MutexGuard<'static, ()>,
+    /// The test's own folder of apps, if its worker does not read the lab's.
+    apps: Option<TempDir>,
+    _places: Places,
 }
 
-/// One test at a time: a machine of two processors has room for the pods of few environments.
-static TURN: Mutex<()> = Mutex::new(());
-
 impl Environment {
-    /// Starts it with these values in Doppler.
+    /// Starts it with these values in Doppler. Other tests run beside it.
     pub(crate) fn start(pr: u64, values: &[(&str, &str)]) -> Self {
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let lab = Lab::full().unwrap();
-        let doppler = DopplerServer::start().unwrap();
-        doppler.put(CONFIG.0, CONFIG.1, values);
-        let apps = lab.apps_dir().to_owned();
-        Self { berth: serve(&lab, pr, &doppler, &apps), pr, doppler, apps, _turn: turn }
+        Self::on(Places::take(1), pr, values, None)
+    }
+
+    /// Starts it while no other test runs: for a test that measures times, stops a part of the lab, or lists what all
+    /// environments have.
+    pub(crate) fn alone(pr: u64, values: &[(&str, &str)]) -> Self {
+        Self::on(Places::take(Places::ALL), pr, values, None)
     }
 
     /// Starts it with these lines at the end of `preview` in the app file.
     pub(crate) fn with_gates(pr: u64, gates: &str) -> Self {
-        let mut environment = Self::start(pr, &[]);
-        environment.apps = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("apps-{pr}"));
-        fs::create_dir_all(&environment.apps).unwrap();
+        let environment = Self::on(Places::take(1), pr, &[], Some(tempfile::tempdir().unwrap()));
         environment.set_gates(gates);
-        environment.berth = serve(&environment.berth.lab, pr, &environment.doppler, &environment.apps);
         environment
+    }
+
+    fn on(places: Places, pr: u64, values: &[(&str, &str)], apps: Option<TempDir>) -> Self {
+        let lab = Lab::full().unwrap();
+        let doppler = DopplerServer::start().unwrap();
+        doppler.put(CONFIG.0, CONFIG.1, values);
+        let berth = serve(&lab, pr, &doppler, apps.as_ref().map_or(lab.apps_dir(), TempDir::path));
+        Self { berth, pr, doppler, apps, _places: places }
     }
 
     /// Sets those lines for the next rollout.
     pub(crate) fn set_gates(&self, gates: &str) {
         let app = fs::read_to_string(self.berth.lab.apps_dir().join("web.yaml")).unwrap();
-        fs::write(self.apps.join("web.yaml"), app + gates).unwrap();
+        fs::write(self.apps.as_ref().unwrap().path().join("web.yaml"), app + gates).unwrap();
     }
 
     /// Another pull request, beside this one and with the same secrets.
     pub(crate) fn beside(&self, pr: u64) -> Berth {
-        serve(&self.berth.lab, pr, &self.doppler, &self.apps)
+        serve(&self.berth.lab, pr, &self.doppler, self.berth.lab.apps_dir())
     }
 
     /// Pushes a version of the sample app, which must become live.

@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "verdicts are what a person wants to see of this test")]
 
 mod full_app;
+mod places;
 
 use std::{
     net::SocketAddr,
@@ -23,7 +24,7 @@ const BERTH: &str = env!("CARGO_BIN_EXE_berth");
 
 #[test]
 fn preview_gets_a_page_temporal_and_database_and_leaves_nothing() {
-    let environment = Environment::start(501, &[("GREETING", "Ahoy")]);
+    let environment = Environment::alone(501, &[("GREETING", "Ahoy")]);
     let lab = &environment.berth.lab;
     let before = databases_and_roles(lab);
     environment.live('1', "full-v1");
@@ -145,7 +146,7 @@ fn temporal_address_in_doppler_overrides_the_environments_own() {
 
 #[test]
 fn teardown_drops_the_databases_after_an_outage_of_their_server() {
-    let environment = Environment::start(506, &[]);
+    let environment = Environment::alone(506, &[]);
     let lab = &environment.berth.lab;
     let before = databases_and_roles(lab);
     environment.live('1', "full-v1");
@@ -179,7 +180,7 @@ fn hold(server: SocketAddr, database: &str) -> (Runtime, tokio_postgres::Client)
 
 #[test]
 fn push_replaces_temporal_within_seconds_and_the_page_stays() {
-    let environment = Environment::start(510, &[]);
+    let environment = Environment::alone(510, &[]);
     let lab = environment.berth.lab.clone();
     environment.live('1', "full-v1");
     let is_done = AtomicBool::new(false);
