@@ -72,6 +72,16 @@ fn undisturbed(pr: u64) -> Undisturbed {
     Undisturbed { began, activities, names, close: closing.elapsed() }
 }
 
+/// The run without a kill that all tests compare with.
+fn normal() -> &'static Undisturbed {
+    static NORMAL: OnceLock<Undisturbed> = OnceLock::new();
+    // The first push of a lab is slower than all others: kills timed by it would come too late.
+    NORMAL.get_or_init(|| {
+        undisturbed(6_999);
+        undisturbed(7_000)
+    })
+}
+
 /// The consequences of a kill.
 struct Survived {
     /// Activities with more than one attempt.
@@ -154,12 +164,7 @@ fn line(step: &str, survived: &[Survived]) {
 /// Kills until the step was hit often enough. A kill that misses a short step hits its neighbour, which must hold as well.
 fn kill_again_and_again(step: &str, first: u64) {
     let _alone = alone();
-    static NORMAL: OnceLock<Undisturbed> = OnceLock::new();
-    // The first push of a lab is slower than all others: kills timed by it would come too late.
-    let normal = NORMAL.get_or_init(|| {
-        undisturbed(6_999);
-        undisturbed(7_000)
-    });
+    let normal = normal();
     let mut survived = Vec::new();
     let mut numbers = first..;
     while hits(step, &survived) < kills() && survived.len() < TRIES * kills() {
@@ -196,7 +201,7 @@ fn kill_during_check_gates_loses_and_repeats_nothing() {
 #[test]
 fn kill_during_teardown_leaves_nothing() {
     let _alone = alone();
-    let normal = undisturbed(7_100);
+    let normal = normal();
     for pr in (7_101..).take(kills()) {
         let mut berth = Berth::start(BERTH, pr);
         assert_eq!(berth.push('1', &berth.lab.image("v1"), &[]).json["outcome"], "live");
@@ -220,7 +225,7 @@ fn kill_during_teardown_leaves_nothing() {
 #[test]
 fn rollout_outlives_crashes_of_temporal_and_the_api_server() {
     let _alone = alone();
-    let normal = undisturbed(7_200);
+    let normal = normal();
     let first = normal.activities.iter().map(|activity| activity.scheduled).min().unwrap();
     let last = normal.activities.iter().map(|activity| activity.ended).max().unwrap();
     let mut pr = 7_200;
