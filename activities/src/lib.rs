@@ -17,5 +17,7 @@ pub mod release;
 pub mod rollout;
 pub mod script;
 pub mod secrets;
+mod settings;
 
-pub use activities::{Activities, Settings};
+pub use activities::Activities;
+pub use settings::Settings;
