@@ -20,10 +20,11 @@ use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 use crate::{
+    context::Context,
     database, environment,
     failure::Failure,
     gates,
-    heartbeat::heartbeating,
+    heartbeat::{Progress, heartbeating},
     redaction::redacted_failure::hide_values_of,
     release::{self, stored_release::StoredRelease},
     rollout, script,
@@ -39,6 +40,10 @@ pub struct Activities {
 }
 
 impl Activities {
+    fn context<'a>(&'a self, progress: &'a Progress) -> Context<'a> {
+        Context { client: &self.client, settings: &self.settings, progress }
+    }
+
     /// The app, read off the async threads: it is files.
     async fn app(&self, name: &str) -> Result<App, Failure> {
         let (settings, name) = (self.settings.clone(), name.to_owned());
@@ -78,7 +83,7 @@ impl Activities {
     ) -> Result<NamespaceReady, ActivityError> {
         heartbeating(&ctx, async |progress| {
             let app = self.app(&environment.app).await?;
-            environment::ensure_namespace(&self.client, &self.settings, &app, &environment, progress).await
+            environment::ensure_namespace(self.context(progress), &app, &environment).await
         })
         .await
     }
@@ -90,7 +95,7 @@ impl Activities {
         ctx: ActivityContext,
         wait: AwaitGoneInput,
     ) -> Result<NamespaceGone, ActivityError> {
-        heartbeating(&ctx, async |progress| environment::await_namespace_gone(&self.client, &wait, progress).await)
+        heartbeating(&ctx, async |progress| environment::await_namespace_gone(self.context(progress), &wait).await)
             .await
     }
 
@@ -101,10 +106,7 @@ impl Activities {
         ctx: ActivityContext,
         environment: Environment,
     ) -> Result<DatabaseReady, ActivityError> {
-        heartbeating(&ctx, async |progress| {
-            database::ensure_database(&self.client, &self.settings, &environment, progress).await
-        })
-        .await
+        heartbeating(&ctx, async |progress| database::ensure_database(self.context(progress), &environment).await).await
     }
 
     /// See [`database::drop_database`].
@@ -114,10 +116,7 @@ impl Activities {
         ctx: ActivityContext,
         environment: Environment,
     ) -> Result<LeakReport, ActivityError> {
-        heartbeating(&ctx, async |progress| {
-            database::drop_database(&self.client, &self.settings, &environment, progress).await
-        })
-        .await
+        heartbeating(&ctx, async |progress| database::drop_database(self.context(progress), &environment).await).await
     }
 
     /// See [`secrets::sync_secrets`].
@@ -129,7 +128,7 @@ impl Activities {
     ) -> Result<SyncedSecrets, ActivityError> {
         heartbeating(&ctx, async |progress| {
             let app = self.app(&environment.app).await?;
-            secrets::sync_secrets(&self.client, &self.settings, &self.secrets, &app, &environment, progress).await
+            secrets::sync_secrets(self.context(progress), &self.secrets, &app, &environment).await
         })
         .await
     }
@@ -143,7 +142,7 @@ impl Activities {
     ) -> Result<Applied, ActivityError> {
         heartbeating(&ctx, async |progress| {
             let app = self.app(&input.deploy.environment.app).await?;
-            let applied = release::apply_manifests(&self.client, &self.settings, &app, &input, progress).await;
+            let applied = release::apply_manifests(self.context(progress), &app, &input).await;
             match applied {
                 Ok(applied) => Ok(applied),
                 Err(failure) => {
@@ -162,7 +161,7 @@ impl Activities {
         ctx: ActivityContext,
         wait: AwaitInput,
     ) -> Result<Outcome, ActivityError> {
-        heartbeating(&ctx, async |progress| rollout::await_rollout(&self.client, progress, wait).await).await
+        heartbeating(&ctx, async |progress| rollout::await_rollout(self.context(progress), wait).await).await
     }
 
     /// See [`gates::check_gates`].
@@ -175,7 +174,7 @@ impl Activities {
         heartbeating(&ctx, async |progress| {
             let namespace = &check.environment.namespace;
             let release = StoredRelease::load(&self.client, namespace, &check.stored_release).await?;
-            gates::check_gates(&self.client, progress, check, &release).await
+            gates::check_gates(self.context(progress), check, &release).await
         })
         .await
     }
@@ -183,7 +182,7 @@ impl Activities {
     /// See [`release::prune`].
     #[activity(definition = definitions::Prune)]
     pub async fn prune(self: Arc<Self>, ctx: ActivityContext, input: PruneInput) -> Result<Pruned, ActivityError> {
-        heartbeating(&ctx, async |progress| release::prune(&self.client, &self.settings, &input, progress).await).await
+        heartbeating(&ctx, async |progress| release::prune(self.context(progress), &input).await).await
     }
 
     /// See [`environment::delete_environment`].
@@ -193,10 +192,7 @@ impl Activities {
         ctx: ActivityContext,
         input: DeleteInput,
     ) -> Result<LeakReport, ActivityError> {
-        heartbeating(&ctx, async |progress| {
-            environment::delete_environment(&self.client, &self.settings, &input, progress).await
-        })
-        .await
+        heartbeating(&ctx, async |progress| environment::delete_environment(self.context(progress), &input).await).await
     }
 
     /// See [`script::start_script`].
@@ -208,7 +204,7 @@ impl Activities {
     ) -> Result<ScriptStarted, ActivityError> {
         heartbeating(&ctx, async |progress| {
             let app = self.app(&start.environment.app).await?;
-            script::start_script(&self.client, &self.settings, &app, &start, progress).await
+            script::start_script(self.context(progress), &app, &start).await
         })
         .await
     }
@@ -220,7 +216,7 @@ impl Activities {
         ctx: ActivityContext,
         wait: AwaitScriptInput,
     ) -> Result<ScriptOutcome, ActivityError> {
-        heartbeating(&ctx, async |progress| script::await_script(&self.client, progress, wait).await).await
+        heartbeating(&ctx, async |progress| script::await_script(self.context(progress), wait).await).await
     }
 
     /// See [`script::remove_script`].
@@ -230,9 +226,6 @@ impl Activities {
         ctx: ActivityContext,
         remove: RemoveScriptInput,
     ) -> Result<ScriptRemoved, ActivityError> {
-        heartbeating(&ctx, async |progress| {
-            script::remove_script(&self.client, &self.settings, &remove, progress).await
-        })
-        .await
+        heartbeating(&ctx, async |progress| script::remove_script(self.context(progress), &remove).await).await
     }
 }

@@ -4,6 +4,7 @@
 //! and tells "not yet" (an error, retried) from "never" (a typed failure, or a verdict as its result).
 
 mod activities;
+mod context;
 pub mod database;
 pub mod environment;
 pub mod failure;
@@ -20,4 +21,5 @@ pub mod secrets;
 mod settings;
 
 pub use activities::Activities;
+pub use context::Context;
 pub use settings::Settings;

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use berth_activities::{
-    Settings, database, environment, gates,
+    Context, Settings, database, environment, gates,
     heartbeat::Progress,
     release::{self, stored_release::StoredRelease},
     rollout, secrets,
@@ -64,8 +64,9 @@ async fn each_activity_run_twice_answers_the_same_and_changes_nothing() {
     let environment = loaded.environment;
     let app = app::load_apps(&settings.apps).unwrap().remove(0);
     let progress = Progress::new();
+    let context = Context { client: &client, settings: &settings, progress: &progress };
 
-    let make = || environment::ensure_namespace(&client, &settings, &app, &environment, &progress);
+    let make = || environment::ensure_namespace(context, &app, &environment);
     let made = make().await.unwrap();
     assert!(made.created);
     let before = versions(&lab);
@@ -73,7 +74,7 @@ async fn each_activity_run_twice_answers_the_same_and_changes_nothing() {
     assert_eq!((again.uid, again.created, versions(&lab)), (made.uid.clone(), false, before));
 
     let doppler = secrets::Secrets::new(lab.doppler_url()).unwrap();
-    let sync = || secrets::sync_secrets(&client, &settings, &doppler, &app, &environment, &progress);
+    let sync = || secrets::sync_secrets(context, &doppler, &app, &environment);
     let synced = sync().await.unwrap();
     let before = versions(&lab);
     assert_eq!((sync().await.unwrap(), versions(&lab)), (synced.clone(), before));
@@ -89,7 +90,7 @@ async fn each_activity_run_twice_answers_the_same_and_changes_nothing() {
         timings: timings.clone(),
     };
     let input = ApplyInput { deploy, secrets: synced.clone() };
-    let applying = || release::apply_manifests(&client, &settings, &app, &input, &progress);
+    let applying = || release::apply_manifests(context, &app, &input);
     let applied = applying().await.unwrap();
     assert_eq!(applied.plan.created.len(), 4, "{:?}", applied.plan);
     let before = versions(&lab);
@@ -106,7 +107,7 @@ async fn each_activity_run_twice_answers_the_same_and_changes_nothing() {
         secret: synced.secret.clone(),
     };
     for _ in 0..2 {
-        assert_eq!(rollout::await_rollout(&client, &progress, wait.clone()).await.unwrap(), Outcome::Complete);
+        assert_eq!(rollout::await_rollout(context, wait.clone()).await.unwrap(), Outcome::Complete);
     }
 
     let check = CheckGatesInput {
@@ -120,7 +121,7 @@ async fn each_activity_run_twice_answers_the_same_and_changes_nothing() {
     };
     let stored = StoredRelease::load(&client, NAMESPACE, &applied.stored_release).await.unwrap();
     for _ in 0..2 {
-        let checked = gates::check_gates(&client, &progress, check.clone(), &stored).await.unwrap();
+        let checked = gates::check_gates(context, check.clone(), &stored).await.unwrap();
         assert_eq!(checked.outcome, Outcome::Complete);
         let names: Vec<_> = checked.gates.iter().map(|gate| gate.name.as_str()).collect();
         assert!(names.contains(&"endpoints") && stored.gates.iter().all(|gate| names.contains(&gate.name.as_str())));
@@ -128,20 +129,20 @@ async fn each_activity_run_twice_answers_the_same_and_changes_nothing() {
 
     let input =
         PruneInput { environment: environment.clone(), stored_release: applied.stored_release, keep: Vec::new() };
-    release::prune(&client, &settings, &input, &progress).await.unwrap();
+    release::prune(context, &input).await.unwrap();
     let before = versions(&lab);
-    let again = release::prune(&client, &settings, &input, &progress).await.unwrap();
+    let again = release::prune(context, &input).await.unwrap();
     assert_eq!((again.removed, versions(&lab)), (Vec::new(), before));
 
     let delete = DeleteInput { environment, timings, known: Vec::new() };
     for _ in 0..2 {
-        let report = environment::delete_environment(&client, &settings, &delete, &progress).await.unwrap();
+        let report = environment::delete_environment(context, &delete).await.unwrap();
         assert_eq!(report, LeakReport { gone: vec![format!("Namespace/{NAMESPACE}")], remaining: Vec::new() });
     }
 
     let wait = AwaitGoneInput { namespace: NAMESPACE.into(), uid: made.uid, said: "it is terminating".into() };
     for _ in 0..2 {
-        let seen = environment::await_namespace_gone(&client, &wait, &progress).await.unwrap();
+        let seen = environment::await_namespace_gone(context, &wait).await.unwrap();
         assert_eq!(seen, NamespaceGone::default());
     }
 }
@@ -181,9 +182,10 @@ async fn database_activities_can_run_twice_and_report_an_absent_server() {
     let environment =
         Environment { database: Some(isolated), ..environment::load_app(&settings, &load).unwrap().environment };
     let progress = Progress::new();
-    environment::ensure_namespace(&client, &settings, &app, &environment, &progress).await.unwrap();
+    let context = Context { client: &client, settings: &settings, progress: &progress };
+    environment::ensure_namespace(context, &app, &environment).await.unwrap();
 
-    let make = || database::ensure_database(&client, &settings, &environment, &progress);
+    let make = || database::ensure_database(context, &environment);
     postgres.stop().unwrap();
     let away = make().await.unwrap();
     assert!(away.unavailable.unwrap().contains("refused"));
@@ -192,12 +194,12 @@ async fn database_activities_can_run_twice_and_report_an_absent_server() {
     assert_eq!(make().await.unwrap(), Default::default());
 
     let doppler = secrets::Secrets::new(lab.doppler_url()).unwrap();
-    let sync = || secrets::sync_secrets(&client, &settings, &doppler, &app, &environment, &progress);
+    let sync = || secrets::sync_secrets(context, &doppler, &app, &environment);
     let synced = sync().await.unwrap();
     assert!(synced.set_by_berth.contains(&"DATABASE_URL".to_owned()), "{synced:?}");
     assert_eq!(sync().await.unwrap(), synced, "the password is the same each time");
 
-    let drop = || database::drop_database(&client, &settings, &environment, &progress);
+    let drop = || database::drop_database(context, &environment);
     postgres.stop().unwrap();
     let away = drop().await.unwrap();
     assert!(away.gone.is_empty() && away.remaining[0].reason.contains("refused"), "{away:?}");
@@ -207,9 +209,7 @@ async fn database_activities_can_run_twice_and_report_an_absent_server() {
         assert_eq!((report.gone.len(), report.remaining.len()), (4, 0), "{report:?}");
     }
     let delete = DeleteInput { environment, timings: Timings::default(), known: Vec::new() };
-    assert!(
-        environment::delete_environment(&client, &settings, &delete, &progress).await.unwrap().remaining.is_empty()
-    );
+    assert!(environment::delete_environment(context, &delete).await.unwrap().remaining.is_empty());
 }
 
 #[tokio::test]
@@ -222,11 +222,12 @@ async fn teardown_finds_an_unrecorded_database_by_its_owner() {
     let named = Environment { database: Some(isolated), namespace: "pr-203".into(), ..unrecorded.clone() };
     let app = app::load_apps(&settings.apps).unwrap().remove(0);
     let progress = Progress::new();
-    environment::ensure_namespace(&client, &settings, &app, &named, &progress).await.unwrap();
-    database::ensure_database(&client, &settings, &named, &progress).await.unwrap();
+    let context = Context { client: &client, settings: &settings, progress: &progress };
+    environment::ensure_namespace(context, &app, &named).await.unwrap();
+    database::ensure_database(context, &named).await.unwrap();
 
     let delete = DeleteInput { environment: unrecorded, timings: Timings::default(), known: Vec::new() };
-    let report = environment::delete_environment(&client, &settings, &delete, &progress).await.unwrap();
+    let report = environment::delete_environment(context, &delete).await.unwrap();
     for gone in ["Database/web_pr_203_temporal on previews", "Role/web_pr_203 on previews", "Namespace/pr-203"] {
         assert!(report.gone.contains(&gone.to_owned()), "{report:?}");
     }

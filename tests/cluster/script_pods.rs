@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use berth_activities::{heartbeat::Progress, script};
+use berth_activities::{Context, heartbeat::Progress, script};
 use berth_manifests::app;
 use berth_test_support::{Berth, until};
 use berth_workflows::contract::{
@@ -191,6 +191,7 @@ async fn each_activity_run_twice_answers_the_same_and_changes_nothing() {
     let mut environment = Environment::unrecorded("web", EnvironmentKind::Preview { pr: 8105 }, "preview-web-8105");
     environment.namespace = "pr-8105".into();
     let progress = Progress::new();
+    let context = Context { client: &client, settings: &settings, progress: &progress };
     let job = "preview-web-8105-script-7";
     let start = StartScriptInput {
         environment: environment.clone(),
@@ -201,8 +202,8 @@ async fn each_activity_run_twice_answers_the_same_and_changes_nothing() {
     let identity = || berth.object("job", job).unwrap()["metadata"]["uid"].clone();
 
     let starting = |start: StartScriptInput| {
-        let (client, settings, app, progress) = (&client, &settings, &app, &progress);
-        async move { script::start_script(client, settings, app, &start, progress).await }
+        let app = &app;
+        async move { script::start_script(context, app, &start).await }
     };
     let started = starting(start.clone()).await.unwrap();
     let uid = identity();
@@ -213,7 +214,7 @@ async fn each_activity_run_twice_answers_the_same_and_changes_nothing() {
     let deadline_ms = u64::try_from(now.as_millis()).unwrap() + 90_000;
     let wait = AwaitScriptInput { environment: environment.clone(), started, deadline_ms };
     for _ in 0..2 {
-        let ended = script::await_script(&client, &progress, wait.clone()).await.unwrap();
+        let ended = script::await_script(context, wait.clone()).await.unwrap();
         let ScriptOutcome::Ended { exit_code: 3, log_tail } = ended else { panic!("{ended:?}") };
         assert!(log_tail.ends_with("failing as asked"), "{log_tail}");
     }
@@ -227,7 +228,7 @@ async fn each_activity_run_twice_answers_the_same_and_changes_nothing() {
 
     let remove = RemoveScriptInput { environment, job: job.into() };
     for _ in 0..2 {
-        let removed = script::remove_script(&client, &settings, &remove, &progress).await.unwrap();
+        let removed = script::remove_script(context, &remove).await.unwrap();
         assert_eq!(removed.gone, [format!("Job/{job}")]);
         assert_eq!(jobs_and_pods(&berth, "pr-8105"), "");
     }

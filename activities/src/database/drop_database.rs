@@ -1,7 +1,5 @@
 //! Dropping the role and the databases of an environment, and seeing that they are gone.
 
-use kube::Client;
-
 use berth_workflows::contract::{
     environment::Environment,
     teardown::{LeakReport, Remaining},
@@ -11,7 +9,7 @@ use super::{
     Names, Server, drop_all,
     isolated::{connect, find_server, invalid, of, owner},
 };
-use crate::{Settings, failure::Failure, heartbeat::Progress, kubernetes::stop_workloads::quiet_environment};
+use crate::{context::Context, failure::Failure, kubernetes::stop_workloads::quiet_environment};
 
 /// Ends the environment's pods, then drops its databases and its role and looks that they are gone.
 ///
@@ -19,19 +17,14 @@ use crate::{Settings, failure::Failure, heartbeat::Progress, kubernetes::stop_wo
 ///
 /// # Errors
 /// Those of the Kubernetes API, to be retried. A server that is away is no error: the report says what remains, and why.
-pub async fn drop_database(
-    client: &Client,
-    settings: &Settings,
-    environment: &Environment,
-    progress: &Progress,
-) -> Result<LeakReport, Failure> {
+pub async fn drop_database(context: Context<'_>, environment: &Environment) -> Result<LeakReport, Failure> {
     let Some((names, name)) = of(environment)? else { return Ok(LeakReport::default()) };
     // A server that loses its database under it fills its log, and its clients would keep the role connected.
-    quiet_environment(client, settings, environment, progress).await?;
-    progress.say(format!("dropping the databases of {} on {name}", names.role));
+    quiet_environment(context, environment).await?;
+    context.progress.say(format!("dropping the databases of {} on {name}", names.role));
     let mut report = LeakReport::default();
-    match find_server(settings, name) {
-        Ok(server) => drop_on(client, settings, environment, (name, server), &names, &mut report).await,
+    match find_server(context.settings, name) {
+        Ok(server) => drop_on(context, environment, (name, server), &names, &mut report).await,
         Err(failure) => report.remaining.push(not_dropped(&names, name, &failure)),
     }
     Ok(report)
@@ -40,30 +33,28 @@ pub async fn drop_database(
 /// For an environment of which nothing was written down: its databases, on whichever server they are. Their names follow
 /// from whose it is, and only what says that it is this environment's is dropped.
 pub(crate) async fn drop_unrecorded(
-    client: &Client,
-    settings: &Settings,
+    context: Context<'_>,
     environment: &Environment,
     report: &mut LeakReport,
 ) -> Result<(), Failure> {
     let Some(pr) = environment.kind.pr() else { return Ok(()) };
     let names = Names::of_preview(&environment.app, pr).map_err(invalid)?;
-    for (name, server) in &settings.database_servers {
-        drop_on(client, settings, environment, (name, server), &names, report).await;
+    for (name, server) in &context.settings.database_servers {
+        drop_on(context, environment, (name, server), &names, report).await;
     }
     Ok(())
 }
 
 async fn drop_on(
-    client: &Client,
-    settings: &Settings,
+    context: Context<'_>,
     environment: &Environment,
     (name, server): (&str, &Server),
     names: &Names,
     report: &mut LeakReport,
 ) {
     let dropped = async {
-        let admin = connect(client, settings, server).await?;
-        drop_all(&admin, names, &owner(settings, environment)).await
+        let admin = connect(context, server).await?;
+        drop_all(&admin, names, &owner(context.settings, environment)).await
     };
     match dropped.await {
         Ok(dropped) => {

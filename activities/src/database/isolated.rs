@@ -1,7 +1,7 @@
 //! The databases that an environment has of its own, by name and server, and the way to that server.
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, Client};
+use kube::Api;
 use tokio_postgres::Client as Admin;
 
 use berth_workflows::contract::{
@@ -10,7 +10,7 @@ use berth_workflows::contract::{
 };
 
 use super::{Credentials, Names, Server};
-use crate::{Settings, failure::Failure};
+use crate::{Settings, context::Context, failure::Failure};
 
 /// What it is called and where, if the environment has its own. Names are built from whose it is, and never read from
 /// what somebody sends.
@@ -44,9 +44,9 @@ pub(crate) fn find_server<'a>(settings: &'a Settings, name: &str) -> Result<&'a 
     })
 }
 
-pub(super) async fn connect(client: &Client, settings: &Settings, server: &Server) -> Result<Admin, Failure> {
-    let secrets: Api<Secret> = Api::namespaced(client.clone(), &settings.berth_namespace);
-    let what = format!("Secret {} of namespace {}", server.admin_secret, settings.berth_namespace);
+pub(super) async fn connect(context: Context<'_>, server: &Server) -> Result<Admin, Failure> {
+    let secrets: Api<Secret> = Api::namespaced(context.client.clone(), &context.settings.berth_namespace);
+    let what = format!("Secret {} of namespace {}", server.admin_secret, context.settings.berth_namespace);
     let secret = secrets.get_opt(&server.admin_secret).await.map_err(|e| Failure::kubernetes(&what, e))?;
     let secret = secret.ok_or_else(|| {
         let message = format!("{what} is not there: the credentials of the database server's admin are kept in it");

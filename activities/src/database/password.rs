@@ -6,7 +6,7 @@ use kube::{Api, Client, api::ObjectMeta};
 use berth_workflows::contract::{environment::Environment, verdict::FailureType};
 
 use crate::{
-    Settings,
+    context::Context,
     failure::Failure,
     kubernetes::{content_secret::create_once, labels},
 };
@@ -18,12 +18,8 @@ const PASSWORD: &str = "password";
 const PASSWORD_BYTES: usize = 24;
 
 /// The password, generated if there is none yet. Of two tries at once one is first, and both have that one's.
-pub(super) async fn ensure_password(
-    client: &Client,
-    settings: &Settings,
-    environment: &Environment,
-) -> Result<String, Failure> {
-    if let Some(password) = find_password(client, environment).await? {
+pub(super) async fn ensure_password(context: Context<'_>, environment: &Environment) -> Result<String, Failure> {
+    if let Some(password) = find_password(context.client, environment).await? {
         return Ok(password);
     }
     let mut bytes = [0; PASSWORD_BYTES];
@@ -37,13 +33,13 @@ pub(super) async fn ensure_password(
         metadata: ObjectMeta {
             name: Some(SECRET.to_owned()),
             namespace: Some(environment.namespace.clone()),
-            labels: Some(labels::own(environment, &settings.installation)),
+            labels: Some(labels::own(environment, &context.settings.installation)),
             ..ObjectMeta::default()
         },
         ..Secret::default()
     };
-    create_once(client, &secret).await?;
-    let found = find_password(client, environment).await?;
+    create_once(context.client, &secret).await?;
+    let found = find_password(context.client, environment).await?;
     found.ok_or_else(|| Failure::transient(FailureType::DatabaseUnavailable, format!("Secret/{SECRET} has gone again")))
 }
 

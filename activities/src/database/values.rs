@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use kube::Client;
-
 use berth_workflows::contract::{environment::Environment, verdict::FailureType};
 
 use super::{
@@ -11,20 +9,19 @@ use super::{
     isolated::{find_server, of},
     password,
 };
-use crate::{Settings, failure::Failure};
+use crate::{context::Context, failure::Failure};
 
 /// What the pods of an environment get to know of its database, if it has its own.
 ///
 /// # Errors
 /// `DatabaseUnavailable`: for good if the worker knows no such server; to be retried if the password is not there yet.
 pub(crate) async fn values(
-    client: &Client,
-    settings: &Settings,
+    context: Context<'_>,
     environment: &Environment,
 ) -> Result<BTreeMap<String, String>, Failure> {
     let Some((names, name)) = of(environment)? else { return Ok(BTreeMap::new()) };
-    let server = find_server(settings, name)?;
-    match password::find_password(client, environment).await? {
+    let server = find_server(context.settings, name)?;
+    match password::find_password(context.client, environment).await? {
         Some(password) => Ok(to_values(server, &names, &password)),
         None => Err(Failure::transient(
             FailureType::DatabaseUnavailable,

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use futures::{StreamExt, pin_mut};
-use kube::Client;
 
 use berth_workflows::contract::{
     preparation::{AwaitGoneInput, NamespaceGone},
@@ -11,8 +10,8 @@ use berth_workflows::contract::{
 };
 
 use crate::{
+    context::Context,
     failure::Failure,
-    heartbeat::Progress,
     kubernetes::terminating_namespace::{changes, words},
 };
 
@@ -25,14 +24,10 @@ const WATCH: Duration = Duration::from_secs(60);
 ///
 /// # Errors
 /// The watch ended, to be retried.
-pub async fn await_namespace_gone(
-    client: &Client,
-    wait: &AwaitGoneInput,
-    progress: &Progress,
-) -> Result<NamespaceGone, Failure> {
+pub async fn await_namespace_gone(context: Context<'_>, wait: &AwaitGoneInput) -> Result<NamespaceGone, Failure> {
     let AwaitGoneInput { namespace, uid, said } = wait;
-    progress.say(format!("waiting for the old namespace {namespace} to be gone: {said}"));
-    let changes = changes(client, namespace, uid);
+    context.progress.say(format!("waiting for the old namespace {namespace} to be gone: {said}"));
+    let changes = changes(context.client, namespace, uid);
     pin_mut!(changes);
     let waiting = async {
         while let Some(change) = changes.next().await {

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::{Client, ResourceExt};
+use kube::ResourceExt;
 
 use berth_workflows::contract::teardown::{DeleteInput, LeakReport, Remaining};
 
-use crate::{Settings, database, failure::Failure, heartbeat::Progress, kubernetes::own_namespaces::find_namespaces};
+use crate::{context::Context, database, failure::Failure, kubernetes::own_namespaces::find_namespaces};
 
 mod cluster;
 mod namespaces;
@@ -21,15 +21,10 @@ mod objects;
 ///
 /// # Errors
 /// Those of the API, to be retried. What does not go away within `teardown_seconds` is no error: the report names it.
-pub async fn delete_environment(
-    client: &Client,
-    settings: &Settings,
-    delete: &DeleteInput,
-    progress: &Progress,
-) -> Result<LeakReport, Failure> {
+pub async fn delete_environment(context: Context<'_>, delete: &DeleteInput) -> Result<LeakReport, Failure> {
     let environment = &delete.environment;
     let mut report = LeakReport::default();
-    let found = find_namespaces(client, settings, environment).await?;
+    let found = find_namespaces(context, environment).await?;
     let is_there = |name: &str| found.iter().any(|namespace| namespace.name_any() == name);
     if !environment.namespace.is_empty() && !is_there(&environment.namespace) {
         // Not there, or somebody else's by now: ours is gone.
@@ -38,20 +33,20 @@ pub async fn delete_environment(
 
     // 1. Stop traffic, and then what runs. What has a finalizer is looked up now: berth's rights in a namespace end early
     //    in its deletion.
-    let held = quiet_all(client, &found, progress).await?;
+    let held = quiet_all(context, &found).await?;
 
     // 2. What is outside every namespace: nothing uses it any more.
-    cluster::delete_objects(client, settings, environment, &mut report).await?;
+    cluster::delete_objects(context, environment, &mut report).await?;
 
     // 3. Databases were dropped before this, by an activity of their own, where they were written down.
     if environment.namespace.is_empty() {
-        database::drop_unrecorded(client, settings, environment, &mut report).await?;
+        database::drop_unrecorded(context, environment, &mut report).await?;
     }
 
     // 4. The namespace with all that is in it.
     let known = [delete.known.as_slice(), held.as_slice()].concat();
     let deadline = Duration::from_secs(delete.timings.teardown_seconds);
-    let deleted = found.iter().map(|namespace| namespaces::delete(client, namespace, deadline, &known, progress));
+    let deleted = found.iter().map(|namespace| namespaces::delete(context, namespace, deadline, &known));
     for (namespace, remaining) in found.iter().zip(try_join_all(deleted).await?) {
         if remaining.is_empty() {
             report.gone.push(format!("Namespace/{}", namespace.name_any()));
@@ -61,7 +56,7 @@ pub async fn delete_environment(
     Ok(report)
 }
 
-async fn quiet_all(client: &Client, found: &[Namespace], progress: &Progress) -> Result<Vec<Remaining>, Failure> {
-    let quieted = found.iter().map(|namespace| namespaces::quiet(client, namespace, progress));
+async fn quiet_all(context: Context<'_>, found: &[Namespace]) -> Result<Vec<Remaining>, Failure> {
+    let quieted = found.iter().map(|namespace| namespaces::quiet(context, namespace));
     Ok(try_join_all(quieted).await?.into_iter().flatten().collect())
 }

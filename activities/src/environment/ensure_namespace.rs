@@ -17,8 +17,8 @@ use berth_workflows::contract::{
 
 use crate::{
     Settings,
+    context::Context,
     failure::Failure,
-    heartbeat::Progress,
     kubernetes::{labels, rbac_lag::Rights, terminating_namespace::words},
 };
 
@@ -32,38 +32,35 @@ mod objects;
 /// # Errors
 /// `KubernetesDenied` for good if the namespace exists and is not this workflow's: berth never adopts what it has not made.
 pub async fn ensure_namespace(
-    client: &Client,
-    settings: &Settings,
+    context: Context<'_>,
     app: &App,
     environment: &Environment,
-    progress: &Progress,
 ) -> Result<NamespaceReady, Failure> {
-    let (namespace, created) = create_or_find(client, settings, app, environment).await?;
+    let (namespace, created) = create_or_find(context, app, environment).await?;
     let uid = namespace.uid().unwrap_or_default();
     if namespace.metadata.deletion_timestamp.is_some() {
         return Ok(NamespaceReady { uid, created: false, terminating: Some(words(&namespace)) });
     }
-    progress.say(format!("applying limits and policies to namespace {}", environment.namespace));
+    context.progress.say(format!("applying limits and policies to namespace {}", environment.namespace));
     let rights = if created { Rights::Settling } else { Rights::of(&namespace) };
     // All else needs rights, and has them from this.
-    let binding = objects::role_binding(settings, environment);
-    let (secret, ()) = try_join!(pull_secret(client, settings, app, environment), apply(client, rights, &binding))?;
-    let mut objects = objects::of(settings, app, environment);
+    let binding = objects::role_binding(context.settings, environment);
+    let (secret, ()) = try_join!(pull_secret(context, app, environment), apply(context.client, rights, &binding))?;
+    let mut objects = objects::of(context.settings, app, environment);
     objects.extend(secret);
-    try_join_all(objects.iter().map(|object| apply(client, rights, object))).await?;
+    try_join_all(objects.iter().map(|object| apply(context.client, rights, object))).await?;
     Ok(NamespaceReady { uid, created, terminating: None })
 }
 
 async fn create_or_find(
-    client: &Client,
-    settings: &Settings,
+    context: Context<'_>,
     app: &App,
     environment: &Environment,
 ) -> Result<(Namespace, bool), Failure> {
-    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let namespaces: Api<Namespace> = Api::all(context.client.clone());
     let name = environment.namespace.as_str();
     let what = || format!("namespace {name}");
-    let wanted = objects::namespace(settings, app, environment);
+    let wanted = objects::namespace(context.settings, app, environment);
     loop {
         let found = namespaces.get_opt(name).await.map_err(|e| Failure::kubernetes(what(), e))?;
         let Some(found) = found else {
@@ -78,8 +75,8 @@ async fn create_or_find(
         if found.metadata.deletion_timestamp.is_some() {
             return Ok((found, false));
         }
-        if !labels::is_own(found.labels(), environment, &settings.installation) {
-            return Err(not_ours(settings, environment, &found));
+        if !labels::is_own(found.labels(), environment, &context.settings.installation) {
+            return Err(not_ours(context.settings, environment, &found));
         }
         let apply = PatchParams::apply(labels::FIELD_MANAGER).force();
         let applied = namespaces.patch(name, &apply, &Patch::Apply(&wanted)).await;
@@ -111,20 +108,19 @@ fn not_ours(settings: &Settings, environment: &Environment, found: &Namespace) -
 
 /// The app's pull secret, copied from berth's namespace.
 async fn pull_secret(
-    client: &Client,
-    settings: &Settings,
+    context: Context<'_>,
     app: &App,
     environment: &Environment,
 ) -> Result<Option<DynamicObject>, Failure> {
     let Some(name) = &app.image_pull_secret else { return Ok(None) };
-    let secrets: Api<Secret> = Api::namespaced(client.clone(), &settings.berth_namespace);
-    let what = format!("pull secret {name} of namespace {}", settings.berth_namespace);
+    let secrets: Api<Secret> = Api::namespaced(context.client.clone(), &context.settings.berth_namespace);
+    let what = format!("pull secret {name} of namespace {}", context.settings.berth_namespace);
     match secrets.get_opt(name).await.map_err(|e| Failure::kubernetes(&what, e))? {
-        Some(secret) => Ok(Some(objects::pull_secret(settings, environment, &secret))),
+        Some(secret) => Ok(Some(objects::pull_secret(context.settings, environment, &secret))),
         None => Err(Verdict::new(FailureType::ConfigMissing, format!("{what} does not exist"))
             .advise(format!(
                 "create it: kubectl create secret docker-registry {name} -n {} …",
-                settings.berth_namespace
+                context.settings.berth_namespace
             ))
             .into()),
     }

@@ -8,10 +8,10 @@ use berth_workflows::contract::{
     verdict::{FailureType, Verdict},
 };
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use kube::Client;
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
+    context::Context,
     failure::{Failure, advice::advice},
     gates::{
         checks::{Checks, Stopped, Unmet},
@@ -32,22 +32,21 @@ use crate::{
 /// # Errors
 /// If the API server does not let berth read the namespace or reach its pods.
 pub async fn check(
-    client: &Client,
-    progress: &Progress,
+    context: Context<'_>,
     check: CheckGatesInput,
     release: &StoredRelease,
 ) -> Result<GatesChecked, Failure> {
     let gates = release.gates.as_slice();
     let namespace = check.environment.namespace.as_str();
     let services = endpoints::services_behind_ingresses(&release.objects);
-    let mut watches = Watches::for_workloads(client, namespace, &check.workloads);
+    let mut watches = Watches::for_workloads(context.client, namespace, &check.workloads);
     if !services.is_empty() {
         endpoints::watch(&mut watches);
     }
     let current = watch::Sender::new(Snapshot::default());
-    let checks = Checks { client, check: &check, current: current.subscribe() };
+    let checks = Checks { client: context.client, check: &check, current: current.subscribe() };
     tokio::select! {
-        checked = checks.run(progress, gates, services) => checked,
+        checked = checks.run(context.progress, gates, services) => checked,
         failure = keep_current(&mut watches, &current) => Err(failure),
     }
 }

@@ -15,19 +15,18 @@ use berth_workflows::contract::{
     verdict::{FailureType, Verdict},
 };
 
-use crate::{Settings, failure::Failure, kubernetes::labels};
+use crate::{context::Context, failure::Failure, kubernetes::labels};
 
 /// Adds a release's kinds to those that the set has had until now: prune still has to look there.
 pub(crate) async fn extend(
-    client: &Client,
-    settings: &Settings,
+    context: Context<'_>,
     environment: &Environment,
     rendered: &Rendered,
 ) -> Result<(), Failure> {
-    let before = read_kinds(client, environment).await?;
+    let before = read_kinds(context.client, environment).await?;
     let mut kinds = before.clone().unwrap_or_default();
     kinds.extend(rendered.objects().filter_map(group_kind));
-    update(client, settings, environment, before.as_ref(), &kinds).await
+    update(context, environment, before.as_ref(), &kinds).await
 }
 
 /// The kinds that the set has, as `Kind.group`; nothing if there is no set.
@@ -75,8 +74,7 @@ fn not_ours(namespace: &str, why: &str) -> Failure {
 
 /// Writes the parent with the kinds of its members, sorted as the KEP wants them, unless it has just these.
 pub(crate) async fn update(
-    client: &Client,
-    settings: &Settings,
+    context: Context<'_>,
     environment: &Environment,
     before: Option<&BTreeSet<String>>,
     kinds: &BTreeSet<String>,
@@ -84,9 +82,9 @@ pub(crate) async fn update(
     if before == Some(kinds) {
         return Ok(());
     }
-    let secrets: Api<Secret> = Api::namespaced(client.clone(), &environment.namespace);
+    let secrets: Api<Secret> = Api::namespaced(context.client.clone(), &environment.namespace);
     let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
-    let mut own = labels::own(environment, &settings.installation);
+    let mut own = labels::own(environment, &context.settings.installation);
     own.insert(labels::APPLYSET_ID.to_owned(), labels::applyset_id(&environment.namespace));
     let parent = json!({
         "apiVersion": "v1",
@@ -113,17 +111,20 @@ pub(crate) fn group_kind(object: &Object) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secrets::{example_environment, example_settings, fake::Cluster};
+    use crate::{
+        context::TestContext,
+        secrets::{example_environment, fake::Cluster},
+    };
 
     #[tokio::test]
     async fn a_set_is_written_when_it_is_new_or_its_kinds_change_and_not_otherwise() {
         let cluster = Cluster::default();
-        let (client, settings, environment) = (cluster.client(), example_settings(), example_environment());
+        let (test, environment) = (TestContext::new(cluster.client()), example_environment());
         for (kinds, writes) in [("", 1), ("", 1), ("Deployment.apps", 2), ("Deployment.apps", 2), ("Service", 3)] {
             let kinds: BTreeSet<_> = kinds.split(',').filter(|kind| !kind.is_empty()).map(str::to_owned).collect();
-            let before = read_kinds(&client, &environment).await.unwrap();
-            update(&client, &settings, &environment, before.as_ref(), &kinds).await.unwrap();
-            assert_eq!(read_kinds(&client, &environment).await.unwrap(), Some(kinds));
+            let before = read_kinds(&cluster.client(), &environment).await.unwrap();
+            update(test.context(), &environment, before.as_ref(), &kinds).await.unwrap();
+            assert_eq!(read_kinds(&cluster.client(), &environment).await.unwrap(), Some(kinds));
             assert_eq!(cluster.writes().len(), writes);
         }
     }

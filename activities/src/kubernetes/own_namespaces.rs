@@ -1,21 +1,20 @@
 //! The namespaces of an environment, found by their labels.
 
 use k8s_openapi::api::core::v1::Namespace;
-use kube::{Api, Client, api::ListParams};
+use kube::{Api, api::ListParams};
 
 use berth_workflows::contract::environment::Environment;
 
-use crate::{Settings, failure::Failure, kubernetes::labels};
+use crate::{context::Context, failure::Failure, kubernetes::labels};
 
 /// The namespaces that carry the environment's labels: its own, and any other. A workflow that was terminated may have
 /// left one under a name that the app file no longer says.
 pub(crate) async fn find_namespaces(
-    client: &Client,
-    settings: &Settings,
+    context: Context<'_>,
     environment: &Environment,
 ) -> Result<Vec<Namespace>, Failure> {
-    let namespaces: Api<Namespace> = Api::all(client.clone());
-    let own = ListParams::default().labels(&labels::own_selector(environment, &settings.installation));
+    let namespaces: Api<Namespace> = Api::all(context.client.clone());
+    let own = ListParams::default().labels(&labels::own_selector(environment, &context.settings.installation));
     let what = || format!("looking for the namespace of {}", environment.workflow_id);
     Ok(namespaces.list(&own).await.map_err(|e| Failure::kubernetes(what(), e))?.items)
 }

@@ -22,7 +22,7 @@ use serde_json::json;
 use berth_workflows::contract::environment::Environment;
 
 use crate::{
-    Settings,
+    context::Context,
     failure::Failure,
     heartbeat::Progress,
     kubernetes::{guarded_delete, labels, own_namespaces::find_namespaces, permitted::permitted},
@@ -37,36 +37,31 @@ const LONGEST: Duration = Duration::from_secs(120);
 
 /// Stops an environment's traffic, and then what runs in it. Of a namespace that is being deleted already there is nothing
 /// to stop.
-pub(crate) async fn quiet_environment(
-    client: &Client,
-    settings: &Settings,
-    environment: &Environment,
-    progress: &Progress,
-) -> Result<(), Failure> {
-    let found = find_namespaces(client, settings, environment).await?;
+pub(crate) async fn quiet_environment(context: Context<'_>, environment: &Environment) -> Result<(), Failure> {
+    let found = find_namespaces(context, environment).await?;
     let staying = found.iter().filter(|namespace| namespace.metadata.deletion_timestamp.is_none());
-    try_join_all(staying.map(async |namespace| quiet(client, &namespace.name_any(), progress).await)).await?;
+    try_join_all(staying.map(async |namespace| quiet(context, &namespace.name_any()).await)).await?;
     Ok(())
 }
 
 /// Takes the Ingresses away, then scales to zero and waits until no pod is left, within the pods' grace period.
 ///
 /// What berth may not do (its rights in the namespace may be gone already) is left to the namespace's deletion.
-pub(crate) async fn quiet(client: &Client, namespace: &str, progress: &Progress) -> Result<(), Failure> {
-    progress.say(format!("stopping traffic to {namespace}"));
-    delete_all::<Ingress>(client, namespace).await?;
-    progress.say(format!("scaling {namespace} to zero"));
+pub(crate) async fn quiet(context: Context<'_>, namespace: &str) -> Result<(), Failure> {
+    context.progress.say(format!("stopping traffic to {namespace}"));
+    delete_all::<Ingress>(context.client, namespace).await?;
+    context.progress.say(format!("scaling {namespace} to zero"));
     // An autoscaler first: it would scale up again. Scaled and not deleted where that can be: a StatefulSet ends its pods
     // in their order only so.
-    delete_all::<HorizontalPodAutoscaler>(client, namespace).await?;
+    delete_all::<HorizontalPodAutoscaler>(context.client, namespace).await?;
     futures::try_join!(
-        scale_to_zero::<Deployment>(client, namespace),
-        scale_to_zero::<StatefulSet>(client, namespace),
-        delete_all::<CronJob>(client, namespace),
-        delete_all::<Job>(client, namespace),
-        delete_all::<DaemonSet>(client, namespace),
+        scale_to_zero::<Deployment>(context.client, namespace),
+        scale_to_zero::<StatefulSet>(context.client, namespace),
+        delete_all::<CronJob>(context.client, namespace),
+        delete_all::<Job>(context.client, namespace),
+        delete_all::<DaemonSet>(context.client, namespace),
     )?;
-    await_no_pods(client, namespace, progress).await
+    await_no_pods(context, namespace).await
 }
 
 async fn delete_all<K>(client: &Client, namespace: &str) -> Result<(), Failure>
@@ -95,8 +90,8 @@ where
 }
 
 /// Until no pod is left, or until the longest grace period of those seen is over.
-async fn await_no_pods(client: &Client, namespace: &str, progress: &Progress) -> Result<(), Failure> {
-    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+async fn await_no_pods(context: Context<'_>, namespace: &str) -> Result<(), Failure> {
+    let pods: Api<Pod> = Api::namespaced(context.client.clone(), namespace);
     // What may not be listed cannot be watched either.
     let what = || format!("listing the pods of {namespace}");
     let Some(listed) = permitted(pods.list(&ListParams::default()).await, what)? else { return Ok(()) };
@@ -109,8 +104,8 @@ async fn await_no_pods(client: &Client, namespace: &str, progress: &Progress) ->
     }
     let longest = listed.items.iter().map(grace).max().unwrap_or(DEFAULT_GRACE);
     let limit = (longest + AFTER_GRACE).min(LONGEST);
-    let pods = Api::namespaced(client.clone(), namespace);
-    if tokio::time::timeout(limit, watch_until_none(pods, namespace, progress)).await.is_err() {
+    let pods = Api::namespaced(context.client.clone(), namespace);
+    if tokio::time::timeout(limit, watch_until_none(pods, namespace, context.progress)).await.is_err() {
         tracing::warn!("{namespace} still has pods {} s after they were told to end", limit.as_secs());
     }
     Ok(())

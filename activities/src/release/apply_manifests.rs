@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use kube::{Client, ResourceExt};
+use kube::ResourceExt;
 
 use berth_manifests::{
     app::App,
@@ -16,8 +16,8 @@ use berth_workflows::contract::{
 
 use crate::{
     Settings,
+    context::Context,
     failure::Failure,
-    heartbeat::Progress,
     kubernetes::{applyset, content_secret::create_once, labels},
     release::{
         rendering::{kind_of, render_release},
@@ -40,16 +40,10 @@ const CONCURRENCY: usize = 16;
 /// # Errors
 /// `ManifestInvalid` or `PolicyDenied` with every finding at once; `FieldImmutable`, `AdmissionDenied`, `QuotaExceeded`
 /// with the API server's words; `PolicyDenied` for good where an object outside every namespace is somebody else's.
-pub async fn apply_manifests(
-    client: &Client,
-    settings: &Settings,
-    app: &App,
-    apply: &ApplyInput,
-    progress: &Progress,
-) -> Result<Applied, Failure> {
+pub async fn apply_manifests(context: Context<'_>, app: &App, apply: &ApplyInput) -> Result<Applied, Failure> {
     let ApplyInput { deploy, secrets } = apply;
     let environment = &deploy.environment;
-    let stamp = stamp(settings, deploy);
+    let stamp = stamp(context.settings, deploy);
     let (mut rendered, variables) = render_release(app, deploy, secrets)?;
     rendered.stamp(&stamp);
     let release = StoredRelease {
@@ -58,15 +52,15 @@ pub async fn apply_manifests(
         objects: rendered.objects().map(|object| object.document.clone()).collect(),
         gates: app.gates(kind_of(environment)).iter().map(|gate| gate.rendered(&variables)).collect(),
     };
-    let stored = release.to_secret(environment, &settings.installation)?;
+    let stored = release.to_secret(environment, &context.settings.installation)?;
 
-    progress.say(format!("storing the release in {}", environment.namespace));
-    let parent = applyset::extend(client, settings, environment, &rendered);
-    futures::try_join!(create_once(client, &stored), parent)?;
+    context.progress.say(format!("storing the release in {}", environment.namespace));
+    let parent = applyset::extend(context, environment, &rendered);
+    futures::try_join!(create_once(context.client, &stored), parent)?;
     let mut results = Vec::new();
     for stage in &rendered.stages {
-        progress.say(format!("applying {}", names(stage)));
-        let applying: Vec<_> = stage.iter().map(|object| apply_object(client, settings, environment, object)).collect();
+        context.progress.say(format!("applying {}", names(stage)));
+        let applying: Vec<_> = stage.iter().map(|object| apply_object(context, environment, object)).collect();
         let applied: Vec<AppliedObject> = stream::iter(applying).buffered(CONCURRENCY).try_collect().await?;
         results.extend(applied);
     }

@@ -13,9 +13,8 @@ use berth_workflows::contract::{
 };
 
 use crate::{
-    Settings,
+    context::Context,
     failure::Failure,
-    heartbeat::Progress,
     kubernetes::{applyset, guarded_delete::delete, kind_api::api_for_kind, labels},
     release::{rendering::cluster_object, stored_release::StoredRelease},
 };
@@ -24,46 +23,39 @@ use crate::{
 /// neither it nor those to be kept need.
 ///
 /// Idempotent: what is gone is not listed again.
-pub async fn prune(
-    client: &Client,
-    settings: &Settings,
-    prune: &PruneInput,
-    progress: &Progress,
-) -> Result<Pruned, Failure> {
+pub async fn prune(context: Context<'_>, prune: &PruneInput) -> Result<Pruned, Failure> {
     let environment = &prune.environment;
-    let release = StoredRelease::load(client, &environment.namespace, &prune.stored_release).await?;
-    progress.say("looking for what the release does not have");
-    let before = applyset::read_kinds(client, environment).await?;
+    let release = StoredRelease::load(context.client, &environment.namespace, &prune.stored_release).await?;
+    context.progress.say("looking for what the release does not have");
+    let before = applyset::read_kinds(context.client, environment).await?;
     let group_kinds = before.clone().unwrap_or_default();
-    let mut removed = prune_members(client, settings, environment, &release, &group_kinds).await?;
-    removed.extend(prune_contents(client, prune).await?);
+    let mut removed = prune_members(context, environment, &release, &group_kinds).await?;
+    removed.extend(prune_contents(context.client, prune).await?);
     let objects: Vec<_> = release.objects.iter().map(|document| Object::new("", 0, document.clone())).collect();
     let kinds = objects.iter().filter_map(applyset::group_kind).collect();
-    applyset::update(client, settings, environment, before.as_ref(), &kinds).await?;
+    applyset::update(context, environment, before.as_ref(), &kinds).await?;
     Ok(Pruned { removed, cluster_objects: objects.iter().filter_map(cluster_object).collect() })
 }
 
 async fn prune_members(
-    client: &Client,
-    settings: &Settings,
+    context: Context<'_>,
     environment: &Environment,
     release: &StoredRelease,
     group_kinds: &BTreeSet<String>,
 ) -> Result<Vec<String>, Failure> {
     let members: BTreeSet<Identity> = release.identities();
     let kinds = KINDS.iter().filter(|kind| group_kinds.contains(&kind.group_kind()));
-    let removed = try_join_all(kinds.map(|kind| prune_kind(client, settings, environment, kind, &members))).await?;
+    let removed = try_join_all(kinds.map(|kind| prune_kind(context, environment, kind, &members))).await?;
     Ok(removed.into_iter().flatten().collect())
 }
 
 async fn prune_kind(
-    client: &Client,
-    settings: &Settings,
+    context: Context<'_>,
     environment: &Environment,
     kind: &Kind,
     members: &BTreeSet<Identity>,
 ) -> Result<Vec<String>, Failure> {
-    let api = api_for_kind(client, kind, &environment.namespace);
+    let api = api_for_kind(context.client, kind, &environment.namespace);
     let selector = format!("{}={}", labels::APPLYSET_PART_OF, labels::applyset_id(&environment.namespace));
     let listed = api
         .list_metadata(&ListParams::default().labels(&selector))
@@ -76,7 +68,8 @@ async fn prune_kind(
             member.kind == kind.kind && member.name == object.name_any()
         });
         // Outside every namespace anyone may have written the set's label.
-        let is_foreign = !kind.namespaced && !labels::is_own(object.labels(), environment, &settings.installation);
+        let is_foreign =
+            !kind.namespaced && !labels::is_own(object.labels(), environment, &context.settings.installation);
         // What has an owner is its owner's to delete (KEP-3659): Kubernetes copies labels to what it makes of an object.
         let is_owned = !object.owner_references().is_empty();
         if is_member || is_foreign || is_owned || object.metadata.deletion_timestamp.is_some() {

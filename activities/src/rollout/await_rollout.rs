@@ -5,8 +5,8 @@ use std::time::Duration;
 use berth_workflows::contract::checks::{AwaitInput, Outcome};
 
 use crate::{
+    context::Context,
     failure::Failure,
-    heartbeat::Progress,
     rollout::{
         ended_jobs, evidence,
         judge::{Judge, Look},
@@ -28,23 +28,23 @@ const EVENTS_AFTER: Duration = Duration::from_secs(2);
 /// # Errors
 /// Only if the API server has refused berth (401, 403) for longer than a fresh namespace needs: everything else that
 /// goes wrong on the way to it is retried here until the deadline.
-pub async fn await_rollout(client: &kube::Client, progress: &Progress, wait: AwaitInput) -> Result<Outcome, Failure> {
+pub async fn await_rollout(context: Context<'_>, wait: AwaitInput) -> Result<Outcome, Failure> {
     let clock = Clock::start();
     let mut snapshot = Snapshot::default();
-    let mut watches = Watches::for_workloads(client, &wait.environment.namespace, &wait.workloads);
+    let mut watches = Watches::for_workloads(context.client, &wait.environment.namespace, &wait.workloads);
     let mut judge = Judge::new(&wait);
-    let mut retries = Retries::new(client, &wait);
+    let mut retries = Retries::new(context.client, &wait);
     loop {
         match judge.look(&snapshot, clock.now_ms()) {
             Look::Complete => return Ok(Outcome::Complete),
             Look::Failed(cause) => {
-                let verdict = evidence::verdict(client, &wait, *cause, &snapshot).await;
+                let verdict = evidence::verdict(context.client, &wait, *cause, &snapshot).await;
                 return Ok(Outcome::Failed { verdict });
             }
             Look::Waiting { text, mut again_ms, troubled, refused_before, gone } => {
-                progress.say(text);
+                context.progress.say(text);
                 retries.ask(&refused_before).await;
-                let ends = ended_jobs::ends(client, &wait.environment.namespace, &gone).await;
+                let ends = ended_jobs::ends(context.client, &wait.environment.namespace, &gone).await;
                 if !ends.is_empty() {
                     judge.learn(ends);
                     continue;

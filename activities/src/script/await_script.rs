@@ -18,8 +18,8 @@ use kube::{Api, Client, ResourceExt, api::LogParams};
 
 use super::end::{self, End, end, last_bytes};
 use crate::{
+    context::Context,
     failure::Failure,
-    heartbeat::Progress,
     kubernetes::log_tail::without_escapes,
     redaction::{known_secrets::Secrets, redactor::Redactor},
     rollout::{
@@ -51,15 +51,11 @@ const LOG_PATIENCE: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// Only if the API server has refused berth for longer than a fresh namespace needs.
-pub async fn await_script(
-    client: &Client,
-    progress: &Progress,
-    wait: AwaitScriptInput,
-) -> Result<ScriptOutcome, Failure> {
-    let waiting = Waiting::new(client, wait);
+pub async fn await_script(context: Context<'_>, wait: AwaitScriptInput) -> Result<ScriptOutcome, Failure> {
+    let waiting = Waiting::new(context.client, wait);
     let clock = Clock::start();
     let mut snapshot = Snapshot::default();
-    let mut watches = Watches::for_workloads(client, waiting.namespace(), &waiting.judged.workloads);
+    let mut watches = Watches::for_workloads(context.client, waiting.namespace(), &waiting.judged.workloads);
     let mut judge = Judge::new(&waiting.judged);
     let mut redactor = None;
     loop {
@@ -81,7 +77,7 @@ pub async fn await_script(
                 take_news(&mut watches, &mut snapshot, clock, clock.at(clock.elapsed() + EVENTS_AFTER)).await?;
             }
             Look::Waiting { text, mut again_ms, troubled, .. } => {
-                progress.say(text);
+                context.progress.say(text);
                 if troubled && clock.elapsed() >= EVENTS_AFTER {
                     watches.open_events();
                 } else if troubled {
@@ -194,7 +190,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{fake_api_server::FakeApiServer, rollout::fixtures::environment};
+    use crate::{context::TestContext, fake_api_server::FakeApiServer, rollout::fixtures::environment};
 
     const JOBS: &str = "/apis/batch/v1/namespaces/pr-1/jobs";
     const PODS: &str = "/api/v1/namespaces/pr-1/pods";
@@ -210,7 +206,7 @@ mod tests {
             started: serde_json::from_value(started).unwrap(),
             deadline_ms: Clock::start().now_ms() + SCRIPT_SECONDS * 1000,
         };
-        await_script(&server.client(), &Progress::new(), wait).await.unwrap()
+        await_script(TestContext::new(server.client()).context(), wait).await.unwrap()
     }
 
     #[tokio::test(start_paused = true)]

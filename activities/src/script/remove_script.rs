@@ -7,14 +7,13 @@ use berth_workflows::contract::{
     script_job::{RemoveScriptInput, ScriptRemoved},
 };
 use k8s_openapi::api::{batch::v1::Job, networking::v1::NetworkPolicy};
-use kube::{Api, Client, Resource, ResourceExt, api::PropagationPolicy};
+use kube::{Api, Resource, ResourceExt, api::PropagationPolicy};
 use tokio::time::Instant;
 
 use super::JOB_NAME;
 use crate::{
-    Settings,
+    context::Context,
     failure::Failure,
-    heartbeat::Progress,
     kubernetes::{guarded_delete, labels},
     rollout::{snapshot::Snapshot, watch::Watches},
 };
@@ -28,24 +27,19 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// The API server does not let berth delete or watch.
-pub async fn remove_script(
-    client: &Client,
-    settings: &Settings,
-    remove: &RemoveScriptInput,
-    progress: &Progress,
-) -> Result<ScriptRemoved, Failure> {
+pub async fn remove_script(context: Context<'_>, remove: &RemoveScriptInput) -> Result<ScriptRemoved, Failure> {
     let namespace = &remove.environment.namespace;
     let is_own =
-        |labels: &BTreeMap<String, String>| labels::is_own(labels, &remove.environment, &settings.installation);
-    let jobs: Api<Job> = Api::namespaced(client.clone(), namespace);
-    let policies: Api<NetworkPolicy> = Api::namespaced(client.clone(), namespace);
+        |labels: &BTreeMap<String, String>| labels::is_own(labels, &remove.environment, &context.settings.installation);
+    let jobs: Api<Job> = Api::namespaced(context.client.clone(), namespace);
+    let policies: Api<NetworkPolicy> = Api::namespaced(context.client.clone(), namespace);
     if let Some(job) = find(&jobs, "Job", &remove.job).await? {
         if !is_own(job.labels()) {
             return Ok(ScriptRemoved::default());
         }
         delete(&jobs, "Job", &job).await?;
     }
-    await_gone(client, remove, progress).await?;
+    await_gone(context, remove).await?;
     // After the pod, which it has let out.
     let policy = find(&policies, "NetworkPolicy", &remove.job).await?;
     if let Some(policy) = policy.filter(|policy| is_own(policy.labels())) {
@@ -54,12 +48,12 @@ pub async fn remove_script(
     Ok(ScriptRemoved { gone: vec![format!("Job/{}", remove.job)] })
 }
 
-async fn await_gone(client: &Client, remove: &RemoveScriptInput, progress: &Progress) -> Result<(), Failure> {
+async fn await_gone(context: Context<'_>, remove: &RemoveScriptInput) -> Result<(), Failure> {
     let job = Workload { kind: "Job".to_owned(), name: remove.job.clone(), generation: 1 };
-    let mut watches = Watches::for_workloads(client, &remove.environment.namespace, std::slice::from_ref(&job));
+    let mut watches = Watches::for_workloads(context.client, &remove.environment.namespace, std::slice::from_ref(&job));
     let mut snapshot = Snapshot::default();
     while !snapshot.knows(std::slice::from_ref(&job)) || is_there(&snapshot, &remove.job) {
-        progress.say(format!("waiting for Job {} and its pod to be gone", remove.job));
+        context.progress.say(format!("waiting for Job {} and its pod to be gone", remove.job));
         for update in watches.next_before(Instant::now() + LOOK_AGAIN).await? {
             update(&mut snapshot);
         }

@@ -23,7 +23,7 @@ use kube::{
 };
 
 use super::{RUN, access, job, remove_script};
-use crate::{Settings, failure::Failure, heartbeat::Progress, kubernetes::labels, release::rendering::kind_of};
+use crate::{context::Context, failure::Failure, kubernetes::labels, release::rendering::kind_of};
 
 const REVISION: &str = "deployment.kubernetes.io/revision";
 
@@ -33,61 +33,44 @@ const REVISION: &str = "deployment.kubernetes.io/revision";
 ///
 /// # Errors
 /// `InvalidInput` with words for whoever asked: the script is not allowed, or there is nothing to run it in.
-pub async fn start_script(
-    client: &Client,
-    settings: &Settings,
-    app: &App,
-    input: &StartScriptInput,
-    progress: &Progress,
-) -> Result<ScriptStarted, Failure> {
+pub async fn start_script(context: Context<'_>, app: &App, input: &StartScriptInput) -> Result<ScriptStarted, Failure> {
     let environment = &input.environment;
-    let jobs: Api<Job> = Api::namespaced(client.clone(), &environment.namespace);
+    let jobs: Api<Job> = Api::namespaced(context.client.clone(), &environment.namespace);
     if let Some(found) = jobs.get_opt(&input.job).await.map_err(|e| asking("Job", &input.job, e))? {
-        return take_up(client, settings, input, &found).await;
+        return take_up(context, input, &found).await;
     }
     // Boxed: it holds objects of a handful of kinds, each of them large.
-    Box::pin(make(client, settings, app, input, progress)).await
+    Box::pin(make(context, app, input)).await
 }
 
-async fn make(
-    client: &Client,
-    settings: &Settings,
-    app: &App,
-    input: &StartScriptInput,
-    progress: &Progress,
-) -> Result<ScriptStarted, Failure> {
+async fn make(context: Context<'_>, app: &App, input: &StartScriptInput) -> Result<ScriptStarted, Failure> {
     let environment = &input.environment;
-    let jobs: Api<Job> = Api::namespaced(client.clone(), &environment.namespace);
+    let jobs: Api<Job> = Api::namespaced(context.client.clone(), &environment.namespace);
     let scripts = allowed(app, input)?;
-    progress.say(format!("looking for the pod that {} is to be like", input.script.name));
-    let deployment = workload(client, settings, app, scripts, environment).await?;
-    let template = serving_template(client, environment, &deployment).await?;
+    context.progress.say(format!("looking for the pod that {} is to be like", input.script.name));
+    let deployment = workload(context, app, scripts, environment).await?;
+    let template = serving_template(context.client, environment, &deployment).await?;
     let command = job::command(scripts, &input.script);
     let workload = format!("Deployment/{}", deployment.name_any());
-    let made = job::job(input, &settings.installation, command, &template, &workload)
+    let made = job::job(input, &context.settings.installation, command, &template, &workload)
         .ok_or_else(|| refusal(format!("{workload} has no container")))?;
-    allow_egress(client, settings, input, &template).await?;
-    progress.say(format!("starting Job {}", input.job));
+    allow_egress(context, input, &template).await?;
+    context.progress.say(format!("starting Job {}", input.job));
     let created = jobs.create(&PostParams::default(), &made).await.map_err(|e| asking("Job", &input.job, e))?;
     Ok(job::started(&created))
 }
 
 /// A Job of that name: this run's own, or one that an earlier run of the same id has left, which goes first.
-async fn take_up(
-    client: &Client,
-    settings: &Settings,
-    input: &StartScriptInput,
-    found: &Job,
-) -> Result<ScriptStarted, Failure> {
+async fn take_up(context: Context<'_>, input: &StartScriptInput, found: &Job) -> Result<ScriptStarted, Failure> {
     let name = &input.job;
-    if !labels::is_own(found.labels(), &input.environment, &settings.installation) {
+    if !labels::is_own(found.labels(), &input.environment, &context.settings.installation) {
         let message = format!("there is a Job {name} that is not berth's: remove it, or rename it");
         return Err(Failure::permanent(FailureType::KubernetesDenied, message));
     }
     if found.annotations().get(RUN) == Some(&input.run_id) {
         return Ok(job::started(found));
     }
-    let jobs: Api<Job> = Api::namespaced(client.clone(), &input.environment.namespace);
+    let jobs: Api<Job> = Api::namespaced(context.client.clone(), &input.environment.namespace);
     remove_script::delete(&jobs, "Job", found).await?;
     Err(Failure::transient(FailureType::KubernetesDenied, format!("the Job {name} of an earlier run is being removed")))
 }
@@ -106,13 +89,12 @@ fn allowed<'a>(app: &'a App, input: &StartScriptInput) -> Result<&'a Scripts, Fa
 
 /// The Deployment whose pod the script's is to be like.
 async fn workload(
-    client: &Client,
-    settings: &Settings,
+    context: Context<'_>,
     app: &App,
     scripts: &Scripts,
     environment: &Environment,
 ) -> Result<Deployment, Failure> {
-    let deployments: Api<Deployment> = Api::namespaced(client.clone(), &environment.namespace);
+    let deployments: Api<Deployment> = Api::namespaced(context.client.clone(), &environment.namespace);
     let variables = variables(app, environment);
     let (name, is_named) = match &scripts.workload {
         Some(text) => (substitute(text, &variables), true),
@@ -124,7 +106,7 @@ async fn workload(
     if is_named {
         return Err(refusal(format!("there is no Deployment {name}, which `preview.scripts.workload` names")));
     }
-    let own = ListParams::default().labels(&labels::own_selector(environment, &settings.installation));
+    let own = ListParams::default().labels(&labels::own_selector(environment, &context.settings.installation));
     let mut all = deployments.list(&own).await.map_err(|e| asking("Deployment", "", e))?.items;
     if let (Some(only), true) = (all.pop(), all.is_empty()) {
         return Ok(only);
@@ -187,25 +169,24 @@ fn newest_serving(sets: Vec<ReplicaSet>, owner: Option<&str>) -> Option<PodTempl
 
 /// Before the pod is: sees that no Service will send it traffic, and lets it out to where the web pod may go.
 async fn allow_egress(
-    client: &Client,
-    settings: &Settings,
+    context: Context<'_>,
     input: &StartScriptInput,
     template: &PodTemplateSpec,
 ) -> Result<(), Failure> {
     let namespace = &input.environment.namespace;
-    let services: Api<Service> = Api::namespaced(client.clone(), namespace);
-    let policies: Api<NetworkPolicy> = Api::namespaced(client.clone(), namespace);
+    let services: Api<Service> = Api::namespaced(context.client.clone(), namespace);
+    let policies: Api<NetworkPolicy> = Api::namespaced(context.client.clone(), namespace);
     let all = ListParams::default();
     let listed = futures::future::try_join(services.list(&all), policies.list(&all)).await;
     let (found, allowed) = listed.map_err(|e| asking("Service or NetworkPolicy", "", e))?;
-    if let Some(service) = access::selected_by(&found.items, &job::labels_of(input, &settings.installation)) {
+    if let Some(service) = access::selected_by(&found.items, &job::labels_of(input, &context.settings.installation)) {
         let name = service.name_any();
         return Err(refusal(format!(
             "Service {name} selects pods by berth's own labels: it would send the script traffic"
         )));
     }
     let web: BTreeMap<_, _> = template.metadata.as_ref().and_then(|meta| meta.labels.clone()).unwrap_or_default();
-    if let Some(policy) = access::as_the_web_pod(input, &settings.installation, &allowed.items, &web) {
+    if let Some(policy) = access::as_the_web_pod(input, &context.settings.installation, &allowed.items, &web) {
         let params = PatchParams::apply(labels::FIELD_MANAGER).force();
         let applied = policies.patch(&input.job, &params, &Patch::Apply(&policy)).await;
         applied.map_err(|e| asking("NetworkPolicy", &input.job, e))?;

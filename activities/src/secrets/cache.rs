@@ -10,7 +10,7 @@ use std::{
 };
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, Client, api::DeleteParams};
+use kube::{Api, api::DeleteParams};
 use tokio::{sync::Mutex, time::Instant};
 use tracing::warn;
 
@@ -22,7 +22,7 @@ use super::{
     token,
 };
 use crate::{
-    Settings,
+    context::Context,
     failure::Failure,
     redaction::{redacted_failure::without_values, secret_keys::redactor},
     secrets::doppler::{Doppler, DopplerError, Download},
@@ -80,13 +80,12 @@ impl Refused {
 /// `SecretsDenied` for good if Doppler refuses, and then the cache is dropped: a revoked token must not go on opening
 /// yesterday's values. `SecretsUnavailable`, to be retried, if Doppler does not answer; the cache stays.
 pub(super) async fn read(
-    client: &Client,
-    settings: &Settings,
+    context: Context<'_>,
     secrets: &Secrets,
     config: &DopplerConfig,
 ) -> Result<BTreeMap<String, String>, Failure> {
     let name = stored::name(secrets.doppler.base(), config);
-    let api: Api<Secret> = Api::namespaced(client.clone(), &settings.berth_namespace);
+    let api: Api<Secret> = Api::namespaced(context.client.clone(), &context.settings.berth_namespace);
     let asked = Instant::now();
     let turn = secrets.turn(&name).await;
     let mut turn = turn.lock().await;
@@ -98,14 +97,14 @@ pub(super) async fn read(
     if let Some(fresh) = cached.as_ref().filter(|cached| cached.fetched.elapsed().is_ok_and(|age| age < FRESH)) {
         return Ok(fresh.values.clone());
     }
-    let token = token::read(client, settings, config).await?;
+    let token = token::read(context, config).await?;
     let etag = cached.as_ref().and_then(|cached| cached.etag.as_deref());
     let answer = secrets.doppler.download(&token, &config.project, &config.config, etag).await;
     match answer.and_then(|answer| newest(answer, cached)) {
         Ok(newest) => {
             *turn = None;
             check_origin(&newest.values, config)?;
-            let written = stored::write(&api, &name, settings, config, &newest).await;
+            let written = stored::write(&api, &name, context.settings, config, &newest).await;
             written.map_err(|failure| without_values(failure, |text| redactor(&newest.values).redact(text)))?;
             Ok(newest.values)
         }

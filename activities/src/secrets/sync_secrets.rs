@@ -2,15 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use kube::Client;
-
 use berth_manifests::app::App;
 use berth_workflows::contract::{environment::Environment, preparation::SyncedSecrets};
 
 use crate::{
-    Settings, database,
+    context::Context,
+    database,
     failure::Failure,
-    heartbeat::Progress,
     kubernetes::content_secret::find_or_create,
     redaction::redacted_failure::without_values,
     release::rendering::kind_of,
@@ -32,26 +30,26 @@ use crate::{
 /// it has, and a rollout waits rather than start with values that may be old. `KubernetesDenied` for good if the
 /// namespace, or the Secret in it, is not this environment's.
 pub async fn sync_secrets(
-    client: &Client,
-    settings: &Settings,
+    context: Context<'_>,
     secrets: &Secrets,
     app: &App,
     environment: &Environment,
-    progress: &Progress,
 ) -> Result<SyncedSecrets, Failure> {
     let kind = kind_of(environment);
     let downloaded = match app.doppler(kind) {
         Some(config) => {
-            progress.say(format!("reading config {} of project {} from Doppler", config.config, config.project));
-            cache::read(client, settings, secrets, config).await?
+            context
+                .progress
+                .say(format!("reading config {} of project {} from Doppler", config.config, config.project));
+            cache::read(context, secrets, config).await?
         }
         None => BTreeMap::new(),
     };
-    progress.say(format!("waiting for namespace {}", environment.namespace));
-    let rights = target::await_namespace(client, environment, &settings.installation).await?;
-    let own = database::values(client, settings, environment).await?;
+    context.progress.say(format!("waiting for namespace {}", environment.namespace));
+    let rights = target::await_namespace(context, environment).await?;
+    let own = database::values(context, environment).await?;
     let assembled = assemble(environment, downloaded, own)?;
-    let created = find_or_create(client, &assembled.to_secret(settings, environment), rights).await;
+    let created = find_or_create(context.client, &assembled.to_secret(context.settings, environment), rights).await;
     created.map_err(|failure| without_values(failure, |text| assembled.redactor().redact(text)))?;
     Ok(assembled.synced)
 }

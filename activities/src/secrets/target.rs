@@ -5,13 +5,14 @@ use std::time::Duration;
 use futures::{StreamExt, pin_mut};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
-    Api, Client, ResourceExt,
+    Api, ResourceExt,
     runtime::{WatchStreamExt, watcher},
 };
 
 use berth_workflows::contract::{environment::Environment, verdict::FailureType};
 
 use crate::{
+    context::Context,
     failure::Failure,
     kubernetes::{labels, rbac_lag::Rights},
 };
@@ -24,13 +25,9 @@ const NAMESPACE_TIMEOUT: Duration = Duration::from_secs(30);
 /// # Errors
 /// `KubernetesDenied`: for good if the namespace is somebody else's; to be retried if it has not come within 30 s, with
 /// what was last seen of it.
-pub(super) async fn await_namespace(
-    client: &Client,
-    environment: &Environment,
-    installation: &str,
-) -> Result<Rights, Failure> {
+pub(super) async fn await_namespace(context: Context<'_>, environment: &Environment) -> Result<Rights, Failure> {
     let name = &environment.namespace;
-    let changes = watcher::watch_object(Api::<Namespace>::all(client.clone()), name).default_backoff();
+    let changes = watcher::watch_object(Api::<Namespace>::all(context.client.clone()), name).default_backoff();
     pin_mut!(changes);
     let mut seen = "it is not there yet".to_owned();
     let waiting = async {
@@ -41,7 +38,9 @@ pub(super) async fn await_namespace(
                 Ok(Some(namespace)) if namespace.metadata.deletion_timestamp.is_some() => {
                     "it is terminating".to_owned()
                 }
-                Ok(Some(namespace)) if labels::is_own(namespace.labels(), environment, installation) => {
+                Ok(Some(namespace))
+                    if labels::is_own(namespace.labels(), environment, &context.settings.installation) =>
+                {
                     return Ok(Rights::of(&namespace));
                 }
                 Ok(Some(_)) => return Err(foreign(format!("namespace {name}"))),

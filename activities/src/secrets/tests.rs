@@ -12,8 +12,8 @@ use berth_workflows::contract::{
 use super::{fake::Cluster, *};
 use crate::{
     Settings,
+    context::TestContext,
     failure::Failure,
-    heartbeat::Progress,
     secrets::doppler::stub::{Answer, Stub, TOKEN, WORDS},
 };
 
@@ -107,8 +107,7 @@ async fn doppler() -> Stub {
 }
 
 async fn sync(cluster: &Cluster, secrets: &Secrets, pr: u64) -> Result<SyncedSecrets, Failure> {
-    let (environment, progress) = (environment_of(pr), Progress::new());
-    sync_secrets(&cluster.client(), &settings(), secrets, &with_doppler(), &environment, &progress).await
+    sync_secrets(TestContext::new(cluster.client()).context(), secrets, &with_doppler(), &environment_of(pr)).await
 }
 
 fn cache(cluster: &Cluster) -> Option<String> {
@@ -235,8 +234,8 @@ async fn a_namespace_that_does_not_come_is_given_up_for_now_with_what_was_seen_o
     for (namespace, words) in [(None, "it is not there yet"), (Some(terminating), "it is terminating")] {
         let cluster = cluster([]);
         namespace.into_iter().for_each(|object| cluster.put("/api/v1/namespaces/pr-1", object));
-        let (client, app) = (cluster.client(), app(Value::Null));
-        let result = sync_secrets(&client, &settings(), &secrets, &app, &environment(), &Progress::new()).await;
+        let (test, app) = (TestContext::new(cluster.client()), app(Value::Null));
+        let result = sync_secrets(test.context(), &secrets, &app, &environment()).await;
         let Err(error @ Failure::Transient { .. }) = result else { panic!("{result:?}") };
         assert_eq!(error.to_string(), format!("namespace pr-1 after 30 s: {words}"));
     }
@@ -247,8 +246,8 @@ async fn an_app_without_doppler_gets_what_berth_sets() {
     let cluster = cluster([1]);
     let _ = rustls::crypto::ring::default_provider().install_default();
     let secrets = Secrets::new("http://127.0.0.1:1").unwrap();
-    let (client, app) = (cluster.client(), app(Value::Null));
-    let synced = sync_secrets(&client, &settings(), &secrets, &app, &environment(), &Progress::new()).await.unwrap();
+    let (test, app) = (TestContext::new(cluster.client()), app(Value::Null));
+    let synced = sync_secrets(test.context(), &secrets, &app, &environment()).await.unwrap();
     assert_eq!(synced.set_by_berth, ["TEMPORAL_SERVER_ADDRESS"]);
     assert_eq!(synced.temporal_server_address, "web-temporal.pr-1.svc.cluster.local:7233");
 }

@@ -1,12 +1,12 @@
 //! Where Doppler's token is kept: a Secret of berth's namespace, read when a request is made and not before.
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, Client};
+use kube::Api;
 
 use berth_manifests::app::DopplerConfig;
 use berth_workflows::contract::verdict::{FailureType, Verdict};
 
-use crate::{Settings, failure::Failure, secrets::doppler::Token};
+use crate::{context::Context, failure::Failure, secrets::doppler::Token};
 
 /// The key of a token Secret, as Doppler's own operator has it.
 const KEY: &str = "serviceToken";
@@ -16,9 +16,9 @@ const KEY: &str = "serviceToken";
 /// # Errors
 /// `SecretsDenied` for good, with the command that makes the Secret, if it is not there or holds no token that berth
 /// takes.
-pub(super) async fn read(client: &Client, settings: &Settings, config: &DopplerConfig) -> Result<Token, Failure> {
-    let (name, namespace) = (&config.token.secret, &settings.berth_namespace);
-    let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
+pub(super) async fn read(context: Context<'_>, config: &DopplerConfig) -> Result<Token, Failure> {
+    let (name, namespace) = (&config.token.secret, &context.settings.berth_namespace);
+    let api: Api<Secret> = Api::namespaced(context.client.clone(), namespace);
     let what = format!("Doppler token Secret {name} of namespace {namespace}");
     let found = api.get_opt(name).await.map_err(|e| Failure::kubernetes(&what, e))?;
     let denied = |why: String| {

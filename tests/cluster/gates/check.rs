@@ -3,7 +3,7 @@
 use std::{future::Future, time::Duration};
 
 use axum::{Router, body::Body, http::HeaderMap, response::Response, routing::post};
-use berth_activities::{gates, heartbeat::Progress, release::stored_release::StoredRelease};
+use berth_activities::{Context, gates, heartbeat::Progress, release::stored_release::StoredRelease};
 use berth_lab::Lab;
 use berth_manifests::app::Gate;
 use berth_workflows::contract::{
@@ -31,11 +31,11 @@ use temporalio_common::protos::temporal::api::{
     },
 };
 
-use crate::in_process::client;
+use crate::in_process::{client, settings};
 
 /// Checks a gate for an environment with its Temporal at that address.
 pub(crate) async fn checked(lab: &Lab, address: &str, pr: u64, gate: &Value) -> GatesChecked {
-    let client = client(lab).await;
+    let (client, settings, progress) = (client(lab).await, settings(lab), Progress::new());
     let environment = json!({
         "app": "gates", "pr": pr, "workflow_id": format!("preview-gates-{pr}"), "namespace": format!("gates-pr-{pr}"),
         "host": "gates.localhost", "temporal_ui_host": "gates-temporal.localhost", "scheme": "http",
@@ -54,7 +54,8 @@ pub(crate) async fn checked(lab: &Lab, address: &str, pr: u64, gate: &Value) -> 
     let gate: Gate = serde_json::from_value(gate.clone()).unwrap();
     let (commit, secret) = (String::new(), String::new());
     let release = StoredRelease { commit, secret, objects: Vec::new(), gates: vec![gate] };
-    Box::pin(gates::check_gates(&client, &Progress::new(), input, &release)).await.unwrap()
+    let context = Context { client: &client, settings: &settings, progress: &progress };
+    Box::pin(gates::check_gates(context, input, &release)).await.unwrap()
 }
 
 static DEPLOY_ID: std::sync::OnceLock<u64> = std::sync::OnceLock::new();

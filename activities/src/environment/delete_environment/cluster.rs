@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use kube::{Client, ResourceExt, api::ListParams};
+use kube::{ResourceExt, api::ListParams};
 
 use berth_manifests::render::{KINDS, Kind};
 use berth_workflows::contract::{
@@ -12,7 +12,7 @@ use berth_workflows::contract::{
 
 use super::objects;
 use crate::{
-    Settings,
+    context::Context,
     failure::Failure,
     kubernetes::{guarded_delete, kind_api::api_for_kind, labels},
 };
@@ -20,20 +20,18 @@ use crate::{
 /// Deletes what is outside every namespace and carries the environment's labels, whether it was written down or not, and
 /// sees that it is gone.
 pub(super) async fn delete_objects(
-    client: &Client,
-    settings: &Settings,
+    context: Context<'_>,
     environment: &Environment,
     report: &mut LeakReport,
 ) -> Result<(), Failure> {
     for kind in KINDS.iter().filter(|kind| !kind.namespaced) {
-        delete_kind(client, settings, environment, kind, report).await?;
+        delete_kind(context, environment, kind, report).await?;
     }
     Ok(())
 }
 
 async fn delete_kind(
-    client: &Client,
-    settings: &Settings,
+    context: Context<'_>,
     environment: &Environment,
     kind: &Kind,
     report: &mut LeakReport,
@@ -41,8 +39,8 @@ async fn delete_kind(
     let is_of_kind = |object: &&ClusterObject| object.kind == kind.kind && object.api_version == kind.api_version();
     let mut names: BTreeSet<String> =
         environment.cluster_objects.iter().filter(is_of_kind).map(|object| object.name.clone()).collect();
-    let api = api_for_kind(client, kind, "");
-    let own = ListParams::default().labels(&labels::own_selector(environment, &settings.installation));
+    let api = api_for_kind(context.client, kind, "");
+    let own = ListParams::default().labels(&labels::own_selector(environment, &context.settings.installation));
     let what = || format!("listing {}", kind.plural);
     let found = match api.list_metadata(&own).await {
         Ok(found) => found.items,

@@ -11,8 +11,8 @@ use berth_workflows::contract::{teardown::Remaining, verdict::FailureType};
 
 use super::objects::{self, Which};
 use crate::{
+    context::Context,
     failure::Failure,
-    heartbeat::Progress,
     kubernetes::{
         guarded_delete, stop_workloads,
         terminating_namespace::{changes, in_the_way, words},
@@ -25,49 +25,39 @@ const BLOCKED_AFTER: Duration = Duration::from_secs(15);
 
 /// Stops traffic and what runs, and answers what has a finalizer now. Of a namespace that is being deleted already there
 /// is nothing to stop.
-pub(super) async fn quiet(
-    client: &Client,
-    namespace: &Namespace,
-    progress: &Progress,
-) -> Result<Vec<Remaining>, Failure> {
+pub(super) async fn quiet(context: Context<'_>, namespace: &Namespace) -> Result<Vec<Remaining>, Failure> {
     if namespace.metadata.deletion_timestamp.is_some() {
         return Ok(Vec::new());
     }
     let name = namespace.name_any();
     let (held, ()) =
-        futures::try_join!(objects::held(client, &name, Which::All), stop_workloads::quiet(client, &name, progress))?;
+        futures::try_join!(objects::held(context.client, &name, Which::All), stop_workloads::quiet(context, &name))?;
     Ok(held.found)
 }
 
 /// Deletes the namespace and watches it. Answers what remains of it: nothing when it is gone.
 pub(super) async fn delete(
-    client: &Client,
+    context: Context<'_>,
     namespace: &Namespace,
     deadline: Duration,
     known: &[Remaining],
-    progress: &Progress,
 ) -> Result<Vec<Remaining>, Failure> {
     let name = namespace.name_any();
     if namespace.metadata.deletion_timestamp.is_none() {
-        let namespaces: Api<Namespace> = Api::all(client.clone());
+        let namespaces: Api<Namespace> = Api::all(context.client.clone());
         guarded_delete::delete(&namespaces, &namespace.metadata, "Namespace").await?;
     }
-    progress.say(format!("waiting for namespace {name} to be gone"));
-    match watch(client, namespace, deadline, progress).await? {
-        Some(seen) => remaining(client, &seen, known).await,
+    context.progress.say(format!("waiting for namespace {name} to be gone"));
+    match watch(context, namespace, deadline).await? {
+        Some(seen) => remaining(context.client, &seen, known).await,
         None => Ok(Vec::new()),
     }
 }
 
 /// Watches the namespace; answers how it stands if it is not gone by then.
-async fn watch(
-    client: &Client,
-    namespace: &Namespace,
-    deadline: Duration,
-    progress: &Progress,
-) -> Result<Option<Namespace>, Failure> {
+async fn watch(context: Context<'_>, namespace: &Namespace, deadline: Duration) -> Result<Option<Namespace>, Failure> {
     let name = namespace.name_any();
-    let changes = changes(client, &name, &namespace.uid().unwrap_or_default());
+    let changes = changes(context.client, &name, &namespace.uid().unwrap_or_default());
     pin_mut!(changes);
     let end = Instant::now() + deadline;
     let mut held_since: Option<Instant> = None;
@@ -81,7 +71,7 @@ async fn watch(
         match change {
             Some(Some(namespace)) => {
                 held_since = is_held(&namespace).then(|| held_since.unwrap_or_else(Instant::now));
-                progress.say(format!("namespace {name}: {}", words(&namespace)));
+                context.progress.say(format!("namespace {name}: {}", words(&namespace)));
                 seen = namespace;
             }
             Some(None) => return Ok(None),

@@ -5,7 +5,10 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::secrets::{example_environment, example_settings, fake::Cluster};
+use crate::{
+    context::TestContext,
+    secrets::{example_environment, example_settings, fake::Cluster},
+};
 
 const NAMESPACE: &str = "/api/v1/namespaces/pr-1";
 const BINDING: &str = "PATCH /apis/rbac.authorization.k8s.io/v1/namespaces/pr-1/rolebindings/berth";
@@ -19,8 +22,7 @@ fn app(more: Value) -> App {
 }
 
 async fn ensure(cluster: &Cluster, app: &App) -> Result<NamespaceReady, Failure> {
-    let (environment, progress) = (example_environment(), Progress::new());
-    ensure_namespace(&cluster.client(), &example_settings(), app, &environment, &progress).await
+    ensure_namespace(TestContext::new(cluster.client()).context(), app, &example_environment()).await
 }
 
 /// The environment's namespace, as an earlier attempt or rollout has made it.

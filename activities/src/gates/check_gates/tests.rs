@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
+    context::TestContext,
     fake_api_server::{FakeApiServer, status_object},
     rollout::fixtures::{case, deployment, environment, pod, replica_set, rolled_out, workload},
 };
@@ -67,7 +68,7 @@ fn live() -> FakeApiServer {
 
 async fn checked(server: &FakeApiServer, gates: &[Gate], stability: u64) -> Result<GatesChecked, Failure> {
     let input = CheckGatesInput { stability_seconds: stability, ..input() };
-    check(&server.client(), &Progress::new(), input, &release(gates)).await
+    check(TestContext::new(server.client()).context(), input, &release(gates)).await
 }
 
 fn gate() -> Gate {

@@ -1,7 +1,7 @@
 //! Applying one object: what was there before decides what may be done.
 
 use kube::{
-    Api, Client, ResourceExt,
+    Api, ResourceExt,
     api::{DynamicObject, Patch, PatchParams},
     core::PartialObjectMeta,
 };
@@ -16,6 +16,7 @@ use berth_workflows::contract::{
 use super::takeover;
 use crate::{
     Settings,
+    context::Context,
     failure::Failure,
     kubernetes::{kind_api::api_for_kind, labels},
     release::rendering::cluster_object,
@@ -40,8 +41,7 @@ pub(super) enum Change {
 /// Applies an object as berth's, whoever had a field before: what is in the manifest holds, and what others have set
 /// beside it stays.
 pub(super) async fn apply_object(
-    client: &Client,
-    settings: &Settings,
+    context: Context<'_>,
     environment: &Environment,
     object: &Object,
 ) -> Result<AppliedObject, Failure> {
@@ -49,10 +49,10 @@ pub(super) async fn apply_object(
     let Some(kind) = object.known_kind() else {
         return Err(Failure::permanent(FailureType::PolicyDenied, format!("{name}: berth does not apply this kind")));
     };
-    let api = api_for_kind(client, kind, &environment.namespace);
+    let api = api_for_kind(context.client, kind, &environment.namespace);
     let before = api.get_metadata_opt(object.name()).await.map_err(|e| Failure::applying(&name, e))?;
     if !kind.namespaced {
-        check_cluster_object(settings, environment, object, before.as_ref())?;
+        check_cluster_object(context.settings, environment, object, before.as_ref())?;
     }
     if let Some(before) = &before {
         take_over(&api, before, &name).await?;

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::{
+    context::TestContext,
     fake_api_server::{FakeApiServer, status_object},
     rollout::fixtures::{self, case, deployment, pod, replica_set, rolled_out, rolling},
 };
@@ -47,7 +48,7 @@ fn server_in(name: &str) -> FakeApiServer {
 }
 
 async fn run(server: &FakeApiServer) -> Outcome {
-    await_rollout(&server.client(), &Progress::new(), wait()).await.unwrap()
+    await_rollout(TestContext::new(server.client()).context(), wait()).await.unwrap()
 }
 
 async fn verdict(server: &FakeApiServer) -> berth_workflows::contract::verdict::Verdict {
@@ -150,7 +151,7 @@ async fn a_refusal_is_waited_out_in_a_fresh_namespace_and_an_error_after_half_a_
     let server = server_in("ready");
     server.answer(PODS, 403, status_object(403, "pods is forbidden: User \"berth\" cannot watch"));
     let clock = Clock::start();
-    let failure = await_rollout(&server.client(), &Progress::new(), wait()).await.unwrap_err();
+    let failure = await_rollout(TestContext::new(server.client()).context(), wait()).await.unwrap_err();
     assert!(matches!(&failure, Failure::Transient { failure: FailureType::KubernetesDenied, .. }), "{failure:?}");
     assert!(failure.to_string().contains("watching pods in namespace pr-1"), "{failure}");
     assert!((30..=33).contains(&clock.elapsed().as_secs()));
@@ -161,7 +162,7 @@ async fn a_wait_that_is_picked_up_after_its_deadline_still_sees_a_release_that_s
     let server = FakeApiServer::default();
     put_deployment(&server, rolled_out());
     let wait = AwaitInput { deadline_ms: Clock::start().now_ms() - 1, ..wait() };
-    let outcome = await_rollout(&server.client(), &Progress::new(), wait).await.unwrap();
+    let outcome = await_rollout(TestContext::new(server.client()).context(), wait).await.unwrap();
     assert_eq!(outcome, Outcome::Complete);
 }
 
@@ -170,7 +171,7 @@ async fn a_wait_that_is_picked_up_after_its_deadline_ends_at_once() {
     let server = server_in("not_ready");
     let wait = AwaitInput { deadline_ms: Clock::start().now_ms() - 1, ..wait() };
     let clock = Clock::start();
-    let outcome = await_rollout(&server.client(), &Progress::new(), wait).await.unwrap();
+    let outcome = await_rollout(TestContext::new(server.client()).context(), wait).await.unwrap();
     let Outcome::Failed { verdict } = outcome else { panic!("should have failed") };
     assert_eq!(verdict.failure, FailureType::NotReady);
     assert!(clock.elapsed() <= Duration::from_secs(3));
@@ -181,7 +182,7 @@ async fn run_without_its_job(server: &FakeApiServer) -> Outcome {
     put_deployment(server, rolled_out());
     let mut wait = wait();
     wait.workloads.push(fixtures::workload("Job", "migrate", 1));
-    await_rollout(&server.client(), &Progress::new(), wait).await.unwrap()
+    await_rollout(TestContext::new(server.client()).context(), wait).await.unwrap()
 }
 
 #[tokio::test(start_paused = true)]

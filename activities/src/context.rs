@@ -1,0 +1,32 @@
+//! The context of an activity: what nearly every step of one needs.
+
+use kube::Client;
+
+use crate::{Settings, heartbeat::Progress};
+
+/// A client of the cluster, the worker's settings, and the place where the activity reports what it is doing.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    pub client: &'a Client,
+    pub settings: &'a Settings,
+    pub progress: &'a Progress,
+}
+
+/// A client with example settings, for tests.
+#[cfg(test)]
+pub(crate) struct TestContext {
+    client: Client,
+    settings: Settings,
+    progress: Progress,
+}
+
+#[cfg(test)]
+impl TestContext {
+    pub(crate) fn new(client: Client) -> Self {
+        Self { client, settings: crate::secrets::example_settings(), progress: Progress::new() }
+    }
+
+    pub(crate) fn context(&self) -> Context<'_> {
+        Context { client: &self.client, settings: &self.settings, progress: &self.progress }
+    }
+}
