@@ -156,8 +156,10 @@ mod tests {
             signals::Push,
             verdict::{FailureType, Verdict},
         },
-        mailbox::Current,
-        record::{Record, Serving},
+        preview_environment::{
+            mailbox::Current,
+            record::{Record, Serving},
+        },
     };
 
     use super::*;

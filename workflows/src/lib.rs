@@ -8,14 +8,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub mod activity_options;
 pub mod contract;
 pub mod failure;
-pub mod mailbox;
 pub mod preview_environment;
 #[cfg(test)]
 mod properties;
-pub mod record;
 pub mod rollout;
 pub mod script_run;
-pub mod status;
 
 /// The task queue that the worker polls unless told otherwise.
 pub const TASK_QUEUE: &str = "berth";

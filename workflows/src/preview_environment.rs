@@ -25,12 +25,17 @@ use crate::{
         teardown::LeakReport,
         verdict::truncate,
     },
-    mailbox::{Current, Delivery, Mailbox},
-    record::Record,
+    preview_environment::{
+        mailbox::{Current, Delivery, Mailbox},
+        record::Record,
+    },
 };
 
 mod follow;
+pub mod mailbox;
+pub mod record;
 mod scripts;
+pub mod status;
 mod teardown;
 
 /// How much of what a rollout says it waits for is kept: anyone may send that signal.

@@ -22,8 +22,10 @@ use crate::{
         status::Status,
         timings::Timings,
     },
-    mailbox::{Current, Delivery, Mailbox, QueuedRelease},
-    record::Record,
+    preview_environment::{
+        mailbox::{Current, Delivery, Mailbox, QueuedRelease},
+        record::Record,
+    },
 };
 
 const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";

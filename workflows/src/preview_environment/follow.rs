@@ -23,8 +23,10 @@ use crate::{
         verdict::{FailureType, Verdict},
     },
     failure::{self, Unfinished},
-    mailbox::QueuedRelease,
-    record::{Record, RollingOut},
+    preview_environment::{
+        mailbox::QueuedRelease,
+        record::{Record, RollingOut},
+    },
     rollout::Rollout,
 };
 

@@ -18,7 +18,7 @@ use crate::{
         stop_reason::StopReason,
         verdict::{FailureType, Verdict},
     },
-    record::{Record, Serving},
+    preview_environment::record::{Record, Serving},
     script_run::ScriptRun,
 };
 

@@ -16,7 +16,7 @@ use crate::{
         verdict::{FailureType, truncate},
     },
     failure::{self, Unfinished},
-    record::Record,
+    preview_environment::record::Record,
 };
 
 /// The first pause after an attempt that did not remove everything; it doubles from there.

@@ -14,7 +14,7 @@ use crate::{
         teardown::LeakReport,
         verdict::truncate,
     },
-    mailbox::{Current, Mailbox, QueuedRelease},
+    preview_environment::mailbox::{Current, Mailbox, QueuedRelease},
 };
 
 /// How many past rollouts `status` lists.

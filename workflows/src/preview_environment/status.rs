@@ -8,7 +8,7 @@ use crate::{
         release::Release,
         status::{RollingOutStatus, SecretsStatus, ServingStatus, Status},
     },
-    record::Record,
+    preview_environment::record::Record,
 };
 
 impl Status {
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
     use crate::{
         contract::{phase::Phase, release::*, signals::Push},
-        mailbox::*,
+        preview_environment::mailbox::*,
     };
 
     #[test]
