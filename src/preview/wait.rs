@@ -156,10 +156,8 @@ mod tests {
             signals::Push,
             verdict::{FailureType, Verdict},
         },
-        preview_environment::{
-            mailbox::Current,
-            record::{Record, Serving},
-        },
+        environment::queue::Current,
+        preview_environment::record::{Record, Serving},
     };
 
     use super::*;

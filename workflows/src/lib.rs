@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 pub mod activity_options;
 pub mod contract;
+pub mod environment;
 pub mod failure;
 pub mod preview_environment;
 #[cfg(test)]

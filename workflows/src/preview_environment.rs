@@ -25,10 +25,8 @@ use crate::{
         teardown::LeakReport,
         verdict::truncate,
     },
-    preview_environment::{
-        mailbox::{Current, Delivery, Mailbox},
-        record::Record,
-    },
+    environment::queue::{Current, Delivery},
+    preview_environment::{mailbox::Mailbox, record::Record},
 };
 
 mod follow;
@@ -153,7 +151,7 @@ impl PreviewEnvironment {
             }
             (Ok(_), None) => self.record.note("redeploy: nothing has been pushed yet"),
             (Ok(_), Some(release)) => {
-                self.with_mailbox(|mailbox, current| mailbox.redeploy(release, current));
+                self.with_mailbox(|mailbox, current| mailbox.queue.put_again(release, current));
             }
         }
         self.publish(ctx);
@@ -265,7 +263,7 @@ impl PreviewEnvironment {
             }
             // It may take days until the old environment is gone: nobody is to hold on for that.
             Delivery::Waiting(ticket) if self.record.phase() == Phase::TeardownBlocked => {
-                self.record.mailbox.answer_queued(teardown::BLOCKED);
+                self.record.mailbox.queue.answer_queued(teardown::BLOCKED);
                 Delivery::Waiting(ticket)
             }
             other => other,

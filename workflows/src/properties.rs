@@ -22,10 +22,8 @@ use crate::{
         status::Status,
         timings::Timings,
     },
-    preview_environment::{
-        mailbox::{Current, Delivery, Mailbox, QueuedRelease},
-        record::Record,
-    },
+    environment::queue::{Current, Delivery, QueuedRelease},
+    preview_environment::{mailbox::Mailbox, record::Record},
 };
 
 const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -271,18 +269,18 @@ proptest! {
                     // The main loop: what rolls out ends, and the next is taken.
                     if let Some(ended) = rolling_out.take() {
                         let outcome = crate::contract::signals::DeployOutcome::Live;
-                        mailbox.answer(ended.ticket, crate::contract::signals::DeployAnswer::new(outcome, ended.release.commit));
+                        mailbox.queue.answer(ended.ticket, crate::contract::signals::DeployAnswer::new(outcome, ended.release.commit));
                     }
                     mailbox.take_close();
                     rolling_out = mailbox.take_push();
                 }
             }
             let carried: Mailbox = serde_json::from_value(serde_json::to_value(&mailbox).unwrap()).unwrap();
-            prop_assert_eq!((carried.has_work(), carried.next()), (mailbox.has_work(), mailbox.next()));
+            prop_assert_eq!((carried.has_work(), carried.queue.next()), (mailbox.has_work(), mailbox.queue.next()));
         }
         for ticket in waiting {
-            let is_next = mailbox.next().is_some() || rolling_out.as_ref().is_some_and(|r| r.ticket == ticket);
-            prop_assert!(is_next || mailbox.answer_to(ticket).is_some(), "nobody answers ticket {}", ticket);
+            let is_next = mailbox.queue.next().is_some() || rolling_out.as_ref().is_some_and(|r| r.ticket == ticket);
+            prop_assert!(is_next || mailbox.queue.answer_to(ticket).is_some(), "nobody answers ticket {}", ticket);
         }
     }
 }

@@ -22,11 +22,9 @@ use crate::{
         stop_reason::StopReason,
         verdict::{FailureType, Verdict},
     },
+    environment::queue::QueuedRelease,
     failure::{self, Unfinished},
-    preview_environment::{
-        mailbox::QueuedRelease,
-        record::{Record, RollingOut},
-    },
+    preview_environment::record::{Record, RollingOut},
     rollout::Rollout,
 };
 
@@ -171,7 +169,7 @@ impl PreviewEnvironment {
             if let Some(rolling_out) = &mut s.record.rolling_out {
                 rolling_out.stopping = true;
             }
-            match s.record.mailbox.next() {
+            match s.record.mailbox.queue.next() {
                 Some(newer) if !is_closed => {
                     (StopReason::Superseded { by: newer.commit.to_string() }, DeployOutcome::Superseded)
                 }
@@ -253,16 +251,16 @@ impl PreviewEnvironment {
             failure: answer.verdict.as_ref().map(|verdict| verdict.failure.to_string()),
         });
         // A redeploy of the very release has taken its waiters over.
-        if record.mailbox.next_ticket() != Some(push.ticket) {
-            record.mailbox.answer(push.ticket, answer);
+        if record.mailbox.queue.next_ticket() != Some(push.ticket) {
+            record.mailbox.queue.answer(push.ticket, answer);
         }
     }
 
     /// Waits for the answer under a ticket, also while the workflow is being cancelled: whoever asked is answered.
     pub(super) async fn answer_to(ctx: &WorkflowContext<Self>, ticket: u64) -> Result<DeployAnswer, HandlerError> {
         let detached = WaitConditionOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build();
-        ctx.wait_condition_with_options(|s| s.record.mailbox.answer_to(ticket).is_some(), detached).await?;
-        ctx.state(|s| s.record.mailbox.answer_to(ticket).cloned()).ok_or_else(|| "the answer is gone".into())
+        ctx.wait_condition_with_options(|s| s.record.mailbox.queue.answer_to(ticket).is_some(), detached).await?;
+        ctx.state(|s| s.record.mailbox.queue.answer_to(ticket).cloned()).ok_or_else(|| "the answer is gone".into())
     }
 
     /// A fresh history, with all that the record knows.

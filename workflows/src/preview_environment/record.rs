@@ -14,7 +14,8 @@ use crate::{
         teardown::LeakReport,
         verdict::truncate,
     },
-    preview_environment::mailbox::{Current, Mailbox, QueuedRelease},
+    environment::queue::{Current, QueuedRelease},
+    preview_environment::mailbox::Mailbox,
 };
 
 /// How many past rollouts `status` lists.
@@ -91,7 +92,7 @@ impl Record {
                 Some(report) if !report.remaining.is_empty() => Phase::TeardownBlocked,
                 _ => Phase::TearingDown,
             }
-        } else if self.rolling_out.is_some() || self.mailbox.next().is_some() {
+        } else if self.rolling_out.is_some() || self.mailbox.queue.next().is_some() {
             Phase::RollingOut
         } else if self.mailbox.awaiting_approval().is_some() {
             Phase::AwaitingApproval
@@ -122,7 +123,7 @@ impl Record {
 
     /// The newest release that was asked for, however it went: what `redeploy` rolls out again.
     pub fn newest_release(&self) -> Option<&Release> {
-        (self.mailbox.next())
+        (self.mailbox.queue.next())
             .or_else(|| self.rolling_out.as_ref().map(|rolling_out| &rolling_out.queued.release))
             .or_else(|| self.failed.as_ref().map(|failed| &failed.release))
             .or_else(|| self.serving.as_ref().map(|serving| &serving.release))

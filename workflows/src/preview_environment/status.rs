@@ -35,7 +35,7 @@ impl Status {
                 waiting_for: (rolling_out.waiting_for.clone())
                     .unwrap_or_else(|| rolling_out.step.waits_for().to_owned()),
             }),
-            queued: record.mailbox.next().cloned(),
+            queued: record.mailbox.queue.next().cloned(),
             failed: record.failed.clone(),
             awaiting_approval: record.mailbox.awaiting_approval().cloned(),
             secrets: record.secrets.as_ref().map(|secrets| SecretsStatus {
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
     use crate::{
         contract::{phase::Phase, release::*, signals::Push},
-        preview_environment::mailbox::*,
+        environment::queue::Current,
     };
 
     #[test]

@@ -48,7 +48,7 @@ impl PreviewEnvironment {
             }
             ctx.state_mut(|s| {
                 s.record.teardown = Some(report);
-                s.record.mailbox.answer_queued(BLOCKED);
+                s.record.mailbox.queue.answer_queued(BLOCKED);
             });
             Self::publish_now(ctx);
             let until_next = TimerOptions::builder(pause)
@@ -135,7 +135,9 @@ impl PreviewEnvironment {
         ctx: &WorkflowContext<Self>,
         pull_request: &PullRequest,
     ) -> Result<(), WorkflowTermination> {
-        ctx.state_mut(|s| s.record.mailbox.answer_queued("the old environment was cancelled; a new one is being made"));
+        ctx.state_mut(|s| {
+            s.record.mailbox.queue.answer_queued("the old environment was cancelled; a new one is being made")
+        });
         Self::await_handlers(ctx).await;
         Self::continue_as_new(ctx, pull_request)
     }

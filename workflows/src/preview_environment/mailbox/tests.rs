@@ -25,7 +25,7 @@ fn a_newer_push_takes_the_place_of_one_that_has_not_begun() {
     let mut mailbox = Mailbox::default();
     assert_eq!(mailbox.push(&push('a', None), Current::default()), Delivery::Waiting(1));
     assert_eq!(mailbox.push(&push('b', None), Current::default()), Delivery::Waiting(2));
-    assert_eq!(mailbox.answer_to(1).unwrap().outcome, DeployOutcome::Superseded);
+    assert_eq!(mailbox.queue.answer_to(1).unwrap().outcome, DeployOutcome::Superseded);
     assert_eq!(mailbox.take_push().unwrap().release.commit, push('b', None).commit);
     assert!(!mailbox.has_work());
 }
@@ -35,7 +35,7 @@ fn a_push_with_a_lower_sequence_is_skipped_and_changes_nothing() {
     let mut mailbox = Mailbox::default();
     mailbox.push(&push('b', Some(7)), Current::default());
     assert_eq!(outcome(mailbox.push(&push('a', Some(6)), Current::default())), DeployOutcome::Skipped);
-    assert_eq!(mailbox.next().unwrap().commit, push('b', None).commit);
+    assert_eq!(mailbox.queue.next().unwrap().commit, push('b', None).commit);
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn a_close_drops_what_came_before_it_and_keeps_what_comes_after() {
     let mut mailbox = Mailbox::default();
     mailbox.push(&push('a', None), Current::default());
     mailbox.close(&Close::default()).unwrap();
-    assert_eq!(mailbox.answer_to(1).unwrap().outcome, DeployOutcome::Closed);
+    assert_eq!(mailbox.queue.answer_to(1).unwrap().outcome, DeployOutcome::Closed);
     mailbox.push(&push('b', None), Current::default());
     assert_eq!(mailbox.take_push(), None, "the close comes first");
     assert!(mailbox.take_close());
@@ -89,36 +89,16 @@ fn a_fork_waits_for_the_approval_of_exactly_its_newest_commit() {
     assert!(mailbox.approve(&approve('a'), Current::default()).is_err());
     assert!(!mailbox.has_work());
     assert!(mailbox.approve(&approve('b'), Current::default()).is_ok());
-    assert_eq!(mailbox.next().unwrap().commit, push('b', None).commit);
-}
-
-#[test]
-fn answers_nobody_comes_for_do_not_pile_up() {
-    let mut mailbox = Mailbox::default();
-    for n in 0..1000 {
-        mailbox.push(&push(if n % 2 == 0 { 'a' } else { 'b' }, None), Current::default());
-    }
-    assert_eq!(mailbox.answers.len(), KEPT_ANSWERS);
-}
-
-#[test]
-fn a_redeploy_of_what_is_in_flight_keeps_its_ticket_and_one_of_what_is_in_line_changes_nothing() {
-    let mut mailbox = Mailbox::default();
-    let rolling_out = QueuedRelease { ticket: 9, release: push('a', None).release() };
-    let current = Current { serving: None, rolling_out: Some(&rolling_out) };
-    mailbox.redeploy(push('a', None).release(), current);
-    assert_eq!(mailbox.next_ticket(), Some(9));
-    mailbox.redeploy(push('a', None).release(), current);
-    assert_eq!((mailbox.next_ticket(), mailbox.answer_to(9)), (Some(9), None));
+    assert_eq!(mailbox.queue.next().unwrap().commit, push('b', None).commit);
 }
 
 #[test]
 fn who_joins_a_push_that_was_in_line_waits_for_its_rollout() {
     let mut mailbox = Mailbox::default();
     mailbox.push(&push('a', None), Current::default());
-    mailbox.answer_queued("a teardown");
-    assert_eq!(mailbox.answer_to(1).unwrap().outcome, DeployOutcome::Queued);
+    mailbox.queue.answer_queued("a teardown");
+    assert_eq!(mailbox.queue.answer_to(1).unwrap().outcome, DeployOutcome::Queued);
     let taken = mailbox.take_push().unwrap();
     let current = Current { serving: None, rolling_out: Some(&taken) };
-    assert_eq!((mailbox.push(&push('a', None), current), mailbox.answer_to(1)), (Delivery::Waiting(1), None));
+    assert_eq!((mailbox.push(&push('a', None), current), mailbox.queue.answer_to(1)), (Delivery::Waiting(1), None));
 }

@@ -1,0 +1,158 @@
+//! The queue of an environment: which release is rolled out next, and the answer that each of its senders gets.
+//!
+//! Pure. Signals and updates put releases in, the workflow's main loop takes them out.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::contract::{
+    release::Release,
+    signals::{DeployAnswer, DeployOutcome},
+};
+
+/// A release that is to be rolled out, and the ticket under which its senders wait for the answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueuedRelease {
+    pub ticket: u64,
+    pub release: Release,
+}
+
+/// Result of putting a release in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    /// It has a ticket; the answer comes when its rollout ends.
+    Waiting(u64),
+    /// There is nothing to wait for.
+    Answered(Box<DeployAnswer>),
+}
+
+/// The releases that a new one is compared with.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Current<'a> {
+    pub serving: Option<&'a Release>,
+    pub rolling_out: Option<&'a QueuedRelease>,
+}
+
+/// How many answers are kept for senders that have not taken them yet. The server lets ten updates wait at once.
+const KEPT_ANSWERS: usize = 32;
+
+/// Queue of one slot. A newer release takes the place of one that has not begun.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Queue {
+    seen_sequence: Option<u64>,
+    last_ticket: u64,
+    next: Option<QueuedRelease>,
+    /// Not carried from run to run: a run with open updates does not continue as new.
+    #[serde(skip)]
+    answers: BTreeMap<u64, DeployAnswer>,
+}
+
+impl Queue {
+    /// The sequence already seen, if it is newer than this one. Otherwise remembers this one.
+    pub fn newer_seen(&mut self, sequence: Option<u64>) -> Option<u64> {
+        let newer = self.seen_sequence.filter(|seen| sequence.is_some_and(|sequence| sequence < *seen));
+        if newer.is_none() {
+            self.seen_sequence = self.seen_sequence.max(sequence);
+        }
+        newer
+    }
+
+    /// Puts a release in, unless the same version is next, is rolling out or serves: then its sender joins that one.
+    pub fn join_or_put(&mut self, release: Release, current: Current<'_>) -> Delivery {
+        let same = |other: &QueuedRelease| other.release.is_same_version(&release);
+        if let Some(next) = self.next.as_ref().filter(|next| same(next)) {
+            return Delivery::Waiting(next.ticket);
+        }
+        if self.next.is_none() {
+            match (current.rolling_out, current.serving) {
+                (Some(rolling_out), _) if same(rolling_out) => return Delivery::Waiting(rolling_out.ticket),
+                (None, Some(serving)) if serving.is_same_version(&release) => {
+                    return Delivery::Answered(Box::new(DeployAnswer::new(DeployOutcome::Live, release.commit)));
+                }
+                _ => {}
+            }
+        }
+        Delivery::Waiting(self.put(release))
+    }
+
+    /// Puts a release in the place of what was next. Returns its ticket.
+    pub fn put(&mut self, release: Release) -> u64 {
+        self.last_ticket += 1;
+        let ticket = self.last_ticket;
+        if let Some(overtaken) = self.next.replace(QueuedRelease { ticket, release }) {
+            self.answer_overtaken(overtaken, DeployOutcome::Superseded);
+        }
+        ticket
+    }
+
+    /// Puts a release in once more, whether or not it is live. If it is rolling out, that rollout begins anew, since it
+    /// may have read its secrets already; the new one answers the senders of both.
+    pub fn put_again(&mut self, release: Release, current: Current<'_>) {
+        let same = |other: &QueuedRelease| other.release.is_same_version(&release);
+        if self.next.as_ref().is_some_and(same) {
+            return;
+        }
+        match current.rolling_out.filter(|rolling_out| same(rolling_out)) {
+            Some(rolling_out) if self.next.is_none() => {
+                self.next = Some(QueuedRelease { ticket: rolling_out.ticket, release });
+            }
+            _ => {
+                self.put(release);
+            }
+        }
+    }
+
+    /// Takes the next release out. A sender that joins it from now on waits for its end.
+    pub fn take(&mut self) -> Option<QueuedRelease> {
+        let next = self.next.take()?;
+        self.answers.remove(&next.ticket);
+        Some(next)
+    }
+
+    /// Drops the next release, with this answer to its senders.
+    pub fn drop_next(&mut self, outcome: DeployOutcome) {
+        if let Some(next) = self.next.take() {
+            self.answer_overtaken(next, outcome);
+        }
+    }
+
+    fn answer_overtaken(&mut self, overtaken: QueuedRelease, outcome: DeployOutcome) {
+        self.answer(overtaken.ticket, DeployAnswer::new(outcome, overtaken.release.commit));
+    }
+
+    /// Keeps the answer for every sender that waits under a ticket.
+    pub fn answer(&mut self, ticket: u64, answer: DeployAnswer) {
+        self.answers.insert(ticket, answer);
+        while self.answers.len() > KEPT_ANSWERS {
+            self.answers.pop_first();
+        }
+    }
+
+    /// Answers the senders of the next release that it is queued, and behind what.
+    pub fn answer_queued(&mut self, behind: &str) {
+        if let Some(next) = &self.next {
+            let answer = DeployAnswer::new(DeployOutcome::Queued, next.release.commit.clone());
+            self.answer(next.ticket, answer.because(behind));
+        }
+    }
+
+    /// The answer under a ticket, once there is one.
+    pub fn answer_to(&self, ticket: u64) -> Option<&DeployAnswer> {
+        self.answers.get(&ticket)
+    }
+
+    /// The release that is next.
+    pub fn next(&self) -> Option<&Release> {
+        self.next.as_ref().map(|next| &next.release)
+    }
+
+    /// The ticket of the release that is next.
+    pub fn next_ticket(&self) -> Option<u64> {
+        self.next.as_ref().map(|next| next.ticket)
+    }
+}
+
+#[cfg(test)]
+mod tests;

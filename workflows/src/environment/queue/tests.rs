@@ -1,0 +1,31 @@
+use super::*;
+use crate::contract::release::{Commit, Image};
+
+fn release(digit: char) -> Release {
+    Release {
+        commit: Commit::try_from(digit.to_string().repeat(40)).unwrap(),
+        image: Image::try_from(format!("acme/web@sha256:{}", digit.to_string().repeat(64))).unwrap(),
+        author: None,
+        branch: None,
+    }
+}
+
+#[test]
+fn answers_that_no_sender_takes_are_bounded() {
+    let mut queue = Queue::default();
+    for n in 0..1000 {
+        queue.join_or_put(release(if n % 2 == 0 { 'a' } else { 'b' }), Current::default());
+    }
+    assert_eq!(queue.answers.len(), KEPT_ANSWERS);
+}
+
+#[test]
+fn redeploy_of_a_release_in_flight_keeps_its_ticket() {
+    let mut queue = Queue::default();
+    let rolling_out = QueuedRelease { ticket: 9, release: release('a') };
+    let current = Current { serving: None, rolling_out: Some(&rolling_out) };
+    queue.put_again(release('a'), current);
+    assert_eq!(queue.next_ticket(), Some(9));
+    queue.put_again(release('a'), current);
+    assert_eq!((queue.next_ticket(), queue.answer_to(9)), (Some(9), None), "one that is queued changes nothing");
+}
