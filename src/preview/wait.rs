@@ -156,8 +156,8 @@ mod tests {
             signals::Push,
             verdict::{FailureType, Verdict},
         },
-        environment::queue::Current,
-        preview_environment::record::{Record, Serving},
+        environment::{book::Serving, queue::Current},
+        preview_environment::record::Record,
     };
 
     use super::*;
@@ -180,18 +180,18 @@ mod tests {
     fn serves(record: &mut Record, digit: char) {
         let Push { commit, image, .. } = push(digit);
         let release = Release { commit, image, author: None, branch: None };
-        record.serving = Some(Serving { release, rollout: "r".into(), since_ms: 1, stored_release: None });
+        record.book.serving = Some(Serving { release, rollout: "r".into(), since_ms: 1, stored_release: None });
     }
 
     fn failed(record: &mut Record, digit: char) {
         let Push { commit, image, .. } = push(digit);
         let release = Release { commit, image, author: None, branch: None };
         let verdict = Verdict::new(FailureType::GateFailed, "no");
-        record.failed = Some(Failed { release, rollout: None, verdict });
+        record.book.failed = Some(Failed { release, rollout: None, verdict });
     }
 
     fn superseded(record: &mut Record, digit: char) {
-        record.remember(PastRollout {
+        record.book.remember(PastRollout {
             number: 1,
             commit: commit(digit).to_string(),
             outcome: DeployOutcome::Superseded,

@@ -2,4 +2,6 @@
 //!
 //! Nothing here names the workflow of either.
 
+pub mod book;
+pub mod notes;
 pub mod queue;

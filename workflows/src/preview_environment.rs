@@ -23,10 +23,9 @@ use crate::{
         status::Status,
         stop_reason::StopReason,
         teardown::LeakReport,
-        verdict::truncate,
     },
-    environment::queue::{Current, Delivery},
-    preview_environment::{mailbox::Mailbox, record::Record},
+    environment::queue::Delivery,
+    preview_environment::record::Record,
 };
 
 mod follow;
@@ -35,9 +34,6 @@ pub mod record;
 mod scripts;
 pub mod status;
 mod teardown;
-
-/// How much of what a rollout says it waits for is kept: anyone may send that signal.
-const MAX_WORDS: usize = 500;
 
 type HandlerError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -107,10 +103,14 @@ impl PreviewEnvironment {
                 if let Delivery::Answered(answer) = self.deliver(&push)
                     && answer.outcome == DeployOutcome::Skipped
                 {
-                    self.record.note(format!("push {}: {}", push.commit.short(), answer.reason.unwrap_or_default()));
+                    self.record.notes.add(format!(
+                        "push {}: {}",
+                        push.commit.short(),
+                        answer.reason.unwrap_or_default()
+                    ));
                 }
             }
-            Err(why) => self.record.note(format!("push: {why}")),
+            Err(why) => self.record.notes.add(format!("push: {why}")),
         }
         self.publish(ctx);
     }
@@ -120,7 +120,7 @@ impl PreviewEnvironment {
     pub fn close(&mut self, ctx: &mut SyncWorkflowContext<Self>, close: Lenient<Close>) {
         let closed = close.0.map_err(|why| format!("close: {why}")).and_then(|close| self.record.mailbox.close(&close));
         if let Err(why) = closed {
-            self.record.note(why);
+            self.record.notes.add(why);
         }
         self.publish(ctx);
     }
@@ -129,12 +129,12 @@ impl PreviewEnvironment {
     #[signal(name = "approve")]
     pub fn approve(&mut self, ctx: &mut SyncWorkflowContext<Self>, approve: Lenient<Approve>) {
         self.record_cancel_as_close(ctx.cancellation_token().is_cancelled());
-        let approved = approve
-            .0
-            .map_err(|why| format!("approve: {why}"))
-            .and_then(|approve| self.with_mailbox(|mailbox, current| mailbox.approve(&approve, current)));
+        let approved = approve.0.map_err(|why| format!("approve: {why}")).and_then(|approve| {
+            let (mailbox, current) = self.record.mailbox_and_current();
+            mailbox.approve(&approve, current)
+        });
         if let Err(why) = approved {
-            self.record.note(why);
+            self.record.notes.add(why);
         }
         self.publish(ctx);
     }
@@ -144,14 +144,15 @@ impl PreviewEnvironment {
     pub fn redeploy(&mut self, ctx: &mut SyncWorkflowContext<Self>, redeploy: Lenient<Redeploy>) {
         self.record_cancel_as_close(ctx.cancellation_token().is_cancelled());
         match (redeploy.0, self.record.newest_release().cloned()) {
-            (Err(why), _) => self.record.note(format!("redeploy: {why}")),
+            (Err(why), _) => self.record.notes.add(format!("redeploy: {why}")),
             // Nobody would close again what it made.
             (Ok(_), _) if self.record.is_closing() => {
-                self.record.note(format!("redeploy: {}", StopReason::EnvironmentCloses))
+                self.record.notes.add(format!("redeploy: {}", StopReason::EnvironmentCloses))
             }
-            (Ok(_), None) => self.record.note("redeploy: nothing has been pushed yet"),
+            (Ok(_), None) => self.record.notes.add("redeploy: nothing has been pushed yet"),
             (Ok(_), Some(release)) => {
-                self.with_mailbox(|mailbox, current| mailbox.queue.put_again(release, current));
+                let (mailbox, current) = self.record.mailbox_and_current();
+                mailbox.queue.put_again(release, current);
             }
         }
         self.publish(ctx);
@@ -159,19 +160,10 @@ impl PreviewEnvironment {
 
     /// How far the rollout in flight is, and what it is about to make outside the namespace.
     #[signal(name = "rollout_step")]
-    pub fn rollout_step(&mut self, ctx: &mut SyncWorkflowContext<Self>, told: Lenient<RolloutProgress>) {
-        if let Ok(told) = told.0
-            && let Some(rolling_out) = self.record.rolling_out.as_mut().filter(|r| r.number == told.number)
+    pub fn rollout_step(&mut self, ctx: &mut SyncWorkflowContext<Self>, progress: Lenient<RolloutProgress>) {
+        if let Ok(progress) = progress.0
+            && self.record.book.record_progress(progress)
         {
-            rolling_out.step = told.step;
-            rolling_out.serving = told.serving.or_else(|| rolling_out.serving.take());
-            rolling_out.waiting_for = told.waiting_for.map(|mut words| {
-                truncate(&mut words, MAX_WORDS);
-                words
-            });
-            if let Some(environment) = &mut self.record.environment {
-                environment.record_cluster_objects(told.cluster_objects);
-            }
             self.publish(ctx);
         }
     }
@@ -246,19 +238,12 @@ impl PreviewEnvironment {
         }
     }
 
-    /// Puts something in, beside what is rolled out and being rolled out, which is no part of the mailbox.
-    fn with_mailbox<T>(&mut self, put: impl FnOnce(&mut Mailbox, Current<'_>) -> T) -> T {
-        let mut mailbox = std::mem::take(&mut self.record.mailbox);
-        let done = put(&mut mailbox, self.record.current());
-        self.record.mailbox = mailbox;
-        done
-    }
-
     fn deliver(&mut self, push: &Push) -> Delivery {
-        match self.with_mailbox(|mailbox, current| mailbox.push(push, current)) {
+        let (mailbox, current) = self.record.mailbox_and_current();
+        match mailbox.push(push, current) {
             Delivery::Answered(mut answer) if answer.outcome == DeployOutcome::Live => {
-                answer.url = self.record.environment.as_ref().map(Environment::url);
-                answer.rollout = self.record.serving.as_ref().map(|serving| serving.rollout.clone());
+                answer.url = self.record.book.environment.as_ref().map(Environment::url);
+                answer.rollout = self.record.book.serving.as_ref().map(|serving| serving.rollout.clone());
                 Delivery::Answered(answer)
             }
             // It may take days until the old environment is gone: nobody is to hold on for that.
@@ -304,7 +289,10 @@ impl PreviewEnvironment {
             (search_attributes::PHASE, Some(record.phase().name().to_owned())),
             (search_attributes::COMMIT, newest.map(|release| release.commit.to_string())),
             (search_attributes::AUTHOR, author.map(|author| author.as_str().to_owned())),
-            (search_attributes::FAILURE, record.failed.as_ref().map(|failed| failed.verdict.failure.name().to_owned())),
+            (
+                search_attributes::FAILURE,
+                record.book.failed.as_ref().map(|failed| failed.verdict.failure.name().to_owned()),
+            ),
         ];
         let changed = now.into_iter().filter_map(|(key, value)| {
             let before = self.published.insert(key.name(), value.clone()).flatten();

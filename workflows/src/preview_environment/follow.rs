@@ -12,36 +12,18 @@ use crate::{
     contract::{
         activity_definitions as activities,
         environment::{Environment, EnvironmentKind, PullRequest},
-        phase::{Failed, PastRollout, Phase},
+        phase::Phase,
         preparation::LoadAppInput,
-        release::Release,
-        rollout::{Made, RolledOut, RolloutStep},
-        rollout_input::{DEPLOY_ID_EPOCH_SECONDS, RolloutInput, rollout_id},
+        rollout_input::RolloutInput,
         search_attributes,
         signals::{DeployAnswer, DeployOutcome},
         stop_reason::StopReason,
-        verdict::{FailureType, Verdict},
+        verdict::FailureType,
     },
-    environment::queue::QueuedRelease,
+    environment::{book::RolloutEnd, queue::QueuedRelease},
     failure::{self, Unfinished},
-    preview_environment::record::{Record, RollingOut},
     rollout::Rollout,
 };
-
-/// How a rollout ended.
-enum RolloutEnd {
-    Live(Box<RolledOut>),
-    Failed(Box<Verdict>, Box<Made>),
-    Stopped(DeployOutcome),
-}
-
-impl RolloutEnd {
-    /// Without a verdict of its own: somebody has to ask again.
-    fn by_hand(message: impl Into<String>) -> Self {
-        let verdict = Verdict::new(FailureType::NotReady, message).advise("push again, or signal redeploy");
-        Self::Failed(Box::new(verdict), Box::default())
-    }
-}
 
 impl PreviewEnvironment {
     /// Rolls out push after push until a close or a cancel. The error is a continue-as-new.
@@ -89,7 +71,7 @@ impl PreviewEnvironment {
     /// One rollout, from the mailbox to the answer.
     async fn roll_out(ctx: &WorkflowContext<Self>, pull_request: &PullRequest, push: QueuedRelease) {
         let started_ms = now_ms(ctx);
-        ctx.state_mut(|s| s.record.expect_rollout(&pull_request.workflow_id(), &push, started_ms));
+        ctx.state_mut(|s| s.record.book.expect(&pull_request.workflow_id(), &push, started_ms));
         let ended = match Self::identify(ctx, pull_request).await {
             Ok(environment) if !Self::is_close_requested(ctx) => {
                 Self::run_rollout(ctx, pull_request, environment, &push).await
@@ -98,12 +80,19 @@ impl PreviewEnvironment {
             Err(Unfinished::Failed(verdict)) => RolloutEnd::Failed(verdict, Box::default()),
         };
         let now = now_ms(ctx);
-        ctx.state_mut(|s| s.conclude(push, ended, started_ms, now));
+        ctx.state_mut(|s| {
+            let ticket = push.ticket;
+            let answer = s.record.book.conclude(push, ended, started_ms, now);
+            // A redeploy of the same release has taken the ticket over.
+            if s.record.mailbox.queue.next_ticket() != Some(ticket) {
+                s.record.mailbox.queue.answer(ticket, answer);
+            }
+        });
     }
 
     /// What the environment is called: settled before anything of it is made, and the same until all of it is gone.
     async fn identify(ctx: &WorkflowContext<Self>, pull_request: &PullRequest) -> Result<Environment, Unfinished> {
-        if let Some(environment) = ctx.state(|s| s.record.environment.clone()) {
+        if let Some(environment) = ctx.state(|s| s.record.book.environment.clone()) {
             return Ok(environment);
         }
         let kind = EnvironmentKind::Preview { pr: pull_request.pr };
@@ -115,7 +104,7 @@ impl PreviewEnvironment {
             .execute_activity(activities::LoadApp, load, options)
             .await
             .map_err(|e| failure::of_activity(&e, FailureType::UnknownApp))?;
-        ctx.state_mut(|s| s.record.environment = Some(loaded.environment.clone()));
+        ctx.state_mut(|s| s.record.book.environment = Some(loaded.environment.clone()));
         Ok(loaded.environment)
     }
 
@@ -128,7 +117,8 @@ impl PreviewEnvironment {
     ) -> RolloutEnd {
         let token = WorkflowCancellationToken::new();
         let started = loop {
-            let deploy = Self::next_deploy(ctx, pull_request, &environment, push);
+            let now = now_ms(ctx);
+            let deploy = ctx.state_mut(|s| s.record.book.begin(&environment, push, &pull_request.timings, now));
             let options = child_options(&deploy, &token);
             match ctx.start_child_workflow(Rollout::run, deploy, options).await {
                 Ok(started) => break started,
@@ -137,7 +127,7 @@ impl PreviewEnvironment {
                     cause: StartChildWorkflowExecutionFailedCause::WorkflowAlreadyExists,
                     ..
                 }) => continue,
-                Err(e) => return RolloutEnd::by_hand(format!("the rollout could not be started: {e}")),
+                Err(e) => return RolloutEnd::unreported(format!("the rollout could not be started: {e}")),
             }
         };
         Self::publish_now(ctx);
@@ -159,16 +149,14 @@ impl PreviewEnvironment {
             Ok(rolled_out) => RolloutEnd::Live(Box::new(rolled_out)),
             Err((Unfinished::Failed(verdict), made)) => RolloutEnd::Failed(verdict, Box::new(made)),
             // Nobody here asked for it.
-            Err((Unfinished::Cancelled, _)) => RolloutEnd::by_hand("the rollout was cancelled from outside"),
+            Err((Unfinished::Cancelled, _)) => RolloutEnd::unreported("the rollout was cancelled from outside"),
         }
     }
 
     fn stop_rollout(ctx: &WorkflowContext<Self>, token: &WorkflowCancellationToken) -> DeployOutcome {
         let is_closed = Self::is_close_requested(ctx);
         let (reason, outcome) = ctx.state_mut(|s| {
-            if let Some(rolling_out) = &mut s.record.rolling_out {
-                rolling_out.stopping = true;
-            }
+            s.record.book.stop();
             match s.record.mailbox.queue.next() {
                 Some(newer) if !is_closed => {
                     (StopReason::Superseded { by: newer.commit.to_string() }, DeployOutcome::Superseded)
@@ -178,82 +166,6 @@ impl PreviewEnvironment {
         });
         token.cancel_with_reason(reason.to_string());
         outcome
-    }
-
-    /// The next rollout, numbered and recorded.
-    fn next_deploy(
-        ctx: &WorkflowContext<Self>,
-        pull_request: &PullRequest,
-        environment: &Environment,
-        push: &QueuedRelease,
-    ) -> RolloutInput {
-        let now_ms = now_ms(ctx);
-        ctx.state_mut(|s| {
-            let record = &mut s.record;
-            record.expect_rollout(&environment.workflow_id, push, now_ms);
-            record.last_number += 1;
-            // Rising even if two rollouts begin within one second.
-            let seconds = (now_ms / 1000).saturating_sub(DEPLOY_ID_EPOCH_SECONDS);
-            record.last_deploy_id = seconds.max(record.last_deploy_id + 1);
-            RolloutInput {
-                environment: environment.clone(),
-                release: push.release.clone(),
-                number: record.last_number,
-                deploy_id: record.last_deploy_id,
-                keep: record.keep(),
-                timings: pull_request.timings.clone(),
-            }
-        })
-    }
-
-    /// Writes down how a rollout ended, and answers those who wait for it.
-    fn conclude(&mut self, push: QueuedRelease, ended: RolloutEnd, started_ms: u64, now_ms: u64) {
-        let record = &mut self.record;
-        // One that was never named never began.
-        let rolling_out = record.rolling_out.take().filter(|rolling_out| rolling_out.number == record.last_number);
-        let rollout = rolling_out.as_ref().map(|rolling_out| rolling_out.rollout.clone());
-        let number = rolling_out.as_ref().map_or(0, |rolling_out| rolling_out.number);
-        let serves = rolling_out.and_then(|rolling_out| rolling_out.serving);
-        let release = push.release.clone();
-        let mut answer = DeployAnswer::new(DeployOutcome::Live, release.commit.clone());
-        answer.url = record.environment.as_ref().map(Environment::url);
-        answer.rollout.clone_from(&rollout);
-        match ended {
-            RolloutEnd::Live(rolled_out) => {
-                // What earlier ones had outside the namespace was pruned.
-                if let Some(environment) = &mut record.environment {
-                    environment.cluster_objects.clear();
-                }
-                record.take_over(rolled_out.made.clone());
-                record.failed = None;
-                record.serve(release, rollout, rolled_out.made.stored_release, now_ms);
-            }
-            RolloutEnd::Failed(verdict, made) => {
-                let serves = made.serving().cloned().or(serves);
-                record.serve_unproven(&release, rollout.clone(), serves, now_ms);
-                record.take_over(*made);
-                answer.outcome = DeployOutcome::Failed;
-                answer.reason = Some(verdict.headline());
-                answer.verdict = Some(*verdict.clone());
-                record.failed = Some(Failed { release, rollout, verdict: *verdict });
-            }
-            RolloutEnd::Stopped(outcome) => {
-                record.serve_unproven(&release, rollout, serves, now_ms);
-                answer.outcome = outcome;
-            }
-        }
-        record.remember(PastRollout {
-            number,
-            commit: push.release.commit.to_string(),
-            outcome: answer.outcome,
-            author: push.release.author,
-            ms: now_ms.saturating_sub(started_ms),
-            failure: answer.verdict.as_ref().map(|verdict| verdict.failure.to_string()),
-        });
-        // A redeploy of the very release has taken its waiters over.
-        if record.mailbox.queue.next_ticket() != Some(push.ticket) {
-            record.mailbox.queue.answer(push.ticket, answer);
-        }
     }
 
     /// Waits for the answer under a ticket, also while the workflow is being cancelled: whoever asked is answered.
@@ -295,30 +207,6 @@ fn child_options(deploy: &RolloutInput, token: &WorkflowCancellationToken) -> Ch
         .static_summary(format!("{} {}", environment.workflow_id, deploy.release.commit.short()))
         .search_attributes(SearchAttributes::new(attributes))
         .build()
-}
-
-impl Record {
-    /// Writes down what the next rollout is, before there is one.
-    fn expect_rollout(&mut self, environment: &str, push: &QueuedRelease, now_ms: u64) {
-        let number = self.last_number + 1;
-        self.rolling_out = Some(RollingOut {
-            queued: push.clone(),
-            number,
-            rollout: rollout_id(environment, number),
-            since_ms: now_ms,
-            step: RolloutStep::LoadingApp,
-            waiting_for: None,
-            serving: None,
-            stopping: false,
-        });
-    }
-
-    /// What failed or was stopped at its gates answers all the same: the old pods have gone.
-    fn serve_unproven(&mut self, release: &Release, rollout: Option<String>, stored: Option<String>, now_ms: u64) {
-        if stored.is_some() {
-            self.serve(release.clone(), rollout, stored, now_ms);
-        }
-    }
 }
 
 pub(super) fn now_ms(ctx: &WorkflowContext<PreviewEnvironment>) -> u64 {

@@ -18,7 +18,8 @@ use crate::{
         stop_reason::StopReason,
         verdict::{FailureType, Verdict},
     },
-    preview_environment::record::{Record, Serving},
+    environment::book::Serving,
+    preview_environment::record::Record,
     script_run::ScriptRun,
 };
 
@@ -104,7 +105,8 @@ impl Record {
         if self.is_closing() {
             return Err(StopReason::EnvironmentCloses.to_string());
         }
-        let serving = self.serving.as_ref().ok_or("nothing is live here, so there is nothing to run a script in")?;
+        let serving =
+            self.book.serving.as_ref().ok_or("nothing is live here, so there is nothing to run a script in")?;
         let running = &self.scripts.running;
         if let Some(same) = running.iter().find(|running| running.name == script.name.as_str()) {
             return Err(format!("{} is running already: {}", script.name, same.script_run));
@@ -118,7 +120,7 @@ impl Record {
     /// The next script run, numbered and recorded.
     fn begin_script(&mut self, script: RunScript, now_ms: u64) -> Result<ScriptRunInput, String> {
         let release = self.admit_script(&script)?.release.clone();
-        let mut environment = self.environment.clone().ok_or("the environment has no name yet")?;
+        let mut environment = self.book.environment.clone().ok_or("the environment has no name yet")?;
         // A script needs none of them, and they would be most of its input.
         environment.cluster_objects.clear();
         let number = self.scripts.last_number + 1;

@@ -14,7 +14,7 @@ use crate::{
 impl Status {
     /// The status of a pull request's environment.
     pub fn new(app: &str, pr: u64, record: &Record) -> Self {
-        let environment = record.environment.as_ref();
+        let environment = record.book.environment.as_ref();
         Self {
             app: app.to_owned(),
             pr,
@@ -22,12 +22,12 @@ impl Status {
             url: environment.map(Environment::url),
             temporal_ui: environment.and_then(Environment::temporal_ui_url),
             namespace: environment.map(|environment| environment.namespace.clone()),
-            serving: record.serving.as_ref().map(|serving| ServingStatus {
+            serving: record.book.serving.as_ref().map(|serving| ServingStatus {
                 release: serving.release.clone(),
                 rollout: serving.rollout.clone(),
                 since_ms: serving.since_ms,
             }),
-            rolling_out: record.rolling_out.as_ref().map(|rolling_out| RollingOutStatus {
+            rolling_out: record.book.rolling_out.as_ref().map(|rolling_out| RollingOutStatus {
                 release: rolling_out.queued.release.clone(),
                 rollout: rolling_out.rollout.clone(),
                 since_ms: rolling_out.since_ms,
@@ -36,9 +36,9 @@ impl Status {
                     .unwrap_or_else(|| rolling_out.step.waits_for().to_owned()),
             }),
             queued: record.mailbox.queue.next().cloned(),
-            failed: record.failed.clone(),
+            failed: record.book.failed.clone(),
             awaiting_approval: record.mailbox.awaiting_approval().cloned(),
-            secrets: record.secrets.as_ref().map(|secrets| SecretsStatus {
+            secrets: record.book.secrets.as_ref().map(|secrets| SecretsStatus {
                 secret: secrets.secret.clone(),
                 version: secrets.version.clone(),
                 set_by_berth: secrets.set_by_berth.clone(),
@@ -53,8 +53,8 @@ impl Status {
             teardown: record.teardown.clone(),
             expires_at: None,
             database: environment.and_then(|environment| environment.database.clone()),
-            rollouts: record.rollouts.clone(),
-            notes: record.notes.clone(),
+            rollouts: record.book.rollouts.clone(),
+            notes: record.notes.to_vec(),
         }
     }
 
@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn a_note_with_markdown_in_it_stays_text() {
         let mut record = Record::default();
-        record.note("push: `![x](http://evil.example/x.png)`\n# Heading");
+        record.notes.add("push: `![x](http://evil.example/x.png)`\n# Heading");
         let text = Status::new("web", 1, &record).to_markdown();
         assert!(text.contains("- ignored: `push: '![x](http://evil.example/x.png)' # Heading`"), "{text}");
     }

@@ -68,7 +68,7 @@ impl PreviewEnvironment {
     /// By what this run has recorded, and by the workflow's label; never by the app file, which may say something else by
     /// now. A run that has recorded nothing may follow one that was terminated: what that one made carries the label.
     async fn delete_environment(ctx: &WorkflowContext<Self>, pull_request: &PullRequest) -> LeakReport {
-        let (recorded, before) = ctx.state(|s| (s.record.environment.clone(), s.record.teardown.clone()));
+        let (recorded, before) = ctx.state(|s| (s.record.book.environment.clone(), s.record.teardown.clone()));
         let workflow_id = pull_request.workflow_id();
         let (environment, object) = match recorded {
             Some(environment) => {
@@ -191,11 +191,7 @@ impl LeakReport {
 impl Record {
     /// All of it is verified gone: a later push begins anew, under whatever the app file says by then.
     fn forget_environment(&mut self) {
-        self.environment = None;
-        self.serving = None;
-        self.served_before = None;
-        self.failed = None;
-        self.secrets = None;
+        self.book.forget_environment();
         self.tearing_down = false;
         self.teardown = None;
     }

@@ -1,0 +1,284 @@
+//! The book of an environment's rollouts: the one in flight, the one that failed, the release that serves.
+//!
+//! Pure. It numbers rollouts, records their progress, and concludes them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    contract::{
+        environment::Environment,
+        phase::{Failed, PastRollout},
+        preparation::SyncedSecrets,
+        release::Release,
+        rollout::{Made, RolledOut, RolloutProgress, RolloutStep},
+        rollout_input::{DEPLOY_ID_EPOCH_SECONDS, RolloutInput, rollout_id},
+        signals::{DeployAnswer, DeployOutcome},
+        timings::Timings,
+        verdict::{FailureType, Verdict, truncate},
+    },
+    environment::queue::{Current, Queue, QueuedRelease},
+};
+
+/// How many past rollouts `status` lists.
+const KEPT_ROLLOUTS: usize = 10;
+/// How many bytes are kept of the text that says what a rollout waits for: anyone may send that signal.
+const MAX_WAITING_FOR_BYTES: usize = 500;
+
+/// The release that answers now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Serving {
+    pub release: Release,
+    pub rollout: String,
+    pub since_ms: u64,
+    pub stored_release: Option<String>,
+}
+
+/// The rollout in flight.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RollingOut {
+    #[serde(rename = "ticketed")]
+    pub queued: QueuedRelease,
+    pub number: u64,
+    pub rollout: String,
+    pub since_ms: u64,
+    pub step: RolloutStep,
+    /// The cause of the wait, if it is not the usual one of the step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_for: Option<String>,
+    /// The stored release, once every workload serves it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serving: Option<String>,
+    /// It has been told to stop: no sender may wait for it to become live.
+    #[serde(default)]
+    pub stopping: bool,
+}
+
+/// How a rollout ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RolloutEnd {
+    Live(Box<RolledOut>),
+    Failed(Box<Verdict>, Box<Made>),
+    Stopped(DeployOutcome),
+}
+
+impl RolloutEnd {
+    /// A failure without a verdict of the rollout's own. It is tried again by hand.
+    pub fn unreported(message: impl Into<String>) -> Self {
+        let verdict = Verdict::new(FailureType::NotReady, message).advise("push again, or signal redeploy");
+        Self::Failed(Box::new(verdict), Box::default())
+    }
+}
+
+/// See the module.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Book {
+    /// Recorded at the first rollout, forgotten when it is verified gone.
+    pub environment: Option<Environment>,
+    pub serving: Option<Serving>,
+    /// The stored release that served before [`Book::serving`].
+    pub served_before: Option<String>,
+    pub rolling_out: Option<RollingOut>,
+    pub failed: Option<Failed>,
+    pub secrets: Option<SyncedSecrets>,
+    pub rollouts: Vec<PastRollout>,
+    /// The number of the newest rollout.
+    pub last_number: u64,
+    /// The `KUBE_DEPLOY_ID` of the newest rollout.
+    pub last_deploy_id: u64,
+}
+
+impl Book {
+    /// The releases that a new one is compared with.
+    ///
+    /// A rollout that is stopping cannot be joined. After a failed rollout the release that serves does not count as
+    /// live: objects of the failed release may be there instead of its own, until the next rollout.
+    pub fn current(&self) -> Current<'_> {
+        Current {
+            serving: self.serving.as_ref().filter(|_| self.failed.is_none()).map(|serving| &serving.release),
+            rolling_out: self
+                .rolling_out
+                .as_ref()
+                .filter(|rolling_out| !rolling_out.stopping)
+                .map(|rolling_out| &rolling_out.queued),
+        }
+    }
+
+    /// The newest release that was asked for, however it went: the one that `redeploy` rolls out again.
+    pub fn newest_release<'a>(&'a self, queue: &'a Queue) -> Option<&'a Release> {
+        (queue.next())
+            .or_else(|| self.rolling_out.as_ref().map(|rolling_out| &rolling_out.queued.release))
+            .or_else(|| self.failed.as_ref().map(|failed| &failed.release))
+            .or_else(|| self.serving.as_ref().map(|serving| &serving.release))
+    }
+
+    /// Records the next rollout before it begins. `now_ms` is Unix time in milliseconds, here and below.
+    pub fn expect(&mut self, environment_id: &str, queued: &QueuedRelease, now_ms: u64) {
+        let number = self.last_number + 1;
+        self.rolling_out = Some(RollingOut {
+            queued: queued.clone(),
+            number,
+            rollout: rollout_id(environment_id, number),
+            since_ms: now_ms,
+            step: RolloutStep::LoadingApp,
+            waiting_for: None,
+            serving: None,
+            stopping: false,
+        });
+    }
+
+    /// Numbers the next rollout and records it. Returns its input.
+    pub fn begin(
+        &mut self,
+        environment: &Environment,
+        queued: &QueuedRelease,
+        timings: &Timings,
+        now_ms: u64,
+    ) -> RolloutInput {
+        self.expect(&environment.workflow_id, queued, now_ms);
+        self.last_number += 1;
+        // Rising even if two rollouts begin within one second.
+        let seconds = (now_ms / 1000).saturating_sub(DEPLOY_ID_EPOCH_SECONDS);
+        self.last_deploy_id = seconds.max(self.last_deploy_id + 1);
+        RolloutInput {
+            environment: environment.clone(),
+            release: queued.release.clone(),
+            number: self.last_number,
+            deploy_id: self.last_deploy_id,
+            keep: self.keep(),
+            timings: timings.clone(),
+        }
+    }
+
+    /// Records how far the rollout in flight is. Returns whether the report was of that one.
+    pub fn record_progress(&mut self, progress: RolloutProgress) -> bool {
+        let rolling_out = self.rolling_out.as_mut().filter(|rolling_out| rolling_out.number == progress.number);
+        let Some(rolling_out) = rolling_out else { return false };
+        rolling_out.step = progress.step;
+        rolling_out.serving = progress.serving.or_else(|| rolling_out.serving.take());
+        rolling_out.waiting_for = progress.waiting_for.map(|mut waiting_for| {
+            truncate(&mut waiting_for, MAX_WAITING_FOR_BYTES);
+            waiting_for
+        });
+        if let Some(environment) = &mut self.environment {
+            environment.record_cluster_objects(progress.cluster_objects);
+        }
+        true
+    }
+
+    /// Records that the rollout in flight has been told to stop.
+    pub fn stop(&mut self) {
+        if let Some(rolling_out) = &mut self.rolling_out {
+            rolling_out.stopping = true;
+        }
+    }
+
+    /// Records how a rollout ended. Returns the answer for its senders.
+    pub fn conclude(&mut self, queued: QueuedRelease, end: RolloutEnd, started_ms: u64, now_ms: u64) -> DeployAnswer {
+        // A rollout that has not got its number never began.
+        let rolling_out = self.rolling_out.take().filter(|rolling_out| rolling_out.number == self.last_number);
+        let rollout = rolling_out.as_ref().map(|rolling_out| rolling_out.rollout.clone());
+        let number = rolling_out.as_ref().map_or(0, |rolling_out| rolling_out.number);
+        let stored = rolling_out.and_then(|rolling_out| rolling_out.serving);
+        let release = queued.release;
+        let mut answer = DeployAnswer::new(DeployOutcome::Live, release.commit.clone());
+        answer.url = self.environment.as_ref().map(Environment::url);
+        answer.rollout.clone_from(&rollout);
+        match end {
+            RolloutEnd::Live(rolled_out) => self.conclude_live(&release, rollout, rolled_out.made, now_ms),
+            RolloutEnd::Failed(verdict, made) => {
+                let stored = made.serving().cloned().or(stored);
+                self.serve_unproven(&release, rollout.clone(), stored, now_ms);
+                self.take_over(*made);
+                answer.outcome = DeployOutcome::Failed;
+                answer.reason = Some(verdict.headline());
+                answer.verdict = Some(*verdict.clone());
+                self.failed = Some(Failed { release: release.clone(), rollout, verdict: *verdict });
+            }
+            RolloutEnd::Stopped(outcome) => {
+                self.serve_unproven(&release, rollout, stored, now_ms);
+                answer.outcome = outcome;
+            }
+        }
+        self.remember(PastRollout {
+            number,
+            commit: release.commit.to_string(),
+            outcome: answer.outcome,
+            author: release.author,
+            ms: now_ms.saturating_sub(started_ms),
+            failure: answer.verdict.as_ref().map(|verdict| verdict.failure.to_string()),
+        });
+        answer
+    }
+
+    fn conclude_live(&mut self, release: &Release, rollout: Option<String>, made: Made, now_ms: u64) {
+        // The cluster-scoped objects of earlier rollouts were pruned.
+        if let Some(environment) = &mut self.environment {
+            environment.cluster_objects.clear();
+        }
+        let stored = made.stored_release.clone();
+        self.take_over(made);
+        self.failed = None;
+        self.serve(release.clone(), rollout, stored, now_ms);
+    }
+
+    /// Records that a release that failed its gates, or was stopped at them, serves all the same: the old pods are gone.
+    fn serve_unproven(&mut self, release: &Release, rollout: Option<String>, stored: Option<String>, now_ms: u64) {
+        if stored.is_some() {
+            self.serve(release.clone(), rollout, stored, now_ms);
+        }
+    }
+
+    fn serve(&mut self, release: Release, rollout: Option<String>, stored_release: Option<String>, now_ms: u64) {
+        let rollout = rollout.unwrap_or_default();
+        let serving = Serving { release, rollout, since_ms: now_ms, stored_release };
+        let before = self.serving.replace(serving).and_then(|before| before.stored_release);
+        self.served_before = before.or_else(|| self.served_before.take());
+    }
+
+    /// Stored releases that a prune must leave: the one that serves and the one that served before.
+    fn keep(&self) -> Vec<String> {
+        let serving = self.serving.as_ref().and_then(|serving| serving.stored_release.clone());
+        serving.into_iter().chain(self.served_before.clone()).collect()
+    }
+
+    /// Records the objects that a rollout has made, however it ended.
+    fn take_over(&mut self, made: Made) {
+        if let Some(environment) = &mut self.environment {
+            environment.namespace_uid = made.namespace_uid.or_else(|| environment.namespace_uid.take());
+            environment.record_cluster_objects(made.cluster_objects);
+        }
+        self.secrets = made.secrets.or_else(|| self.secrets.take());
+    }
+
+    /// Adds a rollout to the list of the last ten.
+    pub fn remember(&mut self, rollout: PastRollout) {
+        self.rollouts.push(rollout);
+        if self.rollouts.len() > KEPT_ROLLOUTS {
+            self.rollouts.remove(0);
+        }
+    }
+
+    /// Drops the oldest past rollout. Returns whether there was one.
+    pub fn drop_oldest_rollout(&mut self) -> bool {
+        let is_some = !self.rollouts.is_empty();
+        self.rollouts.drain(..usize::from(is_some));
+        is_some
+    }
+
+    /// Forgets an environment that is verified gone. The next rollout begins anew, under the names of the app file then.
+    pub fn forget_environment(&mut self) {
+        self.environment = None;
+        self.serving = None;
+        self.served_before = None;
+        self.failed = None;
+        self.secrets = None;
+    }
+
+    /// Shortens the texts that are carried to the next run.
+    pub fn shorten(&mut self) {
+        if let Some(failed) = &mut self.failed {
+            failed.verdict = failed.verdict.short();
+        }
+    }
+}

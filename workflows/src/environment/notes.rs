@@ -1,0 +1,38 @@
+//! The inputs that an environment has ignored, and why.
+
+use serde::{Deserialize, Serialize};
+
+use crate::contract::verdict::truncate;
+
+/// How many notes `status` lists.
+const KEPT_NOTES: usize = 5;
+const MAX_NOTE_BYTES: usize = 300;
+
+/// The last notes, oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Notes(Vec<String>);
+
+impl Notes {
+    /// Notes an input that was ignored, and why.
+    pub fn add(&mut self, note: impl Into<String>) {
+        let mut note = note.into();
+        truncate(&mut note, MAX_NOTE_BYTES);
+        self.0.push(note);
+        if self.0.len() > KEPT_NOTES {
+            self.0.remove(0);
+        }
+    }
+
+    /// Each note, oldest first.
+    pub fn to_vec(&self) -> Vec<String> {
+        self.0.clone()
+    }
+
+    /// Drops the oldest note. Returns whether there was one.
+    pub fn drop_oldest(&mut self) -> bool {
+        let is_some = !self.0.is_empty();
+        self.0.drain(..usize::from(is_some));
+        is_some
+    }
+}
