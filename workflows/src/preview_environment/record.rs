@@ -200,7 +200,7 @@ mod tests {
         assert_eq!(
             fields(&json),
             "closed environment failed last_deploy_id last_number mailbox notes rolling_out rollouts scripts secrets \
-             served_before serving tearing_down teardown was_cancelled"
+             served_before serving teardown tearing_down was_cancelled"
         );
         assert_eq!(fields(&json["mailbox"]), "awaiting_approval close_requested last_ticket next seen_sequence");
     }
