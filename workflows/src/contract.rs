@@ -1,4 +1,4 @@
-//! Types that cross between workflows, activities and callers, and nothing else.
+//! Types that cross between workflows, activities and callers.
 //!
 //! Names are in histories: never rename one on the wire. New fields are optional or have a default.
 //! Nothing here depends on the rest of the crate.

@@ -1,6 +1,6 @@
-//! The contract between what decides and what acts: every activity's name, input and result. No bodies.
+//! Name, input and result of every activity, without bodies: the contract between workflows and activities.
 //!
-//! Names are in histories for ever: never rename one. New fields are optional or have a default.
+//! Names stay in histories: never rename one. New fields are optional or have a default.
 
 use temporalio_macros::activity_definitions;
 
@@ -16,12 +16,12 @@ use crate::contract::{
     teardown::{DeleteInput, LeakReport},
 };
 
-/// The activities' contract. `berth_activities::Activities` has the bodies.
+/// The activities' contract. `berth_activities::Activities` implements it.
 pub struct Activities;
 
 #[activity_definitions]
 impl Activities {
-    /// Reads the app file: what the environment is called, and whether the image may run there.
+    /// Reads the app file, names the environment and checks that the image is allowed in it.
     #[activity(name = "load_app")]
     pub fn load_app(load: LoadAppInput) -> LoadedApp {
         unimplemented!()
@@ -33,19 +33,19 @@ impl Activities {
         unimplemented!()
     }
 
-    /// Waits until a namespace that somebody is deleting is gone, or there is something new to say about it.
+    /// Waits until a namespace under deletion is gone, its reason to remain changes, or the attempt's time is up.
     #[activity(name = "await_namespace_gone")]
     pub fn await_namespace_gone(wait: AwaitGoneInput) -> NamespaceGone {
         unimplemented!()
     }
 
-    /// Makes the preview's own role and databases, and keeps their password in the environment.
+    /// Makes the preview's role and databases, and stores their password in the environment.
     #[activity(name = "ensure_database")]
     pub fn ensure_database(environment: Environment) -> DatabaseReady {
         unimplemented!()
     }
 
-    /// Brings Doppler's secrets into the environment as an immutable Secret.
+    /// Copies Doppler's secrets into the environment as an immutable Secret.
     #[activity(name = "sync_secrets")]
     pub fn sync_secrets(environment: Environment) -> SyncedSecrets {
         unimplemented!()
@@ -57,49 +57,49 @@ impl Activities {
         unimplemented!()
     }
 
-    /// Waits until every workload serves the release, or until it is clear that it will not.
+    /// Waits until every workload serves the release, or until a verdict explains why it does not.
     #[activity(name = "await_rollout")]
     pub fn await_rollout(wait: AwaitInput) -> Outcome {
         unimplemented!()
     }
 
-    /// Checks that the release does what it should.
+    /// Runs the release's gates.
     #[activity(name = "check_gates")]
     pub fn check_gates(check: CheckGatesInput) -> GatesChecked {
         unimplemented!()
     }
 
-    /// Removes what the release before had and this one has not.
+    /// Removes the objects that the previous release had and this one does not have.
     #[activity(name = "prune")]
     pub fn prune(prune: PruneInput) -> Pruned {
         unimplemented!()
     }
 
-    /// Ends the preview's pods, drops its role and databases and sees that they are gone.
+    /// Stops the preview's pods, drops its role and databases, and verifies that they are gone.
     #[activity(name = "drop_database")]
     pub fn drop_database(environment: Environment) -> LeakReport {
         unimplemented!()
     }
 
-    /// Removes the environment and sees that it is gone.
+    /// Removes the environment and verifies that it is gone.
     #[activity(name = "delete_environment")]
     pub fn delete_environment(delete: DeleteInput) -> LeakReport {
         unimplemented!()
     }
 
-    /// Starts a script as a Job made after the web pod that runs.
+    /// Starts a script as a Job that is modelled on the running web pod.
     #[activity(name = "start_script")]
     pub fn start_script(start: StartScriptInput) -> ScriptStarted {
         unimplemented!()
     }
 
-    /// Waits until a script has ended, or until it is clear that it will not start.
+    /// Waits until a script has ended, or until it cannot start.
     #[activity(name = "await_script")]
     pub fn await_script(wait: AwaitScriptInput) -> ScriptOutcome {
         unimplemented!()
     }
 
-    /// Removes a script's Job and sees that it is gone.
+    /// Removes a script's Job and verifies that it is gone.
     #[activity(name = "remove_script")]
     pub fn remove_script(remove: RemoveScriptInput) -> ScriptRemoved {
         unimplemented!()

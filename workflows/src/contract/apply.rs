@@ -8,14 +8,14 @@ use crate::contract::{
     rollout_input::RolloutInput,
 };
 
-/// What `apply_manifests` is to apply.
+/// The input of `apply_manifests`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApplyInput {
     pub deploy: RolloutInput,
     pub secrets: SyncedSecrets,
 }
 
-/// What `apply_manifests` did.
+/// The result of `apply_manifests`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Applied {
     /// The Secret `berth-release-<hash>` that holds the rendered release.
@@ -25,7 +25,7 @@ pub struct Applied {
     pub workloads: Vec<Workload>,
 }
 
-/// What applying changed. Names only; at most [`Plan::MAX_NAMES`] of each, the rest counted.
+/// Changes made by an apply: names only, at most [`Plan::MAX_NAMES`] in each list. The rest are counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -33,30 +33,30 @@ pub struct Plan {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changed: Vec<String>,
     pub unchanged: usize,
-    /// What the manifests have that berth does in its own way or leaves out, and what looked odd.
+    /// Notes on the manifests: parts that berth replaces or leaves out, and parts that look unusual.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
-    /// How many names were left out of the lists.
+    /// The number of names left out of the lists.
     #[serde(default)]
     pub omitted: usize,
 }
 
 impl Plan {
-    /// A plan travels in a history: a few KB at most.
+    /// Bound on each list, so that a plan takes a few KB of history at most.
     pub const MAX_NAMES: usize = 40;
 }
 
-/// A workload of a release, as it was just after it was applied.
+/// A workload of a release, just after the apply.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Workload {
     /// `Deployment`, `StatefulSet`, `DaemonSet` or `Job`.
     pub kind: String,
     pub name: String,
-    /// `metadata.generation` after the apply: a status that has observed less speaks of an older release.
+    /// `metadata.generation` after the apply. A status with a lower observed generation describes an older release.
     pub generation: i64,
 }
 
-/// What `prune` is to leave: the release that is live now, and those that are to be kept.
+/// The input of `prune`: the stored releases that it leaves, namely the live one and those to keep.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PruneInput {
     pub environment: Environment,
@@ -65,7 +65,7 @@ pub struct PruneInput {
 }
 
 impl PruneInput {
-    /// The prune after a rollout that has stored this release.
+    /// The input for the prune after a rollout that stored this release.
     pub fn new(rollout: &RolloutInput, stored_release: &str) -> Self {
         Self {
             environment: rollout.environment.clone(),
@@ -75,7 +75,7 @@ impl PruneInput {
     }
 }
 
-/// What `prune` removed.
+/// The result of `prune`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pruned {
     #[serde(default)]

@@ -11,20 +11,20 @@ use crate::contract::{
     verdict::Verdict,
 };
 
-/// What `await_rollout` waits for.
+/// The input of `await_rollout`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AwaitInput {
     pub environment: Environment,
     pub workloads: Vec<Workload>,
-    /// Unix time in milliseconds at which waiting ends with `NotReady`: a retry does not begin anew.
+    /// Unix time in milliseconds at which the wait ends with `NotReady`. A retry keeps the same deadline.
     pub deadline_ms: u64,
     pub timings: Timings,
-    /// The Secret with the values that must not be seen in a log line.
+    /// The Secret with the values to redact from log lines.
     pub secret: String,
 }
 
 impl AwaitInput {
-    /// The wait for what a rollout has applied, from now on. `now_ms` is Unix time in milliseconds.
+    /// The wait for an applied release, starting now. `now_ms` is Unix time in milliseconds.
     pub fn new(rollout: &RolloutInput, applied: &Applied, secrets: &SyncedSecrets, now_ms: u64) -> Self {
         Self {
             environment: rollout.environment.clone(),
@@ -36,7 +36,7 @@ impl AwaitInput {
     }
 }
 
-/// How a wait ended: what a person must read is a result, not an error.
+/// The end of a wait. A verdict, which a person must read, is a result and not an error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Outcome {
@@ -44,28 +44,28 @@ pub enum Outcome {
     Failed { verdict: Verdict },
 }
 
-/// What `check_gates` checks.
+/// The input of `check_gates`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckGatesInput {
     pub environment: Environment,
     pub workloads: Vec<Workload>,
-    /// Whose gates: the stored release has them.
+    /// The stored release, which contains the gates.
     pub stored_release: String,
-    /// The Secret with the values that must not be seen in an answer.
+    /// The Secret with the values to redact from responses.
     pub secret: String,
-    /// How long the workloads must stay up without a restart after the gates.
+    /// Time, in seconds, for which the workloads must stay up without a restart after the gates.
     #[serde(default)]
     pub stability_seconds: u64,
-    /// `TEMPORAL_SERVER_ADDRESS` where it is not the environment's own: the gates of Temporal ask the server there.
+    /// `TEMPORAL_SERVER_ADDRESS`, if it is not the environment's own. The Temporal gates query the server there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temporal_server_address: Option<String>,
-    /// The rollout's own number, never used again: what a gate starts is started once in each rollout.
+    /// The rollout's deploy id, never reused. A gate starts its workflow once per deploy id, and so once per rollout.
     #[serde(default)]
     pub deploy_id: u64,
 }
 
 impl CheckGatesInput {
-    /// The gates of what a rollout has applied.
+    /// The check of an applied release's gates.
     pub fn new(rollout: &RolloutInput, applied: &Applied, secrets: &SyncedSecrets) -> Self {
         let address = &secrets.temporal_server_address;
         Self {
@@ -80,7 +80,7 @@ impl CheckGatesInput {
     }
 }
 
-/// What `check_gates` saw.
+/// The result of `check_gates`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GatesChecked {
     pub gates: Vec<GatePassed>,
@@ -88,7 +88,7 @@ pub struct GatesChecked {
     pub outcome: Outcome,
 }
 
-/// A gate that holds, and how long it took to.
+/// A gate that passed, and the milliseconds that it took.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GatePassed {
     pub name: String,

@@ -1,14 +1,14 @@
-//! Whose environment it is and what was made for it: the words that workflows and activities share.
+//! Identity of an environment and the objects made for it, shared by workflows and activities.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::contract::{lenient::Input, timings::Timings};
 
-/// The longest app name: it becomes part of namespaces, host names and labels, which end at 63 characters.
+/// Longest app name. It becomes part of namespaces, host names and labels, which have at most 63 characters.
 pub const MAX_APP_BYTES: usize = 30;
 
-/// The input of `PreviewEnvironment`: which pull request it is the mailbox of.
+/// The input of the workflow `PreviewEnvironment`: a pull request of an app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PullRequest {
@@ -18,10 +18,10 @@ pub struct PullRequest {
     /// The pull request's number, from 1.
     #[schemars(range(min = 1, max = MAX_PR))]
     pub pr: u64,
-    /// How long things may take. Tests shorten them.
+    /// Time limits. Tests shorten them.
     #[serde(default, skip_serializing_if = "Timings::is_default")]
     pub timings: Timings,
-    /// What continue-as-new carries over. Honoured only where the server says that this run continues another.
+    /// State that continue-as-new carries over. Honoured only if the server reports that this run continues another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(skip)]
     pub carried: Option<serde_json::Value>,
@@ -32,17 +32,20 @@ impl Input for PullRequest {
 }
 
 impl PullRequest {
-    /// A pull request with the usual timings.
+    /// A pull request with the default timings.
     pub fn new(app: impl Into<String>, pr: u64) -> Self {
         Self { app: app.into(), pr, timings: Timings::default(), carried: None }
     }
 
-    /// The only workflow id under which this input is served: two mailboxes for one environment must be impossible.
+    /// The only workflow id that may serve this input: an environment must never have two mailboxes.
     pub fn workflow_id(&self) -> String {
         format!("preview-{}-{}", self.app, self.pr)
     }
 
-    /// Refuses names that could not become a namespace, a label or a host.
+    /// Checks that the names can become a namespace, a label and a host, and that the timings are within their bounds.
+    ///
+    /// # Errors
+    /// A message that names the field, its bounds and its value.
     pub fn check(&self) -> Result<(), String> {
         if !is_dns_label(&self.app) || self.app.len() > MAX_APP_BYTES {
             return Err(format!("app must be a DNS label of at most {MAX_APP_BYTES} characters, got {:?}", self.app));
@@ -54,10 +57,10 @@ impl PullRequest {
     }
 }
 
-/// GitHub's numbers are far below; ten digits leave room in every name that is built from one.
+/// Highest pull request number. GitHub's are far below; ten digits leave room in every name that is built from one.
 pub const MAX_PR: u64 = 9_999_999_999;
 
-/// Whether a text is a DNS label as RFC 1123 has it: what Kubernetes takes as a namespace's name.
+/// Whether a text is a DNS label of RFC 1123, which Kubernetes accepts as a namespace's name.
 pub fn is_dns_label(text: &str) -> bool {
     (1..=63).contains(&text.len())
         && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
@@ -65,32 +68,32 @@ pub fn is_dns_label(text: &str) -> bool {
         && !text.ends_with('-')
 }
 
-/// What an environment is called, settled before anything of it is made and used until all of it is gone: an edited
-/// or deleted app file never redirects a teardown.
+/// Names of an environment, fixed before its first object is made and used until the last one is gone. An edited or
+/// deleted app file therefore never redirects a teardown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment {
     pub app: String,
-    /// `pr` on the wire.
+    /// Named `pr` on the wire.
     #[serde(rename = "pr")]
     pub kind: EnvironmentKind,
-    /// The id of the workflow that alone may write to it: the namespace's label `berth.dev/workflow`.
+    /// The id of the only workflow that may write to it: the namespace's label `berth.dev/workflow`.
     pub workflow_id: String,
     pub namespace: String,
     pub host: String,
-    /// temporal-ui's host name, if it has one.
+    /// The host name of temporal-ui, if the environment has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temporal_ui_host: Option<String>,
-    /// The namespace's UID once it has been made, for whoever compares. What is removed is known by its labels.
+    /// The namespace's UID once it exists, for comparison. A teardown finds the objects to remove by their labels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace_uid: Option<String>,
-    /// Objects outside every namespace that were made for it, or were about to be: at most
-    /// [`Environment::MAX_CLUSTER_OBJECTS`]. What else carries its label is found by that.
+    /// Cluster-scoped objects that were made for it, or were about to be: at most
+    /// [`Environment::MAX_CLUSTER_OBJECTS`]. Any others are found by their label.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cluster_objects: Vec<ClusterObject>,
-    /// Its database, if it has one that berth sees to. Production never has: its database is Doppler's.
+    /// Its database, if the app file declares one. Never set in production: its database is known to Doppler only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<Database>,
-    /// `http` or `https`: how its hosts are reached.
+    /// The scheme of its URLs: `http` or `https`.
     pub scheme: String,
 }
 
@@ -137,22 +140,22 @@ impl From<EnvironmentKind> for Option<u64> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "mode", rename_all = "lowercase")]
 pub enum Database {
-    /// A role and databases of its own, which go with it.
+    /// A role and databases of the environment's own, dropped with it.
     Isolated {
-        /// The server, as the worker's `--database-servers` file calls it.
+        /// The server's name in the worker's `--database-servers` file.
         server: String,
-        /// What the role and the app's database are called.
+        /// The name of the role and of the app's database.
         name: String,
     },
-    /// Whatever Doppler's credentials lead to: neither made nor dropped.
+    /// The database that Doppler's credentials lead to. berth neither makes nor drops it.
     Shared {
-        /// The server, as the app file says.
+        /// The server's name in the app file.
         server: String,
     },
 }
 
 impl Environment {
-    /// They travel with every activity's input, and over continue-as-new.
+    /// Bound on the recorded cluster objects: they are part of every activity's input and of continue-as-new's.
     pub const MAX_CLUSTER_OBJECTS: usize = 12;
 
     /// An environment that no run has recorded: known only by the label of its workflow.
@@ -171,7 +174,7 @@ impl Environment {
         }
     }
 
-    /// The name and the server of its own databases, if it has such.
+    /// Name and server of its isolated databases, if it has any.
     pub fn isolated_database(&self) -> Option<(&str, &str)> {
         match &self.database {
             Some(Database::Isolated { server, name }) => Some((name, server)),
@@ -179,7 +182,7 @@ impl Environment {
         }
     }
 
-    /// Writes down objects outside every namespace. Where there are too many the oldest are left to their label.
+    /// Records cluster-scoped objects. The oldest beyond the bound are dropped: their label still finds them.
     pub fn record_cluster_objects(&mut self, objects: impl IntoIterator<Item = ClusterObject>) {
         for object in objects {
             if !self.cluster_objects.contains(&object) {
@@ -190,18 +193,18 @@ impl Environment {
         self.cluster_objects.drain(..excess);
     }
 
-    /// Where the app answers.
+    /// The app's URL.
     pub fn url(&self) -> String {
         format!("{}://{}", self.scheme, self.host)
     }
 
-    /// Where the environment's own temporal-ui answers, if it does.
+    /// The URL of the environment's temporal-ui, if it has one.
     pub fn temporal_ui_url(&self) -> Option<String> {
         self.temporal_ui_host.as_ref().map(|host| format!("{}://{host}", self.scheme))
     }
 }
 
-/// An object outside every namespace that an environment owns.
+/// A cluster-scoped object that an environment owns.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ClusterObject {
     pub api_version: String,

@@ -1,7 +1,7 @@
-//! Decoding of what comes from outside: bad JSON becomes a value to be dealt with, never a wedged workflow.
+//! Decoding of input from outside: bad JSON becomes a value for the handler, never a wedged workflow.
 //!
 //! The SDK fails the workflow *task* when an input cannot be decoded, and retries it for ever: one bad signal would
-//! poison an environment. A [`Lenient`] always decodes; the handler decides what a bad one means.
+//! poison an environment. A [`Lenient`] always decodes; the handler decides what to do with a bad input.
 
 use serde::{
     Serialize,
@@ -17,19 +17,19 @@ use temporalio_common::{
 
 use crate::contract::{release::is_harmless, verdict::truncate};
 
-/// The bound on one input from outside. Ours are a few hundred bytes; a history keeps every one of them.
+/// Bound on an input from outside. Ordinary ones are a few hundred bytes; a history keeps every input.
 pub const MAX_INPUT_BYTES: usize = 16 * 1024;
 
-/// The bound on an error: it is shown in `status`, carried from run to run, and printed on terminals.
+/// Bound on an error: it is shown in `status`, carried from run to run, and printed on terminals.
 const MAX_ERROR_BYTES: usize = 400;
 
-/// What can be sent to a workflow as JSON.
+/// An input that can be sent to a workflow as JSON.
 pub trait Input: DeserializeOwned {
-    /// What a good one looks like, for who has sent a bad one. Empty where no person sends it.
+    /// A valid input, shown in the error about an invalid one. Empty if no person sends this input.
     const EXAMPLE: &'static str;
 }
 
-/// An input from outside: the value, or why it is not one.
+/// An input from outside: its value, or the reason why it was not decoded.
 #[derive(Debug, Clone)]
 pub struct Lenient<T>(pub Result<T, String>);
 
@@ -66,7 +66,7 @@ impl<T: Input + 'static> TemporalDeserializable for Lenient<T> {
     }
 }
 
-/// Only plain JSON is taken: a payload from the CLI, the UI or any SDK's default converter is that.
+/// Decodes plain JSON only: the CLI, the UI and every SDK's default converter send that.
 fn decode<T: Input>(payload: &Payload) -> Result<T, String> {
     if payload.data.len() > MAX_INPUT_BYTES {
         let bytes = payload.data.len();
@@ -82,7 +82,7 @@ fn decode<T: Input>(payload: &Payload) -> Result<T, String> {
     }
 }
 
-/// serde would take an array for a struct, field after field: who sends one means something else.
+/// Decodes an object only. serde would also read an array as a struct, field by field, which no sender intends.
 fn object<T: Input>(json: &[u8]) -> Result<T, String> {
     if json.trim_ascii_start().starts_with(b"{") {
         return serde_json::from_slice(json).map_err(|e| e.to_string());
@@ -91,12 +91,12 @@ fn object<T: Input>(json: &[u8]) -> Result<T, String> {
     Err("expected a JSON object".to_owned())
 }
 
-/// No argument is an object without fields: `temporal workflow signal --name close` is a whole sentence.
+/// Decodes a missing argument as an object without fields, so that `temporal workflow signal --name close` is complete.
 fn empty<T: Input>() -> Result<T, String> {
     serde_json::from_str("{}").map_err(|_| explained::<T>("there is no argument"))
 }
 
-/// The error as it is shown: short, with nothing in it that a terminal would obey, and with an example of what is right.
+/// Shortens an error, escapes every character that a terminal would obey, and appends a valid example.
 fn explained<T: Input>(why: &str) -> String {
     let mut plain = String::new();
     for c in why.chars() {

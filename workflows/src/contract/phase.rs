@@ -1,4 +1,4 @@
-//! An environment's phase, and how its rollouts went: parts of its status.
+//! Phase of an environment and outcomes of its rollouts: parts of its status.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,19 +8,19 @@ use crate::contract::{
     verdict::Verdict,
 };
 
-/// What an environment is doing, in one word: the search attribute `BerthPhase`.
+/// The phase of an environment: the search attribute `BerthPhase`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, strum::IntoStaticStr)]
 pub enum Phase {
     /// Nothing has been pushed yet.
     AwaitingPush,
-    /// The newest push comes from a fork, and nobody has approved it.
+    /// The newest push comes from a fork and is not approved yet.
     AwaitingApproval,
     RollingOut,
     Live,
-    /// The newest rollout failed. What served before may still serve.
+    /// The newest rollout failed. The previous release may still serve.
     Failed,
     TearingDown,
-    /// Something does not go away: `status` names it, and the teardown goes on trying.
+    /// An object could not be removed: `status` names it, and the teardown is retried.
     TeardownBlocked,
     Closed,
 }
@@ -32,7 +32,7 @@ impl Phase {
     }
 }
 
-/// The newest rollout, if it failed.
+/// The newest rollout, which failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Failed {
     pub release: Release,
@@ -41,7 +41,7 @@ pub struct Failed {
     pub verdict: Verdict,
 }
 
-/// One line of the list of past rollouts.
+/// An entry in the list of past rollouts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PastRollout {
     pub number: u64,

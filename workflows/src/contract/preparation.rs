@@ -1,4 +1,4 @@
-//! Inputs and results of the activities before a release is applied: app file, namespace, database, secrets.
+//! Inputs and results of the activities that precede the apply: app file, namespace, database, secrets.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,30 +8,30 @@ use crate::contract::{
     rollout_input::RolloutInput,
 };
 
-/// Which environment to describe, and the image that is to run in it, if one is.
+/// The environment to describe, and the image to run in it, if any.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoadAppInput {
     pub app: String,
-    /// `pr` on the wire.
+    /// Named `pr` on the wire.
     #[serde(rename = "pr")]
     pub kind: EnvironmentKind,
     pub workflow_id: String,
     /// Refused with `ImageNotAllowed` if its repository is not on the app's list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<Image>,
-    /// The rollout, if it is one that asks: then the answer says what it will make outside the namespace.
+    /// The rollout, if a rollout asks. The answer then lists the cluster-scoped objects that it will make.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deploy: Option<Box<RolloutInput>>,
 }
 
 impl LoadAppInput {
-    /// The question how an environment is named, without a release.
+    /// Asks for the names of an environment, without a release.
     pub fn names(app: &str, kind: EnvironmentKind, workflow_id: &str) -> Self {
         let (app, workflow_id) = (app.to_owned(), workflow_id.to_owned());
         Self { app, kind, workflow_id, image: None, deploy: None }
     }
 
-    /// The question for a rollout: whether its image is allowed, and what it makes outside the namespace.
+    /// Asks whether a rollout's image is allowed, and which cluster-scoped objects the rollout makes.
     pub fn rollout(rollout: &RolloutInput) -> Self {
         let Environment { app, kind, workflow_id, .. } = &rollout.environment;
         let image = Some(rollout.release.image.clone());
@@ -39,67 +39,67 @@ impl LoadAppInput {
     }
 }
 
-/// An app as its file describes it at this moment.
+/// An app as its file describes it now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoadedApp {
     pub environment: Environment,
     /// The hash of the app file and its manifests.
     pub content_hash: String,
-    /// What the rollout will make outside every namespace: recorded before it is made.
+    /// Cluster-scoped objects that the rollout will make, recorded before they are made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cluster_objects: Vec<ClusterObject>,
 }
 
-/// What `ensure_namespace` made or found.
+/// The namespace that `ensure_namespace` made or found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NamespaceReady {
     pub uid: String,
     pub created: bool,
-    /// It is not ready at all: one of that name is still being deleted. What the namespace controller says of it.
+    /// The namespace controller's message, if a namespace of that name is still being deleted: then none is ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub terminating: Option<String>,
 }
 
-/// Which namespace `await_namespace_gone` waits for.
+/// The input of `await_namespace_gone`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AwaitGoneInput {
     pub namespace: String,
     pub uid: String,
-    /// What is known to stand in its way: other words end the wait, so that `status` can say them.
+    /// The known reason that it is still there. A different reason ends the wait, so that `status` can report it.
     pub said: String,
 }
 
-/// What `await_namespace_gone` saw.
+/// The result of `await_namespace_gone`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NamespaceGone {
-    /// Not gone yet: what stands in its way.
+    /// The reason that the namespace is still there, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub terminating: Option<String>,
 }
 
-/// What `ensure_database` made or found.
+/// The result of `ensure_database`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatabaseReady {
-    /// What was not there before.
+    /// The role and databases that did not exist before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub created: Vec<String>,
-    /// It is not ready at all: the server is away, full, or refuses. In its own words.
+    /// The cause, if the server is unreachable, full or refuses: then the database is not ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unavailable: Option<String>,
 }
 
-/// What `sync_secrets` left in the environment: names and a version, never a value.
+/// The result of `sync_secrets`: names and a version, never a value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncedSecrets {
-    /// The immutable Secret, named by its content.
+    /// The immutable Secret. Its name is derived from its content.
     pub secret: String,
     /// The hash of its content, as in its name.
     pub version: String,
-    /// The keys that berth set beside Doppler's, or in place of them.
+    /// The keys that berth set, in addition to Doppler's or in place of them.
     #[serde(default)]
     pub set_by_berth: Vec<String>,
-    /// `TEMPORAL_SERVER_ADDRESS` as it is in force.
+    /// The effective `TEMPORAL_SERVER_ADDRESS`.
     pub temporal_server_address: String,
-    /// Whether Doppler has a value for it; else it is the environment's own.
+    /// Whether that address comes from Doppler. Otherwise it is the environment's own.
     pub temporal_server_address_from_doppler: bool,
 }

@@ -1,28 +1,28 @@
-//! What is deployed: a release is one image digest of one commit, and its parts are checked as they are read.
+//! A release: one image digest of one commit. Its parts are checked as they are decoded.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The longest text that names a person or a branch. Git and GitHub allow no longer ones either.
+/// Longest name of a person or a branch. Git and GitHub allow no longer ones either.
 const MAX_NAME_BYTES: usize = 255;
-/// Far above any reference that a registry takes.
+/// Bound on an image reference, far above any that a registry accepts.
 const MAX_IMAGE_BYTES: usize = 512;
-/// For editors; [`Image::try_from`] decides.
+/// Pattern for editors; [`Image::try_from`] decides.
 const IMAGE_PATTERN: &str = "^[^@]+@sha256:[0-9a-f]{64}$";
 
-/// A commit's hash: 7 to 64 hexadecimal digits, so that it can be a label, a file name or a line of text anywhere.
+/// A commit's hash: 7 to 64 hexadecimal digits, which are safe in a label, a file name and a line of text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(extend("pattern" = "^[0-9a-fA-F]{7,64}$"))]
 pub struct Commit(String);
 
 impl Commit {
-    /// The first seven digits: how people name a commit.
+    /// The first seven digits, as people write a commit.
     pub fn short(&self) -> &str {
         &self.0[..7]
     }
 
-    /// All of its digits.
+    /// All digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -52,8 +52,8 @@ impl std::fmt::Display for Commit {
     }
 }
 
-/// An image by digest: `repository@sha256:…` or `repository:tag@sha256:…`. A tag alone can be moved to something
-/// else between the push and the pull, so the digest is mandatory.
+/// An image by digest: `repository@sha256:…` or `repository:tag@sha256:…`. A tag can be moved to another image between
+/// the push and the pull, so the digest is mandatory.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String", extend("pattern" = IMAGE_PATTERN, "maxLength" = MAX_IMAGE_BYTES))]
@@ -110,7 +110,7 @@ impl std::fmt::Display for Image {
     }
 }
 
-/// The grammar of the distribution specification, without its rarely used separators' finer points.
+/// Whether a text is a repository by the distribution specification, apart from its finer rules for rare separators.
 fn is_repository(text: &str) -> bool {
     let (registry, path) = match text.split_once('/') {
         Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => (Some(first), rest),
@@ -136,7 +136,7 @@ fn is_tag(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
 }
 
-/// A text of at most 255 bytes from outside, without control characters: an author, a branch. A claim, not a proof.
+/// The name of an author or a branch: at most 255 bytes, without control characters. It is a claim, not a proof.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(extend("maxLength" = MAX_NAME_BYTES, "pattern" = r"^[^\u0000-\u001f\u007f-\u009f]*$"))]
@@ -169,8 +169,8 @@ impl From<Name> for String {
     }
 }
 
-/// Whether a character is only itself: control characters steer terminals, and those that reorder text make it read as
-/// something else.
+/// Whether a character is safe to show. Control characters steer terminals; those that break or reorder lines make a
+/// text read as something else.
 pub(crate) fn is_harmless(c: char) -> bool {
     !c.is_control() && !matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -187,13 +187,13 @@ pub struct Release {
 }
 
 impl Release {
-    /// The same commit in the same image, whoever pushed it.
+    /// Whether commit and image are the same. Author and branch do not count.
     pub fn is_same_version(&self, other: &Self) -> bool {
         self.commit == other.commit && self.image == other.image
     }
 }
 
-/// At most 60 characters of what somebody sent, quoted and escaped, for an error.
+/// The first 60 characters of an input, quoted and escaped, for an error.
 fn quoted(text: &str) -> String {
     let start: String = text.chars().take(60).collect();
     let more = if start.len() < text.len() { "…" } else { "" };

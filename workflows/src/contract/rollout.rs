@@ -1,4 +1,4 @@
-//! What a rollout tells: how far it is, what it has made, and how it ended.
+//! Reports of a rollout: its progress, the objects that it made, and its result.
 
 use serde::{Deserialize, Serialize};
 use temporalio_common::{SignalDefinition, UntypedWorkflow};
@@ -12,7 +12,7 @@ use crate::contract::{
     verdict::Verdict,
 };
 
-/// What a rollout has made by now: its environment keeps it, however the rollout ends.
+/// Objects that a rollout has made so far. Its environment records them, however the rollout ends.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Made {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -22,10 +22,10 @@ pub struct Made {
     /// The Secret that holds the rendered release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored_release: Option<String>,
-    /// Whether every workload serves the release: from then on it is what answers, whatever its gates say.
+    /// Whether every workload serves the release. From then on it is the serving one, whatever its gates report.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub serves: bool,
-    /// What it makes outside every namespace, written down before it is made; after the prune, what is left there.
+    /// Cluster-scoped objects, recorded before they are made. After the prune, only those that are left.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cluster_objects: Vec<ClusterObject>,
 }
@@ -47,11 +47,11 @@ pub struct RolledOut {
     pub gates: Vec<GatePassed>,
     #[serde(default)]
     pub pruned: Vec<String>,
-    /// How long each step took, in milliseconds, in the order they were taken.
+    /// The duration of each step, in milliseconds and in order.
     pub steps: Vec<StepTime>,
 }
 
-/// The details of the failure of a rollout that did not succeed.
+/// Details of the failure of a rollout.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailedRollout {
     pub verdict: Verdict,
@@ -59,14 +59,14 @@ pub struct FailedRollout {
     pub steps: Vec<StepTime>,
 }
 
-/// How long a step took.
+/// The duration of a step, in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepTime {
     pub step: RolloutStep,
     pub ms: u64,
 }
 
-/// Where a rollout is.
+/// The current step of a rollout.
 #[derive(
     Debug,
     Clone,
@@ -96,7 +96,7 @@ impl RolloutStep {
         self.into()
     }
 
-    /// What a person who waits wants to know.
+    /// The condition that the step waits for, to be read after "waits for".
     pub fn waits_for(self) -> &'static str {
         match self {
             Self::LoadingApp => "the app file to be read",
@@ -109,19 +109,19 @@ impl RolloutStep {
     }
 }
 
-/// Signal `rollout_step` of the environment: how far its rollout is, and what it is about to make that outlives a
-/// namespace. Nothing is decided by it.
+/// Signal `rollout_step` of the environment: its rollout's progress, and the cluster-scoped objects that are about to
+/// be made. No decision depends on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RolloutProgress {
     pub number: u64,
     pub step: RolloutStep,
-    /// What it waits for, where that is not what the step usually waits for.
+    /// The condition that it waits for, if it is not the step's usual one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cluster_objects: Vec<ClusterObject>,
-    /// Once every workload serves it: the Secret that holds the rendered release. A rollout that is stopped cannot say it in its
-    /// end: the details of a child's cancellation do not reach its parent.
+    /// The Secret that holds the rendered release, once every workload serves it. A stopped rollout cannot report it at
+    /// its end: the details of a child's cancellation do not reach its parent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serving: Option<String>,
 }
@@ -130,7 +130,7 @@ impl Input for RolloutProgress {
     const EXAMPLE: &'static str = "";
 }
 
-/// Definition of the signal `rollout_step`. A rollout sends it to its parent, whatever workflow that is.
+/// Definition of the signal `rollout_step`. A rollout sends it to its parent, of any workflow type.
 #[derive(Debug, Clone, Copy)]
 pub struct RolloutStepSignal;
 
@@ -143,7 +143,7 @@ impl SignalDefinition for RolloutStepSignal {
     }
 }
 
-/// Query `status` of a rollout.
+/// The answer of the query `status` of a rollout.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RolloutStatus {
     pub step: RolloutStep,

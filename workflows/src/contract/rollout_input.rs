@@ -11,10 +11,10 @@ pub struct RolloutInput {
     pub release: Release,
     /// The rollout's number in its environment, from 1.
     pub number: u64,
-    /// `KUBE_DEPLOY_ID`: seconds since 2026-01-01 at the rollout's start, rising from one rollout to the next and
-    /// the same on every retry of one. Teams use it as a `PriorityClass` value, which must stay below 1,000,000,000.
+    /// `KUBE_DEPLOY_ID`: seconds since 2026-01-01 at the rollout's start. It rises from one rollout to the next and is
+    /// the same on every retry. Teams use it as a `PriorityClass` value, which must stay below 1,000,000,000.
     pub deploy_id: u64,
-    /// Stored releases that must not be pruned: what serves now and what served before.
+    /// Stored releases that must not be pruned: the serving one and the one before it.
     #[serde(default)]
     pub keep: Vec<String>,
     #[serde(default, skip_serializing_if = "Timings::is_default")]
@@ -32,7 +32,7 @@ impl RolloutInput {
     }
 }
 
-/// The id of the `Rollout` of that number in an environment, by the id of the environment's workflow.
+/// The workflow id of a `Rollout`, from the id of its environment's workflow and its number.
 pub fn rollout_id(environment_id: &str, number: u64) -> String {
     format!("{environment_id}-rollout-{number}")
 }

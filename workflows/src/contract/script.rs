@@ -1,4 +1,4 @@
-//! What is asked of a script run, and what it answers: checked as it is read, as everything from outside.
+//! Request and answer of a script run. The request is checked as it is decoded, like every input from outside.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,14 +10,14 @@ use crate::contract::{
     verdict::Verdict,
 };
 
-/// The longest name of a script: npm's own are shorter, and it stands in summaries and in `status`.
+/// Longest name of a script. npm's own are shorter, and the name is shown in summaries and in `status`.
 const MAX_SCRIPT_BYTES: usize = 100;
-/// A bound on the command line, with which the whole input stays below its own.
+/// Bound on the command line, which keeps the whole input below its own bound.
 const MAX_ARGUMENTS: usize = 20;
 const MAX_ARGUMENT_BYTES: usize = 255;
 
-/// The name of a script, as the app file allows it: letters, digits, `-`, `_`, `:` and `.`, not beginning with `-`, so
-/// that it is one word of a command line and never an option.
+/// The name of a script that the app file allows: letters, digits, `-`, `_`, `:` and `.`. It does not begin with `-`,
+/// so it is one word of a command line and never an option.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String", extend("pattern" = "^[A-Za-z0-9_:.][A-Za-z0-9_:.-]*$", "maxLength" = MAX_SCRIPT_BYTES))]
@@ -57,7 +57,7 @@ impl std::fmt::Display for ScriptName {
     }
 }
 
-/// One argument of a script. It becomes one word of the command, which no shell reads.
+/// An argument of a script. It becomes one word of the command, which no shell interprets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String", extend("maxLength" = MAX_ARGUMENT_BYTES))]
@@ -102,7 +102,7 @@ impl Arguments {
         self.0.iter().map(Argument::as_str)
     }
 
-    /// Whether there are none.
+    /// Whether there are no arguments.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -138,12 +138,12 @@ impl Input for RunScript {
     const EXAMPLE: &'static str = r#"{"name":"send-appointment-reminder","args":["--dry-run"]}"#;
 }
 
-/// What the update `run_script` answers.
+/// The answer of the update `run_script`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ScriptAnswer {
-    /// The script's own. None where it did not come to its end: then the verdict says why.
+    /// The script's exit code. Absent if the script did not run to its end: the verdict then has the reason.
     pub exit_code: Option<i32>,
-    /// The end of what it wrote, at most 4 KB, secret values redacted.
+    /// The end of its output, at most 4 KB, with secret values redacted.
     pub log_tail: String,
     /// The id of the `ScriptRun`.
     pub script_run: String,
@@ -158,7 +158,7 @@ pub struct ScriptRunInput {
     pub script: RunScript,
     /// The script run's number in its environment, from 1.
     pub number: u64,
-    /// The commit that serves, and who pushed it: by these it is found.
+    /// The commit that serves. The script run is found by it and by the author.
     pub commit: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<Name>,
@@ -169,19 +169,19 @@ impl Input for ScriptRunInput {
 }
 
 impl ScriptRunInput {
-    /// The only workflow id under which this input is served; the Job has the same name.
+    /// The only workflow id that may serve this input. The Job has the same name.
     pub fn workflow_id(&self) -> String {
         format!("{}-script-{}", self.environment.workflow_id, self.number)
     }
 
-    /// `send-appointment-reminder for web #123`.
+    /// The workflow's summary: `send-appointment-reminder for web #123`.
     pub fn summary(&self) -> String {
         let Environment { app, kind, .. } = &self.environment;
         format!("{} for {app} #{}", self.script.name, kind.pr().unwrap_or_default())
     }
 }
 
-/// A script that runs, as `status` shows it.
+/// A running script, as `status` shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RunningScript {
     pub name: String,
@@ -189,18 +189,18 @@ pub struct RunningScript {
     pub script_run: String,
     /// Unix time in milliseconds.
     pub since_ms: u64,
-    /// It has been told to stop.
+    /// Whether it is being stopped.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stopping: bool,
 }
 
-/// How a script ended.
+/// The end of a script.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum ScriptOutcome {
-    /// By itself, well or not.
+    /// The script exited by itself, with success or failure.
     Ended { exit_code: i32, log_tail: String },
-    /// Not by itself: it could not start, or was ended.
+    /// The script could not start, or was ended from outside.
     Failed { verdict: Verdict },
 }
 
@@ -216,7 +216,7 @@ impl From<(ScriptOutcome, String)> for ScriptAnswer {
 }
 
 impl ScriptAnswer {
-    /// The answer where a script did not come to its end.
+    /// The answer for a script that did not run to its end.
     pub fn failed(verdict: Verdict, script_run: String) -> Self {
         Self { exit_code: None, log_tail: verdict.log_tail.join("\n"), script_run, verdict: Some(verdict) }
     }

@@ -4,46 +4,46 @@ use serde::{Deserialize, Serialize};
 
 use crate::contract::{environment::Environment, script::RunScript};
 
-/// What `start_script` is to start.
+/// The input of `start_script`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StartScriptInput {
     pub environment: Environment,
     pub script: RunScript,
     /// The Job's name, which is the `ScriptRun`'s id.
     pub job: String,
-    /// Which run of that id: a Job of an earlier one is not this one's.
+    /// The run of that id. A Job of an earlier run does not belong to this one.
     pub run_id: String,
 }
 
-/// What `start_script` started, or found started.
+/// The Job that `start_script` started, or found started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScriptStarted {
     pub job: String,
     pub container: String,
-    /// The pod that it was made after: `Deployment/web`.
+    /// The workload that its pod is modelled on: `Deployment/web`.
     pub workload: String,
-    /// The Secrets that its pod cannot start without. Once they cannot be read, nothing that it says may be shown.
+    /// The Secrets that its pod cannot start without. If they cannot be read, none of its output may be shown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<String>,
 }
 
-/// What `await_script` waits for.
+/// The input of `await_script`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AwaitScriptInput {
     pub environment: Environment,
     pub started: ScriptStarted,
-    /// Unix time in milliseconds at which the script is over, whatever it does.
+    /// Unix time in milliseconds at which the script's time is up, even if it still runs.
     pub deadline_ms: u64,
 }
 
-/// What `remove_script` is to remove.
+/// The input of `remove_script`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemoveScriptInput {
     pub environment: Environment,
     pub job: String,
 }
 
-/// What `remove_script` saw gone.
+/// The objects that `remove_script` verified gone.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScriptRemoved {
     #[serde(default)]

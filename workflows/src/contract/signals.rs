@@ -1,4 +1,4 @@
-//! Signals and updates that an environment takes from outside, and what they are answered.
+//! Signals and updates that an environment takes from outside, and their answers.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,17 +15,17 @@ use crate::contract::{
 pub struct Push {
     pub commit: Commit,
     pub image: Image,
-    /// The CI run's number. One lower than already seen is a late arrival and ignored: builds finish out of order.
+    /// The CI run's number. A push with a lower number than one already seen is ignored: builds finish out of order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequence: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<Name>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branch: Option<Name>,
-    /// The commit comes from a fork: it waits for `approve`, and nothing is fetched for it before.
+    /// Whether the commit comes from a fork. It then waits for `approve`, and nothing is fetched for it before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fork: bool,
-    /// The pull request is a draft: the push is skipped.
+    /// Whether the pull request is a draft. The push is then skipped.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub draft: bool,
 }
@@ -54,7 +54,7 @@ impl Push {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Close {
-    /// As [`Push::sequence`]: a close that is older than a push already seen is ignored.
+    /// The CI run's number, as in `push`. A close that is older than a push already seen is ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequence: Option<u64>,
 }
@@ -68,7 +68,7 @@ impl Input for Close {
 #[serde(deny_unknown_fields)]
 pub struct Approve {
     pub commit: Commit,
-    /// Who says so. A claim, not a proof.
+    /// The person who approves. It is a claim, not a proof.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<Name>,
 }
@@ -86,33 +86,33 @@ impl Input for Redeploy {
     const EXAMPLE: &'static str = "{}";
 }
 
-/// How a push ended, or what it waits for.
+/// The outcome of a push, or the state that it waits in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeployOutcome {
     Live,
     Failed,
-    /// A newer push took its place.
+    /// A newer push replaced it.
     Superseded,
     /// The pull request was closed before it was live.
     Closed,
-    /// A draft, or older than a push already seen.
+    /// The pull request is a draft, or the push is older than one already seen.
     Skipped,
     AwaitingApproval,
     Queued,
 }
 
-/// What the update `deploy` answers: the first state that is final, or that waits for somebody.
+/// The answer of the update `deploy`: the first state that is final or waits for an action from outside.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeployAnswer {
     pub outcome: DeployOutcome,
     pub commit: Commit,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// The id of the `Rollout` that rolled it out, if one did.
+    /// The workflow id of its `Rollout`, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<String>,
-    /// Why, in one line.
+    /// The reason, in one line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -120,12 +120,12 @@ pub struct DeployAnswer {
 }
 
 impl DeployAnswer {
-    /// An answer with nothing but outcome and commit.
+    /// An answer with only outcome and commit.
     pub fn new(outcome: DeployOutcome, commit: Commit) -> Self {
         Self { outcome, commit, url: None, rollout: None, reason: None, verdict: None }
     }
 
-    /// Says why.
+    /// Adds the reason.
     pub fn because(mut self, reason: impl Into<String>) -> Self {
         self.reason = Some(reason.into());
         self

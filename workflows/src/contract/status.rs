@@ -12,7 +12,7 @@ use crate::contract::{
     teardown::LeakReport,
 };
 
-/// All that a person asks, in one JSON object.
+/// The state of an environment for a person, in one JSON object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
     pub app: String,
@@ -21,32 +21,32 @@ pub struct Status {
     pub url: Option<String>,
     pub temporal_ui: Option<String>,
     pub namespace: Option<String>,
-    /// What answers now, apart from how the newest rollout went.
+    /// The release that serves now, whatever the result of the newest rollout.
     pub serving: Option<ServingStatus>,
     pub rolling_out: Option<RollingOutStatus>,
-    /// The push that begins when what is in the way has ended: a rollout that stops, or a teardown.
+    /// The release that is rolled out next, once a stopping rollout or a teardown has ended.
     #[serde(default)]
     pub queued: Option<Release>,
     /// The newest rollout, if it failed, with its verdict.
     pub failed: Option<Failed>,
     pub awaiting_approval: Option<Release>,
     pub secrets: Option<SecretsStatus>,
-    /// The scripts that run.
+    /// The running scripts.
     #[serde(default)]
     pub scripts: Vec<RunningScript>,
-    /// What the last attempt at a teardown could not remove, and what to do about it.
+    /// The last attempt at a teardown: the objects that it could not remove, and what to do about them.
     pub teardown: Option<LeakReport>,
-    /// When the environment will be removed by itself. Nothing does that yet.
+    /// The time at which the environment is removed automatically. Not implemented yet: always null.
     pub expires_at: Option<String>,
-    /// The environment's database, if berth sees to one.
+    /// The environment's database, if the app file declares one.
     pub database: Option<Database>,
-    /// The last ten, oldest first.
+    /// The last ten rollouts, oldest first.
     pub rollouts: Vec<PastRollout>,
-    /// Inputs that were ignored, and why.
+    /// Ignored inputs, each with the reason.
     pub notes: Vec<String>,
 }
 
-/// The release that answers.
+/// The release that serves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ServingStatus {
     #[serde(flatten)]
@@ -68,25 +68,25 @@ pub struct RollingOutStatus {
     pub waiting_for: String,
 }
 
-/// Which secrets the environment has: names, never values.
+/// The environment's secrets: names, never values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SecretsStatus {
     pub secret: String,
     pub version: String,
-    /// The keys that berth set beside Doppler's, or in place of them.
+    /// The keys that berth set, in addition to Doppler's or in place of them.
     pub set_by_berth: Vec<String>,
     pub temporal_server_address: String,
-    /// `doppler`, or `environment` where Doppler has no value.
+    /// The source of that address: `doppler`, or `environment` if Doppler has no value.
     pub temporal_server_address_from: String,
 }
 
 impl Status {
-    /// Whether a close has been taken.
+    /// Whether a close has been accepted.
     pub fn is_closing(&self) -> bool {
         matches!(self.phase, Phase::TearingDown | Phase::TeardownBlocked | Phase::Closed)
     }
 
-    /// Whether anything has been pushed that `redeploy` could roll out again.
+    /// Whether there is a release that `redeploy` could roll out again.
     pub fn has_release(&self) -> bool {
         self.phase == Phase::RollingOut || self.serving.is_some() || self.failed.is_some()
     }

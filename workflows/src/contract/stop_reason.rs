@@ -1,4 +1,4 @@
-//! Reasons for which a rollout or a script run is stopped.
+//! Reasons why a rollout or a script run is stopped.
 
 use std::{convert::Infallible, fmt, str::FromStr};
 
@@ -6,25 +6,25 @@ const SUPERSEDED_BY: &str = "superseded by";
 const ENVIRONMENT_CLOSES: &str = "the environment closes";
 const CANCELLED: &str = "cancelled";
 
-/// Reason for which a rollout or a script run is stopped. Its text is the reason of the cancellation, on the wire.
+/// Reason why a rollout or a script run is stopped. Its text is the cancellation's reason on the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StopReason {
-    /// A newer push, with this commit, takes its place.
+    /// A newer push, with this commit, replaces it.
     Superseded { by: String },
-    /// The environment closes and takes on nothing more.
+    /// The environment closes and accepts no more work.
     EnvironmentCloses,
-    /// Somebody cancelled it, with this reason.
+    /// It was cancelled from outside, with this reason.
     Cancelled { reason: String },
 }
 
 impl StopReason {
-    /// Reads the reason of a cancellation. Without a text it is a plain cancel.
+    /// Reads the reason of a cancellation. A missing reason is a plain cancel.
     pub fn from_cancellation(reason: Option<&str>) -> Self {
         let Ok(reason) = reason.unwrap_or(CANCELLED).parse();
         reason
     }
 
-    /// The phase of a rollout that was stopped for it: the search attribute `BerthPhase`.
+    /// The phase of a rollout that was stopped for this reason: the search attribute `BerthPhase`.
     pub fn phase(&self) -> &'static str {
         match self {
             Self::Superseded { .. } => "Superseded",

@@ -1,32 +1,32 @@
-//! How long things may take.
+//! Time limits.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A week: longer than anybody waits, and no sum or product of two overflows.
+/// Upper bound of a week. It is longer than any useful wait, and no sum or product of two overflows.
 const MAX_TIMING_SECONDS: u64 = 7 * 86_400;
 
-/// Below this a run would continue as new before it had done anything, for ever.
+/// Lower bound on `history_events`. Below it a run would continue as new before it had done anything, for ever.
 const MIN_HISTORY_EVENTS: u32 = 32;
 
-/// How long things may take, in seconds.
+/// Time limits in seconds, and the limit on a history's length.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Timings {
-    /// From apply until every workload serves the release; then the verdict is `NotReady`.
+    /// Time from the apply until every workload serves the release. After it the verdict is `NotReady`.
     pub rollout_seconds: u64,
-    /// How long pods may wait for a node with room; then the verdict is `NoCapacity`. An autoscaler needs minutes.
+    /// Time that pods may wait for a node with room. After it the verdict is `NoCapacity`. An autoscaler needs minutes.
     pub capacity_seconds: u64,
-    /// How long a rollout waits for a database server that is away, full, or refuses; then the verdict is
+    /// Time that a rollout waits for a database server that is unreachable, full or refuses. After it the verdict is
     /// `DatabaseUnavailable`.
     pub database_seconds: u64,
-    /// How long the workloads must stay up without a restart after the gates.
+    /// Time for which the workloads must stay up without a restart after the gates.
     pub stability_seconds: u64,
-    /// How long one attempt at a teardown watches before it says that it is blocked, and by what.
+    /// Time that an attempt at a teardown watches before it reports that it is blocked, and by which objects.
     pub teardown_seconds: u64,
     /// The longest pause between two attempts at a blocked teardown.
     pub teardown_retry_seconds: u64,
-    /// Continue as new once the history has this many events, if the server has not suggested it before.
+    /// Number of history events at which a run continues as new, if the server has not suggested it before.
     pub history_events: u32,
 }
 
@@ -45,7 +45,10 @@ impl Default for Timings {
 }
 
 impl Timings {
-    /// Refuses times with which nothing could work.
+    /// Checks that every value is within its bounds.
+    ///
+    /// # Errors
+    /// A message that names the field, its bounds and its value.
     pub(super) fn check(&self) -> Result<(), String> {
         for (name, seconds, least) in [
             ("rollout_seconds", self.rollout_seconds, 1),
@@ -53,7 +56,7 @@ impl Timings {
             ("database_seconds", self.database_seconds, 0),
             ("stability_seconds", self.stability_seconds, 0),
             ("teardown_seconds", self.teardown_seconds, 0),
-            // Without a pause a blocked teardown would do nothing but try.
+            // Without a pause a blocked teardown would retry in a tight loop.
             ("teardown_retry_seconds", self.teardown_retry_seconds, 1),
         ] {
             if !(least..=MAX_TIMING_SECONDS).contains(&seconds) {

@@ -1,9 +1,9 @@
-//! Why a rollout failed: the failure types, and the verdict that a person reads.
+//! Failure types, and the verdict that explains a failure to a person.
 
 use serde::{Deserialize, Serialize};
 
-/// What kind of failure it was. The names are stable: they are the types of Temporal failures, the values of the
-/// search attribute `BerthFailure`, and what alerts match on.
+/// The type of a failure. The names are stable: they are the types of Temporal failures and the values of the search
+/// attribute `BerthFailure`, and alerts match on them.
 #[derive(
     Debug,
     Clone,
@@ -58,35 +58,35 @@ impl FailureType {
     }
 }
 
-/// Why a rollout failed, in words that its author can act on. At most [`Verdict::MAX_BYTES`] as JSON.
+/// The reason for a failure, written so that the commit's author can act on it. At most 8 KiB as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Verdict {
     pub failure: FailureType,
-    /// The system's own message, or ours where the system has none. Never a secret's value.
+    /// The system's own message, or berth's if the system has none. It never contains a secret's value.
     pub message: String,
-    /// `Deployment/web`, where one workload is to blame.
+    /// The workload at fault, if it is a single one: `Deployment/web`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workload: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
-    /// Last lines of the container that died, oldest first, secret values redacted.
+    /// The last log lines of the container that died, oldest first, with secret values redacted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub log_tail: Vec<String>,
     /// The warning events about it, newest first, at most five.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<String>,
-    /// One line that says what to do.
+    /// The recommended action, in one line.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub advice: String,
 }
 
 impl Verdict {
-    /// The bound on a verdict's size: it travels in results, statuses and pull request comments.
+    /// Bound on a verdict as JSON: it is part of results, statuses and pull request comments.
     pub const MAX_BYTES: usize = 8 * 1024;
 
-    /// A verdict with nothing but its type and message.
+    /// A verdict with only its type and message.
     pub fn new(failure: FailureType, message: impl Into<String>) -> Self {
         Self {
             failure,
@@ -101,13 +101,13 @@ impl Verdict {
         .bounded()
     }
 
-    /// Says what to do about it.
+    /// Adds the recommended action.
     pub fn advise(mut self, advice: impl Into<String>) -> Self {
         self.advice = advice.into();
         self.bounded()
     }
 
-    /// The one line that a person reads first.
+    /// The line that a person reads first: type, workload, container and message.
     pub fn headline(&self) -> String {
         let place = match (&self.workload, &self.container) {
             (Some(workload), Some(container)) => format!("{workload}, container {container}: "),
@@ -117,7 +117,7 @@ impl Verdict {
         format!("{}: {place}{}", self.failure, self.message)
     }
 
-    /// The same verdict within [`Verdict::MAX_BYTES`]: the oldest log lines go first, then long texts are cut.
+    /// The same verdict within [`Verdict::MAX_BYTES`]: long texts are cut, then the oldest log lines are dropped.
     pub fn bounded(mut self) -> Self {
         truncate(&mut self.message, 2048);
         truncate(&mut self.advice, 512);
@@ -130,7 +130,7 @@ impl Verdict {
         self
     }
 
-    /// Without log and events: what is carried from run to run.
+    /// A shorter verdict, without log and events, to carry from run to run.
     pub fn short(&self) -> Self {
         let mut short = Self { log_tail: Vec::new(), events: Vec::new(), ..self.clone() };
         truncate(&mut short.message, 300);
@@ -143,7 +143,7 @@ impl Verdict {
     }
 }
 
-/// Cuts a text at a character boundary so that it has at most `max` bytes, and says that it did.
+/// Cuts a text at a character boundary to at most `max` bytes, and marks the cut with an ellipsis.
 pub fn truncate(text: &mut String, max: usize) {
     const MARK: &str = "…";
     if text.len() <= max {
