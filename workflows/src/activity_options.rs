@@ -1,7 +1,7 @@
-//! Every time-out and retry policy, each with its reason.
+//! Timeouts and retry policy of every activity, each with its reason.
 //!
-//! All activities heartbeat, so a worker that dies is noticed after `HEARTBEAT_TIMEOUT`; the other bounds are for
-//! what is alive and does not get on, and for how long a rollout waits while no worker is there at all.
+//! All activities heartbeat, so a worker that dies is noticed after `HEARTBEAT_TIMEOUT`. Start-to-close bounds an
+//! attempt that is alive and makes no progress. Schedule-to-close bounds the wait while there is no worker at all.
 
 use std::time::Duration;
 
@@ -11,53 +11,54 @@ use temporalio_workflow::{
 
 use crate::contract::timings::Timings;
 
-/// Long enough for two heartbeats of 0.8 s, short enough that a killed worker's work is taken up within 5 s.
+/// Long enough for two heartbeats of 0.8 s, short enough that a killed worker's work is resumed within 5 s.
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// One look at a folder on the worker's own disk: at once, but on a worker with much to do.
+/// Reading a folder on the worker's own disk is immediate, except on a busy worker.
 pub fn load_app(token: &WorkflowCancellationToken, summary: impl Into<String>) -> ActivityOptions {
     options(token, summary, Duration::from_secs(30), Duration::from_secs(120))
 }
 
-/// A dozen small objects: seconds, and minutes only while the control plane is away.
+/// Creating a dozen small objects takes seconds, and minutes only while the control plane is unavailable.
 pub fn ensure_namespace(token: &WorkflowCancellationToken, summary: impl Into<String>) -> ActivityOptions {
     options(token, summary, Duration::from_secs(60), Duration::from_secs(300))
 }
 
-/// Kubernetes needs some five seconds when all is well. One attempt lasts a minute at most; how often it is tried is the
-/// workflow's bound ([`NAMESPACE_GONE_SECONDS`]).
+/// Kubernetes normally needs about five seconds. An attempt lasts a minute at most; [`NAMESPACE_GONE_SECONDS`] is the
+/// workflow's bound on the whole wait.
 pub fn await_namespace_gone(token: &WorkflowCancellationToken, summary: impl Into<String>) -> ActivityOptions {
     options(token, summary, Duration::from_secs(90), Duration::from_secs(180))
 }
 
-/// How long a rollout waits for a namespace that somebody is deleting: under load Kubernetes takes minutes, and a
-/// finalizer that nobody serves takes for ever.
+/// Time that a rollout waits for a namespace under deletion. Under load Kubernetes takes minutes; a finalizer without a
+/// controller takes for ever.
 pub const NAMESPACE_GONE_SECONDS: u64 = 300;
 
-/// A handful of statements; making a database copies some megabytes. Being unavailable is an answer: how often it is asked
-/// again is the workflow's bound.
+/// A few statements; creating a database copies some megabytes. An unavailable server is a result and not an error: the
+/// workflow bounds the retries.
 pub fn ensure_database(token: &WorkflowCancellationToken, summary: impl Into<String>) -> ActivityOptions {
     options(token, summary, Duration::from_secs(60), Duration::from_secs(180))
 }
 
-/// Pods may take two minutes to end before that; dropping is a checkpoint of each database. That the server is away is an
-/// answer: the workflow tries again for ever.
+/// Pods may first take two minutes to end; dropping is a checkpoint of each database. An unreachable server is a result
+/// and not an error: the workflow retries for ever.
 pub fn drop_database(token: &WorkflowCancellationToken, summary: impl Into<String>) -> ActivityOptions {
     options(token, summary, Duration::from_secs(240), Duration::from_secs(480))
 }
 
-/// Doppler's rate limit counts by the minute, so three minutes outlast one full window and an outage's start.
+/// Doppler's rate limit counts per minute, so three minutes outlast a full window and the start of an outage.
 pub fn sync_secrets(token: &WorkflowCancellationToken, summary: impl Into<String>) -> ActivityOptions {
     options(token, summary, Duration::from_secs(60), Duration::from_secs(180))
 }
 
-/// Long enough to outlast a control plane's restart, short enough that a person hears of it while they remember.
+/// Long enough to outlast a control plane's restart, short enough that the author hears of a failure while they
+/// remember the push.
 pub fn apply_manifests(token: &WorkflowCancellationToken, summary: impl Into<String>) -> ActivityOptions {
     options(token, summary, Duration::from_secs(60), Duration::from_secs(300))
 }
 
-/// Ends by itself at its deadline, with a verdict; time without a node is added to that. These bounds are a minute later,
-/// for a worker that hangs.
+/// The activity ends by itself at its deadline, with a verdict. Time without a node is added to the deadline. These
+/// bounds are a minute later, for a worker that hangs.
 pub fn await_rollout(
     token: &WorkflowCancellationToken,
     summary: impl Into<String>,
@@ -67,7 +68,7 @@ pub fn await_rollout(
     options(token, summary, deadline, deadline + Duration::from_secs(60))
 }
 
-/// Each gate has its own deadline; ten minutes is beyond any sensible one, and the stability window is added.
+/// Each gate has its own deadline. Ten minutes exceed any sensible one; the stability window is added.
 pub fn check_gates(
     token: &WorkflowCancellationToken,
     summary: impl Into<String>,
@@ -77,13 +78,13 @@ pub fn check_gates(
     options(token, summary, bound, bound + Duration::from_secs(60))
 }
 
-/// A few deletes. The release is live by now: failing here must not take long, and loses nothing.
+/// A few deletes. The release is already live: a failure loses nothing, and must not take long.
 pub fn prune(token: &WorkflowCancellationToken, summary: impl Into<String>) -> ActivityOptions {
     options(token, summary, Duration::from_secs(30), Duration::from_secs(120))
 }
 
-/// One attempt watches for `teardown_seconds` and then reports what is still there; the workflow tries again for ever.
-/// Pods may take two minutes to end before that.
+/// Pods may first take two minutes to end. An attempt then watches for `teardown_seconds` and reports the objects that
+/// are still there. The workflow retries for ever.
 pub fn delete_environment(
     token: &WorkflowCancellationToken,
     summary: impl Into<String>,
@@ -93,22 +94,24 @@ pub fn delete_environment(
     options(token, summary, watch, watch * 2)
 }
 
-/// How long a script may run, its wait for a node included: a cron script that needs longer is none to run by hand while
-/// somebody waits. The Job has it as its own deadline, so it holds without berth too.
+/// Time that a script may run, including its wait for a node. A cron script that needs longer is unfit to run by hand,
+/// while a person waits. The Job has the same deadline, which therefore holds without berth too.
 pub const SCRIPT_SECONDS: u64 = 900;
 
-/// Reading what serves and making two objects: seconds, and minutes only while the control plane is away.
+/// Reading the serving workload and creating two objects takes seconds, and minutes only while the control plane is
+/// unavailable.
 pub fn start_script(token: &WorkflowCancellationToken, summary: impl Into<String>) -> ActivityOptions {
     options(token, summary, Duration::from_secs(30), Duration::from_secs(120))
 }
 
-/// Ends by itself soon after the Job's own deadline; this bound is two minutes later, for a worker that hangs.
+/// The activity ends by itself soon after the Job's deadline. This bound is two minutes later, for a worker that hangs.
 pub fn await_script(token: &WorkflowCancellationToken, summary: impl Into<String>) -> ActivityOptions {
     let bound = Duration::from_secs(SCRIPT_SECONDS + 120);
     options(token, summary, bound, bound + Duration::from_secs(60))
 }
 
-/// The pod has ten seconds to end, and the kubelet some more to say so. A teardown waits for it, and removes what is left.
+/// The pod has ten seconds to end, and the kubelet needs a few more to report it. A teardown waits for this activity
+/// and removes any remains.
 pub fn remove_script(token: &WorkflowCancellationToken, summary: impl Into<String>) -> ActivityOptions {
     options(token, summary, Duration::from_secs(60), Duration::from_secs(180))
 }
@@ -127,7 +130,7 @@ fn options(
     // The next writer of the environment may begin only when this one has stopped.
     .cancellation_type(ActivityCancellationType::WaitCancellationCompleted)
     .cancellation_token(token.clone())
-    // The first retry soon, since most transient errors are a conflict or a lag; then no more than one in 10 s.
+    // The first retry is soon, since most transient errors are a conflict or a lag. Later ones are up to 10 s apart.
     .retry_policy(
         RetryPolicy::builder()
             .initial_interval(Duration::from_millis(200))

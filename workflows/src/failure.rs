@@ -1,4 +1,4 @@
-//! What an activity's or a rollout's failure means: a verdict to show, or that it was stopped.
+//! Conversion of an activity's or a rollout's failure: a verdict to show, or a cancellation.
 
 use temporalio_common::error::{ApplicationFailure, IncomingError};
 use temporalio_workflow::{ActivityExecutionError, ChildWorkflowExecutionError};
@@ -8,10 +8,10 @@ use crate::contract::{
     verdict::{FailureType, Verdict},
 };
 
-/// Why a step did not get to its end.
+/// The reason why a step did not finish.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unfinished {
-    /// Somebody asked for it: a newer push, a close, a cancel.
+    /// A newer push, a close or a cancel stopped it.
     Cancelled,
     Failed(Box<Verdict>),
 }
@@ -22,30 +22,31 @@ impl From<Verdict> for Unfinished {
     }
 }
 
-/// What an activity's failure means. `otherwise` is the failure type for a failure that has none of ours.
+/// Converts an activity's failure. `otherwise` is the failure type of one that has none of berth's.
 pub fn of_activity(error: &ActivityExecutionError, otherwise: FailureType) -> Unfinished {
     if error.as_cancelled().is_some() {
         return Unfinished::Cancelled;
     }
     let Some(cause) = application(error.cause()) else {
-        // No attempt has said what is wrong, so nobody is to blame but who should have answered.
-        let message = format!("no worker did it in its time: {}", innermost(error.cause(), &error.to_string()));
+        // No attempt reported a cause: the activity timed out.
+        let message =
+            format!("no worker completed the activity in time: {}", innermost(error.cause(), &error.to_string()));
         return Verdict::new(FailureType::NotReady, message)
-            .advise("see that a worker runs (its readiness and its log), then push again, or signal redeploy")
+            .advise("check that a worker runs (its readiness and its log), then push again, or signal redeploy")
             .into();
     };
-    // What is final comes with a verdict of its own; what was given up on has but a type and words.
+    // A permanent failure carries a verdict. A retryable one that ran out of time has only a type and a message.
     if let Ok(Some(verdict)) = cause.details::<Verdict>() {
         return verdict.into();
     }
     let failure = cause.type_name().and_then(FailureType::from_name).unwrap_or(otherwise);
     let message = cause.source_error().to_string();
-    // The activity's own text begins with the type, for those who read it in temporal-ui; a verdict has it apart.
+    // The activity's message begins with the type, for readers of temporal-ui. A verdict has a field for the type.
     let message = message.strip_prefix(&format!("{failure}: ")).unwrap_or(&message).to_owned();
     Verdict::new(failure, message).into()
 }
 
-/// How a `Rollout` that did not succeed ended, and what it had made by then.
+/// Converts the failure of a `Rollout`, and returns the objects that it had made by then.
 pub fn of_rollout(error: &ChildWorkflowExecutionError) -> (Unfinished, Made) {
     if error.as_cancelled().is_some() {
         return (Unfinished::Cancelled, Made::default());
@@ -59,7 +60,7 @@ pub fn of_rollout(error: &ChildWorkflowExecutionError) -> (Unfinished, Made) {
     (Verdict::new(FailureType::NotReady, message).advise("push again, or signal redeploy").into(), Made::default())
 }
 
-/// The first failure of an activity's own in the chain, which for a time-out is the last attempt's.
+/// The first application failure in the chain. For a timeout it is the last attempt's.
 fn application(mut cause: Option<&IncomingError>) -> Option<&ApplicationFailure> {
     while let Some(error) = cause {
         if let IncomingError::Application(failure) = error {

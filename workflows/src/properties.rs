@@ -1,6 +1,6 @@
-//! Whatever comes from outside: never a panic, never more than the rules allow, and an error that is short and harmless.
+//! Properties of input from outside: no panic, no value that the rules forbid, and only short and harmless errors.
 //!
-//! `PROPTEST_CASES=200000 cargo test -p berth-workflows properties` looks longer.
+//! `PROPTEST_CASES=200000 cargo test -p berth-workflows properties` runs more cases.
 
 use proptest::prelude::*;
 use serde::Serialize;
@@ -39,7 +39,7 @@ fn decode<T: Input + 'static>(payloads: Vec<Payload>) -> Result<T, String> {
     Lenient::from_payloads(&context, payloads).unwrap().0
 }
 
-/// What must hold of any input: it is taken and means the same when written and read, or its error can be shown anywhere.
+/// Asserts that an input is accepted and survives a round trip, or is refused with an error that can be shown anywhere.
 fn check<T: Input + Serialize + PartialEq + std::fmt::Debug + 'static>(payloads: &[Payload]) -> Option<T> {
     match decode::<T>(payloads.to_vec()) {
         Ok(input) => {
@@ -75,7 +75,7 @@ fn is_commit(text: &str) -> bool {
     (7..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
-/// What may stand in a command line, a label or a manifest without a second look.
+/// Whether a text is safe in a command line, a label or a manifest.
 fn is_tame(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_alphanumeric() || b"./:@_-".contains(&b)) && !text.starts_with('-')
 }
@@ -103,7 +103,7 @@ fn check_pull_request(pull_request: &PullRequest) {
     }
 }
 
-/// JSON with the fields that there are, their right and their wrong values, and others.
+/// JSON with existing and unknown fields, and with valid and invalid values.
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -128,7 +128,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Texts near the good ones, and any others.
+/// Texts close to valid ones, and any others.
 fn any_text() -> impl Strategy<Value = String> {
     prop_oneof![
         "[0-9a-fA-Fg]{0,70}",
@@ -147,7 +147,7 @@ fn any_image() -> impl Strategy<Value = String> {
         .prop_map(|(name, at, digest)| format!("{name}{at}{digest}"))
 }
 
-/// A push with one or two fields replaced.
+/// A push with at most two fields replaced.
 fn nearly_a_push() -> impl Strategy<Value = Value> {
     let field = prop::sample::select(vec!["commit", "image", "sequence", "author", "branch", "fork", "draft", "x"]);
     prop::collection::vec((field, any_json()), 0..3).prop_map(|changes| {
@@ -266,7 +266,7 @@ proptest! {
                 3 => drop(mailbox.close(&Close { sequence })),
                 4 => drop(mailbox.approve(&Approve { commit: push.commit, by: None }, current)),
                 _ => {
-                    // The main loop: what rolls out ends, and the next is taken.
+                    // As in the main loop: the rollout in flight ends, and the next push is taken.
                     if let Some(ended) = rolling_out.take() {
                         let outcome = crate::contract::signals::DeployOutcome::Live;
                         mailbox.queue.answer(ended.ticket, crate::contract::signals::DeployAnswer::new(outcome, ended.release.commit));
@@ -280,7 +280,7 @@ proptest! {
         }
         for ticket in waiting {
             let is_next = mailbox.queue.next().is_some() || rolling_out.as_ref().is_some_and(|r| r.ticket == ticket);
-            prop_assert!(is_next || mailbox.queue.answer_to(ticket).is_some(), "nobody answers ticket {}", ticket);
+            prop_assert!(is_next || mailbox.queue.answer_to(ticket).is_some(), "ticket {} has no answer", ticket);
         }
     }
 }

@@ -101,10 +101,10 @@ impl RolloutStep {
         match self {
             Self::LoadingApp => "the app file to be read",
             Self::Preparing => "the namespace, and the secrets from Doppler",
-            Self::Applying => "the API server to take the manifests",
+            Self::Applying => "the API server to accept the manifests",
             Self::AwaitingRollout => "every workload to serve the release",
             Self::CheckingGates => "the gates",
-            Self::Pruning => "what the release before left to be removed",
+            Self::Pruning => "the leftovers of the previous release to be removed",
         }
     }
 }

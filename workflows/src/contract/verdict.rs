@@ -109,12 +109,12 @@ impl Verdict {
 
     /// The line that a person reads first: type, workload, container and message.
     pub fn headline(&self) -> String {
-        let place = match (&self.workload, &self.container) {
+        let location = match (&self.workload, &self.container) {
             (Some(workload), Some(container)) => format!("{workload}, container {container}: "),
             (Some(workload), None) => format!("{workload}: "),
             _ => String::new(),
         };
-        format!("{}: {place}{}", self.failure, self.message)
+        format!("{}: {location}{}", self.failure, self.message)
     }
 
     /// The same verdict within [`Verdict::MAX_BYTES`]: long texts are cut, then the oldest log lines are dropped.
