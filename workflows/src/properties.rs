@@ -159,7 +159,7 @@ fn nearly_a_push() -> impl Strategy<Value = Value> {
 
 proptest! {
     #[test]
-    fn any_bytes_of_any_encoding_are_an_input_or_a_harmless_error(
+    fn any_bytes_decode_as_an_input_or_give_a_harmless_error(
         encoding in prop_oneof![4 => Just(b"json/plain".to_vec()), 1 => Just(b"binary/null".to_vec()), 1 => any::<Vec<u8>>()],
         data in prop_oneof![any::<Vec<u8>>(), ".{0,200}".prop_map(String::into_bytes)],
         count in 0..3_usize,
@@ -168,31 +168,31 @@ proptest! {
     }
 
     #[test]
-    fn any_json_is_an_input_or_a_harmless_error(json in prop_oneof![any_json(), nearly_a_push()]) {
+    fn any_json_decodes_as_an_input_or_gives_a_harmless_error(json in prop_oneof![any_json(), nearly_a_push()]) {
         check_all(&[payload(b"json/plain", json.to_string().as_bytes())]);
     }
 
     #[test]
-    fn nothing_above_the_bound_is_taken(excess in 1..100_usize) {
+    fn input_is_refused_above_the_bound(excess in 1..100_usize) {
         let data = format!("{:>1$}", "{}", MAX_INPUT_BYTES + excess);
         prop_assert!(check::<Redeploy>(&[payload(b"json/plain", data.as_bytes())]).is_none());
     }
 
     #[test]
-    fn json_cut_anywhere_is_a_harmless_error(at in 0..100_usize) {
+    fn json_gives_a_harmless_error_if_cut_anywhere(at in 0..100_usize) {
         let json = json!({"commit": "1234567", "image": format!("acme/web:v1@{DIGEST}")}).to_string();
         prop_assert!(check::<Push>(&[payload(b"json/plain", &json.as_bytes()[..at.min(json.len() - 1)])]).is_none());
     }
 
     #[test]
-    fn a_commit_is_exactly_what_the_rule_says(text in any_text()) {
+    fn commit_is_accepted_exactly_if_the_rule_holds(text in any_text()) {
         let read = Commit::try_from(text.clone());
         prop_assert_eq!(read.is_ok(), is_commit(&text));
         prop_assert!(read.map_or_else(|why| why.len() < 400, |commit| commit.as_str() == text));
     }
 
     #[test]
-    fn an_image_is_tame_has_its_digest_and_is_written_as_it_was_read(text in prop_oneof![any_image(), any_text()]) {
+    fn image_is_tame_and_round_trips_if_accepted(text in prop_oneof![any_image(), any_text()]) {
         match Image::try_from(text.clone()) {
             Ok(image) => {
                 prop_assert!(is_tame(&text) && text.ends_with(&image.digest) && image.digest.len() == 71);
@@ -205,14 +205,14 @@ proptest! {
     }
 
     #[test]
-    fn a_good_image_is_taken(image in "([a-z0-9]{1,8}(\\.[a-z]{2,3}(:[0-9]{2,5})?)/)?[a-z0-9]{1,8}(/[a-z0-9][a-z0-9_.-]{0,8}){0,3}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,20})?") {
+    fn valid_image_is_accepted(image in "([a-z0-9]{1,8}(\\.[a-z]{2,3}(:[0-9]{2,5})?)/)?[a-z0-9]{1,8}(/[a-z0-9][a-z0-9_.-]{0,8}){0,3}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,20})?") {
         let text = format!("{image}@{DIGEST}");
         let read = Image::try_from(text);
         prop_assert!(read.is_ok(), "{:?}", read);
     }
 
     #[test]
-    fn a_name_is_exactly_what_the_rule_says(text in any_text()) {
+    fn name_is_accepted_exactly_if_the_rule_holds(text in any_text()) {
         let good = text.len() <= 255 && text.chars().all(is_harmless);
         match Name::try_from(text) {
             Ok(_) => prop_assert!(good),
@@ -221,35 +221,35 @@ proptest! {
     }
 
     #[test]
-    fn a_pull_request_that_is_taken_makes_names_and_times(
+    fn pull_request_gives_valid_names_and_timings_if_accepted(
         app in prop_oneof!["[a-z0-9-]{0,32}", any_text()],
         pr in any::<u64>(),
         (rollout, capacity, database, stability, teardown, retry) in any::<(u64, u64, u64, u64, u64, u64)>(),
         small in any::<bool>(),
         history_events in any::<u32>(),
     ) {
-        let of = |seconds: u64| if small { seconds % 700_000 } else { seconds };
+        let limited = |seconds: u64| if small { seconds % 700_000 } else { seconds };
         let timings = Timings {
-            rollout_seconds: of(rollout),
-            capacity_seconds: of(capacity),
-            database_seconds: of(database),
-            stability_seconds: of(stability),
-            teardown_seconds: of(teardown),
-            teardown_retry_seconds: of(retry),
+            rollout_seconds: limited(rollout),
+            capacity_seconds: limited(capacity),
+            database_seconds: limited(database),
+            stability_seconds: limited(stability),
+            teardown_seconds: limited(teardown),
+            teardown_retry_seconds: limited(retry),
             history_events,
         };
         check_pull_request(&PullRequest { timings, ..PullRequest::new(app, pr % 20_000_000_000) });
     }
 
     #[test]
-    fn any_json_is_a_carried_state_or_an_error_and_can_be_shown(json in any_json()) {
+    fn any_json_that_decodes_as_a_record_can_be_shown(json in any_json()) {
         if let Ok(record) = serde_json::from_value::<Record>(json) {
             prop_assert!(!Status::new("web", 1, &record).to_markdown().is_empty());
         }
     }
 
     #[test]
-    fn a_mailbox_answers_everyone_whatever_comes_in_whatever_order(
+    fn mailbox_answers_every_push_in_any_order_of_messages(
         steps in prop::collection::vec((0..6_u8, 0..3_u8, prop::option::of(0..9_u64)), 0..40),
     ) {
         let (mut mailbox, mut rolling_out) = (Mailbox::default(), None::<QueuedRelease>);

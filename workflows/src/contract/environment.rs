@@ -217,21 +217,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pull_request_is_served_under_the_id_derived_from_it() {
+    fn pull_request_has_the_workflow_id_of_its_app_and_number() {
         let input: PullRequest = serde_json::from_str(r#"{"app":"web","pr":123}"#).unwrap();
         assert_eq!(input.workflow_id(), "preview-web-123");
         assert_eq!(input.check(), Ok(()));
     }
 
     #[test]
-    fn an_app_or_number_that_could_not_become_a_name_is_refused() {
+    fn check_refuses_an_app_or_number_that_cannot_become_a_name() {
         for (app, pr) in [("", 1), ("Web", 1), ("-web", 1), ("web.x", 1), (&*"a".repeat(31), 1), ("web", 0)] {
             assert!(PullRequest::new(app, pr).check().is_err(), "{app} {pr} should be refused");
         }
     }
 
     #[test]
-    fn of_too_many_cluster_objects_the_newest_are_written_down_and_each_once() {
+    fn record_cluster_objects_keeps_the_newest_without_duplicates() {
         let object = |n: usize| ClusterObject {
             api_version: "scheduling.k8s.io/v1".into(),
             kind: "PriorityClass".into(),
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn kind_is_the_pull_request_or_null_on_the_wire() {
+    fn kind_is_encoded_as_the_pull_request_or_null() {
         let production = Environment::unrecorded("web", EnvironmentKind::Production, "production-web");
         let preview = Environment { kind: EnvironmentKind::Preview { pr: 7 }, ..production.clone() };
         for (environment, pr) in [(preview, serde_json::json!(7)), (production.clone(), serde_json::Value::Null)] {
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_field_of_the_input_is_an_error_that_names_it() {
+    fn decoding_fails_on_an_unknown_field_and_names_it() {
         let error = serde_json::from_str::<PullRequest>(r#"{"app":"web","pr":1,"nr":2}"#).unwrap_err();
         assert!(error.to_string().contains("unknown field `nr`"), "{error}");
     }

@@ -125,18 +125,18 @@ mod tests {
     }
 
     #[test]
-    fn json_of_the_right_shape_decodes() {
+    fn json_decodes_if_its_shape_is_right() {
         let input = decode::<PullRequest>(&payload("json/plain", br#"{"app":"web","pr":123}"#));
         assert_eq!(input, Ok(PullRequest::new("web", 123)));
     }
 
     #[test]
-    fn no_argument_is_an_object_without_fields() {
+    fn missing_argument_decodes_as_an_object_without_fields() {
         assert_eq!(decode::<Close>(&payload("binary/null", b"")), Ok(Close::default()));
     }
 
     #[test]
-    fn every_other_input_says_what_is_wrong_with_it() {
+    fn decoding_reports_the_cause_for_every_bad_input() {
         let cases = [
             (payload("json/plain", br#"{"app":"web","pr":"123"}"#), "invalid type: string"),
             (payload("json/plain", br#"{"app":"web""#), "EOF while parsing"),
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_short_obeys_no_terminal_and_ends_with_what_is_right() {
+    fn error_is_short_harmless_and_ends_with_the_example() {
         let field = format!("\u{1b}]0;x\u{7}\u{202e}{}", "y".repeat(10_000));
         let json = serde_json::to_vec(&serde_json::json!({ field: 1 })).unwrap();
         let error = decode::<Push>(&payload("json/plain", &json)).unwrap_err();
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn every_example_is_a_good_input() {
+    fn every_example_decodes_as_its_input() {
         fn is_good<T: Input>() {
             assert!(decode::<T>(&payload("json/plain", T::EXAMPLE.as_bytes())).is_ok(), "{}", T::EXAMPLE);
         }

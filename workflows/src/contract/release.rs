@@ -207,7 +207,7 @@ mod tests {
     const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
     #[test]
-    fn an_image_by_digest_is_read_with_and_without_a_tag() {
+    fn image_parses_by_digest_with_and_without_a_tag() {
         for (name, repository, tag) in [
             ("acme/web", "acme/web", None),
             ("registry.example.com/acme/web:v1.2", "registry.example.com/acme/web", Some("v1.2")),
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_without_a_digest_or_with_anything_odd_is_refused() {
+    fn image_is_refused_without_a_digest_or_if_any_part_is_malformed() {
         for bad in [
             "acme/web".to_owned(),
             "acme/web:latest".to_owned(),
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_commit_is_seven_to_sixty_four_hexadecimal_digits() {
+    fn commit_is_accepted_from_7_to_64_hexadecimal_digits_only() {
         for good in ["1234567", &"a".repeat(40), &"F".repeat(64)] {
             assert!(Commit::try_from(good.to_owned()).is_ok(), "{good} should be read");
         }
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_branch_of_three_hundred_characters_is_refused_with_a_short_error() {
+    fn name_is_refused_over_255_bytes_with_a_short_error() {
         let error = Name::try_from("b".repeat(300)).unwrap_err();
         assert!(error.contains("longer than 255 bytes") && error.len() < 120, "{error}");
     }

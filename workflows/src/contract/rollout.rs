@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn step_name_is_the_one_on_the_wire() {
+    fn step_name_equals_the_one_on_the_wire() {
         for &step in RolloutStep::VARIANTS {
             assert_eq!(serde_json::to_value(step).unwrap(), step.name());
         }

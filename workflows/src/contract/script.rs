@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_script_is_a_plain_name_with_a_bounded_list_of_plain_arguments() {
+    fn script_decodes_only_with_a_plain_name_and_bounded_arguments() {
         let script = read(serde_json::json!({"name": "run:send_it.now", "args": ["--dry-run", "", "zwölf"]})).unwrap();
         assert_eq!((script.name.as_str(), script.args.iter().count()), ("run:send_it.now", 3));
         assert!(read(serde_json::json!({"name": "x"})).unwrap().args.is_empty());
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_script_of_the_longest_names_is_a_job_kubernetes_takes_and_an_input_that_fits() {
+    fn longest_script_run_fits_a_job_name_and_the_input_bound() {
         let pr = MAX_PR;
         let id = format!("preview-{}-{pr}", "a".repeat(MAX_APP_BYTES));
         let mut environment = Environment::unrecorded("a".repeat(30), EnvironmentKind::Preview { pr }, id);

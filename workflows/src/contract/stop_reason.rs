@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reason_is_read_from_the_text_it_is_written_as() {
+    fn reason_parses_from_the_text_that_it_displays() {
         for (reason, text, phase) in [
             (StopReason::Superseded { by: "4f2a9c1".into() }, "superseded by 4f2a9c1", "Superseded"),
             (StopReason::EnvironmentCloses, "the environment closes", "Closed"),

@@ -80,7 +80,7 @@ mod tests {
     use crate::contract::environment::PullRequest;
 
     #[test]
-    fn times_that_would_overflow_or_never_pause_are_refused() {
+    fn check_refuses_timings_that_overflow_or_never_pause() {
         let check = |json: &str| serde_json::from_str::<PullRequest>(json).unwrap().check();
         for timings in [
             r#"{"rollout_seconds":18446744073709551615}"#,

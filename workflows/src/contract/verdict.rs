@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_failure_type_is_found_by_its_name_and_serialises_as_it() {
+    fn every_failure_type_round_trips_through_its_name() {
         for &failure in FailureType::VARIANTS {
             assert_eq!(failure.to_string(), failure.name());
             assert_eq!(FailureType::from_name(failure.name()), Some(failure));
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_verdict_with_a_flood_of_log_keeps_its_newest_lines_within_the_bound() {
+    fn bounded_keeps_the_newest_log_lines_of_a_flood() {
         let mut verdict = Verdict::new(FailureType::CrashLoop, "x".repeat(100_000));
         verdict.log_tail = (0..1000).map(|n| format!("{n} {}", "é".repeat(400))).collect();
         verdict.events = vec!["e".repeat(1000); 50];
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn a_headline_names_type_workload_container_and_message() {
+    fn headline_names_type_workload_container_and_message() {
         let mut verdict = Verdict::new(FailureType::ImageUnavailable, "not found");
         verdict.workload = Some("Deployment/web".into());
         verdict.container = Some("web".into());
