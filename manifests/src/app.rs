@@ -1,4 +1,4 @@
-//! An app, as the platform team describes it: one YAML file per app, with its manifests beside it.
+//! The app file: the platform team describes each app in one YAML file, with its manifests beside it.
 
 mod duration;
 mod environment;
@@ -25,61 +25,61 @@ pub use pattern::Pattern;
 
 use crate::render::{line_of, template::Lines};
 
-/// One repository's description to berth. What is not in the file is not guessed; what is in it and unknown is an error.
+/// An app: one GitHub repository and its environments. Nothing is guessed; an unknown field is an error.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct App {
-    /// The app's name: a DNS label of at most 30 characters, since names of environments and their labels are made from it.
+    /// The app's name: a DNS label of at most 30 characters, because environments and labels are named after it.
     #[schemars(length(max = 30), regex(pattern = names::pattern::DNS_LABEL))]
     pub app: String,
     /// `owner/name` on GitHub.
     #[schemars(regex(pattern = names::pattern::GITHUB_REPOSITORY))]
     pub repository: String,
-    /// What may run here: image repositories without tag; a push names one of them by digest.
+    /// Image repositories that may run here, without tag. A push names one of them by digest.
     #[schemars(length(min = 1), inner(length(max = 255), regex(pattern = names::pattern::IMAGE_REPOSITORY)))]
     pub images: Vec<String>,
-    /// A Secret in berth's namespace that pulls the images; copied into each environment.
+    /// A Secret in berth's namespace with the registry's credentials. It is copied into each environment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253), regex(pattern = names::pattern::OBJECT_NAME))]
     pub image_pull_secret: Option<String>,
-    /// A folder with `core/`, `shared/`, `preview/`, `production/`, relative to this file. Left out: berth's own manifests.
+    /// A folder with `core/`, `shared/`, `preview/`, `production/`, relative to this file. Default: berth's built-in manifests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = names::pattern::FOLDER_BESIDE))]
     pub manifests: Option<String>,
-    /// How far pods are kept from the node and the network.
+    /// Isolation of the app's pods from the node and the network.
     #[serde(default)]
     pub isolation: Isolation,
-    /// Where the secrets come from. Left out: the app has none but berth's own.
+    /// The source of the app's secrets. Default: none besides those that berth generates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secrets: Option<SecretsSource>,
-    /// Further variables for the manifests, as `KUBE_NODE_POOL`.
+    /// Further variables for the manifests, for example `KUBE_NODE_POOL`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, String>,
-    /// Cluster-scoped kinds that the manifests may have, as `PriorityClass`.
+    /// Cluster-scoped kinds that the manifests may have, for example `PriorityClass`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cluster_kinds: Vec<String>,
-    /// The environments of pull requests. Left out: pull requests get none.
+    /// The environments of pull requests. Default: pull requests get none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preview: Option<PreviewSettings>,
-    /// The production environment. Left out: there is none.
+    /// The production environment. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub production: Option<ProductionSettings>,
-    /// The file it was read from.
+    /// The file that the app was read from.
     #[serde(skip)]
     pub file: PathBuf,
-    /// Where in that file each field is.
+    /// The line of each field in that file.
     #[serde(skip)]
     lines: Lines,
 }
 
-/// How far an app's pods are kept from the node and the network.
+/// Isolation of an app's pods from the node and the network.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Isolation {
-    /// The namespace's Pod Security level. Left out: `baseline` where the app brings manifests, else `restricted`.
+    /// The namespace's Pod Security level. Default: `baseline` if the app has its own manifests, else `restricted`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_security: Option<PodSecurity>,
-    /// Where pods may connect to.
+    /// Destinations that pods may connect to.
     #[serde(default)]
     pub egress: Egress,
 }
@@ -90,56 +90,56 @@ pub struct Isolation {
 pub enum PodSecurity {
     /// Hardened: non-root, no capabilities, seccomp.
     Restricted,
-    /// Nothing that is known to escape.
+    /// Prevents known privilege escalations; otherwise default pod settings.
     Baseline,
 }
 
-/// Where pods may connect to, the cloud's metadata address never among it.
+/// Destinations that pods may connect to. The cloud's metadata address is never one of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Egress {
     /// The environment, DNS, and the internet.
     #[default]
     Internet,
-    /// The environment, DNS, and what `NetworkPolicy` objects of the manifests list.
+    /// The environment, DNS, and the destinations that `NetworkPolicy` objects of the manifests list.
     Listed,
 }
 
-/// Where an app's secrets come from.
+/// The source of an app's secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SecretsSource {
-    /// Doppler.
+    /// Doppler configs.
     pub doppler: DopplerSource,
 }
 
-/// One Doppler config for each kind of environment.
+/// Doppler configs, by kind of environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DopplerSource {
-    /// What previews get.
+    /// The config of previews.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preview: Option<DopplerConfig>,
-    /// What production gets.
+    /// The config of production.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub production: Option<DopplerConfig>,
 }
 
-/// A config of a Doppler project, and what opens it.
+/// A config of a Doppler project, and the token that reads it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DopplerConfig {
-    /// Doppler's project.
+    /// The Doppler project.
     #[schemars(regex(pattern = names::pattern::DOPPLER_NAME))]
     pub project: String,
-    /// Doppler's config in it.
+    /// The config in the project.
     #[schemars(regex(pattern = names::pattern::DOPPLER_NAME))]
     pub config: String,
-    /// The service token.
+    /// The service token that reads the config.
     pub token: TokenReference,
 }
 
-/// Where a token is kept.
+/// A reference to a token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokenReference {
@@ -152,40 +152,40 @@ pub struct TokenReference {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PreviewSettings {
-    /// The namespace's name; `{pr}` is the number, `{app}` the app's name.
+    /// The namespace's name. `{pr}` is the pull request's number, `{app}` the app's name.
     #[serde(default = "default_preview_namespace")]
     #[schemars(regex(pattern = names::pattern::NUMBERED))]
     pub namespace: String,
-    /// The host name of the web app, as `pr-{pr}.example.com`.
+    /// The host name of the web app, for example `pr-{pr}.example.com`.
     #[schemars(regex(pattern = names::pattern::NUMBERED))]
     pub host: String,
-    /// The host name of temporal-ui. Left out: it has none.
+    /// The host name of temporal-ui. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = names::pattern::NUMBERED))]
     pub temporal_ui_host: Option<String>,
-    /// The database. Left out: berth sees to none.
+    /// The preview's database. Default: berth creates none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<Database>,
-    /// How long an environment stays after the last push. Left out: until it is closed. Not in force yet: nothing expires.
+    /// Lifetime of an environment after the last push. Default: until it is closed. Not in force yet: nothing expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expire_after: Option<Span>,
-    /// How long before that berth says so. Not in force yet.
+    /// Time between the warning and the expiry. Not in force yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warn_before: Option<Span>,
-    /// How long until an idle environment is scaled to zero. Left out: never. Not in force yet: nothing sleeps.
+    /// Idle time after which an environment is scaled to zero. Default: never. Not in force yet: nothing sleeps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sleep_after: Option<Span>,
-    /// What one environment may use.
+    /// Resource limits of one environment.
     #[serde(default)]
     pub quota: Quota,
-    /// How many environments of the app live at once; more wait. Left out: any number. Not in force yet: none waits.
+    /// The most environments of the app at once; further ones wait. Default: no limit. Not in force yet: none waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub max_live: Option<u32>,
-    /// What must hold before a rollout counts as done.
+    /// Checks that must pass before a rollout counts as done.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<Gate>,
-    /// The scripts that people may run by hand. Left out: none.
+    /// Scripts that people may run by hand. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scripts: Option<Scripts>,
 }
@@ -198,25 +198,25 @@ pub struct ProductionSettings {
     pub namespace: String,
     /// The host name of the web app.
     pub host: String,
-    /// The host name of temporal-ui. Left out: it has none.
+    /// The host name of temporal-ui. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temporal_ui_host: Option<String>,
-    /// Whether a release waits for a person.
+    /// Whether a release waits for a person's approval.
     #[serde(default)]
     pub approval: Approval,
-    /// What must hold before a rollout counts as done.
+    /// Checks that must pass before a rollout counts as done.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<Gate>,
 }
 
-/// Whether a release waits for a person.
+/// Whether a release waits for a person's approval.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Approval {
-    /// It rolls out at once.
+    /// The release rolls out at once.
     #[default]
     None,
-    /// It waits for `approve`.
+    /// The release waits for the signal `approve`.
     Required,
 }
 
@@ -224,61 +224,61 @@ pub enum Approval {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Database {
-    /// A server of the worker's `--database-servers` file.
+    /// The name of a server in the worker's `--database-servers` file.
     #[schemars(length(max = 253), regex(pattern = names::pattern::OBJECT_NAME))]
     pub server: String,
-    /// Whether the environment gets databases of its own.
+    /// Whether the environment gets separate databases.
     #[serde(default)]
     pub mode: DatabaseMode,
 }
 
-/// Whether an environment gets databases of its own.
+/// Whether an environment gets separate databases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DatabaseMode {
-    /// Databases and a role that go with it.
+    /// Databases and a role that are deleted with the environment.
     #[default]
     Isolated,
-    /// Doppler's, as they are.
+    /// The databases that Doppler's values name, unchanged.
     Shared,
 }
 
-/// What one environment may use: the namespace's `ResourceQuota`.
+/// Resource limits of one environment: the namespace's `ResourceQuota`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Quota {
-    /// CPU that its pods may request, as Kubernetes writes it.
+    /// CPU that the environment's pods may request together, as a Kubernetes quantity.
     #[serde(default = "default_cpu")]
     #[schemars(regex(pattern = names::pattern::QUANTITY))]
     pub cpu: String,
-    /// Memory that its pods may request, as Kubernetes writes it.
+    /// Memory that the environment's pods may request together, as a Kubernetes quantity.
     #[serde(default = "default_memory")]
     #[schemars(regex(pattern = names::pattern::QUANTITY))]
     pub memory: String,
-    /// How many pods it may have, those of an ending rollout among them.
+    /// The most pods of the environment, including those that a rollout is replacing.
     #[serde(default = "default_pods")]
     #[schemars(range(min = 1))]
     pub pods: u32,
 }
 
-/// The scripts that people may run by hand in a preview.
+/// Scripts that people may run by hand in a preview.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scripts {
-    /// What stands before a script's name, as `npm run run:`. Split where there is space; no shell reads it.
+    /// Text before a script's name, for example `npm run run:`. It is split at spaces; no shell reads it.
     #[schemars(length(min = 1))]
     pub prefix: String,
-    /// The names.
+    /// The names of the scripts.
     #[schemars(inner(length(max = names::MAX_SCRIPT_NAME), regex(pattern = names::pattern::SCRIPT)))]
     pub allow: Vec<String>,
-    /// The Deployment whose pod a script's is like, with variables. Left out: `$KUBE_APP-web`, or the only one there is.
+    /// The Deployment that a script's pod is modelled on; may have variables. Default: `$KUBE_APP-web`, or the only Deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub workload: Option<String>,
 }
 
 impl App {
-    /// The line of a field in the app file, or of the nearest field around it that was written.
+    /// The line of a field in the app file. If the file leaves the field out, the line of the nearest field around it.
     pub fn line_of(&self, field: &str) -> usize {
         line_of(&self.lines, field).unwrap_or(1)
     }
@@ -294,7 +294,7 @@ fn default_preview_namespace() -> String {
     "{app}-pr-{pr}".to_owned()
 }
 
-// The quota of one environment of two pods, twice: for the time when the old and the new release run side by side.
+// The need of one environment of two pods, doubled: during a rollout the old and the new release run side by side.
 
 fn default_cpu() -> String {
     "2".to_owned()

@@ -1,6 +1,6 @@
-//! What is deployed: the app file, and what an app's manifests become in one environment.
+//! The app file, and the rendering of an app's manifests for one environment.
 //!
-//! Pure but for reading an app's folder: it talks to no cluster and no server.
+//! Pure, except that it reads an app's folder: it talks to no cluster and no server.
 
 pub mod app;
 pub mod render;

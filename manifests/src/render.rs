@@ -1,4 +1,4 @@
-//! What an app's manifests become in one environment: read, rendered, judged, put in order. Pure, but for reading the folder.
+//! Rendering of an app's manifests for one environment: parse, substitute, check, order. Pure, except that it reads the folder.
 //!
 //! ```text
 //! layout → yaml → template (variables, substitute, scalar) → object → policy → order → stamp
@@ -33,18 +33,18 @@ pub use policy::PolicyInput;
 pub use stamp::Stamp;
 pub use variables::{EnvironmentKind, VariableInput, Variables, unique_name};
 
-/// Objects of one environment. A bound on what a rollout watches and a status has to hold.
+/// The most objects of one environment. It bounds what a rollout watches and what a status holds.
 const MAX_OBJECTS: usize = 500;
 
-/// What is shown of one environment's manifests. Who has more than that to mend begins with these.
+/// The most findings of one environment. The rest appears once these are fixed.
 const MAX_FINDINGS: usize = 200;
 
-/// A release's objects, ready to be stamped and applied.
+/// The objects of a release, ready to be stamped and applied.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rendered {
-    /// Apply one after the other; within one, all at once.
+    /// Stages to apply one after the other. Objects of one stage are applied at once.
     pub stages: Vec<Vec<Object>>,
-    /// What people should know about it: warnings, and what was left out.
+    /// Findings that do not stop the release: warnings and notes.
     pub notes: Vec<Finding>,
 }
 
@@ -54,7 +54,7 @@ impl Rendered {
         self.stages.iter().flatten()
     }
 
-    /// Says on every object that it is berth's, and whose.
+    /// Labels every object as managed by berth, with its owner.
     pub fn stamp(&mut self, stamp: &Stamp) {
         self.stages.iter_mut().flatten().for_each(|object| stamp.apply(object));
     }
@@ -63,7 +63,7 @@ impl Rendered {
 /// Renders an app's manifests for one environment.
 ///
 /// # Errors
-/// Everything that is wrong with them, all at once and in the order of the files, warnings and notes included.
+/// Every finding, in the order of the files, if at least one is an error. Warnings and notes are included.
 pub fn render(files: &SourceFiles, variables: &Variables, policy: &PolicyInput) -> Result<Rendered, Vec<Finding>> {
     let mut findings = Vec::new();
     let mut objects = Vec::new();
@@ -86,7 +86,7 @@ pub fn render(files: &SourceFiles, variables: &Variables, policy: &PolicyInput) 
     findings.dedup();
     let left_out = findings.len().saturating_sub(MAX_FINDINGS);
     if left_out > 0 {
-        // Errors stay before anything else does.
+        // Errors are kept before warnings and notes.
         findings.sort_by_key(|finding| !finding.is_error());
         findings.truncate(MAX_FINDINGS);
         let severity = findings.first().map_or(Severity::Note, |finding| finding.severity);
@@ -98,8 +98,8 @@ pub fn render(files: &SourceFiles, variables: &Variables, policy: &PolicyInput) 
     Ok(Rendered { stages: order::stages(objects), notes: findings })
 }
 
-/// An object that is written twice (`preview/` over `shared/`) ends as the last one says, as with `kubectl apply` file by
-/// file; applied at once, the two would race.
+/// Keeps the last of several objects with one identity (`preview/` over `shared/`), as `kubectl apply` does file by file.
+/// Applied at once, the two would race.
 fn last_of_each(objects: Vec<Object>, findings: &mut Vec<Finding>) -> Vec<Object> {
     let mut places: HashMap<Identity, usize> = HashMap::new();
     let mut kept: Vec<Object> = Vec::new();
@@ -122,13 +122,13 @@ fn last_of_each(objects: Vec<Object>, findings: &mut Vec<Finding>) -> Vec<Object
     kept
 }
 
-/// Replaces berth's variables in a text that is no manifest, as a gate's path.
+/// Replaces berth's variables in text outside the manifests, for example a gate's path.
 pub fn substitute(text: &str, variables: &Variables) -> String {
     substitute::substitute(text, variables).text
 }
 
-/// A hash of manifests as they are written, and of whatever else (`context`) they are rendered from: so that a rollout
-/// knows what it used, and a change is seen.
+/// A hash of manifests before rendering, and of the other inputs (`context`). A rollout records it, and a change is
+/// detected by it.
 pub fn content_hash(context: &[u8], files: &SourceFiles) -> String {
     let mut hash = Sha256::new();
     let parts = files
@@ -136,7 +136,7 @@ pub fn content_hash(context: &[u8], files: &SourceFiles) -> String {
         .iter()
         .flat_map(|file| [file.section.folder().as_bytes(), file.path.as_bytes(), file.text.as_bytes()]);
     for part in std::iter::once(context).chain(parts) {
-        // The length first, so that no two lists of parts give the same bytes.
+        // Each part's length comes first, so two different lists of parts never give the same bytes.
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }

@@ -1,11 +1,11 @@
-//! How the app file writes a time: `72h`, `1h30m`, `45s`, `2d`.
+//! Durations in the app file: `72h`, `1h30m`, `45s`, `2d`.
 
 use std::{fmt, str::FromStr, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A length of time of whole seconds: `72h`, `1h30m`, `45s`, `2d`.
+/// A duration in whole seconds: `72h`, `1h30m`, `45s`, `2d`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(extend("pattern" = "^(?=[0-9])([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$", "examples" = ["72h", "1h30m", "45s"]))]
@@ -14,16 +14,16 @@ pub struct Span(u64);
 /// The units, largest first.
 const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
 
-/// The longest that may be written. Ten years: a slip of the pen rather than a wish, and no sum of two overflows.
+/// The longest duration, ten years. A longer one is probably a typing error. The sum of two durations cannot overflow.
 const MAX_SECONDS: u64 = 10 * 365 * 86_400;
 
 impl Span {
-    /// A number of seconds.
+    /// A duration of this many seconds.
     pub const fn seconds(seconds: u64) -> Self {
         Self(seconds)
     }
 
-    /// For timers.
+    /// The duration as a timer takes it.
     pub const fn as_duration(self) -> Duration {
         Duration::from_secs(self.0)
     }
@@ -33,7 +33,7 @@ impl FromStr for Span {
     type Err = String;
 
     /// # Errors
-    /// The text is no number with a unit, has its units in the wrong order, or is longer than ten years.
+    /// The text is not a number with a unit, has its units in the wrong order, or is longer than ten years.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let problem = || format!("`{text}` is no time: write it as `72h`, `1h30m` or `45s`");
         let (mut rest, mut seconds, mut units) = (text, 0_u64, UNITS.as_slice());
@@ -65,7 +65,7 @@ impl fmt::Display for Span {
             return f.write_str("0s");
         }
         let mut rest = self.0;
-        // Hours are the largest that people read without counting: `72h`, as it was written.
+        // Days are skipped: people write `72h`, and read it without counting.
         for (unit, seconds) in UNITS.into_iter().skip(1) {
             if rest >= seconds {
                 write!(f, "{}{unit}", rest / seconds)?;

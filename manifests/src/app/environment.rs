@@ -1,4 +1,4 @@
-//! What an app's environments are called, and what the manifests of one may be.
+//! Names of an app's environments, and the policy for the manifests of one.
 
 use std::{path::PathBuf, sync::LazyLock};
 
@@ -21,7 +21,7 @@ pub struct EnvironmentNames {
 }
 
 impl App {
-    /// The names of a pull request's environment; none if the app has no previews.
+    /// The names of a pull request's environment; `None` if the app has no previews.
     pub fn preview_environment(&self, pr: u64) -> Option<EnvironmentNames> {
         let preview = self.preview.as_ref()?;
         let render = |text: &str| Some(Pattern::new(text, &self.app).ok()?.render(pr));
@@ -34,7 +34,7 @@ impl App {
         })
     }
 
-    /// The names of the production environment; none if the app has none.
+    /// The names of the production environment; `None` if the app has none.
     pub fn production_environment(&self) -> Option<EnvironmentNames> {
         let production = self.production.as_ref()?;
         let render = |text: &str| text.replace("{app}", &self.app);
@@ -57,7 +57,7 @@ impl App {
         self.preview_environment(pr).map(|environment| environment.host)
     }
 
-    /// What the manifests of one environment may be. `reserved_secrets`: those that berth writes there itself.
+    /// The policy for the manifests of one environment. `reserved_secrets` are the Secrets that berth writes there.
     pub fn policy(
         &self,
         environment: &EnvironmentNames,
@@ -74,13 +74,13 @@ impl App {
         }
     }
 
-    /// The folder of its manifests; none if it takes berth's own.
+    /// The folder of the app's manifests; `None` if it uses the built-in ones.
     pub(super) fn manifests_folder(&self) -> Option<PathBuf> {
         let folder = self.file.parent()?;
         self.manifests.as_ref().map(|manifests| folder.join(manifests))
     }
 
-    /// Its manifests, or berth's own if it brings none.
+    /// The app's manifests, or the built-in ones if it has none.
     ///
     /// # Errors
     /// As [`SourceFiles::read`].
@@ -91,15 +91,15 @@ impl App {
         }
     }
 
-    /// What its manifests' files are called before their own path, for people: `web` of `./web/`.
+    /// The prefix of the manifests' paths in findings: `web` for `./web/`.
     pub(super) fn manifests_label(&self) -> String {
         let manifests = self.manifests.as_deref().unwrap_or_default();
         manifests.trim_start_matches("./").trim_end_matches('/').to_owned()
     }
 
-    /// A hash of all that a rollout of the app is made from, but for the push itself.
+    /// A hash of a rollout's inputs, except for the push.
     pub fn content_hash(&self, files: &SourceFiles) -> String {
-        // A struct of texts and numbers always serialises; an empty context would still hash the manifests.
+        // A struct of strings and numbers always serialises. Even an empty context would still hash the manifests.
         content_hash(&serde_json::to_vec(self).unwrap_or_default(), files)
     }
 
@@ -112,11 +112,10 @@ impl App {
         }
     }
 
-    /// The gates of one kind of environment: its own, or, where it brings neither gates nor manifests, those that go with
-    /// berth's.
+    /// The gates of one kind of environment. An app with neither gates nor manifests gets the built-in gates.
     pub fn gates(&self, kind: EnvironmentKind) -> &[Gate] {
         static OWN: LazyLock<Vec<Gate>> = LazyLock::new(|| {
-            // Built in, and held by a test: there is nobody to tell.
+            // A test parses this constant, so it cannot fail here.
             serde_saphyr::from_str(own::GATES).unwrap_or_default()
         });
         let gates = match kind {
@@ -129,13 +128,13 @@ impl App {
         }
     }
 
-    /// The Pod Security level of its namespaces.
+    /// The Pod Security level of the app's namespaces.
     pub fn pod_security(&self) -> PodSecurity {
         let default = if self.manifests.is_some() { PodSecurity::Baseline } else { PodSecurity::Restricted };
         self.isolation.pod_security.unwrap_or(default)
     }
 
-    /// Where its pods may connect to.
+    /// The destinations that the app's pods may connect to.
     pub fn egress(&self) -> Egress {
         self.isolation.egress
     }

@@ -1,4 +1,4 @@
-//! Which apps the worker's folder describes: one YAML file each.
+//! Reading of the worker's apps folder: one YAML file per app.
 
 use std::{
     collections::BTreeMap,
@@ -12,30 +12,30 @@ use crate::render::{
     template::{self, Lines},
 };
 
-/// The largest app file: people write these by hand.
+/// The largest app file. People write these by hand.
 const MAX_FILE_BYTES: u64 = 256 * 1024;
 
-/// The apps of a folder that can be used, and what is wrong with the others.
+/// The usable apps of a folder, and the errors of the others.
 #[derive(Clone, Debug, Default)]
 pub struct AppFolder {
-    /// By name. An app that meets another one is not among them, nor is the other.
+    /// The usable apps, sorted by name. Two apps whose names conflict are both left out.
     pub apps: Vec<App>,
-    /// Everything found, in the order of the files.
+    /// Every finding, in the order of the files.
     pub findings: Vec<Finding>,
-    /// Why an app that has a name may not be used: it meets another one.
+    /// The conflicts of each app that was left out because of them, by the app's name.
     pub refused: BTreeMap<String, Vec<Finding>>,
 }
 
-/// Reads every app of a folder; all must be right.
+/// Reads every app of a folder; all must be valid.
 ///
 /// # Errors
-/// Everything that is wrong with any of them.
+/// Every finding, if at least one is an error.
 pub fn load_apps(folder: &Path) -> Result<Vec<App>, Vec<Finding>> {
     let AppFolder { apps, findings, .. } = read_apps(folder);
     if findings.iter().any(Finding::is_error) { Err(findings) } else { Ok(apps) }
 }
 
-/// Reads every app of a folder, so that one team's slip does not stop the others' rollouts.
+/// Reads every app of a folder. One team's mistake does not stop the rollouts of other teams.
 pub fn read_apps(folder: &Path) -> AppFolder {
     let mut findings = Vec::new();
     let mut read = Vec::new();
@@ -65,7 +65,7 @@ pub fn read_apps(folder: &Path) -> AppFolder {
     AppFolder { apps, findings, refused }
 }
 
-/// The files of a folder that describe apps, by name. Files that begin with a dot are editors' and mounts' own.
+/// The app files of a folder, sorted by name. Files that begin with a dot belong to editors and mounts.
 fn app_files(folder: &Path, findings: &mut Vec<Finding>) -> Vec<PathBuf> {
     let label = folder.display().to_string();
     let entries = fs::read_dir(folder)
@@ -108,10 +108,10 @@ fn read_app(folder: &Path, path: &Path, label: &str) -> Result<(App, Lines), Vec
     if findings.is_empty() { Ok((app, lines)) } else { Err(findings) }
 }
 
-/// Reads one app file, and where in it each field is.
+/// Parses one app file. Also returns the line of each field.
 pub(super) fn parse(label: &str, text: &str) -> Result<(App, Lines), Vec<Finding>> {
-    // Twice: once for the lines of the fields, once for their types. serde-saphyr knows the line of a wrong type, but not
-    // that of a value which has the right type and breaks a rule.
+    // Parsed twice: for the lines of the fields, and for their types. `serde-saphyr` reports the line of a wrong type, but not
+    // of a value that breaks a rule.
     let (documents, findings) = template::documents(label, text, None);
     if !findings.is_empty() {
         return Err(findings);
@@ -131,7 +131,7 @@ pub(super) fn parse(label: &str, text: &str) -> Result<(App, Lines), Vec<Finding
             let (line, column) = error
                 .location()
                 .map_or((0, None), |location| (location.line() as usize, Some(location.column() as usize)));
-            // Its text ends with the place, which the finding has already.
+            // serde-saphyr's message ends with line and column, which the finding has already.
             let text = error.without_snippet().to_string();
             let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
             let mut finding = Finding::error(label, line, message);

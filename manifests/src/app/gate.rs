@@ -1,4 +1,4 @@
-//! What must hold, beyond ready pods, before a rollout counts as done.
+//! Gates: checks beyond ready pods that must pass before a rollout counts as done.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Span;
 use crate::render::{Variables, substitute};
 
-/// A check that must hold before a rollout counts as done. Exactly one kind of check is given.
+/// A check that must pass before a rollout counts as done. A gate has exactly one kind of check.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("oneOf" = [
@@ -15,27 +15,27 @@ use crate::render::{Variables, substitute};
     {"required": ["temporal_workflow"]},
 ]))]
 pub struct Gate {
-    /// What people read when it fails.
+    /// The name that people read when the gate fails.
     #[schemars(length(min = 1))]
     pub name: String,
     /// An HTTP request to a ready pod of the new release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http: Option<HttpGate>,
-    /// The Temporal server is healthy, and a workflow that it is given is accepted, scheduled and ended.
+    /// The Temporal server is healthy: it accepts, schedules and ends a workflow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temporal_server: Option<TemporalServerGate>,
     /// A worker polls a task queue, for workflows and for activities.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temporal_poller: Option<TemporalPollerGate>,
-    /// A workflow of the app's own ends well.
+    /// A workflow of the app completes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temporal_workflow: Option<TemporalWorkflowGate>,
-    /// How long it may take to come true.
+    /// Time within which the check must pass.
     #[serde(default = "default_deadline")]
     pub deadline: Span,
 }
 
-/// What a gate checks.
+/// The check of a gate.
 #[derive(Clone, Copy, Debug)]
 pub enum GateKind<'a> {
     Http(&'a HttpGate),
@@ -44,111 +44,111 @@ pub enum GateKind<'a> {
     TemporalWorkflow(&'a TemporalWorkflowGate),
 }
 
-/// An HTTP request and the answer that it must get.
+/// An HTTP request and the response that it must get.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HttpGate {
-    /// The workload whose pod is asked; with variables, as `$KUBE_APP-deployment`.
+    /// The workload whose pod gets the request; may have variables, for example `$KUBE_APP-deployment`.
     #[schemars(length(min = 1))]
     pub workload: String,
-    /// The pod's port.
+    /// The port of the pod.
     #[schemars(range(min = 1))]
     pub port: u16,
-    /// What is asked for; with variables.
+    /// The request's path; may have variables.
     #[schemars(regex(pattern = "^/[!-~]*$"))]
     pub path: String,
-    /// The status that the answer must have.
+    /// The status that the response must have.
     #[serde(default = "default_status")]
     #[schemars(range(min = 100, max = 599))]
     pub status: u16,
-    /// A text that the answer must contain.
+    /// Text that the response's body must contain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
 }
 
-/// A Temporal server that has to do something: one that says that it serves may have lost its database.
+/// A Temporal server that must run a workflow: a server that reports itself as serving may have lost its database.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TemporalServerGate {
-    /// The workload with the server, asked through a ready pod of the new release; with variables. Where Doppler has a
-    /// `TEMPORAL_SERVER_ADDRESS`, the server at that address is asked instead.
+    /// The workload with the server; may have variables. The check connects to a ready pod of the new release.
+    /// If Doppler has a `TEMPORAL_SERVER_ADDRESS`, it connects to that address instead.
     #[serde(default = "default_temporal")]
     #[schemars(length(min = 1))]
     pub workload: String,
-    /// The pod's port.
+    /// The port of the pod.
     #[serde(default = "default_port")]
     #[schemars(range(min = 1))]
     pub port: u16,
-    /// The namespace of Temporal.
+    /// The Temporal namespace.
     #[serde(default = "default_namespace")]
     #[schemars(length(min = 1))]
     pub namespace: String,
 }
 
-/// A task queue that a worker has to poll, for workflow tasks and for activity tasks.
+/// A task queue that a worker must poll, for workflow tasks and for activity tasks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TemporalPollerGate {
-    /// The workload with the server, asked through a ready pod of the new release; with variables. Where Doppler has a
-    /// `TEMPORAL_SERVER_ADDRESS`, the server at that address is asked instead.
+    /// The workload with the server; may have variables. The check connects to a ready pod of the new release.
+    /// If Doppler has a `TEMPORAL_SERVER_ADDRESS`, it connects to that address instead.
     #[serde(default = "default_temporal")]
     #[schemars(length(min = 1))]
     pub workload: String,
-    /// The pod's port.
+    /// The port of the pod.
     #[serde(default = "default_port")]
     #[schemars(range(min = 1))]
     pub port: u16,
-    /// The namespace of Temporal.
+    /// The Temporal namespace.
     #[serde(default = "default_namespace")]
     #[schemars(length(min = 1))]
     pub namespace: String,
-    /// The task queue; with variables, as `$KUBE_APP`.
+    /// The task queue; may have variables, for example `$KUBE_APP`.
     #[schemars(length(min = 1))]
     pub task_queue: String,
-    /// The workload with the worker, whose log is shown when nobody polls; with variables. Left out: `workload`.
+    /// The workload with the worker; may have variables. Its log is shown if no worker polls. Default: `workload`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub worker_workload: Option<String>,
-    /// The worker's container. Left out: the one with `worker` in its name, or the first.
+    /// The worker's container. Default: the container with `worker` in its name, or the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub worker_container: Option<String>,
 }
 
-/// A workflow of the app's own, started once in each rollout, and the result that it must have.
+/// A workflow of the app, started once in each rollout, and the result that it must have.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TemporalWorkflowGate {
-    /// The workload with the server, asked through a ready pod of the new release; with variables. Where Doppler has a
-    /// `TEMPORAL_SERVER_ADDRESS`, the server at that address is asked instead.
+    /// The workload with the server; may have variables. The check connects to a ready pod of the new release.
+    /// If Doppler has a `TEMPORAL_SERVER_ADDRESS`, it connects to that address instead.
     #[serde(default = "default_temporal")]
     #[schemars(length(min = 1))]
     pub workload: String,
-    /// The pod's port.
+    /// The port of the pod.
     #[serde(default = "default_port")]
     #[schemars(range(min = 1))]
     pub port: u16,
-    /// The namespace of Temporal.
+    /// The Temporal namespace.
     #[serde(default = "default_namespace")]
     #[schemars(length(min = 1))]
     pub namespace: String,
-    /// The task queue; with variables, as `$KUBE_APP`.
+    /// The task queue; may have variables, for example `$KUBE_APP`.
     #[schemars(length(min = 1))]
     pub task_queue: String,
-    /// The workflow's type; with variables.
+    /// The workflow's type; may have variables.
     #[serde(rename = "type")]
     #[schemars(length(min = 1))]
     pub workflow_type: String,
-    /// Its one argument, any JSON; left out, it gets none.
+    /// The workflow's only argument, any JSON. Default: no argument.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<Value>,
-    /// What the result must contain: a text that is somewhere in it, or JSON whose every part is. Left out, any result will do.
+    /// Content that the result must have: text that occurs in it, or JSON whose every part does. Default: any result passes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expect: Option<Value>,
 }
 
 impl Gate {
-    /// What it checks, or nothing where it says nothing or too much.
+    /// The gate's check; `None` if the gate has none or several.
     pub fn kind(&self) -> Option<GateKind<'_>> {
         match self.kinds().as_slice() {
             [only] => Some(*only),
@@ -156,7 +156,7 @@ impl Gate {
         }
     }
 
-    /// Every kind of check that is given: an app file that is taken has exactly one.
+    /// Every check of the gate. A valid app file has exactly one.
     pub(super) fn kinds(&self) -> Vec<GateKind<'_>> {
         let http = self.http.as_ref().map(GateKind::Http);
         let server = self.temporal_server.as_ref().map(GateKind::TemporalServer);
@@ -165,7 +165,7 @@ impl Gate {
         [http, server, poller, workflow].into_iter().flatten().collect()
     }
 
-    /// The gate with its variables replaced: a team's workloads are called `$KUBE_APP-deployment`.
+    /// The gate with its variables replaced, because teams name workloads `$KUBE_APP-deployment`.
     pub fn rendered(&self, variables: &Variables) -> Self {
         let with = |text: &String| substitute(text, variables);
         let mut gate = self.clone();
@@ -190,7 +190,7 @@ impl Gate {
 }
 
 impl<'a> GateKind<'a> {
-    /// The field of the app file.
+    /// The check's field in the app file.
     pub fn field(self) -> &'static str {
         match self {
             Self::Http(_) => "http",
@@ -200,7 +200,7 @@ impl<'a> GateKind<'a> {
         }
     }
 
-    /// The workloads that it asks or looks at, each with its field.
+    /// The workloads that the check uses, each with its field.
     pub fn workloads(self) -> Vec<(&'static str, &'a str)> {
         match self {
             Self::Http(http) => vec![("workload", &http.workload)],
@@ -215,20 +215,20 @@ impl<'a> GateKind<'a> {
 }
 
 impl TemporalPollerGate {
-    /// The server that is asked.
+    /// The server that the check connects to.
     pub fn server(&self) -> TemporalServerGate {
         TemporalServerGate { workload: self.workload.clone(), port: self.port, namespace: self.namespace.clone() }
     }
 }
 
 impl TemporalWorkflowGate {
-    /// The server that is asked.
+    /// The server that the check connects to.
     pub fn server(&self) -> TemporalServerGate {
         TemporalServerGate { workload: self.workload.clone(), port: self.port, namespace: self.namespace.clone() }
     }
 }
 
-/// The Deployment with Temporal in berth's own manifests.
+/// The Deployment with Temporal in the built-in manifests.
 pub const TEMPORAL_WORKLOAD: &str = "$KUBE_APP-temporal";
 
 fn default_temporal() -> String {

@@ -1,7 +1,7 @@
-//! Which texts are the names that Kubernetes, DNS, GitHub and registries take.
+//! Grammars of names in Kubernetes, DNS, GitHub and registries.
 
-/// The same as regular expressions, for the JSON Schema that editors check with: what they take is a little more than what
-/// the functions below take, never less.
+/// The same grammars as regular expressions, for the JSON Schema that editors use. They accept a little more than the
+/// functions below, never less.
 pub(super) mod pattern {
     pub(in crate::app) const DNS_LABEL: &str = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$";
     pub(in crate::app) const OBJECT_NAME: &str = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$";
@@ -14,7 +14,7 @@ pub(super) mod pattern {
     pub(in crate::app) const SCRIPT: &str = "^[A-Za-z0-9_:.][A-Za-z0-9_:.-]*$";
 }
 
-/// A DNS label: RFC 1123, as Kubernetes wants it of namespaces.
+/// A DNS label after RFC 1123, as Kubernetes requires for namespaces.
 pub(super) fn is_dns_label(text: &str) -> bool {
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     (1..=63).contains(&text.len()) && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-')
@@ -40,8 +40,8 @@ pub(super) fn is_github_repository(text: &str) -> bool {
     text.split_once('/').is_some_and(|(owner, name)| part(owner) && part(name))
 }
 
-/// An image's repository, with neither tag nor digest: the grammar of the OCI distribution specification, a registry's
-/// host and port before it.
+/// An image's repository, with neither tag nor digest. The grammar is that of the OCI distribution specification, after an
+/// optional registry host and port.
 pub(super) fn is_image_repository(text: &str) -> bool {
     let component = |part: &str| {
         let edge = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
@@ -60,7 +60,7 @@ pub(super) fn is_image_repository(text: &str) -> bool {
         && path.split('/').all(component)
 }
 
-/// An amount as Kubernetes writes it: `2`, `500m`, `0.5`, `4Gi`.
+/// A Kubernetes quantity: `2`, `500m`, `0.5`, `4Gi`.
 pub(super) fn is_quantity(text: &str) -> bool {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
@@ -71,17 +71,17 @@ pub(super) fn is_quantity(text: &str) -> bool {
         && units.contains(&unit)
 }
 
-/// The most bytes that a script's name may have.
+/// The most bytes of a script's name.
 pub(super) const MAX_SCRIPT_NAME: usize = 100;
 
-/// The name of a script, as people may ask for it: one word of a command line, never an option.
+/// The name of a script: one argument of a command line, never an option.
 pub fn is_script_name(text: &str) -> bool {
     (1..=MAX_SCRIPT_NAME).contains(&text.len())
         && !text.starts_with('-')
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b':' | b'.'))
 }
 
-/// The name of a variable, as a shell has it.
+/// The name of a shell variable.
 pub(super) fn is_variable_name(text: &str) -> bool {
     text.len() <= 100
         && text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')

@@ -1,23 +1,23 @@
-//! Which names a pattern like `pr-{pr}.example.com` stands for, and whether two patterns can ever give the same one.
+//! Name patterns such as `pr-{pr}.example.com`, and whether two patterns can ever render to the same name.
 
-/// The digits that a pull request's number has at most: GitHub's are 31 bits wide.
+/// The most digits of a pull request's number. GitHub's numbers have 31 bits.
 const MAX_DIGITS: usize = 10;
 
-/// The longest name that the pull request's number makes.
+/// A number with the most digits: it renders a pattern to its longest name.
 pub(super) const LARGEST_PR: u64 = 9_999_999_999;
 
-/// A name with a place for a pull request's number.
+/// A name with a placeholder for a pull request's number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
-    /// The texts between the numbers; one more than there are numbers.
+    /// The literal parts between the numbers; one more than there are numbers.
     texts: Vec<String>,
 }
 
 impl Pattern {
-    /// Reads `pr-{pr}` or `{app}-pr-{pr}`.
+    /// Parses `pr-{pr}` or `{app}-pr-{pr}`.
     ///
     /// # Errors
-    /// A placeholder other than `{pr}` and `{app}`, or a brace that is none.
+    /// The text has a brace that belongs to neither `{pr}` nor `{app}`.
     pub fn new(text: &str, app: &str) -> Result<Self, String> {
         let text = text.replace("{app}", app);
         let texts: Vec<String> = text.split("{pr}").map(ToOwned::to_owned).collect();
@@ -27,7 +27,7 @@ impl Pattern {
         Ok(Self { texts })
     }
 
-    /// Whether the number is in it: else it is one name.
+    /// Whether the pattern has a `{pr}`. Without one it renders to a single name.
     pub fn has_number(&self) -> bool {
         self.texts.len() > 1
     }
@@ -37,8 +37,9 @@ impl Pattern {
         self.texts.join(&pr.to_string())
     }
 
-    /// Whether there are two numbers, not necessarily the same, for which both give the same name. Decided exactly: for each
-    /// pair of lengths that the two numbers can have, what stands at each place must agree.
+    /// Whether both patterns render to the same name for some pair of numbers, equal or not.
+    ///
+    /// The answer is exact: for each pair of lengths that the two numbers can have, the symbols of the names are compared.
     pub fn meets(&self, other: &Self) -> bool {
         let lengths = |pattern: &Self| if pattern.has_number() { 1..=MAX_DIGITS } else { 1..=1 };
         lengths(self).any(|left| {
@@ -49,7 +50,7 @@ impl Pattern {
         })
     }
 
-    /// What stands at each place of the name, if the number has so many digits. The digits are variables, from `first`.
+    /// The symbols of the name, if the number has this many digits. The digits are variables, numbered from `first`.
     fn places(&self, digits: usize, first: usize) -> Vec<Place> {
         let mut places = Vec::new();
         for (index, text) in self.texts.iter().enumerate() {
@@ -62,15 +63,15 @@ impl Pattern {
     }
 }
 
-/// What stands at one place of a name.
+/// A symbol of a name.
 #[derive(Clone, Copy)]
 enum Place {
     Byte(u8),
-    /// One of the digits of the two numbers: the first number's, then the second's.
+    /// A digit of a number, as an index: the digits of the first number, then those of the second.
     Digit(usize),
 }
 
-/// Whether digits can be chosen so that both are the same.
+/// Whether some choice of digits makes both names equal.
 fn agree(left: &[Place], right: &[Place]) -> bool {
     let mut digits = Digits::new();
     left.iter().zip(right).all(|places| match places {
@@ -82,7 +83,7 @@ fn agree(left: &[Place], right: &[Place]) -> bool {
     })
 }
 
-/// Digits that are known to be equal (a union-find), and what some of them are.
+/// Digits that are known to be equal (a union-find), and the known values.
 struct Digits {
     parent: [usize; 2 * MAX_DIGITS],
     value: [Option<u8>; 2 * MAX_DIGITS],
@@ -103,7 +104,7 @@ impl Digits {
         digit
     }
 
-    /// Says what a digit is. Whether that can be.
+    /// Fixes a digit's value. Returns false if that contradicts what is known.
     fn fix(&mut self, digit: usize, byte: u8) -> bool {
         let root = self.root(digit);
         self.value[root].is_none_or(|value| value == byte)
@@ -115,7 +116,7 @@ impl Digits {
             }
     }
 
-    /// Says that two digits are equal. Whether that can be.
+    /// Makes two digits equal. Returns false if that contradicts what is known.
     fn join(&mut self, left: usize, right: usize) -> bool {
         let (left, right) = (self.root(left), self.root(right));
         let value = self.value[left].or(self.value[right]);
@@ -182,7 +183,7 @@ mod tests {
             let (left, right) = (pattern(&left), pattern(&right));
             let names: Vec<_> = (1..200).map(|pr| left.render(pr)).collect();
             let meet = (1..200).any(|pr| names.contains(&right.render(pr)));
-            // The other way round the numbers may be larger than those tried here.
+            // Only this direction: a conflict may need larger numbers than those tried here.
             prop_assert!(!meet || left.meets(&right));
         }
     }

@@ -1,6 +1,6 @@
-//! Whatever an app file says: never a panic, never more than the rules allow, and errors that name their place.
+//! Properties of app files with any content: no panic, no rule broken by a valid app, and a line in every error.
 //!
-//! `PROPTEST_CASES=200000 cargo test -p berth-manifests app::properties` looks longer.
+//! `PROPTEST_CASES=200000 cargo test -p berth-manifests app::properties` tries more cases.
 
 use proptest::prelude::*;
 
@@ -11,14 +11,14 @@ use super::{
 };
 use crate::render::Finding;
 
-/// Reads an app file as the worker does: what is wrong, or the app.
+/// Reads an app file as the worker does.
 fn read(text: &str) -> Result<App, Vec<Finding>> {
     let (app, lines) = folder::parse("web.yaml", text)?;
     let findings = validate::check(&app, "web.yaml", &lines);
     if findings.is_empty() { Ok(app) } else { Err(findings) }
 }
 
-/// What must hold of any file: it is taken and keeps every rule, or each error names a place in it.
+/// Asserts that a file is valid and keeps every rule, or that each error has a line in it.
 fn check(text: &str) -> Option<App> {
     match read(text) {
         Ok(app) => {
@@ -29,7 +29,7 @@ fn check(text: &str) -> Option<App> {
             let lines = text.split('\n').count();
             assert!(!findings.is_empty());
             for Finding { file, line, message, .. } in &findings {
-                // An error at the end of a file may be told of the line after it.
+                // An error at the end of a file may be reported on the line after it.
                 assert!(file == "web.yaml" && *line <= lines + 1 && !message.is_empty(), "{line}: {message}\n{text}");
             }
             None
@@ -63,7 +63,7 @@ fn check_app(app: &App) {
     }
 }
 
-/// Values near the good ones, and any others.
+/// Almost valid values, and arbitrary ones.
 fn any_value() -> impl Strategy<Value = String> {
     prop_oneof![
         "[a-z0-9{}.-]{0,40}",
@@ -90,7 +90,7 @@ proptest! {
 
     #[test]
     fn the_example_with_any_value_replaced_keeps_every_rule(pick in any::<prop::sample::Index>(), value in any_value(), quoted in any::<bool>()) {
-        // Every `key: value` of the example, in flow mappings too.
+        // Each value of a `key: value` in the example, flow mappings included.
         let places: Vec<_> = EXAMPLE.match_indices(": ").map(|(at, _)| at + 2).collect();
         let at = places[pick.index(places.len())];
         let rest = &EXAMPLE[at..];

@@ -1,4 +1,4 @@
-//! App files: what is taken, what is refused and where, and which apps cannot live side by side.
+//! App files: valid ones, refused ones with their line, and conflicts between apps.
 
 use std::{fs, path::Path};
 
@@ -60,7 +60,7 @@ fn findings(files: &[(&str, &str)]) -> Vec<String> {
     load_apps(folder.path()).unwrap_err().iter().map(Finding::to_string).collect()
 }
 
-/// What is said about the example with one text in it replaced.
+/// The findings about the example with one part replaced.
 fn findings_with(from: &str, to: &str) -> Vec<String> {
     assert!(EXAMPLE.contains(from), "{from}");
     findings(&[("web.yaml", &EXAMPLE.replacen(from, to, 1))])
@@ -167,7 +167,7 @@ fn a_value_that_makes_no_sense_is_named_with_its_place() {
     }
 }
 
-/// The example's only check.
+/// The check of the example's only gate.
 const HTTP: &str = "      http: { workload: $KUBE_APP-deployment, port: 8080, path: /health, body: ok }\n";
 
 #[test]

@@ -1,12 +1,12 @@
-//! Whether two apps could ever have the same name for something: then neither may be used.
+//! Conflicts between apps: if two apps could ever give the same name to something, neither may be used.
 
 use super::{App, Pattern};
 use crate::render::{finding::Finding, line_of, template::Lines};
 
-/// A name that must be one environment's alone.
+/// A name that only one environment may have.
 struct Claim {
     field: &'static str,
-    /// What the name is a name of: only claims to the same thing can meet.
+    /// Only claims to the same kind of name can conflict.
     thing: Thing,
     pattern: Pattern,
 }
@@ -15,12 +15,12 @@ struct Claim {
 enum Thing {
     Namespace,
     Host,
-    /// What `KUBE_APP` is: names of cluster-scoped objects begin with it, and ids of workflows are made like it.
+    /// The value of `KUBE_APP`. Names of cluster-scoped objects begin with it, and workflow ids have the same form.
     UniqueName,
     AppName,
 }
 
-/// For each claim that another app's can meet: which app has it, and what to say. Both apps are named.
+/// The conflicts between the claims of different apps. Each finding has the index of its app, and both apps get one.
 pub(super) fn check(apps: &[(App, String, Lines)]) -> Vec<(usize, Finding)> {
     let claims: Vec<Vec<Claim>> = apps.iter().map(|(app, _, _)| claims(app)).collect();
     let mut findings = Vec::new();
@@ -43,12 +43,12 @@ pub(super) fn check(apps: &[(App, String, Lines)]) -> Vec<(usize, Finding)> {
     findings
 }
 
-/// The pairs of an app's own names that can be the same: the fields of each.
+/// The conflicts within one app, as pairs of fields.
 pub(super) fn own_meetings(app: &App) -> Vec<(&'static str, &'static str)> {
     let claims = claims(app);
     let mut meetings = Vec::new();
     for (index, claim) in claims.iter().enumerate() {
-        // An app's preview and its production share its name; that is what it is for.
+        // Two claims of one field are not a conflict: preview and production share the app's name.
         let others = claims.iter().skip(index + 1).filter(|other| other.field != claim.field);
         meetings.extend(others.filter(|other| meet(claim, other)).map(|other| (other.field, claim.field)));
     }
@@ -62,7 +62,7 @@ fn meet(left: &Claim, right: &Claim) -> bool {
 fn claims(app: &App) -> Vec<Claim> {
     let mut claims = Vec::new();
     let mut claim = |field: &'static str, thing: Thing, text: &str| {
-        // What is no pattern has been reported as such.
+        // An invalid pattern has its own finding.
         if let Ok(pattern) = Pattern::new(text, &app.app) {
             claims.push(Claim { field, thing, pattern });
         }

@@ -1,4 +1,4 @@
-//! Whether an app file that has the right form also makes sense: all that does not, at once.
+//! Rules for a well-formed app file; every violation is reported at once.
 
 use super::{
     App, Database, Pattern, PreviewSettings, ProductionSettings, Quota, Scripts,
@@ -15,14 +15,14 @@ mod gates;
 
 use gates::check_gates;
 
-/// The longest name of an app: `preview-<app>-<number>` must fit a label's 63 characters with ten digits, and so must what
-/// teams add to `KUBE_APP`.
+/// The longest name of an app. `preview-<app>-<number>` with ten digits must fit a label's 63 characters, and so must the
+/// names that teams derive from `KUBE_APP`.
 const MAX_APP: usize = 30;
 
-/// Namespaces that are never an environment.
+/// Namespaces that can never be an environment's.
 const CLUSTER_NAMESPACES: [&str; 2] = ["default", "berth"];
 
-/// Everything that is wrong with an app.
+/// Every violation in an app.
 pub(super) fn check(app: &App, file: &str, lines: &Lines) -> Vec<Finding> {
     let mut report = Report { file, lines, findings: Vec::new() };
     check_app(app, &mut report);
@@ -102,7 +102,7 @@ fn check_app(app: &App, report: &mut Report<'_>) {
     }
 }
 
-/// Names that end as berth's own do: `web-pr-7` is a preview of `web`, `<id>-rollout-3` a workflow's child.
+/// Names that end like those that berth forms: `web-pr-7` is a preview of `web`, `<id>-rollout-3` a child workflow.
 fn is_ambiguous(app: &str) -> bool {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let stem = match app.rsplit_once('-') {
@@ -136,7 +136,7 @@ fn check_secrets(app: &App, report: &mut Report<'_>) {
     }
     if let (Some(preview), Some(production)) = (&secrets.doppler.preview, &secrets.doppler.production) {
         let same_config = (&preview.project, &preview.config) == (&production.project, &production.config);
-        // Doppler's service tokens open one config each.
+        // A Doppler service token reads one config.
         report.require(same_config || preview.token != production.token, "secrets.doppler.production.token", || {
             "is the token of `preview`: a service token opens one config only".to_owned()
         });
@@ -193,7 +193,7 @@ fn check_pattern(app: &App, text: &str, field: &str, is_name: fn(&str) -> bool, 
         Ok(pattern) if !pattern.has_number() => {
             report.find(field, "must have `{pr}`: else all pull requests would share it");
         }
-        // The longest number shows a name that is too long; all else is the same for every number.
+        // The largest number makes the longest name; all other rules do not depend on the number.
         Ok(pattern) => check_rendered(&pattern.render(LARGEST_PR), field, is_name, report),
     }
 }

@@ -1,4 +1,4 @@
-//! A preview and a production environment of one app, for tests.
+//! Inputs of a preview and a production environment, for tests.
 
 use std::collections::BTreeMap;
 
@@ -48,7 +48,7 @@ pub(crate) fn policy(input: &VariableInput) -> PolicyInput {
     }
 }
 
-/// One file, `web/core/app.yaml`.
+/// Source files with a single file, `web/core/app.yaml`.
 pub(crate) fn file(text: &str) -> SourceFiles {
     SourceFiles::new(vec![SourceFile {
         section: Section::Core,

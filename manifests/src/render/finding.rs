@@ -1,64 +1,64 @@
-//! What a person reads about a file that berth does not take as it is, and where in the file it is.
+//! Findings: messages to people about an app file or a manifest, with file, line and field.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// How much a [`Finding`] matters.
+/// The severity of a [`Finding`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Understood and left out, or done by berth itself.
+    /// The object is left out, or changed by berth.
     Note,
-    /// Applied as it is, but worth a look.
+    /// The object is applied as it is, but may be a mistake.
     Warning,
-    /// Nothing of the release is applied.
+    /// The release is refused: none of its objects is applied.
     Error,
 }
 
-/// What a finding is about.
+/// The subject of a [`Finding`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Subject {
-    /// How a file is written.
+    /// The syntax and form of a file.
     Writing,
-    /// What an environment allows.
+    /// The rules of the environment.
     Policy,
 }
 
-/// One thing to say about one place in one file.
+/// A message about one line of one file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// How much it matters.
+    /// The severity.
     pub severity: Severity,
-    /// What it is about.
+    /// The subject.
     pub subject: Subject,
-    /// The file, relative to the apps folder; empty for a word about the findings themselves.
+    /// The file, relative to the apps folder; empty for a message about the findings themselves.
     pub file: String,
-    /// The line, from 1; 0 where the finding is about the file or folder itself.
+    /// The line, from 1; 0 if the finding is about the whole file or folder.
     pub line: usize,
-    /// The column, from 1, where it helps.
+    /// The column, from 1, if it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<usize>,
-    /// The field, as `spec.template.spec.containers[0].image`.
+    /// The field, for example `spec.template.spec.containers[0].image`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
-    /// What is wrong, and what would be right.
+    /// The problem, and its fix.
     pub message: String,
 }
 
 impl Finding {
-    /// An error about a place in a file.
+    /// An error at a line of a file.
     pub fn error(file: impl Into<String>, line: usize, message: impl Into<String>) -> Self {
         Self::new(Severity::Error, file, line, message)
     }
 
-    /// A warning about a place in a file.
+    /// A warning at a line of a file.
     pub fn warning(file: impl Into<String>, line: usize, message: impl Into<String>) -> Self {
         Self::new(Severity::Warning, file, line, message)
     }
 
-    /// A note about a place in a file.
+    /// A note at a line of a file.
     pub fn note(file: impl Into<String>, line: usize, message: impl Into<String>) -> Self {
         Self::new(Severity::Note, file, line, message)
     }
@@ -69,29 +69,29 @@ impl Finding {
         Self { severity, subject: Subject::Writing, file: file.into(), line, column: None, field: None, message }
     }
 
-    /// Names the column.
+    /// Sets the column.
     pub fn column(mut self, column: usize) -> Self {
         self.column = Some(column);
         self
     }
 
-    /// Names the field.
+    /// Sets the field.
     pub fn field(mut self, field: impl Into<String>) -> Self {
         self.field = Some(shorten(field.into())).filter(|field| !field.is_empty());
         self
     }
 
-    /// Says that it is about what an environment allows.
+    /// Sets the subject to [`Subject::Policy`].
     pub fn about_policy(self) -> Self {
         Self { subject: Subject::Policy, ..self }
     }
 
-    /// Whether it stops the release because the environment does not allow it.
+    /// Whether the finding stops the release because of a rule of the environment.
     pub fn is_policy_error(&self) -> bool {
         self.is_error() && self.subject == Subject::Policy
     }
 
-    /// Whether it stops the release.
+    /// Whether the finding stops the release.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }
@@ -122,7 +122,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What a person still reads. Keys and values of a manifest can be as long as the file.
+/// The most bytes of a message or field. Keys and values of a manifest can be as long as the file.
 const MAX_TEXT: usize = 600;
 
 fn shorten(mut text: String) -> String {

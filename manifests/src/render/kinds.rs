@@ -1,37 +1,40 @@
-//! Which kinds of object berth applies, and what it must know about each: so that it needs no discovery.
+//! The kinds of object that berth applies. The table holds what berth must know about each, so no discovery is needed.
 
 use serde::Serialize;
 
-/// A kind that manifests may have: exactly what the role `berth-environment` may write, and the cluster-scoped kinds that
-/// an app file may allow. Left out on purpose: whatever reaches beyond the environment (`ClusterRole`, `PersistentVolume`,
-/// webhooks, `CustomResourceDefinition`), whatever sends traffic to addresses of its own (`Endpoints`, `EndpointSlice`), and
-/// what no rollout can follow (bare `Pod`s, `ReplicaSet`s).
+/// A kind that manifests may have.
+///
+/// The namespaced kinds are exactly those that the role `berth-environment` may write; an app file may allow the
+/// cluster-scoped ones. Some kinds are left out on purpose:
+/// - kinds that reach beyond the environment: `ClusterRole`, `PersistentVolume`, webhooks, `CustomResourceDefinition`;
+/// - kinds that send traffic to arbitrary addresses: `Endpoints`, `EndpointSlice`;
+/// - kinds that no rollout can watch: bare `Pod`s, `ReplicaSet`s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Kind {
-    /// The API group; empty for the core one.
+    /// The API group; empty for the core group.
     pub group: &'static str,
-    /// The version berth applies.
+    /// The version that berth applies.
     pub version: &'static str,
     /// The kind.
     pub kind: &'static str,
     /// The resource's name in URLs.
     pub plural: &'static str,
-    /// Whether its objects live in a namespace.
+    /// Whether its objects are namespaced.
     pub namespaced: bool,
-    /// When it is applied, before higher ones.
+    /// The stage in which its objects are applied; lower stages come first.
     pub(super) stage: usize,
 }
 
-/// The number of stages an apply has at most.
+/// The most stages of an apply.
 pub(super) const STAGES: usize = 4;
 
-/// What limits and classes pods: it must be there before a pod can come.
+/// Limits and classes of pods. They must exist before the first pod.
 const LIMITS: usize = 0;
-/// What pods refer to.
+/// Objects that pods refer to.
 const CONFIG: usize = 1;
-/// What makes pods.
+/// Objects that create pods.
 const WORKLOADS: usize = 2;
-/// What sends traffic to pods, or changes their number.
+/// Objects that send traffic to pods, or change their number.
 const TRAFFIC: usize = 3;
 
 const fn kind(
@@ -52,18 +55,18 @@ const POLICY: (&str, &str) = ("policy", "v1");
 const RBAC: (&str, &str) = ("rbac.authorization.k8s.io", "v1");
 const SCHEDULING: (&str, &str) = ("scheduling.k8s.io", "v1");
 
-/// Every kind that is taken.
+/// Every kind that manifests may have.
 pub const KINDS: [Kind; 20] = [
     kind(CORE, "LimitRange", "limitranges", LIMITS),
     kind(CORE, "ResourceQuota", "resourcequotas", LIMITS),
     kind(NETWORKING, "NetworkPolicy", "networkpolicies", LIMITS),
-    // A RoleBinding to a Role that is not there yet is refused.
+    // The API server refuses a RoleBinding to a Role that does not exist yet.
     kind(RBAC, "Role", "roles", LIMITS),
     Kind { namespaced: false, ..kind(SCHEDULING, "PriorityClass", "priorityclasses", LIMITS) },
     kind(CORE, "ConfigMap", "configmaps", CONFIG),
     kind(CORE, "PersistentVolumeClaim", "persistentvolumeclaims", CONFIG),
     kind(CORE, "Secret", "secrets", CONFIG),
-    // Before the workloads: a pod gets the addresses of the Services that are there when it starts.
+    // Services come before workloads: a pod's environment has the addresses of Services that exist when it starts.
     kind(CORE, "Service", "services", CONFIG),
     kind(CORE, "ServiceAccount", "serviceaccounts", CONFIG),
     kind(POLICY, "PodDisruptionBudget", "poddisruptionbudgets", CONFIG),
@@ -84,12 +87,12 @@ pub fn cluster_kinds() -> impl Iterator<Item = &'static str> {
 }
 
 impl Kind {
-    /// The kind of an object that says it is `kind` of `api_version`.
+    /// The kind with this `apiVersion` and `kind`.
     pub fn find(api_version: &str, kind: &str) -> Option<&'static Self> {
         KINDS.iter().find(|known| known.kind == kind && known.api_version() == api_version)
     }
 
-    /// The kind of that name, whatever its version: to say which version would do.
+    /// The kind with this name in any version, for a message that names the right version.
     pub(super) fn named(kind: &str) -> Option<&'static Self> {
         KINDS.iter().find(|known| known.kind == kind)
     }

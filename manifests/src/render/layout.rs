@@ -1,4 +1,4 @@
-//! Which files of an app's manifests folder are its manifests: `core/`, `shared/`, then `preview/` or `production/`.
+//! The layout of an app's manifests folder: `core/`, `shared/`, then `preview/` or `production/`.
 
 use std::{
     fs,
@@ -7,26 +7,26 @@ use std::{
 
 use super::{finding::Finding, variables::EnvironmentKind};
 
-/// The folders, in the order in which they are applied. Everything else beside them (`scripts/`, notes) is not manifests.
+/// The folders, in the order in which they are applied. Other files and folders (`scripts/`, notes) are ignored.
 const SECTIONS: [Section; 4] = [Section::Core, Section::Shared, Section::Preview, Section::Production];
 
-/// The largest file. etcd takes no object over 1.5 MiB; a file of many is seldom a tenth of this.
+/// The largest file. etcd accepts no object over 1.5 MiB; a file of many objects is seldom a tenth of this.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// The files of an app and their sum: bounds on what one folder can make the worker read and keep.
+/// The most files of an app, and their total size. They bound what the worker reads and keeps for one folder.
 const MAX_FILES: usize = 500;
 const MAX_TOTAL_BYTES: u64 = 16 * 1024 * 1024;
 
 /// A folder of manifests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Section {
-    /// What an environment rests on, first.
+    /// Objects that every environment needs, applied first.
     Core,
-    /// What previews and production have alike.
+    /// Objects of previews and production.
     Shared,
-    /// What only previews have.
+    /// Objects of previews only.
     Preview,
-    /// What only production has.
+    /// Objects of production only.
     Production,
 }
 
@@ -50,36 +50,36 @@ impl Section {
     }
 }
 
-/// One file, read.
+/// A manifest file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceFile {
-    /// The folder it is in.
+    /// The folder of the file.
     pub section: Section,
-    /// Its path for people, as `web/core/app.yaml`.
+    /// The path in findings, for example `web/core/app.yaml`.
     pub path: String,
-    /// What it says.
+    /// The file's content.
     pub text: String,
 }
 
-/// An app's manifests as they are written, for all its environments.
+/// An app's manifests before rendering, for all its environments.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceFiles {
-    /// In the order in which they are applied.
+    /// The files, in the order in which they are applied.
     files: Vec<SourceFile>,
 }
 
 impl SourceFiles {
-    /// Files that are already read, as those built into berth. Their order becomes that of the layout.
+    /// Files whose content is known, for example the built-in ones. They are sorted in the order of the layout.
     pub fn new(mut files: Vec<SourceFile>) -> Self {
         files.sort_by(|a, b| (a.section, &a.path).cmp(&(b.section, &b.path)));
         Self { files }
     }
 
-    /// Reads a folder. `label` is what stands before each file's path in what people read.
+    /// Reads a folder. `label` is the prefix of each file's path in findings.
     ///
     /// # Errors
-    /// One finding for each file that cannot be read, is no text, is too large, or is a link that leaves the folder; and
-    /// one if the folder has none of the four folders.
+    /// A finding for each file that cannot be read, is not UTF-8, is too large, or is a link that leaves the folder. A finding
+    /// if the folder has none of the four folders.
     pub fn read(folder: &Path, label: &str) -> Result<Self, Vec<Finding>> {
         let mut reader = Reader { label, files: Vec::new(), findings: Vec::new(), total: 0 };
         match folder.canonicalize() {
@@ -134,7 +134,7 @@ impl Reader<'_> {
         };
         paths.sort();
         for path in paths {
-            // A name that is no text cannot be one that ends in `.yaml`.
+            // A name that is not UTF-8 is ignored, like any name without a manifest's ending.
             let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
             if !is_manifest(name) {
                 continue;
@@ -151,9 +151,9 @@ impl Reader<'_> {
         }
     }
 
-    /// The file's text; `None` for a folder that is called like a manifest.
+    /// The file's content; `None` for a folder with a manifest's name.
     fn read_file(&mut self, root: &Path, path: &Path) -> Result<Option<String>, String> {
-        // A folder mounted from a ConfigMap is made of links, all within it.
+        // Links are resolved: a folder mounted from a ConfigMap consists of links within itself.
         let target = path.canonicalize().map_err(|error| format!("cannot be read: {error}"))?;
         if !target.starts_with(root) {
             return Err("is a link that leaves the manifests folder".to_owned());
@@ -181,7 +181,7 @@ impl Reader<'_> {
     }
 }
 
-/// What kubectl reads from a folder, but for files that begin with a dot: editors' and mounts' own.
+/// Whether kubectl would read the file. Files that begin with a dot are left out: they belong to editors and mounts.
 fn is_manifest(name: &str) -> bool {
     !name.starts_with('.') && [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end))
 }

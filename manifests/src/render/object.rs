@@ -1,4 +1,4 @@
-//! One Kubernetes object of a manifest, and where it was written.
+//! A Kubernetes object of a manifest, with its file and line.
 
 use std::sync::Arc;
 
@@ -11,53 +11,53 @@ use super::{
     template::{Document, Lines},
 };
 
-/// Lists within lists that are looked into. kubectl writes none; one inside another is somebody's hand at work.
+/// The deepest nesting of lists. kubectl never writes a list within a list; people may.
 const MAX_NESTED_LISTS: usize = 4;
 
 /// An object as it will be applied.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Object {
-    /// The file it came from, relative to the apps folder.
+    /// The object's file, relative to the apps folder.
     pub file: String,
-    /// The line it begins at.
+    /// The first line of the object.
     pub line: usize,
     /// The object itself.
     pub document: Value,
     #[serde(skip)]
     lines: Arc<Lines>,
-    /// Where in its document the object is: `items[2]` of a List.
+    /// The object's path in its document, for example `items[2]` in a List.
     #[serde(skip)]
     prefix: String,
 }
 
-/// What makes an object that one and no other.
+/// The identity of an object in a cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Identity {
     /// `apps/v1`.
     pub api_version: String,
     /// `Deployment`.
     pub kind: String,
-    /// The namespace; none for a cluster-scoped object.
+    /// The namespace; `None` for a cluster-scoped object.
     pub namespace: Option<String>,
     /// The name.
     pub name: String,
 }
 
 impl PartialEq for Object {
-    /// Where its fields were written does not make an object another.
+    /// The lines of the fields are not compared.
     fn eq(&self, other: &Self) -> bool {
         (&self.file, self.line, &self.document) == (&other.file, other.line, &other.document)
     }
 }
 
 impl Object {
-    /// An object that was kept: where its fields were written is forgotten.
+    /// An object without the lines of its fields, for example one from a stored release.
     pub fn new(file: impl Into<String>, line: usize, document: Value) -> Self {
         let (lines, prefix) = (Arc::default(), String::new());
         Self { file: file.into(), line, document, lines, prefix }
     }
 
-    /// The objects of a document: one, or those of a `List`.
+    /// The objects of a document: the document itself, or the items of a `List`.
     pub(super) fn from_document(file: &str, document: Document, findings: &mut Vec<Finding>) -> Vec<Self> {
         let Document { line, value, lines } = document;
         let whole = Self { file: file.to_owned(), line, document: value, lines, prefix: String::new() };
@@ -84,7 +84,7 @@ impl Object {
             return;
         }
         for (index, mut item) in items.into_iter().enumerate() {
-            // The items of a `DeploymentList` need not say what they are.
+            // The items of a `DeploymentList` may leave out `apiVersion` and `kind`.
             if !list_of.is_empty()
                 && let Some(item) = item.as_object_mut()
             {
@@ -98,42 +98,42 @@ impl Object {
         }
     }
 
-    /// `apps/v1`; empty if it says none.
+    /// `apiVersion`, for example `apps/v1`; empty if missing.
     pub fn api_version(&self) -> &str {
         self.text("/apiVersion")
     }
 
-    /// `Deployment`; empty if it says none.
+    /// `kind`, for example `Deployment`; empty if missing.
     pub fn kind(&self) -> &str {
         self.text("/kind")
     }
 
-    /// `metadata.name`; empty if it has none.
+    /// `metadata.name`; empty if missing.
     pub fn name(&self) -> &str {
         self.text("/metadata/name")
     }
 
-    /// `metadata.namespace`.
+    /// `metadata.namespace`; `None` if missing or empty.
     pub fn namespace(&self) -> Option<&str> {
         Some(self.text("/metadata/namespace")).filter(|namespace| !namespace.is_empty())
     }
 
-    /// What berth knows about its kind. Every object of a `Rendered` has one.
+    /// The kind in berth's table. Every object of a `Rendered` has one.
     pub fn known_kind(&self) -> Option<&'static Kind> {
         Kind::find(self.api_version(), self.kind())
     }
 
-    /// Whether a rollout waits for it: what makes pods and says how they are.
+    /// Whether a rollout waits for the object: it creates pods and its status reports their state.
     pub fn is_workload(&self) -> bool {
         matches!(self.kind(), "Deployment" | "StatefulSet" | "DaemonSet" | "Job")
     }
 
-    /// Whether it lives in a namespace.
+    /// Whether the object is namespaced.
     pub fn namespaced(&self) -> bool {
         self.known_kind().is_none_or(|kind| kind.namespaced)
     }
 
-    /// What makes it that object and no other.
+    /// The identity of the object.
     pub fn identity(&self) -> Identity {
         Identity {
             api_version: self.api_version().to_owned(),
@@ -143,17 +143,17 @@ impl Object {
         }
     }
 
-    /// The text at a JSON pointer; empty if there is none.
+    /// The string at a JSON pointer; empty if there is none.
     pub(super) fn text(&self, pointer: &str) -> &str {
         self.document.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// An error about one of its fields.
+    /// An error about a field of the object.
     pub(super) fn error(&self, field: &str, message: impl Into<String>) -> Finding {
         self.finding(Severity::Error, field, message)
     }
 
-    /// A finding about one of its fields, at the line where the field (or the nearest around it) was written.
+    /// A finding about a field of the object, at the line of the field or of the nearest field around it.
     pub(super) fn finding(&self, severity: Severity, field: &str, message: impl Into<String>) -> Finding {
         let path = self.written_at(field);
         Finding::new(severity, &self.file, line_of(&self.lines, &path).unwrap_or(self.line), message).field(path)
@@ -168,7 +168,7 @@ impl Object {
     }
 }
 
-/// The line of a field, or of the nearest field around it that was written.
+/// The line of a field. If the file leaves the field out, the line of the nearest field around it.
 pub(crate) fn line_of(lines: &Lines, path: &str) -> Option<usize> {
     let mut path = path;
     loop {

@@ -1,8 +1,8 @@
-//! In which order objects are applied: dependencies first, and all at once what does not depend on one another.
+//! The order of an apply: dependencies first, and independent objects at once.
 
 use super::{kinds::STAGES, object::Object};
 
-/// The stages of an apply, none of them empty. Within one, objects keep the order of their files.
+/// The stages of an apply; none is empty. Within a stage, objects keep the order of their files.
 pub(super) fn stages(objects: Vec<Object>) -> Vec<Vec<Object>> {
     let mut stages = vec![Vec::new(); STAGES];
     for object in objects {

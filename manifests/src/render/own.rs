@@ -1,11 +1,11 @@
-//! berth's own manifests, for apps that bring none: `manifests/environment/` of this repository, built into the binary.
+//! The built-in manifests, for apps without manifests: `manifests/environment/` of this repository, compiled in.
 
 use super::{Section, SourceFile, SourceFiles};
 
-/// What stands before each file's path in what people read.
+/// The prefix of each file's path in findings.
 const LABEL: &str = "manifests/environment";
 
-/// Section, name and text of each file.
+/// Section, name and content of each file.
 macro_rules! own {
     ($($section:ident $folder:literal $name:literal),* $(,)?) => {
         [$((
@@ -25,10 +25,10 @@ const FILES: [(Section, &str, &str); 6] = own![
     Production "production" "temporal-ui.yaml",
 ];
 
-/// The gates that go with them, as an app file would list them.
+/// The built-in gates, in the format of an app file.
 pub(crate) const GATES: &str = include_str!("../../environment/gates.yaml");
 
-/// The files.
+/// The built-in manifests.
 pub(crate) fn files() -> SourceFiles {
     let file = |(section, name, text): (Section, &str, &str)| SourceFile {
         section,

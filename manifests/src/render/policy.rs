@@ -1,8 +1,8 @@
-//! Whether an object may be part of an environment: every rule is checked, every violation shown.
+//! The rules for an environment's objects: every rule is checked, every violation reported.
 //!
-//! Written as if whoever wrote the manifests were hostile: nothing they contain may reach another environment, the nodes, the
-//! cluster's own parts, or a host name that is not the app's. In production, what only concerns the environment's
-//! own safety is a warning: there the cluster's Pod Security level decides.
+//! Manifests are treated as hostile. No object may reach another environment, the nodes, the cluster's components, or a host
+//! name that is not the app's. In production, a violation that endangers only the environment itself is a warning, because there
+//! the namespace's Pod Security level decides.
 
 mod metadata;
 mod network;
@@ -17,24 +17,24 @@ use super::{
     variables::EnvironmentKind,
 };
 
-/// What an environment allows.
+/// The limits of one environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyInput {
     /// Preview or production.
     pub environment_kind: EnvironmentKind,
     /// The only namespace that objects go to.
     pub namespace: String,
-    /// `KUBE_APP`: what the names of cluster-scoped objects must begin with, so that no two environments share one.
+    /// The value of `KUBE_APP`. Names of cluster-scoped objects must begin with it, so that no two environments share one.
     pub unique_name: String,
     /// The only hosts that an Ingress may have.
     pub hosts: Vec<String>,
     /// The cluster-scoped kinds that the app file allows.
     pub cluster_kinds: Vec<String>,
-    /// Secrets that berth writes in the namespace (Doppler's values, the pull secret): no manifest may write them too.
+    /// Secrets that berth writes in the namespace (Doppler's values, the pull secret). No manifest may write them.
     pub reserved_secrets: BTreeSet<String>,
 }
 
-/// The objects that are applied, completed; and everything there is to say about the others.
+/// The objects to apply, completed, and the findings about all objects.
 pub(super) fn check(objects: Vec<Object>, input: &PolicyInput) -> (Vec<Object>, Vec<Finding>) {
     let mut findings = Vec::new();
     let mut kept = Vec::new();
@@ -57,7 +57,7 @@ pub(super) fn check(objects: Vec<Object>, input: &PolicyInput) -> (Vec<Object>, 
     (kept, findings)
 }
 
-/// Where the rules put what they find about one object.
+/// The findings about one object, with the inputs of the rules.
 struct Report<'a> {
     object: &'a Object,
     input: &'a PolicyInput,

@@ -1,17 +1,18 @@
-//! What a plain (unquoted) YAML scalar means: what it means to kubectl.
+//! Values of plain (unquoted) YAML scalars, as kubectl reads them.
 //!
-//! kubectl reads YAML with `sigs.k8s.io/yaml`, whose resolver (`goyaml.v2/resolve.go`) is YAML 1.1 in its booleans
-//! (`yes`, `off`, even `y`), in its octal numbers (`0644` is 420: file modes are written so) and in `_` inside
-//! numbers. Manifests that work with kubectl must mean the same here, so this follows that resolver and not YAML 1.2.
-//! Two differences, both where kubectl changes what was written: a date stays the text it is (kubectl makes it a
-//! time stamp), and a mapping's key is always its own text (to kubectl the key `on` is the key `true`).
+//! kubectl reads YAML with `sigs.k8s.io/yaml`. Its resolver (`goyaml.v2/resolve.go`) follows YAML 1.1: booleans may be
+//! `yes`, `off` or `y`, `0644` is octal (as in file modes), and numbers may have `_` inside. A manifest must mean
+//! the same here as to kubectl, so this module follows that resolver and not YAML 1.2.
+//!
+//! Two cases differ, because kubectl changes the value there. A date stays a string; kubectl makes it a time stamp. A
+//! mapping's key stays a string; kubectl reads the key `on` as `true`.
 
 use serde_json::{Number, Value};
 
 /// The value of a plain scalar.
 ///
 /// # Errors
-/// A number that JSON cannot hold: an infinity, or "not a number".
+/// The scalar is a number that JSON cannot hold: an infinity, or "not a number".
 pub(super) fn plain(text: &str) -> Result<Value, &'static str> {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Ok(Value::Null),
@@ -33,10 +34,10 @@ pub(super) fn plain(text: &str) -> Result<Value, &'static str> {
     Ok(number(text).map_or_else(|| Value::from(text), Value::Number))
 }
 
-/// The value of a scalar with one of YAML's own tags, as `!!str 123`.
+/// The value of a scalar with a core tag of YAML, for example `!!str 123`.
 ///
 /// # Errors
-/// The text is not of that type, or the tag is none that a manifest can use.
+/// The text is not of that type, or a manifest cannot have that tag.
 pub(super) fn tagged(tag: &str, text: &str) -> Result<Value, String> {
     if tag == "str" {
         return Ok(Value::from(text));
@@ -53,7 +54,7 @@ pub(super) fn tagged(tag: &str, text: &str) -> Result<Value, String> {
 }
 
 fn number(text: &str) -> Option<Number> {
-    // Here the resolver leaves it to Go's `ParseFloat`, which takes `_` between digits only.
+    // The resolver passes these to Go's `ParseFloat`, which accepts `_` only between digits.
     if text.starts_with('.') && text.contains('_') && !underscores_separate_digits(text) {
         return None;
     }
@@ -69,7 +70,7 @@ fn underscores_separate_digits(text: &str) -> bool {
         .all(|index| index > 0 && is_digit(index - 1) && is_digit(index + 1))
 }
 
-/// As Go's `strconv.ParseInt(text, 0, 64)`, then `ParseUint`.
+/// Parses an integer as Go's `strconv.ParseInt(text, 0, 64)` does, then `ParseUint`.
 fn integer(text: &str) -> Option<Number> {
     let (negative, magnitude) = match text.as_bytes().first()? {
         b'-' => (true, &text[1..]),
@@ -88,7 +89,7 @@ fn integer(text: &str) -> Option<Number> {
     } else {
         (10, lower.as_str())
     };
-    // Rust's parser would take a second sign, Go's does not.
+    // Rust's parser accepts a second sign; Go's does not.
     if !digits.starts_with(|c: char| c.is_ascii_alphanumeric()) {
         return None;
     }
@@ -97,10 +98,10 @@ fn integer(text: &str) -> Option<Number> {
     i64::try_from(value).map(Number::from).or_else(|_| u64::try_from(value).map(Number::from)).ok()
 }
 
-/// As `^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`. A float without a fraction is written as an integer, as
-/// Go's JSON encoder does: a field of type integer accepts `1e3` from kubectl.
+/// Parses `^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`. A float without a fraction becomes an integer, as Go's
+/// JSON encoder writes it: from kubectl, a field of type integer accepts `1e3`.
 fn float(text: &str) -> Option<Number> {
-    /// Up to here every integer is a float exactly.
+    /// 2^53: every integer up to here is exactly a float.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {

@@ -1,32 +1,31 @@
-//! How an object says that it is berth's, and whose.
+//! Labels and annotations that mark an object as managed by berth, and name its owner.
 //!
-//! On the object's own metadata only. A pod template keeps what its author gave it: a label there would restart every pod
-//! whenever berth's changed.
+//! Only the object's own metadata is stamped. A label in a pod template would restart every pod whenever its value changed.
 
 use serde_json::{Map, Value};
 
 use super::{object::Object, template::child};
 
-/// Who an object belongs to.
+/// The owner of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stamp {
     /// The app: label `berth.dev/app`.
     pub app: String,
     /// The id of the workflow that owns the environment: label `berth.dev/workflow`.
     pub workflow: String,
-    /// Which installation of berth: label `berth.dev/installation`.
+    /// The installation of berth: label `berth.dev/installation`.
     pub installation: String,
-    /// The commit that was rolled out: annotation `berth.dev/commit`.
+    /// The rolled out commit: annotation `berth.dev/commit`.
     pub commit: String,
     /// The id of the `ApplySet` that the object is a member of: label `applyset.kubernetes.io/part-of`.
     pub applyset: Option<String>,
 }
 
-/// What berth's own labels and annotations begin with: nobody else's value stays.
+/// Prefixes of labels and annotations that only berth may set. Values from manifests are removed.
 const OWN_PREFIXES: [&str; 2] = ["berth.dev/", "applyset.kubernetes.io/"];
 
 impl Stamp {
-    /// Labels and annotates an object. Done twice it changes nothing.
+    /// Labels and annotates an object. Idempotent.
     pub fn apply(&self, object: &mut Object) {
         let mut labels = vec![
             ("app.kubernetes.io/managed-by", "berth"),
@@ -40,7 +39,7 @@ impl Stamp {
     }
 }
 
-/// Sets keys of a map in the metadata, and removes what else there claims to be berth's.
+/// Sets keys of a map in the metadata, and removes all other keys with a prefix of berth.
 fn set(object: &mut Object, field: &str, entries: &[(&str, &str)]) {
     let Some(map) = metadata_map(object, field) else { return };
     map.retain(|key, _| !is_own(key));
@@ -49,19 +48,19 @@ fn set(object: &mut Object, field: &str, entries: &[(&str, &str)]) {
     }
 }
 
-/// Whether a label or annotation is berth's to set.
+/// Whether only berth may set a label or annotation.
 pub(super) fn is_own(key: &str) -> bool {
     OWN_PREFIXES.iter().any(|prefix| key.starts_with(prefix))
 }
 
-/// `metadata.labels` or `metadata.annotations`, made if it is not there.
+/// `metadata.labels` or `metadata.annotations`, created if missing.
 fn metadata_map<'a>(object: &'a mut Object, field: &str) -> Option<&'a mut Map<String, Value>> {
     let metadata = object.document.as_object_mut()?.entry("metadata");
     let map = as_map(metadata.or_insert_with(|| Value::Object(Map::new())))?.entry(field);
     as_map(map.or_insert_with(|| Value::Object(Map::new())))
 }
 
-/// The map in a value; `labels:` with nothing after it is an empty one.
+/// The map in a value. A null, as from `labels:` without a value, becomes an empty map.
 fn as_map(value: &mut Value) -> Option<&mut Map<String, Value>> {
     if value.is_null() {
         *value = Value::Object(Map::new());
@@ -69,7 +68,7 @@ fn as_map(value: &mut Value) -> Option<&mut Map<String, Value>> {
     value.as_object_mut()
 }
 
-/// The texts of `metadata.labels` or `metadata.annotations`, with the path of each.
+/// The string values of `metadata.labels` or `metadata.annotations`, as path, key and value.
 pub(super) fn entries<'a>(object: &'a Object, field: &'a str) -> impl Iterator<Item = (String, &'a str, &'a str)> {
     let map = object.document.pointer(&format!("/metadata/{field}")).and_then(Value::as_object);
     map.into_iter()

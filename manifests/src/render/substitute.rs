@@ -1,10 +1,10 @@
-//! Which `$NAME` in a text is berth's to replace: the declared names, and no other.
+//! Substitution of variables: `$NAME` is replaced if the name is declared, and kept otherwise.
 
 use std::ops::Range;
 
 use super::variables::{Variables, is_claim};
 
-/// A reference in a text: `$NAME` or `${NAME}`, with `NAME` as envsubst has it (letters, digits and `_`, no digit first).
+/// A reference in a text: `$NAME` or `${NAME}`. The grammar of `NAME` is envsubst's: letters, digits and `_`, no digit first.
 struct Reference<'a> {
     range: Range<usize>,
     name: &'a str,
@@ -13,17 +13,17 @@ struct Reference<'a> {
 /// A text after substitution.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Substituted {
-    /// The text. What was not declared stands in it as it was written.
+    /// The text. References to undeclared names are unchanged.
     pub(super) text: String,
-    /// Whether anything was replaced.
+    /// Whether a reference was replaced.
     pub(super) changed: bool,
-    /// The names that nobody declares, in order.
+    /// The undeclared names, in order.
     pub(super) undeclared: Vec<String>,
-    /// The names in it whose values are what somebody outside says of themselves.
+    /// The replaced names whose values come unchecked from a caller.
     pub(super) claims: Vec<String>,
 }
 
-/// Replaces the declared names. What a value brings in is not looked at again.
+/// Replaces the declared names. References within a value are not replaced.
 pub(super) fn substitute(text: &str, variables: &Variables) -> Substituted {
     let mut out = Substituted { text: String::new(), changed: false, undeclared: Vec::new(), claims: Vec::new() };
     let mut rest = text;

@@ -1,8 +1,8 @@
-//! What a document becomes: JSON, with berth's variables replaced inside its texts and nowhere else.
+//! Conversion of a YAML document to JSON, with berth's variables replaced in its scalars and nowhere else.
 //!
-//! Substitution happens after parsing, so a value is always the text of one scalar: it can hold quotes, line ends or
-//! `<<: *x` and never change the structure. It is a string whatever it looks like (a commit of digits alone stays one), but for the two
-//! numbers, `KUBE_DEPLOY_ID` and `PR_NUMBER`, where the scalar is plain and nothing else.
+//! Substitution happens after parsing, so a value is always part of one scalar. It can hold quotes, line ends or `<<: *x`
+//! and never changes the structure. The result is a string, even if it looks like a number: a commit of digits stays a string.
+//! Only a plain scalar that consists of `$KUBE_DEPLOY_ID` or `$PR_NUMBER` becomes a number.
 
 use std::{collections::HashMap, rc::Rc, sync::Arc};
 
@@ -16,14 +16,14 @@ use super::{
     yaml::{self, Kind, Node, NodeTag},
 };
 
-/// Bytes of text plus nodes that a file may come to, its aliases and variables expanded. etcd takes no object over
-/// 1.5 MiB, so nothing that could be applied is near it; an alias bomb passes it at once.
+/// The most bytes of text plus nodes of a file, with aliases and variables expanded. etcd accepts no object over 1.5 MiB, so
+/// no useful file comes near this bound. An alias bomb exceeds it at once.
 const MAX_EXPANDED: usize = 8 * 1024 * 1024;
 
-/// Unknown names of a document that are told of: as many as a person is shown of a whole environment.
+/// The most unknown names reported per document: as many as the findings of a whole environment.
 const MAX_UNKNOWN: usize = 200;
 
-/// Where each field of a document was written.
+/// Line and column of each field of a document, by the field's path.
 pub(crate) type Lines = HashMap<String, (usize, usize)>;
 
 /// A document after substitution.
@@ -34,7 +34,7 @@ pub(crate) struct Document {
     pub(crate) lines: Arc<Lines>,
 }
 
-/// Every document of a file; empty ones are left out. `None` for the variables: nothing is replaced or missed.
+/// Every document of a file that is not empty. Without `variables`, nothing is replaced and no name is unknown.
 pub(crate) fn documents(file: &str, text: &str, variables: Option<&Variables>) -> (Vec<Document>, Vec<Finding>) {
     let (nodes, problems) = yaml::documents(text);
     let mut findings: Vec<_> = problems
@@ -66,7 +66,7 @@ pub(crate) fn documents(file: &str, text: &str, variables: Option<&Variables>) -
     (documents, findings)
 }
 
-/// A field's path, for people: `spec.containers[0].image`, `metadata.annotations[example.com/owner]`.
+/// A field's path in findings: `spec.containers[0].image`, `metadata.annotations[example.com/owner]`.
 pub(crate) fn child(path: &str, key: &str) -> String {
     if key.is_empty() || key.contains(['.', '/', '[', ']', ' ']) {
         format!("{path}[{key}]")
@@ -85,7 +85,7 @@ struct Expansion<'a> {
     budget: usize,
     lines: Lines,
     findings: Vec<Finding>,
-    /// How many unknown names were told of, outside of scripts and inside.
+    /// Numbers of unknown names reported so far: outside of scripts, and inside.
     unknown: [usize; 2],
 }
 
@@ -94,7 +94,7 @@ impl<'a> Expansion<'a> {
         Self { file, variables, budget, lines: Lines::new(), findings: Vec::new(), unknown: [0; 2] }
     }
 
-    /// The recursion is bounded by the depth that `yaml` allows.
+    /// Converts a node. The recursion is bounded by the depth that `yaml` allows.
     fn value(&mut self, node: &Node, path: &str, shell: bool) -> Result<Value, TooLarge> {
         self.spend(1 + path.len())?;
         self.lines.entry(path.to_owned()).or_insert((node.line, node.column));
@@ -139,7 +139,7 @@ impl<'a> Expansion<'a> {
         self.variables?.number(sole_reference(text)?)
     }
 
-    /// A text with its variables replaced, and whether there were any.
+    /// A text with its variables replaced, and whether there were any references.
     fn text(&mut self, node: &Node, text: &str, path: &str, shell: bool) -> Result<(String, bool), TooLarge> {
         let Some(variables) = self.variables else {
             self.spend(text.len())?;
@@ -157,13 +157,13 @@ impl<'a> Expansion<'a> {
             }
         }
         for name in &substituted.undeclared {
-            // Finding the nearest name takes its time. One error is enough to stop a release, and so are these.
+            // Bounded, because the search for the nearest name is slow. One error already stops the release.
             let told = self.unknown[usize::from(shell)];
             if told < MAX_UNKNOWN
                 && let Some(message) = variables.unknown(name)
             {
                 self.unknown[usize::from(shell)] += 1;
-                // A shell script may well have a variable of its own that begins so.
+                // A shell script may have a variable with this prefix.
                 let severity = if shell { Severity::Warning } else { Severity::Error };
                 self.find(severity, node, path, message);
             }
@@ -184,14 +184,14 @@ impl<'a> Expansion<'a> {
                 self.find(Severity::Error, key, path, "a key must be a text".to_owned());
                 continue;
             };
-            // Decided on what is written: a variable whose value is `<<` is a key like any other.
+            // The key is compared before substitution: a variable with the value `<<` is an ordinary key.
             if *plain && text == "<<" {
                 merged.push(value);
                 continue;
             }
             let (key_text, _) = self.text(key, text, path, shell)?;
             let path = child(path, &key_text);
-            // The line of a field is the line of its key, where the eye looks for it.
+            // The line of a field is the line of its key.
             self.lines.entry(path.clone()).or_insert((key.line, key.column));
             let value = self.value(value, &path, shell || matches!(key_text.as_str(), "command" | "args"))?;
             if map.insert(key_text, value).is_some() {
@@ -204,7 +204,7 @@ impl<'a> Expansion<'a> {
         Ok(map)
     }
 
-    /// YAML's merge key: what is written out wins over what is merged, an earlier source over a later.
+    /// Applies YAML's merge key: written keys win over merged ones, and an earlier source over a later one.
     fn merge(&mut self, node: &Node, path: &str, shell: bool, into: &mut Map<String, Value>) -> Result<(), TooLarge> {
         let sources = match &node.kind {
             Kind::Mapping(pairs) => vec![pairs],

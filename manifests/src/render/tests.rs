@@ -1,4 +1,4 @@
-//! The dialect as a whole: a team's folder with every oddity that such folders have.
+//! The whole renderer: a team's folder with every oddity that such folders have.
 
 mod hostile;
 mod properties;
@@ -17,7 +17,7 @@ fn preview(text: &str) -> Result<Rendered, Vec<Finding>> {
     render_input(&examples::file(text), &examples::preview())
 }
 
-/// The `data` of an object that may hold anything there.
+/// The rendered `data` of an object. A `LimitRange`, because no rule restricts its `data`.
 fn data(lines: &str) -> Value {
     let text = format!("apiVersion: v1\nkind: LimitRange\nmetadata: {{name: x}}\ndata:\n{lines}");
     let rendered = preview(&text).unwrap();
@@ -33,7 +33,7 @@ fn oddities() -> SourceFiles {
     SourceFiles::read(&folder, "oddities").unwrap()
 }
 
-/// What people see: the notes, and each stage's objects as they are applied.
+/// The notes, and the objects of each stage as they are applied.
 fn report(rendered: &Rendered) -> Value {
     let stages: Vec<Vec<&Value>> =
         rendered.stages.iter().map(|stage| stage.iter().map(|object| &object.document).collect()).collect();
@@ -43,7 +43,7 @@ fn report(rendered: &Rendered) -> Value {
 
 #[test]
 fn a_folder_with_every_oddity_is_taken_as_it_is() {
-    // Another crate of the build may make serde_json keep the order of keys.
+    // Sorted, because another crate of the build may enable serde_json's `preserve_order`.
     insta::with_settings!({sort_maps => true}, {
         let rendered = render_input(&oddities(), &examples::preview()).unwrap();
         insta::assert_yaml_snapshot!("oddities_preview", report(&rendered));

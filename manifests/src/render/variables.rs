@@ -1,21 +1,21 @@
-//! Which names berth declares to manifests, and what each stands for in one rollout.
+//! The variables that berth declares to manifests, and their values in one rollout.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Which of an app's environments a rollout is for.
+/// The kind of an app's environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EnvironmentKind {
-    /// A pull request's.
+    /// The environment of a pull request.
     Preview,
-    /// The one that the public uses.
+    /// The environment that the public uses.
     Production,
 }
 
 impl EnvironmentKind {
-    /// `preview` or `production`: the folder's name, and the value of `KUBE_ENV`.
+    /// `preview` or `production`: the name of the manifests' folder, and the value of `KUBE_ENV`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Preview => "preview",
@@ -24,7 +24,7 @@ impl EnvironmentKind {
     }
 }
 
-/// What one rollout knows, before it has names.
+/// The inputs of one rollout's variables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VariableInput {
     /// The app's name.
@@ -35,8 +35,8 @@ pub struct VariableInput {
     pub environment_kind: EnvironmentKind,
     /// The pull request's number, in a preview.
     pub pr: Option<u64>,
-    /// Rises from one rollout to the next, the same on every retry of one; below 1,000,000,000, since teams make it the
-    /// value of a `PriorityClass`.
+    /// A number that rises with each rollout and is the same on every retry of one. It is below 1,000,000,000, because teams
+    /// use it as the value of a `PriorityClass`.
     pub deploy_id: u64,
     /// The image without tag and digest.
     pub image_repository: String,
@@ -50,34 +50,34 @@ pub struct VariableInput {
     pub temporal_ui_host: Option<String>,
     /// The commit that is rolled out.
     pub commit: String,
-    /// Who pushed: a claim of the caller's.
+    /// The author of the push, as the caller reports it. Nothing verifies it.
     pub author: String,
     /// `owner/name` on GitHub.
     pub repository: String,
-    /// The content-named Secret with Doppler's values.
+    /// The Secret with Doppler's values; its name has a hash of its content.
     pub doppler_managed_secret: Option<String>,
     /// The Secret with Doppler's token.
     pub doppler_token_secret: Option<String>,
-    /// Where the app finds its Temporal server.
+    /// The address of the app's Temporal server.
     pub temporal_server_address: String,
-    /// The app file's own `variables:`. berth's own names win over them.
+    /// The `variables:` of the app file. Reserved names in it are ignored.
     pub extra: BTreeMap<String, String>,
 }
 
-/// The names a manifest may use, with their values.
+/// The names that a manifest may use, with their values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Variables {
     values: BTreeMap<String, String>,
     numbers: BTreeMap<&'static str, u64>,
 }
 
-/// A name with one of these prefixes is berth's to declare: another one is a slip of the pen, not a shell variable.
+/// Prefixes of names that only berth or an app file declares. An undeclared name with one is a mistake, not a shell variable.
 const RESERVED_PREFIXES: [&str; 2] = ["KUBE_", "DOPPLER_"];
 
-/// How much of an unknown name is shown.
+/// The most bytes of an unknown name in a message.
 const MAX_SHOWN: usize = 64;
 
-/// Names that only some apps have, and what makes an app have them.
+/// Names that only some apps have, and the reason why an app lacks one.
 const CONDITIONAL: [(&str, &str); 4] = [
     ("KUBE_INGRESS_WORKER_HOSTNAME", "the app file gives no `temporal_ui_host` for this environment"),
     ("DOPPLER_MANAGED_SECRET_NAME", "the app file gives no `secrets` for this environment"),
@@ -85,19 +85,18 @@ const CONDITIONAL: [(&str, &str); 4] = [
     ("KUBE_NODE_POOL", "add it to the app file's `variables`"),
 ];
 
-/// What berth's own manifests leave to an app's `variables:`, and what they are if it says nothing. Any app's manifests may
-/// use them.
+/// Variables with a default that an app's `variables:` may replace. The built-in manifests use them; any manifests may.
 const DEFAULTS: [(&str, &str); 5] = [
-    // Server and admin-tools are released together; the UI is the one of that release.
+    // Server and admin-tools are released together; this is the UI of that release.
     ("KUBE_TEMPORAL_SERVER_IMAGE", "temporalio/server:1.32.0"),
     ("KUBE_TEMPORAL_ADMIN_TOOLS_IMAGE", "temporalio/admin-tools:1.32.0"),
     ("KUBE_TEMPORAL_UI_IMAGE", "temporalio/ui:2.54.1"),
-    // Whether browsers reach temporal-ui without TLS: then its cookies must not ask for it.
+    // `true` if browsers reach temporal-ui without TLS: then its cookies must not require TLS.
     ("KUBE_TEMPORAL_UI_OVER_HTTP", "false"),
     ("KUBE_HEALTH_PATH", "/api/health"),
 ];
 
-/// The names that berth gives itself: an app's `variables:` cannot have them.
+/// The names that berth sets. An app's `variables:` cannot have them.
 pub(crate) const OWN: [&str; 17] = [
     "KUBE_NS",
     "KUBE_ENV",
@@ -132,7 +131,7 @@ impl Variables {
             ("KUBE_APP_NAME", Some(input.app)),
             ("KUBE_DEPLOY_ID", Some(input.deploy_id.to_string())),
             ("KUBE_DEPLOYMENT_IMAGE", Some(input.image_repository)),
-            // So that `$A:$B@$C` is a valid reference whether or not the image has a tag.
+            // Never empty, so that `$A:$B@$C` is a valid reference even if the image has no tag.
             ("KUBE_DEPLOYMENT_TAG", Some(input.image_tag.unwrap_or_else(|| input.commit.clone()))),
             ("KUBE_DEPLOYMENT_DIGEST", Some(input.image_digest)),
             ("KUBE_INGRESS_HOSTNAME", Some(input.host)),
@@ -152,28 +151,28 @@ impl Variables {
         Self { values, numbers }
     }
 
-    /// What a name stands for, if berth or the app file declares it.
+    /// The value of a name, if berth or the app file declares it.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str)
     }
 
-    /// The number behind a name that is one.
+    /// The value of a name as a number, if it is one of the numbers.
     pub fn number(&self, name: &str) -> Option<u64> {
         self.numbers.get(name).copied()
     }
 
-    /// Whether a value has only letters that mean nothing to a shell.
+    /// Whether a value has only characters without a meaning to a shell.
     pub(super) fn is_plain(&self, name: &str) -> bool {
         let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'@' | b'[' | b']');
         self.get(name).is_none_or(|value| value.bytes().all(plain))
     }
 
-    /// Why an unknown name is certainly a mistake: it has a prefix that is berth's.
+    /// The message about an unknown name with a reserved prefix; `None` for other names.
     pub(super) fn unknown(&self, name: &str) -> Option<String> {
         if !RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
             return None;
         }
-        // A name longer than any is shown by its beginning; all of it is ASCII.
+        // Names are ASCII, so the cut is at a character boundary.
         let name = &name[..name.len().min(MAX_SHOWN)];
         let reason = match CONDITIONAL.iter().find(|(conditional, _)| *conditional == name) {
             Some((_, reason)) => (*reason).to_owned(),
@@ -189,13 +188,13 @@ impl Variables {
     }
 }
 
-/// Whether a name's value is what somebody outside says of themselves. All others are checked: a commit is hexadecimal
-/// digits, an image's tag has a grammar, hosts and namespaces are DNS names.
+/// Whether a name's value comes unchecked from a caller. All other values are checked: a commit is hexadecimal digits, an
+/// image's tag has a grammar, hosts and namespaces are DNS names.
 pub(super) fn is_claim(name: &str) -> bool {
     name == "GITHUB_ACTOR"
 }
 
-/// The name that is an environment's alone in the whole cluster: `web-pr-123`, or `web` in production.
+/// The name of an environment, unique in the cluster: `web-pr-123`, or `web` in production.
 pub fn unique_name(app: &str, pr: Option<u64>) -> String {
     match pr {
         Some(pr) => format!("{app}-pr-{pr}"),
@@ -203,7 +202,7 @@ pub fn unique_name(app: &str, pr: Option<u64>) -> String {
     }
 }
 
-/// Levenshtein's distance: how many letters must change.
+/// The Levenshtein distance of two names, in bytes.
 fn distance(left: &str, right: &str) -> usize {
     let mut row: Vec<usize> = (0..=right.len()).collect();
     for (i, l) in left.bytes().enumerate() {

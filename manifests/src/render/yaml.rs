@@ -1,24 +1,24 @@
-//! Which YAML documents a file has: trees of nodes that still know their line, their style and their tag.
+//! The YAML documents of a file, as trees of nodes with their line, style and tag.
 //!
-//! The parser is `granit-parser`: the event parser inside `serde-saphyr`, which reads the app files, so the binary has one.
-//! It goes on after a syntax error with the next document, which saphyr-parser cannot: all errors are shown at once.
+//! The parser is `granit-parser`. `serde-saphyr`, which reads the app files, uses it too, so the binary has one parser. After
+//! a syntax error it continues with the next document, so all errors are reported at once; saphyr-parser cannot do that.
 
 use std::{collections::HashMap, rc::Rc};
 
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 
-/// Nothing in Kubernetes nests as deeply; the recursion over the tree is bounded by it. Aliases count as what they stand for.
+/// The deepest nesting. It bounds the recursion over the tree, and no Kubernetes object comes near it. An alias counts with the
+/// depth of its node.
 const MAX_DEPTH: usize = 64;
 
-/// Documents per file. A bound on the work that one file can ask for, far above any that people keep.
+/// The most documents per file. It bounds the work for one file, and no real file comes near it.
 const MAX_DOCUMENTS: usize = 1000;
 
-/// A node and where it began. Shared, so that an alias costs nothing before it is expanded within a bound.
+/// A node and its position. Nodes are shared, so an alias costs nothing until it is expanded within a bound.
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) line: usize,
     pub(super) column: usize,
-    /// The suffix of a tag of YAML's own (`str` of `!!str`), or the whole of another.
     pub(super) tag: Option<NodeTag>,
     pub(super) kind: Kind,
     depth: usize,
@@ -27,16 +27,16 @@ pub(super) struct Node {
 /// A node's tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum NodeTag {
-    /// One of YAML's own, as `str` of `!!str`; `str` for the lone `!` too.
+    /// A core tag of YAML without its prefix: `str` for `!!str`, and for a lone `!`.
     Core(String),
-    /// Somebody else's, as written.
+    /// Any other tag, as written.
     Other(String),
 }
 
-/// What a node is.
+/// The content of a node.
 #[derive(Debug)]
 pub(super) enum Kind {
-    /// A text; `plain` if it had no quotes and was no block scalar.
+    /// A scalar; `plain` if it has no quotes and is no block scalar.
     Scalar {
         text: String,
         plain: bool,
@@ -45,7 +45,7 @@ pub(super) enum Kind {
     Mapping(Vec<(Rc<Node>, Rc<Node>)>),
 }
 
-/// Why a document cannot be read.
+/// An error that makes a document unreadable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Problem {
     pub(super) line: usize,
@@ -53,7 +53,7 @@ pub(super) struct Problem {
     pub(super) message: String,
 }
 
-/// Every document of a file that can be read, and why the others cannot.
+/// Every readable document of a file, and the errors of the others.
 pub(super) fn documents(text: &str) -> (Vec<Rc<Node>>, Vec<Problem>) {
     let options = granit_parser::options! {
         emit_comments: false,
@@ -85,7 +85,7 @@ pub(super) fn documents(text: &str) -> (Vec<Rc<Node>>, Vec<Problem>) {
     (documents, problems)
 }
 
-/// The document being read: a stack of collections that have begun and not ended.
+/// The document being read, with a stack of its open collections.
 #[derive(Default)]
 struct Tree {
     open: Vec<Open>,
@@ -103,7 +103,7 @@ struct Open {
 }
 
 impl Tree {
-    /// The finished document, at its end.
+    /// Adds an event to the tree. Returns the document at its end.
     fn take(&mut self, event: Event<'_>, span: Span) -> Result<Option<Rc<Node>>, Problem> {
         let (line, column) = (span.start.line(), span.start.col() + 1);
         match event {
@@ -118,7 +118,7 @@ impl Tree {
             Event::MappingStart(_, anchor, tag) => self.begin(line, column, anchor, tag.as_deref(), true),
             Event::SequenceEnd | Event::MappingEnd => self.end()?,
             Event::Alias(anchor) => {
-                // An anchor is known only when its node has ended: an alias inside its own node finds nothing.
+                // An anchor is recorded at the end of its node, so an alias inside the node does not find it.
                 let node = self.anchors.get(&anchor).cloned().ok_or_else(|| Problem {
                     line,
                     column,
@@ -160,7 +160,7 @@ impl Tree {
             return Err(Problem { line: node.line, column: node.column, message });
         }
         let node = Rc::new(node);
-        // 0 says that the node has no anchor.
+        // 0 is the parser's value for a node without an anchor.
         if anchor != 0 {
             self.anchors.insert(anchor, Rc::clone(&node));
         }

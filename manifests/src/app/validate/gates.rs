@@ -1,14 +1,14 @@
-//! Whether gates make sense.
+//! Rules for gates.
 
 use serde_json::Value;
 
 use super::Report;
 use crate::app::{Gate, GateKind, HttpGate, Span, TemporalPollerGate, TemporalServerGate, TemporalWorkflowGate};
 
-/// How long one gate may take: the activity that checks them is given as much.
+/// The longest deadline of a gate. The activity that checks gates has the same timeout.
 const MAX_GATE_SECONDS: u64 = 600;
 
-/// A workflow's input is kept in the stored release, and what is looked for in its result is shown in a verdict.
+/// The most JSON in one field. A workflow's input is kept in the stored release, its expected result is shown in a verdict.
 const MAX_JSON_BYTES: usize = 16 * 1024;
 
 pub(super) fn check_gates(gates: &[Gate], path: &str, report: &mut Report<'_>) {
@@ -86,7 +86,7 @@ fn check_workflow(workflow: &TemporalWorkflowGate, path: &str, report: &mut Repo
     report.require(!empty, &format!("{path}.expect"), || "must not be empty: leave it out".to_owned());
 }
 
-/// Temporal takes nearly anything as a name, at most 1000 bytes of it.
+/// Temporal accepts almost any name of at most 1000 bytes.
 fn check_name(name: &str, what: &str, field: &str, report: &mut Report<'_>) {
     let good = (1..=1000).contains(&name.len()) && name.trim() == name && !name.chars().any(char::is_control);
     report.require(good, field, || format!("`{name}` is not the name of {what}"));

@@ -1,4 +1,4 @@
-//! Which kinds, names and namespaces an object may have, and what its metadata may say.
+//! Rules for the kind, name, namespace and metadata of an object.
 
 use serde_json::{Map, Value};
 
@@ -10,20 +10,20 @@ use crate::render::{
     stamp,
 };
 
-/// What berth's own objects are called in an environment: `berth-database`, `berth-release-…`.
+/// The prefix of berth's objects in an environment: `berth-database`, `berth-release-…`.
 const OWN_PREFIX: &str = "berth-";
-/// And what its limits, its policy and its rights are called.
+/// The name of berth's limits, network policy and role binding in an environment.
 const OWN_NAME: &str = "berth";
 const OWN_KINDS: [&str; 4] = ["LimitRange", "NetworkPolicy", "ResourceQuota", "RoleBinding"];
 
-/// What the API server sets. Manifests that began as `kubectl get -o yaml` carry it; an apply with it would be refused.
+/// Fields that the API server sets. Manifests copied from `kubectl get -o yaml` have them, but an apply with them is refused.
 const SERVER_SET: [&str; 6] =
     ["creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"];
 
-/// What kubectl's client-side apply keeps for itself: with server-side apply it would only be stale.
+/// The annotation of kubectl's client-side apply. Server-side apply does not update it, so it would be stale.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// The note about an object that is understood and left out, because berth does its work.
+/// The note about an object that is left out because berth creates it or does its work.
 pub(super) fn skip(object: &Object, input: &PolicyInput) -> Option<Finding> {
     let message = match object.kind() {
         "Namespace" if object.api_version() == "v1" && object.name() == input.namespace => {
@@ -37,7 +37,7 @@ pub(super) fn skip(object: &Object, input: &PolicyInput) -> Option<Finding> {
     Some(object.finding(Severity::Note, "", format!("{} `{}` is {message}", object.kind(), object.name())))
 }
 
-/// The object's kind, if it is one that is taken here.
+/// The object's kind, if manifests may have it.
 pub(super) fn kind(report: &mut Report<'_>) -> Option<&'static Kind> {
     let (api_version, name) = (report.object.api_version(), report.object.kind());
     let Some(kind) = Kind::find(api_version, name) else {
@@ -76,7 +76,7 @@ fn kind_names() -> String {
     names.join(", ")
 }
 
-/// The rules about what every object has.
+/// The rules for every object's metadata.
 pub(super) fn check(report: &mut Report<'_>, kind: &Kind) {
     check_name(report, kind);
     check_namespace(report, kind);
@@ -131,7 +131,7 @@ fn check_namespace(report: &mut Report<'_>, kind: &Kind) {
     let expected = &report.input.namespace;
     match report.object.document.pointer("/metadata/namespace") {
         None | Some(Value::Null) => {}
-        // Teams write it on cluster-scoped kinds as well; it is dropped there.
+        // Teams set it on cluster-scoped kinds as well; `complete` removes it there.
         Some(_) if !kind.namespaced => {}
         Some(Value::String(namespace)) if namespace == expected || namespace.is_empty() => {}
         Some(other) => {
@@ -142,7 +142,7 @@ fn check_namespace(report: &mut Report<'_>, kind: &Kind) {
     }
 }
 
-/// Sets what an object needs and drops what it must not bring.
+/// Sets the namespace, and removes the fields that a manifest must not set.
 pub(super) fn complete(object: &mut Object, kind: &Kind, input: &PolicyInput) {
     let Some(document) = object.document.as_object_mut() else { return };
     document.remove("status");
@@ -168,7 +168,7 @@ fn remove_own(map: &mut Map<String, Value>) {
     map.retain(|key, _| !stamp::is_own(key) && key != LAST_APPLIED);
 }
 
-/// What an object may be called: dot-separated DNS labels. Roles may have `:` too.
+/// The name of an object: dot-separated DNS labels. Names of roles may have `:` too.
 fn is_object_name(name: &str) -> bool {
     let label = |label: &str| {
         !label.is_empty()
@@ -179,13 +179,13 @@ fn is_object_name(name: &str) -> bool {
     name.len() <= 253 && name.split(['.', ':']).all(label)
 }
 
-/// Whether a field says anything but "no". A wrong type counts as said: it must not slip through where the API server
-/// would be more lenient than a comparison here.
+/// Whether a field is neither null nor false. A value of a wrong type counts as set, in case the API server is more lenient
+/// than a comparison here.
 pub(super) fn is_set(value: &Value) -> bool {
     !matches!(value, Value::Null | Value::Bool(false))
 }
 
-/// Whether a field has nothing in it.
+/// Whether a field is null or has no content.
 pub(super) fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,

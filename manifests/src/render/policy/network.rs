@@ -1,4 +1,4 @@
-//! Where traffic may come from and under which names: the app's hosts, inside the cluster, and never port 7233 outside it.
+//! Rules for traffic: only the app's hosts from outside, Services inside the cluster, and port 7233 never outside it.
 
 use std::collections::BTreeSet;
 
@@ -7,15 +7,16 @@ use serde_json::Value;
 use super::{Finding, PolicyInput, Report, metadata::is_empty, pods};
 use crate::render::{object::Object, stamp::entries, variables::EnvironmentKind};
 
-/// The port of temporal-server: internal only, in every environment.
+/// The port of temporal-server, internal in every environment.
 const TEMPORAL_PORT: u64 = 7233;
 
-/// Annotations, whoever's, that give an Ingress, a Service or a certificate further host names: ingress-nginx's and
-/// haproxy's `server-alias`, Kong's `host-aliases`, cert-manager's and external-dns's own. The values are lists with commas.
+/// Annotations, with any prefix, that give an Ingress, a Service or a certificate further host names. Among them are
+/// ingress-nginx's and haproxy's `server-alias`, Kong's `host-aliases`, and those of cert-manager and external-dns. The values
+/// are lists with commas.
 const HOST_ANNOTATIONS: [&str; 7] =
     ["alt-names", "common-name", "host-aliases", "hostname", "internal-hostname", "server-alias", "server-alias-regex"];
 
-/// ingress-nginx's annotations that name an object, and may name one of another namespace (`namespace/name`).
+/// Annotations of ingress-nginx that refer to an object, possibly in another namespace (`namespace/name`).
 const REFERENCE_ANNOTATIONS: [&str; 6] = [
     "nginx.ingress.kubernetes.io/auth-proxy-set-headers",
     "nginx.ingress.kubernetes.io/auth-secret",
@@ -25,7 +26,7 @@ const REFERENCE_ANNOTATIONS: [&str; 6] = [
     "nginx.ingress.kubernetes.io/proxy-ssl-secret",
 ];
 
-/// The rules about one object's traffic.
+/// The rules for one object's traffic.
 pub(super) fn check(report: &mut Report<'_>) {
     check_annotations(report);
     match report.object.kind() {
@@ -86,9 +87,9 @@ fn check_service(report: &mut Report<'_>) {
     }
 }
 
-/// Makes a preview's Service of type `NodePort` one of type `ClusterIP`: such teams have them from before they had an
-/// Ingress, and what they deploy must not need a change. What only makes sense with a node's port goes with it, since the API
-/// server refuses it without.
+/// Changes a preview's Service of type `NodePort` to `ClusterIP`. Some teams have such Services from before they had an
+/// Ingress, and their manifests must work unchanged. Fields that need a node's port are removed, because the API server
+/// refuses them without one.
 pub(super) fn complete(object: &mut Object, input: &PolicyInput) {
     let preview = input.environment_kind == EnvironmentKind::Preview;
     if !preview || object.kind() != "Service" || object.text("/spec/type") != "NodePort" {
@@ -136,8 +137,8 @@ fn check_ingress(report: &mut Report<'_>) {
     }
 }
 
-/// `NetworkPolicy` objects only ever add to what is allowed, so an app's own can undo berth's. Teams have such policies, and they
-/// are the app's to answer for: they are taken, and shown.
+/// Warns about an open `NetworkPolicy`. These objects only add to what is allowed, so an app's policy can undo berth's. Teams
+/// have such policies and are responsible for them, so they are allowed.
 fn check_network_policy(report: &mut Report<'_>) {
     let spec = report.object.document.get("spec").unwrap_or(&Value::Null);
     for (direction, peers, opens) in [
@@ -154,13 +155,13 @@ fn check_network_policy(report: &mut Report<'_>) {
     }
 }
 
-/// No Ingress leads to port 7233, and no Service opens it outside the cluster, whatever names and numbers lie between.
+/// Refuses an Ingress that leads to port 7233, and a Service that opens it outside the cluster. Named ports are resolved.
 pub(super) fn check_temporal_is_internal(objects: &[Object], input: &PolicyInput, findings: &mut Vec<Finding>) {
     let names = temporal_port_names(objects);
     let is_temporal = |port: &Value| {
         port.as_u64() == Some(TEMPORAL_PORT) || port.as_str().is_some_and(|name| names.contains(name) || name == "7233")
     };
-    // The Services, with those of their ports that lead to 7233.
+    // The names of Services, with their ports that lead to 7233.
     let mut internal: Vec<(&str, &Value)> = Vec::new();
     for service in objects.iter().filter(|object| object.kind() == "Service") {
         let ports = service.document.pointer("/spec/ports").and_then(Value::as_array);
@@ -192,7 +193,7 @@ pub(super) fn check_temporal_is_internal(objects: &[Object], input: &PolicyInput
     }
 }
 
-/// The names that containers give to port 7233.
+/// The names of port 7233 in containers.
 fn temporal_port_names(objects: &[Object]) -> BTreeSet<&str> {
     let mut names = BTreeSet::new();
     for (spec, path) in objects.iter().flat_map(pods::specs) {
@@ -212,7 +213,7 @@ fn is_external(service: &Object) -> bool {
         || service.document.pointer("/spec/externalIPs").is_some_and(|value| !is_empty(value))
 }
 
-/// The Services an Ingress leads to, with the path of each.
+/// The Services that an Ingress leads to, with the path of each.
 fn backends(ingress: &Object) -> Vec<(String, &Value)> {
     let rules = ingress.document.pointer("/spec/rules").and_then(Value::as_array);
     let mut backends = Vec::new();

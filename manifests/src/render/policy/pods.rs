@@ -1,8 +1,8 @@
-//! What a pod may ask of its node: Kubernetes' Pod Security level "baseline", so that the file and the line are named, and
-//! what that level leaves open but an environment has no use for.
+//! Rules for a pod's access to its node: Kubernetes' Pod Security level "baseline", and further fields that an environment
+//! does not need.
 //!
 //! Source of the lists: <https://kubernetes.io/docs/concepts/security/pod-security-standards/#baseline> of Kubernetes 1.34.
-//! A namespace's own Pod Security label still judges every pod; this only says earlier, and better, what it would say.
+//! The Pod Security label of the namespace applies as well. These rules report a violation earlier, with file and line.
 
 use serde_json::Value;
 
@@ -12,8 +12,8 @@ use super::{
 };
 use crate::render::{object::Object, template::child};
 
-/// Volumes that hold the pod's own data or the environment's own objects. All others reach a node's disk or a server
-/// elsewhere; `csi` written into a pod reaches whatever its driver does, past any claim.
+/// Types of volume that hold data of the pod or objects of the environment. All others reach a node's disk or another server.
+/// A `csi` volume in a pod reaches everything that its driver does, without a claim.
 const VOLUMES: [&str; 8] =
     ["configMap", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim", "projected", "secret"];
 
@@ -34,7 +34,7 @@ const CAPABILITIES: [&str; 13] = [
     "SYS_CHROOT",
 ];
 
-/// The kernel settings of "baseline": those that are the pod's alone.
+/// The kernel settings of "baseline", which affect only the pod.
 const SYSCTLS: [&str; 10] = [
     "kernel.shm_rmid_forced",
     "net.ipv4.ip_local_port_range",
@@ -48,7 +48,7 @@ const SYSCTLS: [&str; 10] = [
     "net.ipv4.tcp_syncookies",
 ];
 
-/// Where objects have a pod template.
+/// Paths of pod templates, as JSON pointers and as fields.
 const TEMPLATES: [(&str, &str); 2] =
     [("/spec/template", "spec.template"), ("/spec/jobTemplate/spec/template", "spec.jobTemplate.spec.template")];
 
@@ -57,7 +57,7 @@ fn templates(object: &Object) -> impl Iterator<Item = (&Value, &'static str)> {
     TEMPLATES.into_iter().filter_map(|(pointer, path)| Some((object.document.pointer(pointer)?, path)))
 }
 
-/// The pods that an object describes, with the path of each.
+/// The pod specs of an object, with the path of each.
 pub(super) fn specs(object: &Object) -> impl Iterator<Item = (&Value, String)> {
     templates(object).filter_map(|(template, path)| Some((template.get("spec")?, format!("{path}.spec"))))
 }
@@ -69,7 +69,7 @@ pub(super) fn containers<'a>(spec: &'a Value, path: &str) -> impl Iterator<Item 
     })
 }
 
-/// The rules about pod templates and volume claims.
+/// The rules for pod templates and volume claims.
 pub(super) fn check(report: &mut Report<'_>) {
     let object = report.object;
     let document = &object.document;
@@ -136,7 +136,7 @@ fn check_volume(report: &mut Report<'_>, volume: &Value, path: &str) {
     }
 }
 
-/// A claim gets a volume of its own: not one by name (another's, perhaps, and not yet wiped), nor another namespace's data.
+/// Refuses a claim that names its volume or data of another namespace. A named volume may hold data of an earlier owner.
 fn check_claim(report: &mut Report<'_>, claim: &Value, path: &str) {
     let path = child(path, "spec");
     if claim.pointer("/spec/volumeName").is_some_and(|name| !is_empty(name)) {
@@ -168,7 +168,7 @@ fn check_container(report: &mut Report<'_>, container: &Value, path: &str) {
     }
 }
 
-/// What a pod's and a container's security context have in common.
+/// The rules that the security contexts of pods and containers share.
 fn check_context(report: &mut Report<'_>, context: &Value, path: &str) {
     if context.get("privileged").is_some_and(is_set) {
         report.refuse_in_preview(&child(path, "privileged"), "a privileged container is its node's master");
@@ -215,7 +215,7 @@ fn check_apparmor_annotations(report: &mut Report<'_>, template: &Value, path: &
     }
 }
 
-/// The items of a list, numbered.
+/// The items of a list, with their index.
 pub(super) fn items(list: Option<&Value>) -> impl Iterator<Item = (usize, &Value)> {
     list.and_then(Value::as_array).into_iter().flatten().enumerate()
 }

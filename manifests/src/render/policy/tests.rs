@@ -1,4 +1,4 @@
-//! Each rule, refused and accepted.
+//! Each rule, with refused and accepted objects.
 
 mod metadata;
 mod network;

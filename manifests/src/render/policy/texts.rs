@@ -1,13 +1,13 @@
-//! Where Kubernetes takes texts only: a number or a boolean there is a pair of quotes forgotten.
+//! Rules for fields that must be strings: a number or a boolean there is a string without its quotes.
 //!
-//! The API server refuses these too, but it names neither file nor line, and only the first.
+//! The API server refuses these too, but it reports only the first one, without file and line.
 
 use serde_json::Value;
 
 use super::{Report, pods};
 use crate::render::template::child;
 
-/// The rules about fields that must be texts.
+/// The rules for fields that must be strings.
 pub(super) fn check(report: &mut Report<'_>) {
     check_map(report, "metadata", "labels");
     check_map(report, "metadata", "annotations");
@@ -57,7 +57,7 @@ fn check_container(report: &mut Report<'_>, container: &Value, path: &str) {
 
 const QUOTES: &str = "must be a text: put it in quotes";
 
-/// A text, or nothing: Kubernetes takes `null` for an empty one.
+/// Whether a value is a string or null. Kubernetes reads null as an empty string.
 fn is_text(value: &Value) -> bool {
     matches!(value, Value::String(_) | Value::Null)
 }

@@ -1,5 +1,5 @@
-//! The manifests as somebody hostile, or a broken editor, would write them: whatever is rendered keeps every promise of the
-//! policy, judged here by a second reading of its own, and reading ends soon.
+//! Hostile and damaged manifests: every rendered object keeps the promises of the policy, and rendering ends soon. The
+//! promises are checked by independent code.
 
 mod spelling;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::*;
 use spelling::Speller;
 
-/// What every rendered object of the example preview must be, told without the policy's own code.
+/// The promise that a rendered object of the example preview breaks, if any. Shares no code with the policy.
 fn promise_broken(object: &Value) -> Option<String> {
     let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let kind = text("/kind");
@@ -27,7 +27,7 @@ fn promise_broken(object: &Value) -> Option<String> {
     service.then(|| "a Service that is not internal".to_owned()).or_else(|| found(object, ""))
 }
 
-/// A forbidden field anywhere below.
+/// A forbidden field anywhere in a value.
 fn found(value: &Value, key: &str) -> Option<String> {
     let said = |value: &Value| {
         !matches!(value, Value::Null | Value::Bool(false)) && *value != json!([]) && *value != json!("")
@@ -48,7 +48,7 @@ fn found(value: &Value, key: &str) -> Option<String> {
     }
     match value {
         Value::Array(items) => items.iter().find_map(|item| found(item, "")),
-        // What a ConfigMap holds is the app's own affair.
+        // The data of a ConfigMap may hold anything.
         Value::Object(map) => {
             map.iter().filter(|(key, _)| *key != "data" && *key != "x").find_map(|(key, value)| found(value, key))
         }
@@ -56,7 +56,7 @@ fn found(value: &Value, key: &str) -> Option<String> {
     }
 }
 
-/// One object of each thing that a preview may not have.
+/// Objects that a preview may not have, one per rule.
 fn forbidden() -> Vec<Value> {
     let named = |api: &str, kind: &str, more: Value| {
         let mut object = json!({"apiVersion": api, "kind": kind, "metadata": {"name": "x"}});
@@ -118,12 +118,12 @@ fn what_may_not_be_there_is_refused_as_it_is() {
     }
 }
 
-/// A manifest that people have, for the broken editor.
+/// Realistic manifests, to be damaged.
 fn corpus() -> Vec<String> {
     oddities().all().iter().map(|file| file.text.clone()).collect()
 }
 
-/// What happens to a file on its way.
+/// Damage to a file.
 #[derive(Debug, Clone)]
 enum Damage {
     Truncate(prop::sample::Index),
@@ -153,7 +153,7 @@ fn damage() -> impl Strategy<Value = Damage> {
     ]
 }
 
-/// A text after all that, read as a file is: as UTF-8.
+/// A text after all damages. Cuts are at character boundaries, because a file is read as UTF-8.
 fn damaged(text: &str, corpus: &[String], damages: &[Damage]) -> String {
     let mut text = text.to_owned();
     let place = |text: &str, at: &prop::sample::Index| {
@@ -186,7 +186,7 @@ fn damaged(text: &str, corpus: &[String], damages: &[Damage]) -> String {
     text
 }
 
-/// The shape of a value, whatever its keys are called and in whatever order.
+/// The shape of a value, without its strings and the names and order of its keys.
 fn shape(value: &Value) -> String {
     match value {
         Value::String(_) => "text".to_owned(),
@@ -256,7 +256,7 @@ proptest! {
             let twice = findings.iter().any(|finding| finding.message == "is there twice");
             (!twice).then(|| documents.iter().map(|document| shape(&document.value)).collect::<Vec<_>>())
         };
-        // A key that another name makes twice is refused, and then its object is not rendered at all.
+        // A value that duplicates another key is refused, and then the object is not rendered.
         if let (Some(one), Some(other)) = (shapes("octocat"), shapes(&author)) {
             prop_assert_eq!(one, other, "{}", text);
         }

@@ -1,11 +1,11 @@
-//! What no input may do, whoever wrote it.
+//! Properties that hold for every input.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
 
-/// The shape of a value: everything but its texts.
+/// The shape of a value: everything except its strings.
 fn shape(value: &Value) -> Value {
     match value {
         Value::String(_) => json!("text"),
@@ -15,7 +15,7 @@ fn shape(value: &Value) -> Value {
     }
 }
 
-/// A document in which each way of writing a text has an author in it, a key among them.
+/// A document that has the author in each style of scalar and in a key.
 const AUTHORS: &str = "apiVersion: v1
 kind: ConfigMap
 metadata: {name: x, annotations: {flow: $GITHUB_ACTOR}}
@@ -79,7 +79,7 @@ proptest! {
     }
 }
 
-/// Any JSON, made of the words that the policy looks for.
+/// Arbitrary JSON from the keys and values that the policy looks for.
 fn any_value() -> impl Strategy<Value = Value> {
     let word = prop::sample::select(vec![
         "spec",

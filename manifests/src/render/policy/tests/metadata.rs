@@ -1,4 +1,4 @@
-//! Kinds, names, namespaces, and texts that must be texts.
+//! Rules for kinds, names, namespaces, and fields that must be strings.
 
 use serde_json::{Value, json};
 

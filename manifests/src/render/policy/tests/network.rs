@@ -1,4 +1,4 @@
-//! Where traffic may come from.
+//! Rules for traffic.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! What pods may ask of their nodes.
+//! Rules for a pod's access to its node.
 
 use serde_json::{Value, json};
 

@@ -1,14 +1,14 @@
-//! One object in one of the countless ways to write it in YAML.
+//! Random YAML spellings of one object.
 
 use serde_json::{Map, Value};
 
-/// A text, and who must have pushed for it to say what it says: `$GITHUB_ACTOR` may stand for one of its words.
+/// A spelling of an object. `$GITHUB_ACTOR` in the text stands for the author.
 pub(super) struct Spelled {
     pub(super) text: String,
     pub(super) author: String,
 }
 
-/// Writes as it is told by a list of bytes; when they are used up, in the plainest way.
+/// A writer whose choices are a list of bytes. After the last byte it writes in the plainest way.
 pub(super) struct Speller<'a> {
     choices: std::slice::Iter<'a, u8>,
     anchors: Vec<String>,
@@ -22,9 +22,9 @@ impl<'a> Speller<'a> {
 
     pub(super) fn spell(mut self, object: &Value) -> Spelled {
         let wrapped = self.wrapped(object);
-        // Not as any value: a document that is only an alias has nothing before it to stand for.
+        // Never an alias: a document that is only an alias cannot have its anchor before it.
         let body = wrapped.as_object().map(|map| self.mapping(map)).unwrap_or_default();
-        // Anchors must come before their aliases: an object's first key holds them.
+        // Anchors must come before their aliases, so the first key of the object holds them.
         let anchors = std::mem::take(&mut self.anchors);
         let text = match (anchors.is_empty(), body.strip_prefix('{')) {
             (false, Some(rest)) => format!("{{x: [{}], {rest}", anchors.join(", ")),
@@ -45,7 +45,7 @@ impl<'a> Speller<'a> {
             1 => list("List", &v1, object.clone()),
             2 => list("List", &v1, list("List", &v1, object.clone())),
             3 => {
-                // Its own kind of list says for its items what they are.
+                // Items of such a list may leave out `apiVersion` and `kind`.
                 let mut item = object.clone();
                 let fields = item.as_object_mut().expect("an object");
                 fields.remove("kind");
@@ -103,7 +103,7 @@ impl<'a> Speller<'a> {
         for (key, value) in map {
             let key = self.text(key, true);
             let pair = format!("{key} : {}", self.value(value));
-            // A merge key brings it in from elsewhere, from one mapping or from a list of them.
+            // A merge key takes the pair from a mapping, or from a list of mappings.
             pairs.push(match self.choose(6) {
                 1 => format!("<<: {{{pair}}}"),
                 2 => format!("<<: [{{}}, {{{pair}}}]"),
