@@ -4,12 +4,12 @@
 //! layout → yaml → template (variables, substitute, scalar) → object → policy → order → stamp
 //! ```
 
+pub(crate) mod builtin;
 pub(crate) mod finding;
 mod kinds;
 mod layout;
 mod object;
 mod order;
-pub(crate) mod own;
 mod policy;
 mod scalar;
 mod stamp;

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::LazyLock};
 
 use super::{App, DopplerConfig, Egress, Gate, Pattern, PodSecurity};
-use crate::render::{EnvironmentKind, Finding, PolicyInput, SourceFiles, content_hash, own, unique_name};
+use crate::render::{EnvironmentKind, Finding, PolicyInput, SourceFiles, builtin, content_hash, unique_name};
 
 /// The names of one environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,7 +87,7 @@ impl App {
     pub fn source_files(&self) -> Result<SourceFiles, Vec<Finding>> {
         match self.manifests_folder() {
             Some(folder) => SourceFiles::read(&folder, &self.manifests_label()),
-            None => Ok(own::files()),
+            None => Ok(builtin::files()),
         }
     }
 
@@ -116,7 +116,7 @@ impl App {
     pub fn gates(&self, kind: EnvironmentKind) -> &[Gate] {
         static OWN: LazyLock<Vec<Gate>> = LazyLock::new(|| {
             // A test parses this constant, so it cannot fail here.
-            serde_saphyr::from_str(own::GATES).unwrap_or_default()
+            serde_saphyr::from_str(builtin::GATES).unwrap_or_default()
         });
         let gates = match kind {
             EnvironmentKind::Preview => self.preview.as_ref().map(|preview| &preview.gates),

@@ -7,7 +7,7 @@
 mod metadata;
 mod network;
 mod pods;
-mod texts;
+mod strings;
 
 use std::collections::BTreeSet;
 
@@ -46,7 +46,7 @@ pub(super) fn check(objects: Vec<Object>, input: &PolicyInput) -> (Vec<Object>, 
         let mut report = Report { object: &object, input, findings: &mut findings };
         let Some(kind) = metadata::kind(&mut report) else { continue };
         metadata::check(&mut report, kind);
-        texts::check(&mut report);
+        strings::check(&mut report);
         pods::check(&mut report);
         network::check(&mut report);
         metadata::complete(&mut object, kind, input);
