@@ -23,7 +23,7 @@ use std::collections::HashMap;
 use sha2::{Digest, Sha256};
 
 pub(crate) use object::line_of;
-pub(crate) use variables::OWN;
+pub(crate) use variables::RESERVED_NAMES;
 
 pub use finding::{Finding, Severity, Subject};
 pub use kinds::{KINDS, Kind, cluster_kinds};
@@ -67,8 +67,8 @@ impl Rendered {
 pub fn render(files: &SourceFiles, variables: &Variables, policy: &PolicyInput) -> Result<Rendered, Vec<Finding>> {
     let mut findings = Vec::new();
     let mut objects = Vec::new();
-    for file in files.of(policy.environment_kind) {
-        let (documents, found) = template::documents(&file.path, &file.text, Some(variables));
+    for file in files.for_kind(policy.environment_kind) {
+        let (documents, found) = template::documents(&file.path, &file.content, Some(variables));
         findings.extend(found);
         for document in documents {
             objects.extend(Object::from_document(&file.path, document, &mut findings));
@@ -80,9 +80,9 @@ pub fn render(files: &SourceFiles, variables: &Variables, policy: &PolicyInput) 
     if let Some(object) = objects.get(MAX_OBJECTS) {
         findings.push(object.error("", format!("is one object too many: {MAX_OBJECTS} at most")));
     }
-    let place: HashMap<&str, usize> =
+    let positions: HashMap<&str, usize> =
         files.all().iter().enumerate().map(|(index, file)| (file.path.as_str(), index)).collect();
-    findings.sort_by_key(|finding| (place.get(finding.file.as_str()).copied(), finding.line));
+    findings.sort_by_key(|finding| (positions.get(finding.file.as_str()).copied(), finding.line));
     findings.dedup();
     let left_out = findings.len().saturating_sub(MAX_FINDINGS);
     if left_out > 0 {
@@ -101,30 +101,30 @@ pub fn render(files: &SourceFiles, variables: &Variables, policy: &PolicyInput) 
 /// Keeps the last of several objects with one identity (`preview/` over `shared/`), as `kubectl apply` does file by file.
 /// Applied at once, the two would race.
 fn last_of_each(objects: Vec<Object>, findings: &mut Vec<Finding>) -> Vec<Object> {
-    let mut places: HashMap<Identity, usize> = HashMap::new();
+    let mut positions: HashMap<Identity, usize> = HashMap::new();
     let mut kept: Vec<Object> = Vec::new();
     for object in objects {
-        let Some(place) = places.get(&object.identity()).and_then(|place| kept.get_mut(*place)) else {
-            places.insert(object.identity(), kept.len());
+        let Some(earlier) = positions.get(&object.identity()).and_then(|index| kept.get_mut(*index)) else {
+            positions.insert(object.identity(), kept.len());
             kept.push(object);
             continue;
         };
         let message = format!(
             "{} `{}` is written again at {}:{}, which is the one that counts",
-            place.kind(),
-            place.name(),
+            earlier.kind(),
+            earlier.name(),
             object.file,
             object.line
         );
-        findings.push(place.finding(Severity::Warning, "", message));
-        *place = object;
+        findings.push(earlier.finding(Severity::Warning, "", message));
+        *earlier = object;
     }
     kept
 }
 
 /// Replaces berth's variables in text outside the manifests, for example a gate's path.
 pub fn substitute(text: &str, variables: &Variables) -> String {
-    substitute::substitute(text, variables).text
+    substitute::substitute(text, variables).output
 }
 
 /// A hash of manifests before rendering, and of the other inputs (`context`). A rollout records it, and a change is
@@ -134,7 +134,7 @@ pub fn content_hash(context: &[u8], files: &SourceFiles) -> String {
     let parts = files
         .all()
         .iter()
-        .flat_map(|file| [file.section.folder().as_bytes(), file.path.as_bytes(), file.text.as_bytes()]);
+        .flat_map(|file| [file.section.folder().as_bytes(), file.path.as_bytes(), file.content.as_bytes()]);
     for part in std::iter::once(context).chain(parts) {
         // Each part's length comes first, so two different lists of parts never give the same bytes.
         hash.update((part.len() as u64).to_be_bytes());

@@ -44,15 +44,15 @@ impl FromStr for Span {
             let end = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(problem)?;
             let (digits, unit) = rest.split_at(end);
             let unit = unit.chars().next().ok_or_else(problem)?;
-            let place = units.iter().position(|(name, _)| *name == unit).ok_or_else(problem)?;
+            let index = units.iter().position(|(name, _)| *name == unit).ok_or_else(problem)?;
             let amount: u64 = digits.parse().map_err(|_| problem())?;
-            let unit_seconds = units.get(place).map_or(1, |(_, seconds)| *seconds);
+            let unit_seconds = units.get(index).map_or(1, |(_, seconds)| *seconds);
             seconds = amount
                 .checked_mul(unit_seconds)
                 .and_then(|part| part.checked_add(seconds))
                 .filter(|seconds| *seconds <= MAX_SECONDS)
                 .ok_or_else(|| format!("`{text}` is longer than ten years"))?;
-            units = units.get(place + 1..).unwrap_or_default();
+            units = units.get(index + 1..).unwrap_or_default();
             rest = &rest[end + 1..];
         }
         Ok(Self(seconds))
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_read_and_written_as_people_do() {
+    fn span_parses_its_units_and_prints_at_most_hours() {
         for (text, seconds, written) in [
             ("72h", 259_200, "72h"),
             ("1h30m", 5_400, "1h30m"),

@@ -114,7 +114,7 @@ impl App {
 
     /// The gates of one kind of environment. An app with neither gates nor manifests gets the built-in gates.
     pub fn gates(&self, kind: EnvironmentKind) -> &[Gate] {
-        static OWN: LazyLock<Vec<Gate>> = LazyLock::new(|| {
+        static BUILTIN: LazyLock<Vec<Gate>> = LazyLock::new(|| {
             // A test parses this constant, so it cannot fail here.
             serde_saphyr::from_str(builtin::GATES).unwrap_or_default()
         });
@@ -123,7 +123,7 @@ impl App {
             EnvironmentKind::Production => self.production.as_ref().map(|production| &production.gates),
         };
         match gates.map(Vec::as_slice) {
-            Some([]) if self.manifests.is_none() => &OWN,
+            Some([]) if self.manifests.is_none() => &BUILTIN,
             gates => gates.unwrap_or_default(),
         }
     }

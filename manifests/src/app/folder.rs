@@ -46,10 +46,10 @@ pub fn read_apps(folder: &Path) -> AppFolder {
             Err(found) => findings.extend(found),
         }
     }
-    let meetings = unique::check(&read);
-    findings.extend(meetings.iter().map(|(_, finding)| finding.clone()));
+    let conflicts = unique::conflicts_between(&read);
+    findings.extend(conflicts.iter().map(|(_, finding)| finding.clone()));
     let mut refused: BTreeMap<String, Vec<Finding>> = BTreeMap::new();
-    for (index, finding) in meetings.iter() {
+    for (index, finding) in conflicts.iter() {
         if let Some((app, _, _)) = read.get(*index) {
             refused.entry(app.app.clone()).or_default().push(finding.clone());
         }
@@ -57,7 +57,7 @@ pub fn read_apps(folder: &Path) -> AppFolder {
     let mut apps: Vec<App> = read
         .into_iter()
         .enumerate()
-        .filter(|(index, _)| !meetings.iter().any(|(app, _)| app == index))
+        .filter(|(index, _)| !conflicts.iter().any(|(app, _)| app == index))
         .map(|(_, (app, _, _))| app)
         .collect();
     apps.sort_by(|a, b| a.app.cmp(&b.app));

@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn image_repositories_are_told_from_references() {
+    fn image_reference_is_not_an_image_repository() {
         for text in ["registry.example.com/acme/web", "localhost:5000/web", "acme/web", "10.0.0.1:5000/a/b_c"] {
             assert!(is_image_repository(text), "{text}");
         }
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn quantities_are_those_of_kubernetes() {
+    fn quantity_has_a_number_and_a_known_unit() {
         for text in ["2", "500m", "0.5", "4Gi"] {
             assert!(is_quantity(text), "{text}");
         }
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repository_has_an_owner_and_a_name() {
+    fn github_repository_has_an_owner_and_a_name() {
         assert!(is_github_repository("acme/flask-react.js"));
         for text in ["acme", "acme/", "/web", "a/b/c", "a b/c", "acme/.."] {
             assert!(!is_github_repository(text), "{text}");

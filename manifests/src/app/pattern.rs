@@ -10,7 +10,7 @@ pub(super) const LARGEST_PR: u64 = 9_999_999_999;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     /// The literal parts between the numbers; one more than there are numbers.
-    texts: Vec<String>,
+    literals: Vec<String>,
 }
 
 impl Pattern {
@@ -20,66 +20,66 @@ impl Pattern {
     /// The text has a brace that belongs to neither `{pr}` nor `{app}`.
     pub fn new(text: &str, app: &str) -> Result<Self, String> {
         let text = text.replace("{app}", app);
-        let texts: Vec<String> = text.split("{pr}").map(ToOwned::to_owned).collect();
-        if texts.iter().any(|part| part.contains(['{', '}'])) {
+        let literals: Vec<String> = text.split("{pr}").map(ToOwned::to_owned).collect();
+        if literals.iter().any(|part| part.contains(['{', '}'])) {
             return Err(format!("`{text}` may have `{{pr}}` and `{{app}}` and no other brace"));
         }
-        Ok(Self { texts })
+        Ok(Self { literals })
     }
 
     /// Whether the pattern has a `{pr}`. Without one it renders to a single name.
     pub fn has_number(&self) -> bool {
-        self.texts.len() > 1
+        self.literals.len() > 1
     }
 
     /// The name for one pull request.
     pub fn render(&self, pr: u64) -> String {
-        self.texts.join(&pr.to_string())
+        self.literals.join(&pr.to_string())
     }
 
     /// Whether both patterns render to the same name for some pair of numbers, equal or not.
     ///
     /// The answer is exact: for each pair of lengths that the two numbers can have, the symbols of the names are compared.
-    pub fn meets(&self, other: &Self) -> bool {
+    pub fn conflicts_with(&self, other: &Self) -> bool {
         let lengths = |pattern: &Self| if pattern.has_number() { 1..=MAX_DIGITS } else { 1..=1 };
         lengths(self).any(|left| {
             lengths(other).any(|right| {
-                let (ours, theirs) = (self.places(left, 0), other.places(right, MAX_DIGITS));
-                ours.len() == theirs.len() && agree(&ours, &theirs)
+                let (ours, theirs) = (self.symbols(left, 0), other.symbols(right, MAX_DIGITS));
+                ours.len() == theirs.len() && can_be_equal(&ours, &theirs)
             })
         })
     }
 
     /// The symbols of the name, if the number has this many digits. The digits are variables, numbered from `first`.
-    fn places(&self, digits: usize, first: usize) -> Vec<Place> {
-        let mut places = Vec::new();
-        for (index, text) in self.texts.iter().enumerate() {
+    fn symbols(&self, digits: usize, first: usize) -> Vec<Symbol> {
+        let mut symbols = Vec::new();
+        for (index, text) in self.literals.iter().enumerate() {
             if index > 0 {
-                places.extend((first..first + digits).map(Place::Digit));
+                symbols.extend((first..first + digits).map(Symbol::Digit));
             }
-            places.extend(text.bytes().map(Place::Byte));
+            symbols.extend(text.bytes().map(Symbol::Byte));
         }
-        places
+        symbols
     }
 }
 
 /// A symbol of a name.
 #[derive(Clone, Copy)]
-enum Place {
+enum Symbol {
     Byte(u8),
     /// A digit of a number, as an index: the digits of the first number, then those of the second.
     Digit(usize),
 }
 
 /// Whether some choice of digits makes both names equal.
-fn agree(left: &[Place], right: &[Place]) -> bool {
+fn can_be_equal(left: &[Symbol], right: &[Symbol]) -> bool {
     let mut digits = Digits::new();
-    left.iter().zip(right).all(|places| match places {
-        (Place::Byte(left), Place::Byte(right)) => left == right,
-        (Place::Digit(digit), Place::Byte(byte)) | (Place::Byte(byte), Place::Digit(digit)) => {
+    left.iter().zip(right).all(|symbols| match symbols {
+        (Symbol::Byte(left), Symbol::Byte(right)) => left == right,
+        (Symbol::Digit(digit), Symbol::Byte(byte)) | (Symbol::Byte(byte), Symbol::Digit(digit)) => {
             digits.fix(*digit, *byte)
         }
-        (Place::Digit(left), Place::Digit(right)) => digits.join(*left, *right),
+        (Symbol::Digit(left), Symbol::Digit(right)) => digits.equate(*left, *right),
     })
 }
 
@@ -117,7 +117,7 @@ impl Digits {
     }
 
     /// Makes two digits equal. Returns false if that contradicts what is known.
-    fn join(&mut self, left: usize, right: usize) -> bool {
+    fn equate(&mut self, left: usize, right: usize) -> bool {
         let (left, right) = (self.root(left), self.root(right));
         let value = self.value[left].or(self.value[right]);
         if self.value[left].zip(self.value[right]).is_some_and(|(left, right)| left != right) {
@@ -141,8 +141,8 @@ mod tests {
     }
 
     #[test]
-    fn patterns_meet_exactly_if_some_two_numbers_give_one_name() {
-        for (left, right, meet) in [
+    fn patterns_conflict_if_two_numbers_give_one_name() {
+        for (left, right, conflict) in [
             ("pr-{pr}", "pr-{pr}", true),
             ("pr-1{pr}", "pr-{pr}", true),
             ("pr-{pr}1", "pr-1{pr}", true),
@@ -161,13 +161,13 @@ mod tests {
             ("web-production", "web-production", true),
             ("web", "api", false),
         ] {
-            assert_eq!(pattern(left).meets(&pattern(right)), meet, "{left} {right}");
-            assert_eq!(pattern(right).meets(&pattern(left)), meet, "{right} {left}");
+            assert_eq!(pattern(left).conflicts_with(&pattern(right)), conflict, "{left} {right}");
+            assert_eq!(pattern(right).conflicts_with(&pattern(left)), conflict, "{right} {left}");
         }
     }
 
     #[test]
-    fn only_the_two_placeholders_are_known() {
+    fn pattern_with_an_unknown_placeholder_is_refused() {
         for text in ["{number}", "pr-{pr", "pr-pr}", "{{pr}}"] {
             assert!(Pattern::new(text, "web").is_err(), "{text}");
         }
@@ -176,15 +176,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_two_numbers_make_equal_is_found(
+        fn every_pair_of_equal_names_is_a_conflict(
             left in "[01-]{0,3}(\\{pr\\}[01-]{0,2}){0,2}",
             right in "[01-]{0,3}(\\{pr\\}[01-]{0,2}){0,2}",
         ) {
             let (left, right) = (pattern(&left), pattern(&right));
             let names: Vec<_> = (1..200).map(|pr| left.render(pr)).collect();
-            let meet = (1..200).any(|pr| names.contains(&right.render(pr)));
+            let conflict = (1..200).any(|pr| names.contains(&right.render(pr)));
             // Only this direction: a conflict may need larger numbers than those tried here.
-            prop_assert!(!meet || left.meets(&right));
+            prop_assert!(!conflict || left.conflicts_with(&right));
         }
     }
 }

@@ -84,12 +84,12 @@ fn any_value() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn a_file_of_any_text_is_read_or_refused_at_a_place(text in prop_oneof![any::<String>(), "[a-z:{}\\[\\]&*!|>'\"#,\\n -]{0,120}"]) {
+    fn any_text_is_valid_or_refused_with_a_line(text in prop_oneof![any::<String>(), "[a-z:{}\\[\\]&*!|>'\"#,\\n -]{0,120}"]) {
         check(&text);
     }
 
     #[test]
-    fn the_example_with_any_value_replaced_keeps_every_rule(pick in any::<prop::sample::Index>(), value in any_value(), quoted in any::<bool>()) {
+    fn example_with_a_replaced_value_keeps_every_rule(pick in any::<prop::sample::Index>(), value in any_value(), quoted in any::<bool>()) {
         // Each value of a `key: value` in the example, flow mappings included.
         let places: Vec<_> = EXAMPLE.match_indices(": ").map(|(at, _)| at + 2).collect();
         let at = places[pick.index(places.len())];
@@ -100,7 +100,7 @@ proptest! {
     }
 
     #[test]
-    fn the_example_with_any_piece_cut_or_doubled_keeps_every_rule(
+    fn example_with_a_cut_or_doubled_part_keeps_every_rule(
         from in any::<prop::sample::Index>(), length in 0..60_usize, insert in prop_oneof![Just(String::new()), any_value()], double in any::<bool>(),
     ) {
         let start = from.index(EXAMPLE.len());
@@ -110,7 +110,7 @@ proptest! {
     }
 
     #[test]
-    fn a_time_that_is_read_is_written_as_one_that_means_the_same(text in prop_oneof!["[0-9]{0,4}d?[0-9]{0,5}h?[0-9]{0,6}m?[0-9]{0,9}s?", any::<String>()]) {
+    fn parsed_span_prints_as_an_equal_span(text in prop_oneof!["[0-9]{0,4}d?[0-9]{0,5}h?[0-9]{0,6}m?[0-9]{0,9}s?", any::<String>()]) {
         match text.parse::<Span>() {
             Ok(span) => {
                 prop_assert_eq!(span.to_string().parse::<Span>(), Ok(span));
@@ -121,14 +121,14 @@ proptest! {
     }
 
     #[test]
-    fn a_pattern_of_any_text_is_read_or_refused_and_meets_itself(left in any_value(), right in any_value()) {
+    fn any_valid_pattern_conflicts_with_itself(left in any_value(), right in any_value()) {
         let (left, right) = (Pattern::new(&left, "web"), Pattern::new(&right, "web"));
         if let Ok(pattern) = &left {
             let rendered = pattern.render(7);
-            prop_assert!(pattern.meets(pattern) && !rendered.contains(['{', '}']), "{}", rendered);
+            prop_assert!(pattern.conflicts_with(pattern) && !rendered.contains(['{', '}']), "{}", rendered);
         }
         if let (Ok(left), Ok(right)) = (left, right) {
-            prop_assert_eq!(left.meets(&right), right.meets(&left));
+            prop_assert_eq!(left.conflicts_with(&right), right.conflicts_with(&left));
         }
     }
 }

@@ -47,7 +47,7 @@ fn parse(text: &str) -> App {
     folder::parse("web.yaml", text).unwrap().0
 }
 
-fn folder_of(files: &[(&str, &str)]) -> tempfile::TempDir {
+fn folder_with(files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
         fs::write(folder.path().join(name), text).unwrap();
@@ -56,7 +56,7 @@ fn folder_of(files: &[(&str, &str)]) -> tempfile::TempDir {
 }
 
 fn findings(files: &[(&str, &str)]) -> Vec<String> {
-    let folder = folder_of(files);
+    let folder = folder_with(files);
     load_apps(folder.path()).unwrap_err().iter().map(Finding::to_string).collect()
 }
 
@@ -67,8 +67,9 @@ fn findings_with(from: &str, to: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_example_is_taken_whole() {
-    let folder = folder_of(&[("web.yaml", EXAMPLE), ("api.yml", SMALLEST), (".hidden.yaml", "x"), ("notes.txt", "x")]);
+fn example_with_every_field_is_loaded() {
+    let folder =
+        folder_with(&[("web.yaml", EXAMPLE), ("api.yml", SMALLEST), (".hidden.yaml", "x"), ("notes.txt", "x")]);
     let apps = load_apps(folder.path()).unwrap();
     assert_eq!(apps.iter().map(|app| app.app.as_str()).collect::<Vec<_>>(), ["api", "web"]);
     let web = &apps[1];
@@ -82,7 +83,7 @@ fn the_example_is_taken_whole() {
 }
 
 #[test]
-fn what_is_left_out_has_its_default() {
+fn omitted_fields_get_their_defaults() {
     let app = parse(SMALLEST);
     assert_eq!(app.namespace_for(7).as_deref(), Some("api-pr-7"));
     assert_eq!(app.pod_security(), PodSecurity::Restricted);
@@ -97,7 +98,7 @@ fn what_is_left_out_has_its_default() {
 }
 
 #[test]
-fn an_app_is_the_same_after_being_written_and_read() {
+fn app_is_equal_after_a_json_round_trip() {
     let mut app = parse(EXAMPLE);
     let again: App = serde_json::from_value(serde_json::to_value(&app).unwrap()).unwrap();
     assert_eq!(again, app);
@@ -107,7 +108,7 @@ fn an_app_is_the_same_after_being_written_and_read() {
 }
 
 #[test]
-fn a_wrong_form_is_named_with_its_place() {
+fn malformed_field_is_reported_with_its_line() {
     for (from, to, expected) in [
         ("image_pull_secret", "image_pul_secret", "web.yaml:5:1: unknown field `image_pul_secret`"),
         ("72h", "72", "web.yaml:19:17: `72` is no time"),
@@ -123,7 +124,7 @@ fn a_wrong_form_is_named_with_its_place() {
 }
 
 #[test]
-fn a_value_that_makes_no_sense_is_named_with_its_place() {
+fn invalid_value_is_reported_with_its_line() {
     for (from, to, expected) in [
         ("app: web", "app: Web", "web.yaml:2: app: `Web` is not a DNS label"),
         ("app: web", "app: a2345678901234567890123456789012", "web.yaml:2: app:"),
@@ -171,7 +172,7 @@ fn a_value_that_makes_no_sense_is_named_with_its_place() {
 const HTTP: &str = "      http: { workload: $KUBE_APP-deployment, port: 8080, path: /health, body: ok }\n";
 
 #[test]
-fn a_gate_says_exactly_what_it_checks() {
+fn gate_must_have_exactly_one_check() {
     let findings = findings_with(HTTP, "");
     let expected = "web.yaml:25: preview.gates[0]: must say what is checked: `http`, `temporal_server`, \
         `temporal_poller` or `temporal_workflow`";
@@ -183,7 +184,7 @@ fn a_gate_says_exactly_what_it_checks() {
 }
 
 #[test]
-fn a_gate_of_temporal_that_makes_no_sense_is_named_with_its_field() {
+fn invalid_temporal_gate_is_reported_with_its_field() {
     for (gate, expected) in [
         ("temporal_server: { port: 0 }", "temporal_server.port: must be at least 1"),
         (
@@ -211,7 +212,7 @@ fn a_gate_of_temporal_that_makes_no_sense_is_named_with_its_field() {
 }
 
 #[test]
-fn a_gate_of_temporal_asks_the_environments_own_server_unless_it_says_another() {
+fn temporal_gate_defaults_to_the_environments_server() {
     let variables = crate::render::Variables::new(crate::render::examples::preview());
     let workflow =
         "      temporal_workflow: { task_queue: $KUBE_APP, type: Greet, input: [1, {a: b}], expect: {ok: true} }\n";
@@ -224,7 +225,7 @@ fn a_gate_of_temporal_asks_the_environments_own_server_unless_it_says_another() 
 }
 
 #[test]
-fn everything_wrong_in_every_file_is_shown_at_once() {
+fn every_error_of_every_app_file_is_reported_at_once() {
     let findings = findings(&[
         ("a.yaml", "app: A\nrepository: a\nimages: [acme/a]\n"),
         ("b.yaml", "nonsense"),
@@ -235,17 +236,19 @@ fn everything_wrong_in_every_file_is_shown_at_once() {
 }
 
 #[test]
-fn apps_whose_names_could_meet_are_refused_both() {
+fn apps_with_conflicting_names_are_both_refused() {
     let other = |namespace: &str, host: &str| {
         format!(
             "app: api\nrepository: acme/api\nimages: [acme/api]\npreview:\n  namespace: '{namespace}'\n  host: '{host}'\n"
         )
     };
     assert!(
-        load_apps(folder_of(&[("web.yaml", EXAMPLE), ("api.yaml", &other("api-{pr}", "api-{pr}.example.com"))]).path())
-            .is_ok()
+        load_apps(
+            folder_with(&[("web.yaml", EXAMPLE), ("api.yaml", &other("api-{pr}", "api-{pr}.example.com"))]).path()
+        )
+        .is_ok()
     );
-    for (namespace, host, met) in [
+    for (namespace, host, field) in [
         ("pr-{pr}", "api-{pr}.example.com", "preview.namespace"),
         ("pr-1{pr}", "api-{pr}.example.com", "preview.namespace"),
         ("api-{pr}", "pr-{pr}.example.com", "preview.host"),
@@ -253,27 +256,27 @@ fn apps_whose_names_could_meet_are_refused_both() {
     ] {
         let findings = findings(&[("web.yaml", EXAMPLE), ("api.yaml", &other(namespace, host))]);
         assert_eq!(findings.len(), 2, "{findings:?}");
-        assert!(findings[0].contains(&format!("{met}: can be the same as")), "{findings:?}");
+        assert!(findings[0].contains(&format!("{field}: can be the same as")), "{findings:?}");
     }
     let findings = findings(&[("a.yaml", SMALLEST), ("b.yaml", SMALLEST)]);
     assert!(findings[0].starts_with("a.yaml:1: app: can be the same as `app` of `api` (b.yaml)"), "{findings:?}");
 }
 
 #[test]
-fn one_teams_slip_does_not_stop_the_others() {
-    let folder = folder_of(&[("web.yaml", EXAMPLE), ("api.yaml", "nonsense")]);
+fn invalid_app_file_does_not_stop_other_apps() {
+    let folder = folder_with(&[("web.yaml", EXAMPLE), ("api.yaml", "nonsense")]);
     let AppFolder { apps, findings, .. } = read_apps(folder.path());
     assert_eq!((apps.len(), findings.len()), (1, 1));
 }
 
 #[test]
-fn a_folder_without_apps_says_so() {
+fn folder_without_apps_is_an_error() {
     assert_eq!(findings(&[]).len(), 1);
     assert_eq!(load_apps(Path::new("/nonexistent/apps")).unwrap_err().len(), 1);
 }
 
 #[test]
-fn a_gates_workload_is_named_as_the_manifests_name_it() {
+fn gate_workload_is_rendered_with_the_variables() {
     let variables = crate::render::Variables::new(crate::render::examples::preview());
     let app = parse(EXAMPLE);
     let gate = app.gates(EnvironmentKind::Preview)[0].rendered(&variables);

@@ -7,12 +7,12 @@ use crate::render::{finding::Finding, line_of, template::Lines};
 struct Claim {
     field: &'static str,
     /// Only claims to the same kind of name can conflict.
-    thing: Thing,
+    kind: ClaimKind,
     pattern: Pattern,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Thing {
+enum ClaimKind {
     Namespace,
     Host,
     /// The value of `KUBE_APP`. Names of cluster-scoped objects begin with it, and workflow ids have the same form.
@@ -21,7 +21,7 @@ enum Thing {
 }
 
 /// The conflicts between the claims of different apps. Each finding has the index of its app, and both apps get one.
-pub(super) fn check(apps: &[(App, String, Lines)]) -> Vec<(usize, Finding)> {
+pub(super) fn conflicts_between(apps: &[(App, String, Lines)]) -> Vec<(usize, Finding)> {
     let claims: Vec<Vec<Claim>> = apps.iter().map(|(app, _, _)| claims(app)).collect();
     let mut findings = Vec::new();
     for (index, (_, label, lines)) in apps.iter().enumerate() {
@@ -33,8 +33,8 @@ pub(super) fn check(apps: &[(App, String, Lines)]) -> Vec<(usize, Finding)> {
                 continue;
             };
             for ours in ours {
-                let Some(met) = theirs.iter().find(|theirs| meet(ours, theirs)) else { continue };
-                let message = format!("can be the same as `{}` of `{}` ({other_label})", met.field, other.app);
+                let Some(other_claim) = theirs.iter().find(|theirs| claims_conflict(ours, theirs)) else { continue };
+                let message = format!("can be the same as `{}` of `{}` ({other_label})", other_claim.field, other.app);
                 let line = line_of(lines, ours.field).unwrap_or(1);
                 findings.push((index, Finding::error(label, line, message).field(ours.field)));
             }
@@ -44,44 +44,44 @@ pub(super) fn check(apps: &[(App, String, Lines)]) -> Vec<(usize, Finding)> {
 }
 
 /// The conflicts within one app, as pairs of fields.
-pub(super) fn own_meetings(app: &App) -> Vec<(&'static str, &'static str)> {
+pub(super) fn conflicts_within(app: &App) -> Vec<(&'static str, &'static str)> {
     let claims = claims(app);
-    let mut meetings = Vec::new();
+    let mut conflicts = Vec::new();
     for (index, claim) in claims.iter().enumerate() {
         // Two claims of one field are not a conflict: preview and production share the app's name.
         let others = claims.iter().skip(index + 1).filter(|other| other.field != claim.field);
-        meetings.extend(others.filter(|other| meet(claim, other)).map(|other| (other.field, claim.field)));
+        conflicts.extend(others.filter(|other| claims_conflict(claim, other)).map(|other| (other.field, claim.field)));
     }
-    meetings
+    conflicts
 }
 
-fn meet(left: &Claim, right: &Claim) -> bool {
-    left.thing == right.thing && left.pattern.meets(&right.pattern)
+fn claims_conflict(left: &Claim, right: &Claim) -> bool {
+    left.kind == right.kind && left.pattern.conflicts_with(&right.pattern)
 }
 
 fn claims(app: &App) -> Vec<Claim> {
     let mut claims = Vec::new();
-    let mut claim = |field: &'static str, thing: Thing, text: &str| {
+    let mut claim = |field: &'static str, kind: ClaimKind, text: &str| {
         // An invalid pattern has its own finding.
         if let Ok(pattern) = Pattern::new(text, &app.app) {
-            claims.push(Claim { field, thing, pattern });
+            claims.push(Claim { field, kind, pattern });
         }
     };
-    claim("app", Thing::AppName, "{app}");
+    claim("app", ClaimKind::AppName, "{app}");
     if let Some(preview) = &app.preview {
-        claim("app", Thing::UniqueName, "{app}-pr-{pr}");
-        claim("preview.namespace", Thing::Namespace, &preview.namespace);
-        claim("preview.host", Thing::Host, &preview.host);
+        claim("app", ClaimKind::UniqueName, "{app}-pr-{pr}");
+        claim("preview.namespace", ClaimKind::Namespace, &preview.namespace);
+        claim("preview.host", ClaimKind::Host, &preview.host);
         if let Some(host) = &preview.temporal_ui_host {
-            claim("preview.temporal_ui_host", Thing::Host, host);
+            claim("preview.temporal_ui_host", ClaimKind::Host, host);
         }
     }
     if let Some(production) = &app.production {
-        claim("app", Thing::UniqueName, "{app}");
-        claim("production.namespace", Thing::Namespace, &production.namespace);
-        claim("production.host", Thing::Host, &production.host);
+        claim("app", ClaimKind::UniqueName, "{app}");
+        claim("production.namespace", ClaimKind::Namespace, &production.namespace);
+        claim("production.host", ClaimKind::Host, &production.host);
         if let Some(host) = &production.temporal_ui_host {
-            claim("production.temporal_ui_host", Thing::Host, host);
+            claim("production.temporal_ui_host", ClaimKind::Host, host);
         }
     }
     claims

@@ -9,7 +9,7 @@ use super::{
     pattern::LARGEST_PR,
     unique,
 };
-use crate::render::{OWN, cluster_kinds, finding::Finding, line_of, template::Lines};
+use crate::render::{RESERVED_NAMES, cluster_kinds, finding::Finding, line_of, template::Lines};
 
 mod gates;
 
@@ -17,14 +17,14 @@ use gates::check_gates;
 
 /// The longest name of an app. `preview-<app>-<number>` with ten digits must fit a label's 63 characters, and so must the
 /// names that teams derive from `KUBE_APP`.
-const MAX_APP: usize = 30;
+const MAX_APP_NAME: usize = 30;
 
 /// Namespaces that can never be an environment's.
 const CLUSTER_NAMESPACES: [&str; 2] = ["default", "berth"];
 
 /// Every violation in an app.
 pub(super) fn check(app: &App, file: &str, lines: &Lines) -> Vec<Finding> {
-    let mut report = Report { file, lines, findings: Vec::new() };
+    let mut report = AppReport { file, lines, findings: Vec::new() };
     check_app(app, &mut report);
     check_secrets(app, &mut report);
     if let Some(preview) = &app.preview {
@@ -34,37 +34,37 @@ pub(super) fn check(app: &App, file: &str, lines: &Lines) -> Vec<Finding> {
         check_production(app, production, &mut report);
     }
     if app.preview.is_none() && app.production.is_none() {
-        report.find("", "has neither `preview` nor `production`: nothing would be deployed");
+        report.error("", "has neither `preview` nor `production`: nothing would be deployed");
     }
-    for (field, other) in unique::own_meetings(app) {
-        report.find(field, format!("can be the same as `{other}`"));
+    for (field, other) in unique::conflicts_within(app) {
+        report.error(field, format!("can be the same as `{other}`"));
     }
     report.findings
 }
 
-struct Report<'a> {
+struct AppReport<'a> {
     file: &'a str,
     lines: &'a Lines,
     findings: Vec<Finding>,
 }
 
-impl Report<'_> {
-    fn find(&mut self, field: &str, message: impl Into<String>) {
+impl AppReport<'_> {
+    fn error(&mut self, field: &str, message: impl Into<String>) {
         let line = line_of(self.lines, field).unwrap_or(1);
         self.findings.push(Finding::error(self.file, line, message).field(field));
     }
 
     fn require(&mut self, holds: bool, field: &str, message: impl FnOnce() -> String) {
         if !holds {
-            self.find(field, message());
+            self.error(field, message());
         }
     }
 }
 
-fn check_app(app: &App, report: &mut Report<'_>) {
+fn check_app(app: &App, report: &mut AppReport<'_>) {
     let name = &app.app;
-    report.require(is_dns_label(name) && name.len() <= MAX_APP, "app", || {
-        format!("`{name}` is not a DNS label of at most {MAX_APP} characters (a-z, 0-9 and -)")
+    report.require(is_dns_label(name) && name.len() <= MAX_APP_NAME, "app", || {
+        format!("`{name}` is not a DNS label of at most {MAX_APP_NAME} characters (a-z, 0-9 and -)")
     });
     report.require(!is_ambiguous(name), "app", || {
         format!("`{name}` could be taken for a part of another app's or of berth's own names")
@@ -92,7 +92,7 @@ fn check_app(app: &App, report: &mut Report<'_>) {
     for name in app.variables.keys() {
         let field = format!("variables.{name}");
         report.require(is_variable_name(name), &field, || format!("`{name}` is not a variable's name"));
-        report.require(!OWN.contains(&name.as_str()), &field, || format!("`{name}` is berth's own to set"));
+        report.require(!RESERVED_NAMES.contains(&name.as_str()), &field, || format!("`{name}` is berth's own to set"));
     }
     for (index, kind) in app.cluster_kinds.iter().enumerate() {
         let known: Vec<_> = cluster_kinds().collect();
@@ -114,7 +114,7 @@ fn is_ambiguous(app: &str) -> bool {
     app == "berth" || app.starts_with("berth-") || matches!(last, "rollout" | "script") || (numbered && last == "pr")
 }
 
-fn check_secrets(app: &App, report: &mut Report<'_>) {
+fn check_secrets(app: &App, report: &mut AppReport<'_>) {
     let Some(secrets) = &app.secrets else { return };
     for (name, config, used) in [
         ("preview", &secrets.doppler.preview, app.preview.is_some()),
@@ -143,7 +143,7 @@ fn check_secrets(app: &App, report: &mut Report<'_>) {
     }
 }
 
-fn check_preview(app: &App, preview: &PreviewSettings, report: &mut Report<'_>) {
+fn check_preview(app: &App, preview: &PreviewSettings, report: &mut AppReport<'_>) {
     check_pattern(app, &preview.namespace, "preview.namespace", is_namespace, report);
     check_pattern(app, &preview.host, "preview.host", is_host, report);
     if let Some(host) = &preview.temporal_ui_host {
@@ -171,7 +171,7 @@ fn check_preview(app: &App, preview: &PreviewSettings, report: &mut Report<'_>) 
     }
 }
 
-fn check_production(app: &App, production: &ProductionSettings, report: &mut Report<'_>) {
+fn check_production(app: &App, production: &ProductionSettings, report: &mut AppReport<'_>) {
     for (field, text, is_name) in [
         ("production.namespace", Some(&production.namespace), is_namespace as fn(&str) -> bool),
         ("production.host", Some(&production.host), is_host),
@@ -179,26 +179,26 @@ fn check_production(app: &App, production: &ProductionSettings, report: &mut Rep
     ] {
         let Some(text) = text else { continue };
         match Pattern::new(text, &app.app) {
-            Err(message) => report.find(field, message),
-            Ok(pattern) if pattern.has_number() => report.find(field, "production has no `{pr}`"),
+            Err(message) => report.error(field, message),
+            Ok(pattern) if pattern.has_number() => report.error(field, "production has no `{pr}`"),
             Ok(pattern) => check_rendered(&pattern.render(0), field, is_name, report),
         }
     }
     check_gates(&production.gates, "production.gates", report);
 }
 
-fn check_pattern(app: &App, text: &str, field: &str, is_name: fn(&str) -> bool, report: &mut Report<'_>) {
+fn check_pattern(app: &App, text: &str, field: &str, is_name: fn(&str) -> bool, report: &mut AppReport<'_>) {
     match Pattern::new(text, &app.app) {
-        Err(message) => report.find(field, message),
+        Err(message) => report.error(field, message),
         Ok(pattern) if !pattern.has_number() => {
-            report.find(field, "must have `{pr}`: else all pull requests would share it");
+            report.error(field, "must have `{pr}`: else all pull requests would share it");
         }
         // The largest number makes the longest name; all other rules do not depend on the number.
         Ok(pattern) => check_rendered(&pattern.render(LARGEST_PR), field, is_name, report),
     }
 }
 
-fn check_rendered(name: &str, field: &str, is_name: fn(&str) -> bool, report: &mut Report<'_>) {
+fn check_rendered(name: &str, field: &str, is_name: fn(&str) -> bool, report: &mut AppReport<'_>) {
     report.require(is_name(name), field, || format!("would become `{name}`, which cannot be one"));
 }
 
@@ -206,11 +206,11 @@ fn is_namespace(name: &str) -> bool {
     is_dns_label(name) && !name.starts_with("kube-") && !CLUSTER_NAMESPACES.contains(&name)
 }
 
-fn check_object_name(name: &str, field: &str, report: &mut Report<'_>) {
+fn check_object_name(name: &str, field: &str, report: &mut AppReport<'_>) {
     report.require(is_object_name(name), field, || format!("`{name}` is not a name that Kubernetes takes"));
 }
 
-fn check_quota(quota: &Quota, report: &mut Report<'_>) {
+fn check_quota(quota: &Quota, report: &mut AppReport<'_>) {
     for (field, value) in [("preview.quota.cpu", &quota.cpu), ("preview.quota.memory", &quota.memory)] {
         report.require(is_quantity(value), field, || {
             format!("`{value}` is not an amount as Kubernetes writes it (`2`, `500m`, `4Gi`)")
@@ -219,7 +219,7 @@ fn check_quota(quota: &Quota, report: &mut Report<'_>) {
     report.require(quota.pods > 0, "preview.quota.pods", || "must be at least 1".to_owned());
 }
 
-fn check_scripts(scripts: &Scripts, report: &mut Report<'_>) {
+fn check_scripts(scripts: &Scripts, report: &mut AppReport<'_>) {
     let Scripts { prefix, allow, workload } = scripts;
     report.require(!prefix.trim().is_empty(), "preview.scripts.prefix", || "must not be empty".to_owned());
     let is_harmless = !prefix.chars().any(char::is_control);

@@ -6,7 +6,7 @@ use super::{Section, SourceFile, SourceFiles};
 const LABEL: &str = "manifests/environment";
 
 /// Section, name and content of each file.
-macro_rules! own {
+macro_rules! builtin_files {
     ($($section:ident $folder:literal $name:literal),* $(,)?) => {
         [$((
             Section::$section,
@@ -16,7 +16,7 @@ macro_rules! own {
     };
 }
 
-const FILES: [(Section, &str, &str); 6] = own![
+const FILES: [(Section, &str, &str); 6] = builtin_files![
     Core "core" "services.yaml",
     Shared "shared" "ingress.yaml",
     Shared "shared" "temporal.yaml",
@@ -30,10 +30,10 @@ pub(crate) const GATES: &str = include_str!("../../environment/gates.yaml");
 
 /// The built-in manifests.
 pub(crate) fn files() -> SourceFiles {
-    let file = |(section, name, text): (Section, &str, &str)| SourceFile {
+    let file = |(section, name, content): (Section, &str, &str)| SourceFile {
         section,
         path: format!("{LABEL}/{}/{name}", section.folder()),
-        text: text.to_owned(),
+        content: content.to_owned(),
     };
     SourceFiles::new(FILES.map(file).into())
 }
@@ -56,12 +56,12 @@ mod tests {
     }
 
     #[test]
-    fn a_preview_gets_two_pods_three_services_and_two_hosts() {
+    fn preview_gets_two_pods_three_services_and_two_hosts() {
         insta::assert_yaml_snapshot!(rendered(examples::preview()).objects().map(|o| &o.document).collect::<Vec<_>>());
     }
 
     #[test]
-    fn production_differs_in_names_and_in_a_temporal_ui_that_only_shows() {
+    fn production_gets_a_read_only_temporal_ui() {
         let production = rendered(examples::production());
         let ui = production.objects().find(|object| object.kind() == "ConfigMap").unwrap();
         assert_eq!(ui.document["data"]["TEMPORAL_DISABLE_WRITE_ACTIONS"], "true");
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn they_draw_no_warning() {
+    fn builtin_manifests_have_no_findings() {
         for input in [examples::preview(), examples::production()] {
             assert_eq!(rendered(input).notes, Vec::new());
         }

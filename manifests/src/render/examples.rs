@@ -49,10 +49,10 @@ pub(crate) fn policy(input: &VariableInput) -> PolicyInput {
 }
 
 /// Source files with a single file, `web/core/app.yaml`.
-pub(crate) fn file(text: &str) -> SourceFiles {
+pub(crate) fn file(content: &str) -> SourceFiles {
     SourceFiles::new(vec![SourceFile {
         section: Section::Core,
         path: "web/core/app.yaml".to_owned(),
-        text: text.to_owned(),
+        content: content.to_owned(),
     }])
 }

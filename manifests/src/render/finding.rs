@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_finding_reads_as_file_line_field_and_message() {
+    fn finding_is_printed_as_file_line_field_and_message() {
         let error = Finding::error("web/core/app.yaml", 12, "is not allowed").field("spec.type");
         assert_eq!(error.to_string(), "web/core/app.yaml:12: spec.type: is not allowed");
         let warning = Finding::warning("web.yaml", 3, "is odd").column(5);

@@ -93,7 +93,7 @@ impl Kind {
     }
 
     /// The kind with this name in any version, for a message that names the right version.
-    pub(super) fn named(kind: &str) -> Option<&'static Self> {
+    pub(super) fn find_any_version(kind: &str) -> Option<&'static Self> {
         KINDS.iter().find(|known| known.kind == kind)
     }
 
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_agrees_with_k8s_openapi() {
+    fn kinds_agree_with_k8s_openapi() {
         use k8s_openapi::{NamespaceResourceScope, Resource, api};
         fn check<K: Resource<Scope = NamespaceResourceScope>>() {
             let kind = Kind::find(K::API_VERSION, K::KIND).unwrap();
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_priority_class_may_be_cluster_scoped() {
+    fn priority_class_is_the_only_cluster_scoped_kind() {
         assert_eq!(cluster_kinds().collect::<Vec<_>>(), ["PriorityClass"]);
     }
 }

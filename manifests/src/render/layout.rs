@@ -58,7 +58,7 @@ pub struct SourceFile {
     /// The path in findings, for example `web/core/app.yaml`.
     pub path: String,
     /// The file's content.
-    pub text: String,
+    pub content: String,
 }
 
 /// An app's manifests before rendering, for all its environments.
@@ -90,7 +90,7 @@ impl SourceFiles {
     }
 
     /// The files of one kind of environment, in the order in which they are applied.
-    pub fn of(&self, environment_kind: EnvironmentKind) -> impl Iterator<Item = &SourceFile> {
+    pub fn for_kind(&self, environment_kind: EnvironmentKind) -> impl Iterator<Item = &SourceFile> {
         self.files.iter().filter(move |file| file.section.is_for(environment_kind))
     }
 
@@ -130,7 +130,7 @@ impl Reader<'_> {
         });
         let mut paths = match entries {
             Ok(paths) => paths,
-            Err(error) => return self.find(&label, format!("cannot be read: {error}")),
+            Err(error) => return self.add_error(&label, format!("cannot be read: {error}")),
         };
         paths.sort();
         for path in paths {
@@ -141,12 +141,12 @@ impl Reader<'_> {
             }
             let label = format!("{label}/{name}");
             if self.files.len() == MAX_FILES {
-                return self.find(&label, format!("is one file too many: {MAX_FILES} at most"));
+                return self.add_error(&label, format!("is one file too many: {MAX_FILES} at most"));
             }
             match self.read_file(root, &path) {
                 Ok(None) => {}
-                Ok(Some(text)) => self.files.push(SourceFile { section, path: label, text }),
-                Err(message) => self.find(&label, message),
+                Ok(Some(content)) => self.files.push(SourceFile { section, path: label, content }),
+                Err(message) => self.add_error(&label, message),
             }
         }
     }
@@ -176,7 +176,7 @@ impl Reader<'_> {
         String::from_utf8(bytes).map(Some).map_err(|_| "is not UTF-8 text".to_owned())
     }
 
-    fn find(&mut self, label: &str, message: impl Into<String>) {
+    fn add_error(&mut self, label: &str, message: impl Into<String>) {
         self.findings.push(Finding::error(label, 0, message));
     }
 }

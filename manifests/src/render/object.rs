@@ -91,7 +91,7 @@ impl Object {
                 item.entry("apiVersion").or_insert_with(|| Value::from(api_version.clone()));
                 item.entry("kind").or_insert_with(|| Value::from(list_of.clone()));
             }
-            let prefix = self.written_at(&format!("items[{index}]"));
+            let prefix = self.path_in_document(&format!("items[{index}]"));
             let line = self.lines.get(&prefix).map_or(self.line, |(line, _)| *line);
             let (file, lines) = (self.file.clone(), Arc::clone(&self.lines));
             Self { file, line, document: item, lines, prefix }.flatten(depth - 1, into, findings);
@@ -100,22 +100,22 @@ impl Object {
 
     /// `apiVersion`, for example `apps/v1`; empty if missing.
     pub fn api_version(&self) -> &str {
-        self.text("/apiVersion")
+        self.string_at("/apiVersion")
     }
 
     /// `kind`, for example `Deployment`; empty if missing.
     pub fn kind(&self) -> &str {
-        self.text("/kind")
+        self.string_at("/kind")
     }
 
     /// `metadata.name`; empty if missing.
     pub fn name(&self) -> &str {
-        self.text("/metadata/name")
+        self.string_at("/metadata/name")
     }
 
     /// `metadata.namespace`; `None` if missing or empty.
     pub fn namespace(&self) -> Option<&str> {
-        Some(self.text("/metadata/namespace")).filter(|namespace| !namespace.is_empty())
+        Some(self.string_at("/metadata/namespace")).filter(|namespace| !namespace.is_empty())
     }
 
     /// The kind in berth's table. Every object of a `Rendered` has one.
@@ -144,7 +144,7 @@ impl Object {
     }
 
     /// The string at a JSON pointer; empty if there is none.
-    pub(super) fn text(&self, pointer: &str) -> &str {
+    pub(super) fn string_at(&self, pointer: &str) -> &str {
         self.document.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
     }
 
@@ -155,11 +155,11 @@ impl Object {
 
     /// A finding about a field of the object, at the line of the field or of the nearest field around it.
     pub(super) fn finding(&self, severity: Severity, field: &str, message: impl Into<String>) -> Finding {
-        let path = self.written_at(field);
+        let path = self.path_in_document(field);
         Finding::new(severity, &self.file, line_of(&self.lines, &path).unwrap_or(self.line), message).field(path)
     }
 
-    fn written_at(&self, field: &str) -> String {
+    fn path_in_document(&self, field: &str) -> String {
         match (self.prefix.as_str(), field) {
             ("", field) => field.to_owned(),
             (prefix, "") => prefix.to_owned(),

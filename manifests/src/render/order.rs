@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_pods_need_comes_before_them_and_traffic_after() {
+    fn dependencies_come_before_pods_and_traffic_after_them() {
         let object =
             |api_version: &str, kind: &str| Object::new("a.yaml", 1, json!({"apiVersion": api_version, "kind": kind}));
         let stages = stages(vec![
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_stage_is_no_stage() {
+    fn empty_stages_are_left_out() {
         assert!(stages(Vec::new()).is_empty());
     }
 }

@@ -39,12 +39,12 @@ pub(super) fn check(objects: Vec<Object>, input: &PolicyInput) -> (Vec<Object>, 
     let mut findings = Vec::new();
     let mut kept = Vec::new();
     for mut object in objects {
-        if let Some(note) = metadata::skip(&object, input) {
+        if let Some(note) = metadata::skip_note(&object, input) {
             findings.push(note);
             continue;
         }
-        let mut report = Report { object: &object, input, findings: &mut findings };
-        let Some(kind) = metadata::kind(&mut report) else { continue };
+        let mut report = ObjectReport { object: &object, input, findings: &mut findings };
+        let Some(kind) = metadata::find_kind(&mut report) else { continue };
         metadata::check(&mut report, kind);
         strings::check(&mut report);
         pods::check(&mut report);
@@ -58,20 +58,20 @@ pub(super) fn check(objects: Vec<Object>, input: &PolicyInput) -> (Vec<Object>, 
 }
 
 /// The findings about one object, with the inputs of the rules.
-struct Report<'a> {
+struct ObjectReport<'a> {
     object: &'a Object,
     input: &'a PolicyInput,
     findings: &'a mut Vec<Finding>,
 }
 
-impl Report<'_> {
+impl ObjectReport<'_> {
     fn refuse(&mut self, field: &str, message: impl Into<String>) {
         self.findings.push(self.object.error(field, message));
     }
 
     /// An error in a preview, a warning in production.
     fn refuse_in_preview(&mut self, field: &str, message: impl Into<String>) {
-        let severity = if self.preview() { Severity::Error } else { Severity::Warning };
+        let severity = if self.is_preview() { Severity::Error } else { Severity::Warning };
         self.findings.push(self.object.finding(severity, field, message));
     }
 
@@ -83,7 +83,7 @@ impl Report<'_> {
         self.findings.push(self.object.finding(Severity::Warning, field, message));
     }
 
-    fn preview(&self) -> bool {
+    fn is_preview(&self) -> bool {
         self.input.environment_kind == EnvironmentKind::Preview
     }
 }

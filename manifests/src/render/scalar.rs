@@ -13,7 +13,7 @@ use serde_json::{Number, Value};
 ///
 /// # Errors
 /// The scalar is a number that JSON cannot hold: an infinity, or "not a number".
-pub(super) fn plain(text: &str) -> Result<Value, &'static str> {
+pub(super) fn parse_plain(text: &str) -> Result<Value, &'static str> {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Ok(Value::Null),
         "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
@@ -31,18 +31,18 @@ pub(super) fn plain(text: &str) -> Result<Value, &'static str> {
     if !text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.')) {
         return Ok(Value::from(text));
     }
-    Ok(number(text).map_or_else(|| Value::from(text), Value::Number))
+    Ok(parse_number(text).map_or_else(|| Value::from(text), Value::Number))
 }
 
 /// The value of a scalar with a core tag of YAML, for example `!!str 123`.
 ///
 /// # Errors
 /// The text is not of that type, or a manifest cannot have that tag.
-pub(super) fn tagged(tag: &str, text: &str) -> Result<Value, String> {
+pub(super) fn parse_tagged(tag: &str, text: &str) -> Result<Value, String> {
     if tag == "str" {
         return Ok(Value::from(text));
     }
-    let value = plain(text)?;
+    let value = parse_plain(text)?;
     let fits = match tag {
         "int" => value.is_i64() || value.is_u64(),
         "float" => value.is_number(),
@@ -53,13 +53,13 @@ pub(super) fn tagged(tag: &str, text: &str) -> Result<Value, String> {
     if fits { Ok(value) } else { Err(format!("is not of the type `!!{tag}`")) }
 }
 
-fn number(text: &str) -> Option<Number> {
+fn parse_number(text: &str) -> Option<Number> {
     // The resolver passes these to Go's `ParseFloat`, which accepts `_` only between digits.
     if text.starts_with('.') && text.contains('_') && !underscores_separate_digits(text) {
         return None;
     }
     let digits = text.replace('_', "");
-    integer(&digits).or_else(|| float(&digits))
+    parse_integer(&digits).or_else(|| parse_float(&digits))
 }
 
 fn underscores_separate_digits(text: &str) -> bool {
@@ -71,7 +71,7 @@ fn underscores_separate_digits(text: &str) -> bool {
 }
 
 /// Parses an integer as Go's `strconv.ParseInt(text, 0, 64)` does, then `ParseUint`.
-fn integer(text: &str) -> Option<Number> {
+fn parse_integer(text: &str) -> Option<Number> {
     let (negative, magnitude) = match text.as_bytes().first()? {
         b'-' => (true, &text[1..]),
         b'+' => (false, &text[1..]),
@@ -100,7 +100,7 @@ fn integer(text: &str) -> Option<Number> {
 
 /// Parses `^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`. A float without a fraction becomes an integer, as Go's
 /// JSON encoder writes it: from kubectl, a field of type integer accepts `1e3`.
-fn float(text: &str) -> Option<Number> {
+fn parse_float(text: &str) -> Option<Number> {
     /// 2^53: every integer up to here is exactly a float.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plain_scalar_means_what_it_means_to_kubectl() {
+    fn plain_scalar_has_the_value_that_kubectl_reads() {
         for (text, expected) in [
             ("", json!(null)),
             ("~", json!(null)),
@@ -180,17 +180,17 @@ mod tests {
             (".1_5", json!(0.15)),
             ("$KUBE_NS", json!("$KUBE_NS")),
         ] {
-            assert_eq!(plain(text), Ok(expected), "{text}");
+            assert_eq!(parse_plain(text), Ok(expected), "{text}");
         }
-        assert!(plain(".inf").is_err());
-        assert!(plain(".NaN").is_err());
+        assert!(parse_plain(".inf").is_err());
+        assert!(parse_plain(".NaN").is_err());
     }
 
     #[test]
-    fn a_tag_says_the_type_and_must_fit() {
-        assert_eq!(tagged("str", "123"), Ok(json!("123")));
-        assert_eq!(tagged("int", "123"), Ok(json!(123)));
-        assert!(tagged("int", "web").is_err());
-        assert!(tagged("binary", "AAAA").is_err());
+    fn tag_must_match_the_scalars_type() {
+        assert_eq!(parse_tagged("str", "123"), Ok(json!("123")));
+        assert_eq!(parse_tagged("int", "123"), Ok(json!(123)));
+        assert!(parse_tagged("int", "web").is_err());
+        assert!(parse_tagged("binary", "AAAA").is_err());
     }
 }

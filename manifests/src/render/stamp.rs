@@ -22,7 +22,7 @@ pub struct Stamp {
 }
 
 /// Prefixes of labels and annotations that only berth may set. Values from manifests are removed.
-const OWN_PREFIXES: [&str; 2] = ["berth.dev/", "applyset.kubernetes.io/"];
+const BERTH_PREFIXES: [&str; 2] = ["berth.dev/", "applyset.kubernetes.io/"];
 
 impl Stamp {
     /// Labels and annotates an object. Idempotent.
@@ -34,23 +34,23 @@ impl Stamp {
             ("berth.dev/installation", &self.installation),
         ];
         labels.extend(self.applyset.as_deref().map(|id| ("applyset.kubernetes.io/part-of", id)));
-        set(object, "labels", &labels);
-        set(object, "annotations", &[("berth.dev/commit", &self.commit)]);
+        set_entries(object, "labels", &labels);
+        set_entries(object, "annotations", &[("berth.dev/commit", &self.commit)]);
     }
 }
 
 /// Sets keys of a map in the metadata, and removes all other keys with a prefix of berth.
-fn set(object: &mut Object, field: &str, entries: &[(&str, &str)]) {
+fn set_entries(object: &mut Object, field: &str, entries: &[(&str, &str)]) {
     let Some(map) = metadata_map(object, field) else { return };
-    map.retain(|key, _| !is_own(key));
+    map.retain(|key, _| !is_berth_key(key));
     for (key, value) in entries {
         map.insert((*key).to_owned(), Value::from(*value));
     }
 }
 
 /// Whether only berth may set a label or annotation.
-pub(super) fn is_own(key: &str) -> bool {
-    OWN_PREFIXES.iter().any(|prefix| key.starts_with(prefix))
+pub(super) fn is_berth_key(key: &str) -> bool {
+    BERTH_PREFIXES.iter().any(|prefix| key.starts_with(prefix))
 }
 
 /// `metadata.labels` or `metadata.annotations`, created if missing.
@@ -69,7 +69,10 @@ fn as_map(value: &mut Value) -> Option<&mut Map<String, Value>> {
 }
 
 /// The string values of `metadata.labels` or `metadata.annotations`, as path, key and value.
-pub(super) fn entries<'a>(object: &'a Object, field: &'a str) -> impl Iterator<Item = (String, &'a str, &'a str)> {
+pub(super) fn string_entries<'a>(
+    object: &'a Object,
+    field: &'a str,
+) -> impl Iterator<Item = (String, &'a str, &'a str)> {
     let map = object.document.pointer(&format!("/metadata/{field}")).and_then(Value::as_object);
     map.into_iter()
         .flatten()
@@ -93,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stamp_overwrites_what_pretends_to_be_berths_and_keeps_the_rest() {
+    fn stamp_replaces_berths_labels_and_keeps_the_others() {
         let document = json!({
             "metadata": {"labels": {"app": "web", "berth.dev/workflow": "preview-other-1", "berth.dev/x": "y",
                 "app.kubernetes.io/managed-by": "github-ci"}},
@@ -117,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_template_is_left_alone() {
+    fn pod_template_is_not_stamped() {
         let document = json!({
             "metadata": {"labels": null},
             "spec": {"template": {"metadata": {"labels": {"app": "web"}}}},

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::variables::{Variables, is_claim};
+use super::variables::{Variables, is_unchecked};
 
 /// A reference in a text: `$NAME` or `${NAME}`. The grammar of `NAME` is envsubst's: letters, digits and `_`, no digit first.
 struct Reference<'a> {
@@ -14,38 +14,38 @@ struct Reference<'a> {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Substituted {
     /// The text. References to undeclared names are unchanged.
-    pub(super) text: String,
+    pub(super) output: String,
     /// Whether a reference was replaced.
     pub(super) changed: bool,
     /// The undeclared names, in order.
     pub(super) undeclared: Vec<String>,
     /// The replaced names whose values come unchecked from a caller.
-    pub(super) claims: Vec<String>,
+    pub(super) unchecked: Vec<String>,
 }
 
 /// Replaces the declared names. References within a value are not replaced.
 pub(super) fn substitute(text: &str, variables: &Variables) -> Substituted {
-    let mut out = Substituted { text: String::new(), changed: false, undeclared: Vec::new(), claims: Vec::new() };
+    let mut out = Substituted { output: String::new(), changed: false, undeclared: Vec::new(), unchecked: Vec::new() };
     let mut rest = text;
     while let Some(reference) = next_reference(rest) {
         let (before, written) = (&rest[..reference.range.start], &rest[reference.range.clone()]);
-        out.text.push_str(before);
+        out.output.push_str(before);
         match variables.get(reference.name) {
             Some(value) => {
-                out.text.push_str(value);
+                out.output.push_str(value);
                 out.changed = true;
-                if is_claim(reference.name) {
-                    out.claims.push(reference.name.to_owned());
+                if is_unchecked(reference.name) {
+                    out.unchecked.push(reference.name.to_owned());
                 }
             }
             None => {
-                out.text.push_str(written);
+                out.output.push_str(written);
                 out.undeclared.push(reference.name.to_owned());
             }
         }
         rest = &rest[reference.range.end..];
     }
-    out.text.push_str(rest);
+    out.output.push_str(rest);
     out
 }
 
@@ -59,14 +59,14 @@ fn next_reference(text: &str) -> Option<Reference<'_>> {
         let after = &text[start + 1..];
         let (name, end) = match after.strip_prefix('{') {
             Some(braced) => {
-                let name = name(braced);
+                let name = leading_name(braced);
                 if !braced[name.len()..].starts_with('}') {
                     continue;
                 }
                 (name, start + name.len() + 3)
             }
             None => {
-                let name = name(after);
+                let name = leading_name(after);
                 (name, start + name.len() + 1)
             }
         };
@@ -78,7 +78,7 @@ fn next_reference(text: &str) -> Option<Reference<'_>> {
 }
 
 /// The name at the beginning of a text; empty if there is none.
-fn name(text: &str) -> &str {
+fn leading_name(text: &str) -> &str {
     if text.starts_with(|c: char| c.is_ascii_digit()) {
         return "";
     }
@@ -107,20 +107,20 @@ mod tests {
             ("${}", "${}"),
             ("ü$KUBE_NSü", "üpr-123ü"),
         ] {
-            assert_eq!(substitute(text, &variables).text, expected, "{text}");
+            assert_eq!(substitute(text, &variables).output, expected, "{text}");
         }
     }
 
     #[test]
-    fn a_value_is_not_substituted_again() {
+    fn reference_in_a_value_is_not_replaced() {
         let mut input = examples::preview();
         input.author = "$KUBE_NS ${GITHUB_SHA}".to_owned();
         let substituted = substitute("$GITHUB_ACTOR", &Variables::new(input));
-        assert_eq!(substituted.text, "$KUBE_NS ${GITHUB_SHA}");
+        assert_eq!(substituted.output, "$KUBE_NS ${GITHUB_SHA}");
     }
 
     #[test]
-    fn a_name_alone_is_told_from_a_name_in_a_text() {
+    fn sole_reference_is_the_whole_text() {
         assert_eq!(sole_reference("$PR_NUMBER"), Some("PR_NUMBER"));
         assert_eq!(sole_reference("${PR_NUMBER}"), Some("PR_NUMBER"));
         assert_eq!(sole_reference("$PR_NUMBER$PR_NUMBER"), None);

@@ -13,7 +13,7 @@ use super::{
     scalar,
     substitute::{sole_reference, substitute},
     variables::Variables,
-    yaml::{self, Kind, Node, NodeTag},
+    yaml::{self, Node, NodeKind, NodeTag},
 };
 
 /// The most bytes of text plus nodes of a file, with aliases and variables expanded. etcd accepts no object over 1.5 MiB, so
@@ -48,7 +48,7 @@ pub(crate) fn documents(file: &str, text: &str, variables: Option<&Variables>) -
     let mut documents = Vec::new();
     for node in nodes {
         let mut expansion = Expansion::new(file, variables, budget);
-        let value = expansion.value(&node, "", false);
+        let value = expansion.convert_node(&node, "", false);
         budget = expansion.budget;
         findings.append(&mut expansion.findings);
         match value {
@@ -95,83 +95,96 @@ impl<'a> Expansion<'a> {
     }
 
     /// Converts a node. The recursion is bounded by the depth that `yaml` allows.
-    fn value(&mut self, node: &Node, path: &str, shell: bool) -> Result<Value, TooLarge> {
+    fn convert_node(&mut self, node: &Node, path: &str, shell: bool) -> Result<Value, TooLarge> {
         self.spend(1 + path.len())?;
         self.lines.entry(path.to_owned()).or_insert((node.line, node.column));
         match &node.kind {
-            Kind::Scalar { text, plain } => self.scalar(node, text, *plain, path, shell),
-            Kind::Sequence(items) => {
+            NodeKind::Scalar { text, plain } => self.convert_scalar(node, text, *plain, path, shell),
+            NodeKind::Sequence(items) => {
                 self.check_tag(node, "seq", path);
                 let mut values = Vec::with_capacity(items.len());
                 for (index, item) in items.iter().enumerate() {
-                    values.push(self.value(item, &format!("{path}[{index}]"), shell)?);
+                    values.push(self.convert_node(item, &format!("{path}[{index}]"), shell)?);
                 }
                 Ok(Value::Array(values))
             }
-            Kind::Mapping(pairs) => {
+            NodeKind::Mapping(pairs) => {
                 self.check_tag(node, "map", path);
-                self.mapping(pairs, path, shell).map(Value::Object)
+                self.convert_mapping(pairs, path, shell).map(Value::Object)
             }
         }
     }
 
-    fn scalar(&mut self, node: &Node, text: &str, plain: bool, path: &str, shell: bool) -> Result<Value, TooLarge> {
+    fn convert_scalar(
+        &mut self,
+        node: &Node,
+        text: &str,
+        plain: bool,
+        path: &str,
+        shell: bool,
+    ) -> Result<Value, TooLarge> {
         if plain
             && node.tag.is_none()
-            && let Some(number) = self.number(text)
+            && let Some(number) = self.number_variable(text)
         {
             return Ok(Value::from(number));
         }
-        let (text, changed) = self.text(node, text, path, shell)?;
+        let (text, changed) = self.substitute_text(node, text, path, shell)?;
         let value = match &node.tag {
-            None if plain && !changed => scalar::plain(&text).map_err(ToOwned::to_owned),
+            None if plain && !changed => scalar::parse_plain(&text).map_err(ToOwned::to_owned),
             None => return Ok(Value::String(text)),
-            Some(NodeTag::Core(tag)) => scalar::tagged(tag, &text),
+            Some(NodeTag::Core(tag)) => scalar::parse_tagged(tag, &text),
             Some(NodeTag::Other(tag)) => Err(format!("the tag `{tag}` has no meaning in a manifest")),
         };
         Ok(value.unwrap_or_else(|message| {
-            self.find(Severity::Error, node, path, message);
+            self.add_finding(Severity::Error, node, path, message);
             Value::String(text)
         }))
     }
 
-    fn number(&self, text: &str) -> Option<u64> {
+    fn number_variable(&self, text: &str) -> Option<u64> {
         self.variables?.number(sole_reference(text)?)
     }
 
     /// A text with its variables replaced, and whether there were any references.
-    fn text(&mut self, node: &Node, text: &str, path: &str, shell: bool) -> Result<(String, bool), TooLarge> {
+    fn substitute_text(
+        &mut self,
+        node: &Node,
+        text: &str,
+        path: &str,
+        shell: bool,
+    ) -> Result<(String, bool), TooLarge> {
         let Some(variables) = self.variables else {
             self.spend(text.len())?;
             return Ok((text.to_owned(), false));
         };
         let substituted = substitute(text, variables);
-        self.spend(substituted.text.len())?;
+        self.spend(substituted.output.len())?;
         if shell {
-            for name in substituted.claims.iter().filter(|name| !variables.is_plain(name)) {
+            for name in substituted.unchecked.iter().filter(|name| !variables.is_shell_safe(name)) {
                 let message = format!(
                     "the value of `${name}` is a claim from outside, and a shell could take it for a command: give \
                      it to the container as a variable of its environment"
                 );
-                self.find(Severity::Error, node, path, message);
+                self.add_finding(Severity::Error, node, path, message);
             }
         }
         for name in &substituted.undeclared {
             // Bounded, because the search for the nearest name is slow. One error already stops the release.
-            let told = self.unknown[usize::from(shell)];
-            if told < MAX_UNKNOWN
-                && let Some(message) = variables.unknown(name)
+            let reported = self.unknown[usize::from(shell)];
+            if reported < MAX_UNKNOWN
+                && let Some(message) = variables.explain_unknown(name)
             {
                 self.unknown[usize::from(shell)] += 1;
                 // A shell script may have a variable with this prefix.
                 let severity = if shell { Severity::Warning } else { Severity::Error };
-                self.find(severity, node, path, message);
+                self.add_finding(severity, node, path, message);
             }
         }
-        Ok((substituted.text, substituted.changed))
+        Ok((substituted.output, substituted.changed))
     }
 
-    fn mapping(
+    fn convert_mapping(
         &mut self,
         pairs: &[(Rc<Node>, Rc<Node>)],
         path: &str,
@@ -180,8 +193,8 @@ impl<'a> Expansion<'a> {
         let mut map = Map::new();
         let mut merged = Vec::new();
         for (key, value) in pairs {
-            let Kind::Scalar { text, plain } = &key.kind else {
-                self.find(Severity::Error, key, path, "a key must be a text".to_owned());
+            let NodeKind::Scalar { text, plain } = &key.kind else {
+                self.add_finding(Severity::Error, key, path, "a key must be a text".to_owned());
                 continue;
             };
             // The key is compared before substitution: a variable with the value `<<` is an ordinary key.
@@ -189,13 +202,13 @@ impl<'a> Expansion<'a> {
                 merged.push(value);
                 continue;
             }
-            let (key_text, _) = self.text(key, text, path, shell)?;
+            let (key_text, _) = self.substitute_text(key, text, path, shell)?;
             let path = child(path, &key_text);
             // The line of a field is the line of its key.
             self.lines.entry(path.clone()).or_insert((key.line, key.column));
-            let value = self.value(value, &path, shell || matches!(key_text.as_str(), "command" | "args"))?;
+            let value = self.convert_node(value, &path, shell || matches!(key_text.as_str(), "command" | "args"))?;
             if map.insert(key_text, value).is_some() {
-                self.find(Severity::Error, key, &path, "is there twice".to_owned());
+                self.add_finding(Severity::Error, key, &path, "is there twice".to_owned());
             }
         }
         for value in merged {
@@ -207,22 +220,22 @@ impl<'a> Expansion<'a> {
     /// Applies YAML's merge key: written keys win over merged ones, and an earlier source over a later one.
     fn merge(&mut self, node: &Node, path: &str, shell: bool, into: &mut Map<String, Value>) -> Result<(), TooLarge> {
         let sources = match &node.kind {
-            Kind::Mapping(pairs) => vec![pairs],
-            Kind::Sequence(items) => items
+            NodeKind::Mapping(pairs) => vec![pairs],
+            NodeKind::Sequence(items) => items
                 .iter()
                 .filter_map(|item| match &item.kind {
-                    Kind::Mapping(pairs) => Some(pairs),
+                    NodeKind::Mapping(pairs) => Some(pairs),
                     _ => None,
                 })
                 .collect(),
-            Kind::Scalar { .. } => Vec::new(),
+            NodeKind::Scalar { .. } => Vec::new(),
         };
-        let expected = if let Kind::Sequence(items) = &node.kind { items.len() } else { 1 };
+        let expected = if let NodeKind::Sequence(items) = &node.kind { items.len() } else { 1 };
         if sources.len() != expected {
-            self.find(Severity::Error, node, path, "`<<` takes a mapping, or a list of them".to_owned());
+            self.add_finding(Severity::Error, node, path, "`<<` takes a mapping, or a list of them".to_owned());
         }
         for pairs in sources {
-            for (key, value) in self.mapping(pairs, path, shell)? {
+            for (key, value) in self.convert_mapping(pairs, path, shell)? {
                 into.entry(key).or_insert(value);
             }
         }
@@ -234,16 +247,16 @@ impl<'a> Expansion<'a> {
             None => {}
             Some(NodeTag::Core(tag)) if tag == expected => {}
             Some(NodeTag::Core(tag)) => {
-                self.find(Severity::Error, node, path, format!("is not of the type `!!{tag}`"));
+                self.add_finding(Severity::Error, node, path, format!("is not of the type `!!{tag}`"));
             }
             Some(NodeTag::Other(tag)) => {
                 let message = format!("the tag `{tag}` has no meaning in a manifest");
-                self.find(Severity::Error, node, path, message);
+                self.add_finding(Severity::Error, node, path, message);
             }
         }
     }
 
-    fn find(&mut self, severity: Severity, node: &Node, path: &str, message: String) {
+    fn add_finding(&mut self, severity: Severity, node: &Node, path: &str, message: String) {
         self.findings.push(Finding::new(severity, self.file, node.line, message).field(path));
     }
 

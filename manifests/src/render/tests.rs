@@ -42,7 +42,7 @@ fn report(rendered: &Rendered) -> Value {
 }
 
 #[test]
-fn a_folder_with_every_oddity_is_taken_as_it_is() {
+fn folder_with_every_oddity_is_rendered() {
     // Sorted, because another crate of the build may enable serde_json's `preserve_order`.
     insta::with_settings!({sort_maps => true}, {
         let rendered = render_input(&oddities(), &examples::preview()).unwrap();
@@ -53,25 +53,25 @@ fn a_folder_with_every_oddity_is_taken_as_it_is() {
 }
 
 #[test]
-fn line_ends_of_windows_change_nothing() {
+fn windows_line_ends_change_nothing() {
     let unix = oddities();
-    assert!(unix.all().iter().any(|file| file.text.contains("\r\n")), "the fixture must keep its line ends");
+    assert!(unix.all().iter().any(|file| file.content.contains("\r\n")), "the fixture must keep its line ends");
     let windows = unix
         .all()
         .iter()
-        .map(|file| SourceFile { text: file.text.replace("\r\n", "\n").replace('\n', "\r\n"), ..file.clone() });
+        .map(|file| SourceFile { content: file.content.replace("\r\n", "\n").replace('\n', "\r\n"), ..file.clone() });
     let windows = SourceFiles::new(windows.collect());
     let input = examples::preview();
     assert_eq!(render_input(&unix, &input), render_input(&windows, &input));
 }
 
 #[test]
-fn a_byte_order_mark_is_no_part_of_the_text() {
+fn byte_order_mark_is_ignored() {
     assert!(preview("\u{feff}apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: x}\n").is_ok());
 }
 
 #[test]
-fn a_number_is_written_as_a_variable_only_where_it_stands_alone() {
+fn variable_is_a_number_only_as_a_whole_plain_scalar() {
     assert_eq!(
         data(concat!(
             "  plain: $KUBE_DEPLOY_ID\n",
@@ -95,7 +95,7 @@ fn a_number_is_written_as_a_variable_only_where_it_stands_alone() {
 }
 
 #[test]
-fn quotes_keep_a_text_a_text() {
+fn quoted_scalar_stays_a_string() {
     assert_eq!(
         data("  a: 'true'\n  b: \"0644\"\n  c: |\n    123\n  d: yes\n  e: 0644\n  f: !!str yes\n  on: x\n"),
         json!({"a": "true", "b": "0644", "c": "123\n", "d": true, "e": 420, "f": "yes", "on": "x"})
@@ -103,7 +103,7 @@ fn quotes_keep_a_text_a_text() {
 }
 
 #[test]
-fn merge_keys_give_way_to_what_is_written_out() {
+fn written_keys_win_over_merged_keys() {
     let text = concat!(
         "  one: &one {a: 1, b: 1}\n",
         "  two: &two {b: 2, c: 2}\n",
@@ -116,13 +116,13 @@ fn merge_keys_give_way_to_what_is_written_out() {
 }
 
 #[test]
-fn a_key_that_is_there_twice_is_refused_however_it_came() {
+fn duplicate_key_after_substitution_is_refused() {
     let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata:\n  pr-123: a\n  $KUBE_NS: b\n";
     assert_eq!(messages(preview(text)), ["web/core/app.yaml:6: data.pr-123: is there twice"]);
 }
 
 #[test]
-fn an_unknown_reserved_name_is_an_error_but_in_a_script() {
+fn unknown_reserved_name_is_only_a_warning_in_a_script() {
     let text = concat!(
         "apiVersion: batch/v1\nkind: Job\nmetadata: {name: x}\n",
         "spec: {template: {spec: {containers: [{name: x,\n",
@@ -143,7 +143,7 @@ fn an_unknown_reserved_name_is_an_error_but_in_a_script() {
 }
 
 #[test]
-fn a_claim_from_outside_never_becomes_a_command() {
+fn unchecked_value_in_a_command_is_refused() {
     let mut input = examples::preview();
     let files = examples::file(concat!(
         "apiVersion: batch/v1\nkind: Job\nmetadata: {name: x}\nspec: {template: {spec: {containers: [{name: x,\n",
@@ -163,7 +163,7 @@ fn a_claim_from_outside_never_becomes_a_command() {
 }
 
 #[test]
-fn no_more_is_shown_than_a_person_reads() {
+fn number_of_findings_is_bounded() {
     let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\n---\n".repeat(900);
     let messages = messages(preview(&text));
     assert_eq!(messages.len(), 201);
@@ -171,7 +171,7 @@ fn no_more_is_shown_than_a_person_reads() {
 }
 
 #[test]
-fn a_name_that_this_app_has_not_says_what_is_missing() {
+fn missing_conditional_name_is_reported_with_its_reason() {
     let mut input = examples::preview();
     input.doppler_managed_secret = None;
     let files = examples::file("apiVersion: v1\nkind: Secret\nmetadata:\n  name: $DOPPLER_MANAGED_SECRET_NAME\n");
@@ -180,14 +180,14 @@ fn a_name_that_this_app_has_not_says_what_is_missing() {
 }
 
 #[test]
-fn every_error_of_every_file_is_shown_at_once() {
+fn every_error_of_every_document_is_reported_at_once() {
     let text = "a: [\n---\nkind: Pod\napiVersion: v1\nmetadata: {name: a}\n---\n- 1\n---\nb: \"\n";
     let messages = messages(preview(text));
     assert_eq!(messages.len(), 4, "{messages:#?}");
 }
 
 #[test]
-fn an_alias_bomb_is_refused_in_no_time() {
+fn alias_bomb_is_refused() {
     let mut text = String::from("a0: &a0 [xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx]\n");
     for level in 1..30 {
         let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
@@ -198,7 +198,7 @@ fn an_alias_bomb_is_refused_in_no_time() {
 }
 
 #[test]
-fn lists_are_taken_apart_whatever_they_call_themselves() {
+fn lists_of_every_kind_are_flattened() {
     let text = concat!(
         "apiVersion: v1\nkind: List\nitems:\n",
         "- {apiVersion: v1, kind: Service, metadata: {name: a}}\n",
@@ -214,7 +214,7 @@ fn lists_are_taken_apart_whatever_they_call_themselves() {
 }
 
 #[test]
-fn an_object_that_is_written_twice_ends_as_the_last_one() {
+fn duplicate_object_is_replaced_by_the_last_one() {
     let object =
         |value: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x}}\ndata: {{a: {value}}}\n");
     let rendered = preview(&format!("{}---\n{}", object("first"), object("last"))).unwrap();
@@ -223,7 +223,7 @@ fn an_object_that_is_written_twice_ends_as_the_last_one() {
 }
 
 #[test]
-fn the_content_hash_changes_with_every_part() {
+fn content_hash_changes_with_every_input() {
     let files = examples::file("a: 1");
     let hash = content_hash(b"app", &files);
     assert_eq!(hash, content_hash(b"app", &examples::file("a: 1")));

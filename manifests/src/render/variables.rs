@@ -75,7 +75,7 @@ pub struct Variables {
 const RESERVED_PREFIXES: [&str; 2] = ["KUBE_", "DOPPLER_"];
 
 /// The most bytes of an unknown name in a message.
-const MAX_SHOWN: usize = 64;
+const MAX_SHOWN_NAME: usize = 64;
 
 /// Names that only some apps have, and the reason why an app lacks one.
 const CONDITIONAL: [(&str, &str); 4] = [
@@ -97,7 +97,7 @@ const DEFAULTS: [(&str, &str); 5] = [
 ];
 
 /// The names that berth sets. An app's `variables:` cannot have them.
-pub(crate) const OWN: [&str; 17] = [
+pub(crate) const RESERVED_NAMES: [&str; 17] = [
     "KUBE_NS",
     "KUBE_ENV",
     "PR_NUMBER",
@@ -123,7 +123,7 @@ impl Variables {
         let unique_name = unique_name(&input.app, input.pr);
         let numbers =
             std::iter::once(("KUBE_DEPLOY_ID", input.deploy_id)).chain(input.pr.map(|pr| ("PR_NUMBER", pr))).collect();
-        let own = [
+        let reserved = [
             ("KUBE_NS", Some(input.namespace)),
             ("KUBE_ENV", Some(input.environment_kind.as_str().to_owned())),
             ("PR_NUMBER", Some(input.pr.map(|pr| pr.to_string()).unwrap_or_default())),
@@ -146,8 +146,8 @@ impl Variables {
         let mut values: BTreeMap<String, String> =
             DEFAULTS.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         values.extend(input.extra);
-        values.retain(|name, _| !OWN.contains(&name.as_str()));
-        values.extend(own.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+        values.retain(|name, _| !RESERVED_NAMES.contains(&name.as_str()));
+        values.extend(reserved.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
         Self { values, numbers }
     }
 
@@ -162,18 +162,18 @@ impl Variables {
     }
 
     /// Whether a value has only characters without a meaning to a shell.
-    pub(super) fn is_plain(&self, name: &str) -> bool {
+    pub(super) fn is_shell_safe(&self, name: &str) -> bool {
         let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'@' | b'[' | b']');
         self.get(name).is_none_or(|value| value.bytes().all(plain))
     }
 
     /// The message about an unknown name with a reserved prefix; `None` for other names.
-    pub(super) fn unknown(&self, name: &str) -> Option<String> {
+    pub(super) fn explain_unknown(&self, name: &str) -> Option<String> {
         if !RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
             return None;
         }
         // Names are ASCII, so the cut is at a character boundary.
-        let name = &name[..name.len().min(MAX_SHOWN)];
+        let name = &name[..name.len().min(MAX_SHOWN_NAME)];
         let reason = match CONDITIONAL.iter().find(|(conditional, _)| *conditional == name) {
             Some((_, reason)) => (*reason).to_owned(),
             None => {
@@ -190,7 +190,7 @@ impl Variables {
 
 /// Whether a name's value comes unchecked from a caller. All other values are checked: a commit is hexadecimal digits, an
 /// image's tag has a grammar, hosts and namespaces are DNS names.
-pub(super) fn is_claim(name: &str) -> bool {
+pub(super) fn is_unchecked(name: &str) -> bool {
     name == "GITHUB_ACTOR"
 }
 
@@ -225,7 +225,7 @@ mod tests {
     use crate::render::examples;
 
     #[test]
-    fn an_image_written_in_three_parts_is_valid_with_and_without_a_tag() {
+    fn missing_image_tag_defaults_to_the_commit() {
         let mut input = examples::preview();
         input.image_tag = None;
         let without = Variables::new(input.clone());
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn an_environment_has_a_name_of_its_own() {
+    fn unique_name_has_a_number_only_in_a_preview() {
         assert_eq!(Variables::new(examples::preview()).get("KUBE_APP"), Some("web-pr-123"));
         let production = Variables::new(examples::production());
         assert_eq!(production.get("KUBE_APP"), Some("web"));
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn the_app_file_cannot_rename_what_is_berths() {
+    fn app_file_cannot_set_reserved_names() {
         let mut input = examples::preview();
         input.extra.insert("KUBE_NS".to_owned(), "kube-system".to_owned());
         input.doppler_token_secret = None;
@@ -255,11 +255,11 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_reserved_name_is_answered_with_the_nearest_known_one() {
+    fn unknown_name_is_reported_with_the_nearest_known_one() {
         let variables = Variables::new(examples::preview());
-        let message = variables.unknown("KUBE_DEPLOYMENT_IMGE").unwrap();
+        let message = variables.explain_unknown("KUBE_DEPLOYMENT_IMGE").unwrap();
         assert!(message.contains("`$KUBE_DEPLOYMENT_IMAGE`"), "{message}");
-        assert_eq!(variables.unknown("HOME"), None);
-        assert_eq!(variables.unknown("KUBERNETES_SERVICE_HOST"), None);
+        assert_eq!(variables.explain_unknown("HOME"), None);
+        assert_eq!(variables.explain_unknown("KUBERNETES_SERVICE_HOST"), None);
     }
 }

@@ -20,7 +20,7 @@ pub(super) struct Node {
     pub(super) line: usize,
     pub(super) column: usize,
     pub(super) tag: Option<NodeTag>,
-    pub(super) kind: Kind,
+    pub(super) kind: NodeKind,
     depth: usize,
 }
 
@@ -35,7 +35,7 @@ pub(super) enum NodeTag {
 
 /// The content of a node.
 #[derive(Debug)]
-pub(super) enum Kind {
+pub(super) enum NodeKind {
     /// A scalar; `plain` if it has no quotes and is no block scalar.
     Scalar {
         text: String,
@@ -68,7 +68,7 @@ pub(super) fn documents(text: &str) -> (Vec<Rc<Node>>, Vec<Problem>) {
             None | Some(Ok((Event::StreamEnd, _))) => return (documents, problems),
             Some(event) => event,
         };
-        let problem = match event.map_err(Problem::from).and_then(|(event, span)| tree.take(event, span)) {
+        let problem = match event.map_err(Problem::from).and_then(|(event, span)| tree.handle_event(event, span)) {
             Ok(document) => {
                 documents.extend(document);
                 continue;
@@ -88,12 +88,12 @@ pub(super) fn documents(text: &str) -> (Vec<Rc<Node>>, Vec<Problem>) {
 /// The document being read, with a stack of its open collections.
 #[derive(Default)]
 struct Tree {
-    open: Vec<Open>,
+    open: Vec<OpenCollection>,
     anchors: HashMap<usize, Rc<Node>>,
     root: Option<Rc<Node>>,
 }
 
-struct Open {
+struct OpenCollection {
     line: usize,
     column: usize,
     anchor: usize,
@@ -104,13 +104,13 @@ struct Open {
 
 impl Tree {
     /// Adds an event to the tree. Returns the document at its end.
-    fn take(&mut self, event: Event<'_>, span: Span) -> Result<Option<Rc<Node>>, Problem> {
+    fn handle_event(&mut self, event: Event<'_>, span: Span) -> Result<Option<Rc<Node>>, Problem> {
         let (line, column) = (span.start.line(), span.start.col() + 1);
         match event {
             Event::DocumentStart(..) => *self = Self::default(),
             Event::DocumentEnd => return Ok(self.root.take()),
             Event::Scalar(text, style, anchor, tag) => {
-                let kind = Kind::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain };
+                let kind = NodeKind::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain };
                 let tag = tag.as_deref().map(NodeTag::from);
                 self.add(Node { line, column, tag, kind, depth: 1 }, anchor)?;
             }
@@ -124,7 +124,7 @@ impl Tree {
                     column,
                     message: "an alias inside of what it stands for never ends".to_owned(),
                 })?;
-                self.place(node);
+                self.attach(node);
             }
             _ => {}
         }
@@ -133,11 +133,11 @@ impl Tree {
 
     fn begin(&mut self, line: usize, column: usize, anchor: usize, tag: Option<&Tag>, mapping: bool) {
         let tag = tag.map(NodeTag::from);
-        self.open.push(Open { line, column, anchor, tag, mapping, children: Vec::new() });
+        self.open.push(OpenCollection { line, column, anchor, tag, mapping, children: Vec::new() });
     }
 
     fn end(&mut self) -> Result<(), Problem> {
-        let Some(Open { line, column, anchor, tag, mapping, children }) = self.open.pop() else {
+        let Some(OpenCollection { line, column, anchor, tag, mapping, children }) = self.open.pop() else {
             return Ok(());
         };
         let depth = 1 + children.iter().map(|child| child.depth).max().unwrap_or(0);
@@ -147,9 +147,9 @@ impl Tree {
             while let (Some(key), Some(value)) = (children.next(), children.next()) {
                 pairs.push((key, value));
             }
-            Kind::Mapping(pairs)
+            NodeKind::Mapping(pairs)
         } else {
-            Kind::Sequence(children)
+            NodeKind::Sequence(children)
         };
         self.add(Node { line, column, tag, kind, depth }, anchor)
     }
@@ -164,11 +164,11 @@ impl Tree {
         if anchor != 0 {
             self.anchors.insert(anchor, Rc::clone(&node));
         }
-        self.place(node);
+        self.attach(node);
         Ok(())
     }
 
-    fn place(&mut self, node: Rc<Node>) {
+    fn attach(&mut self, node: Rc<Node>) {
         match self.open.last_mut() {
             Some(open) => open.children.push(node),
             None => self.root = Some(node),
@@ -198,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_in_one_document_does_not_hide_the_next() {
+    fn error_in_one_document_does_not_hide_the_next() {
         let (documents, problems) = documents("a: 1\n---\nb: [1\n---\nc: 3\n---\nd: {\n");
         assert_eq!(documents.len(), 2);
         assert_eq!(problems.len(), 2, "{problems:?}");
@@ -206,18 +206,18 @@ mod tests {
     }
 
     #[test]
-    fn an_alias_knows_only_the_anchors_of_its_own_document() {
+    fn alias_to_an_anchor_of_another_document_is_refused() {
         let (documents, problems) = documents("a: &x 1\nb: *x\n---\nc: *x\n");
         assert_eq!((documents.len(), problems.len()), (1, 1));
     }
 
     #[test]
-    fn an_alias_within_itself_is_refused() {
+    fn alias_within_its_anchor_is_refused() {
         assert_eq!(documents("a: &x [*x]\n").1.len(), 1);
     }
 
     #[test]
-    fn depth_is_bounded_through_aliases_too() {
+    fn depth_is_bounded_through_aliases() {
         let mut text = String::from("l0: &a0 [x]\n");
         for level in 1..5000 {
             text.push_str(&format!("l{level}: &a{level} [*a{}]\n", level - 1));

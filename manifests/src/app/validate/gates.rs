@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::Report;
+use super::AppReport;
 use crate::app::{Gate, GateKind, HttpGate, Span, TemporalPollerGate, TemporalServerGate, TemporalWorkflowGate};
 
 /// The longest deadline of a gate. The activity that checks gates has the same timeout.
@@ -11,7 +11,7 @@ const MAX_GATE_SECONDS: u64 = 600;
 /// The most JSON in one field. A workflow's input is kept in the stored release, its expected result is shown in a verdict.
 const MAX_JSON_BYTES: usize = 16 * 1024;
 
-pub(super) fn check_gates(gates: &[Gate], path: &str, report: &mut Report<'_>) {
+pub(super) fn check_gates(gates: &[Gate], path: &str, report: &mut AppReport<'_>) {
     for (index, gate) in gates.iter().enumerate() {
         let path = format!("{path}[{index}]");
         report.require(!gate.name.is_empty(), &format!("{path}.name"), || "must not be empty".to_owned());
@@ -26,12 +26,12 @@ pub(super) fn check_gates(gates: &[Gate], path: &str, report: &mut Report<'_>) {
             [] => {
                 let message =
                     "must say what is checked: `http`, `temporal_server`, `temporal_poller` or `temporal_workflow`";
-                report.find(&path, message);
+                report.error(&path, message);
                 continue;
             }
             several => {
                 let fields: Vec<_> = several.iter().map(|kind| format!("`{}`", kind.field())).collect();
-                report.find(&path, format!("checks {} at once: give each a gate of its own", fields.join(" and ")));
+                report.error(&path, format!("checks {} at once: give each a gate of its own", fields.join(" and ")));
                 continue;
             }
         };
@@ -50,7 +50,7 @@ pub(super) fn check_gates(gates: &[Gate], path: &str, report: &mut Report<'_>) {
     }
 }
 
-fn check_http(http: &HttpGate, path: &str, report: &mut Report<'_>) {
+fn check_http(http: &HttpGate, path: &str, report: &mut AppReport<'_>) {
     report.require(http.port > 0, &format!("{path}.port"), || "must be at least 1".to_owned());
     let plain = http.path.starts_with('/') && http.path.bytes().all(|b| b.is_ascii_graphic());
     report.require(plain, &format!("{path}.path"), || "must begin with `/` and have no space".to_owned());
@@ -59,12 +59,12 @@ fn check_http(http: &HttpGate, path: &str, report: &mut Report<'_>) {
     });
 }
 
-fn check_server(server: &TemporalServerGate, path: &str, report: &mut Report<'_>) {
+fn check_server(server: &TemporalServerGate, path: &str, report: &mut AppReport<'_>) {
     report.require(server.port > 0, &format!("{path}.port"), || "must be at least 1".to_owned());
     check_name(&server.namespace, "a namespace of Temporal", &format!("{path}.namespace"), report);
 }
 
-fn check_poller(poller: &TemporalPollerGate, path: &str, report: &mut Report<'_>) {
+fn check_poller(poller: &TemporalPollerGate, path: &str, report: &mut AppReport<'_>) {
     check_server(&poller.server(), path, report);
     check_name(&poller.task_queue, "a task queue", &format!("{path}.task_queue"), report);
     if let Some(container) = &poller.worker_container {
@@ -72,7 +72,7 @@ fn check_poller(poller: &TemporalPollerGate, path: &str, report: &mut Report<'_>
     }
 }
 
-fn check_workflow(workflow: &TemporalWorkflowGate, path: &str, report: &mut Report<'_>) {
+fn check_workflow(workflow: &TemporalWorkflowGate, path: &str, report: &mut AppReport<'_>) {
     check_server(&workflow.server(), path, report);
     check_name(&workflow.task_queue, "a task queue", &format!("{path}.task_queue"), report);
     check_name(&workflow.workflow_type, "a workflow's type", &format!("{path}.type"), report);
@@ -87,7 +87,7 @@ fn check_workflow(workflow: &TemporalWorkflowGate, path: &str, report: &mut Repo
 }
 
 /// Temporal accepts almost any name of at most 1000 bytes.
-fn check_name(name: &str, what: &str, field: &str, report: &mut Report<'_>) {
+fn check_name(name: &str, what: &str, field: &str, report: &mut AppReport<'_>) {
     let good = (1..=1000).contains(&name.len()) && name.trim() == name && !name.chars().any(char::is_control);
     report.require(good, field, || format!("`{name}` is not the name of {what}"));
 }

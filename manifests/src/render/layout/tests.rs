@@ -9,11 +9,11 @@ fn write(folder: &Path, path: &str, text: &str) {
 }
 
 fn paths(files: &SourceFiles, kind: EnvironmentKind) -> Vec<&str> {
-    files.of(kind).map(|file| file.path.as_str()).collect()
+    files.for_kind(kind).map(|file| file.path.as_str()).collect()
 }
 
 #[test]
-fn folders_come_in_their_order_and_files_by_name() {
+fn files_are_sorted_by_section_then_by_name() {
     let folder = tempfile::tempdir().unwrap();
     for path in [
         "shared/b.yaml",
@@ -41,14 +41,14 @@ fn folders_come_in_their_order_and_files_by_name() {
 }
 
 #[test]
-fn a_folder_without_the_layout_is_refused() {
+fn folder_without_the_layout_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(SourceFiles::read(folder.path(), "web").unwrap_err().len(), 1);
     assert_eq!(SourceFiles::read(&folder.path().join("absent"), "web").unwrap_err().len(), 1);
 }
 
 #[test]
-fn every_file_that_cannot_be_read_is_named() {
+fn every_unreadable_file_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "core/good.yaml", "");
     fs::write(folder.path().join("core/bytes.yaml"), [0xff, 0xfe]).unwrap();
@@ -60,7 +60,7 @@ fn every_file_that_cannot_be_read_is_named() {
 
 #[cfg(unix)]
 #[test]
-fn a_link_may_not_leave_the_folder() {
+fn link_that_leaves_the_folder_is_refused() {
     use std::os::unix::fs::symlink;
 
     let folder = tempfile::tempdir().unwrap();

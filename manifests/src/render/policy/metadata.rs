@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{PolicyInput, Report};
+use super::{ObjectReport, PolicyInput};
 use crate::render::{
     finding::{Finding, Severity},
     kinds::{KINDS, Kind},
@@ -11,10 +11,10 @@ use crate::render::{
 };
 
 /// The prefix of berth's objects in an environment: `berth-database`, `berth-release-…`.
-const OWN_PREFIX: &str = "berth-";
+const BERTH_OBJECT_PREFIX: &str = "berth-";
 /// The name of berth's limits, network policy and role binding in an environment.
-const OWN_NAME: &str = "berth";
-const OWN_KINDS: [&str; 4] = ["LimitRange", "NetworkPolicy", "ResourceQuota", "RoleBinding"];
+const BERTH_OBJECT_NAME: &str = "berth";
+const BERTH_OBJECT_KINDS: [&str; 4] = ["LimitRange", "NetworkPolicy", "ResourceQuota", "RoleBinding"];
 
 /// Fields that the API server sets. Manifests copied from `kubectl get -o yaml` have them, but an apply with them is refused.
 const SERVER_SET: [&str; 6] =
@@ -24,7 +24,7 @@ const SERVER_SET: [&str; 6] =
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// The note about an object that is left out because berth creates it or does its work.
-pub(super) fn skip(object: &Object, input: &PolicyInput) -> Option<Finding> {
+pub(super) fn skip_note(object: &Object, input: &PolicyInput) -> Option<Finding> {
     let message = match object.kind() {
         "Namespace" if object.api_version() == "v1" && object.name() == input.namespace => {
             "left out: berth makes the namespace itself, with its own labels"
@@ -38,10 +38,10 @@ pub(super) fn skip(object: &Object, input: &PolicyInput) -> Option<Finding> {
 }
 
 /// The object's kind, if manifests may have it.
-pub(super) fn kind(report: &mut Report<'_>) -> Option<&'static Kind> {
+pub(super) fn find_kind(report: &mut ObjectReport<'_>) -> Option<&'static Kind> {
     let (api_version, name) = (report.object.api_version(), report.object.kind());
     let Some(kind) = Kind::find(api_version, name) else {
-        let message = match Kind::named(name) {
+        let message = match Kind::find_any_version(name) {
             Some(known) => {
                 format!("a {name} must be of `{}`, not `{api_version}`", known.api_version())
             }
@@ -59,7 +59,7 @@ pub(super) fn kind(report: &mut Report<'_>) -> Option<&'static Kind> {
             format!("a {name} belongs to the whole cluster; the app file can allow it: `cluster_kinds: [{name}]`");
         report.refuse("kind", message);
     }
-    if report.preview() && matches!(name, "Role" | "RoleBinding") {
+    if report.is_preview() && matches!(name, "Role" | "RoleBinding") {
         let message = format!(
             "a preview may not have a {name}: what a pull request runs gets no rights on the Kubernetes API; move it to \
              `production/`, where it is taken"
@@ -77,7 +77,7 @@ fn kind_names() -> String {
 }
 
 /// The rules for every object's metadata.
-pub(super) fn check(report: &mut Report<'_>, kind: &Kind) {
+pub(super) fn check(report: &mut ObjectReport<'_>, kind: &Kind) {
     check_name(report, kind);
     check_namespace(report, kind);
     for field in ["finalizers", "ownerReferences"] {
@@ -92,42 +92,43 @@ pub(super) fn check(report: &mut Report<'_>, kind: &Kind) {
     }
 }
 
-fn check_priority_class(report: &mut Report<'_>) {
+fn check_priority_class(report: &mut ObjectReport<'_>) {
     let document = &report.object.document;
     if document.get("globalDefault").is_some_and(is_set) {
         report.refuse("globalDefault", "would change every pod of the cluster");
     }
-    if report.preview() && document.get("preemptionPolicy").is_none_or(|policy| policy != "Never") {
+    if report.is_preview() && document.get("preemptionPolicy").is_none_or(|policy| policy != "Never") {
         report.warn("value", "lets these pods evict those of other environments; `preemptionPolicy: Never` would not");
     }
 }
 
-fn check_name(report: &mut Report<'_>, kind: &Kind) {
+fn check_name(report: &mut ObjectReport<'_>, kind: &Kind) {
     let (name, field) = (report.object.name(), "metadata.name");
     if name.is_empty() {
         return report.refuse("metadata", "must have a `name` (a `generateName` would make a new object each time)");
     }
-    if !is_object_name(name) {
+    if !is_object_or_role_name(name) {
         return report.refuse(field, format!("`{name}` is not a name that Kubernetes takes"));
     }
-    if name.starts_with(OWN_PREFIX) {
-        report.refuse(field, format!("names that begin with `{OWN_PREFIX}` are berth's own"));
+    if name.starts_with(BERTH_OBJECT_PREFIX) {
+        report.refuse(field, format!("names that begin with `{BERTH_OBJECT_PREFIX}` are berth's own"));
     }
-    if name == OWN_NAME && OWN_KINDS.contains(&kind.kind) {
-        report.refuse(field, format!("the {} `{OWN_NAME}` is berth's own", kind.kind));
+    if name == BERTH_OBJECT_NAME && BERTH_OBJECT_KINDS.contains(&kind.kind) {
+        report.refuse(field, format!("the {} `{BERTH_OBJECT_NAME}` is berth's own", kind.kind));
     }
     if kind.kind == "Secret" && report.input.reserved_secrets.contains(name) {
         report.refuse(field, "berth writes this Secret itself");
     }
     let unique = &report.input.unique_name;
-    let is_own = name.strip_prefix(unique.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
-    if !kind.namespaced && !is_own {
+    let begins_with_unique_name =
+        name.strip_prefix(unique.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+    if !kind.namespaced && !begins_with_unique_name {
         let message = format!("belongs to the whole cluster, so its name must begin with `$KUBE_APP` (`{unique}`)");
         report.refuse(field, message);
     }
 }
 
-fn check_namespace(report: &mut Report<'_>, kind: &Kind) {
+fn check_namespace(report: &mut ObjectReport<'_>, kind: &Kind) {
     let expected = &report.input.namespace;
     match report.object.document.pointer("/metadata/namespace") {
         None | Some(Value::Null) => {}
@@ -159,17 +160,17 @@ pub(super) fn complete(object: &mut Object, kind: &Kind, input: &PolicyInput) {
     }
     for field in ["labels", "annotations"] {
         if let Some(map) = metadata.get_mut(field).and_then(Value::as_object_mut) {
-            remove_own(map);
+            remove_reserved_keys(map);
         }
     }
 }
 
-fn remove_own(map: &mut Map<String, Value>) {
-    map.retain(|key, _| !stamp::is_own(key) && key != LAST_APPLIED);
+fn remove_reserved_keys(map: &mut Map<String, Value>) {
+    map.retain(|key, _| !stamp::is_berth_key(key) && key != LAST_APPLIED);
 }
 
 /// The name of an object: dot-separated DNS labels. Names of roles may have `:` too.
-fn is_object_name(name: &str) -> bool {
+fn is_object_or_role_name(name: &str) -> bool {
     let label = |label: &str| {
         !label.is_empty()
             && !label.starts_with('-')

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Finding, PolicyInput, Report, metadata::is_empty, pods};
-use crate::render::{object::Object, stamp::entries, variables::EnvironmentKind};
+use super::{Finding, ObjectReport, PolicyInput, metadata::is_empty, pods};
+use crate::render::{object::Object, stamp::string_entries, variables::EnvironmentKind};
 
 /// The port of temporal-server, internal in every environment.
 const TEMPORAL_PORT: u64 = 7233;
@@ -27,7 +27,7 @@ const REFERENCE_ANNOTATIONS: [&str; 6] = [
 ];
 
 /// The rules for one object's traffic.
-pub(super) fn check(report: &mut Report<'_>) {
+pub(super) fn check(report: &mut ObjectReport<'_>) {
     check_annotations(report);
     match report.object.kind() {
         "Service" => check_service(report),
@@ -37,8 +37,8 @@ pub(super) fn check(report: &mut Report<'_>) {
     }
 }
 
-fn check_annotations(report: &mut Report<'_>) {
-    for (path, key, value) in entries(report.object, "annotations") {
+fn check_annotations(report: &mut ObjectReport<'_>) {
+    for (path, key, value) in string_entries(report.object, "annotations") {
         let name = key.rsplit('/').next().unwrap_or(key);
         if name.contains("snippet") || key.starts_with("haproxy-ingress.github.io/config-") {
             report.refuse_in_preview(&path, "a snippet is configuration of the whole ingress controller");
@@ -58,16 +58,16 @@ fn check_annotations(report: &mut Report<'_>) {
     }
 }
 
-fn check_host(report: &mut Report<'_>, path: &str, host: &str) {
-    if !report.input.hosts.iter().any(|own| own == host) {
+fn check_host(report: &mut ObjectReport<'_>, path: &str, host: &str) {
+    if !report.input.hosts.iter().any(|allowed| allowed == host) {
         let message = format!("`{host}` is not a host of this environment; its own: {}", report.input.hosts.join(", "));
         report.refuse(path, message);
     }
 }
 
-fn check_service(report: &mut Report<'_>) {
+fn check_service(report: &mut ObjectReport<'_>) {
     let spec = report.object.document.get("spec").unwrap_or(&Value::Null);
-    if !report.preview() {
+    if !report.is_preview() {
         return;
     }
     let kind = spec.get("type").unwrap_or(&Value::Null);
@@ -92,7 +92,7 @@ fn check_service(report: &mut Report<'_>) {
 /// refuses them without one.
 pub(super) fn complete(object: &mut Object, input: &PolicyInput) {
     let preview = input.environment_kind == EnvironmentKind::Preview;
-    if !preview || object.kind() != "Service" || object.text("/spec/type") != "NodePort" {
+    if !preview || object.kind() != "Service" || object.string_at("/spec/type") != "NodePort" {
         return;
     }
     let Some(spec) = object.document.get_mut("spec").and_then(Value::as_object_mut) else { return };
@@ -105,7 +105,7 @@ pub(super) fn complete(object: &mut Object, input: &PolicyInput) {
     }
 }
 
-fn check_ingress(report: &mut Report<'_>) {
+fn check_ingress(report: &mut ObjectReport<'_>) {
     let spec = report.object.document.get("spec").unwrap_or(&Value::Null);
     for field in ["defaultBackend", "backend"] {
         if spec.get(field).is_some_and(|value| !is_empty(value)) {
@@ -139,7 +139,7 @@ fn check_ingress(report: &mut Report<'_>) {
 
 /// Warns about an open `NetworkPolicy`. These objects only add to what is allowed, so an app's policy can undo berth's. Teams
 /// have such policies and are responsible for them, so they are allowed.
-fn check_network_policy(report: &mut Report<'_>) {
+fn check_network_policy(report: &mut ObjectReport<'_>) {
     let spec = report.object.document.get("spec").unwrap_or(&Value::Null);
     for (direction, peers, opens) in [
         ("ingress", "from", "pods here from every other environment"),
@@ -209,7 +209,7 @@ fn temporal_port_names(objects: &[Object]) -> BTreeSet<&str> {
 }
 
 fn is_external(service: &Object) -> bool {
-    matches!(service.text("/spec/type"), "LoadBalancer" | "NodePort")
+    matches!(service.string_at("/spec/type"), "LoadBalancer" | "NodePort")
         || service.document.pointer("/spec/externalIPs").is_some_and(|value| !is_empty(value))
 }
 

@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use super::{
-    Report,
+    ObjectReport,
     metadata::{is_empty, is_set},
 };
 use crate::render::{object::Object, template::child};
@@ -70,7 +70,7 @@ pub(super) fn containers<'a>(spec: &'a Value, path: &str) -> impl Iterator<Item 
 }
 
 /// The rules for pod templates and volume claims.
-pub(super) fn check(report: &mut Report<'_>) {
+pub(super) fn check(report: &mut ObjectReport<'_>) {
     let object = report.object;
     let document = &object.document;
     for (template, path) in templates(object) {
@@ -87,7 +87,7 @@ pub(super) fn check(report: &mut Report<'_>) {
     }
 }
 
-fn check_pod(report: &mut Report<'_>, spec: &Value, path: &str) {
+fn check_pod(report: &mut ObjectReport<'_>, spec: &Value, path: &str) {
     for field in ["hostNetwork", "hostPID", "hostIPC"] {
         if spec.get(field).is_some_and(is_set) {
             report.refuse_in_preview(&child(path, field), "a pod may not share its node's");
@@ -121,7 +121,7 @@ fn check_pod(report: &mut Report<'_>, spec: &Value, path: &str) {
     }
 }
 
-fn check_volume(report: &mut Report<'_>, volume: &Value, path: &str) {
+fn check_volume(report: &mut ObjectReport<'_>, volume: &Value, path: &str) {
     for (source, value) in volume.as_object().into_iter().flatten().filter(|(key, _)| *key != "name") {
         if value.is_null() {
             continue;
@@ -137,7 +137,7 @@ fn check_volume(report: &mut Report<'_>, volume: &Value, path: &str) {
 }
 
 /// Refuses a claim that names its volume or data of another namespace. A named volume may hold data of an earlier owner.
-fn check_claim(report: &mut Report<'_>, claim: &Value, path: &str) {
+fn check_claim(report: &mut ObjectReport<'_>, claim: &Value, path: &str) {
     let path = child(path, "spec");
     if claim.pointer("/spec/volumeName").is_some_and(|name| !is_empty(name)) {
         report.refuse_in_preview(&child(&path, "volumeName"), "a claim may not name the volume that it gets");
@@ -147,7 +147,7 @@ fn check_claim(report: &mut Report<'_>, claim: &Value, path: &str) {
     }
 }
 
-fn check_container(report: &mut Report<'_>, container: &Value, path: &str) {
+fn check_container(report: &mut ObjectReport<'_>, container: &Value, path: &str) {
     if let Some(context) = container.get("securityContext") {
         check_context(report, context, &child(path, "securityContext"));
     }
@@ -169,7 +169,7 @@ fn check_container(report: &mut Report<'_>, container: &Value, path: &str) {
 }
 
 /// The rules that the security contexts of pods and containers share.
-fn check_context(report: &mut Report<'_>, context: &Value, path: &str) {
+fn check_context(report: &mut ObjectReport<'_>, context: &Value, path: &str) {
     if context.get("privileged").is_some_and(is_set) {
         report.refuse_in_preview(&child(path, "privileged"), "a privileged container is its node's master");
     }
@@ -195,17 +195,17 @@ fn check_context(report: &mut Report<'_>, context: &Value, path: &str) {
     check_selinux(report, context, path);
 }
 
-fn check_selinux(report: &mut Report<'_>, context: &Value, path: &str) {
+fn check_selinux(report: &mut ObjectReport<'_>, context: &Value, path: &str) {
     let Some(options) = context.get("seLinuxOptions") else { return };
-    let own = ["container_t", "container_init_t", "container_kvm_t", "container_engine_t"];
+    let container_types = ["container_t", "container_init_t", "container_kvm_t", "container_engine_t"];
     let kind = options.get("type").and_then(Value::as_str).unwrap_or_default();
     let names_a_user = ["user", "role"].iter().any(|field| options.get(field).is_some_and(|value| !is_empty(value)));
-    if names_a_user || !(kind.is_empty() || own.contains(&kind)) {
+    if names_a_user || !(kind.is_empty() || container_types.contains(&kind)) {
         report.refuse_in_preview(&child(path, "seLinuxOptions"), "may only have a `level`, or a container's `type`");
     }
 }
 
-fn check_apparmor_annotations(report: &mut Report<'_>, template: &Value, path: &str) {
+fn check_apparmor_annotations(report: &mut ObjectReport<'_>, template: &Value, path: &str) {
     let annotations = template.pointer("/metadata/annotations").and_then(Value::as_object);
     for (key, value) in annotations.into_iter().flatten() {
         if key.starts_with("container.apparmor.security.beta.kubernetes.io/") && value == "unconfined" {

@@ -4,11 +4,11 @@
 
 use serde_json::Value;
 
-use super::{Report, pods};
+use super::{ObjectReport, pods};
 use crate::render::template::child;
 
 /// The rules for fields that must be strings.
-pub(super) fn check(report: &mut Report<'_>) {
+pub(super) fn check(report: &mut ObjectReport<'_>) {
     check_map(report, "metadata", "labels");
     check_map(report, "metadata", "annotations");
     match report.object.kind() {
@@ -26,7 +26,7 @@ pub(super) fn check(report: &mut Report<'_>) {
     }
 }
 
-fn check_map(report: &mut Report<'_>, parent: &str, field: &str) {
+fn check_map(report: &mut ObjectReport<'_>, parent: &str, field: &str) {
     let document = &report.object.document;
     let value =
         if parent.is_empty() { document.get(field) } else { document.get(parent).and_then(|map| map.get(field)) };
@@ -42,7 +42,7 @@ fn check_map(report: &mut Report<'_>, parent: &str, field: &str) {
     }
 }
 
-fn check_container(report: &mut Report<'_>, container: &Value, path: &str) {
+fn check_container(report: &mut ObjectReport<'_>, container: &Value, path: &str) {
     for field in ["command", "args"] {
         for (index, _) in pods::items(container.get(field)).filter(|(_, value)| !is_text(value)) {
             report.refuse(&format!("{path}.{field}[{index}]"), QUOTES);

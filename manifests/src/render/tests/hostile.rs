@@ -12,31 +12,31 @@ use super::*;
 use spelling::Speller;
 
 /// The promise that a rendered object of the example preview breaks, if any. Shares no code with the policy.
-fn promise_broken(object: &Value) -> Option<String> {
+fn broken_promise(object: &Value) -> Option<String> {
     let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let kind = text("/kind");
-    let in_its_place = match kind {
+    let in_its_namespace = match kind {
         "PriorityClass" => text("/metadata/name").starts_with("web-pr-123") && object["globalDefault"] != json!(true),
         _ => text("/metadata/namespace") == "pr-123",
     };
     let never = ["Namespace", "ClusterRole", "Role", "RoleBinding", "Pod", "DopplerSecret", "Endpoints"];
-    if !in_its_place || never.contains(&kind) || kind.is_empty() || kind.ends_with("List") {
+    if !in_its_namespace || never.contains(&kind) || kind.is_empty() || kind.ends_with("List") {
         return Some(format!("{kind} in {:?}", object["metadata"]["namespace"]));
     }
     let service = kind == "Service" && !matches!(text("/spec/type"), "" | "ClusterIP");
-    service.then(|| "a Service that is not internal".to_owned()).or_else(|| found(object, ""))
+    service.then(|| "a Service that is not internal".to_owned()).or_else(|| forbidden_field(object, ""))
 }
 
 /// A forbidden field anywhere in a value.
-fn found(value: &Value, key: &str) -> Option<String> {
-    let said = |value: &Value| {
+fn forbidden_field(value: &Value, key: &str) -> Option<String> {
+    let is_set = |value: &Value| {
         !matches!(value, Value::Null | Value::Bool(false)) && *value != json!([]) && *value != json!("")
     };
     let forbidden = match key {
         "privileged" | "hostNetwork" | "hostPID" | "hostIPC" | "hostPath" | "hostPort" | "externalIPs"
-        | "externalName" | "nodePort" | "ownerReferences" | "finalizers" | "nodeName" | "volumeName" => said(value),
+        | "externalName" | "nodePort" | "ownerReferences" | "finalizers" | "nodeName" | "volumeName" => is_set(value),
         "host" => {
-            said(value)
+            is_set(value)
                 && !value
                     .as_str()
                     .is_some_and(|host| host.ends_with("123.example.com") || host.ends_with("123-temporal.example.com"))
@@ -47,11 +47,12 @@ fn found(value: &Value, key: &str) -> Option<String> {
         return Some(format!("{key}: {value}"));
     }
     match value {
-        Value::Array(items) => items.iter().find_map(|item| found(item, "")),
+        Value::Array(items) => items.iter().find_map(|item| forbidden_field(item, "")),
         // The data of a ConfigMap may hold anything.
-        Value::Object(map) => {
-            map.iter().filter(|(key, _)| *key != "data" && *key != "x").find_map(|(key, value)| found(value, key))
-        }
+        Value::Object(map) => map
+            .iter()
+            .filter(|(key, _)| *key != "data" && *key != "x")
+            .find_map(|(key, value)| forbidden_field(value, key)),
         _ => None,
     }
 }
@@ -105,11 +106,11 @@ fn forbidden() -> Vec<Value> {
 
 fn broken_promises(result: &Result<Rendered, Vec<Finding>>) -> Vec<String> {
     let objects = result.iter().flat_map(Rendered::objects);
-    objects.filter_map(|object| promise_broken(&object.document)).collect()
+    objects.filter_map(|object| broken_promise(&object.document)).collect()
 }
 
 #[test]
-fn what_may_not_be_there_is_refused_as_it_is() {
+fn forbidden_object_is_refused() {
     for object in forbidden() {
         let rendered = preview(&object.to_string());
         let becomes_internal = object["spec"]["type"] == "NodePort";
@@ -120,7 +121,7 @@ fn what_may_not_be_there_is_refused_as_it_is() {
 
 /// Realistic manifests, to be damaged.
 fn corpus() -> Vec<String> {
-    oddities().all().iter().map(|file| file.text.clone()).collect()
+    oddities().all().iter().map(|file| file.content.clone()).collect()
 }
 
 /// Damage to a file.
@@ -156,15 +157,15 @@ fn damage() -> impl Strategy<Value = Damage> {
 /// A text after all damages. Cuts are at character boundaries, because a file is read as UTF-8.
 fn damaged(text: &str, corpus: &[String], damages: &[Damage]) -> String {
     let mut text = text.to_owned();
-    let place = |text: &str, at: &prop::sample::Index| {
+    let boundary = |text: &str, at: &prop::sample::Index| {
         let at = at.index(text.len() + 1);
         (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
     };
     for damage in damages {
         match damage {
-            Damage::Truncate(at) => text.truncate(place(&text, at)),
+            Damage::Truncate(at) => text.truncate(boundary(&text, at)),
             Damage::Duplicate(from, to) | Damage::Cut(from, to) => {
-                let (from, to) = (place(&text, from), place(&text, to));
+                let (from, to) = (boundary(&text, from), boundary(&text, to));
                 let range = from.min(to)..from.max(to);
                 let part = text[range.clone()].to_owned();
                 if matches!(damage, Damage::Cut(..)) {
@@ -173,11 +174,11 @@ fn damaged(text: &str, corpus: &[String], damages: &[Damage]) -> String {
                     text.insert_str(range.end, &part);
                 }
             }
-            Damage::Insert(at, what) => text.insert_str(place(&text, at), what),
+            Damage::Insert(at, what) => text.insert_str(boundary(&text, at), what),
             Damage::Splice(file, at) => {
                 let other = file.get(corpus);
-                let at_other = place(other, at);
-                text.insert_str(place(&text, at), &other[at_other..]);
+                let at_other = boundary(other, at);
+                text.insert_str(boundary(&text, at), &other[at_other..]);
             }
             Damage::Windows => text = text.replace('\n', "\r\n"),
             Damage::Tabs => text = text.replace("  ", "\t"),
@@ -202,7 +203,7 @@ fn shape(value: &Value) -> String {
 
 proptest! {
     #[test]
-    fn a_forbidden_field_is_found_in_every_spelling(
+    fn forbidden_field_is_never_rendered_in_any_spelling(
         which in any::<prop::sample::Index>(),
         choices in prop::collection::vec(any::<u8>(), 0..80),
     ) {
@@ -214,7 +215,7 @@ proptest! {
     }
 
     #[test]
-    fn every_spelling_of_an_object_is_that_object(choices in prop::collection::vec(any::<u8>(), 0..80)) {
+    fn every_spelling_renders_to_the_same_object(choices in prop::collection::vec(any::<u8>(), 0..80)) {
         let object = json!({
             "apiVersion": "apps/v1", "kind": "Deployment",
             "metadata": {"name": "x", "namespace": "pr-123", "labels": {"a": "true", "b": "0644"}},
@@ -230,7 +231,7 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_file_is_refused_or_keeps_every_promise(
+    fn damaged_file_is_refused_or_keeps_every_promise(
         which in any::<prop::sample::Index>(),
         damages in prop::collection::vec(damage(), 1..6),
     ) {
@@ -242,7 +243,7 @@ proptest! {
     }
 
     #[test]
-    fn a_value_never_changes_the_structure_of_a_damaged_file_either(
+    fn value_never_changes_the_structure_of_a_damaged_file(
         which in any::<prop::sample::Index>(),
         damages in prop::collection::vec(damage(), 0..6),
         author in "[-:#{}\\[\\]&*!|>'\"%@`\\n\\r\\t <0-9a-z$]{0,20}",
@@ -264,7 +265,7 @@ proptest! {
 }
 
 #[test]
-fn texts_that_ask_for_too_much_are_read_or_refused_in_bounded_time() {
+fn expensive_text_is_rendered_or_refused_in_bounded_time() {
     const SIZE: usize = 4 * 1024 * 1024;
     let many = |part: &str| part.repeat(SIZE / part.len());
     let deep = |open: &str| (0..2000).map(|level| format!("{}{open}\n", " ".repeat(level))).collect::<String>();

@@ -32,7 +32,7 @@ data:
 
 proptest! {
     #[test]
-    fn a_value_never_changes_the_structure(author in "\\PC{0,40}|[-:#{}\\[\\]&*!|>'\"%@`\\n\\r\\t <0-9a-z$]{0,40}") {
+    fn value_never_changes_the_structure(author in "\\PC{0,40}|[-:#{}\\[\\]&*!|>'\"%@`\\n\\r\\t <0-9a-z$]{0,40}") {
         prop_assume!(!["plain", "single", "double", "literal", "folded"].contains(&author.as_str()));
         let render = |author: &str| {
             let input = VariableInput { author: author.to_owned(), ..examples::preview() };
@@ -50,38 +50,38 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_the_parser_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+    fn parser_does_not_panic_on_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         let _ = preview(&String::from_utf8_lossy(&bytes));
     }
 
     #[test]
-    fn no_text_like_yaml_makes_it_panic(text in "([-:#{}\\[\\]&*!|>'\"%?, ]|<<|\n|\r\n|  |a|kind: |\\$KUBE_NS|\\$|0x|1e9|---\n|\t|ü){0,60}") {
+    fn parser_does_not_panic_on_text_like_yaml(text in "([-:#{}\\[\\]&*!|>'\"%?, ]|<<|\n|\r\n|  |a|kind: |\\$KUBE_NS|\\$|0x|1e9|---\n|\t|ü){0,60}") {
         let _ = preview(&text);
     }
 
     #[test]
-    fn no_object_makes_the_policy_panic(spec in any_value(), metadata in any_value(), kind in 0..KINDS.len()) {
+    fn policy_does_not_panic_on_any_object(spec in any_value(), metadata in any_value(), kind in 0..KINDS.len()) {
         let kind = &KINDS[kind];
         let object = json!({"apiVersion": kind.api_version(), "kind": kind.kind, "metadata": metadata, "spec": spec});
         let _ = preview(&object.to_string());
     }
 
     #[test]
-    fn rendering_is_the_same_every_time(text in "(a: |b: |- |\\[|\\]|\\{|\\}|x|&a |\\*a|\n|  |\\$PR_NUMBER|<<: ){0,40}") {
+    fn rendering_is_deterministic(text in "(a: |b: |- |\\[|\\]|\\{|\\}|x|&a |\\*a|\n|  |\\$PR_NUMBER|<<: ){0,40}") {
         let input = examples::preview();
         let files = examples::file(&text);
         prop_assert_eq!(render_input(&files, &input), render_input(&files, &input));
     }
 
     #[test]
-    fn what_nobody_declares_stays_as_it_is(text in "([a-z {}:$]|\\$[A-Z]{1,3}|\\$\\{[A-Z]{1,3}\\})*") {
+    fn undeclared_names_are_unchanged(text in "([a-z {}:$]|\\$[A-Z]{1,3}|\\$\\{[A-Z]{1,3}\\})*") {
         prop_assert_eq!(substitute(&text, &Variables::new(examples::preview())), text);
     }
 }
 
 /// Arbitrary JSON from the keys and values that the policy looks for.
 fn any_value() -> impl Strategy<Value = Value> {
-    let word = prop::sample::select(vec![
+    let string = prop::sample::select(vec![
         "spec",
         "template",
         "containers",
@@ -114,12 +114,12 @@ fn any_value() -> impl Strategy<Value = Value> {
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
-        word.clone().prop_map(Value::from),
+        string.clone().prop_map(Value::from),
     ];
     leaf.prop_recursive(6, 60, 5, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::hash_map(word.clone().prop_map(ToOwned::to_owned), inner, 0..5)
+            prop::collection::hash_map(string.clone().prop_map(ToOwned::to_owned), inner, 0..5)
                 .prop_map(|map| Value::Object(map.into_iter().collect())),
         ]
     })

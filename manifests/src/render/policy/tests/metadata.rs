@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 
 #[test]
-fn only_listed_kinds_are_taken() {
+fn unlisted_kinds_are_refused() {
     for (api_version, kind) in [
         ("v1", "Pod"),
         ("v1", "Endpoints"),
@@ -26,7 +26,7 @@ fn only_listed_kinds_are_taken() {
 }
 
 #[test]
-fn a_namespaced_object_goes_to_the_environments_namespace_only() {
+fn namespaced_object_must_be_in_the_environments_namespace() {
     let config_map = |metadata: Value| named("v1", "ConfigMap", metadata);
     for metadata in
         [json!({"name": "x"}), json!({"name": "x", "namespace": "pr-123"}), json!({"name": "x", "namespace": null})]
@@ -41,7 +41,7 @@ fn a_namespaced_object_goes_to_the_environments_namespace_only() {
 }
 
 #[test]
-fn a_cluster_scoped_object_must_be_allowed_and_named_for_its_environment() {
+fn cluster_scoped_object_must_be_allowed_and_have_the_unique_name() {
     let class =
         |name: &str| named("scheduling.k8s.io/v1", "PriorityClass", json!({"name": name, "namespace": "pr-123"}));
     let (objects, findings) = checked(class("web-pr-123-7-priority"), &preview_policy());
@@ -56,7 +56,7 @@ fn a_cluster_scoped_object_must_be_allowed_and_named_for_its_environment() {
 }
 
 #[test]
-fn the_own_namespace_and_a_doppler_secret_are_left_out_with_a_note() {
+fn namespace_and_doppler_secret_are_left_out_with_a_note() {
     for document in [
         named("v1", "Namespace", json!({"name": "pr-123"})),
         named(
@@ -73,7 +73,7 @@ fn the_own_namespace_and_a_doppler_secret_are_left_out_with_a_note() {
 }
 
 #[test]
-fn names_of_berths_own_objects_are_reserved() {
+fn names_of_berths_objects_are_reserved() {
     for kind in ["Secret", "ConfigMap", "ResourceQuota"] {
         assert_eq!(refused(named("v1", kind, json!({"name": "berth-database"}))), ["metadata.name"]);
     }
@@ -90,7 +90,7 @@ fn names_of_berths_own_objects_are_reserved() {
 }
 
 #[test]
-fn metadata_may_not_bind_an_object_to_others() {
+fn metadata_with_finalizers_or_owners_is_refused() {
     let finalizer = json!({"name": "x", "finalizers": ["example.com/x"]});
     assert_eq!(refused(named("v1", "Secret", finalizer)), ["metadata.finalizers"]);
     let owner = json!({"name": "x", "ownerReferences": [{}]});
@@ -100,7 +100,7 @@ fn metadata_may_not_bind_an_object_to_others() {
 }
 
 #[test]
-fn what_the_server_and_berth_set_is_dropped() {
+fn fields_that_the_server_or_berth_sets_are_removed() {
     let document = json!({
         "apiVersion": "v1", "kind": "Service", "status": {"loadBalancer": {}},
         "metadata": {"name": "x", "uid": "u", "resourceVersion": "1", "creationTimestamp": null, "managedFields": [],
@@ -118,7 +118,7 @@ fn what_the_server_and_berth_set_is_dropped() {
 }
 
 #[test]
-fn a_preview_may_not_give_rights() {
+fn preview_with_a_role_or_role_binding_is_refused() {
     for kind in ["Role", "RoleBinding"] {
         let document = named("rbac.authorization.k8s.io/v1", kind, json!({"name": "x"}));
         assert_eq!(refused(document.clone()), ["kind"]);
@@ -127,7 +127,7 @@ fn a_preview_may_not_give_rights() {
 }
 
 #[test]
-fn a_forgotten_pair_of_quotes_is_named() {
+fn unquoted_string_is_refused_with_its_field() {
     let config_map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"},
         "data": {"a": 1, "b": "1", "c": null}});
     assert_eq!(refused(config_map), ["data.a"]);

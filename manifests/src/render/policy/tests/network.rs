@@ -6,7 +6,7 @@ use super::*;
 use crate::render::template;
 
 #[test]
-fn an_ingress_has_the_apps_hosts_and_no_others() {
+fn ingress_with_other_hosts_is_refused() {
     let ingress = |spec: Value| object("networking.k8s.io/v1", "Ingress", spec);
     let good = json!({
         "tls": [{"hosts": ["pr-123.example.com"]}],
@@ -30,7 +30,7 @@ fn an_ingress_has_the_apps_hosts_and_no_others() {
 }
 
 #[test]
-fn annotations_may_not_reach_past_the_environment() {
+fn annotations_that_leave_the_environment_are_refused() {
     for (key, value) in [
         ("nginx.ingress.kubernetes.io/configuration-snippet", "x"),
         ("nginx.org/server-snippets", "x"),
@@ -54,7 +54,7 @@ fn annotations_may_not_reach_past_the_environment() {
 }
 
 #[test]
-fn a_previews_service_is_internal() {
+fn preview_service_outside_the_cluster_is_refused() {
     let service = |spec: Value| object("v1", "Service", spec);
     assert_eq!(refused(service(json!({"type": "ClusterIP", "ports": [{"port": 7233}]}))), [""; 0]);
     assert_eq!(refused(service(json!({"clusterIP": "None"}))), [""; 0]);
@@ -67,7 +67,7 @@ fn a_previews_service_is_internal() {
 }
 
 #[test]
-fn a_previews_service_on_the_nodes_ports_becomes_one_inside_the_cluster_and_says_so() {
+fn preview_node_port_service_becomes_cluster_ip_with_a_note() {
     let spec = json!({
         "type": "NodePort",
         "externalTrafficPolicy": "Local",
@@ -78,8 +78,8 @@ fn a_previews_service_on_the_nodes_ports_becomes_one_inside_the_cluster_and_says
         objects[0].document["spec"],
         json!({"type": "ClusterIP", "ports": [{"port": 8080, "targetPort": "http"}]})
     );
-    let said: Vec<_> = findings.iter().map(|finding| (finding.severity, finding.field.as_deref())).collect();
-    assert_eq!(said, [(Severity::Note, Some("spec.type"))]);
+    let notes: Vec<_> = findings.iter().map(|finding| (finding.severity, finding.field.as_deref())).collect();
+    assert_eq!(notes, [(Severity::Note, Some("spec.type"))]);
 
     let (objects, findings) = checked(object("v1", "Service", spec.clone()), &production_policy());
     assert_eq!((&objects[0].document["spec"], findings), (&spec, vec![]));
@@ -89,7 +89,7 @@ fn a_previews_service_on_the_nodes_ports_becomes_one_inside_the_cluster_and_says
 }
 
 #[test]
-fn a_policy_that_opens_everything_is_shown() {
+fn open_network_policy_is_a_warning() {
     let policy = |spec: Value| object("networking.k8s.io/v1", "NetworkPolicy", spec);
     let fields = |spec: Value| {
         let (_, findings) = checked(policy(spec), &preview_policy());
@@ -102,7 +102,7 @@ fn a_policy_that_opens_everything_is_shown() {
 }
 
 #[test]
-fn temporals_port_is_never_reached_from_outside() {
+fn temporal_port_outside_the_cluster_is_refused() {
     let temporal = "
 apiVersion: v1
 kind: Service
@@ -134,9 +134,9 @@ spec:
         .flat_map(|document| Object::from_document("web/core/app.yaml", document, &mut findings))
         .collect();
     let (_, findings) = check(objects, &production_policy());
-    let places: Vec<_> = findings.iter().map(|finding| (finding.line, finding.field.as_deref().unwrap())).collect();
+    let positions: Vec<_> = findings.iter().map(|finding| (finding.line, finding.field.as_deref().unwrap())).collect();
     assert_eq!(
-        places,
+        positions,
         [
             (5, "spec.ports[0]"),
             (20, "spec.rules[0].http.paths[0].backend.service.port"),

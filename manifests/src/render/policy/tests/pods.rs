@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 
 #[test]
-fn a_pod_may_not_share_its_node() {
+fn pod_that_shares_its_node_is_refused() {
     for (spec, field) in [
         (json!({"hostNetwork": true}), "hostNetwork"),
         (json!({"hostPID": true}), "hostPID"),
@@ -32,7 +32,7 @@ fn a_pod_may_not_share_its_node() {
 }
 
 #[test]
-fn a_container_may_not_reach_its_node() {
+fn container_that_reaches_its_node_is_refused() {
     for (spec, field) in [
         (json!({"securityContext": {"privileged": true}}), "securityContext.privileged"),
         (
@@ -53,7 +53,7 @@ fn a_container_may_not_reach_its_node() {
 }
 
 #[test]
-fn every_kind_of_workload_is_looked_into() {
+fn every_kind_of_workload_is_checked() {
     let spec = json!({"spec": {"initContainers": [{"securityContext": {"privileged": true}}]}});
     for (api_version, kind) in
         [("apps/v1", "StatefulSet"), ("apps/v1", "DaemonSet"), ("apps/v1", "Deployment"), ("batch/v1", "Job")]
@@ -68,7 +68,7 @@ fn every_kind_of_workload_is_looked_into() {
 }
 
 #[test]
-fn a_claim_gets_a_volume_of_its_own() {
+fn claim_on_a_named_volume_is_refused() {
     let claim = |spec: Value| object("v1", "PersistentVolumeClaim", spec);
     assert_eq!(refused(claim(json!({"resources": {}, "storageClassName": "fast"}))), [""; 0]);
     assert_eq!(refused(claim(json!({"volumeName": "pv-1"}))), ["spec.volumeName"]);
@@ -78,7 +78,7 @@ fn a_claim_gets_a_volume_of_its_own() {
 }
 
 #[test]
-fn production_only_warns_of_what_concerns_its_own_safety() {
+fn pod_violation_is_a_warning_in_production() {
     let document = pod(json!({"hostNetwork": true}));
     let (_, findings) = checked(document, &production_policy());
     assert_eq!(findings.len(), 1);
@@ -86,7 +86,7 @@ fn production_only_warns_of_what_concerns_its_own_safety() {
 }
 
 #[test]
-fn an_ordinary_team_is_taken() {
+fn ordinary_deployment_has_no_findings() {
     let spec = json!({
         "serviceAccountName": "web",
         "automountServiceAccountToken": false,
