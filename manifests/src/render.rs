@@ -78,7 +78,7 @@ pub fn render(files: &SourceFiles, variables: &Variables, policy: &PolicyInput) 
     findings.extend(found.into_iter().map(Finding::about_policy));
     let objects = last_of_each(objects, &mut findings);
     if let Some(object) = objects.get(MAX_OBJECTS) {
-        findings.push(object.error("", format!("is one object too many: {MAX_OBJECTS} at most")));
+        findings.push(object.error("", format!("exceeds the limit of {MAX_OBJECTS} objects")));
     }
     let positions: HashMap<&str, usize> =
         files.all().iter().enumerate().map(|(index, file)| (file.path.as_str(), index)).collect();
@@ -110,7 +110,7 @@ fn last_of_each(objects: Vec<Object>, findings: &mut Vec<Finding>) -> Vec<Object
             continue;
         };
         let message = format!(
-            "{} `{}` is written again at {}:{}, which is the one that counts",
+            "{} `{}` is defined again at {}:{}; only the later definition is applied",
             earlier.kind(),
             earlier.name(),
             object.file,

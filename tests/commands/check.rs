@@ -82,8 +82,8 @@ fn all_findings_are_shown_at_once_with_their_places() {
         "api.yaml:4: preview.namespace: must have `{pr}`",
         "api.yaml:4: preview.host:",
         "old.yaml:2:1: unknown field `image`",
-        "job.yaml:4: preview.host: can be the same as `preview.host` of `web`",
-        "web.yaml:12: preview.host: can be the same as `preview.host` of `job`",
+        "job.yaml:4: preview.host: conflicts with `preview.host` of `web` (web.yaml)",
+        "web.yaml:12: preview.host: conflicts with `preview.host` of `job` (job.yaml)",
     ] {
         assert!(text.contains(expected), "{expected} should be in\n{text}");
     }
@@ -91,7 +91,7 @@ fn all_findings_are_shown_at_once_with_their_places() {
     fs::remove_file(folder.0.path().join("job.yaml")).unwrap();
     let (_, text) = folder.check(&[]);
     for expected in
-        ["web/shared/service.yaml:", "the nearest name that is known is `$KUBE_APP`", "web/shared/zz.yaml:4: spec.type"]
+        ["web/shared/service.yaml:", "the nearest known name is `$KUBE_APP`", "web/shared/zz.yaml:4: spec.type"]
     {
         assert!(text.contains(expected), "{expected} should be in\n{text}");
     }

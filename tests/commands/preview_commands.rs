@@ -139,7 +139,7 @@ async fn wrong_command_line_is_refused_before_any_request() {
     for (arguments, told) in [
         (["wait", "Web", "1"].as_slice(), "app must be a DNS label"),
         (&["wait", "web", "0"], "0 is not in 1..=9999999999"),
-        (&["wait", "web", "1", "--timeout", "90"], "`90` is no time: write it as `72h`"),
+        (&["wait", "web", "1", "--timeout", "90"], "`90` is not a duration: write it as `72h`"),
         (&["wait", "web", "1", "--for", "ever"], "[possible values: live, gone]"),
         (&["approve", "web", "1"], "--commit <COMMIT>"),
         (

@@ -35,7 +35,7 @@ impl FromStr for Span {
     /// # Errors
     /// The text is not a number with a unit, has its units in the wrong order, or is longer than ten years.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let problem = || format!("`{text}` is no time: write it as `72h`, `1h30m` or `45s`");
+        let problem = || format!("`{text}` is not a duration: write it as `72h`, `1h30m` or `45s`");
         let (mut rest, mut seconds, mut units) = (text, 0_u64, UNITS.as_slice());
         if rest.is_empty() {
             return Err(problem());

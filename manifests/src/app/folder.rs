@@ -83,7 +83,7 @@ fn app_files(folder: &Path, findings: &mut Vec<Finding>) -> Vec<PathBuf> {
     });
     paths.sort();
     if paths.is_empty() {
-        findings.push(Finding::error(label, 0, "has no app: one `.yaml` file each"));
+        findings.push(Finding::error(label, 0, "has no app file (`.yaml` or `.yml`)"));
     }
     paths
 }
@@ -120,7 +120,7 @@ pub(super) fn parse(label: &str, text: &str) -> Result<(App, Lines), Vec<Finding
         [document] => document.lines.as_ref().clone(),
         [] => return Err(vec![Finding::error(label, 0, "is empty")]),
         [_, second, ..] => {
-            let message = "is a second document: one app to a file";
+            let message = "is a second document; a file describes one app";
             return Err(vec![Finding::error(label, second.line, message)]);
         }
     };

@@ -22,7 +22,7 @@ impl Pattern {
         let text = text.replace("{app}", app);
         let literals: Vec<String> = text.split("{pr}").map(ToOwned::to_owned).collect();
         if literals.iter().any(|part| part.contains(['{', '}'])) {
-            return Err(format!("`{text}` may have `{{pr}}` and `{{app}}` and no other brace"));
+            return Err(format!("`{text}` has a brace outside of `{{pr}}` and `{{app}}`"));
         }
         Ok(Self { literals })
     }

@@ -111,11 +111,11 @@ fn app_is_equal_after_a_json_round_trip() {
 fn malformed_field_is_reported_with_its_line() {
     for (from, to, expected) in [
         ("image_pull_secret", "image_pul_secret", "web.yaml:5:1: unknown field `image_pul_secret`"),
-        ("72h", "72", "web.yaml:19:17: `72` is no time"),
+        ("72h", "72", "web.yaml:19:17: `72` is not a duration"),
         ("approval: required", "approval: maybe", "web.yaml:33:13: unknown variant `maybe`"),
         ("http:", "grpc:", "web.yaml:26:7: unknown field `grpc`"),
         ("images: [", "images: [[", "web.yaml:5:18: is not YAML"),
-        ("app: web", "app: web\napp: api", "web.yaml:3: app: is there twice"),
+        ("app: web", "app: web\napp: api", "web.yaml:3: app: is a duplicate key"),
     ] {
         let findings = findings_with(from, to);
         assert!(findings[0].starts_with(expected), "{findings:?}");
@@ -128,7 +128,7 @@ fn invalid_value_is_reported_with_its_line() {
     for (from, to, expected) in [
         ("app: web", "app: Web", "web.yaml:2: app: `Web` is not a DNS label"),
         ("app: web", "app: a2345678901234567890123456789012", "web.yaml:2: app:"),
-        ("app: web", "app: web-pr-7", "web.yaml:2: app: `web-pr-7` could be taken for"),
+        ("app: web", "app: web-pr-7", "web.yaml:2: app: `web-pr-7` is reserved: it could be confused with"),
         ("app: web", "app: web-1-rollout", "web.yaml:2: app:"),
         ("app: web", "app: berth", "web.yaml:2: app:"),
         ("acme/flask-react", "flask-react", "web.yaml:3: repository:"),
@@ -137,28 +137,36 @@ fn invalid_value_is_reported_with_its_line() {
         ("./web", "../web", "web.yaml:6: manifests:"),
         ("./web", "/web", "web.yaml:6: manifests:"),
         ("[PriorityClass]", "[ClusterRole]", "web.yaml:8: cluster_kinds[0]: `ClusterRole` is not"),
-        ("KUBE_NODE_POOL", "KUBE_NS", "web.yaml:9: variables.KUBE_NS: `KUBE_NS` is berth's own"),
+        ("KUBE_NODE_POOL", "KUBE_NS", "web.yaml:9: variables.KUBE_NS: `KUBE_NS` is reserved"),
         ("KUBE_NODE_POOL", "NODE-POOL", "web.yaml:9: variables.NODE-POOL:"),
         ("config: preview,", "config: ../x,", "web.yaml:12: secrets.doppler.preview.config:"),
         ("namespace: pr-{pr}", "namespace: pr", "web.yaml:15: preview.namespace: must have `{pr}`"),
         ("namespace: pr-{pr}", "namespace: kube-{pr}", "web.yaml:15: preview.namespace:"),
         ("namespace: pr-{pr}", "namespace: pr-{number}", "web.yaml:15: preview.namespace:"),
         ("pr-{pr}.example.com", "pr-{pr}", "web.yaml:16: preview.host:"),
-        ("pr-{pr}-temporal.example", "pr-{pr}.example", "web.yaml:17: preview.temporal_ui_host: can be the same as"),
+        (
+            "pr-{pr}-temporal.example",
+            "pr-{pr}.example",
+            "web.yaml:17: preview.temporal_ui_host: conflicts with `preview.host`",
+        ),
         ("12h", "72h", "web.yaml:20: preview.warn_before:"),
         ("4h", "73h", "web.yaml:21: preview.sleep_after: must be shorter than `expire_after`"),
         ("90s", "11m", "web.yaml:27: preview.gates[0].deadline: must be from 1s to 10m"),
         (
             "acme/web]",
             "acme/web, registry.example.com/acme/web]",
-            "web.yaml:4: images[1]: `registry.example.com/acme/web` is there twice",
+            "web.yaml:4: images[1]: `registry.example.com/acme/web` is listed twice",
         ),
         ("doppler-web-production-token", "doppler-web-preview-token", "web.yaml:13: secrets.doppler.production.token:"),
         ("4Gi", "4GiB", "web.yaml:22: preview.quota.memory:"),
         ("max_live: 30", "max_live: 0", "web.yaml:23: preview.max_live:"),
         ("path: /health", "path: health", "web.yaml:26: preview.gates[0].http.path:"),
         ("\"send-appointment-reminder\"", "\"a; rm -rf /\"", "web.yaml:28: preview.scripts.allow[0]:"),
-        ("namespace: web-production", "namespace: pr-7", "web.yaml:30: production.namespace: can be the same as"),
+        (
+            "namespace: web-production",
+            "namespace: pr-7",
+            "web.yaml:30: production.namespace: conflicts with `preview.namespace`",
+        ),
         ("namespace: web-production", "namespace: kube-system", "web.yaml:30: production.namespace:"),
         ("host: app.example.com", "host: pr-{pr}.example.org", "web.yaml:31: production.host:"),
     ] {
@@ -174,12 +182,12 @@ const HTTP: &str = "      http: { workload: $KUBE_APP-deployment, port: 8080, pa
 #[test]
 fn gate_must_have_exactly_one_check() {
     let findings = findings_with(HTTP, "");
-    let expected = "web.yaml:25: preview.gates[0]: must say what is checked: `http`, `temporal_server`, \
+    let expected = "web.yaml:25: preview.gates[0]: must have a check: `http`, `temporal_server`, \
         `temporal_poller` or `temporal_workflow`";
     assert_eq!(findings, [expected]);
     let findings = findings_with(HTTP, &format!("{HTTP}      temporal_server: {{}}\n"));
     let expected =
-        "web.yaml:25: preview.gates[0]: checks `http` and `temporal_server` at once: give each a gate of its own";
+        "web.yaml:25: preview.gates[0]: has several checks (`http` and `temporal_server`): use one gate for each";
     assert_eq!(findings, [expected]);
 }
 
@@ -189,15 +197,18 @@ fn invalid_temporal_gate_is_reported_with_its_field() {
         ("temporal_server: { port: 0 }", "temporal_server.port: must be at least 1"),
         (
             "temporal_server: { namespace: '' }",
-            "temporal_server.namespace: `` is not the name of a namespace of Temporal",
+            "temporal_server.namespace: `` is not a valid name of a Temporal namespace",
         ),
         ("temporal_server: { workload: '' }", "temporal_server.workload: must name a workload"),
-        ("temporal_poller: { task_queue: ' x' }", "temporal_poller.task_queue: ` x` is not the name of a task queue"),
+        (
+            "temporal_poller: { task_queue: ' x' }",
+            "temporal_poller.task_queue: ` x` is not a valid name of a task queue",
+        ),
         ("temporal_poller: { task_queue: x, worker_workload: '' }", "temporal_poller.worker_workload: must name a"),
         ("temporal_poller: { task_queue: x, worker_container: '' }", "temporal_poller.worker_container: `` is not"),
         (
             "temporal_workflow: { task_queue: x, type: '' }",
-            "temporal_workflow.type: `` is not the name of a workflow's",
+            "temporal_workflow.type: `` is not a valid name of a workflow type",
         ),
         ("temporal_workflow: { task_queue: x, type: T, expect: '' }", "temporal_workflow.expect: must not be empty"),
     ] {
@@ -256,10 +267,10 @@ fn apps_with_conflicting_names_are_both_refused() {
     ] {
         let findings = findings(&[("web.yaml", EXAMPLE), ("api.yaml", &other(namespace, host))]);
         assert_eq!(findings.len(), 2, "{findings:?}");
-        assert!(findings[0].contains(&format!("{field}: can be the same as")), "{findings:?}");
+        assert!(findings[0].contains(&format!("{field}: conflicts with")), "{findings:?}");
     }
     let findings = findings(&[("a.yaml", SMALLEST), ("b.yaml", SMALLEST)]);
-    assert!(findings[0].starts_with("a.yaml:1: app: can be the same as `app` of `api` (b.yaml)"), "{findings:?}");
+    assert!(findings[0].starts_with("a.yaml:1: app: conflicts with `app` of `api` (b.yaml)"), "{findings:?}");
 }
 
 #[test]

@@ -34,7 +34,10 @@ pub(super) fn conflicts_between(apps: &[(App, String, Lines)]) -> Vec<(usize, Fi
             };
             for ours in ours {
                 let Some(other_claim) = theirs.iter().find(|theirs| claims_conflict(ours, theirs)) else { continue };
-                let message = format!("can be the same as `{}` of `{}` ({other_label})", other_claim.field, other.app);
+                let message = format!(
+                    "conflicts with `{}` of `{}` ({other_label}): both can become the same name",
+                    other_claim.field, other.app
+                );
                 let line = line_of(lines, ours.field).unwrap_or(1);
                 findings.push((index, Finding::error(label, line, message).field(ours.field)));
             }

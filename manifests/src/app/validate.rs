@@ -37,7 +37,7 @@ pub(super) fn check(app: &App, file: &str, lines: &Lines) -> Vec<Finding> {
         report.error("", "has neither `preview` nor `production`: nothing would be deployed");
     }
     for (field, other) in unique::conflicts_within(app) {
-        report.error(field, format!("can be the same as `{other}`"));
+        report.error(field, format!("conflicts with `{other}`: both can become the same name"));
     }
     report.findings
 }
@@ -67,18 +67,18 @@ fn check_app(app: &App, report: &mut AppReport<'_>) {
         format!("`{name}` is not a DNS label of at most {MAX_APP_NAME} characters (a-z, 0-9 and -)")
     });
     report.require(!is_ambiguous(name), "app", || {
-        format!("`{name}` could be taken for a part of another app's or of berth's own names")
+        format!("`{name}` is reserved: it could be confused with a name that berth forms")
     });
     report.require(is_github_repository(&app.repository), "repository", || {
-        format!("`{}` is not an `owner/name` of GitHub", app.repository)
+        format!("`{}` is not a GitHub repository (`owner/name`)", app.repository)
     });
     report.require(!app.images.is_empty(), "images", || "must name at least one repository".to_owned());
     for (index, image) in app.images.iter().enumerate() {
         report.require(is_image_repository(image), &format!("images[{index}]"), || {
-            format!("`{image}` is not an image's repository (without tag and digest)")
+            format!("`{image}` is not an image repository without tag and digest")
         });
         let twice = app.images.iter().take(index).any(|other| other == image);
-        report.require(!twice, &format!("images[{index}]"), || format!("`{image}` is there twice"));
+        report.require(!twice, &format!("images[{index}]"), || format!("`{image}` is listed twice"));
     }
     if let Some(secret) = &app.image_pull_secret {
         check_object_name(secret, "image_pull_secret", report);
@@ -91,13 +91,18 @@ fn check_app(app: &App, report: &mut AppReport<'_>) {
     }
     for name in app.variables.keys() {
         let field = format!("variables.{name}");
-        report.require(is_variable_name(name), &field, || format!("`{name}` is not a variable's name"));
-        report.require(!RESERVED_NAMES.contains(&name.as_str()), &field, || format!("`{name}` is berth's own to set"));
+        report.require(is_variable_name(name), &field, || format!("`{name}` is not a valid variable name"));
+        report.require(!RESERVED_NAMES.contains(&name.as_str()), &field, || {
+            format!("`{name}` is reserved: berth sets it")
+        });
     }
     for (index, kind) in app.cluster_kinds.iter().enumerate() {
         let known: Vec<_> = cluster_kinds().collect();
         report.require(known.contains(&kind.as_str()), &format!("cluster_kinds[{index}]"), || {
-            format!("`{kind}` is not a cluster-scoped kind that can be allowed; those are: {}", known.join(", "))
+            format!(
+                "`{kind}` is not a cluster-scoped kind that an app file can allow; it can allow: {}",
+                known.join(", ")
+            )
         });
     }
 }
@@ -123,14 +128,14 @@ fn check_secrets(app: &App, report: &mut AppReport<'_>) {
         let path = format!("secrets.doppler.{name}");
         let Some(config) = config else {
             report.require(!used, "secrets.doppler", || {
-                format!("has no `{name}`, and the app has such an environment: leave `secrets` out or give both")
+                format!("has no `{name}`, but the app has that environment: add it, or remove `secrets`")
             });
             continue;
         };
         for (field, value) in [("project", &config.project), ("config", &config.config)] {
             let good = (1..=100).contains(&value.len())
                 && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-            report.require(good, &format!("{path}.{field}"), || format!("`{value}` is not a name of Doppler's"));
+            report.require(good, &format!("{path}.{field}"), || format!("`{value}` is not a valid name in Doppler"));
         }
         check_object_name(&config.token.secret, &format!("{path}.token.secret"), report);
     }
@@ -138,7 +143,7 @@ fn check_secrets(app: &App, report: &mut AppReport<'_>) {
         let same_config = (&preview.project, &preview.config) == (&production.project, &production.config);
         // A Doppler service token reads one config.
         report.require(same_config || preview.token != production.token, "secrets.doppler.production.token", || {
-            "is the token of `preview`: a service token opens one config only".to_owned()
+            "is the token of `preview`, but a service token reads only one config".to_owned()
         });
     }
 }
@@ -152,7 +157,7 @@ fn check_preview(app: &App, preview: &PreviewSettings, report: &mut AppReport<'_
     let PreviewSettings { expire_after, warn_before, sleep_after, quota, gates, .. } = preview;
     if let (Some(sleep_after), Some(expire_after)) = (sleep_after, expire_after) {
         report.require(sleep_after < expire_after, "preview.sleep_after", || {
-            "must be shorter than `expire_after`, or it never comes to it".to_owned()
+            "must be shorter than `expire_after`; otherwise the environment expires before it sleeps".to_owned()
         });
     }
     if let Some(warn_before) = warn_before {
@@ -180,7 +185,9 @@ fn check_production(app: &App, production: &ProductionSettings, report: &mut App
         let Some(text) = text else { continue };
         match Pattern::new(text, &app.app) {
             Err(message) => report.error(field, message),
-            Ok(pattern) if pattern.has_number() => report.error(field, "production has no `{pr}`"),
+            Ok(pattern) if pattern.has_number() => {
+                report.error(field, "must not have `{pr}`: production has no pull request")
+            }
             Ok(pattern) => check_rendered(&pattern.render(0), field, is_name, report),
         }
     }
@@ -191,7 +198,7 @@ fn check_pattern(app: &App, text: &str, field: &str, is_name: fn(&str) -> bool, 
     match Pattern::new(text, &app.app) {
         Err(message) => report.error(field, message),
         Ok(pattern) if !pattern.has_number() => {
-            report.error(field, "must have `{pr}`: else all pull requests would share it");
+            report.error(field, "must have `{pr}`; otherwise all pull requests share one name");
         }
         // The largest number makes the longest name; all other rules do not depend on the number.
         Ok(pattern) => check_rendered(&pattern.render(LARGEST_PR), field, is_name, report),
@@ -199,7 +206,7 @@ fn check_pattern(app: &App, text: &str, field: &str, is_name: fn(&str) -> bool, 
 }
 
 fn check_rendered(name: &str, field: &str, is_name: fn(&str) -> bool, report: &mut AppReport<'_>) {
-    report.require(is_name(name), field, || format!("would become `{name}`, which cannot be one"));
+    report.require(is_name(name), field, || format!("would become `{name}`, which is not valid"));
 }
 
 fn is_namespace(name: &str) -> bool {
@@ -207,13 +214,13 @@ fn is_namespace(name: &str) -> bool {
 }
 
 fn check_object_name(name: &str, field: &str, report: &mut AppReport<'_>) {
-    report.require(is_object_name(name), field, || format!("`{name}` is not a name that Kubernetes takes"));
+    report.require(is_object_name(name), field, || format!("`{name}` is not a valid Kubernetes name"));
 }
 
 fn check_quota(quota: &Quota, report: &mut AppReport<'_>) {
     for (field, value) in [("preview.quota.cpu", &quota.cpu), ("preview.quota.memory", &quota.memory)] {
         report.require(is_quantity(value), field, || {
-            format!("`{value}` is not an amount as Kubernetes writes it (`2`, `500m`, `4Gi`)")
+            format!("`{value}` is not a Kubernetes quantity, for example `2`, `500m` or `4Gi`")
         });
     }
     report.require(quota.pods > 0, "preview.quota.pods", || "must be at least 1".to_owned());
@@ -223,16 +230,16 @@ fn check_scripts(scripts: &Scripts, report: &mut AppReport<'_>) {
     let Scripts { prefix, allow, workload } = scripts;
     report.require(!prefix.trim().is_empty(), "preview.scripts.prefix", || "must not be empty".to_owned());
     let is_harmless = !prefix.chars().any(char::is_control);
-    report.require(is_harmless, "preview.scripts.prefix", || "has control characters".to_owned());
+    report.require(is_harmless, "preview.scripts.prefix", || "must not have control characters".to_owned());
     for (index, name) in allow.iter().enumerate() {
         report.require(is_script_name(name), &format!("preview.scripts.allow[{index}]"), || {
             format!(
-                "`{name}`: the name of a script has at most {MAX_SCRIPT_NAME} letters, digits, `-`, `_`, `:` and `.`, \
-                 and does not begin with `-`"
+                "`{name}` is not a valid script name: use at most {MAX_SCRIPT_NAME} letters, digits, `-`, `_`, `:` and \
+                 `.`, and no `-` at the beginning"
             )
         });
         let twice = allow.iter().take(index).any(|other| other == name);
-        report.require(!twice, &format!("preview.scripts.allow[{index}]"), || format!("`{name}` is there twice"));
+        report.require(!twice, &format!("preview.scripts.allow[{index}]"), || format!("`{name}` is listed twice"));
     }
     report.require(workload.as_ref().is_none_or(|name| !name.trim().is_empty()), "preview.scripts.workload", || {
         "must name a Deployment of the manifests".to_owned()

@@ -141,7 +141,7 @@ impl Reader<'_> {
             }
             let label = format!("{label}/{name}");
             if self.files.len() == MAX_FILES {
-                return self.add_error(&label, format!("is one file too many: {MAX_FILES} at most"));
+                return self.add_error(&label, format!("exceeds the limit of {MAX_FILES} files"));
             }
             match self.read_file(root, &path) {
                 Ok(None) => {}
@@ -166,7 +166,7 @@ impl Reader<'_> {
             return Err("is neither a file nor a link to one".to_owned());
         }
         if metadata.len() > MAX_FILE_BYTES {
-            return Err(format!("has {} bytes; {MAX_FILE_BYTES} at most", metadata.len()));
+            return Err(format!("has {} bytes; the limit is {MAX_FILE_BYTES}", metadata.len()));
         }
         self.total += metadata.len();
         if self.total > MAX_TOTAL_BYTES {

@@ -76,11 +76,11 @@ impl Object {
             None => return into.push(self),
         };
         let Some(Value::Array(items)) = self.document.get_mut("items").map(Value::take) else {
-            findings.push(self.error("items", "a list must have items"));
+            findings.push(self.error("items", "a list must have `items`"));
             return;
         };
         if depth == 0 {
-            findings.push(self.error("items", "is a list within too many lists"));
+            findings.push(self.error("items", "is nested in too many lists"));
             return;
         }
         for (index, mut item) in items.into_iter().enumerate() {

@@ -22,9 +22,9 @@ pub(super) fn parse_plain(text: &str) -> Result<Value, &'static str> {
         "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
             return Ok(Value::Bool(false));
         }
-        ".nan" | ".NaN" | ".NAN" => return Err("is not a number, which JSON cannot say"),
+        ".nan" | ".NaN" | ".NAN" => return Err("is not a number, which JSON cannot represent"),
         ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" | "-.inf" | "-.Inf" | "-.INF" => {
-            return Err("is infinite, which JSON cannot say");
+            return Err("is infinite, which JSON cannot represent");
         }
         _ => {}
     }
@@ -48,7 +48,7 @@ pub(super) fn parse_tagged(tag: &str, text: &str) -> Result<Value, String> {
         "float" => value.is_number(),
         "bool" => value.is_boolean(),
         "null" => value.is_null(),
-        _ => return Err(format!("the tag `!!{tag}` has no meaning in a manifest")),
+        _ => return Err(format!("a manifest cannot have the tag `!!{tag}`")),
     };
     if fits { Ok(value) } else { Err(format!("is not of the type `!!{tag}`")) }
 }

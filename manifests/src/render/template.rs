@@ -134,7 +134,7 @@ impl<'a> Expansion<'a> {
             None if plain && !changed => scalar::parse_plain(&text).map_err(ToOwned::to_owned),
             None => return Ok(Value::String(text)),
             Some(NodeTag::Core(tag)) => scalar::parse_tagged(tag, &text),
-            Some(NodeTag::Other(tag)) => Err(format!("the tag `{tag}` has no meaning in a manifest")),
+            Some(NodeTag::Other(tag)) => Err(format!("a manifest cannot have the tag `{tag}`")),
         };
         Ok(value.unwrap_or_else(|message| {
             self.add_finding(Severity::Error, node, path, message);
@@ -163,8 +163,8 @@ impl<'a> Expansion<'a> {
         if shell {
             for name in substituted.unchecked.iter().filter(|name| !variables.is_shell_safe(name)) {
                 let message = format!(
-                    "the value of `${name}` is a claim from outside, and a shell could take it for a command: give \
-                     it to the container as a variable of its environment"
+                    "the value of `${name}` comes unchecked from the caller, and a shell could run it as a command: \
+                     pass it to the container as an environment variable"
                 );
                 self.add_finding(Severity::Error, node, path, message);
             }
@@ -194,7 +194,7 @@ impl<'a> Expansion<'a> {
         let mut merged = Vec::new();
         for (key, value) in pairs {
             let NodeKind::Scalar { text, plain } = &key.kind else {
-                self.add_finding(Severity::Error, key, path, "a key must be a text".to_owned());
+                self.add_finding(Severity::Error, key, path, "a key must be a string".to_owned());
                 continue;
             };
             // The key is compared before substitution: a variable with the value `<<` is an ordinary key.
@@ -208,7 +208,7 @@ impl<'a> Expansion<'a> {
             self.lines.entry(path.clone()).or_insert((key.line, key.column));
             let value = self.convert_node(value, &path, shell || matches!(key_text.as_str(), "command" | "args"))?;
             if map.insert(key_text, value).is_some() {
-                self.add_finding(Severity::Error, key, &path, "is there twice".to_owned());
+                self.add_finding(Severity::Error, key, &path, "is a duplicate key".to_owned());
             }
         }
         for value in merged {
@@ -250,7 +250,7 @@ impl<'a> Expansion<'a> {
                 self.add_finding(Severity::Error, node, path, format!("is not of the type `!!{tag}`"));
             }
             Some(NodeTag::Other(tag)) => {
-                let message = format!("the tag `{tag}` has no meaning in a manifest");
+                let message = format!("a manifest cannot have the tag `{tag}`");
                 self.add_finding(Severity::Error, node, path, message);
             }
         }

@@ -118,7 +118,7 @@ fn written_keys_win_over_merged_keys() {
 #[test]
 fn duplicate_key_after_substitution_is_refused() {
     let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata:\n  pr-123: a\n  $KUBE_NS: b\n";
-    assert_eq!(messages(preview(text)), ["web/core/app.yaml:6: data.pr-123: is there twice"]);
+    assert_eq!(messages(preview(text)), ["web/core/app.yaml:6: data.pr-123: is a duplicate key"]);
 }
 
 #[test]
@@ -132,8 +132,8 @@ fn unknown_reserved_name_is_only_a_warning_in_a_script() {
     );
     let messages = messages(preview(text));
     for (message, expected) in messages.iter().zip([
-        "web/core/app.yaml:5: spec.template.spec.containers[0].image: `$KUBE_DEPLOYMENT_IMAG` is not a variable here: \
-         the nearest name that is known is `$KUBE_DEPLOYMENT_IMAGE`",
+        "web/core/app.yaml:5: spec.template.spec.containers[0].image: `$KUBE_DEPLOYMENT_IMAG` is not a declared variable: \
+         the nearest known name is `$KUBE_DEPLOYMENT_IMAGE`",
         "web/core/app.yaml:6: warning: spec.template.spec.containers[0].args[0]: `$KUBE_MINE` is not",
         "web/core/app.yaml:6: warning: spec.template.spec.containers[0].args[0]: `$DOPPLER_MINE` is not",
     ]) {
@@ -176,7 +176,7 @@ fn missing_conditional_name_is_reported_with_its_reason() {
     input.doppler_managed_secret = None;
     let files = examples::file("apiVersion: v1\nkind: Secret\nmetadata:\n  name: $DOPPLER_MANAGED_SECRET_NAME\n");
     let messages = messages(render_input(&files, &input));
-    assert!(messages[0].contains("the app file gives no `secrets`"), "{messages:?}");
+    assert!(messages[0].contains("the app file has no `secrets`"), "{messages:?}");
 }
 
 #[test]

@@ -79,9 +79,9 @@ const MAX_SHOWN_NAME: usize = 64;
 
 /// Names that only some apps have, and the reason why an app lacks one.
 const CONDITIONAL: [(&str, &str); 4] = [
-    ("KUBE_INGRESS_WORKER_HOSTNAME", "the app file gives no `temporal_ui_host` for this environment"),
-    ("DOPPLER_MANAGED_SECRET_NAME", "the app file gives no `secrets` for this environment"),
-    ("DOPPLER_TOKEN_SECRET_NAME", "the app file gives no `secrets` for this environment"),
+    ("KUBE_INGRESS_WORKER_HOSTNAME", "the app file has no `temporal_ui_host` for this environment"),
+    ("DOPPLER_MANAGED_SECRET_NAME", "the app file has no `secrets` for this environment"),
+    ("DOPPLER_TOKEN_SECRET_NAME", "the app file has no `secrets` for this environment"),
     ("KUBE_NODE_POOL", "add it to the app file's `variables`"),
 ];
 
@@ -180,11 +180,11 @@ impl Variables {
                 let known = self.values.keys().map(String::as_str);
                 known.min_by_key(|known| distance(name, known)).map_or_else(
                     || "no variables are declared".to_owned(),
-                    |nearest| format!("the nearest name that is known is `${nearest}`"),
+                    |nearest| format!("the nearest known name is `${nearest}`"),
                 )
             }
         };
-        Some(format!("`${name}` is not a variable here: {reason}"))
+        Some(format!("`${name}` is not a declared variable: {reason}"))
     }
 }
 

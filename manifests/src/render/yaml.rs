@@ -122,7 +122,7 @@ impl Tree {
                 let node = self.anchors.get(&anchor).cloned().ok_or_else(|| Problem {
                     line,
                     column,
-                    message: "an alias inside of what it stands for never ends".to_owned(),
+                    message: "an alias must not refer to a node that contains it".to_owned(),
                 })?;
                 self.attach(node);
             }
@@ -156,7 +156,7 @@ impl Tree {
 
     fn add(&mut self, node: Node, anchor: usize) -> Result<(), Problem> {
         if node.depth > MAX_DEPTH {
-            let message = format!("nests more than {MAX_DEPTH} deep");
+            let message = format!("is nested more than {MAX_DEPTH} levels deep");
             return Err(Problem { line: node.line, column: node.column, message });
         }
         let node = Rc::new(node);

@@ -16,7 +16,7 @@ pub(super) fn check_gates(gates: &[Gate], path: &str, report: &mut AppReport<'_>
         let path = format!("{path}[{index}]");
         report.require(!gate.name.is_empty(), &format!("{path}.name"), || "must not be empty".to_owned());
         let twice = gates.iter().take(index).any(|other| other.name == gate.name);
-        report.require(!twice, &format!("{path}.name"), || format!("`{}` is there twice", gate.name));
+        report.require(!twice, &format!("{path}.name"), || format!("`{}` is the name of two gates", gate.name));
         let in_time = (1..=MAX_GATE_SECONDS).contains(&gate.deadline.as_duration().as_secs());
         report.require(in_time, &format!("{path}.deadline"), || {
             format!("must be from 1s to {}", Span::seconds(MAX_GATE_SECONDS))
@@ -24,14 +24,13 @@ pub(super) fn check_gates(gates: &[Gate], path: &str, report: &mut AppReport<'_>
         let kind = match gate.kinds().as_slice() {
             [only] => *only,
             [] => {
-                let message =
-                    "must say what is checked: `http`, `temporal_server`, `temporal_poller` or `temporal_workflow`";
+                let message = "must have a check: `http`, `temporal_server`, `temporal_poller` or `temporal_workflow`";
                 report.error(&path, message);
                 continue;
             }
             several => {
                 let fields: Vec<_> = several.iter().map(|kind| format!("`{}`", kind.field())).collect();
-                report.error(&path, format!("checks {} at once: give each a gate of its own", fields.join(" and ")));
+                report.error(&path, format!("has several checks ({}): use one gate for each", fields.join(" and ")));
                 continue;
             }
         };
@@ -53,15 +52,17 @@ pub(super) fn check_gates(gates: &[Gate], path: &str, report: &mut AppReport<'_>
 fn check_http(http: &HttpGate, path: &str, report: &mut AppReport<'_>) {
     report.require(http.port > 0, &format!("{path}.port"), || "must be at least 1".to_owned());
     let plain = http.path.starts_with('/') && http.path.bytes().all(|b| b.is_ascii_graphic());
-    report.require(plain, &format!("{path}.path"), || "must begin with `/` and have no space".to_owned());
+    report.require(plain, &format!("{path}.path"), || {
+        "must begin with `/` and have only printable ASCII characters without spaces".to_owned()
+    });
     report.require((100..600).contains(&http.status), &format!("{path}.status"), || {
-        format!("{} is not a status of HTTP", http.status)
+        format!("{} is not an HTTP status", http.status)
     });
 }
 
 fn check_server(server: &TemporalServerGate, path: &str, report: &mut AppReport<'_>) {
     report.require(server.port > 0, &format!("{path}.port"), || "must be at least 1".to_owned());
-    check_name(&server.namespace, "a namespace of Temporal", &format!("{path}.namespace"), report);
+    check_name(&server.namespace, "a Temporal namespace", &format!("{path}.namespace"), report);
 }
 
 fn check_poller(poller: &TemporalPollerGate, path: &str, report: &mut AppReport<'_>) {
@@ -75,19 +76,20 @@ fn check_poller(poller: &TemporalPollerGate, path: &str, report: &mut AppReport<
 fn check_workflow(workflow: &TemporalWorkflowGate, path: &str, report: &mut AppReport<'_>) {
     check_server(&workflow.server(), path, report);
     check_name(&workflow.task_queue, "a task queue", &format!("{path}.task_queue"), report);
-    check_name(&workflow.workflow_type, "a workflow's type", &format!("{path}.type"), report);
+    check_name(&workflow.workflow_type, "a workflow type", &format!("{path}.type"), report);
     for (field, json) in [("input", &workflow.input), ("expect", &workflow.expect)] {
         let bytes = json.as_ref().map_or(0, |json| json.to_string().len());
         report.require(bytes <= MAX_JSON_BYTES, &format!("{path}.{field}"), || {
-            format!("is {bytes} bytes of JSON; at most {MAX_JSON_BYTES} are taken")
+            format!("is {bytes} bytes of JSON; the limit is {MAX_JSON_BYTES}")
         });
     }
     let empty = workflow.expect.as_ref().and_then(Value::as_str) == Some("");
-    report.require(!empty, &format!("{path}.expect"), || "must not be empty: leave it out".to_owned());
+    report
+        .require(!empty, &format!("{path}.expect"), || "must not be empty; remove it to accept any result".to_owned());
 }
 
 /// Temporal accepts almost any name of at most 1000 bytes.
-fn check_name(name: &str, what: &str, field: &str, report: &mut AppReport<'_>) {
+fn check_name(name: &str, named: &str, field: &str, report: &mut AppReport<'_>) {
     let good = (1..=1000).contains(&name.len()) && name.trim() == name && !name.chars().any(char::is_control);
-    report.require(good, field, || format!("`{name}` is not the name of {what}"));
+    report.require(good, field, || format!("`{name}` is not a valid name of {named}"));
 }

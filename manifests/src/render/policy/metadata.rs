@@ -27,10 +27,10 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 pub(super) fn skip_note(object: &Object, input: &PolicyInput) -> Option<Finding> {
     let message = match object.kind() {
         "Namespace" if object.api_version() == "v1" && object.name() == input.namespace => {
-            "left out: berth makes the namespace itself, with its own labels"
+            "left out: berth creates the namespace and its labels"
         }
         "DopplerSecret" if object.api_version().starts_with("secrets.doppler.com/") => {
-            "left out: berth syncs the secrets itself"
+            "left out: berth syncs the secrets"
         }
         _ => return None,
     };
@@ -43,26 +43,25 @@ pub(super) fn find_kind(report: &mut ObjectReport<'_>) -> Option<&'static Kind> 
     let Some(kind) = Kind::find(api_version, name) else {
         let message = match Kind::find_any_version(name) {
             Some(known) => {
-                format!("a {name} must be of `{}`, not `{api_version}`", known.api_version())
+                format!("a {name} must have the `apiVersion` `{}`, not `{api_version}`", known.api_version())
             }
-            None if name.is_empty() => "an object must say its `kind`".to_owned(),
-            None if name == "Namespace" => "only the environment's own namespace may be described".to_owned(),
+            None if name.is_empty() => "an object must have a `kind`".to_owned(),
+            None if name == "Namespace" => "the only Namespace that manifests may have is the environment's".to_owned(),
             None => {
-                format!("a {name} may not be part of an environment; what may: {}", kind_names())
+                format!("a {name} may not be part of an environment; allowed are: {}", kind_names())
             }
         };
         report.refuse(if name.is_empty() { "" } else { "kind" }, message);
         return None;
     };
     if !kind.namespaced && !report.input.cluster_kinds.iter().any(|allowed| allowed == kind.kind) {
-        let message =
-            format!("a {name} belongs to the whole cluster; the app file can allow it: `cluster_kinds: [{name}]`");
+        let message = format!("a {name} is cluster-scoped; the app file can allow it: `cluster_kinds: [{name}]`");
         report.refuse("kind", message);
     }
     if report.is_preview() && matches!(name, "Role" | "RoleBinding") {
         let message = format!(
-            "a preview may not have a {name}: what a pull request runs gets no rights on the Kubernetes API; move it to \
-             `production/`, where it is taken"
+            "a preview may not have a {name}: code of a pull request gets no rights on the Kubernetes API; move it to \
+             `production/`, where it is allowed"
         );
         report.refuse("kind", message);
     }
@@ -83,7 +82,7 @@ pub(super) fn check(report: &mut ObjectReport<'_>, kind: &Kind) {
     for field in ["finalizers", "ownerReferences"] {
         let set = report.object.document.pointer(&format!("/metadata/{field}"));
         if set.is_some_and(|value| !is_empty(value)) {
-            let message = "would let this object outlive the environment, or keep it from ending";
+            let message = "could let this object outlive the environment, or block its deletion";
             report.refuse_in_preview(&format!("metadata.{field}"), message);
         }
     }
@@ -95,35 +94,35 @@ pub(super) fn check(report: &mut ObjectReport<'_>, kind: &Kind) {
 fn check_priority_class(report: &mut ObjectReport<'_>) {
     let document = &report.object.document;
     if document.get("globalDefault").is_some_and(is_set) {
-        report.refuse("globalDefault", "would change every pod of the cluster");
+        report.refuse("globalDefault", "would apply to every pod of the cluster");
     }
     if report.is_preview() && document.get("preemptionPolicy").is_none_or(|policy| policy != "Never") {
-        report.warn("value", "lets these pods evict those of other environments; `preemptionPolicy: Never` would not");
+        report.warn("value", "lets these pods evict pods of other environments; `preemptionPolicy: Never` does not");
     }
 }
 
 fn check_name(report: &mut ObjectReport<'_>, kind: &Kind) {
     let (name, field) = (report.object.name(), "metadata.name");
     if name.is_empty() {
-        return report.refuse("metadata", "must have a `name` (a `generateName` would make a new object each time)");
+        return report.refuse("metadata", "must have a `name` (a `generateName` would create a new object each time)");
     }
     if !is_object_or_role_name(name) {
-        return report.refuse(field, format!("`{name}` is not a name that Kubernetes takes"));
+        return report.refuse(field, format!("`{name}` is not a valid Kubernetes name"));
     }
     if name.starts_with(BERTH_OBJECT_PREFIX) {
-        report.refuse(field, format!("names that begin with `{BERTH_OBJECT_PREFIX}` are berth's own"));
+        report.refuse(field, format!("names that begin with `{BERTH_OBJECT_PREFIX}` are reserved for berth"));
     }
     if name == BERTH_OBJECT_NAME && BERTH_OBJECT_KINDS.contains(&kind.kind) {
-        report.refuse(field, format!("the {} `{BERTH_OBJECT_NAME}` is berth's own", kind.kind));
+        report.refuse(field, format!("the {} `{BERTH_OBJECT_NAME}` is reserved for berth", kind.kind));
     }
     if kind.kind == "Secret" && report.input.reserved_secrets.contains(name) {
-        report.refuse(field, "berth writes this Secret itself");
+        report.refuse(field, "is a Secret that berth writes");
     }
     let unique = &report.input.unique_name;
     let begins_with_unique_name =
         name.strip_prefix(unique.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
     if !kind.namespaced && !begins_with_unique_name {
-        let message = format!("belongs to the whole cluster, so its name must begin with `$KUBE_APP` (`{unique}`)");
+        let message = format!("is cluster-scoped, so its name must begin with `$KUBE_APP` (`{unique}`)");
         report.refuse(field, message);
     }
 }
@@ -137,7 +136,7 @@ fn check_namespace(report: &mut ObjectReport<'_>, kind: &Kind) {
         Some(Value::String(namespace)) if namespace == expected || namespace.is_empty() => {}
         Some(other) => {
             let other = other.as_str().map_or_else(|| other.to_string(), ToOwned::to_owned);
-            let message = format!("is `{other}`; an environment's objects go to its own namespace, `{expected}`");
+            let message = format!("is `{other}`; objects of this environment must be in `{expected}`");
             report.refuse("metadata.namespace", message);
         }
     }

@@ -41,10 +41,10 @@ fn check_annotations(report: &mut ObjectReport<'_>) {
     for (path, key, value) in string_entries(report.object, "annotations") {
         let name = key.rsplit('/').next().unwrap_or(key);
         if name.contains("snippet") || key.starts_with("haproxy-ingress.github.io/config-") {
-            report.refuse_in_preview(&path, "a snippet is configuration of the whole ingress controller");
+            report.refuse_in_preview(&path, "a snippet changes the configuration of the whole ingress controller");
         }
         if name == "from-to-www-redirect" && value == "true" {
-            report.refuse_in_preview(&path, "would take a further host");
+            report.refuse_in_preview(&path, "would serve a further host");
         }
         if HOST_ANNOTATIONS.contains(&name) {
             for host in value.split(',').map(str::trim).filter(|host| !host.is_empty()) {
@@ -53,14 +53,15 @@ fn check_annotations(report: &mut ObjectReport<'_>) {
         }
         let other_namespace = value.split_once('/').is_some_and(|(namespace, _)| namespace != report.input.namespace);
         if REFERENCE_ANNOTATIONS.contains(&key) && other_namespace {
-            report.refuse(&path, "is an object of another namespace");
+            report.refuse(&path, "must not refer to an object of another namespace");
         }
     }
 }
 
 fn check_host(report: &mut ObjectReport<'_>, path: &str, host: &str) {
     if !report.input.hosts.iter().any(|allowed| allowed == host) {
-        let message = format!("`{host}` is not a host of this environment; its own: {}", report.input.hosts.join(", "));
+        let message =
+            format!("`{host}` is not a host of this environment; its hosts: {}", report.input.hosts.join(", "));
         report.refuse(path, message);
     }
 }
@@ -72,7 +73,7 @@ fn check_service(report: &mut ObjectReport<'_>) {
     }
     let kind = spec.get("type").unwrap_or(&Value::Null);
     if kind == "NodePort" {
-        let message = "becomes `ClusterIP`: a preview takes no port of the nodes; its Ingress needs none, unless the \
+        let message = "is changed to `ClusterIP`: a preview gets no port of the nodes. Its Ingress needs none, unless the \
                        controller reaches Services through node ports";
         report.note("spec.type", message);
     } else if !(is_empty(kind) || kind == "ClusterIP") {
@@ -82,7 +83,7 @@ fn check_service(report: &mut ObjectReport<'_>) {
     }
     for field in ["externalIPs", "externalName", "loadBalancerIP"] {
         if spec.get(field).is_some_and(|value| !is_empty(value)) {
-            report.refuse(&format!("spec.{field}"), "a preview's Service may only be reached inside the cluster");
+            report.refuse(&format!("spec.{field}"), "a preview's Service must be internal to the cluster");
         }
     }
 }
@@ -109,14 +110,14 @@ fn check_ingress(report: &mut ObjectReport<'_>) {
     let spec = report.object.document.get("spec").unwrap_or(&Value::Null);
     for field in ["defaultBackend", "backend"] {
         if spec.get(field).is_some_and(|value| !is_empty(value)) {
-            report.refuse(&format!("spec.{field}"), "would take every host that nobody else has");
+            report.refuse(&format!("spec.{field}"), "would serve every host without another Ingress");
         }
     }
     let rules = spec.get("rules").and_then(Value::as_array);
     for (index, rule) in rules.into_iter().flatten().enumerate() {
         let path = format!("spec.rules[{index}]");
         match rule.get("host").and_then(Value::as_str).unwrap_or_default() {
-            "" => report.refuse(&path, "must have a `host`: without one it takes every host"),
+            "" => report.refuse(&path, "must have a `host`; without one it serves every host"),
             host => check_host(report, &format!("{path}.host"), host),
         }
         for (index, path_rule) in paths(rule) {
@@ -141,14 +142,14 @@ fn check_ingress(report: &mut ObjectReport<'_>) {
 /// have such policies and are responsible for them, so they are allowed.
 fn check_network_policy(report: &mut ObjectReport<'_>) {
     let spec = report.object.document.get("spec").unwrap_or(&Value::Null);
-    for (direction, peers, opens) in [
-        ("ingress", "from", "pods here from every other environment"),
-        ("egress", "to", "every address, the cloud's metadata service and other environments among them"),
+    for (direction, peers, traffic) in [
+        ("ingress", "from", "from every other environment"),
+        ("egress", "to", "to every address, including the cloud's metadata service and other environments"),
     ] {
         let rules = spec.get(direction).and_then(Value::as_array);
         for (index, rule) in rules.into_iter().flatten().enumerate() {
             if rule.get(peers).is_none_or(is_empty) {
-                let message = format!("has no `{peers}`: it opens {opens}");
+                let message = format!("has no `{peers}`: it allows traffic {traffic}");
                 report.warn(&format!("spec.{direction}[{index}]"), message);
             }
         }
@@ -171,7 +172,7 @@ pub(super) fn check_temporal_is_internal(objects: &[Object], input: &PolicyInput
             }
             internal.push((service.name(), port));
             if is_external(service) {
-                let message = "port 7233 (temporal-server) may only be reached inside the cluster";
+                let message = "port 7233 (temporal-server) must be internal to the cluster";
                 findings.push(service.error(&format!("spec.ports[{index}]"), message));
             }
         }

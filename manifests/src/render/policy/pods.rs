@@ -90,15 +90,15 @@ pub(super) fn check(report: &mut ObjectReport<'_>) {
 fn check_pod(report: &mut ObjectReport<'_>, spec: &Value, path: &str) {
     for field in ["hostNetwork", "hostPID", "hostIPC"] {
         if spec.get(field).is_some_and(is_set) {
-            report.refuse_in_preview(&child(path, field), "a pod may not share its node's");
+            report.refuse_in_preview(&child(path, field), "a pod may not share its node's namespaces");
         }
     }
     if spec.get("nodeName").is_some_and(|name| !is_empty(name)) {
-        report.refuse_in_preview(&child(path, "nodeName"), "a pod may not pass the scheduler by; use `nodeSelector`");
+        report.refuse_in_preview(&child(path, "nodeName"), "a pod may not bypass the scheduler; use `nodeSelector`");
     }
     let priority = spec.get("priorityClassName").and_then(Value::as_str);
     if priority.is_some_and(|class| class.starts_with("system-")) {
-        report.refuse_in_preview(&child(path, "priorityClassName"), "is for the cluster's own parts");
+        report.refuse_in_preview(&child(path, "priorityClassName"), "is reserved for the cluster's components");
     }
     if let Some(context) = spec.get("securityContext") {
         let path = child(path, "securityContext");
@@ -108,7 +108,7 @@ fn check_pod(report: &mut ObjectReport<'_>, spec: &Value, path: &str) {
             if !SYSCTLS.contains(&name) {
                 report.refuse_in_preview(
                     &format!("{path}.sysctls[{index}]"),
-                    format!("`{name}` is a setting of the node"),
+                    format!("`{name}` is a setting of the node, not of the pod"),
                 );
             }
         }
@@ -127,7 +127,7 @@ fn check_volume(report: &mut ObjectReport<'_>, volume: &Value, path: &str) {
             continue;
         }
         if !VOLUMES.contains(&source.as_str()) {
-            let message = format!("a volume may not be a `{source}`; it may be: {}", VOLUMES.join(", "));
+            let message = format!("a volume may not be a `{source}`; allowed are: {}", VOLUMES.join(", "));
             report.refuse_in_preview(&child(path, source), message);
         }
         if let Some(claim) = value.get("volumeClaimTemplate") {
@@ -140,10 +140,10 @@ fn check_volume(report: &mut ObjectReport<'_>, volume: &Value, path: &str) {
 fn check_claim(report: &mut ObjectReport<'_>, claim: &Value, path: &str) {
     let path = child(path, "spec");
     if claim.pointer("/spec/volumeName").is_some_and(|name| !is_empty(name)) {
-        report.refuse_in_preview(&child(&path, "volumeName"), "a claim may not name the volume that it gets");
+        report.refuse_in_preview(&child(&path, "volumeName"), "a claim may not name its volume");
     }
     if claim.pointer("/spec/dataSourceRef/namespace").is_some_and(|namespace| !is_empty(namespace)) {
-        report.refuse_in_preview(&format!("{path}.dataSourceRef.namespace"), "is data of another namespace");
+        report.refuse_in_preview(&format!("{path}.dataSourceRef.namespace"), "must not be another namespace");
     }
 }
 
@@ -154,7 +154,7 @@ fn check_container(report: &mut ObjectReport<'_>, container: &Value, path: &str)
     for (index, port) in items(container.get("ports")) {
         if port.get("hostPort").is_some_and(|port| is_set(port) && port != 0) {
             report
-                .refuse_in_preview(&format!("{path}.ports[{index}].hostPort"), "a pod may not take a port of its node");
+                .refuse_in_preview(&format!("{path}.ports[{index}].hostPort"), "a pod may not use a port of its node");
         }
     }
     for handler in ["livenessProbe", "readinessProbe", "startupProbe", "lifecycle/postStart", "lifecycle/preStop"] {
@@ -162,7 +162,8 @@ fn check_container(report: &mut ObjectReport<'_>, container: &Value, path: &str)
             let host = container.pointer(&format!("/{handler}/{action}/host"));
             if host.is_some_and(|host| !is_empty(host)) {
                 let field = format!("{path}.{}.{action}.host", handler.replace('/', "."));
-                report.refuse_in_preview(&field, "the node would call that host; leave it out to call the pod");
+                report
+                    .refuse_in_preview(&field, "the node would connect to that host; remove it to connect to the pod");
             }
         }
     }
@@ -171,13 +172,13 @@ fn check_container(report: &mut ObjectReport<'_>, container: &Value, path: &str)
 /// The rules that the security contexts of pods and containers share.
 fn check_context(report: &mut ObjectReport<'_>, context: &Value, path: &str) {
     if context.get("privileged").is_some_and(is_set) {
-        report.refuse_in_preview(&child(path, "privileged"), "a privileged container is its node's master");
+        report.refuse_in_preview(&child(path, "privileged"), "a privileged container controls its node");
     }
     for (index, capability) in items(context.pointer("/capabilities/add")) {
         let name = capability.as_str().unwrap_or_default();
         if !CAPABILITIES.contains(&name.strip_prefix("CAP_").unwrap_or(name)) {
             let field = format!("{path}.capabilities.add[{index}]");
-            report.refuse_in_preview(&field, format!("`{name}` reaches beyond the container"));
+            report.refuse_in_preview(&field, format!("the capability `{name}` reaches beyond the container"));
         }
     }
     if context.get("procMount").is_some_and(|mount| !is_empty(mount) && mount != "Default") {
@@ -189,8 +190,10 @@ fn check_context(report: &mut ObjectReport<'_>, context: &Value, path: &str) {
         }
     }
     if context.pointer("/windowsOptions/hostProcess").is_some_and(is_set) {
-        report
-            .refuse_in_preview(&format!("{path}.windowsOptions.hostProcess"), "a pod may not be a process of its node");
+        report.refuse_in_preview(
+            &format!("{path}.windowsOptions.hostProcess"),
+            "a pod may not run as a process of its node",
+        );
     }
     check_selinux(report, context, path);
 }
@@ -201,7 +204,8 @@ fn check_selinux(report: &mut ObjectReport<'_>, context: &Value, path: &str) {
     let kind = options.get("type").and_then(Value::as_str).unwrap_or_default();
     let names_a_user = ["user", "role"].iter().any(|field| options.get(field).is_some_and(|value| !is_empty(value)));
     if names_a_user || !(kind.is_empty() || container_types.contains(&kind)) {
-        report.refuse_in_preview(&child(path, "seLinuxOptions"), "may only have a `level`, or a container's `type`");
+        report
+            .refuse_in_preview(&child(path, "seLinuxOptions"), "may have only a `level`, or the `type` of a container");
     }
 }
 

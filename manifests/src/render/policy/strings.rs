@@ -38,7 +38,7 @@ fn check_map(report: &mut ObjectReport<'_>, parent: &str, field: &str) {
                 report.refuse(&child(&path, key), QUOTES);
             }
         }
-        Some(_) => report.refuse(&path, "must be a mapping of texts"),
+        Some(_) => report.refuse(&path, "must be a mapping of strings"),
     }
 }
 
@@ -55,7 +55,7 @@ fn check_container(report: &mut ObjectReport<'_>, container: &Value, path: &str)
     }
 }
 
-const QUOTES: &str = "must be a text: put it in quotes";
+const QUOTES: &str = "must be a string: put it in quotes";
 
 /// Whether a value is a string or null. Kubernetes reads null as an empty string.
 fn is_text(value: &Value) -> bool {

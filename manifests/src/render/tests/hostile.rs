@@ -254,7 +254,7 @@ proptest! {
         let shapes = |author: &str| {
             let variables = Variables::new(VariableInput { author: author.to_owned(), ..examples::preview() });
             let (documents, findings) = template::documents("a.yaml", &text, Some(&variables));
-            let twice = findings.iter().any(|finding| finding.message == "is there twice");
+            let twice = findings.iter().any(|finding| finding.message == "is a duplicate key");
             (!twice).then(|| documents.iter().map(|document| shape(&document.value)).collect::<Vec<_>>())
         };
         // A value that duplicates another key is refused, and then the object is not rendered.
