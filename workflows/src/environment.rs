@@ -1,7 +1,40 @@
 //! The part of an environment's life that previews and production share.
 //!
-//! Nothing here names the workflow of either.
+//! Nothing here names the workflow of either. Each implements [`EnvironmentWorkflow`].
 
+use crate::{
+    contract::{phase::Phase, stop_reason::StopReason},
+    environment::{book::Book, publish::Published, queue::Queue},
+};
+
+pub mod admission;
+pub mod answers;
 pub mod book;
+pub mod carry;
+pub mod children;
 pub mod notes;
+pub mod publish;
 pub mod queue;
+pub mod rollouts;
+
+/// A workflow that is the only writer of its environment.
+pub trait EnvironmentWorkflow: Sized + 'static {
+    fn book(&self) -> &Book;
+    fn book_mut(&mut self) -> &mut Book;
+    fn queue(&self) -> &Queue;
+    fn queue_mut(&mut self) -> &mut Queue;
+
+    /// Records that the workflow was cancelled, as the request that this is. Only the first call counts.
+    fn record_cancel(&mut self);
+
+    /// The reason to stop the rollout in flight, if there is one.
+    fn stop_reason(&self) -> Option<StopReason>;
+
+    /// The phase to publish.
+    fn phase(&self) -> Phase;
+
+    /// The status as Markdown, for temporal-ui.
+    fn details(&self) -> String;
+
+    fn published_mut(&mut self) -> &mut Published;
+}

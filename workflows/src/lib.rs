@@ -3,9 +3,8 @@
 //! Nothing here touches the world. No tokio, no kube, no clock, no environment: the dependencies keep them out, and
 //! `clippy.toml` what the standard library still offers. Every effect is an activity of `berth-activities`.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 pub mod activity_options;
+mod clock;
 pub mod contract;
 pub mod environment;
 pub mod failure;
@@ -30,10 +29,4 @@ macro_rules! register_workflows {
             .and_then(|options| options.register_workflow::<$crate::rollout::Rollout>())
             .and_then(|options| options.register_workflow::<$crate::script_run::ScriptRun>())
     };
-}
-
-/// A workflow's time as milliseconds of Unix time; 0 where the SDK has none, which is before the first task only.
-fn milliseconds(time: Option<SystemTime>) -> u64 {
-    let since = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,11 +1,5 @@
 //! A pull request's environment: one mailbox, from the first push until nothing of it is left.
 
-use std::collections::BTreeMap;
-
-use temporalio_common::{
-    error::ApplicationFailure, protos::temporal::api::enums::v1::ContinueAsNewInitiator,
-    search_attributes::SearchAttributeUpdate,
-};
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
     SyncWorkflowContext, WorkflowContext, WorkflowContextView, WorkflowResult, WorkflowTermination,
@@ -13,29 +7,35 @@ use temporalio_workflow::{
 
 use crate::{
     contract::{
-        environment::{Environment, PullRequest},
+        environment::{Environment, EnvironmentKind, PullRequest},
         lenient::Lenient,
         phase::Phase,
         rollout::RolloutProgress,
         script::{RunScript, ScriptAnswer},
-        search_attributes,
         signals::{Approve, Close, DeployAnswer, DeployOutcome, Push, Redeploy},
         status::Status,
         stop_reason::StopReason,
         teardown::LeakReport,
     },
-    environment::queue::Delivery,
+    environment::{
+        EnvironmentWorkflow,
+        admission::{check_id, invalid_input, publish_identity},
+        answers::{HandlerError, answer_to},
+        book::Book,
+        carry,
+        publish::{Published, publish, publish_in_handler},
+        queue::{Delivery, Queue},
+    },
     preview_environment::record::Record,
 };
 
 mod follow;
 pub mod mailbox;
 pub mod record;
+pub mod running_scripts;
 mod scripts;
 pub mod status;
 mod teardown;
-
-type HandlerError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The mailbox and the life of one pull request's environment. Nothing else ever writes to that environment.
 #[workflow]
@@ -44,24 +44,19 @@ pub struct PreviewEnvironment {
     record: Record,
     /// Whether the cancel of this run has been put into the mailbox, as the close that it is.
     is_cancel_recorded: bool,
-    /// What was last published as search attributes, so that only changes are.
-    published: BTreeMap<&'static str, Option<String>>,
+    published: Published,
 }
 
 #[workflow_methods]
 impl PreviewEnvironment {
     #[init]
     fn new(ctx: &WorkflowContextView, input: Lenient<PullRequest>) -> Self {
-        // Only a run that continues another one by its own decision may carry state: a stranger's start cannot, nor can
-        // what a stranger's start makes the server begin again (a cron schedule, a retry policy).
-        let continues = ctx.first_execution_run_id() != ctx.run_id()
-            && ctx.raw().continued_initiator() == ContinueAsNewInitiator::Workflow;
-        let carried = input.0.as_ref().ok().and_then(|input| input.carried.clone()).filter(|_| continues);
-        let (input, record) = match carried.map(serde_json::from_value::<Record>).transpose() {
-            Ok(record) => (input.0, record.unwrap_or_default()),
-            Err(why) => (Err(format!("carried state: {why}")), Record::default()),
+        let carried = input.0.as_ref().ok().and_then(|input| input.carried.clone());
+        let (input, record) = match carry::read(ctx, carried) {
+            Ok(record) => (input.0, record),
+            Err(why) => (Err(why), Record::default()),
         };
-        Self { input, record, is_cancel_recorded: false, published: BTreeMap::new() }
+        Self { input, record, is_cancel_recorded: false, published: Published::default() }
     }
 
     #[run(name = "PreviewEnvironment")]
@@ -112,7 +107,7 @@ impl PreviewEnvironment {
             }
             Err(why) => self.record.notes.add(format!("push: {why}")),
         }
-        self.publish(ctx);
+        publish_in_handler(self, ctx);
     }
 
     /// The pull request was closed or merged.
@@ -122,7 +117,7 @@ impl PreviewEnvironment {
         if let Err(why) = closed {
             self.record.notes.add(why);
         }
-        self.publish(ctx);
+        publish_in_handler(self, ctx);
     }
 
     /// Lets one commit of a fork be rolled out.
@@ -136,7 +131,7 @@ impl PreviewEnvironment {
         if let Err(why) = approved {
             self.record.notes.add(why);
         }
-        self.publish(ctx);
+        publish_in_handler(self, ctx);
     }
 
     /// Rolls the newest release out again, with today's secrets and manifests.
@@ -155,7 +150,7 @@ impl PreviewEnvironment {
                 mailbox.queue.put_again(release, current);
             }
         }
-        self.publish(ctx);
+        publish_in_handler(self, ctx);
     }
 
     /// How far the rollout in flight is, and what it is about to make outside the namespace.
@@ -164,7 +159,7 @@ impl PreviewEnvironment {
         if let Ok(progress) = progress.0
             && self.record.book.record_progress(progress)
         {
-            self.publish(ctx);
+            publish_in_handler(self, ctx);
         }
     }
 
@@ -181,10 +176,10 @@ impl PreviewEnvironment {
             s.record_cancel_as_close(ctx.cancellation_token().is_cancelled());
             s.deliver(&push)
         });
-        Self::publish_now(ctx);
+        publish(ctx);
         match delivery {
             Delivery::Answered(answer) => Ok(*answer),
-            Delivery::Waiting(ticket) => Self::answer_to(ctx, ticket).await,
+            Delivery::Waiting(ticket) => answer_to(ctx, ticket).await,
         }
     }
 
@@ -216,17 +211,9 @@ impl PreviewEnvironment {
     fn admit(ctx: &WorkflowContext<Self>) -> Result<PullRequest, WorkflowTermination> {
         let input = ctx.state(|s| s.input.clone()).map_err(|why| invalid_input(format!("invalid input: {why}")))?;
         input.check().map_err(invalid_input)?;
-        let expected = input.workflow_id();
-        if ctx.workflow_id() != expected {
-            return Err(invalid_input(format!("app {} and pr {} must have the id {expected}", input.app, input.pr)));
-        }
-        let pr = i64::try_from(input.pr).unwrap_or(i64::MAX);
-        ctx.upsert_search_attributes([
-            search_attributes::APP.value_set(input.app.clone()),
-            search_attributes::ENVIRONMENT.value_set("preview".into()),
-            search_attributes::PULL_REQUEST.value_set(pr),
-        ]);
-        Self::publish_now(ctx);
+        check_id(ctx, &format!("app {} and pr {}", input.app, input.pr), &input.workflow_id())?;
+        publish_identity(ctx, &input.app, EnvironmentKind::Preview { pr: input.pr });
+        publish(ctx);
         Ok(PullRequest { carried: None, ..input })
     }
 
@@ -261,55 +248,44 @@ impl PreviewEnvironment {
             Err(_) => Status::new("", 0, &self.record),
         }
     }
-
-    /// Shows the state to those who look without asking: search attributes and current details.
-    fn publish(&mut self, ctx: &SyncWorkflowContext<Self>) {
-        let updates = self.unpublished();
-        if !updates.is_empty() {
-            ctx.upsert_search_attributes(updates);
-        }
-        ctx.set_current_details(self.to_status().to_markdown());
-    }
-
-    /// The same, from the main loop.
-    fn publish_now(ctx: &WorkflowContext<Self>) {
-        let (updates, details) = ctx.state_mut(|s| (s.unpublished(), s.to_status().to_markdown()));
-        if !updates.is_empty() {
-            ctx.upsert_search_attributes(updates);
-        }
-        ctx.set_current_details(details);
-    }
-
-    /// The search attributes that have changed since they were last published.
-    fn unpublished(&mut self) -> Vec<SearchAttributeUpdate> {
-        let record = &self.record;
-        let newest = record.newest_release();
-        let author = newest.and_then(|release| release.author.as_ref());
-        let now = [
-            (search_attributes::PHASE, Some(record.phase().name().to_owned())),
-            (search_attributes::COMMIT, newest.map(|release| release.commit.to_string())),
-            (search_attributes::AUTHOR, author.map(|author| author.as_str().to_owned())),
-            (
-                search_attributes::FAILURE,
-                record.book.failed.as_ref().map(|failed| failed.verdict.failure.name().to_owned()),
-            ),
-        ];
-        let changed = now.into_iter().filter_map(|(key, value)| {
-            let before = self.published.insert(key.name(), value.clone()).flatten();
-            // Empty, not unset: for an unset one SDK 1.1.1 sends a payload without encoding, which the server refuses.
-            (before != value).then(|| key.value_set(value.unwrap_or_default()))
-        });
-        changed.collect()
-    }
 }
 
-/// Ends a workflow that must not run: its input, or its id, is wrong.
-pub(crate) fn invalid_input(message: String) -> WorkflowTermination {
-    ApplicationFailure::builder(anyhow::anyhow!(message))
-        .type_name("InvalidInput".into())
-        .non_retryable(true) // The input will not change.
-        .build()
-        .into()
+impl EnvironmentWorkflow for PreviewEnvironment {
+    fn book(&self) -> &Book {
+        &self.record.book
+    }
+
+    fn book_mut(&mut self) -> &mut Book {
+        &mut self.record.book
+    }
+
+    fn queue(&self) -> &Queue {
+        &self.record.mailbox.queue
+    }
+
+    fn queue_mut(&mut self) -> &mut Queue {
+        &mut self.record.mailbox.queue
+    }
+
+    fn record_cancel(&mut self) {
+        self.record_cancel_as_close(true);
+    }
+
+    fn stop_reason(&self) -> Option<StopReason> {
+        self.record.mailbox.stop_reason()
+    }
+
+    fn phase(&self) -> Phase {
+        self.record.phase()
+    }
+
+    fn details(&self) -> String {
+        self.to_status().to_markdown()
+    }
+
+    fn published_mut(&mut self) -> &mut Published {
+        &mut self.published
+    }
 }
 
 #[cfg(test)]

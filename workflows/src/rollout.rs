@@ -6,6 +6,7 @@ use temporalio_workflow::{WorkflowContext, WorkflowContextView, WorkflowResult, 
 
 use crate::{
     activity_options as options,
+    clock::now_ms,
     contract::{
         activity_definitions as activities,
         apply::{Applied, ApplyInput, PruneInput},
@@ -20,6 +21,7 @@ use crate::{
         stop_reason::StopReason,
         verdict::{FailureType, Verdict},
     },
+    environment::admission::{check_child, invalid_input},
     failure::{self, Unfinished},
 };
 
@@ -119,20 +121,12 @@ impl Rollout {
         Ok(RolledOut { url: deploy.environment.url(), made, plan: applied.plan, gates, pruned, steps })
     }
 
-    /// Refuses a rollout that was not started by the environment it claims to be of: a stranger's input could name
-    /// any namespace.
+    /// Refuses an input that is not one, and a rollout that its environment has not started.
     fn admit(ctx: &WorkflowContext<Self>) -> Result<RolloutInput, WorkflowTermination> {
-        let info = ctx.info();
-        let deploy = ctx.state(|s| s.input.clone()).map_err(|why| invalid_input(format!("invalid input: {why}")))?;
-        let environment_id = deploy.environment.workflow_id.as_str();
-        if info.parent().is_none_or(|parent| parent.workflow_id() != environment_id) {
-            return Err(invalid_input(format!("a Rollout is started by its environment, {environment_id}, alone")));
-        }
-        let expected = deploy.workflow_id();
-        if info.workflow_id() != expected {
-            return Err(invalid_input(format!("rollout {} must have the id {expected}", deploy.number)));
-        }
-        Ok(deploy)
+        let rollout = ctx.state(|s| s.input.clone()).map_err(|why| invalid_input(format!("invalid input: {why}")))?;
+        let (input, expected) = (format!("rollout {}", rollout.number), rollout.workflow_id());
+        check_child(ctx, "Rollout", &rollout.environment.workflow_id, (&input, &expected))?;
+        Ok(rollout)
     }
 
     async fn apply(
@@ -266,12 +260,4 @@ fn complete(outcome: Outcome) -> Result<(), Unfinished> {
         Outcome::Complete => Ok(()),
         Outcome::Failed { verdict } => Err(verdict.into()),
     }
-}
-
-fn now_ms(ctx: &WorkflowContext<Rollout>) -> u64 {
-    crate::milliseconds(ctx.workflow_time())
-}
-
-fn invalid_input(message: String) -> WorkflowTermination {
-    crate::preview_environment::invalid_input(message)
 }

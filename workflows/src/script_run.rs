@@ -9,6 +9,7 @@ use temporalio_workflow::{
 
 use crate::{
     activity_options as options,
+    clock::now_ms,
     contract::{
         activity_definitions as activities,
         environment::EnvironmentKind,
@@ -19,6 +20,7 @@ use crate::{
         stop_reason::StopReason,
         verdict::{FailureType, Verdict},
     },
+    environment::admission::{check_child, invalid_input},
     failure::{self, Unfinished},
 };
 
@@ -56,22 +58,14 @@ impl ScriptRun {
 }
 
 impl ScriptRun {
-    /// Refuses a script that was not started by the environment it claims to run in, or that would run in production.
+    /// Refuses an input that is not one, a script run that its environment has not started, and any in production.
     fn admit(ctx: &WorkflowContext<Self>) -> Result<ScriptRunInput, WorkflowTermination> {
-        let info = ctx.info();
         let script = ctx.state(|s| s.input.clone()).map_err(|why| invalid_input(format!("invalid input: {why}")))?;
-        let environment = &script.environment;
-        if environment.kind == EnvironmentKind::Production {
+        if script.environment.kind == EnvironmentKind::Production {
             return Err(invalid_input("scripts are run by hand in previews only, never in production".to_owned()));
         }
-        if info.parent().is_none_or(|parent| parent.workflow_id() != environment.workflow_id) {
-            let id = &environment.workflow_id;
-            return Err(invalid_input(format!("a ScriptRun is started by its environment, {id}, alone")));
-        }
-        let expected = script.workflow_id();
-        if info.workflow_id() != expected {
-            return Err(invalid_input(format!("script run {} must have the id {expected}", script.number)));
-        }
+        let (input, expected) = (format!("script run {}", script.number), script.workflow_id());
+        check_child(ctx, "ScriptRun", &script.environment.workflow_id, (&input, &expected))?;
         Ok(script)
     }
 
@@ -92,7 +86,7 @@ impl ScriptRun {
         let wait = AwaitScriptInput {
             environment: environment.clone(),
             started,
-            deadline_ms: crate::milliseconds(ctx.workflow_time()) + options::SCRIPT_SECONDS * 1000,
+            deadline_ms: now_ms(ctx) + options::SCRIPT_SECONDS * 1000,
         };
         let summary = format!("wait for {} to end", asked.name);
         ctx.execute_activity(activities::AwaitScript, wait, options::await_script(&ctx.cancellation_token(), summary))
@@ -144,8 +138,4 @@ impl ScriptRun {
         ctx.set_current_details(format!("`{}` was stopped: {reason}.", script.script.name));
         WorkflowTermination::cancelled_with_details(reason.to_string())
     }
-}
-
-fn invalid_input(message: String) -> WorkflowTermination {
-    crate::preview_environment::invalid_input(message)
 }

@@ -2,6 +2,8 @@
 
 use std::{convert::Infallible, fmt, str::FromStr};
 
+use crate::contract::signals::DeployOutcome;
+
 const SUPERSEDED_BY: &str = "superseded by";
 const ENVIRONMENT_CLOSES: &str = "the environment closes";
 const CANCELLED: &str = "cancelled";
@@ -30,6 +32,14 @@ impl StopReason {
             Self::Superseded { .. } => "Superseded",
             Self::EnvironmentCloses => "Closed",
             Self::Cancelled { .. } => "Cancelled",
+        }
+    }
+
+    /// The outcome of a push whose rollout was stopped for it.
+    pub fn outcome(&self) -> DeployOutcome {
+        match self {
+            Self::Superseded { .. } => DeployOutcome::Superseded,
+            Self::EnvironmentCloses | Self::Cancelled { .. } => DeployOutcome::Closed,
         }
     }
 }

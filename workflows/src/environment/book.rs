@@ -13,6 +13,7 @@ use crate::{
         rollout::{Made, RolledOut, RolloutProgress, RolloutStep},
         rollout_input::{DEPLOY_ID_EPOCH_SECONDS, RolloutInput, rollout_id},
         signals::{DeployAnswer, DeployOutcome},
+        stop_reason::StopReason,
         timings::Timings,
         verdict::{FailureType, Verdict, truncate},
     },
@@ -58,7 +59,7 @@ pub struct RollingOut {
 pub enum RolloutEnd {
     Live(Box<RolledOut>),
     Failed(Box<Verdict>, Box<Made>),
-    Stopped(DeployOutcome),
+    Stopped(StopReason),
 }
 
 impl RolloutEnd {
@@ -195,9 +196,9 @@ impl Book {
                 answer.verdict = Some(*verdict.clone());
                 self.failed = Some(Failed { release: release.clone(), rollout, verdict: *verdict });
             }
-            RolloutEnd::Stopped(outcome) => {
+            RolloutEnd::Stopped(reason) => {
                 self.serve_unproven(&release, rollout, stored, now_ms);
-                answer.outcome = outcome;
+                answer.outcome = reason.outcome();
             }
         }
         self.remember(PastRollout {

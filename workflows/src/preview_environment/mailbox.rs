@@ -8,6 +8,7 @@ use crate::{
     contract::{
         release::Release,
         signals::{Approve, Close, DeployAnswer, DeployOutcome, Push},
+        stop_reason::StopReason,
     },
     environment::queue::{Current, Delivery, Queue, QueuedRelease},
 };
@@ -86,9 +87,12 @@ impl Mailbox {
         self.close_requested || self.queue.next().is_some()
     }
 
-    /// Whether the rollout in flight is to stop: for a close, or for a push that takes its place.
-    pub fn stops_rollout(&self) -> bool {
-        self.close_requested || self.queue.next().is_some()
+    /// The reason to stop the rollout in flight: a close, or a push that takes its place.
+    pub fn stop_reason(&self) -> Option<StopReason> {
+        if self.close_requested {
+            return Some(StopReason::EnvironmentCloses);
+        }
+        self.queue.next().map(|newer| StopReason::Superseded { by: newer.commit.to_string() })
     }
 
     /// Takes the next push out, unless a close comes first.

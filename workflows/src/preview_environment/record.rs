@@ -3,13 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    contract::{lenient::MAX_INPUT_BYTES, phase::Phase, release::Release, script::RunningScript, teardown::LeakReport},
-    environment::{book::Book, notes::Notes, queue::Current},
-    preview_environment::mailbox::Mailbox,
+    contract::{
+        phase::Phase,
+        release::Release,
+        teardown::{LeakReport, Remaining},
+        verdict::truncate,
+    },
+    environment::{book::Book, carry, notes::Notes, queue::Current},
+    preview_environment::{mailbox::Mailbox, running_scripts::RunningScripts},
 };
-
-/// The bound on the state carried to the next run: an input's bound, less the room for the rest of the input.
-const MAX_CARRIED_BYTES: usize = MAX_INPUT_BYTES - 2048;
 
 /// See the module.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,39 +72,37 @@ impl Record {
         if let Some(report) = &mut carried.teardown {
             report.shorten();
         }
-        // Both go at once, so no short circuit.
-        while carried.is_too_long() && (carried.book.drop_oldest_rollout() | carried.notes.drop_oldest()) {}
+        // One of each at a time, so no short circuit.
+        carry::shorten_to_fit(&mut carried, |record| record.book.drop_oldest_rollout() | record.notes.drop_oldest());
         carried
     }
 
-    fn is_too_long(&self) -> bool {
-        // A state that cannot be written cannot be carried, which the caller reports.
-        serde_json::to_vec(self).is_ok_and(|json| json.len() > MAX_CARRIED_BYTES)
+    /// Whether a close has come, and nothing of a new environment has begun yet.
+    pub fn is_closing(&self) -> bool {
+        self.tearing_down || self.closed || self.mailbox.is_close_requested()
+    }
+
+    /// Forgets an environment that is verified gone.
+    pub fn forget_environment(&mut self) {
+        self.book.forget_environment();
+        self.tearing_down = false;
+        self.teardown = None;
     }
 }
 
-/// The scripts of an environment. Those that run are not carried from run to run: an environment that is not idle does
-/// not continue as new.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct RunningScripts {
-    #[serde(skip)]
-    pub running: Vec<RunningScript>,
-    /// The number of the newest script run.
-    pub last_number: u64,
-}
+impl LeakReport {
+    /// How many objects that remain are carried to the next run. Each attempt finds all of them again.
+    const MAX_CARRIED: usize = 3;
 
-impl RunningScripts {
-    /// Notes that one has been told to stop.
-    pub fn stop(&mut self, script_run: &str) {
-        for script in self.running.iter_mut().filter(|script| script.script_run == script_run) {
-            script.stopping = true;
+    /// The start of what remains, in short.
+    fn shorten(&mut self) {
+        self.gone.clear();
+        self.remaining.truncate(Self::MAX_CARRIED);
+        for Remaining { object, reason, command } in &mut self.remaining {
+            truncate(object, 300);
+            truncate(reason, 200);
+            truncate(command, 300);
         }
-    }
-
-    /// Forgets one that has ended.
-    pub fn end(&mut self, script_run: &str) {
-        self.running.retain(|script| script.script_run != script_run);
     }
 }
 
@@ -114,7 +114,6 @@ mod tests {
         phase::{Failed, PastRollout},
         release::*,
         signals::{DeployOutcome, Push},
-        teardown::Remaining,
         verdict::{FailureType, Verdict},
     };
     use crate::environment::book::Serving;
@@ -170,7 +169,7 @@ mod tests {
         record.book.environment = Some(environment);
         let carried = record.to_carry();
         let bytes = serde_json::to_vec(&carried).unwrap().len();
-        assert!(bytes <= MAX_CARRIED_BYTES, "{bytes} bytes leave no room for the rest");
+        assert!(bytes <= carry::MAX_CARRIED_BYTES, "{bytes} bytes leave no room for the rest");
         assert_eq!(
             (carried.mailbox, carried.book.serving),
             (record.mailbox, record.book.serving),

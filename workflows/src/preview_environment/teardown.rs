@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use temporalio_workflow::{
-    TimerOptions, WaitConditionOptions, WorkflowCancellationToken, WorkflowContext, WorkflowTermination,
-};
+use temporalio_workflow::{TimerOptions, WorkflowCancellationToken, WorkflowContext, WorkflowTermination};
 
 use super::PreviewEnvironment;
 use crate::{
@@ -13,10 +11,10 @@ use crate::{
         activity_definitions as activities,
         environment::{Environment, EnvironmentKind, PullRequest},
         teardown::{DeleteInput, LeakReport, Remaining},
-        verdict::{FailureType, truncate},
+        verdict::FailureType,
     },
+    environment::{answers::await_handlers, carry, publish::publish},
     failure::{self, Unfinished},
-    preview_environment::record::Record,
 };
 
 /// The first pause after an attempt that did not remove everything; it doubles from there.
@@ -39,7 +37,7 @@ impl PreviewEnvironment {
             s.record.mailbox.take_close();
             s.record.tearing_down = true;
         });
-        Self::publish_now(ctx);
+        publish(ctx);
         loop {
             let report = Self::delete_environment(ctx, pull_request).await;
             if report.remaining.is_empty() {
@@ -50,12 +48,12 @@ impl PreviewEnvironment {
                 s.record.teardown = Some(report);
                 s.record.mailbox.queue.answer_queued(BLOCKED);
             });
-            Self::publish_now(ctx);
+            publish(ctx);
             let until_next = TimerOptions::builder(pause)
                 .cancellation_token(WorkflowCancellationToken::new())
                 .summary("before the next attempt at the teardown".to_owned());
             ctx.timer(until_next.build()).await;
-            if Self::is_long(ctx, pull_request) {
+            if carry::is_due(ctx, &pull_request.timings) {
                 ctx.state_mut(|s| s.record.was_cancelled |= ctx.cancellation_token().is_cancelled());
                 Self::continue_as_new(ctx, pull_request)?;
             }
@@ -138,39 +136,19 @@ impl PreviewEnvironment {
         ctx.state_mut(|s| {
             s.record.mailbox.queue.answer_queued("the old environment was cancelled; a new one is being made")
         });
-        Self::await_handlers(ctx).await;
+        await_handlers(ctx).await;
         Self::continue_as_new(ctx, pull_request)
     }
 
     /// Lets every update that waits take its answer: one left open would be an error to its caller.
     pub(super) async fn answer_all_waiters(ctx: &WorkflowContext<Self>) {
         ctx.state_mut(|s| s.record.closed = true);
-        Self::publish_now(ctx);
-        Self::await_handlers(ctx).await;
-    }
-
-    async fn await_handlers(ctx: &WorkflowContext<Self>) {
-        let detached = WaitConditionOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build();
-        // A detached wait is not cancelled, so there is no error to look at.
-        let _ = ctx.wait_condition_with_options(|_| ctx.all_handlers_finished(), detached).await;
+        publish(ctx);
+        await_handlers(ctx).await;
     }
 }
 
 impl LeakReport {
-    /// How many things that remain are carried to the next run: each attempt finds all of them again.
-    pub(crate) const MAX_CARRIED: usize = 3;
-
-    /// The start of what remains, in short.
-    pub(crate) fn shorten(&mut self) {
-        self.gone.clear();
-        self.remaining.truncate(Self::MAX_CARRIED);
-        for Remaining { object, reason, command } in &mut self.remaining {
-            truncate(object, 300);
-            truncate(reason, 200);
-            truncate(command, 300);
-        }
-    }
-
     /// Both reports as one.
     fn and(mut self, other: Self) -> Self {
         self.gone.extend(other.gone);
@@ -185,14 +163,5 @@ impl LeakReport {
             Unfinished::Cancelled => "the attempt was cancelled".to_owned(),
         };
         Self { gone: Vec::new(), remaining: vec![Remaining { object, reason, command: String::new() }] }
-    }
-}
-
-impl Record {
-    /// All of it is verified gone: a later push begins anew, under whatever the app file says by then.
-    fn forget_environment(&mut self) {
-        self.book.forget_environment();
-        self.tearing_down = false;
-        self.teardown = None;
     }
 }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use temporalio_workflow::{TimerOptions, WorkflowContext};
 
-use super::{Rollout, now_ms};
+use super::Rollout;
 use crate::{
     activity_options as options,
+    clock::now_ms,
     contract::{
         activity_definitions as activities,
         rollout_input::RolloutInput,

@@ -2,9 +2,10 @@
 
 use temporalio_workflow::{WorkflowCancellationToken, WorkflowContext, workflows::join};
 
-use super::{Rollout, now_ms};
+use super::Rollout;
 use crate::{
     activity_options as options,
+    clock::now_ms,
     contract::{
         activity_definitions as activities,
         environment::ClusterObject,

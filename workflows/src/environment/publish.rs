@@ -1,0 +1,56 @@
+//! Publishing: an environment's state as search attributes and current details, for people who do not query it.
+
+use std::collections::BTreeMap;
+
+use temporalio_common::search_attributes::{SearchAttributeKey, SearchAttributeUpdate};
+use temporalio_workflow::{SyncWorkflowContext, WorkflowContext};
+
+use super::EnvironmentWorkflow;
+use crate::contract::search_attributes;
+
+/// The search attributes as they were last published, so that only changes are.
+#[derive(Debug, Default)]
+pub struct Published(BTreeMap<&'static str, Option<String>>);
+
+impl Published {
+    /// The updates that bring the search attributes to these values.
+    fn update(&mut self, values: Vec<(SearchAttributeKey<String>, Option<String>)>) -> Vec<SearchAttributeUpdate> {
+        let changed = values.into_iter().filter_map(|(key, value)| {
+            let before = self.0.insert(key.name(), value.clone()).flatten();
+            // Empty, not unset: for an unset one SDK 1.1.1 sends a payload without encoding, which the server refuses.
+            (before != value).then(|| key.value_set(value.unwrap_or_default()))
+        });
+        changed.collect()
+    }
+}
+
+/// Publishes the state from a signal's handler.
+pub fn publish_in_handler<W: EnvironmentWorkflow>(workflow: &mut W, ctx: &SyncWorkflowContext<W>) {
+    let updates = unpublished(workflow);
+    if !updates.is_empty() {
+        ctx.upsert_search_attributes(updates);
+    }
+    ctx.set_current_details(workflow.details());
+}
+
+/// Publishes the state from the main loop or from an update's handler.
+pub fn publish<W: EnvironmentWorkflow>(ctx: &WorkflowContext<W>) {
+    let (updates, details) = ctx.state_mut(|s| (unpublished(s), s.details()));
+    if !updates.is_empty() {
+        ctx.upsert_search_attributes(updates);
+    }
+    ctx.set_current_details(details);
+}
+
+fn unpublished<W: EnvironmentWorkflow>(workflow: &mut W) -> Vec<SearchAttributeUpdate> {
+    let newest = workflow.book().newest_release(workflow.queue());
+    let author = newest.and_then(|release| release.author.as_ref());
+    let failed = workflow.book().failed.as_ref();
+    let values = vec![
+        (search_attributes::PHASE, Some(workflow.phase().name().to_owned())),
+        (search_attributes::COMMIT, newest.map(|release| release.commit.to_string())),
+        (search_attributes::AUTHOR, author.map(|author| author.as_str().to_owned())),
+        (search_attributes::FAILURE, failed.map(|failed| failed.verdict.failure.name().to_owned())),
+    ];
+    workflow.published_mut().update(values)
+}
