@@ -19,7 +19,7 @@ use crate::{
     Settings,
     context::Context,
     failure::Failure,
-    kubernetes::{labels, rbac_lag::Rights, terminating_namespace::words},
+    kubernetes::{labels, rbac_lag::Rbac, terminating_namespace::words},
 };
 
 mod objects;
@@ -42,13 +42,13 @@ pub async fn ensure_namespace(
         return Ok(NamespaceReady { uid, created: false, terminating: Some(words(&namespace)) });
     }
     context.progress.say(format!("applying limits and policies to namespace {}", environment.namespace));
-    let rights = if created { Rights::Settling } else { Rights::of(&namespace) };
-    // All else needs rights, and has them from this.
+    let rbac = if created { Rbac::Propagating } else { Rbac::from_age(&namespace) };
+    // All else needs rbac, and has them from this.
     let binding = objects::role_binding(context.settings, environment);
-    let (secret, ()) = try_join!(pull_secret(context, app, environment), apply(context.client, rights, &binding))?;
+    let (secret, ()) = try_join!(pull_secret(context, app, environment), apply(context.client, rbac, &binding))?;
     let mut objects = objects::of(context.settings, app, environment);
     objects.extend(secret);
-    try_join_all(objects.iter().map(|object| apply(context.client, rights, object))).await?;
+    try_join_all(objects.iter().map(|object| apply(context.client, rbac, object))).await?;
     Ok(NamespaceReady { uid, created, terminating: None })
 }
 
@@ -126,7 +126,7 @@ async fn pull_secret(
     }
 }
 
-async fn apply(client: &Client, rights: Rights, object: &DynamicObject) -> Result<(), Failure> {
+async fn apply(client: &Client, rbac: Rbac, object: &DynamicObject) -> Result<(), Failure> {
     let types = object.types.clone().unwrap_or_default();
     let resource = match kube::core::GroupVersionKind::try_from(&types) {
         Ok(gvk) => ApiResource::from_gvk(&gvk),
@@ -136,8 +136,7 @@ async fn apply(client: &Client, rights: Rights, object: &DynamicObject) -> Resul
         Api::namespaced_with(client.clone(), &object.namespace().unwrap_or_default(), &resource);
     let (name, params) = (object.name_any(), PatchParams::apply(labels::FIELD_MANAGER).force());
     let patch = Patch::Apply(object);
-    rights
-        .request(|| api.patch(&name, &params, &patch))
+    rbac.request(|| api.patch(&name, &params, &patch))
         .await
         .map_err(|e| Failure::applying(&format!("{}/{name}", types.kind), e))?;
     Ok(())

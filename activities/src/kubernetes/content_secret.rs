@@ -7,7 +7,7 @@ use berth_workflows::contract::verdict::FailureType;
 
 use crate::{
     failure::Failure,
-    kubernetes::{labels, rbac_lag::Rights},
+    kubernetes::{labels, rbac_lag::Rbac},
 };
 
 /// Creates the immutable Secret, or finds it: its name says what is in it.
@@ -16,23 +16,23 @@ use crate::{
 /// `KubernetesDenied` for good if what has that name is not the same environment's or can be changed. Of a fresh namespace
 /// a 403 or 404 can be had for a moment: they are retried.
 pub(crate) async fn create_once(client: &Client, secret: &Secret) -> Result<(), Failure> {
-    create(client, secret, Rights::Settled).await
+    create(client, secret, Rbac::InForce).await
 }
 
 /// The same for content that seldom changes: in a namespace that is not new it is most likely there, and to look costs
 /// less than a write in vain.
-pub(crate) async fn find_or_create(client: &Client, secret: &Secret, rights: Rights) -> Result<(), Failure> {
+pub(crate) async fn find_or_create(client: &Client, secret: &Secret, rbac: Rbac) -> Result<(), Failure> {
     let (api, what) = place(client, secret);
-    if rights == Rights::Settled && find_own(&api, secret, &what).await? {
+    if rbac == Rbac::InForce && find_own(&api, secret, &what).await? {
         return Ok(());
     }
-    create(client, secret, rights).await
+    create(client, secret, rbac).await
 }
 
-async fn create(client: &Client, secret: &Secret, rights: Rights) -> Result<(), Failure> {
+async fn create(client: &Client, secret: &Secret, rbac: Rbac) -> Result<(), Failure> {
     let (api, what) = place(client, secret);
     let params = PostParams { field_manager: Some(labels::FIELD_MANAGER.to_owned()), ..PostParams::default() };
-    let refused = match rights.request(|| api.create(&params, secret)).await {
+    let refused = match rbac.request(|| api.create(&params, secret)).await {
         Ok(_) => return Ok(()),
         Err(refused) => refused,
     };
@@ -87,7 +87,7 @@ mod tests {
         create_once(&cluster.client(), &secret()).await.unwrap();
         assert_eq!(cluster.requests(), [&*post, &post, &get]);
         // Of what changes seldom the question comes first.
-        find_or_create(&cluster.client(), &secret(), Rights::Settled).await.unwrap();
+        find_or_create(&cluster.client(), &secret(), Rbac::InForce).await.unwrap();
         assert_eq!(cluster.requests()[3..], [&*get]);
     }
 

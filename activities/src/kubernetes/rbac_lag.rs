@@ -16,23 +16,23 @@ const WAITS: u32 = 8;
 
 /// What a 403 means in a namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rights {
+pub(crate) enum Rbac {
     /// It is a refusal.
-    Settled,
+    InForce,
     /// It may pass within moments: the request is made again in place, since an attempt more of an activity costs more.
-    Settling,
+    Propagating,
 }
 
-impl Rights {
+impl Rbac {
     /// In a namespace that was found: it may be this young because somebody else has just made it for this environment.
-    pub(crate) fn of(namespace: &Namespace) -> Self {
+    pub(crate) fn from_age(namespace: &Namespace) -> Self {
         Self::at(namespace, Timestamp::now())
     }
 
     fn at(namespace: &Namespace, now: Timestamp) -> Self {
         let created = namespace.metadata.creation_timestamp.as_ref();
         let is_young = created.is_some_and(|created| now.duration_since(created.0).as_secs_f64() < YOUNG.as_secs_f64());
-        if is_young { Self::Settling } else { Self::Settled }
+        if is_young { Self::Propagating } else { Self::InForce }
     }
 
     /// Sends a request, and again while a 403 may pass.
@@ -40,7 +40,7 @@ impl Rights {
     where
         F: Future<Output = kube::Result<T>>,
     {
-        if self == Self::Settling {
+        if self == Self::Propagating {
             for doubled in 0..WAITS {
                 match send().await {
                     Err(error) if may_pass(&error) => tokio::time::sleep(FIRST_WAIT * 2_u32.pow(doubled)).await,
@@ -70,15 +70,15 @@ mod tests {
             serde_json::from_value(json!({"metadata": {"creationTimestamp": created}})).unwrap()
         };
         let now: Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
-        for (created, rights) in [
-            ("2026-01-01T11:59:59Z", Rights::Settling),
-            ("2026-01-01T12:00:30Z", Rights::Settling),
-            ("2026-01-01T11:58:59Z", Rights::Settled),
-            ("2025-01-01T12:00:00Z", Rights::Settled),
+        for (created, rbac) in [
+            ("2026-01-01T11:59:59Z", Rbac::Propagating),
+            ("2026-01-01T12:00:30Z", Rbac::Propagating),
+            ("2026-01-01T11:58:59Z", Rbac::InForce),
+            ("2025-01-01T12:00:00Z", Rbac::InForce),
         ] {
-            assert_eq!(Rights::at(&namespace(created), now), rights, "{created}");
+            assert_eq!(Rbac::at(&namespace(created), now), rbac, "{created}");
         }
-        assert_eq!(Rights::at(&Namespace::default(), now), Rights::Settled);
+        assert_eq!(Rbac::at(&Namespace::default(), now), Rbac::InForce);
     }
 
     #[test]

@@ -46,10 +46,10 @@ pub async fn sync_secrets(
         None => BTreeMap::new(),
     };
     context.progress.say(format!("waiting for namespace {}", environment.namespace));
-    let rights = target::await_namespace(context, environment).await?;
+    let rbac = target::await_namespace(context, environment).await?;
     let own = database::values(context, environment).await?;
     let assembled = assemble(environment, downloaded, own)?;
-    let created = find_or_create(context.client, &assembled.to_secret(context.settings, environment), rights).await;
+    let created = find_or_create(context.client, &assembled.to_secret(context.settings, environment), rbac).await;
     created.map_err(|failure| without_values(failure, |text| assembled.redactor().redact(text)))?;
     Ok(assembled.synced)
 }

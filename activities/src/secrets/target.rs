@@ -14,7 +14,7 @@ use berth_workflows::contract::{environment::Environment, verdict::FailureType};
 use crate::{
     context::Context,
     failure::Failure,
-    kubernetes::{labels, rbac_lag::Rights},
+    kubernetes::{labels, rbac_lag::Rbac},
 };
 
 /// How long one attempt waits for the namespace, which is being made beside it.
@@ -25,7 +25,7 @@ const NAMESPACE_TIMEOUT: Duration = Duration::from_secs(30);
 /// # Errors
 /// `KubernetesDenied`: for good if the namespace is somebody else's; to be retried if it has not come within 30 s, with
 /// what was last seen of it.
-pub(super) async fn await_namespace(context: Context<'_>, environment: &Environment) -> Result<Rights, Failure> {
+pub(super) async fn await_namespace(context: Context<'_>, environment: &Environment) -> Result<Rbac, Failure> {
     let name = &environment.namespace;
     let changes = watcher::watch_object(Api::<Namespace>::all(context.client.clone()), name).default_backoff();
     pin_mut!(changes);
@@ -41,7 +41,7 @@ pub(super) async fn await_namespace(context: Context<'_>, environment: &Environm
                 Ok(Some(namespace))
                     if labels::is_own(namespace.labels(), environment, &context.settings.installation) =>
                 {
-                    return Ok(Rights::of(&namespace));
+                    return Ok(Rbac::from_age(&namespace));
                 }
                 Ok(Some(_)) => return Err(foreign(format!("namespace {name}"))),
                 // The watcher begins again by itself.
