@@ -9,7 +9,7 @@ use super::{
     Names, Server, drop_all,
     isolated::{connect, find_server, invalid, of, owner},
 };
-use crate::{context::Context, failure::Failure, kubernetes::stop_workloads::quiet_environment};
+use crate::{context::Context, failure::Failure, kubernetes::stop_workloads::stop_environment};
 
 /// Ends the environment's pods, then drops its databases and its role and looks that they are gone.
 ///
@@ -20,7 +20,7 @@ use crate::{context::Context, failure::Failure, kubernetes::stop_workloads::quie
 pub async fn drop_database(context: Context<'_>, environment: &Environment) -> Result<LeakReport, Failure> {
     let Some((names, name)) = of(environment)? else { return Ok(LeakReport::default()) };
     // A server that loses its database under it fills its log, and its clients would keep the role connected.
-    quiet_environment(context, environment).await?;
+    stop_environment(context, environment).await?;
     context.progress.say(format!("dropping the databases of {} on {name}", names.role));
     let mut report = LeakReport::default();
     match find_server(context.settings, name) {

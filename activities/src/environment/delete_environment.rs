@@ -33,7 +33,7 @@ pub async fn delete_environment(context: Context<'_>, delete: &DeleteInput) -> R
 
     // 1. Stop traffic, and then what runs. What has a finalizer is looked up now: berth's rights in a namespace end early
     //    in its deletion.
-    let held = quiet_all(context, &found).await?;
+    let held = stop_all(context, &found).await?;
 
     // 2. What is outside every namespace: nothing uses it any more.
     cluster::delete_objects(context, environment, &mut report).await?;
@@ -56,7 +56,7 @@ pub async fn delete_environment(context: Context<'_>, delete: &DeleteInput) -> R
     Ok(report)
 }
 
-async fn quiet_all(context: Context<'_>, found: &[Namespace]) -> Result<Vec<Remaining>, Failure> {
-    let quieted = found.iter().map(|namespace| namespaces::quiet(context, namespace));
-    Ok(try_join_all(quieted).await?.into_iter().flatten().collect())
+async fn stop_all(context: Context<'_>, found: &[Namespace]) -> Result<Vec<Remaining>, Failure> {
+    let stopped = found.iter().map(|namespace| namespaces::stop(context, namespace));
+    Ok(try_join_all(stopped).await?.into_iter().flatten().collect())
 }

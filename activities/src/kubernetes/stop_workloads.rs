@@ -37,17 +37,17 @@ const LONGEST: Duration = Duration::from_secs(120);
 
 /// Stops an environment's traffic, and then what runs in it. Of a namespace that is being deleted already there is nothing
 /// to stop.
-pub(crate) async fn quiet_environment(context: Context<'_>, environment: &Environment) -> Result<(), Failure> {
+pub(crate) async fn stop_environment(context: Context<'_>, environment: &Environment) -> Result<(), Failure> {
     let found = find_namespaces(context, environment).await?;
     let staying = found.iter().filter(|namespace| namespace.metadata.deletion_timestamp.is_none());
-    try_join_all(staying.map(async |namespace| quiet(context, &namespace.name_any()).await)).await?;
+    try_join_all(staying.map(async |namespace| stop_workloads(context, &namespace.name_any()).await)).await?;
     Ok(())
 }
 
 /// Takes the Ingresses away, then scales to zero and waits until no pod is left, within the pods' grace period.
 ///
 /// What berth may not do (its rights in the namespace may be gone already) is left to the namespace's deletion.
-pub(crate) async fn quiet(context: Context<'_>, namespace: &str) -> Result<(), Failure> {
+pub(crate) async fn stop_workloads(context: Context<'_>, namespace: &str) -> Result<(), Failure> {
     context.progress.say(format!("stopping traffic to {namespace}"));
     delete_all::<Ingress>(context.client, namespace).await?;
     context.progress.say(format!("scaling {namespace} to zero"));

@@ -18,7 +18,7 @@ pub(crate) fn changes(client: &Client, name: &str, uid: &str) -> impl Stream<Ite
 
 /// The conditions with which the namespace controller says why a namespace is not gone yet, the reason before its
 /// consequence.
-pub(crate) fn in_the_way(namespace: &Namespace) -> Vec<&NamespaceCondition> {
+pub(crate) fn blocking_conditions(namespace: &Namespace) -> Vec<&NamespaceCondition> {
     let conditions = namespace.status.iter().flat_map(|status| status.conditions.iter().flatten());
     let mut blocked: Vec<_> = conditions.filter(|condition| condition.status == "True").collect();
     blocked.sort_by_key(|condition| match condition.type_.as_str() {
@@ -32,7 +32,7 @@ pub(crate) fn in_the_way(namespace: &Namespace) -> Vec<&NamespaceCondition> {
 /// The same as one text.
 pub(crate) fn words(namespace: &Namespace) -> String {
     let mut words: Vec<_> =
-        in_the_way(namespace).into_iter().filter_map(|condition| condition.message.clone()).collect();
+        blocking_conditions(namespace).into_iter().filter_map(|condition| condition.message.clone()).collect();
     // What keeps the namespace itself, beside Kubernetes' own.
     words.extend(namespace.finalizers().iter().map(|finalizer| format!("It has the finalizer {finalizer}.")));
     if words.is_empty() { "it is terminating".to_owned() } else { words.join("; ") }

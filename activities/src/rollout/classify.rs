@@ -51,7 +51,7 @@ pub(crate) struct Cause {
     /// redactor, so what a probe, a webhook or a runtime said stands in `message` alone.
     pub(crate) brief: String,
     /// The system said so before this rollout began and has not looked again since.
-    pub(crate) of_before: bool,
+    pub(crate) from_earlier_rollout: bool,
 }
 
 impl Cause {
@@ -66,7 +66,7 @@ impl Cause {
             due,
             brief: failure.name().to_owned(),
             message: message.into(),
-            of_before: false,
+            from_earlier_rollout: false,
         }
     }
 

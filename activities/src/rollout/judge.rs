@@ -245,7 +245,7 @@ fn failed_container(status: &ContainerStatus) -> Option<(String, i32)> {
 }
 
 fn refused_before(cause: &Cause) -> Option<String> {
-    let name = cause.workload.strip_prefix("Deployment/").filter(|_| cause.of_before)?;
+    let name = cause.workload.strip_prefix("Deployment/").filter(|_| cause.from_earlier_rollout)?;
     Some(name.to_owned())
 }
 

@@ -14,8 +14,9 @@ use crate::{
     context::Context,
     failure::Failure,
     kubernetes::{
-        guarded_delete, stop_workloads,
-        terminating_namespace::{changes, in_the_way, words},
+        guarded_delete,
+        stop_workloads::stop_workloads,
+        terminating_namespace::{blocking_conditions, changes, words},
     },
 };
 
@@ -25,13 +26,13 @@ const BLOCKED_AFTER: Duration = Duration::from_secs(15);
 
 /// Stops traffic and what runs, and answers what has a finalizer now. Of a namespace that is being deleted already there
 /// is nothing to stop.
-pub(super) async fn quiet(context: Context<'_>, namespace: &Namespace) -> Result<Vec<Remaining>, Failure> {
+pub(super) async fn stop(context: Context<'_>, namespace: &Namespace) -> Result<Vec<Remaining>, Failure> {
     if namespace.metadata.deletion_timestamp.is_some() {
         return Ok(Vec::new());
     }
     let name = namespace.name_any();
     let (held, ()) =
-        futures::try_join!(objects::held(context.client, &name, Which::All), stop_workloads::quiet(context, &name))?;
+        futures::try_join!(objects::held(context.client, &name, Which::All), stop_workloads(context, &name))?;
     Ok(held.found)
 }
 
@@ -85,7 +86,7 @@ async fn watch(context: Context<'_>, namespace: &Namespace, deadline: Duration) 
 
 /// Whether the namespace controller waits for somebody else.
 fn is_held(namespace: &Namespace) -> bool {
-    in_the_way(namespace).iter().any(|condition| condition.type_ == "NamespaceFinalizersRemaining")
+    blocking_conditions(namespace).iter().any(|condition| condition.type_ == "NamespaceFinalizersRemaining")
 }
 
 /// Each object that is still there, as far as berth may see it; for the rest the namespace controller's words.

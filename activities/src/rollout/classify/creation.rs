@@ -48,7 +48,7 @@ fn replica_failure(snapshot: &Snapshot, workload: &Workload, bounds: Bounds) -> 
     let mut cause = refused(workload, message);
     cause.brief = format!("pods were refused before ({})", cause.failure.name());
     cause.due = Due::After(PASSING);
-    cause.of_before = true;
+    cause.from_earlier_rollout = true;
     Some(cause)
 }
 
