@@ -19,7 +19,7 @@ use crate::{
     },
     heartbeat::Progress,
     kubernetes::log_tail::{lines, log_tail},
-    redaction::known_secrets::Secrets,
+    redaction::known_secrets::KnownSecrets,
     release::stored_release::StoredRelease,
     rollout::{snapshot::Snapshot, watch::Watches},
 };
@@ -131,7 +131,7 @@ impl Checks<'_> {
         let container = container.flatten();
         let secrets = {
             let snapshot = self.current.borrow();
-            Secrets::of(&self.check.secret, pod.as_deref().and_then(|name| snapshot.pods.get(name)))
+            KnownSecrets::new(&self.check.secret, pod.as_deref().and_then(|name| snapshot.pods.get(name)))
         };
         let (redactor, log) = tokio::join!(
             secrets.redactor(self.client, namespace),

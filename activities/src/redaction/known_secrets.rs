@@ -15,15 +15,15 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The Secrets whose values may appear in what a pod says.
 #[derive(Debug)]
-pub(crate) struct Secrets {
+pub(crate) struct KnownSecrets {
     /// The release's own: without its values, nothing that the release says may be shown.
     own: String,
     others: BTreeSet<String>,
 }
 
-impl Secrets {
+impl KnownSecrets {
     /// The release's Secret and those that the pod reads.
-    pub(crate) fn of(own: &str, pod: Option<&Pod>) -> Self {
+    pub(crate) fn new(own: &str, pod: Option<&Pod>) -> Self {
         let mut others = pod.map(read_by).unwrap_or_default();
         others.remove(own);
         Self { own: own.to_owned(), others }

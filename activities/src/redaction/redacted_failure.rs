@@ -2,12 +2,12 @@
 
 use kube::Client;
 
-use crate::{failure::Failure, redaction::known_secrets::Secrets};
+use crate::{failure::Failure, redaction::known_secrets::KnownSecrets};
 
 /// A failure of applying a release without the values of its Secret in its words: an admission policy may repeat what it
 /// refused, and a manifest may repeat a value.
 pub(crate) async fn hide_values_of(secret: &str, client: &Client, namespace: &str, failure: Failure) -> Failure {
-    let known = Secrets::of(secret, None);
+    let known = KnownSecrets::new(secret, None);
     match known.redactor(client, namespace).await {
         Some(redactor) => without_values(failure, |text| redactor.redact(text)),
         None => without_values(failure, |_| known.unknown()),

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     failure::advice::advice,
     kubernetes::log_tail::{lines, log_tail},
-    redaction::known_secrets::Secrets,
+    redaction::known_secrets::KnownSecrets,
 };
 
 /// A verdict that is known is not kept back for a node that does not answer.
@@ -28,7 +28,7 @@ const WRONG_ARCHITECTURE: &str = "The image was built for another processor arch
 pub(crate) async fn verdict(client: &Client, wait: &AwaitInput, cause: Cause, snapshot: &Snapshot) -> Verdict {
     let namespace = &wait.environment.namespace;
     let pod = cause.pod.as_deref().and_then(|name| snapshot.pods.get(name));
-    let secrets = Secrets::of(&wait.secret, pod);
+    let secrets = KnownSecrets::new(&wait.secret, pod);
     let (redactor, log, events) = tokio::join!(
         secrets.redactor(client, namespace),
         log_tail(client, namespace, cause.pod.as_deref(), cause.container.as_deref(), cause.log),

@@ -21,7 +21,7 @@ use crate::{
     context::Context,
     failure::Failure,
     kubernetes::log_tail::without_escapes,
-    redaction::{known_secrets::Secrets, redactor::Redactor},
+    redaction::{known_secrets::KnownSecrets, redactor::Redactor},
     rollout::{
         classify::Cause,
         evidence,
@@ -150,7 +150,7 @@ impl<'a> Waiting<'a> {
         let mut known = None;
         for name in needed.iter().map(String::as_str).chain(needed.is_empty().then_some("")) {
             // Each knows the values of all that the pod reads, and is none without those of the one it is asked for.
-            known = Some(Secrets::of(name, Some(pod)).redactor(self.client, self.namespace()).await?);
+            known = Some(KnownSecrets::new(name, Some(pod)).redactor(self.client, self.namespace()).await?);
         }
         known
     }
@@ -161,7 +161,7 @@ impl<'a> Waiting<'a> {
             None => self.redactor(pod).await,
         };
         let Some(redactor) = redactor else {
-            return Secrets::of(&self.wait.started.secrets.join(", "), None).unknown();
+            return KnownSecrets::new(&self.wait.started.secrets.join(", "), None).unknown();
         };
         let params = LogParams {
             container: Some(self.wait.started.container.clone()),
