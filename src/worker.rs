@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context;
-use berth_activities::{Activities, Settings, database, secrets::Secrets};
+use berth_activities::{Activities, Settings, database, secrets::DopplerReader};
 use berth_workflows::{TASK_QUEUE, register_workflows};
 use clap::{Args, ValueEnum};
 use temporalio_sdk::{
@@ -143,7 +143,7 @@ impl Worker {
             None => database::Servers::default(),
         };
         Ok(Activities {
-            secrets: Secrets::new(&self.doppler_api_host)?,
+            doppler: DopplerReader::new(&self.doppler_api_host)?,
             client,
             settings: Settings {
                 apps: self.apps.clone(),

@@ -28,7 +28,7 @@ use crate::{
     redaction::redacted_failure::hide_values_of,
     release::{self, stored_release::StoredRelease},
     rollout, script,
-    secrets::{self, Secrets},
+    secrets::{self, DopplerReader},
     settings::Settings,
 };
 
@@ -36,7 +36,7 @@ use crate::{
 pub struct Activities {
     pub client: Client,
     pub settings: Settings,
-    pub secrets: Secrets,
+    pub doppler: DopplerReader,
 }
 
 impl Activities {
@@ -128,7 +128,7 @@ impl Activities {
     ) -> Result<SyncedSecrets, ActivityError> {
         heartbeating(&ctx, async |progress| {
             let app = self.app(&environment.app).await?;
-            secrets::sync_secrets(self.context(progress), &self.secrets, &app, &environment).await
+            secrets::sync_secrets(self.context(progress), &self.doppler, &app, &environment).await
         })
         .await
     }

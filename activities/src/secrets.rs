@@ -8,7 +8,7 @@ mod sync_secrets;
 mod target;
 mod token;
 
-pub use cache::Secrets;
+pub use cache::DopplerReader;
 pub use sync_secrets::sync_secrets;
 
 #[cfg(test)]

@@ -73,7 +73,7 @@ async fn each_activity_run_twice_answers_the_same_and_changes_nothing() {
     let again = make().await.unwrap();
     assert_eq!((again.uid, again.created, versions(&lab)), (made.uid.clone(), false, before));
 
-    let doppler = secrets::Secrets::new(lab.doppler_url()).unwrap();
+    let doppler = secrets::DopplerReader::new(lab.doppler_url()).unwrap();
     let sync = || secrets::sync_secrets(context, &doppler, &app, &environment);
     let synced = sync().await.unwrap();
     let before = versions(&lab);
@@ -193,7 +193,7 @@ async fn database_activities_can_run_twice_and_report_an_absent_server() {
     assert_eq!(make().await.unwrap().created.len(), 4);
     assert_eq!(make().await.unwrap(), Default::default());
 
-    let doppler = secrets::Secrets::new(lab.doppler_url()).unwrap();
+    let doppler = secrets::DopplerReader::new(lab.doppler_url()).unwrap();
     let sync = || secrets::sync_secrets(context, &doppler, &app, &environment);
     let synced = sync().await.unwrap();
     assert!(synced.set_by_berth.contains(&"DATABASE_URL".to_owned()), "{synced:?}");

@@ -33,12 +33,12 @@ const FRESH: Duration = Duration::from_secs(5);
 
 /// The way to Doppler that all activities of a worker share: one request in flight per config, however many want it.
 #[derive(Debug)]
-pub struct Secrets {
+pub struct DopplerReader {
     doppler: Doppler,
     turns: Mutex<HashMap<String, Turn>>,
 }
 
-impl Secrets {
+impl DopplerReader {
     /// The way to the Doppler at that URL.
     ///
     /// # Errors
@@ -81,13 +81,13 @@ impl Refused {
 /// yesterday's values. `SecretsUnavailable`, to be retried, if Doppler does not answer; the cache stays.
 pub(super) async fn read(
     context: Context<'_>,
-    secrets: &Secrets,
+    reader: &DopplerReader,
     config: &DopplerConfig,
 ) -> Result<BTreeMap<String, String>, Failure> {
-    let name = stored::name(secrets.doppler.base(), config);
+    let name = stored::name(reader.doppler.base(), config);
     let api: Api<Secret> = Api::namespaced(context.client.clone(), &context.settings.berth_namespace);
     let asked = Instant::now();
-    let turn = secrets.turn(&name).await;
+    let turn = reader.turn(&name).await;
     let mut turn = turn.lock().await;
     if let Some(error) = turn.as_ref().and_then(|refused| refused.still(asked, Instant::now())) {
         return Err(failed(config, error));
@@ -99,7 +99,7 @@ pub(super) async fn read(
     }
     let token = token::read(context, config).await?;
     let etag = cached.as_ref().and_then(|cached| cached.etag.as_deref());
-    let answer = secrets.doppler.download(&token, &config.project, &config.config, etag).await;
+    let answer = reader.doppler.download(&token, &config.project, &config.config, etag).await;
     match answer.and_then(|answer| newest(answer, cached)) {
         Ok(newest) => {
             *turn = None;

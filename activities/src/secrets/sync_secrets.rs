@@ -14,7 +14,7 @@ use crate::{
     release::rendering::kind_of,
     secrets::{
         assemble::assemble,
-        cache::{self, Secrets},
+        cache::{self, DopplerReader},
         target,
     },
 };
@@ -31,7 +31,7 @@ use crate::{
 /// namespace, or the Secret in it, is not this environment's.
 pub async fn sync_secrets(
     context: Context<'_>,
-    secrets: &Secrets,
+    doppler: &DopplerReader,
     app: &App,
     environment: &Environment,
 ) -> Result<SyncedSecrets, Failure> {
@@ -41,7 +41,7 @@ pub async fn sync_secrets(
             context
                 .progress
                 .say(format!("reading config {} of project {} from Doppler", config.config, config.project));
-            cache::read(context, secrets, config).await?
+            cache::read(context, doppler, config).await?
         }
         None => BTreeMap::new(),
     };

@@ -106,8 +106,8 @@ async fn doppler() -> Stub {
     Stub::answering([values()]).await
 }
 
-async fn sync(cluster: &Cluster, secrets: &Secrets, pr: u64) -> Result<SyncedSecrets, Failure> {
-    sync_secrets(TestContext::new(cluster.client()).context(), secrets, &with_doppler(), &environment_of(pr)).await
+async fn sync(cluster: &Cluster, doppler: &DopplerReader, pr: u64) -> Result<SyncedSecrets, Failure> {
+    sync_secrets(TestContext::new(cluster.client()).context(), doppler, &with_doppler(), &environment_of(pr)).await
 }
 
 fn cache(cluster: &Cluster) -> Option<String> {
@@ -141,7 +141,7 @@ fn transient(result: Result<SyncedSecrets, Failure>) -> (FailureType, Option<Dur
 #[tokio::test]
 async fn a_first_run_leaves_an_immutable_secret_and_a_second_one_writes_and_asks_nothing() {
     let (cluster, stub) = (cluster([1]), doppler().await);
-    let first = sync(&cluster, &Secrets::new(&stub.url).unwrap(), 1).await.unwrap();
+    let first = sync(&cluster, &DopplerReader::new(&stub.url).unwrap(), 1).await.unwrap();
     let secret = cluster.get(&format!("/api/v1/namespaces/pr-1/secrets/{}", first.secret)).unwrap();
     assert_eq!(secret["immutable"], true);
     assert_eq!(secret["data"]["API_KEY"], base64("value-canary"));
@@ -150,20 +150,20 @@ async fn a_first_run_leaves_an_immutable_secret_and_a_second_one_writes_and_asks
     let writes = cluster.writes();
     assert_eq!(writes.len(), 2, "the cache and the Secret: {writes:?}");
     // Another worker, or the same after its restart.
-    assert_eq!(sync(&cluster, &Secrets::new(&stub.url).unwrap(), 1).await.unwrap(), first);
+    assert_eq!(sync(&cluster, &DopplerReader::new(&stub.url).unwrap(), 1).await.unwrap(), first);
     assert_eq!((cluster.writes(), stub.requests().len()), (writes, 1));
 }
 
 #[tokio::test]
 async fn a_token_that_is_missing_or_a_persons_is_denied_with_the_command_that_helps() {
     let (cluster, stub) = (cluster([1]), doppler().await);
-    let secrets = Secrets::new(&stub.url).unwrap();
+    let doppler = DopplerReader::new(&stub.url).unwrap();
     put_token(&cluster, "dp.pt.canary");
-    let refused = verdict(sync(&cluster, &secrets, 1).await);
+    let refused = verdict(sync(&cluster, &doppler, 1).await);
     cluster.put(TOKEN_SECRET, json!({"metadata": {"name": "web-token"}, "data": {"token": base64(TOKEN)}}));
-    let no_key = verdict(sync(&cluster, &secrets, 1).await);
+    let no_key = verdict(sync(&cluster, &doppler, 1).await);
     cluster.remove(TOKEN_SECRET);
-    let missing = verdict(sync(&cluster, &secrets, 1).await);
+    let missing = verdict(sync(&cluster, &doppler, 1).await);
     for (verdict, words) in [(refused, "dp.pt."), (no_key, "no key serviceToken"), (missing, "it is not there")] {
         assert_eq!(verdict.failure, FailureType::SecretsDenied);
         assert!(verdict.message.contains("web-token") && verdict.message.contains(words), "{verdict:?}");
@@ -179,7 +179,7 @@ async fn secrets_go_into_no_namespace_that_is_not_the_environments_own() {
     for labels in [json!({}), own(2), json!({"berth.dev/workflow": "preview-web-1"})] {
         let cluster = cluster([]);
         put_namespace(&cluster, 1, &labels);
-        let verdict = verdict(sync(&cluster, &Secrets::new(&stub.url).unwrap(), 1).await);
+        let verdict = verdict(sync(&cluster, &DopplerReader::new(&stub.url).unwrap(), 1).await);
         assert_eq!(verdict.failure, FailureType::KubernetesDenied);
         assert!(verdict.message.starts_with("namespace pr-1 is not this environment's"), "{verdict:?}");
         assert!(cluster.below("/api/v1/namespaces/pr-1/").is_empty());
@@ -189,14 +189,14 @@ async fn secrets_go_into_no_namespace_that_is_not_the_environments_own() {
 #[tokio::test]
 async fn a_secret_of_that_name_that_is_not_berths_or_can_be_changed_is_not_used() {
     let (cluster, stub) = (cluster([1]), doppler().await);
-    let secrets = Secrets::new(&stub.url).unwrap();
-    let path = format!("/api/v1/namespaces/pr-1/secrets/{}", sync(&cluster, &secrets, 1).await.unwrap().secret);
+    let doppler = DopplerReader::new(&stub.url).unwrap();
+    let path = format!("/api/v1/namespaces/pr-1/secrets/{}", sync(&cluster, &doppler, 1).await.unwrap().secret);
     let good = cluster.get(&path).unwrap();
     for (pointer, wrong) in [("/immutable", json!(false)), ("/metadata/labels", own(2))] {
         let mut secret = good.clone();
         *secret.pointer_mut(pointer).unwrap() = wrong;
         cluster.put(&path, secret);
-        assert_eq!(verdict(sync(&cluster, &secrets, 1).await).failure, FailureType::KubernetesDenied);
+        assert_eq!(verdict(sync(&cluster, &doppler, 1).await).failure, FailureType::KubernetesDenied);
     }
 }
 
@@ -204,14 +204,14 @@ async fn a_secret_of_that_name_that_is_not_berths_or_can_be_changed_is_not_used(
 async fn a_fresh_namespace_that_still_forbids_is_tried_again() {
     let (cluster, stub) = (cluster([1]), doppler().await);
     cluster.refuse("POST /api/v1/namespaces/pr-1/secrets", 403);
-    let result = sync(&cluster, &Secrets::new(&stub.url).unwrap(), 1).await;
+    let result = sync(&cluster, &DopplerReader::new(&stub.url).unwrap(), 1).await;
     assert_eq!(transient(result), (FailureType::KubernetesDenied, None));
 }
 
 #[tokio::test]
 async fn the_fetch_does_not_wait_for_the_namespace_and_the_secret_does() {
     let (cluster, stub) = (cluster([]), doppler().await);
-    let secrets = Secrets::new(&stub.url).unwrap();
+    let doppler = DopplerReader::new(&stub.url).unwrap();
     let made_later = async {
         while !cluster.is_watched() {
             tokio::task::yield_now().await;
@@ -219,7 +219,7 @@ async fn the_fetch_does_not_wait_for_the_namespace_and_the_secret_does() {
         assert_eq!(stub.requests().len(), 1);
         put_namespace(&cluster, 1, &own(1));
     };
-    let (synced, ()) = tokio::join!(sync(&cluster, &secrets, 1), made_later);
+    let (synced, ()) = tokio::join!(sync(&cluster, &doppler, 1), made_later);
     let path = format!("/api/v1/namespaces/pr-1/secrets/{}", synced.unwrap().secret);
     assert!(cluster.get(&path).is_some());
 }
@@ -228,14 +228,14 @@ async fn the_fetch_does_not_wait_for_the_namespace_and_the_secret_does() {
 async fn a_namespace_that_does_not_come_is_given_up_for_now_with_what_was_seen_of_it() {
     // No Doppler here: the clock of this test runs ahead of real sockets.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let secrets = Secrets::new("http://127.0.0.1:1").unwrap();
+    let doppler = DopplerReader::new("http://127.0.0.1:1").unwrap();
     let terminating = json!({"kind": "Namespace", "metadata": {"name": "pr-1", "labels": own(1),
         "deletionTimestamp": "2026-01-01T00:00:00Z"}});
     for (namespace, words) in [(None, "it is not there yet"), (Some(terminating), "it is terminating")] {
         let cluster = cluster([]);
         namespace.into_iter().for_each(|object| cluster.put("/api/v1/namespaces/pr-1", object));
         let (test, app) = (TestContext::new(cluster.client()), app(Value::Null));
-        let result = sync_secrets(test.context(), &secrets, &app, &environment()).await;
+        let result = sync_secrets(test.context(), &doppler, &app, &environment()).await;
         let Err(error @ Failure::Transient { .. }) = result else { panic!("{result:?}") };
         assert_eq!(error.to_string(), format!("namespace pr-1 after 30 s: {words}"));
     }
@@ -245,9 +245,9 @@ async fn a_namespace_that_does_not_come_is_given_up_for_now_with_what_was_seen_o
 async fn an_app_without_doppler_gets_what_berth_sets() {
     let cluster = cluster([1]);
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let secrets = Secrets::new("http://127.0.0.1:1").unwrap();
+    let doppler = DopplerReader::new("http://127.0.0.1:1").unwrap();
     let (test, app) = (TestContext::new(cluster.client()), app(Value::Null));
-    let synced = sync_secrets(test.context(), &secrets, &app, &environment()).await.unwrap();
+    let synced = sync_secrets(test.context(), &doppler, &app, &environment()).await.unwrap();
     assert_eq!(synced.set_by_berth, ["TEMPORAL_SERVER_ADDRESS"]);
     assert_eq!(synced.temporal_server_address, "web-temporal.pr-1.svc.cluster.local:7233");
 }
@@ -267,9 +267,9 @@ async fn no_failure_shows_the_token_or_a_value() {
         Answer::new(200, r#"{"DOPPLER_PROJECT":"value-canary"}"#),
     ] {
         let (cluster, stub) = (cluster([1]), Stub::answering([answer.clone()]).await);
-        let secrets = Secrets::new(&stub.url).unwrap();
-        let failure = sync(&cluster, &secrets, 1).await.expect_err("an error");
-        let shown = format!("{failure:?} {failure} {secrets:?}");
+        let doppler = DopplerReader::new(&stub.url).unwrap();
+        let failure = sync(&cluster, &doppler, 1).await.expect_err("an error");
+        let shown = format!("{failure:?} {failure} {doppler:?}");
         let shown = format!("{shown} {:?}", failure.into_activity_error());
         assert!(!shown.contains("canary"), "{answer:?}: {shown}");
     }

@@ -7,8 +7,8 @@ use super::*;
 #[tokio::test]
 async fn twenty_environments_of_one_config_at_once_are_one_request() {
     let (cluster, stub) = (cluster(1..=20), doppler().await);
-    let secrets = Secrets::new(&stub.url).unwrap();
-    let synced = join_all((1..=20).map(|pr| sync(&cluster, &secrets, pr))).await;
+    let doppler = DopplerReader::new(&stub.url).unwrap();
+    let synced = join_all((1..=20).map(|pr| sync(&cluster, &doppler, pr))).await;
     assert!(synced.iter().all(Result::is_ok));
     assert_eq!(stub.requests().len(), 1);
 }
@@ -16,24 +16,24 @@ async fn twenty_environments_of_one_config_at_once_are_one_request() {
 #[tokio::test]
 async fn twenty_environments_share_a_failed_request_too_and_the_next_one_asks_again() {
     let (cluster, stub) = (cluster(1..=20), Stub::answering([Answer::new(500, "no")]).await);
-    let secrets = Secrets::new(&stub.url).unwrap();
-    for result in join_all((1..=20).map(|pr| sync(&cluster, &secrets, pr))).await {
+    let doppler = DopplerReader::new(&stub.url).unwrap();
+    for result in join_all((1..=20).map(|pr| sync(&cluster, &doppler, pr))).await {
         assert_eq!(transient(result), (FailureType::SecretsUnavailable, None));
     }
     assert_eq!(stub.requests().len(), 1);
     stub.answer_now([values()]);
-    assert!(sync(&cluster, &secrets, 1).await.is_ok());
+    assert!(sync(&cluster, &doppler, 1).await.is_ok());
 }
 
 #[tokio::test]
 async fn an_old_cache_is_asked_about_by_its_version_and_an_unchanged_one_is_fresh_again() {
     let (cluster, stub) = (cluster([1]), doppler().await);
-    let secrets = Secrets::new(&stub.url).unwrap();
-    let first = sync(&cluster, &secrets, 1).await.unwrap();
+    let doppler = DopplerReader::new(&stub.url).unwrap();
+    let first = sync(&cluster, &doppler, 1).await.unwrap();
     age(&cluster);
     let before = cluster.writes().len();
     for _ in 0..2 {
-        assert_eq!(sync(&cluster, &secrets, 1).await.unwrap(), first);
+        assert_eq!(sync(&cluster, &doppler, 1).await.unwrap(), first);
     }
     let asked = stub.requests();
     assert_eq!((asked.len(), asked[1].ends_with(" W/\"1\"")), (2, true), "{asked:?}");
@@ -44,11 +44,11 @@ async fn an_old_cache_is_asked_about_by_its_version_and_an_unchanged_one_is_fres
 #[tokio::test]
 async fn a_changed_value_is_another_secret_and_the_old_one_stays() {
     let (cluster, stub) = (cluster([1]), doppler().await);
-    let secrets = Secrets::new(&stub.url).unwrap();
-    let first = sync(&cluster, &secrets, 1).await.unwrap();
+    let doppler = DopplerReader::new(&stub.url).unwrap();
+    let first = sync(&cluster, &doppler, 1).await.unwrap();
     age(&cluster);
     stub.answer_now([Answer::new(200, r#"{"API_KEY":"2"}"#).with("etag", "W/\"2\"")]);
-    let second = sync(&cluster, &secrets, 1).await.unwrap();
+    let second = sync(&cluster, &doppler, 1).await.unwrap();
     assert_ne!(first.secret, second.secret);
     assert_eq!(cluster.below("/api/v1/namespaces/pr-1/secrets/").len(), 2);
 }
@@ -56,17 +56,17 @@ async fn a_changed_value_is_another_secret_and_the_old_one_stays() {
 #[tokio::test]
 async fn a_refused_token_is_final_and_drops_the_cache_and_an_outage_keeps_it() {
     let (cluster, stub) = (cluster([1]), doppler().await);
-    let secrets = Secrets::new(&stub.url).unwrap();
-    sync(&cluster, &secrets, 1).await.unwrap();
+    let doppler = DopplerReader::new(&stub.url).unwrap();
+    sync(&cluster, &doppler, 1).await.unwrap();
     age(&cluster);
     for outage in [Answer::new(503, WORDS), Answer::new(403, "<html>")] {
         stub.answer_now([outage]);
-        assert_eq!(transient(sync(&cluster, &secrets, 1).await), (FailureType::SecretsUnavailable, None));
+        assert_eq!(transient(sync(&cluster, &doppler, 1).await), (FailureType::SecretsUnavailable, None));
         assert!(cache(&cluster).is_some());
     }
     for code in [401, 403, 404] {
         stub.answer_now([Answer::new(code, WORDS)]);
-        let verdict = verdict(sync(&cluster, &secrets, 1).await);
+        let verdict = verdict(sync(&cluster, &doppler, 1).await);
         assert_eq!(verdict.failure, FailureType::SecretsDenied);
         assert!(verdict.message.contains("Invalid Service token"), "{verdict:?}");
         assert_eq!(cache(&cluster), None);
@@ -77,10 +77,10 @@ async fn a_refused_token_is_final_and_drops_the_cache_and_an_outage_keeps_it() {
 async fn a_rate_limit_says_when_to_come_back_and_nobody_asks_before() {
     let limit = Answer::new(429, WORDS).with("retry-after", "30");
     let (cluster, stub) = (cluster([1, 2]), Stub::answering([limit]).await);
-    let secrets = Secrets::new(&stub.url).unwrap();
-    let (failure, wait) = transient(sync(&cluster, &secrets, 1).await);
+    let doppler = DopplerReader::new(&stub.url).unwrap();
+    let (failure, wait) = transient(sync(&cluster, &doppler, 1).await);
     assert_eq!((failure, wait), (FailureType::SecretsUnavailable, Some(Duration::from_secs(30))));
-    assert!(transient(sync(&cluster, &secrets, 2).await).1.is_some_and(|left| left <= Duration::from_secs(30)));
+    assert!(transient(sync(&cluster, &doppler, 2).await).1.is_some_and(|left| left <= Duration::from_secs(30)));
     assert_eq!(stub.requests().len(), 1);
 }
 
@@ -88,7 +88,7 @@ async fn a_rate_limit_says_when_to_come_back_and_nobody_asks_before() {
 async fn a_token_of_another_config_brings_nothing_into_the_environment_or_the_cache() {
     let production = BODY.replace("preview", "production");
     let (cluster, stub) = (cluster([1]), Stub::answering([Answer::new(200, production)]).await);
-    let verdict = verdict(sync(&cluster, &Secrets::new(&stub.url).unwrap(), 1).await);
+    let verdict = verdict(sync(&cluster, &DopplerReader::new(&stub.url).unwrap(), 1).await);
     assert!(verdict.message.contains("DOPPLER_CONFIG") && verdict.failure == FailureType::SecretsDenied, "{verdict:?}");
     assert!(cluster.writes().is_empty());
 }
@@ -96,12 +96,12 @@ async fn a_token_of_another_config_brings_nothing_into_the_environment_or_the_ca
 #[tokio::test]
 async fn a_worker_that_has_lost_the_race_for_the_cache_goes_on_and_one_that_may_not_write_it_says_so() {
     let (cluster, stub) = (cluster([1]), doppler().await);
-    let secrets = Secrets::new(&stub.url).unwrap();
-    sync(&cluster, &secrets, 1).await.unwrap();
+    let doppler = DopplerReader::new(&stub.url).unwrap();
+    sync(&cluster, &doppler, 1).await.unwrap();
     let patch = format!("PATCH {}", cache(&cluster).unwrap());
     age(&cluster);
     cluster.refuse(&patch, 409);
-    assert!(sync(&cluster, &secrets, 1).await.is_ok());
+    assert!(sync(&cluster, &doppler, 1).await.is_ok());
     cluster.refuse(&patch, 403);
-    assert_eq!(transient(sync(&cluster, &secrets, 1).await), (FailureType::KubernetesDenied, None));
+    assert_eq!(transient(sync(&cluster, &doppler, 1).await), (FailureType::KubernetesDenied, None));
 }

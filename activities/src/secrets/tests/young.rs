@@ -14,7 +14,7 @@ async fn a_young_namespace_that_still_forbids_is_tried_again_in_place_and_the_se
     put_young_namespace(&cluster);
     let create = "POST /api/v1/namespaces/pr-1/secrets";
     cluster.refuse_times(create, 403, 2);
-    sync(&cluster, &Secrets::new(&stub.url).unwrap(), 1).await.unwrap();
+    sync(&cluster, &DopplerReader::new(&stub.url).unwrap(), 1).await.unwrap();
     let requests = cluster.requests();
     let there: Vec<_> = requests.iter().filter(|request| request.contains("/pr-1/")).collect();
     assert_eq!(there, [create; 3]);
@@ -26,12 +26,12 @@ async fn what_a_first_attempt_left_in_a_young_namespace_is_found_also_where_a_qu
     for code in [403, 409] {
         let cluster = cluster([]);
         put_young_namespace(&cluster);
-        let secrets = Secrets::new(&stub.url).unwrap();
-        let first = sync(&cluster, &secrets, 1).await.unwrap();
+        let doppler = DopplerReader::new(&stub.url).unwrap();
+        let first = sync(&cluster, &doppler, 1).await.unwrap();
         // More often than it is tried.
         cluster.refuse_times("POST /api/v1/namespaces/pr-1/secrets", code, 9);
         tokio::time::pause();
-        let again = sync(&cluster, &secrets, 1).await;
+        let again = sync(&cluster, &doppler, 1).await;
         tokio::time::resume();
         assert_eq!(again.unwrap(), first, "{code}");
     }
