@@ -20,10 +20,10 @@ mod exits;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub(crate) mod judge;
-pub(crate) mod progress;
 mod retry;
 pub(crate) mod snapshot;
 pub(crate) mod watch;
+pub(crate) mod workload_state;
 
 pub use await_rollout::await_rollout;
 

@@ -12,8 +12,8 @@ use crate::{
     rollout::{
         classify,
         container_status::{last_end, statuses},
-        progress::{Progress, progress},
         snapshot::Snapshot,
+        workload_state::{WorkloadState, workload_state},
     },
 };
 
@@ -72,9 +72,9 @@ fn restarted(snapshot: &Snapshot, workloads: &[Workload], before: &mut Restarts)
 /// A Job has ended well before the gates began, and may have been cleaned up since.
 fn incomplete(snapshot: &Snapshot, workloads: &[Workload]) -> Option<Unmet> {
     let mut staying = workloads.iter().filter(|workload| workload.kind != "Job");
-    staying.find_map(|workload| match progress(snapshot, workload) {
-        Progress::Complete => None,
-        Progress::Waiting(text) | Progress::JobFailed(text) => Some(Unmet {
+    staying.find_map(|workload| match workload_state(snapshot, workload) {
+        WorkloadState::Complete => None,
+        WorkloadState::Waiting(text) | WorkloadState::JobFailed(text) => Some(Unmet {
             gate: NAME.to_owned(),
             message: format!("no longer complete at the window's end: {text}"),
             workload: Some(classify::name_of(workload)),

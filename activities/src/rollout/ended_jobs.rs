@@ -6,7 +6,8 @@ use k8s_openapi::api::{batch::v1::Job, core::v1::Event};
 use kube::{Api, Client, api::ListParams};
 use tokio::time::timeout;
 
-use super::{progress::Progress, snapshot::event_ms};
+use super::snapshot::event_ms;
+use crate::rollout::workload_state::WorkloadState;
 
 /// Asked again soon: what does not answer at once holds nothing up.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -20,7 +21,7 @@ const STARTED: &str = "SuccessfulCreate";
 
 /// What there is to be known of the end of these Jobs. Missing are those that are there after all (a list may be older
 /// than they are), and those that could not be asked for.
-pub(super) async fn ends(client: &Client, namespace: &str, jobs: &[String]) -> Vec<(String, Option<Progress>)> {
+pub(super) async fn ends(client: &Client, namespace: &str, jobs: &[String]) -> Vec<(String, Option<WorkloadState>)> {
     let mut ends = Vec::new();
     for job in jobs {
         if let Some(end) = end(client, namespace, job).await {
@@ -30,7 +31,7 @@ pub(super) async fn ends(client: &Client, namespace: &str, jobs: &[String]) -> V
     ends
 }
 
-async fn end(client: &Client, namespace: &str, job: &str) -> Option<Option<Progress>> {
+async fn end(client: &Client, namespace: &str, job: &str) -> Option<Option<WorkloadState>> {
     let jobs = Api::<Job>::namespaced(client.clone(), namespace);
     if timeout(PATIENCE, jobs.get_metadata_opt(job)).await.ok()?.ok()?.is_some() {
         return None;
@@ -42,14 +43,17 @@ async fn end(client: &Client, namespace: &str, job: &str) -> Option<Option<Progr
 }
 
 /// The last word on the Job. One that was started after it belongs to a later Job of the same name.
-fn told(events: &[Event]) -> Option<Progress> {
+fn told(events: &[Event]) -> Option<WorkloadState> {
     let words = events.iter().filter_map(|event| Some((event, event.reason.as_deref()?)));
     let words = words.filter(|(_, reason)| *reason == STARTED || *reason == COMPLETED || FAILED.contains(reason));
     let (event, reason) = words.max_by_key(|(event, reason)| (event_ms(event), *reason != STARTED))?;
     match reason {
         STARTED => None,
-        COMPLETED => Some(Progress::Complete),
-        _ => Some(Progress::JobFailed(format!("{reason}: {}", event.message.as_deref().unwrap_or("the Job failed")))),
+        COMPLETED => Some(WorkloadState::Complete),
+        _ => Some(WorkloadState::JobFailed(format!(
+            "{reason}: {}",
+            event.message.as_deref().unwrap_or("the Job failed")
+        ))),
     }
 }
 
@@ -69,11 +73,11 @@ mod tests {
 
     #[test]
     fn the_last_word_on_a_job_counts_and_only_if_it_is_one_on_its_end() {
-        let failed = Some(Progress::JobFailed("BackoffLimitExceeded: words".to_owned()));
+        let failed = Some(WorkloadState::JobFailed("BackoffLimitExceeded: words".to_owned()));
         for (events, expected) in [
             (vec![], None),
             (vec![event("SuccessfulCreate", 1)], None),
-            (vec![event("SuccessfulCreate", 1), event("Completed", 1)], Some(Progress::Complete)),
+            (vec![event("SuccessfulCreate", 1), event("Completed", 1)], Some(WorkloadState::Complete)),
             (vec![event("Completed", 1), event("SuccessfulCreate", 2)], None),
             (vec![event("BackoffLimitExceeded", 3), event("Completed", 1), event("SuccessfulDelete", 4)], failed),
         ] {

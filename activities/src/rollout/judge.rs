@@ -12,7 +12,6 @@ use kube::ResourceExt;
 
 use super::{
     classify::{self, Bounds, Cause, Due, causes, name_of},
-    progress::Progress,
     snapshot::{Snapshot, unix_ms},
 };
 use finished::Finished;
@@ -20,7 +19,7 @@ use settling::Settling;
 
 use crate::{
     kubernetes::log_tail::Log,
-    rollout::{container_status, exits::Exits},
+    rollout::{container_status, exits::Exits, workload_state::WorkloadState},
 };
 
 /// What a look at the cluster says.
@@ -95,20 +94,20 @@ impl Judge {
         let mut found = Vec::new();
         let mut settled_ms = u64::MAX;
         for workload in &self.workloads {
-            match self.finished.progress(snapshot, workload) {
-                Progress::Complete if self.waits_for_pods(snapshot, workload, now_ms) => {
+            match self.finished.state(snapshot, workload) {
+                WorkloadState::Complete if self.waits_for_pods(snapshot, workload, now_ms) => {
                     waits.push((workload.clone(), settling::UNKNOWN.to_owned()));
                 }
-                Progress::Complete => {
+                WorkloadState::Complete => {
                     if let Some(until_ms) = self.settling.until_ms(snapshot, workload, now_ms) {
                         settled_ms = settled_ms.min(until_ms);
                         waits.push((workload.clone(), settling::TEXT.to_owned()));
                     }
                 }
-                Progress::JobFailed(message) => {
+                WorkloadState::JobFailed(message) => {
                     return Look::Failed(Box::new(job_failed(snapshot, workload, message)));
                 }
-                Progress::Waiting(text) => {
+                WorkloadState::Waiting(text) => {
                     // A status that speaks of the release before names its pods as the new ones.
                     if has_observed(snapshot, workload) {
                         found.extend(causes(snapshot, workload, &self.exits, self.bounds));
@@ -128,7 +127,7 @@ impl Judge {
     }
 
     /// Takes note of how Jobs ended that are gone: none if nothing tells that they did.
-    pub(crate) fn learn(&mut self, ends: Vec<(String, Option<Progress>)>) {
+    pub(crate) fn learn(&mut self, ends: Vec<(String, Option<WorkloadState>)>) {
         ends.into_iter().for_each(|(job, end)| self.finished.learn(job, end));
     }
 

@@ -6,23 +6,23 @@ use std::collections::BTreeMap;
 use berth_workflows::contract::apply::Workload;
 
 use crate::rollout::{
-    progress::{Progress, progress},
     snapshot::Snapshot,
+    workload_state::{WorkloadState, workload_state},
 };
 
 /// What is known of Jobs beyond what the cluster still has: how they ended, or that nothing tells that they did.
 #[derive(Debug, Default)]
-pub(super) struct Finished(BTreeMap<String, Option<Progress>>);
+pub(super) struct Finished(BTreeMap<String, Option<WorkloadState>>);
 
 impl Finished {
     /// How far the workload is; of a Job that is gone, how far it had come.
-    pub(super) fn progress(&mut self, snapshot: &Snapshot, workload: &Workload) -> Progress {
-        let progress = progress(snapshot, workload);
-        if workload.kind == "Job" && progress == Progress::Complete {
-            self.0.insert(workload.name.clone(), Some(Progress::Complete));
+    pub(super) fn state(&mut self, snapshot: &Snapshot, workload: &Workload) -> WorkloadState {
+        let state = workload_state(snapshot, workload);
+        if workload.kind == "Job" && state == WorkloadState::Complete {
+            self.0.insert(workload.name.clone(), Some(WorkloadState::Complete));
         }
         let known = self.0.get(&workload.name).filter(|_| is_gone(snapshot, workload));
-        known.cloned().flatten().unwrap_or(progress)
+        known.cloned().flatten().unwrap_or(state)
     }
 
     /// The Jobs that are gone and of which nothing is known.
@@ -31,7 +31,7 @@ impl Finished {
         gone.filter(|workload| !self.0.contains_key(&workload.name)).map(|workload| workload.name.clone()).collect()
     }
 
-    pub(super) fn learn(&mut self, job: String, end: Option<Progress>) {
+    pub(super) fn learn(&mut self, job: String, end: Option<WorkloadState>) {
         self.0.insert(job, end);
     }
 }
@@ -48,8 +48,8 @@ mod tests {
     use crate::rollout::{
         fixtures::{START_MS, put, snapshot, wait, workload},
         judge::{Judge, Look},
-        progress::Progress,
         snapshot::Snapshot,
+        workload_state::WorkloadState,
     };
 
     /// A Deployment that is still on its way, and a Job.
@@ -94,12 +94,13 @@ mod tests {
         };
         let mut done = judge();
         unknown(&mut done);
-        done.learn(vec![("migrate".to_owned(), Some(Progress::Complete))]);
+        done.learn(vec![("migrate".to_owned(), Some(WorkloadState::Complete))]);
         assert_eq!(waits(&mut done, &without_job(), 6), ("web: 0 of 1 pods ready".to_owned(), Vec::new()));
 
         let mut failed = judge();
         unknown(&mut failed);
-        failed.learn(vec![("migrate".to_owned(), Some(Progress::JobFailed("BackoffLimitExceeded: no".to_owned())))]);
+        failed
+            .learn(vec![("migrate".to_owned(), Some(WorkloadState::JobFailed("BackoffLimitExceeded: no".to_owned())))]);
         assert!(matches!(failed.look(&without_job(), START_MS + 6000), Look::Failed(_)));
 
         let mut removed = judge();

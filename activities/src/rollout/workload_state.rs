@@ -11,7 +11,7 @@ use super::snapshot::{Snapshot, is_ready};
 
 /// How far one workload is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Progress {
+pub(crate) enum WorkloadState {
     Complete,
     /// What it still waits for, in a few words.
     Waiting(String),
@@ -19,10 +19,10 @@ pub(crate) enum Progress {
     JobFailed(String),
 }
 
-use Progress::{Complete, JobFailed, Waiting};
+use WorkloadState::{Complete, JobFailed, Waiting};
 
 /// How far the workload is. Kinds that nothing is known about have nothing to wait for.
-pub(crate) fn progress(snapshot: &Snapshot, workload: &Workload) -> Progress {
+pub(crate) fn workload_state(snapshot: &Snapshot, workload: &Workload) -> WorkloadState {
     let name = workload.name.as_str();
     let (listed, found) = match workload.kind.as_str() {
         "Deployment" => (
@@ -44,26 +44,26 @@ pub(crate) fn progress(snapshot: &Snapshot, workload: &Workload) -> Progress {
         _ => return Complete,
     };
     match found {
-        Some(progress) => progress,
+        Some(state) => state,
         None if listed => Waiting("does not exist".to_owned()),
         None => Waiting("not seen yet".to_owned()),
     }
 }
 
 /// Until the controller has seen the applied spec, the status still speaks of the release before.
-fn observed(observed: Option<i64>, applied: i64, current: Option<i64>) -> Result<(), Progress> {
+fn observed(observed: Option<i64>, applied: i64, current: Option<i64>) -> Result<(), WorkloadState> {
     if observed.unwrap_or_default() < applied.max(current.unwrap_or_default()) {
         return Err(Waiting("its controller has not seen the new spec yet".to_owned()));
     }
     Ok(())
 }
 
-/// Turns early returns of waiting into a progress.
-fn done(checked: Result<(), Progress>) -> Progress {
+/// Turns early returns of waiting into a state.
+fn done(checked: Result<(), WorkloadState>) -> WorkloadState {
     checked.err().unwrap_or(Complete)
 }
 
-fn require(met: bool, what: impl FnOnce() -> String) -> Result<(), Progress> {
+fn require(met: bool, what: impl FnOnce() -> String) -> Result<(), WorkloadState> {
     if met { Ok(()) } else { Err(Waiting(what())) }
 }
 
@@ -72,7 +72,7 @@ fn new_ready(snapshot: &Snapshot, workload: &Workload) -> usize {
     snapshot.new_pods(workload).into_iter().filter(|pod| is_ready(pod)).count()
 }
 
-fn deployment(deployment: &Deployment, applied: i64, new_ready: usize) -> Progress {
+fn deployment(deployment: &Deployment, applied: i64, new_ready: usize) -> WorkloadState {
     let status = deployment.status.clone().unwrap_or_default();
     let spec = deployment.spec.as_ref();
     let wanted = spec.and_then(|spec| spec.replicas).unwrap_or(1);
@@ -96,7 +96,7 @@ fn deployment(deployment: &Deployment, applied: i64, new_ready: usize) -> Progre
     })())
 }
 
-fn stateful_set(set: &StatefulSet, applied: i64) -> Progress {
+fn stateful_set(set: &StatefulSet, applied: i64) -> WorkloadState {
     let status = set.status.clone().unwrap_or_default();
     let spec = set.spec.as_ref();
     let wanted = spec.and_then(|spec| spec.replicas).unwrap_or(1);
@@ -122,7 +122,7 @@ fn stateful_set(set: &StatefulSet, applied: i64) -> Progress {
     })())
 }
 
-fn daemon_set(set: &DaemonSet, applied: i64) -> Progress {
+fn daemon_set(set: &DaemonSet, applied: i64) -> WorkloadState {
     let status = set.status.clone().unwrap_or_default();
     let strategy = set.spec.as_ref().and_then(|spec| spec.update_strategy.as_ref());
     let on_delete = strategy.and_then(|strategy| strategy.type_.as_deref()) == Some("OnDelete");
@@ -137,7 +137,7 @@ fn daemon_set(set: &DaemonSet, applied: i64) -> Progress {
 }
 
 /// `FailureTarget` comes before `Failed`: the Job is lost, its pods are still being ended and their logs still there.
-fn job(job: &Job) -> Progress {
+fn job(job: &Job) -> WorkloadState {
     let status = job.status.clone().unwrap_or_default();
     let conditions = status.conditions.unwrap_or_default();
     let condition = |type_: &str| conditions.iter().find(|c| c.type_ == type_ && c.status == "True");
@@ -161,7 +161,7 @@ mod tests {
     use super::*;
     use crate::rollout::fixtures::workload;
 
-    fn deployment_is(spec: serde_json::Value, status: serde_json::Value) -> Progress {
+    fn deployment_is(spec: serde_json::Value, status: serde_json::Value) -> WorkloadState {
         let object = json!({
             "metadata": {"name": "web", "generation": 2},
             "spec": {"replicas": spec, "selector": {}, "template": {}},
@@ -169,10 +169,10 @@ mod tests {
         });
         let mut snapshot = Snapshot::default();
         snapshot.deployments.put(serde_json::from_value(object).unwrap());
-        progress(&snapshot, &workload("Deployment", "web", 2))
+        workload_state(&snapshot, &workload("Deployment", "web", 2))
     }
 
-    fn stateful_set_is(update_strategy: serde_json::Value, status: serde_json::Value) -> Progress {
+    fn stateful_set_is(update_strategy: serde_json::Value, status: serde_json::Value) -> WorkloadState {
         let object = json!({
             "metadata": {"name": "db", "generation": 2},
             "spec": {"replicas": 2, "selector": {}, "template": {}, "updateStrategy": update_strategy},
@@ -180,11 +180,11 @@ mod tests {
         });
         let mut snapshot = Snapshot::default();
         snapshot.stateful_sets.put(serde_json::from_value(object).unwrap());
-        progress(&snapshot, &workload("StatefulSet", "db", 2))
+        workload_state(&snapshot, &workload("StatefulSet", "db", 2))
     }
 
-    fn waiting(progress: &Progress) -> &str {
-        match progress {
+    fn waiting(state: &WorkloadState) -> &str {
+        match state {
             Waiting(text) => text,
             other => panic!("should wait, is {other:?}"),
         }
@@ -206,8 +206,8 @@ mod tests {
         });
         let mut snapshot = Snapshot::default();
         snapshot.deployments.put(serde_json::from_value(object).unwrap());
-        assert!(matches!(progress(&snapshot, &workload("Deployment", "web", 2)), Waiting(_)));
-        assert_eq!(progress(&snapshot, &workload("Deployment", "web", 1)), Complete);
+        assert!(matches!(workload_state(&snapshot, &workload("Deployment", "web", 2)), Waiting(_)));
+        assert_eq!(workload_state(&snapshot, &workload("Deployment", "web", 1)), Complete);
     }
 
     #[test]
@@ -264,7 +264,7 @@ mod tests {
                     "numberAvailable": available},
             });
             snapshot.daemon_sets.put(serde_json::from_value(object).unwrap());
-            progress(&snapshot, &workload("DaemonSet", "agent", 2))
+            workload_state(&snapshot, &workload("DaemonSet", "agent", 2))
         };
         assert_eq!(waiting(&put(1, 2)), "1 of 2 pods replaced");
         assert_eq!(waiting(&put(2, 1)), "1 of 2 pods ready");
@@ -277,7 +277,7 @@ mod tests {
         let mut put = |status: serde_json::Value| {
             let object = json!({"metadata": {"name": "migrate"}, "spec": {"template": {}}, "status": status});
             snapshot.jobs.put(serde_json::from_value(object).unwrap());
-            progress(&snapshot, &workload("Job", "migrate", 1))
+            workload_state(&snapshot, &workload("Job", "migrate", 1))
         };
         assert_eq!(waiting(&put(json!({"active": 1, "failed": 2}))), "0 of 1 completions, 2 failed");
         assert_eq!(put(json!({"conditions": [{"type": "Complete", "status": "True"}]})), Complete);
@@ -291,9 +291,9 @@ mod tests {
     fn a_workload_that_somebody_deleted_is_said_to_be_missing() {
         let mut snapshot = Snapshot::default();
         let web = workload("Deployment", "web", 1);
-        assert_eq!(waiting(&progress(&snapshot, &web)), "not seen yet");
+        assert_eq!(waiting(&workload_state(&snapshot, &web)), "not seen yet");
         snapshot.deployments.apply(kube::runtime::watcher::Event::Init);
         snapshot.deployments.apply(kube::runtime::watcher::Event::InitDone);
-        assert_eq!(waiting(&progress(&snapshot, &web)), "does not exist");
+        assert_eq!(waiting(&workload_state(&snapshot, &web)), "does not exist");
     }
 }
