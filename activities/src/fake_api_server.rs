@@ -14,7 +14,7 @@ use hyper::body::{Bytes, Frame};
 use kube::client::Body;
 use serde_json::{Value, json};
 
-type Answer = UnsyncBoxBody<Bytes, Infallible>;
+type ResponseBody = UnsyncBoxBody<Bytes, Infallible>;
 
 /// Cloning it gives another handle to the same server.
 #[derive(Clone, Default)]
@@ -86,7 +86,7 @@ impl FakeApiServer {
 }
 
 impl State {
-    fn respond(&mut self, request: &Request<Body>) -> Response<Answer> {
+    fn respond(&mut self, request: &Request<Body>) -> Response<ResponseBody> {
         let path = request.uri().path();
         let query = request.uri().query().unwrap_or_default();
         self.requests.push(format!("{} {}", request.method(), request.uri()));
@@ -120,7 +120,7 @@ impl State {
 
     /// Streams every change from now on; first all objects if they are asked for, else what has changed since the
     /// version that the client has.
-    fn watch(&mut self, collection: &str, query: &str) -> Response<Answer> {
+    fn watch(&mut self, collection: &str, query: &str) -> Response<ResponseBody> {
         let initial = query.contains("sendInitialEvents=true");
         let known: u64 = query
             .split('&')
@@ -161,12 +161,12 @@ fn send(sender: &mpsc::UnboundedSender<Bytes>, event: &Value) {
     _ = sender.unbounded_send(Bytes::from(format!("{event}\n")));
 }
 
-fn answer(status: u16, body: String) -> Response<Answer> {
+fn answer(status: u16, body: String) -> Response<ResponseBody> {
     Response::builder().status(status).body(Full::from(body).boxed_unsync()).unwrap()
 }
 
 /// An API server's refusal.
-fn refuse(status: u16, message: &str) -> Response<Answer> {
+fn refuse(status: u16, message: &str) -> Response<ResponseBody> {
     answer(status, status_object(status, message).to_string())
 }
 

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{
     failure::Failure,
-    gates::checks::{Checks, Stopped, Unmet},
+    gates::checks::{Checks, NotPassed, Unmet},
     kubernetes::log_tail::Log,
     rollout::classify::name_of,
 };
@@ -64,7 +64,7 @@ pub(super) async fn until_passed<F>(
     checks: &Checks<'_>,
     asked: &Asked<'_>,
     mut try_once: impl FnMut(Instant) -> F + Send,
-) -> Result<(), Stopped>
+) -> Result<(), NotPassed>
 where
     F: Future<Output = Result<(), Miss>> + Send,
 {
@@ -87,11 +87,11 @@ where
     }
 }
 
-fn stopped(checks: &Checks<'_>, asked: &Asked<'_>, last: Miss, begun: Instant) -> Stopped {
+fn stopped(checks: &Checks<'_>, asked: &Asked<'_>, last: Miss, begun: Instant) -> NotPassed {
     let Asked { gate, what, workload } = asked;
     if let Some(status) = last.refused {
         let message = format!("forwarding to {workload} for {what}: {status}");
-        return Stopped::Failure(Failure::transient(FailureType::KubernetesDenied, message));
+        return NotPassed::Failure(Failure::transient(FailureType::KubernetesDenied, message));
     }
     let how_long = if last.is_final {
         format!("after {} s", begun.elapsed().as_secs())
@@ -104,7 +104,7 @@ fn stopped(checks: &Checks<'_>, asked: &Asked<'_>, last: Miss, begun: Instant) -
         (Some(_), true) => Log::Previous,
         (Some(_), false) => Log::Current,
     };
-    Stopped::Unmet(Box::new(Unmet {
+    NotPassed::Unmet(Box::new(Unmet {
         gate: gate.name.clone(),
         message: format!("{what}: {}, {how_long}", last.said),
         workload: workload.map(name_of),

@@ -14,7 +14,7 @@ use crate::{
     context::Context,
     failure::{Failure, advice::advice},
     gates::{
-        checks::{Checks, Stopped, Unmet},
+        checks::{Checks, NotPassed, Unmet},
         endpoints, http, stability, temporal,
     },
     heartbeat::Progress,
@@ -71,7 +71,7 @@ impl Checks<'_> {
     ) -> Result<GatesChecked, Failure> {
         let begun = Instant::now();
         let mut names: Vec<_> = gates.iter().map(|gate| gate.name.clone()).collect();
-        let mut open: FuturesUnordered<BoxFuture<'_, (String, Result<(), Stopped>)>> = FuturesUnordered::new();
+        let mut open: FuturesUnordered<BoxFuture<'_, (String, Result<(), NotPassed>)>> = FuturesUnordered::new();
         for gate in gates {
             open.push(async move { (gate.name.clone(), self.check_gate(gate).await) }.boxed());
         }
@@ -101,7 +101,7 @@ impl Checks<'_> {
         Ok(GatesChecked { gates: passed, outcome: Outcome::Complete })
     }
 
-    async fn check_gate(&self, gate: &Gate) -> Result<(), Stopped> {
+    async fn check_gate(&self, gate: &Gate) -> Result<(), NotPassed> {
         match gate.kind() {
             Some(GateKind::Http(http)) => http::check(self, gate, http).await,
             Some(GateKind::TemporalServer(server)) => temporal::server::check(self, gate, server).await,
@@ -110,15 +110,15 @@ impl Checks<'_> {
             // A release that a newer berth stored may have a gate that this one does not know.
             None => {
                 let message = format!("gate {} is of a kind that this berth does not know", gate.name);
-                Err(Stopped::Failure(Failure::transient(FailureType::GateFailed, message)))
+                Err(NotPassed::Failure(Failure::transient(FailureType::GateFailed, message)))
             }
         }
     }
 
-    async fn stopped(&self, stopped: Stopped, gates: Vec<GatePassed>) -> Result<GatesChecked, Failure> {
+    async fn stopped(&self, stopped: NotPassed, gates: Vec<GatePassed>) -> Result<GatesChecked, Failure> {
         match stopped {
-            Stopped::Failure(failure) => Err(failure),
-            Stopped::Unmet(unmet) => {
+            NotPassed::Failure(failure) => Err(failure),
+            NotPassed::Unmet(unmet) => {
                 let verdict = self.verdict(*unmet).await;
                 Ok(GatesChecked { gates, outcome: Outcome::Failed { verdict } })
             }

@@ -10,7 +10,7 @@ use tokio::{
 use crate::{failure::Failure, kubernetes::log_tail::Log, rollout::snapshot::Snapshot};
 
 /// Why a gate did not pass: words for a verdict, or that it could not be checked.
-pub(super) enum Stopped {
+pub(super) enum NotPassed {
     Unmet(Box<Unmet>),
     Failure(Failure),
 }

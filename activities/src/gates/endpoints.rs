@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::{
-    gates::checks::{Checks, Stopped, Unmet},
+    gates::checks::{Checks, NotPassed, Unmet},
     kubernetes::log_tail::Log,
     rollout::{snapshot::Snapshot, watch::Watches},
 };
@@ -69,12 +69,12 @@ pub(super) fn watch(watches: &mut Watches) {
 }
 
 /// Waits until every one of the Services has such an endpoint.
-pub(super) async fn check(checks: &Checks<'_>, services: &[BehindIngress]) -> Result<(), Stopped> {
+pub(super) async fn check(checks: &Checks<'_>, services: &[BehindIngress]) -> Result<(), NotPassed> {
     let deadline = Instant::now() + DEADLINE;
     let workloads = &checks.check.workloads;
     match checks.until_nothing(deadline, |snapshot| missing(snapshot, workloads, services)).await {
         None => Ok(()),
-        Some(message) => Err(Stopped::Unmet(Box::new(Unmet {
+        Some(message) => Err(NotPassed::Unmet(Box::new(Unmet {
             gate: NAME.to_owned(),
             message: format!("{message} for {} s", DEADLINE.as_secs()),
             workload: None,

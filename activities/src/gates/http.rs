@@ -16,7 +16,7 @@ use super::{
     attempt::{self, Asked, Miss},
     forward::{self, Forward},
 };
-use crate::gates::checks::{Checks, Stopped};
+use crate::gates::checks::{Checks, NotPassed};
 use berth_manifests::app::{Gate, HttpGate};
 
 /// One try. A probe that takes longer than this is no sign of health either.
@@ -28,13 +28,13 @@ const SHOWN_BYTES: usize = 300;
 
 /// What a pod answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Answer {
+pub(super) struct HttpAnswer {
     pub(super) status: u16,
     pub(super) body: Vec<u8>,
 }
 
 /// Asks until the answer is as expected or the gate's deadline has passed.
-pub(super) async fn check(checks: &Checks<'_>, gate: &Gate, http: &HttpGate) -> Result<(), Stopped> {
+pub(super) async fn check(checks: &Checks<'_>, gate: &Gate, http: &HttpGate) -> Result<(), NotPassed> {
     let what = format!("GET {} on port {} of {}", http.path, http.port, http.workload);
     let asked = Asked { gate, what, workload: &http.workload };
     attempt::until_passed(checks, &asked, |deadline| try_once(checks, http, deadline)).await
@@ -58,7 +58,7 @@ async fn try_once(checks: &Checks<'_>, gate: &HttpGate, deadline: Instant) -> Re
 ///
 /// # Errors
 /// If what is at the other end does not speak HTTP/1.1 or hangs up.
-pub(super) async fn get<S>(stream: S, host: &str, path: &str) -> anyhow::Result<Answer>
+pub(super) async fn get<S>(stream: S, host: &str, path: &str) -> anyhow::Result<HttpAnswer>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -79,7 +79,7 @@ where
             body.extend_from_slice(frame?.data_ref().map_or(&[][..], |data| data));
         }
         body.truncate(BODY_BYTES);
-        anyhow::Ok(Answer { status, body })
+        anyhow::Ok(HttpAnswer { status, body })
     };
     // The connection's own end, good or bad, reaches the exchange; it only has to be kept going.
     let keep_going = async {
@@ -93,7 +93,7 @@ where
 }
 
 /// Whether the answer is what the gate asks for, else what it was.
-fn expect(gate: &HttpGate, answer: &Answer) -> Result<(), String> {
+fn expect(gate: &HttpGate, answer: &HttpAnswer) -> Result<(), String> {
     let body = String::from_utf8_lossy(&answer.body);
     let text = gate.body.as_deref().filter(|text| !body.contains(text));
     let lacks = match (answer.status == gate.status, text) {
@@ -127,7 +127,7 @@ mod tests {
     }
 
     /// Plays a server that says this to whatever it is asked, and returns what it was asked.
-    async fn answered(said: &[u8]) -> (anyhow::Result<Answer>, String) {
+    async fn answered(said: &[u8]) -> (anyhow::Result<HttpAnswer>, String) {
         let (near, mut far) = duplex(1024);
         let server = async {
             let mut asked = Vec::new();
@@ -144,7 +144,7 @@ mod tests {
     #[tokio::test]
     async fn a_request_names_the_environments_host_and_wants_the_connection_closed() {
         let (answer, asked) = answered(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
-        assert_eq!(answer.unwrap(), Answer { status: 200, body: b"ok".to_vec() });
+        assert_eq!(answer.unwrap(), HttpAnswer { status: 200, body: b"ok".to_vec() });
         assert!(asked.starts_with("GET /healthz?full=1 HTTP/1.1\r\n"), "{asked}");
         assert!(asked.contains("host: pr-1.example.com\r\n") && asked.contains("connection: close\r\n"), "{asked}");
     }
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_is_not_the_expected_one_is_shown_with_the_start_of_its_body() {
-        let answer = |status, body: &str| Answer { status, body: body.as_bytes().to_vec() };
+        let answer = |status, body: &str| HttpAnswer { status, body: body.as_bytes().to_vec() };
         assert_eq!(expect(&gate(), &answer(200, "all ok")), Ok(()));
         let said = expect(&gate(), &answer(500, &"é".repeat(400))).unwrap_err();
         assert!(said.starts_with("answered 500, expected 200: éé") && said.len() < 340, "{said}");

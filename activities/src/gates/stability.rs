@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    gates::checks::{Checks, Stopped, Unmet},
+    gates::checks::{Checks, NotPassed, Unmet},
     kubernetes::log_tail::Log,
     rollout::{
         classify,
@@ -23,7 +23,7 @@ pub(super) const NAME: &str = "stability";
 type Restarts = BTreeMap<(String, String), i32>;
 
 /// Watches for that long. A pod that is made anew meanwhile (a node that goes away) is no restart.
-pub(super) async fn check(checks: &Checks<'_>, window: Duration) -> Result<(), Stopped> {
+pub(super) async fn check(checks: &Checks<'_>, window: Duration) -> Result<(), NotPassed> {
     let mut current = checks.current.clone();
     let end = Instant::now() + window;
     let workloads = &checks.check.workloads;
@@ -31,11 +31,11 @@ pub(super) async fn check(checks: &Checks<'_>, window: Duration) -> Result<(), S
     loop {
         let seen = restarted(&current.borrow_and_update(), workloads, &mut before);
         if let Some(unmet) = seen {
-            return Err(Stopped::Unmet(Box::new(unmet)));
+            return Err(NotPassed::Unmet(Box::new(unmet)));
         }
         if timeout_at(end, current.changed()).await.is_err() {
             let seen = incomplete(&current.borrow(), workloads);
-            return seen.map_or(Ok(()), |unmet| Err(Stopped::Unmet(Box::new(unmet))));
+            return seen.map_or(Ok(()), |unmet| Err(NotPassed::Unmet(Box::new(unmet))));
         }
     }
 }

@@ -31,13 +31,13 @@ const NOBODY_THERE: &str =
 const NOT_AT_ADDRESS: &str = "No Temporal server answers there: correct TEMPORAL_SERVER_ADDRESS in Doppler, or remove it to use the environment's own.";
 
 /// A server that can be asked.
-struct Server {
+struct TemporalServer {
     channel: Channel,
     /// The way to it and the pod that it is in, unless it is elsewhere.
     pod: Option<(Forward, PodAndContainer)>,
 }
 
-impl Server {
+impl TemporalServer {
     /// Connects to the server whose address is in force.
     ///
     /// # Errors

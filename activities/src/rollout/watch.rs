@@ -34,7 +34,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 pub(crate) type Update = Box<dyn FnOnce(&mut Snapshot) + Send>;
 
 /// What the watch of a kind said.
-struct Report {
+struct WatchReport {
     kind: &'static str,
     update: Result<Update, Error>,
     /// Whether it shows that berth may read the kind: a list in pages says that it begins before it asks.
@@ -81,7 +81,7 @@ impl Clock {
 pub(crate) struct Watches {
     client: Client,
     namespace: String,
-    reports: SelectAll<BoxStream<'static, Report>>,
+    reports: SelectAll<BoxStream<'static, WatchReport>>,
     /// Since when the API server has refused the watch of a kind.
     refused: BTreeMap<&'static str, Instant>,
     events: bool,
@@ -133,7 +133,7 @@ impl Watches {
         let reports = events(api, config.timeout(WATCH_SECONDS)).map(move |event| {
             let allowed = event.as_ref().is_ok_and(|event| !matches!(event, watcher::Event::Init));
             let update = event.map(|event| Box::new(move |all: &mut Snapshot| store(all).apply(event)) as Update);
-            Report { kind, update, allowed }
+            WatchReport { kind, update, allowed }
         });
         self.reports.push(reports.boxed());
     }
@@ -157,7 +157,7 @@ impl Watches {
         Ok(updates)
     }
 
-    fn take(&mut self, report: Report) -> Result<Option<Update>, Failure> {
+    fn take(&mut self, report: WatchReport) -> Result<Option<Update>, Failure> {
         let kind = report.kind;
         if report.allowed {
             self.refused.remove(kind);

@@ -15,14 +15,14 @@ use serde_json::{Value, json};
 
 use crate::fake_api_server::status_object;
 
-type Answer = UnsyncBoxBody<Bytes, Infallible>;
+type ResponseBody = UnsyncBoxBody<Bytes, Infallible>;
 
 /// Cloning it gives another handle to the same server.
 #[derive(Clone, Default)]
-pub(crate) struct Cluster(Arc<Mutex<State>>);
+pub(crate) struct Cluster(Arc<Mutex<ClusterState>>);
 
 #[derive(Default)]
-struct State {
+struct ClusterState {
     /// By path.
     objects: BTreeMap<String, Value>,
     revision: u64,
@@ -90,12 +90,12 @@ impl Cluster {
         !self.state().watches.is_empty()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, ClusterState> {
         self.0.lock().unwrap()
     }
 }
 
-impl State {
+impl ClusterState {
     fn put(&mut self, path: &str, mut object: Value) -> Value {
         self.revision += 1;
         object["metadata"]["resourceVersion"] = json!(self.revision.to_string());
@@ -109,7 +109,7 @@ impl State {
         object
     }
 
-    fn respond(&mut self, method: &Method, uri: &http::Uri, body: &[u8]) -> Response<Answer> {
+    fn respond(&mut self, method: &Method, uri: &http::Uri, body: &[u8]) -> Response<ResponseBody> {
         let path = uri.path();
         let query = uri.query().unwrap_or_default();
         let request = format!("{method} {path}");
@@ -137,7 +137,7 @@ impl State {
     }
 
     /// As the API server: creating what exists is a conflict, and so is an apply to a version that is no longer.
-    fn store(&mut self, path: &str, mut object: Value, create: bool) -> Response<Answer> {
+    fn store(&mut self, path: &str, mut object: Value, create: bool) -> Response<ResponseBody> {
         let now = self.objects.get(path).map(|found| found["metadata"]["resourceVersion"].clone());
         let known = &object["metadata"]["resourceVersion"];
         if (create && now.is_some()) || (!known.is_null() && now.as_ref() != Some(known)) {
@@ -151,7 +151,7 @@ impl State {
     }
 
     /// What has changed since the version that the client has, and from now on.
-    fn watch(&mut self, query: &str) -> Response<Answer> {
+    fn watch(&mut self, query: &str) -> Response<ResponseBody> {
         let known = query.split('&').find_map(|pair| pair.strip_prefix("resourceVersion=")).unwrap();
         let known: u64 = known.parse().unwrap();
         let (sender, receiver) = mpsc::unbounded();
@@ -178,10 +178,10 @@ fn event(object: &Value) -> Bytes {
     Bytes::from(format!("{}\n", json!({"type": "MODIFIED", "object": object})))
 }
 
-fn answer(status: u16, body: &Value) -> Response<Answer> {
+fn answer(status: u16, body: &Value) -> Response<ResponseBody> {
     Response::builder().status(status).body(Full::from(body.to_string()).boxed_unsync()).unwrap()
 }
 
-fn not_found() -> Response<Answer> {
+fn not_found() -> Response<ResponseBody> {
     answer(404, &status_object(404, "not found"))
 }

@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use tonic::transport::Channel;
 
 use super::super::attempt::{self, Asked, Miss};
-use super::{Server, TRY, call, place, worker};
-use crate::gates::checks::{Checks, Stopped};
+use super::{TRY, TemporalServer, call, place, worker};
+use crate::gates::checks::{Checks, NotPassed};
 use berth_manifests::app::{Gate, TemporalPollerGate};
 
 /// A server remembers a poller for five minutes after its last poll, and one poll lasts a minute.
@@ -26,7 +26,7 @@ pub(in super::super) async fn check(
     checks: &Checks<'_>,
     gate: &Gate,
     poller: &TemporalPollerGate,
-) -> Result<(), Stopped> {
+) -> Result<(), NotPassed> {
     let TemporalPollerGate { task_queue, namespace, .. } = poller;
     let place = place(checks, &poller.server());
     let what = format!("pollers of task queue {task_queue} in namespace {namespace} of {place}");
@@ -41,7 +41,7 @@ fn worker_workload(poller: &TemporalPollerGate) -> &str {
 async fn try_once(checks: &Checks<'_>, gate: &TemporalPollerGate, deadline: Instant) -> Result<(), Miss> {
     let until = deadline.min(Instant::now() + TRY);
     let find_worker = || worker::find(checks, worker_workload(gate), gate.worker_container.as_deref());
-    let mut server = match Server::reach(checks, &gate.server(), until).await {
+    let mut server = match TemporalServer::reach(checks, &gate.server(), until).await {
         Ok(server) => server,
         // No pod is ready: the worker may be the reason.
         Err(miss) if miss.pod.is_none() => return Err(worker::explain(find_worker(), miss)),

@@ -22,8 +22,8 @@ use tokio::time::Instant;
 use tonic::transport::Channel;
 
 use super::super::attempt::{self, Asked, Miss};
-use super::{Server, TRY, call, place};
-use crate::gates::checks::{Checks, Stopped};
+use super::{TRY, TemporalServer, call, place};
+use crate::gates::checks::{Checks, NotPassed};
 use berth_manifests::app::{Gate, TemporalServerGate};
 
 const FRONTEND: &str = "temporal.api.workflowservice.v1.WorkflowService";
@@ -39,7 +39,7 @@ pub(in super::super) async fn check(
     checks: &Checks<'_>,
     gate: &Gate,
     server: &TemporalServerGate,
-) -> Result<(), Stopped> {
+) -> Result<(), NotPassed> {
     let what = format!("a probe workflow in namespace {} of {}", server.namespace, place(checks, server));
     let asked = Asked { gate, what, workload: &server.workload };
     attempt::until_passed(checks, &asked, |deadline| try_once(checks, server, deadline)).await
@@ -47,7 +47,7 @@ pub(in super::super) async fn check(
 
 async fn try_once(checks: &Checks<'_>, gate: &TemporalServerGate, deadline: Instant) -> Result<(), Miss> {
     let until = deadline.min(Instant::now() + TRY);
-    let mut server = Server::reach(checks, gate, until).await?;
+    let mut server = TemporalServer::reach(checks, gate, until).await?;
     let health = HealthClient::new(server.channel.clone());
     let client = server.client();
     let probe = Probe { id: format!("{PROBE}-{}", checks.check.environment.workflow_id), gate, until };

@@ -20,8 +20,8 @@ use tokio::time::Instant;
 use tonic::{Code, transport::Channel};
 
 use super::super::attempt::{self, Asked, Miss};
-use super::{Server, TRY, call, place, worker};
-use crate::gates::checks::{Checks, Stopped};
+use super::{TRY, TemporalServer, call, place, worker};
+use crate::gates::checks::{Checks, NotPassed};
 use berth_manifests::app::{Gate, TemporalWorkflowGate};
 
 /// Each wait for the run's end leaves so much of its time for a look at why it has not ended.
@@ -36,7 +36,7 @@ pub(in super::super) async fn check(
     checks: &Checks<'_>,
     gate: &Gate,
     workflow: &TemporalWorkflowGate,
-) -> Result<(), Stopped> {
+) -> Result<(), NotPassed> {
     let TemporalWorkflowGate { workflow_type, task_queue, namespace, .. } = workflow;
     let place = place(checks, &workflow.server());
     let what = format!("workflow {workflow_type} on task queue {task_queue} in namespace {namespace} of {place}");
@@ -51,7 +51,7 @@ async fn try_once(
     deadline: Instant,
 ) -> Result<(), Miss> {
     let until = deadline.min(Instant::now() + TRY);
-    let mut server = Server::reach(checks, &workflow.server(), until).await?;
+    let mut server = TemporalServer::reach(checks, &workflow.server(), until).await?;
     let environment = &checks.check.environment.workflow_id;
     let asked = Started {
         id: format!("berth-gate-{environment}-{}-{}", checks.check.deploy_id, gate.name),

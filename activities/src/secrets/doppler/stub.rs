@@ -35,11 +35,11 @@ impl Answer {
 #[derive(Clone)]
 pub(crate) struct Stub {
     pub(crate) url: String,
-    script: Arc<Mutex<Script>>,
+    script: Arc<Mutex<StubScript>>,
 }
 
 #[derive(Default)]
-struct Script {
+struct StubScript {
     answers: VecDeque<Answer>,
     requests: Vec<String>,
 }
@@ -48,7 +48,7 @@ impl Stub {
     pub(crate) async fn answering(answers: impl IntoIterator<Item = Answer>) -> Self {
         // reqwest takes the process's provider; another test may have been first.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let script = Script { answers: answers.into_iter().collect(), requests: Vec::new() };
+        let script = StubScript { answers: answers.into_iter().collect(), requests: Vec::new() };
         let script = Arc::new(Mutex::new(script));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
@@ -68,7 +68,7 @@ impl Stub {
     }
 }
 
-async fn answer(State(script): State<Arc<Mutex<Script>>>, request: Request) -> Response {
+async fn answer(State(script): State<Arc<Mutex<StubScript>>>, request: Request) -> Response {
     assert_eq!(request.headers()["authorization"], format!("Bearer {TOKEN}"));
     let known = request.headers().get("if-none-match").map_or("", |etag| etag.to_str().unwrap());
     let mut script = script.lock().unwrap();
