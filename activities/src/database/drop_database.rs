@@ -7,7 +7,7 @@ use berth_workflows::contract::{
 
 use super::{
     Names, Server, drop_all,
-    isolated::{connect, find_server, invalid, of, owner},
+    isolated::{connect, find_server, invalid, isolated_databases, owner},
 };
 use crate::{context::Context, failure::Failure, kubernetes::stop_workloads::stop_environment};
 
@@ -18,7 +18,7 @@ use crate::{context::Context, failure::Failure, kubernetes::stop_workloads::stop
 /// # Errors
 /// Those of the Kubernetes API, to be retried. A server that is away is no error: the report says what remains, and why.
 pub async fn drop_database(context: Context<'_>, environment: &Environment) -> Result<LeakReport, Failure> {
-    let Some((names, name)) = of(environment)? else { return Ok(LeakReport::default()) };
+    let Some((names, name)) = isolated_databases(environment)? else { return Ok(LeakReport::default()) };
     // A server that loses its database under it fills its log, and its clients would keep the role connected.
     stop_environment(context, environment).await?;
     context.progress.say(format!("dropping the databases of {} on {name}", names.role));

@@ -4,7 +4,7 @@ use berth_workflows::contract::{environment::Environment, preparation::DatabaseR
 
 use super::{
     ensure,
-    isolated::{connect, find_server, of, owner},
+    isolated::{connect, find_server, isolated_databases, owner},
     password,
 };
 use crate::{context::Context, failure::Failure};
@@ -17,7 +17,7 @@ use crate::{context::Context, failure::Failure};
 /// `DatabaseUnavailable` for good if the worker knows no such server, or the role or a database of that name is somebody
 /// else's. That the server is away, full or refuses is no error but an answer: a person must read it in `status`.
 pub async fn ensure_database(context: Context<'_>, environment: &Environment) -> Result<DatabaseReady, Failure> {
-    let Some((names, name)) = of(environment)? else { return Ok(DatabaseReady::default()) };
+    let Some((names, name)) = isolated_databases(environment)? else { return Ok(DatabaseReady::default()) };
     let server = find_server(context.settings, name)?;
     let password = password::ensure_password(context, environment).await?;
     context.progress.say(format!("making the databases of {} on {name}", names.role));

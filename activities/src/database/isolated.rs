@@ -14,7 +14,7 @@ use crate::{Settings, context::Context, failure::Failure};
 
 /// What it is called and where, if the environment has its own. Names are built from whose it is, and never read from
 /// what somebody sends.
-pub(super) fn of(environment: &Environment) -> Result<Option<(Names, &str)>, Failure> {
+pub(super) fn isolated_databases(environment: &Environment) -> Result<Option<(Names, &str)>, Failure> {
     let (Some(pr), Some((_, server))) = (environment.kind.pr(), environment.isolated_database()) else {
         return Ok(None);
     };
@@ -70,13 +70,13 @@ mod tests {
     #[test]
     fn the_names_follow_from_whose_it_is_whatever_the_input_says() {
         let environment = with_database();
-        let (names, server) = of(&environment).ok().flatten().unwrap();
+        let (names, server) = isolated_databases(&environment).ok().flatten().unwrap();
         assert_eq!((names.role.as_str(), server), ("web_pr_1", "previews"));
     }
 
     #[test]
     fn production_has_no_database_that_could_be_made_or_dropped_even_if_its_input_says_so() {
         let production = Environment { kind: EnvironmentKind::Production, ..with_database() };
-        assert!(of(&production).ok().unwrap().is_none());
+        assert!(isolated_databases(&production).ok().unwrap().is_none());
     }
 }

@@ -33,7 +33,7 @@ pub(super) async fn ensure_password(context: Context<'_>, environment: &Environm
         metadata: ObjectMeta {
             name: Some(SECRET.to_owned()),
             namespace: Some(environment.namespace.clone()),
-            labels: Some(labels::own(environment, &context.settings.installation)),
+            labels: Some(labels::owner_labels(environment, &context.settings.installation)),
             ..ObjectMeta::default()
         },
         ..Secret::default()

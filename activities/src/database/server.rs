@@ -118,7 +118,8 @@ impl Server {
                 spawned(config.ssl_mode(SslMode::Require).connect(MakeRustlsConnect::new(tls)).await)
             }
         };
-        connected.map_err(|error| unavailable(format!("the database server at {}: {}", self.host, words(&error))))
+        connected
+            .map_err(|error| unavailable(format!("the database server at {}: {}", self.host, describe_error(&error))))
     }
 }
 
@@ -166,7 +167,7 @@ pub(crate) fn unavailable(message: String) -> Failure {
 }
 
 /// The server's own words; the crate's are only "db error".
-pub(crate) fn words(error: &tokio_postgres::Error) -> String {
+pub(crate) fn describe_error(error: &tokio_postgres::Error) -> String {
     match (error.as_db_error(), std::error::Error::source(error)) {
         (Some(refusal), _) => format!("{} ({})", refusal.message(), refusal.code().code()),
         (None, Some(cause)) => format!("{error}: {cause}"),

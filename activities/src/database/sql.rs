@@ -13,7 +13,7 @@ use berth_workflows::contract::verdict::{FailureType, Verdict};
 
 use super::{
     names::Names,
-    server::{unavailable, words},
+    server::{describe_error, unavailable},
 };
 use crate::failure::Failure;
 
@@ -160,7 +160,7 @@ async fn execute(admin: &Client, what: &str, statement: &str) -> Result<(), Fail
 }
 
 fn refused(what: &str, error: &tokio_postgres::Error) -> Failure {
-    unavailable(format!("{what}: the database server says: {}", words(error)))
+    unavailable(format!("{what}: the database server says: {}", describe_error(error)))
 }
 
 fn not_ours(what: &str, owner: &str) -> Failure {

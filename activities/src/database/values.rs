@@ -6,7 +6,7 @@ use berth_workflows::contract::{environment::Environment, verdict::FailureType};
 
 use super::{
     Names, Server,
-    isolated::{find_server, of},
+    isolated::{find_server, isolated_databases},
     password,
 };
 use crate::{context::Context, failure::Failure};
@@ -19,7 +19,7 @@ pub(crate) async fn values(
     context: Context<'_>,
     environment: &Environment,
 ) -> Result<BTreeMap<String, String>, Failure> {
-    let Some((names, name)) = of(environment)? else { return Ok(BTreeMap::new()) };
+    let Some((names, name)) = isolated_databases(environment)? else { return Ok(BTreeMap::new()) };
     let server = find_server(context.settings, name)?;
     match password::find_password(context.client, environment).await? {
         Some(password) => Ok(to_values(server, &names, &password)),

@@ -12,7 +12,7 @@ use berth_workflows::contract::{
 use crate::{
     context::Context,
     failure::Failure,
-    kubernetes::terminating_namespace::{changes, words},
+    kubernetes::terminating_namespace::{changes, deletion_message},
 };
 
 /// How long one attempt watches before it says how things stand.
@@ -31,7 +31,7 @@ pub async fn await_namespace_gone(context: Context<'_>, wait: &AwaitGoneInput) -
     pin_mut!(changes);
     let waiting = async {
         while let Some(change) = changes.next().await {
-            match change.as_ref().map(words) {
+            match change.as_ref().map(deletion_message) {
                 None => return Ok(NamespaceGone::default()),
                 Some(words) if words != *said => return Ok(NamespaceGone { terminating: Some(words) }),
                 Some(_) => {}

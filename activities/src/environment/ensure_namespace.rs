@@ -19,7 +19,7 @@ use crate::{
     Settings,
     context::Context,
     failure::Failure,
-    kubernetes::{labels, rbac_lag::Rbac, terminating_namespace::words},
+    kubernetes::{labels, rbac_lag::Rbac, terminating_namespace::deletion_message},
 };
 
 mod objects;
@@ -39,14 +39,14 @@ pub async fn ensure_namespace(
     let (namespace, created) = create_or_find(context, app, environment).await?;
     let uid = namespace.uid().unwrap_or_default();
     if namespace.metadata.deletion_timestamp.is_some() {
-        return Ok(NamespaceReady { uid, created: false, terminating: Some(words(&namespace)) });
+        return Ok(NamespaceReady { uid, created: false, terminating: Some(deletion_message(&namespace)) });
     }
     context.progress.say(format!("applying limits and policies to namespace {}", environment.namespace));
     let rbac = if created { Rbac::Propagating } else { Rbac::from_age(&namespace) };
     // All else needs rbac, and has them from this.
     let binding = objects::role_binding(context.settings, environment);
     let (secret, ()) = try_join!(pull_secret(context, app, environment), apply(context.client, rbac, &binding))?;
-    let mut objects = objects::of(context.settings, app, environment);
+    let mut objects = objects::limits_and_policies(context.settings, app, environment);
     objects.extend(secret);
     try_join_all(objects.iter().map(|object| apply(context.client, rbac, object))).await?;
     Ok(NamespaceReady { uid, created, terminating: None })
@@ -75,7 +75,7 @@ async fn create_or_find(
         if found.metadata.deletion_timestamp.is_some() {
             return Ok((found, false));
         }
-        if !labels::is_own(found.labels(), environment, &context.settings.installation) {
+        if !labels::belongs_to(found.labels(), environment, &context.settings.installation) {
             return Err(not_ours(context.settings, environment, &found));
         }
         let apply = PatchParams::apply(labels::FIELD_MANAGER).force();
@@ -98,7 +98,7 @@ fn not_ours(settings: &Settings, environment: &Environment, found: &Namespace) -
     let mut advice = "choose another namespace in the app file".to_owned();
     // What another workflow looks after is not handed over by a label.
     if !is_berths {
-        let terms = labels::own_selector(environment, &settings.installation).replace(',', " ");
+        let terms = labels::owner_selector(environment, &settings.installation).replace(',', " ");
         advice += &format!("; or, to hand it over for good: kubectl label namespace {namespace} {terms}");
     }
     Verdict::new(FailureType::KubernetesDenied, format!("namespace {namespace} exists and {owner}: it is left alone"))

@@ -84,7 +84,7 @@ pub(crate) async fn update(
     }
     let secrets: Api<Secret> = Api::namespaced(context.client.clone(), &environment.namespace);
     let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
-    let mut own = labels::own(environment, &context.settings.installation);
+    let mut own = labels::owner_labels(environment, &context.settings.installation);
     own.insert(labels::APPLYSET_ID.to_owned(), labels::applyset_id(&environment.namespace));
     let parent = json!({
         "apiVersion": "v1",

@@ -73,7 +73,7 @@ mod tests {
     const SECRETS: &str = "/api/v1/namespaces/pr-1/secrets";
 
     fn secret() -> Secret {
-        let labels = labels::own_content(&example_environment(), "berth", labels::RELEASE);
+        let labels = labels::content_labels(&example_environment(), "berth", labels::RELEASE);
         let metadata = json!({"name": "berth-release-1", "namespace": "pr-1", "labels": labels});
         serde_json::from_value(json!({"metadata": metadata, "immutable": true})).unwrap()
     }

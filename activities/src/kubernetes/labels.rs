@@ -39,7 +39,7 @@ pub(crate) const APPLYSET_KINDS: &str = "applyset.kubernetes.io/contains-group-k
 pub(crate) const APPLYSET_PARENT: &str = "berth-applyset";
 
 /// The labels of everything in an environment: whose it is.
-pub(crate) fn own(environment: &Environment, installation: &str) -> BTreeMap<String, String> {
+pub(crate) fn owner_labels(environment: &Environment, installation: &str) -> BTreeMap<String, String> {
     let Environment { app, workflow_id, .. } = environment;
     [(MANAGED_BY, "berth"), (APP, app), (WORKFLOW, workflow_id), (INSTALLATION, installation)]
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
@@ -47,8 +47,8 @@ pub(crate) fn own(environment: &Environment, installation: &str) -> BTreeMap<Str
 }
 
 /// The same, on a content-named Secret: [`RELEASE`] or [`SECRETS`].
-pub(crate) fn own_content(environment: &Environment, installation: &str, content: &str) -> BTreeMap<String, String> {
-    let mut labels = own(environment, installation);
+pub(crate) fn content_labels(environment: &Environment, installation: &str, content: &str) -> BTreeMap<String, String> {
+    let mut labels = owner_labels(environment, installation);
     labels.insert(CONTENT.to_owned(), content.to_owned());
     labels
 }
@@ -69,8 +69,8 @@ fn applyset_id_of(parent: &str, namespace: &str) -> String {
 const OWNER: [&str; 3] = [MANAGED_BY, WORKFLOW, INSTALLATION];
 
 /// Whether an object with these labels is that environment's own, of this installation.
-pub(crate) fn is_own(found: &BTreeMap<String, String>, environment: &Environment, installation: &str) -> bool {
-    is_same_owner(found, &own(environment, installation))
+pub(crate) fn belongs_to(found: &BTreeMap<String, String>, environment: &Environment, installation: &str) -> bool {
+    is_same_owner(found, &owner_labels(environment, installation))
 }
 
 /// Whether both say that they are the same environment's.
@@ -79,8 +79,8 @@ pub(crate) fn is_same_owner(left: &BTreeMap<String, String>, right: &BTreeMap<St
 }
 
 /// Selects what is an environment's own.
-pub(crate) fn own_selector(environment: &Environment, installation: &str) -> String {
-    let own = own(environment, installation);
+pub(crate) fn owner_selector(environment: &Environment, installation: &str) -> String {
+    let own = owner_labels(environment, installation);
     let term = |key: &&str| Some(format!("{key}={}", own.get(*key)?));
     OWNER.iter().filter_map(term).collect::<Vec<_>>().join(",")
 }
@@ -105,20 +105,20 @@ mod tests {
     #[test]
     fn what_has_only_some_of_the_labels_is_somebody_elses() {
         let environment = crate::secrets::example_environment();
-        let own = own(&environment, "berth");
-        assert!(is_own(&own, &environment, "berth"));
+        let own = owner_labels(&environment, "berth");
+        assert!(belongs_to(&own, &environment, "berth"));
         for key in OWNER {
             let mut other = own.clone();
             other.insert(key.into(), "another".into());
-            assert!(!is_own(&other, &environment, "berth"), "{key}");
+            assert!(!belongs_to(&other, &environment, "berth"), "{key}");
             other.remove(key);
-            assert!(!is_own(&other, &environment, "berth"), "{key}");
+            assert!(!belongs_to(&other, &environment, "berth"), "{key}");
         }
     }
 
     #[test]
     fn the_selector_finds_exactly_what_is_own() {
-        let selector = own_selector(&crate::secrets::example_environment(), "berth");
+        let selector = owner_selector(&crate::secrets::example_environment(), "berth");
         let expected =
             "app.kubernetes.io/managed-by=berth,berth.dev/workflow=preview-web-1,berth.dev/installation=berth";
         assert_eq!(selector, expected);

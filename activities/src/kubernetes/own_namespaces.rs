@@ -14,7 +14,7 @@ pub(crate) async fn find_namespaces(
     environment: &Environment,
 ) -> Result<Vec<Namespace>, Failure> {
     let namespaces: Api<Namespace> = Api::all(context.client.clone());
-    let own = ListParams::default().labels(&labels::own_selector(environment, &context.settings.installation));
+    let own = ListParams::default().labels(&labels::owner_selector(environment, &context.settings.installation));
     let what = || format!("looking for the namespace of {}", environment.workflow_id);
     Ok(namespaces.list(&own).await.map_err(|e| Failure::kubernetes(what(), e))?.items)
 }

@@ -30,7 +30,7 @@ pub(crate) fn blocking_conditions(namespace: &Namespace) -> Vec<&NamespaceCondit
 }
 
 /// The same as one text.
-pub(crate) fn words(namespace: &Namespace) -> String {
+pub(crate) fn deletion_message(namespace: &Namespace) -> String {
     let mut words: Vec<_> =
         blocking_conditions(namespace).into_iter().filter_map(|condition| condition.message.clone()).collect();
     // What keeps the namespace itself, beside Kubernetes' own.
@@ -57,11 +57,11 @@ mod tests {
             condition("NamespaceContentRemaining", "True"),
             condition("NamespaceFinalizersRemaining", "True"),
         ]));
-        assert_eq!(words(&found), "NamespaceFinalizersRemaining; NamespaceContentRemaining");
+        assert_eq!(deletion_message(&found), "NamespaceFinalizersRemaining; NamespaceContentRemaining");
     }
 
     #[test]
     fn a_namespace_of_which_nothing_is_said_is_terminating() {
-        assert_eq!(words(&namespace(json!([]))), "it is terminating");
+        assert_eq!(deletion_message(&namespace(json!([]))), "it is terminating");
     }
 }

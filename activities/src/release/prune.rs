@@ -69,7 +69,7 @@ async fn prune_kind(
         });
         // Outside every namespace anyone may have written the set's label.
         let is_foreign =
-            !kind.namespaced && !labels::is_own(object.labels(), environment, &context.settings.installation);
+            !kind.namespaced && !labels::belongs_to(object.labels(), environment, &context.settings.installation);
         // What has an owner is its owner's to delete (KEP-3659): Kubernetes copies labels to what it makes of an object.
         let is_owned = !object.owner_references().is_empty();
         if is_member || is_foreign || is_owned || object.metadata.deletion_timestamp.is_some() {

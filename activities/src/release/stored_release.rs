@@ -69,7 +69,7 @@ impl StoredRelease {
             ("berth.dev/commit".to_owned(), self.commit.clone()),
             (labels::SECRET_OF_RELEASE.to_owned(), self.secret.clone()),
         ]);
-        secret.metadata.labels = Some(labels::own_content(environment, installation, labels::RELEASE));
+        secret.metadata.labels = Some(labels::content_labels(environment, installation, labels::RELEASE));
         Ok(secret)
     }
 

@@ -41,7 +41,7 @@ pub(super) fn command(scripts: &Scripts, script: &RunScript) -> Vec<String> {
 
 /// The labels of Job and pod: berth's own only, so that nothing of the app's selects them.
 pub(super) fn labels_of(input: &StartScriptInput, installation: &str) -> BTreeMap<String, String> {
-    let mut labels = labels::own(&input.environment, installation);
+    let mut labels = labels::owner_labels(&input.environment, installation);
     labels.insert(SCRIPT.to_owned(), label_value(input.script.name.as_str()));
     labels
 }

@@ -29,8 +29,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(5);
 /// The API server does not let berth delete or watch.
 pub async fn remove_script(context: Context<'_>, remove: &RemoveScriptInput) -> Result<ScriptRemoved, Failure> {
     let namespace = &remove.environment.namespace;
-    let is_own =
-        |labels: &BTreeMap<String, String>| labels::is_own(labels, &remove.environment, &context.settings.installation);
+    let is_own = |labels: &BTreeMap<String, String>| {
+        labels::belongs_to(labels, &remove.environment, &context.settings.installation)
+    };
     let jobs: Api<Job> = Api::namespaced(context.client.clone(), namespace);
     let policies: Api<NetworkPolicy> = Api::namespaced(context.client.clone(), namespace);
     if let Some(job) = find(&jobs, "Job", &remove.job).await? {

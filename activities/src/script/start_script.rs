@@ -63,7 +63,7 @@ async fn make(context: Context<'_>, app: &App, input: &StartScriptInput) -> Resu
 /// A Job of that name: this run's own, or one that an earlier run of the same id has left, which goes first.
 async fn take_up(context: Context<'_>, input: &StartScriptInput, found: &Job) -> Result<ScriptStarted, Failure> {
     let name = &input.job;
-    if !labels::is_own(found.labels(), &input.environment, &context.settings.installation) {
+    if !labels::belongs_to(found.labels(), &input.environment, &context.settings.installation) {
         let message = format!("there is a Job {name} that is not berth's: remove it, or rename it");
         return Err(Failure::permanent(FailureType::KubernetesDenied, message));
     }
@@ -106,7 +106,7 @@ async fn workload(
     if is_named {
         return Err(refusal(format!("there is no Deployment {name}, which `preview.scripts.workload` names")));
     }
-    let own = ListParams::default().labels(&labels::own_selector(environment, &context.settings.installation));
+    let own = ListParams::default().labels(&labels::owner_selector(environment, &context.settings.installation));
     let mut all = deployments.list(&own).await.map_err(|e| asking("Deployment", "", e))?.items;
     if let (Some(only), true) = (all.pop(), all.is_empty()) {
         return Ok(only);

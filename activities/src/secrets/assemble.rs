@@ -123,7 +123,7 @@ impl Assembled {
         };
         secret.metadata.name = Some(self.synced.secret.clone());
         secret.metadata.namespace = Some(environment.namespace.clone());
-        secret.metadata.labels = Some(labels::own_content(environment, &settings.installation, labels::SECRETS));
+        secret.metadata.labels = Some(labels::content_labels(environment, &settings.installation, labels::SECRETS));
         secret
     }
 }

@@ -73,7 +73,7 @@ impl Doppler {
             request = request.header(IF_NONE_MATCH, etag);
         }
         let response = request.send().await.map_err(|e| DopplerError::Unavailable(describe(&e)))?;
-        let head = Head::of(&response, token);
+        let head = Head::from_response(&response, token);
         if head.status == StatusCode::NOT_MODIFIED {
             return Ok(Download::NotModified);
         }

@@ -39,7 +39,7 @@ pub(super) async fn await_namespace(context: Context<'_>, environment: &Environm
                     "it is terminating".to_owned()
                 }
                 Ok(Some(namespace))
-                    if labels::is_own(namespace.labels(), environment, &context.settings.installation) =>
+                    if labels::belongs_to(namespace.labels(), environment, &context.settings.installation) =>
                 {
                     return Ok(Rbac::from_age(&namespace));
                 }

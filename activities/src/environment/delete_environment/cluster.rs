@@ -40,7 +40,7 @@ async fn delete_kind(
     let mut names: BTreeSet<String> =
         environment.cluster_objects.iter().filter(is_of_kind).map(|object| object.name.clone()).collect();
     let api = api_for_kind(context.client, kind, "");
-    let own = ListParams::default().labels(&labels::own_selector(environment, &context.settings.installation));
+    let own = ListParams::default().labels(&labels::owner_selector(environment, &context.settings.installation));
     let what = || format!("listing {}", kind.plural);
     let found = match api.list_metadata(&own).await {
         Ok(found) => found.items,

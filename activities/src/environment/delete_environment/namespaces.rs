@@ -16,7 +16,7 @@ use crate::{
     kubernetes::{
         guarded_delete,
         stop_workloads::stop_workloads,
-        terminating_namespace::{blocking_conditions, changes, words},
+        terminating_namespace::{blocking_conditions, changes, deletion_message},
     },
 };
 
@@ -72,7 +72,7 @@ async fn watch(context: Context<'_>, namespace: &Namespace, deadline: Duration) 
         match change {
             Some(Some(namespace)) => {
                 held_since = is_held(&namespace).then(|| held_since.unwrap_or_else(Instant::now));
-                context.progress.say(format!("namespace {name}: {}", words(&namespace)));
+                context.progress.say(format!("namespace {name}: {}", deletion_message(&namespace)));
                 seen = namespace;
             }
             Some(None) => return Ok(None),
@@ -91,30 +91,30 @@ fn is_held(namespace: &Namespace) -> bool {
 
 /// Each object that is still there, as far as berth may see it; for the rest the namespace controller's words.
 async fn remaining(client: &Client, namespace: &Namespace, known: &[Remaining]) -> Result<Vec<Remaining>, Failure> {
-    let (name, words) = (namespace.name_any(), words(namespace));
+    let (name, reason) = (namespace.name_any(), deletion_message(namespace));
     let held = objects::held(client, &name, Which::BeingDeleted).await?;
     let mut objects = held.found;
     // What may no longer be listed is still there if the controller still waits for its finalizer.
     let hidden = known.iter().filter(|known| held.refused.iter().any(|kind| objects::is_of(known, kind)));
-    for known in hidden.filter(|known| objects::finalizers(known).any(|finalizer| words.contains(finalizer))) {
+    for known in hidden.filter(|known| objects::finalizers(known).any(|finalizer| reason.contains(finalizer))) {
         if !objects.iter().any(|object| object.object == known.object) {
             objects.push(known.clone());
         }
     }
     // Where each is named with its command, a listing would only be in the way.
-    let command = if objects.is_empty() || others_wait_for_finalizers(&words, &objects) {
+    let command = if objects.is_empty() || others_wait_for_finalizers(&reason, &objects) {
         objects::listing(&name)
     } else {
         String::new()
     };
-    let mut remaining = vec![Remaining { object: format!("Namespace/{name}"), reason: words, command }];
+    let mut remaining = vec![Remaining { object: format!("Namespace/{name}"), reason, command }];
     remaining.extend(objects::bounded(objects, &name));
     Ok(remaining)
 }
 
 /// Whether the controller names a finalizer that none of these objects has: one of a kind that berth does not know.
-fn others_wait_for_finalizers(words: &str, objects: &[Remaining]) -> bool {
-    let Some((_, listed)) = words.split_once("has finalizers remaining: ") else { return false };
+fn others_wait_for_finalizers(message: &str, objects: &[Remaining]) -> bool {
+    let Some((_, listed)) = message.split_once("has finalizers remaining: ") else { return false };
     let listed = listed.split("; ").next().unwrap_or(listed);
     let is_named = |finalizer: &str| objects.iter().any(|object| objects::finalizers(object).any(|f| f == finalizer));
     listed.split(", ").filter_map(|part| part.split(" in ").next()).any(|finalizer| !is_named(finalizer.trim()))

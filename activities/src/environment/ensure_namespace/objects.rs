@@ -20,7 +20,7 @@ pub(super) fn namespace(settings: &Settings, app: &App, environment: &Environmen
     };
     let mut namespace = Namespace::default();
     namespace.metadata.name = Some(environment.namespace.clone());
-    let mut labels = labels::own(environment, &settings.installation);
+    let mut labels = labels::owner_labels(environment, &settings.installation);
     for mode in ["enforce", "warn"] {
         labels.insert(format!("pod-security.kubernetes.io/{mode}"), level.to_owned());
     }
@@ -42,7 +42,7 @@ pub(super) fn role_binding(settings: &Settings, environment: &Environment) -> Dy
 }
 
 /// Everything else that is applied to a namespace before the manifests.
-pub(super) fn of(settings: &Settings, app: &App, environment: &Environment) -> Vec<DynamicObject> {
+pub(super) fn limits_and_policies(settings: &Settings, app: &App, environment: &Environment) -> Vec<DynamicObject> {
     let object =
         |api_version: &str, kind: &str, body: Value| object(settings, environment, api_version, kind, "berth", body);
     let mut objects = vec![object("networking.k8s.io/v1", "NetworkPolicy", policy(settings, app, environment))];
@@ -74,7 +74,7 @@ fn object(
     };
     object.metadata.name = Some(name.to_owned());
     object.metadata.namespace = Some(environment.namespace.clone());
-    object.metadata.labels = Some(labels::own(environment, &settings.installation));
+    object.metadata.labels = Some(labels::owner_labels(environment, &settings.installation));
     object
 }
 

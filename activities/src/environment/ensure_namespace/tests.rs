@@ -28,7 +28,7 @@ async fn ensure(cluster: &Cluster, app: &App) -> Result<NamespaceReady, Failure>
 /// The environment's namespace, as an earlier attempt or rollout has made it.
 fn with_namespace(created: Timestamp) -> Cluster {
     let cluster = Cluster::default();
-    let labels = labels::own(&example_environment(), "berth");
+    let labels = labels::owner_labels(&example_environment(), "berth");
     let metadata = json!({"name": "pr-1", "labels": labels, "creationTimestamp": created.to_string()});
     cluster.put(NAMESPACE, json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}));
     cluster
@@ -36,7 +36,7 @@ fn with_namespace(created: Timestamp) -> Cluster {
 
 /// The one policy's allowed traffic, `ingress` or `egress`.
 fn allowed(app: &App, environment: &Environment, settings: &Settings, direction: &str) -> Value {
-    let objects = objects::of(settings, app, environment);
+    let objects = objects::limits_and_policies(settings, app, environment);
     let policies: Vec<_> =
         objects.iter().filter(|object| object.types.as_ref().unwrap().kind == "NetworkPolicy").collect();
     assert_eq!((policies.len(), policies[0].name_any().as_str()), (1, "berth"));
@@ -112,12 +112,13 @@ fn containers_get_requests_where_a_quota_counts_them_and_never_a_limit_that_nobo
     let app = app(json!({"production": {"namespace": "web", "host": "example.com"}}));
     let preview = example_environment();
     let production = Environment { kind: EnvironmentKind::Production, ..preview.clone() };
-    let of = |environment| objects::of(&example_settings(), &app, environment);
-    let kinds =
-        |environment| -> Vec<_> { of(environment).into_iter().map(|object| object.types.unwrap().kind).collect() };
+    let objects_of = |environment| objects::limits_and_policies(&example_settings(), &app, environment);
+    let kinds = |environment| -> Vec<_> {
+        objects_of(environment).into_iter().map(|object| object.types.unwrap().kind).collect()
+    };
     assert_eq!(kinds(&preview), ["NetworkPolicy", "ResourceQuota", "LimitRange"]);
     assert_eq!(kinds(&production), ["NetworkPolicy"]);
-    let limits = of(&preview).pop().unwrap().data["spec"]["limits"].clone();
+    let limits = objects_of(&preview).pop().unwrap().data["spec"]["limits"].clone();
     assert_eq!(limits, json!([{"type": "Container", "defaultRequest": {"cpu": "50m", "memory": "64Mi"}}]));
 }
 

@@ -57,7 +57,7 @@ pub(super) async fn within<T>(until: Instant, call: BoxFuture<'_, Result<Respons
 
 /// What a failed call means.
 pub(super) fn refused(what: &str, namespace: &str, status: &Status) -> Miss {
-    let miss = Miss::new(format!("the server did not {what}: {}", words(status)));
+    let miss = Miss::new(format!("the server did not {what}: {}", describe_status(status)));
     match status.code() {
         Code::NotFound if status.message().contains("amespace") => miss.advise(format!(
             "Register the namespace ({}), or name another one in the gate.",
@@ -71,7 +71,7 @@ pub(super) fn refused(what: &str, namespace: &str, status: &Status) -> Miss {
     }
 }
 
-fn words(status: &Status) -> String {
+fn describe_status(status: &Status) -> String {
     let mut cause = std::error::Error::source(status);
     let mut words = format!("{:?}: {}", status.code(), status.message());
     while let Some(error) = cause {

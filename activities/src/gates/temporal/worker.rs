@@ -38,7 +38,7 @@ pub(super) fn find(checks: &Checks<'_>, workload: &str, container: Option<&str>)
     let worst =
         pods.into_iter().max_by_key(|pod| status_of(pod, container).map_or(0, |status| status.restart_count))?;
     let name = name_of(worst, container)?;
-    Some(of(worst, name, status_of(worst, container)))
+    Some(worker_in(worst, name, status_of(worst, container)))
 }
 
 fn name_of<'a>(pod: &'a Pod, container: Option<&'a str>) -> Option<&'a str> {
@@ -54,7 +54,7 @@ fn status_of<'a>(pod: &'a Pod, container: Option<&'a str>) -> Option<&'a Contain
     statuses(pod).map(|(status, _)| status).find(|status| status.name == name)
 }
 
-fn of(pod: &Pod, name: &str, status: Option<&ContainerStatus>) -> Worker {
+fn worker_in(pod: &Pod, name: &str, status: Option<&ContainerStatus>) -> Worker {
     let ended = status.and_then(last_end);
     let state = status.and_then(|status| status.state.as_ref());
     let ended_now = state.is_some_and(|state| state.terminated.is_some());
@@ -64,7 +64,7 @@ fn of(pod: &Pod, name: &str, status: Option<&ContainerStatus>) -> Worker {
     Worker {
         at: (pod.name_any(), Some(name.to_owned())),
         running_since: running.map(|Time(at)| at.as_second()),
-        state: format!("container {name} of pod {} {}", pod.name_any(), words(status, restarts)),
+        state: format!("container {name} of pod {} {}", pod.name_any(), describe_state(status, restarts)),
         // One that has just begun again has said nothing yet: why it ended is in the log before.
         restarted: restarts > 0 && !ended_now && (running.is_none() || crash_loops),
         exit_code: ended.map(|end| end.exit_code),
@@ -72,7 +72,7 @@ fn of(pod: &Pod, name: &str, status: Option<&ContainerStatus>) -> Worker {
     }
 }
 
-fn words(status: Option<&ContainerStatus>, restarts: i32) -> String {
+fn describe_state(status: Option<&ContainerStatus>, restarts: i32) -> String {
     let Some(status) = status else { return "has not been seen yet".to_owned() };
     let state = match (waiting(status), &status.state) {
         (Some((reason, message)), _) => format!("waits: {reason} {message}").trim_end().to_owned(),
@@ -111,7 +111,7 @@ mod tests {
 
     fn seen(worker: &Value) -> Worker {
         let pod = pod(worker);
-        of(&pod, name_of(&pod, None).unwrap(), status_of(&pod, None))
+        worker_in(&pod, name_of(&pod, None).unwrap(), status_of(&pod, None))
     }
 
     #[test]

@@ -85,7 +85,7 @@ fn check_cluster_object(
 ) -> Result<(), Failure> {
     let name = format!("{}/{}", object.kind(), object.name());
     if let Some(before) = before {
-        if labels::is_own(before.labels(), environment, &settings.installation) {
+        if labels::belongs_to(before.labels(), environment, &settings.installation) {
             return Ok(());
         }
         let message = format!("{name} is outside every namespace, exists already, and is not this environment's");

@@ -51,13 +51,13 @@ struct ErrorBody {
 }
 
 impl Head {
-    pub(super) fn of(response: &Response, token: &Token) -> Self {
+    pub(super) fn from_response(response: &Response, token: &Token) -> Self {
         let headers = response.headers();
         Self {
             status: response.status(),
             etag: text(headers, ETAG.as_str()).map(str::to_owned),
             retry_after: retry_after(headers, Timestamp::now()),
-            request_id: text(headers, "x-request-id").map(|id| words(&token.hide_in(id))),
+            request_id: text(headers, "x-request-id").map(|id| one_line(&token.hide_in(id))),
         }
     }
 
@@ -74,7 +74,7 @@ impl Head {
             .iter()
             .map(|(key, value)| match value.as_str() {
                 Some(text) => Ok((key.clone(), text.to_owned())),
-                None => Err(unexpected(&format!("the value of {} is not a string", words(key)))),
+                None => Err(unexpected(&format!("the value of {} is not a string", one_line(key)))),
             })
             .collect()
     }
@@ -86,7 +86,7 @@ impl Head {
         let is_dopplers = said.is_some();
         let said = said.unwrap_or_else(|| self.size(body));
         let retry_after = self.retry_after.or_else(|| retry_in(&said));
-        let message = words(&token.hide_in(&format!("{said} (HTTP {}{})", self.status.as_u16(), self.request())));
+        let message = one_line(&token.hide_in(&format!("{said} (HTTP {}{})", self.status.as_u16(), self.request())));
         match self.status.as_u16() {
             429 => DopplerError::RateLimited { message, retry_after },
             408 | 500..=599 => DopplerError::Unavailable(message),
@@ -137,7 +137,7 @@ fn bounded(seconds: u64) -> Duration {
 }
 
 /// Words from outside, as one line of bounded length.
-fn words(text: &str) -> String {
+fn one_line(text: &str) -> String {
     let mut text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     truncate(&mut text, MAX_WORDS_BYTES);
     text
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn words_from_outside_are_one_bounded_line() {
-        let long = words(&format!("a\r\nb\u{1b}[31m{}", "é".repeat(1000)));
+        let long = one_line(&format!("a\r\nb\u{1b}[31m{}", "é".repeat(1000)));
         assert!(long.starts_with("a  b [31m") && long.len() <= MAX_WORDS_BYTES);
     }
 
@@ -184,7 +184,7 @@ mod tests {
                 response = response.header(*name, value);
             }
         }
-        Head::of(&Response::from(response.body(Vec::new()).unwrap()), token)
+        Head::from_response(&Response::from(response.body(Vec::new()).unwrap()), token)
     }
 
     proptest! {

@@ -34,7 +34,7 @@ const WORKFLOW_FAILED: &str =
 pub(super) fn ended_badly(end: &Attributes) -> Miss {
     let miss = match end {
         Attributes::WorkflowExecutionFailedEventAttributes(failed) => {
-            let why = failed.failure.as_ref().map_or_else(|| "without a word".to_owned(), words);
+            let why = failed.failure.as_ref().map_or_else(|| "without a word".to_owned(), describe_failure);
             Miss::new(format!("it failed: {why}")).finally()
         }
         Attributes::WorkflowExecutionTerminatedEventAttributes(end) => {
@@ -82,7 +82,8 @@ pub(super) async fn still_open(
         },
         |failure| {
             let advice = "The worker cannot run the workflow: correct its code, or the gate's type and input.";
-            Miss::new(format!("the worker fails its task again and again: {}", words(&failure))).advise(advice)
+            Miss::new(format!("the worker fails its task again and again: {}", describe_failure(&failure)))
+                .advise(advice)
         },
     ))
 }
@@ -104,7 +105,7 @@ fn waits_for(activity: &PendingActivityInfo) -> Miss {
     let name = activity.activity_type.as_ref().map_or("", |kind| kind.name.as_str());
     match &activity.last_failure {
         Some(failure) => {
-            let (attempts, why) = (activity.attempt.saturating_sub(1).max(1), words(failure));
+            let (attempts, why) = (activity.attempt.saturating_sub(1).max(1), describe_failure(failure));
             Miss::new(format!("its activity {name} has failed {attempts} times: {why}"))
                 .advise("The workflow's activity fails: its last failure says why.")
         }
@@ -114,7 +115,7 @@ fn waits_for(activity: &PendingActivityInfo) -> Miss {
 }
 
 /// A failure and its causes, the outermost first.
-fn words(failure: &Failure) -> String {
+fn describe_failure(failure: &Failure) -> String {
     let chain = std::iter::successors(Some(failure), |failure| failure.cause.as_deref()).take(CAUSES);
     let each = chain.map(|failure| {
         let kind = match &failure.failure_info {
