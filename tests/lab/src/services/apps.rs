@@ -21,7 +21,7 @@ const IMAGE: &str = "@IMAGE:";
 /// A sample app.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Sample {
-    /// One small program, with manifests of its own: `manifests/example`.
+    /// A small program, with manifests of its own: `manifests/example`.
     Quick,
     /// A whole environment, from berth's manifests.
     Full,
