@@ -55,7 +55,8 @@ mod tests {
         let mut children =
             Children::new("images-test", data.join("logs"), Files::of_lab("images-test").unwrap()).unwrap();
         let address = registry::address(Ipv4Addr::LOCALHOST).unwrap();
-        let images = registry::start(&data, address, &tools, &layouts, &mut children).unwrap();
+        registry::start(&data, address, &tools, &layouts, &mut children).unwrap();
+        let images = registry::images(&mut children).unwrap();
         for name in ["temporal-server", "temporal-admin-tools", "temporal-ui", "traefik", "full-v1", "full-v2"] {
             assert!(images[name].contains("@sha256:"), "{name}");
         }

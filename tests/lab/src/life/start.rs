@@ -1,8 +1,9 @@
 //! Starting the parts of a lab in order, and filling the cluster with its first objects.
 
 use std::{
+    collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -19,81 +20,122 @@ use crate::{
     },
 };
 
+/// The servers beside the cluster.
+struct Servers {
+    temporal: temporal::Addresses,
+    temporal_for_pods: SocketAddr,
+    doppler_url: String,
+    registry: SocketAddr,
+}
+
 /// Starts all parts of a lab, and waits until all are ready.
 pub(crate) fn start_all(plan: &Plan, data: &Path, children: &mut Children) -> Result<State> {
     let subnet = plan.real_node.then(Subnet::free).transpose()?;
-    // Pods reach servers on the machine's end of the veth pair. Without a node, loopback is enough.
-    let reachable = subnet.map_or(Ipv4Addr::LOCALHOST, Subnet::host);
-    let registry_address = registry::address(reachable)?;
-
-    let cluster = match &plan.existing_kubeconfig {
+    let registry = registry::address(reachable_by_pods(subnet))?;
+    let control_plane = match &plan.existing_kubeconfig {
         Some(_) => None,
-        None => {
-            let node = subnet.map(node::address);
-            Some(ControlPlane::prepare(data, subnet.map(Subnet::host), node)?)
-        }
+        None => Some(ControlPlane::prepare(data, subnet.map(Subnet::host), subnet.map(node::address))?),
     };
-    if let (Some(subnet), Some(cluster)) = (subnet, &cluster) {
-        node::start(data, subnet, registry_address, &cluster.certificates, &plan.tools, children)?;
+    if let (Some(subnet), Some(control_plane)) = (subnet, &control_plane) {
+        // First of all: it brings the address that servers listen on.
+        node::start(data, subnet, registry, &control_plane.certificates, &plan.tools, children)?;
     }
-    let (temporal_address, temporal_ui) = start_temporal(plan, data, children)?;
-    let temporal_for_pods = SocketAddr::new(reachable.into(), temporal_address.frontend.port());
-    if subnet.is_some() {
-        relay::start(temporal_for_pods, temporal_address.frontend)?;
-    }
-    let doppler_url = format!("http://{}", doppler::start(reachable)?);
-    let images = registry::start(data, registry_address, &plan.tools, &plan.layouts, children)?;
-    let kubeconfig = match (&cluster, &plan.existing_kubeconfig) {
-        (Some(cluster), _) => {
-            cluster.start(data, &plan.tools, plan.restarts, children)?;
-            cluster.kubeconfig.clone()
-        }
-        (None, Some(existing)) => existing.clone(),
-        (None, None) => bail!("a lab needs a cluster"),
-    };
+    let servers = start_servers(plan, data, subnet, registry, children)?;
+    let kubeconfig = start_cluster(plan, data, control_plane.as_ref(), children)?;
     furnish(plan, data, subnet, &kubeconfig, children)?;
-    let full = match (plan.full, subnet.zip(cluster.as_ref())) {
-        (true, Some((subnet, cluster))) => {
+    let images = registry::images(children)?;
+    let full = match (plan.full, subnet.zip(control_plane.as_ref())) {
+        (true, Some((subnet, control_plane))) => {
             let traefik = images.get("traefik").context("looking for the ingress controller's image")?;
-            let node = (subnet, &cluster.certificates);
+            let node = (subnet, &control_plane.certificates);
             Some(full::start(plan, data, node, (&kubeconfig, traefik), children)?)
         }
         (true, None) => bail!("a full lab needs a real node"),
         (false, _) => None,
     };
-
     let apps_dir = data.join("apps");
     let sample = if plan.full { Sample::Full } else { Sample::Quick };
-    apps::write(&apps_dir, sample, &Values { registry: registry_address, real_pods: plan.real_node, images: &images })?;
-    wait_for_temporal(plan, &temporal_address, children)?;
-    let mut state = State {
-        name: plan.name.clone(),
-        supervisor: ProcessId::new("supervisor", std::process::id()),
-        worker_kubeconfig: match &cluster {
-            Some(cluster) => cluster.certificates.kubeconfig("worker"),
-            None => kubeconfig.clone(),
-        },
-        audit_log: cluster.map_or_else(|| data.join("no-audit.log"), |cluster| cluster.audit_log),
-        temporal_address: temporal_address.frontend.to_string(),
-        temporal_address_for_pods: temporal_for_pods.to_string(),
-        registry: registry_address.to_string(),
-        real_pods: plan.real_node,
-        fake_nodes: plan.fake_nodes,
-        tools: plan.tools.clone(),
-        logs: data.join("logs"),
-        worker: false,
-        kubeconfig,
-        temporal_ui,
-        doppler_url,
-        apps_dir,
-        images,
-        full,
-    };
+    apps::write(&apps_dir, sample, &Values { registry, real_pods: plan.real_node, images: &images })?;
+    wait_for_temporal(plan, &servers.temporal, children)?;
+    let mut state = State { images, full, ..state(plan, data, &servers, control_plane, kubeconfig) };
     worker::start(plan, &mut state, children)?;
     Ok(state)
 }
 
-fn start_temporal(plan: &Plan, data: &Path, children: &mut Children) -> Result<(temporal::Addresses, String)> {
+/// The machine's end of the veth pair. Without a node, loopback is enough.
+fn reachable_by_pods(subnet: Option<Subnet>) -> Ipv4Addr {
+    subnet.map_or(Ipv4Addr::LOCALHOST, Subnet::host)
+}
+
+fn start_servers(
+    plan: &Plan,
+    data: &Path,
+    subnet: Option<Subnet>,
+    registry: SocketAddr,
+    children: &mut Children,
+) -> Result<Servers> {
+    let reachable = reachable_by_pods(subnet);
+    let temporal = start_temporal(plan, data, children)?;
+    let temporal_for_pods = SocketAddr::new(reachable.into(), temporal.frontend.port());
+    if subnet.is_some() {
+        relay::start(temporal_for_pods, temporal.frontend)?;
+    }
+    let doppler_url = format!("http://{}", doppler::start(reachable)?);
+    registry::start(data, registry, &plan.tools, &plan.layouts, children)?;
+    Ok(Servers { temporal, temporal_for_pods, doppler_url, registry })
+}
+
+/// Starts the cluster, if it is the lab's own, and answers the administrator's kubeconfig.
+fn start_cluster(
+    plan: &Plan,
+    data: &Path,
+    control_plane: Option<&ControlPlane>,
+    children: &mut Children,
+) -> Result<PathBuf> {
+    match (control_plane, &plan.existing_kubeconfig) {
+        (Some(control_plane), _) => {
+            control_plane.start(data, &plan.tools, plan.restarts, children)?;
+            Ok(control_plane.kubeconfig.clone())
+        }
+        (None, Some(existing)) => Ok(existing.clone()),
+        (None, None) => bail!("a lab needs a cluster"),
+    }
+}
+
+/// The state of a lab, without its images, its worker and a full lab's additions.
+fn state(
+    plan: &Plan,
+    data: &Path,
+    servers: &Servers,
+    control_plane: Option<ControlPlane>,
+    kubeconfig: PathBuf,
+) -> State {
+    State {
+        name: plan.name.clone(),
+        supervisor: ProcessId::new("supervisor", std::process::id()),
+        worker_kubeconfig: match &control_plane {
+            Some(control_plane) => control_plane.certificates.kubeconfig("worker"),
+            None => kubeconfig.clone(),
+        },
+        audit_log: control_plane.map_or_else(|| data.join("no-audit.log"), |control_plane| control_plane.audit_log),
+        temporal_address: servers.temporal.frontend.to_string(),
+        temporal_address_for_pods: servers.temporal_for_pods.to_string(),
+        temporal_ui: servers.temporal.ui_url(),
+        doppler_url: servers.doppler_url.clone(),
+        registry: servers.registry.to_string(),
+        apps_dir: data.join("apps"),
+        logs: data.join("logs"),
+        real_pods: plan.real_node,
+        fake_nodes: plan.fake_nodes,
+        tools: plan.tools.clone(),
+        images: BTreeMap::new(),
+        worker: false,
+        full: None,
+        kubeconfig,
+    }
+}
+
+fn start_temporal(plan: &Plan, data: &Path, children: &mut Children) -> Result<temporal::Addresses> {
     let addresses = temporal::Addresses::free()?;
     let mut command = children.command("temporal", &plan.tools["temporal"])?;
     command.args(addresses.arguments());
@@ -105,7 +147,7 @@ fn start_temporal(plan: &Plan, data: &Path, children: &mut Children) -> Result<(
     } else {
         children.start("temporal", command)?;
     }
-    Ok((addresses, addresses.ui_url()))
+    Ok(addresses)
 }
 
 fn wait_for_temporal(plan: &Plan, addresses: &temporal::Addresses, children: &mut Children) -> Result<()> {

@@ -20,7 +20,7 @@ pub(crate) fn address(host: Ipv4Addr) -> Result<SocketAddr> {
     Ok(SocketAddr::new(host.into(), ports::free(Ipv4Addr::LOCALHOST.into())?))
 }
 
-/// Starts the registry, and answers its images: variant to `repository:tag@digest`.
+/// Starts the registry, without waiting for its images.
 ///
 /// `layouts` are those of [`images::ensure_full`], served beside the quick sample app's images.
 ///
@@ -31,7 +31,7 @@ pub(crate) fn start(
     tools: &Tools,
     layouts: &[PathBuf],
     children: &mut Children,
-) -> Result<BTreeMap<String, String>> {
+) -> Result<()> {
     let blobs = folders::make(data.join("registry"))?;
     let mut command = children.command("registry", &tools["registry"])?;
     command.arg("--listen").arg(address.to_string()).arg("--root").arg(blobs);
@@ -39,9 +39,12 @@ pub(crate) fn start(
     for layout in layouts {
         command.arg("--layout").arg(layout);
     }
-    children.start("registry", command)?;
+    children.start("registry", command)
+}
 
-    // It prints its images on one line once they can be pulled.
+/// Waits until images can be pulled, and answers them: variant to `repository:tag@digest`.
+pub(crate) fn images(children: &mut Children) -> Result<BTreeMap<String, String>> {
+    // The registry prints its images on one line.
     let log = children.log("registry");
     let images = || fs::read_to_string(&log).ok()?.lines().find_map(|line| serde_json::from_str(line).ok());
     children.wait_until("registry", Duration::from_secs(30), || images().is_some())?;
