@@ -9,7 +9,7 @@ use temporalio_workflow::{
     ActivityCancellationType, ActivityCloseTimeouts, ActivityOptions, RetryPolicy, WorkflowCancellationToken,
 };
 
-use crate::contract::timings::Timings;
+use crate::contract::{script::SCRIPT_SECONDS, timings::Timings};
 
 /// Long enough for two heartbeats of 0.8 s, short enough that a killed worker's work is resumed within 5 s.
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -93,10 +93,6 @@ pub fn delete_environment(
     let watch = Duration::from_secs(timings.teardown_seconds + 180);
     options(token, summary, watch, watch * 2)
 }
-
-/// Time that a script may run, including its wait for a node. A cron script that needs longer is unfit to run by hand,
-/// while a person waits. The Job has the same deadline, which therefore holds without berth too.
-pub const SCRIPT_SECONDS: u64 = 900;
 
 /// Reading the serving workload and creating two objects takes seconds, and minutes only while the control plane is
 /// unavailable.

@@ -14,7 +14,7 @@ use crate::{
         activity_definitions as activities,
         environment::EnvironmentKind,
         lenient::Lenient,
-        script::{ScriptAnswer, ScriptOutcome, ScriptRunInput},
+        script::{SCRIPT_SECONDS, ScriptAnswer, ScriptOutcome, ScriptRunInput},
         script_job::{AwaitScriptInput, RemoveScriptInput, StartScriptInput},
         search_attributes,
         stop_reason::StopReason,
@@ -86,7 +86,7 @@ impl ScriptRun {
         let wait = AwaitScriptInput {
             environment: environment.clone(),
             started,
-            deadline_ms: now_ms(ctx) + options::SCRIPT_SECONDS * 1000,
+            deadline_ms: now_ms(ctx) + SCRIPT_SECONDS * 1000,
         };
         let summary = format!("wait for {} to end", asked.name);
         ctx.execute_activity(activities::AwaitScript, wait, options::await_script(&ctx.cancellation_token(), summary))

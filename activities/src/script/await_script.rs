@@ -2,16 +2,13 @@
 
 use std::time::Duration;
 
-use berth_workflows::{
-    activity_options::SCRIPT_SECONDS,
-    contract::{
-        apply::Workload,
-        checks::AwaitInput,
-        script::ScriptOutcome,
-        script_job::AwaitScriptInput,
-        timings::Timings,
-        verdict::{FailureType, Verdict},
-    },
+use berth_workflows::contract::{
+    apply::Workload,
+    checks::AwaitInput,
+    script::{SCRIPT_SECONDS, ScriptOutcome},
+    script_job::AwaitScriptInput,
+    timings::Timings,
+    verdict::{FailureType, Verdict},
 };
 use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
 use kube::{Api, Client, ResourceExt, api::LogParams};

@@ -1,8 +1,7 @@
 //! How a script ended, as its Job and its pod tell. Pure.
 
-use berth_workflows::{
-    activity_options::SCRIPT_SECONDS,
-    contract::{apply::Workload, script_job::ScriptStarted, verdict::FailureType},
+use berth_workflows::contract::{
+    apply::Workload, script::SCRIPT_SECONDS, script_job::ScriptStarted, verdict::FailureType,
 };
 use k8s_openapi::api::{
     batch::v1::Job,

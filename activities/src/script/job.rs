@@ -3,12 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use berth_manifests::app::Scripts;
-use berth_workflows::{
-    activity_options::SCRIPT_SECONDS,
-    contract::{
-        script::RunScript,
-        script_job::{ScriptStarted, StartScriptInput},
-    },
+use berth_workflows::contract::{
+    script::{RunScript, SCRIPT_SECONDS},
+    script_job::{ScriptStarted, StartScriptInput},
 };
 use k8s_openapi::api::{
     batch::v1::{Job, JobSpec},

@@ -10,6 +10,10 @@ use crate::contract::{
     verdict::Verdict,
 };
 
+/// Time that a script may run, including its wait for a node, in seconds. A cron script that needs longer is unfit to run
+/// by hand, while a person waits. The Job has the same deadline, which therefore holds without berth too.
+pub const SCRIPT_SECONDS: u64 = 900;
+
 /// Longest name of a script. npm's own are shorter, and the name is shown in summaries and in `status`.
 const MAX_SCRIPT_BYTES: usize = 100;
 /// Bound on the command line, which keeps the whole input below its own bound.
