@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 
 mod check;
+mod dependencies;
 mod documents;
 mod preview_commands;
 mod schema;
