@@ -139,15 +139,15 @@ fn cli_reads_an_unchanged_config_from_its_fallback_file() {
 #[test]
 fn cli_passes_dopplers_messages_on() {
     let cli = Cli::start("refusals");
-    let told = |token: &str, more: &[&str]| cli.refusal(token, &download(more));
-    assert!(told("dp.st.preview.none", &[]).contains("Invalid Service token"));
-    assert!(told("dp.pt.none", &["-p", "cli", "-c", "preview"]).contains("Invalid Auth token"));
-    let other = told(TOKEN, &["--config", "production"]);
+    let refusal = |token: &str, more: &[&str]| cli.refusal(token, &download(more));
+    assert!(refusal("dp.st.preview.none", &[]).contains("Invalid Service token"));
+    assert!(refusal("dp.pt.none", &["-p", "cli", "-c", "preview"]).contains("Invalid Auth token"));
+    let other = refusal(TOKEN, &["--config", "production"]);
     assert!(other.contains("This token does not have access to requested config 'production'"), "{other}");
     cli.doppler.remove("cli", "preview");
-    assert!(told(TOKEN, &[]).contains("Could not find requested config 'preview'"));
-    let words = r#"{"messages":["Exceeded rate limit of 240. Retry in 1 seconds."],"success":false}"#;
-    let limit = Failure { status: Some(429), body: Some(words.to_owned()), ..Failure::default() };
+    assert!(refusal(TOKEN, &[]).contains("Could not find requested config 'preview'"));
+    let message = r#"{"messages":["Exceeded rate limit of 240. Retry in 1 seconds."],"success":false}"#;
+    let limit = Failure { status: Some(429), body: Some(message.to_owned()), ..Failure::default() };
     cli.doppler.fail("cli", "preview", Some(limit));
-    assert!(told(TOKEN, &[]).contains("Exceeded rate limit of 240"));
+    assert!(refusal(TOKEN, &[]).contains("Exceeded rate limit of 240"));
 }

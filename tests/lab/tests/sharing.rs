@@ -51,13 +51,13 @@ fn start_user() -> Child {
 
 fn address_seen_by(user: &mut Child) -> String {
     let lines = BufReader::new(user.stderr.as_mut().unwrap()).lines().map_while(Result::ok);
-    let mut said = String::new();
+    let mut output = String::new();
     for line in lines {
         if let Some((_, address)) = line.split_once("shared ") {
             return address.to_owned();
         }
-        said.push_str(&line);
-        said.push('\n');
+        output.push_str(&line);
+        output.push('\n');
     }
-    panic!("the user ended without a lab:\n{said}");
+    panic!("the user ended without a lab:\n{output}");
 }

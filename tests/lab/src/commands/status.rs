@@ -35,7 +35,7 @@ pub(super) fn describe(state: &State) -> String {
     let nodes = match (state.real_pods, state.fake_nodes) {
         (true, 0) => "one real node".to_owned(),
         (true, fake) => format!("one real node and {fake} fake ones"),
-        (false, 0) => "somebody's own nodes".to_owned(),
+        (false, 0) => "nodes of an existing cluster".to_owned(),
         (false, fake) => format!("{fake} fake nodes: no container runs"),
     };
     let worker = if state.worker { "runs" } else { "none" };

@@ -111,7 +111,7 @@ impl Packages {
         format!("apt-get install --no-install-recommends --no-remove {}", self.missing.join(" "))
     }
 
-    /// Installs missing packages. Answers `false` where that is not possible or nobody consents.
+    /// Installs missing packages. Answers `false` where that is not possible or not allowed.
     ///
     /// `yes` is consent. So are `BERTH_LAB_YES=1`, `CI=true`, and a yes on the terminal.
     pub(crate) fn ensure(&self, yes: bool) -> Result<bool> {
