@@ -85,8 +85,9 @@ pub struct Isolation {
 }
 
 /// A Pod Security level.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::IntoStaticStr)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum PodSecurity {
     /// Hardened: non-root, no capabilities, seccomp.
     Restricted,

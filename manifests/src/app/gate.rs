@@ -36,7 +36,8 @@ pub struct Gate {
 }
 
 /// The check of a gate.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum GateKind<'a> {
     Http(&'a HttpGate),
     TemporalServer(&'a TemporalServerGate),
@@ -192,12 +193,7 @@ impl Gate {
 impl<'a> GateKind<'a> {
     /// The check's field in the app file.
     pub fn field(self) -> &'static str {
-        match self {
-            Self::Http(_) => "http",
-            Self::TemporalServer(_) => "temporal_server",
-            Self::TemporalPoller(_) => "temporal_poller",
-            Self::TemporalWorkflow(_) => "temporal_workflow",
-        }
+        self.into()
     }
 
     /// The workloads that the check uses, each with its field.

@@ -5,10 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{finding::Finding, variables::EnvironmentKind};
+use strum::VariantArray;
 
-/// The folders, in the order in which they are applied. Other files and folders (`scripts/`, notes) are ignored.
-const SECTIONS: [Section; 4] = [Section::Core, Section::Shared, Section::Preview, Section::Production];
+use super::{finding::Finding, variables::EnvironmentKind};
 
 /// The largest file. etcd accepts no object over 1.5 MiB; a file of many objects is seldom a tenth of this.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
@@ -17,8 +16,9 @@ const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 const MAX_FILES: usize = 500;
 const MAX_TOTAL_BYTES: u64 = 16 * 1024 * 1024;
 
-/// A folder of manifests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A folder of manifests, in the order in which they are applied. Other files and folders (`scripts/`, notes) are ignored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "lowercase")]
 pub enum Section {
     /// Objects that every environment needs, applied first.
     Core,
@@ -33,12 +33,7 @@ pub enum Section {
 impl Section {
     /// The folder's name.
     pub fn folder(self) -> &'static str {
-        match self {
-            Self::Core => "core",
-            Self::Shared => "shared",
-            Self::Preview => "preview",
-            Self::Production => "production",
-        }
+        self.into()
     }
 
     fn is_for(self, environment_kind: EnvironmentKind) -> bool {
@@ -110,7 +105,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn read_sections(&mut self, root: &Path) {
         let mut found = false;
-        for section in SECTIONS {
+        for &section in Section::VARIANTS {
             let folder = root.join(section.folder());
             if folder.is_dir() {
                 found = true;

@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::{ResourceExt, api::DynamicObject};
 use serde_json::{Value, json};
 
-use berth_manifests::app::{App, Egress, PodSecurity, Quota};
+use berth_manifests::app::{App, Egress, Quota};
 use berth_workflows::contract::environment::Environment;
 
 use crate::{Settings, kubernetes::labels};
@@ -14,10 +14,7 @@ const METADATA_ADDRESSES: &str = "169.254.0.0/16";
 
 /// The namespace, with the labels that say whose it is and which Pod Security level holds in it.
 pub(super) fn namespace(settings: &Settings, app: &App, environment: &Environment) -> Namespace {
-    let level = match app.pod_security() {
-        PodSecurity::Restricted => "restricted",
-        PodSecurity::Baseline => "baseline",
-    };
+    let level: &str = app.pod_security().into();
     let mut namespace = Namespace::default();
     namespace.metadata.name = Some(environment.namespace.clone());
     let mut labels = labels::owner_labels(environment, &settings.installation);
