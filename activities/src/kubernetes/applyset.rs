@@ -1,4 +1,4 @@
-//! The parent of an environment's `ApplySet`, by the rules of KEP-3659: a Secret that says which kinds the set has.
+//! The parent of an environment's `ApplySet`, after KEP-3659: a Secret that lists the kinds of the set's members.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ use berth_workflows::contract::{
 
 use crate::{context::Context, failure::Failure, kubernetes::labels};
 
-/// Adds a release's kinds to those that the set has had until now: prune still has to look there.
+/// Adds a release's kinds to those of the set. The earlier ones stay: prune still has to look there.
 pub(crate) async fn extend(
     context: Context<'_>,
     environment: &Environment,
@@ -29,10 +29,11 @@ pub(crate) async fn extend(
     update(context, environment, before.as_ref(), &kinds).await
 }
 
-/// The kinds that the set has, as `Kind.group`; nothing if there is no set.
+/// Returns the kinds of the set, as `Kind.group`, or `None` if there is no set.
 ///
 /// # Errors
-/// `KubernetesDenied` for good if the parent is another tool's, or is not the one that its id says.
+/// `KubernetesDenied`, permanent, if the parent belongs to another tool or its id does not match its name and
+/// namespace.
 pub(crate) async fn read_kinds(
     client: &Client,
     environment: &Environment,
@@ -47,7 +48,7 @@ pub(crate) async fn read_kinds(
     Ok(Some(kinds.split(',').filter(|kind| !kind.is_empty()).map(str::to_owned).collect()))
 }
 
-/// A tool must not touch the set of another one, nor one whose id does not follow from its parent.
+/// Refuses the set of another tool, and a set whose id does not follow from its parent.
 fn check(parent: &Secret, namespace: &str) -> Result<(), String> {
     let tooling = parent.annotations().get(labels::APPLYSET_TOOLING).map(String::as_str).unwrap_or_default();
     let tool = |tooling: &str| tooling.rsplit_once('/').map_or(tooling, |(tool, _)| tool).to_owned();
@@ -72,7 +73,8 @@ fn not_ours(namespace: &str, why: &str) -> Failure {
         .into()
 }
 
-/// Writes the parent with the kinds of its members, sorted as the KEP wants them, unless it has just these.
+/// Writes the parent with its members' kinds, sorted as the KEP requires. Writes nothing if the parent has exactly
+/// these kinds.
 pub(crate) async fn update(
     context: Context<'_>,
     environment: &Environment,
@@ -103,7 +105,7 @@ pub(crate) async fn update(
     Ok(())
 }
 
-/// The kind of an object as an `ApplySet` names it.
+/// Returns the kind of an object as an `ApplySet` names it.
 pub(crate) fn group_kind(object: &Object) -> Option<String> {
     Some(object.known_kind()?.group_kind())
 }
@@ -117,7 +119,7 @@ mod tests {
     };
 
     #[tokio::test]
-    async fn a_set_is_written_when_it_is_new_or_its_kinds_change_and_not_otherwise() {
+    async fn a_set_is_written_only_when_its_kinds_change() {
         let cluster = Cluster::default();
         let (test, environment) = (TestContext::new(cluster.client()), example_environment());
         for (kinds, writes) in [("", 1), ("", 1), ("Deployment.apps", 2), ("Deployment.apps", 2), ("Service", 3)] {
@@ -137,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_of_another_tool_or_with_another_id_is_refused_and_another_version_of_berth_is_not() {
+    fn a_set_of_another_tool_or_id_is_refused() {
         let id = labels::applyset_id("pr-1");
         assert_eq!(check(&parent("berth/v1", &id), "pr-1"), Ok(()));
         assert_eq!(check(&parent("berth/v2", &id), "pr-1"), Ok(()));

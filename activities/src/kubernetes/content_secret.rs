@@ -1,4 +1,4 @@
-//! Secrets that are named by their content: made once, never changed.
+//! Secrets that are named by their content: created once, never changed.
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, ResourceExt, api::PostParams};
@@ -10,17 +10,17 @@ use crate::{
     kubernetes::{labels, rbac_lag::Rbac},
 };
 
-/// Creates the immutable Secret, or finds it: its name says what is in it.
+/// Creates the immutable Secret. An existing one has the same content, because the name is a hash of it.
 ///
 /// # Errors
-/// `KubernetesDenied` for good if what has that name is not the same environment's or can be changed. Of a fresh namespace
-/// a 403 or 404 can be had for a moment: they are retried.
+/// `KubernetesDenied`, permanent, if the existing Secret is mutable or belongs to another environment. A fresh
+/// namespace can answer 403 or 404 for a moment: both are retried.
 pub(crate) async fn create_once(client: &Client, secret: &Secret) -> Result<(), Failure> {
     create(client, secret, Rbac::InForce).await
 }
 
-/// The same for content that seldom changes: in a namespace that is not new it is most likely there, and to look costs
-/// less than a write in vain.
+/// Finds the immutable Secret, or creates it. For content that seldom changes: in an older namespace the Secret most
+/// likely exists, and a read costs less than a refused write.
 pub(crate) async fn find_or_create(client: &Client, secret: &Secret, rbac: Rbac) -> Result<(), Failure> {
     let (api, what) = place(client, secret);
     if rbac == Rbac::InForce && find_own(&api, secret, &what).await? {
@@ -36,7 +36,7 @@ async fn create(client: &Client, secret: &Secret, rbac: Rbac) -> Result<(), Fail
         Ok(_) => return Ok(()),
         Err(refused) => refused,
     };
-    // A quota that is used up refuses, with a 403, what is there as well.
+    // An exhausted quota answers 403 even if the Secret exists.
     let may_be_there = matches!(&refused, kube::Error::Api(status) if matches!(status.code, 403 | 409));
     if may_be_there && find_own(&api, secret, &what).await? {
         return Ok(());
@@ -54,7 +54,7 @@ async fn find_own(api: &Api<Secret>, secret: &Secret, what: &str) -> Result<bool
     let found = api.get_opt(&secret.name_any()).await.map_err(|e| Failure::kubernetes(what, e))?;
     let Some(found) = found else { return Ok(false) };
     if found.immutable != Some(true) || !labels::is_same_owner(found.labels(), secret.labels()) {
-        let message = format!("{what} is not this environment's: it is left alone");
+        let message = format!("{what} does not belong to this environment; berth leaves it alone");
         return Err(Failure::permanent(FailureType::KubernetesDenied, message));
     }
     match found.metadata.deletion_timestamp {
@@ -79,20 +79,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_new_is_one_request_and_what_is_there_is_looked_at() {
+    async fn a_new_secret_takes_one_request_and_an_existing_one_is_read() {
         let cluster = Cluster::default();
         create_once(&cluster.client(), &secret()).await.unwrap();
         let (post, get) = (format!("POST {SECRETS}"), format!("GET {SECRETS}/berth-release-1"));
         assert_eq!(cluster.requests(), [&*post]);
         create_once(&cluster.client(), &secret()).await.unwrap();
         assert_eq!(cluster.requests(), [&*post, &post, &get]);
-        // Of what changes seldom the question comes first.
+        // Content that seldom changes is looked up first.
         find_or_create(&cluster.client(), &secret(), Rbac::InForce).await.unwrap();
         assert_eq!(cluster.requests()[3..], [&*get]);
     }
 
     #[tokio::test]
-    async fn what_can_be_changed_or_is_anothers_is_left_alone() {
+    async fn a_mutable_secret_or_one_of_another_owner_is_refused() {
         for (pointer, wrong) in [("/immutable", json!(false)), ("/metadata/labels", json!({}))] {
             let (cluster, mut there) = (Cluster::default(), json!(secret()));
             *there.pointer_mut(pointer).unwrap() = wrong;

@@ -1,4 +1,5 @@
-//! Deleting exactly the object that was looked at, and none that has its name since.
+//! Deletes that are bound to the UID of the object that was read. An object that was recreated under its name is left
+//! alone.
 
 use kube::{
     Api,
@@ -8,7 +9,7 @@ use kube::{
 
 use crate::failure::Failure;
 
-/// Deletes exactly the object that was looked at. Gone already is success.
+/// Deletes exactly the object that was read. Returns `Ok` if it is already gone.
 pub(crate) async fn delete<K>(api: &Api<K>, metadata: &ObjectMeta, kind: &str) -> Result<(), Failure>
 where
     K: Clone + std::fmt::Debug + serde::de::DeserializeOwned,
@@ -16,7 +17,7 @@ where
     delete_with(api, metadata, kind, PropagationPolicy::Background).await
 }
 
-/// The same, where it matters whether what the object owns goes before it.
+/// Deletes like [`delete`], with a given propagation: it decides whether owned objects go first.
 pub(crate) async fn delete_with<K>(
     api: &Api<K>,
     metadata: &ObjectMeta,
@@ -34,7 +35,7 @@ where
     };
     match api.delete(&name, &params).await {
         Ok(_) => Ok(()),
-        // 409: what has this name now is another object.
+        // 409: another object has the name now.
         Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
         Err(e) => Err(Failure::kubernetes(format!("deleting {kind}/{name}"), e)),
     }

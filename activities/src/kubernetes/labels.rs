@@ -1,4 +1,4 @@
-//! How berth marks what is its own, and finds it again.
+//! Labels and annotations that mark berth's objects.
 
 use std::collections::BTreeMap;
 
@@ -10,35 +10,35 @@ pub(crate) const FIELD_MANAGER: &str = "berth";
 
 /// The standard label for the tool that manages an object.
 pub(crate) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
-/// The app an object belongs to.
+/// The app of an object.
 pub(crate) const APP: &str = "berth.dev/app";
-/// The id of the one workflow that may write to a namespace and what is in it.
+/// The id of the only workflow that may write to a namespace and its objects.
 pub(crate) const WORKFLOW: &str = "berth.dev/workflow";
-/// The installation of berth: several may share a cluster.
+/// The installation of berth. Several may share a cluster.
 pub(crate) const INSTALLATION: &str = "berth.dev/installation";
-/// What a content-named Secret holds: [`RELEASE`] or [`SECRETS`].
+/// The content of a content-named Secret: [`RELEASE`] or [`SECRETS`].
 pub(crate) const CONTENT: &str = "berth.dev/content";
 /// A Secret that holds a rendered release.
 pub(crate) const RELEASE: &str = "release";
 /// A Secret that holds an environment's secrets.
 pub(crate) const SECRETS: &str = "secrets";
-/// On a stored release: the Secret with the secrets that it runs with.
+/// An annotation of a stored release: the Secret that the release's pods read.
 pub(crate) const SECRET_OF_RELEASE: &str = "berth.dev/secret";
 
 /// kubectl's label on the parent of an `ApplySet`: its id.
 pub(crate) const APPLYSET_ID: &str = "applyset.kubernetes.io/id";
 /// kubectl's label on the members of an `ApplySet`: the parent's id.
 pub(crate) const APPLYSET_PART_OF: &str = "applyset.kubernetes.io/part-of";
-/// kubectl's annotation on the parent: which tool keeps the set, as `name/version`.
+/// kubectl's annotation on the parent: the tool that manages the set, as `name/version`.
 pub(crate) const APPLYSET_TOOLING: &str = "applyset.kubernetes.io/tooling";
-/// What berth says there.
+/// The value of [`APPLYSET_TOOLING`] for berth.
 pub(crate) const TOOLING: &str = "berth/v1";
-/// kubectl's annotation on the parent: the kinds of its members, `Kind.group`, sorted, with commas.
+/// kubectl's annotation on the parent: the kinds of the members as `Kind.group`, sorted and separated by commas.
 pub(crate) const APPLYSET_KINDS: &str = "applyset.kubernetes.io/contains-group-kinds";
 /// The Secret that is the parent of an environment's `ApplySet`.
 pub(crate) const APPLYSET_PARENT: &str = "berth-applyset";
 
-/// The labels of everything in an environment: whose it is.
+/// The labels of every object in an environment: they name its owner.
 pub(crate) fn owner_labels(environment: &Environment, installation: &str) -> BTreeMap<String, String> {
     let Environment { app, workflow_id, .. } = environment;
     [(MANAGED_BY, "berth"), (APP, app), (WORKFLOW, workflow_id), (INSTALLATION, installation)]
@@ -46,7 +46,7 @@ pub(crate) fn owner_labels(environment: &Environment, installation: &str) -> BTr
         .into()
 }
 
-/// The same, on a content-named Secret: [`RELEASE`] or [`SECRETS`].
+/// The labels of a content-named Secret. `content` is [`RELEASE`] or [`SECRETS`].
 pub(crate) fn content_labels(environment: &Environment, installation: &str, content: &str) -> BTreeMap<String, String> {
     let mut labels = owner_labels(environment, installation);
     labels.insert(CONTENT.to_owned(), content.to_owned());
@@ -58,34 +58,35 @@ pub(crate) fn applyset_id(namespace: &str) -> String {
     applyset_id_of(APPLYSET_PARENT, namespace)
 }
 
-/// KEP-3659's rule: from the name, namespace, kind and group of the parent, here a Secret of the core group.
+/// The id by KEP-3659's rule: a hash of the parent's name, namespace, kind and group. The parent here is a Secret of
+/// the core group.
 fn applyset_id_of(parent: &str, namespace: &str) -> String {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
     let parent = format!("{parent}.{namespace}.Secret.");
     format!("applyset-{}-v1", URL_SAFE_NO_PAD.encode(Sha256::digest(parent)))
 }
 
-/// The labels that together say whose an object is. One that has only some of them is somebody else's.
+/// The labels that name an object's owner together. An object with only some of them belongs to somebody else.
 const OWNER: [&str; 3] = [MANAGED_BY, WORKFLOW, INSTALLATION];
 
-/// Whether an object with these labels is that environment's own, of this installation.
+/// Returns whether an object with these labels belongs to the environment, in this installation.
 pub(crate) fn belongs_to(found: &BTreeMap<String, String>, environment: &Environment, installation: &str) -> bool {
     is_same_owner(found, &owner_labels(environment, installation))
 }
 
-/// Whether both say that they are the same environment's.
+/// Returns whether both sets of labels name the same owner.
 pub(crate) fn is_same_owner(left: &BTreeMap<String, String>, right: &BTreeMap<String, String>) -> bool {
     OWNER.iter().all(|key| left.get(*key).is_some_and(|value| right.get(*key) == Some(value)))
 }
 
-/// Selects what is an environment's own.
+/// A label selector for the objects of an environment.
 pub(crate) fn owner_selector(environment: &Environment, installation: &str) -> String {
     let own = owner_labels(environment, installation);
     let term = |key: &&str| Some(format!("{key}={}", own.get(*key)?));
     OWNER.iter().filter_map(term).collect::<Vec<_>>().join(",")
 }
 
-/// The first `n` hexadecimal digits of a SHA-256: enough for a name, short enough to read.
+/// The first 16 hexadecimal digits of the content's SHA-256: enough for a name, short enough to read.
 pub(crate) fn short_hash(content: &[u8]) -> String {
     Sha256::digest(content).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
@@ -95,15 +96,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_applyset_id_is_what_kubectl_makes_of_the_same_parent() {
-        // From kubectl's own tests (pkg/cmd/apply/apply_test.go): the Secret `my-set` of the namespace `test`.
+    fn the_applyset_id_equals_kubectls_for_the_same_parent() {
+        // The expected id is from kubectl's own tests (pkg/cmd/apply/apply_test.go): the Secret `my-set` in the
+        // namespace `test`.
         let kubectls = "applyset-0eFHV8ySqp7XoShsGvyWFQD3s96yqwHmzc4e0HR1dsY-v1";
         assert_eq!(applyset_id_of("my-set", "test"), kubectls);
         assert_ne!(applyset_id("pr-123"), applyset_id("pr-124"));
     }
 
     #[test]
-    fn what_has_only_some_of_the_labels_is_somebody_elses() {
+    fn an_object_with_only_some_owner_labels_belongs_to_somebody_else() {
         let environment = crate::secrets::example_environment();
         let own = owner_labels(&environment, "berth");
         assert!(belongs_to(&own, &environment, "berth"));
@@ -117,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn the_selector_finds_exactly_what_is_own() {
+    fn the_owner_selector_names_all_owner_labels() {
         let selector = owner_selector(&crate::secrets::example_environment(), "berth");
         let expected =
             "app.kubernetes.io/managed-by=berth,berth.dev/workflow=preview-web-1,berth.dev/installation=berth";

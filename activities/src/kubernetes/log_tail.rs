@@ -1,28 +1,28 @@
-//! The end of a container's log, as far as it can be had and read.
+//! The end of a container's log, in a form that people can read.
 
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client, api::LogParams};
 
-/// A verdict that is known is not kept back for a node that does not answer.
+/// The time to wait for a node that does not answer. A verdict that is known is not held back for longer.
 const PATIENCE: Duration = Duration::from_secs(3);
 const LOG_LINES: i64 = 50;
-/// Far more than a verdict can hold, and little enough to search for every secret.
+/// More than a verdict can hold, and little enough to search for every secret.
 const LOG_BYTES: i64 = 32 * 1024;
 
-/// Whose log tells about a cause.
+/// The instance of a container whose log explains a cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Log {
-    /// Nothing has run.
+    /// No instance: the container has not run.
     None,
-    /// The instance that runs, or the one that has just ended.
+    /// The running instance, or the one that has just ended.
     Current,
-    /// The instance before the one that runs.
+    /// The instance before the running one.
     Previous,
 }
 
-/// The last lines that the container said, empty if there are none to be had.
+/// Returns the last lines of the container's log. Empty if the log cannot be read.
 pub(crate) async fn log_tail(
     client: &Client,
     namespace: &str,
@@ -32,7 +32,7 @@ pub(crate) async fn log_tail(
 ) -> String {
     let (Some(pod), false) = (pod, log == Log::None) else { return String::new() };
     let pods = Api::<Pod>::namespaced(client.clone(), namespace);
-    // The instance before may have been cleaned up already.
+    // The previous instance may have been cleaned up already.
     let instances: &[bool] = if log == Log::Previous { &[true, false] } else { &[false] };
     for previous in instances {
         let params = LogParams {
@@ -52,7 +52,8 @@ pub(crate) async fn log_tail(
     String::new()
 }
 
-/// A log that was cut at the limit may end in the middle of a value that would then not be known for one.
+/// Drops the last line of a log that was cut at the limit. It may hold part of a secret, which the redactor would not
+/// find.
 fn whole_lines(mut text: String) -> String {
     if text.len() as u64 >= LOG_BYTES.unsigned_abs() {
         text.truncate(text.rfind('\n').unwrap_or_default());
@@ -60,7 +61,7 @@ fn whole_lines(mut text: String) -> String {
     text
 }
 
-/// Colours and other commands to a terminal mean nothing where a verdict is read.
+/// Removes colours and other terminal control sequences.
 pub(crate) fn without_escapes(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();

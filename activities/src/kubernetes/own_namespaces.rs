@@ -7,8 +7,8 @@ use berth_workflows::contract::environment::Environment;
 
 use crate::{context::Context, failure::Failure, kubernetes::labels};
 
-/// The namespaces that carry the environment's labels: its own, and any other. A workflow that was terminated may have
-/// left one under a name that the app file no longer says.
+/// Returns every namespace with the environment's labels. A terminated workflow may have left one under a name that is
+/// no longer in the app file.
 pub(crate) async fn find_namespaces(
     context: Context<'_>,
     environment: &Environment,

@@ -1,8 +1,8 @@
-//! Requests that may be refused: berth's rights in a namespace end early in its deletion.
+//! Requests that may be refused. During a namespace's deletion berth loses its rights in it early.
 
 use crate::failure::Failure;
 
-/// Nothing where berth may not (its rights in a namespace end early in its deletion), or where it is gone already.
+/// Returns `None` if berth may not make the request, or if its object is gone.
 pub(crate) fn permitted<T>(answer: kube::Result<T>, what: impl FnOnce() -> String) -> Result<Option<T>, Failure> {
     match answer {
         Ok(answer) => Ok(Some(answer)),

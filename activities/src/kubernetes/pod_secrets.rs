@@ -1,16 +1,16 @@
-//! Which Secrets a pod reads.
+//! The Secrets that a pod reads.
 
 use k8s_openapi::api::core::v1::PodSpec;
 
-/// A Secret that a pod reads, by a key, as a whole or through a volume.
+/// A Secret that a pod reads: one key, all keys, or a volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SecretReference {
     pub(crate) name: String,
-    /// Whether the pod starts without it.
+    /// True if the pod starts without it.
     pub(crate) optional: bool,
 }
 
-/// Every reference to a Secret, in the order of the spec; one that is named twice is there twice.
+/// Returns every reference to a Secret in the order of the spec, duplicates included.
 pub(crate) fn secret_references(spec: &PodSpec) -> impl Iterator<Item = SecretReference> {
     let reference = |name: &str, optional: Option<bool>| SecretReference {
         name: name.to_owned(),

@@ -1,4 +1,4 @@
-//! The worker's rights in a namespace that has just been made: the authorizer hears of its `RoleBinding` a moment later.
+//! RBAC in a new namespace. The authorizer sees the namespace's `RoleBinding` a moment after it was created.
 
 use std::time::Duration;
 
@@ -6,25 +6,27 @@ use k8s_openapi::{api::core::v1::Namespace, jiff::Timestamp};
 
 use crate::failure::is_final_refusal;
 
-/// For so long a 403 may only say that the rights have not got about yet. By the clocks of two machines: generous.
+/// A namespace younger than this may answer 403 because its RoleBinding has not propagated. Generous: two clocks are
+/// compared.
 const YOUNG: Duration = Duration::from_secs(60);
 
-/// Most often it is less than this; each wait is twice as long as the one before.
+/// The first pause. Most delays are shorter. Each pause is twice as long as the one before.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
-/// Together five seconds. What takes longer than that is said, and tried again by the retry policy.
+/// The number of pauses, five seconds together. A longer delay is an error, which the retry policy retries.
 const WAITS: u32 = 8;
 
-/// What a 403 means in a namespace.
+/// The meaning of a 403 in a namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rbac {
-    /// It is a refusal.
+    /// A 403 is a refusal.
     InForce,
-    /// It may pass within moments: the request is made again in place, since an attempt more of an activity costs more.
+    /// A 403 may pass within moments. The request is repeated in place: another attempt of the activity would cost
+    /// more.
     Propagating,
 }
 
 impl Rbac {
-    /// In a namespace that was found: it may be this young because somebody else has just made it for this environment.
+    /// Decides by the age of an existing namespace. It may be this young if an earlier attempt created it.
     pub(crate) fn from_age(namespace: &Namespace) -> Self {
         Self::at(namespace, Timestamp::now())
     }
@@ -35,7 +37,7 @@ impl Rbac {
         if is_young { Self::Propagating } else { Self::InForce }
     }
 
-    /// Sends a request, and again while a 403 may pass.
+    /// Sends a request, and repeats it while a 403 may pass.
     pub(crate) async fn request<T, F>(self, send: impl Fn() -> F) -> kube::Result<T>
     where
         F: Future<Output = kube::Result<T>>,
@@ -52,7 +54,7 @@ impl Rbac {
     }
 }
 
-/// What an admission policy refuses is a decision, and stays one.
+/// Returns whether the error is a 403 of the authorizer. An admission policy's refusal is a decision and does not pass.
 fn may_pass(error: &kube::Error) -> bool {
     let kube::Error::Api(status) = error else { return false };
     status.code == 403 && !is_final_refusal(&status.message)
@@ -65,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_young_namespace_is_waited_for_also_by_a_clock_that_is_behind() {
+    fn only_a_young_namespace_is_propagating_even_if_clocks_differ() {
         let namespace = |created: &str| -> Namespace {
             serde_json::from_value(json!({"metadata": {"creationTimestamp": created}})).unwrap()
         };
@@ -82,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_by_the_authorizer_may_pass_and_one_by_a_policy_or_of_another_kind_does_not() {
+    fn only_the_authorizers_refusal_may_pass() {
         let api = |code, message: &str| {
             kube::Error::Api(Box::new(kube::core::Status { code, message: message.into(), ..Default::default() }))
         };

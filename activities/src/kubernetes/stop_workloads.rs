@@ -1,4 +1,4 @@
-//! Before anything is deleted that others use: no more traffic, and no more pods.
+//! Stopping a namespace: first its traffic, then its pods. It comes before deleting what the pods use.
 
 use std::{collections::BTreeSet, fmt::Debug, time::Duration};
 
@@ -28,15 +28,14 @@ use crate::{
     kubernetes::{guarded_delete, labels, own_namespaces::find_namespaces, permitted::permitted},
 };
 
-/// Beyond the pods' own grace period: the kubelet reports an end within a second or two.
+/// The kubelet reports an ended pod within a second or two after the grace period.
 const AFTER_GRACE: Duration = Duration::from_secs(5);
 /// Kubernetes' default grace period.
 const DEFAULT_GRACE: Duration = Duration::from_secs(30);
-/// What has not ended by then is left to the namespace's deletion, which names it.
+/// The longest wait. Pods that are left then are reported by the namespace's deletion.
 const LONGEST: Duration = Duration::from_secs(120);
 
-/// Stops an environment's traffic, and then what runs in it. Of a namespace that is being deleted already there is nothing
-/// to stop.
+/// Stops an environment's traffic and pods. A namespace that is being deleted is skipped: Kubernetes stops it.
 pub(crate) async fn stop_environment(context: Context<'_>, environment: &Environment) -> Result<(), Failure> {
     let found = find_namespaces(context, environment).await?;
     let staying = found.iter().filter(|namespace| namespace.metadata.deletion_timestamp.is_none());
@@ -44,15 +43,16 @@ pub(crate) async fn stop_environment(context: Context<'_>, environment: &Environ
     Ok(())
 }
 
-/// Takes the Ingresses away, then scales to zero and waits until no pod is left, within the pods' grace period.
+/// Deletes the Ingresses, scales to zero, and waits until no pod is left, at most for the pods' grace period.
 ///
-/// What berth may not do (its rights in the namespace may be gone already) is left to the namespace's deletion.
+/// A refused request is skipped, because berth's rights in the namespace may be gone. The namespace's deletion covers
+/// it.
 pub(crate) async fn stop_workloads(context: Context<'_>, namespace: &str) -> Result<(), Failure> {
     context.progress.say(format!("stopping traffic to {namespace}"));
     delete_all::<Ingress>(context.client, namespace).await?;
     context.progress.say(format!("scaling {namespace} to zero"));
-    // An autoscaler first: it would scale up again. Scaled and not deleted where that can be: a StatefulSet ends its pods
-    // in their order only so.
+    // Autoscalers go first: they would scale up again. Workloads are scaled where possible, not deleted: only then does
+    // a StatefulSet stop its pods in order.
     delete_all::<HorizontalPodAutoscaler>(context.client, namespace).await?;
     futures::try_join!(
         scale_to_zero::<Deployment>(context.client, namespace),
@@ -89,24 +89,24 @@ where
     try_join_all(scaled).await.map(drop)
 }
 
-/// Until no pod is left, or until the longest grace period of those seen is over.
+/// Waits until no pod is left, or until the longest grace period is over.
 async fn await_no_pods(context: Context<'_>, namespace: &str) -> Result<(), Failure> {
     let pods: Api<Pod> = Api::namespaced(context.client.clone(), namespace);
-    // What may not be listed cannot be watched either.
+    // A list that is refused means that a watch would be refused too.
     let what = || format!("listing the pods of {namespace}");
     let Some(listed) = permitted(pods.list(&ListParams::default()).await, what)? else { return Ok(()) };
     if listed.items.is_empty() {
         return Ok(());
     }
     for pod in listed.items.iter().filter(|pod| !has_controller(pod)) {
-        // Nobody scales it down.
+        // Pods without a controller are not scaled down.
         guarded_delete::delete(&pods, &pod.metadata, "Pod").await?;
     }
     let longest = listed.items.iter().map(grace).max().unwrap_or(DEFAULT_GRACE);
     let limit = (longest + AFTER_GRACE).min(LONGEST);
     let pods = Api::namespaced(context.client.clone(), namespace);
     if tokio::time::timeout(limit, watch_until_none(pods, namespace, context.progress)).await.is_err() {
-        tracing::warn!("{namespace} still has pods {} s after they were told to end", limit.as_secs());
+        tracing::warn!("{namespace} still has pods {} s after they were asked to stop", limit.as_secs());
     }
     Ok(())
 }
@@ -129,13 +129,13 @@ async fn watch_until_none(pods: Api<PartialObjectMeta<Pod>>, namespace: &str, pr
             Ok(watcher::Event::Delete(pod)) => {
                 left.remove(&pod.uid().unwrap_or_default());
             }
-            // The watcher begins again by itself.
+            // The watcher restarts by itself.
             Err(_) => {}
         }
         if is_complete && left.is_empty() {
             return;
         }
-        progress.say(format!("waiting for {} pods of {namespace} to end", left.len()));
+        progress.say(format!("waiting for {} pods of {namespace} to stop", left.len()));
     }
 }
 

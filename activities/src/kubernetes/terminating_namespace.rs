@@ -1,4 +1,4 @@
-//! A namespace that is being deleted: what the namespace controller says of it, and when it is gone.
+//! A namespace that is being deleted: the reasons that the namespace controller reports, and its end.
 
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::{Namespace, NamespaceCondition};
@@ -7,17 +7,16 @@ use kube::{
     runtime::{WatchStreamExt, watcher},
 };
 
-/// A namespace as it changes; nothing once it is gone, or another one has its name.
+/// Streams the namespace as it changes. `None` once it is gone or another namespace has its name.
 pub(crate) fn changes(client: &Client, name: &str, uid: &str) -> impl Stream<Item = Option<Namespace>> + use<> {
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let uid = uid.to_owned();
-    // The watcher begins again by itself; an error here is one that it is already backing off from.
+    // The watcher restarts by itself, with a backoff. Its errors are dropped.
     let seen = watcher::watch_object(namespaces, name).default_backoff().filter_map(async |change| change.ok());
     seen.map(move |found| found.filter(|namespace| namespace.uid().as_deref() == Some(uid.as_str())))
 }
 
-/// The conditions with which the namespace controller says why a namespace is not gone yet, the reason before its
-/// consequence.
+/// Returns the conditions that keep the namespace from being gone. A cause comes before its consequence.
 pub(crate) fn blocking_conditions(namespace: &Namespace) -> Vec<&NamespaceCondition> {
     let conditions = namespace.status.iter().flat_map(|status| status.conditions.iter().flatten());
     let mut blocked: Vec<_> = conditions.filter(|condition| condition.status == "True").collect();
@@ -29,13 +28,13 @@ pub(crate) fn blocking_conditions(namespace: &Namespace) -> Vec<&NamespaceCondit
     blocked
 }
 
-/// The same as one text.
+/// Returns the reasons as one text.
 pub(crate) fn deletion_message(namespace: &Namespace) -> String {
-    let mut words: Vec<_> =
+    let mut reasons: Vec<_> =
         blocking_conditions(namespace).into_iter().filter_map(|condition| condition.message.clone()).collect();
-    // What keeps the namespace itself, beside Kubernetes' own.
-    words.extend(namespace.finalizers().iter().map(|finalizer| format!("It has the finalizer {finalizer}.")));
-    if words.is_empty() { "it is terminating".to_owned() } else { words.join("; ") }
+    // Finalizers of the namespace itself.
+    reasons.extend(namespace.finalizers().iter().map(|finalizer| format!("It has the finalizer {finalizer}.")));
+    if reasons.is_empty() { "it is terminating".to_owned() } else { reasons.join("; ") }
 }
 
 #[cfg(test)]
@@ -49,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn the_finalizer_is_named_before_what_it_keeps_and_what_holds_is_not_named_at_all() {
+    fn a_finalizer_is_named_before_the_content_that_it_keeps() {
         let condition =
             |kind: &str, status: &str| json!({"type": kind, "status": status, "reason": "x", "message": kind});
         let found = namespace(json!([
@@ -61,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn a_namespace_of_which_nothing_is_said_is_terminating() {
+    fn a_namespace_without_reasons_is_terminating() {
         assert_eq!(deletion_message(&namespace(json!([]))), "it is terminating");
     }
 }
