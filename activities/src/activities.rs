@@ -1,4 +1,4 @@
-//! The activities themselves: each is one call of a function that has no Temporal in it.
+//! The list of the activities. Each calls one function that knows nothing of Temporal.
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ use crate::{
     settings::Settings,
 };
 
-/// Everything that activities share.
+/// The clients and settings that all activities of a worker share.
 pub struct Activities {
     pub client: Client,
     pub settings: Settings,
@@ -44,7 +44,7 @@ impl Activities {
         Context { client: &self.client, settings: &self.settings, progress }
     }
 
-    /// The app, read off the async threads: it is files.
+    /// Reads the app on a thread for blocking work, because it reads files.
     async fn app(&self, name: &str) -> Result<App, Failure> {
         let (settings, name) = (self.settings.clone(), name.to_owned());
         blocking(move || environment::load_app::find_app(&settings, &name)).await

@@ -1,10 +1,10 @@
-//! The context of an activity: what nearly every step of one needs.
+//! The context of an activity.
 
 use kube::Client;
 
 use crate::{Settings, heartbeat::Progress};
 
-/// A client of the cluster, the worker's settings, and the place where the activity reports what it is doing.
+/// The cluster's client, the worker's settings, and the activity's progress report.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
     pub client: &'a Client,

@@ -1,4 +1,4 @@
-//! How an activity fails: for good, with a failure type and words for a person, or for now, to be retried.
+//! The failure of an activity: permanent, with a verdict for a person, or transient, to be retried.
 
 pub(crate) mod advice;
 
@@ -12,15 +12,15 @@ use advice::advice;
 /// An activity's failure.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// Trying again would change nothing.
+    /// A failure that another attempt would repeat.
     #[error("{}", .0.headline())]
     Permanent(Box<Verdict>),
-    /// May pass by itself: the retry policy decides how long it is tried.
+    /// A failure that may pass by itself. The retry policy bounds the attempts.
     #[error("{message}")]
     Transient {
         failure: FailureType,
         message: String,
-        /// When the other side said to come back.
+        /// The pause that the other side asked for.
         retry_after: Option<Duration>,
         #[source]
         source: Option<anyhow::Error>,
@@ -28,7 +28,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// A failure that no retry can mend.
+    /// A failure that no retry can fix.
     pub fn permanent(failure: FailureType, message: impl Into<String>) -> Self {
         Self::from(Verdict::new(failure, message))
     }
@@ -38,16 +38,20 @@ impl Failure {
         Self::Transient { failure, message: message.into(), retry_after: None, source: None }
     }
 
-    /// What the API server's answer to doing `what` means.
+    /// The failure that the API server's answer to `what` means.
     ///
-    /// 400, 405, 413 and 422 say that the request itself is wrong. 401 and 403 can pass: a fresh namespace answers 403
-    /// until its quota has a status, its default service account exists and the role binding has reached the
-    /// authorizer's cache, so they are retried within the step's bound. Everything else is a matter of time.
+    /// 400, 405, 413 and 422 mean that the request itself is wrong: permanent.
+    ///
+    /// 401 and 403 are retried within the step's bound. A fresh namespace answers 403 until its quota has a status, its
+    /// default service account exists and its RoleBinding has propagated.
+    ///
+    /// Any other answer is retried.
     pub fn kubernetes(what: impl Into<String>, error: kube::Error) -> Self {
         Self::answered(&what.into(), error, refusal)
     }
 
-    /// As [`Failure::kubernetes`], to applying `object`, as `Kind/name`: 400 and 422 say that its manifest is wrong.
+    /// The failure that the answer to applying `object` (`Kind/name`) means. Like [`Failure::kubernetes`], but 400 and
+    /// 422 mean that the manifest is wrong.
     pub fn applying(object: &str, error: kube::Error) -> Self {
         Self::answered(&format!("applying {object}"), error, manifest_refusal)
     }
@@ -59,7 +63,8 @@ impl Failure {
                 match status.code {
                     400 | 422 => Self::refused(invalid(&status.message), message),
                     405 | 413 => Self::refused(refusal(&status.message), message),
-                    // Server-side apply says so of a field that the kind does not have, or of a list with an entry twice.
+                    // Server-side apply answers so to a field that the kind lacks, and to a list with a duplicate
+                    // entry.
                     500 if status.message.contains(MALFORMED) => Self::refused(FailureType::ManifestInvalid, message),
                     403 if is_final_refusal(&status.message) => Self::refused(refusal(&status.message), message),
                     _ => Self::transient(refusal(&status.message), message),
@@ -81,7 +86,7 @@ impl Failure {
     }
 }
 
-/// The API server's words for a field that stays as it was made. Each kind has its own.
+/// Parts of the API server's messages about an immutable field. Each kind has its own.
 const IMMUTABLE_SIGNS: [&str; 6] = [
     "field is immutable",
     "may not change once set",
@@ -93,7 +98,7 @@ const IMMUTABLE_SIGNS: [&str; 6] = [
 
 const MALFORMED: &str = "failed to create typed patch object";
 
-/// An admission policy's or webhook's refusal is a decision, not a state of a namespace that is still being set up.
+/// Returns whether an admission policy or webhook refused. Its refusal is a decision, not a state of a new namespace.
 pub(crate) fn is_final_refusal(message: &str) -> bool {
     message.contains("admission webhook") || message.contains("ValidatingAdmissionPolicy")
 }
@@ -110,8 +115,7 @@ fn refusal(message: &str) -> FailureType {
     }
 }
 
-/// As [`refusal`], of a manifest's own object: what nothing else is known of is wrong in the manifest, and not in berth's
-/// rights, which are a matter of 401 and 403.
+/// The type of a refused manifest. Unknown reasons are the manifest's fault, because missing rights answer 401 or 403.
 fn manifest_refusal(message: &str) -> FailureType {
     match refusal(message) {
         FailureType::KubernetesDenied => FailureType::ManifestInvalid,
@@ -126,7 +130,8 @@ impl From<Verdict> for Failure {
 }
 
 impl Failure {
-    /// The error that Temporal sees. Not a `From`: the SDK has one for every error, which would lose the type.
+    /// Converts to the error that Temporal gets. Not a `From`: the SDK converts every error type, and would lose the
+    /// failure type.
     pub fn into_activity_error(self) -> ActivityError {
         let failure = ApplicationFailure::builder(anyhow::anyhow!("{self}"));
         match self {
@@ -153,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_object_is_final_and_a_conflict_or_an_outage_is_not() {
+    fn an_invalid_object_is_permanent_unlike_a_conflict_or_an_outage() {
         for (code, permanent) in
             [(422, true), (400, true), (403, false), (404, false), (409, false), (429, false), (500, false)]
         {
@@ -162,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_the_kind_does_not_have_is_final_though_the_server_calls_it_its_own_error() {
+    fn an_unknown_field_is_permanent_although_the_server_answers_500() {
         let words = "failed to create typed patch object (pr-1/x; /v1, Kind=ConfigMap): .metadata.X: field not declared in schema";
         assert!(matches!(api(500, words), Failure::Permanent(v) if v.failure == FailureType::ManifestInvalid));
     }
@@ -175,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn an_immutable_field_and_an_admission_refusal_are_told_apart() {
+    fn an_immutable_field_is_distinguished_from_an_admission_refusal() {
         for immutable in [
             "Deployment.apps \"web\" is invalid: spec.selector: Invalid value: …: field is immutable",
             "Service \"web\" is invalid: spec.clusterIPs[0]: Invalid value: []string{\"None\"}: may not change once set",
@@ -193,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_else_is_wrong_with_an_applied_object_is_wrong_in_its_manifest() {
+    fn other_refusals_of_an_applied_object_blame_its_manifest() {
         for (code, words) in [
             (
                 422,

@@ -1,5 +1,5 @@
-//! An API server that lives in the test: it has the objects it is given, lists and watches them, and answers what it
-//! is told to.
+//! A fake API server inside the test. It lists and watches the objects that it is given, and gives the answers that it
+//! is told.
 
 use std::{
     collections::BTreeMap,
@@ -16,13 +16,13 @@ use serde_json::{Value, json};
 
 type ResponseBody = UnsyncBoxBody<Bytes, Infallible>;
 
-/// Cloning it gives another handle to the same server.
+/// A handle. Its clones share one server.
 #[derive(Clone, Default)]
 pub(crate) struct FakeApiServer(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
-    /// By collection path, then by name.
+    /// The objects by collection path, then by name.
     objects: BTreeMap<String, BTreeMap<String, Value>>,
     watches: Vec<(String, mpsc::UnboundedSender<Bytes>)>,
     answers: BTreeMap<String, (u16, String)>,
@@ -54,28 +54,28 @@ impl FakeApiServer {
         state.tell(collection, &json!({"type": event, "object": object}));
     }
 
-    /// Answers exactly this path (without its query) like this, whatever objects there are.
+    /// Sets the answer to exactly this path, without its query. It wins over objects.
     pub(crate) fn answer(&self, path: &str, status: u16, body: impl ToString) {
         self.state().answers.insert(path.to_owned(), (status, body.to_string()));
     }
 
-    /// No longer answers the path in a special way.
+    /// Removes the answer to the path.
     pub(crate) fn forget_answer(&self, path: &str) {
         self.state().answers.remove(path);
     }
 
-    /// Ends every watch that is open, as an API server that is restarted does.
+    /// Ends every open watch, as a restarting API server does.
     pub(crate) fn end_watches(&self) {
         self.state().watches.clear();
     }
 
-    /// Knows no streaming lists, as an older API server.
+    /// Refuses streaming lists, as an older API server does.
     pub(crate) fn without_streaming_lists(self) -> Self {
         self.state().no_streaming_lists = true;
         self
     }
 
-    /// What was asked, as `GET /path?query`, in order.
+    /// The requests in order, as `GET /path?query`.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.state().requests.clone()
     }
@@ -118,8 +118,8 @@ impl State {
         answer(200, list.to_string())
     }
 
-    /// Streams every change from now on; first all objects if they are asked for, else what has changed since the
-    /// version that the client has.
+    /// Streams changes. It begins with all objects if the client asks for them, else with changes since the client's
+    /// version.
     fn watch(&mut self, collection: &str, query: &str) -> Response<ResponseBody> {
         let initial = query.contains("sendInitialEvents=true");
         let known: u64 = query
@@ -157,7 +157,7 @@ fn revision(object: &Value) -> u64 {
 }
 
 fn send(sender: &mpsc::UnboundedSender<Bytes>, event: &Value) {
-    // Whoever has stopped watching does not mind.
+    // A closed watch needs no event.
     _ = sender.unbounded_send(Bytes::from(format!("{event}\n")));
 }
 

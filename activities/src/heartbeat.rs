@@ -7,23 +7,22 @@ use tokio::{sync::watch, time::Instant};
 
 use crate::failure::Failure;
 
-/// Two of them, and the way to the server, are within the heartbeat time-out (`activity_options.rs` of the workflows): one
-/// lost beat is not a lost worker. Each costs the server about as much as an activity's end, and what waits beats for long;
-/// what is done before the first never does.
+/// The time between heartbeats. Two of them fit into the heartbeat timeout (`activity_options.rs` of the workflows), so
+/// one lost beat is not a lost worker. A beat costs the server about as much as the end of an activity. Short
+/// activities end before the first.
 const INTERVAL: Duration = Duration::from_millis(800);
 
-/// Where a running activity says what it is doing: it is what a pending activity shows in temporal-ui, and what a
-/// retry finds.
+/// The progress report of a running activity. temporal-ui shows it, and a retry finds it.
 pub struct Progress(watch::Sender<String>);
 
 impl Progress {
-    /// Nothing said yet, and nobody listening: for tests and for what runs outside an activity.
+    /// A report without listeners, for tests and for code that runs outside an activity.
     pub fn new() -> Self {
         Self(watch::Sender::new(String::new()))
     }
 
-    /// Says what is being done or waited for. The next heartbeat carries it.
-    pub fn say(&self, what: impl Into<String>) {
+    /// Reports the current step or wait. The next heartbeat carries it.
+    pub fn report(&self, what: impl Into<String>) {
         self.0.send_replace(what.into());
     }
 }
@@ -34,10 +33,10 @@ impl Default for Progress {
     }
 }
 
-/// Runs `work`, heartbeats while it lasts, and drops it when the activity is cancelled.
+/// Runs `work` with heartbeats, and drops it when the activity is cancelled.
 ///
-/// Dropping is safe at every await point because every activity is idempotent: what was begun is done again, or undone
-/// by the teardown.
+/// Dropping is safe at every await point because every activity is idempotent. Its unfinished work is repeated, or
+/// undone by the teardown.
 pub async fn heartbeating<T>(
     ctx: &ActivityContext,
     work: impl AsyncFnOnce(&Progress) -> Result<T, Failure>,

@@ -1,7 +1,7 @@
-//! What berth does to the world: Kubernetes, Doppler, gates.
+//! The effects of berth: Kubernetes, Doppler, databases, gates.
 //!
-//! Every activity here is idempotent (a second try changes nothing), heartbeats while it lasts, obeys cancellation,
-//! and tells "not yet" (an error, retried) from "never" (a typed failure, or a verdict as its result).
+//! Every activity is idempotent, heartbeats while it lasts and obeys cancellation. It keeps "not yet" (an error, which
+//! is retried) apart from "never" (a typed failure, or a verdict as its result).
 
 mod activities;
 mod context;

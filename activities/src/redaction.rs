@@ -1,4 +1,4 @@
-//! No value of a secret is in what people read.
+//! Redaction: no text that people read contains the value of a secret.
 
 pub(crate) mod known_secrets;
 pub(crate) mod redacted_failure;

@@ -21,7 +21,7 @@ pub async fn drop_database(context: Context<'_>, environment: &Environment) -> R
     let Some((names, name)) = isolated_databases(environment)? else { return Ok(LeakReport::default()) };
     // A server that loses its database under it fills its log, and its clients would keep the role connected.
     stop_environment(context, environment).await?;
-    context.progress.say(format!("dropping the databases of {} on {name}", names.role));
+    context.progress.report(format!("dropping the databases of {} on {name}", names.role));
     let mut report = LeakReport::default();
     match find_server(context.settings, name) {
         Ok(server) => drop_on(context, environment, (name, server), &names, &mut report).await,

@@ -20,7 +20,7 @@ pub async fn ensure_database(context: Context<'_>, environment: &Environment) ->
     let Some((names, name)) = isolated_databases(environment)? else { return Ok(DatabaseReady::default()) };
     let server = find_server(context.settings, name)?;
     let password = password::ensure_password(context, environment).await?;
-    context.progress.say(format!("making the databases of {} on {name}", names.role));
+    context.progress.report(format!("making the databases of {} on {name}", names.role));
     let made = async {
         let admin = connect(context, server).await?;
         ensure(&admin, &names, &owner(context.settings, environment), &password, server.connections).await

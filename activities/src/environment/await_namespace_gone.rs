@@ -26,7 +26,7 @@ const WATCH: Duration = Duration::from_secs(60);
 /// The watch ended, to be retried.
 pub async fn await_namespace_gone(context: Context<'_>, wait: &AwaitGoneInput) -> Result<NamespaceGone, Failure> {
     let AwaitGoneInput { namespace, uid, said } = wait;
-    context.progress.say(format!("waiting for the old namespace {namespace} to be gone: {said}"));
+    context.progress.report(format!("waiting for the old namespace {namespace} to be gone: {said}"));
     let changes = changes(context.client, namespace, uid);
     pin_mut!(changes);
     let waiting = async {

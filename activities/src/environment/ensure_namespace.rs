@@ -41,7 +41,7 @@ pub async fn ensure_namespace(
     if namespace.metadata.deletion_timestamp.is_some() {
         return Ok(NamespaceReady { uid, created: false, terminating: Some(deletion_message(&namespace)) });
     }
-    context.progress.say(format!("applying limits and policies to namespace {}", environment.namespace));
+    context.progress.report(format!("applying limits and policies to namespace {}", environment.namespace));
     let rbac = if created { Rbac::Propagating } else { Rbac::from_age(&namespace) };
     // All else needs rbac, and has them from this.
     let binding = objects::role_binding(context.settings, environment);

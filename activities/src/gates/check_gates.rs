@@ -80,18 +80,18 @@ impl Checks<'_> {
             open.push(async move { (endpoints::NAME.to_owned(), endpoints::check(self, &services).await) }.boxed());
         }
         let mut passed = Vec::new();
-        progress.say(format!("checking gates: {}", names.join(", ")));
+        progress.report(format!("checking gates: {}", names.join(", ")));
         while let Some((name, result)) = open.next().await {
             if let Err(stopped) = result {
                 return self.stopped(stopped, passed).await;
             }
             names.retain(|other| *other != name);
-            progress.say(format!("checking gates: {}", names.join(", ")));
+            progress.report(format!("checking gates: {}", names.join(", ")));
             passed.push(GatePassed { name, ms: millis(begun) });
         }
         let stability = Duration::from_secs(self.check.stability_seconds);
         if !stability.is_zero() {
-            progress.say(format!("watching for {} s that nothing restarts", stability.as_secs()));
+            progress.report(format!("watching for {} s that nothing restarts", stability.as_secs()));
             let begun = Instant::now();
             if let Err(stopped) = stability::check(self, stability).await {
                 return self.stopped(stopped, passed).await;

@@ -48,9 +48,9 @@ pub(crate) async fn stop_environment(context: Context<'_>, environment: &Environ
 /// A refused request is skipped, because berth's rights in the namespace may be gone. The namespace's deletion covers
 /// it.
 pub(crate) async fn stop_workloads(context: Context<'_>, namespace: &str) -> Result<(), Failure> {
-    context.progress.say(format!("stopping traffic to {namespace}"));
+    context.progress.report(format!("stopping traffic to {namespace}"));
     delete_all::<Ingress>(context.client, namespace).await?;
-    context.progress.say(format!("scaling {namespace} to zero"));
+    context.progress.report(format!("scaling {namespace} to zero"));
     // Autoscalers go first: they would scale up again. Workloads are scaled where possible, not deleted: only then does
     // a StatefulSet stop its pods in order.
     delete_all::<HorizontalPodAutoscaler>(context.client, namespace).await?;
@@ -135,7 +135,7 @@ async fn watch_until_none(pods: Api<PartialObjectMeta<Pod>>, namespace: &str, pr
         if is_complete && left.is_empty() {
             return;
         }
-        progress.say(format!("waiting for {} pods of {namespace} to stop", left.len()));
+        progress.report(format!("waiting for {} pods of {namespace} to stop", left.len()));
     }
 }
 

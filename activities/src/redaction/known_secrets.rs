@@ -1,4 +1,4 @@
-//! The Secrets that a pod reads, whose values may be in what it says.
+//! The Secrets whose values a pod may print.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -10,13 +10,13 @@ use crate::{
     redaction::{redactor::Redactor, secret_keys::is_secret},
 };
 
-/// A verdict that is known is not kept back for a node that does not answer.
+/// The time to wait for one Secret. A verdict that is known is not held back for longer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// The Secrets whose values may appear in what a pod says.
+/// The Secrets whose values may appear in a pod's output.
 #[derive(Debug)]
 pub(crate) struct KnownSecrets {
-    /// The release's own: without its values, nothing that the release says may be shown.
+    /// The release's own Secret. If it cannot be read, none of the output may be shown.
     own: String,
     others: BTreeSet<String>,
 }
@@ -29,7 +29,7 @@ impl KnownSecrets {
         Self { own: own.to_owned(), others }
     }
 
-    /// Knows their values. None if one could not be read.
+    /// Reads the values. Returns `None` if one of the Secrets could not be read.
     pub(crate) async fn redactor(&self, client: &Client, namespace: &str) -> Option<Redactor> {
         let secrets = Api::<Secret>::namespaced(client.clone(), namespace);
         let own = (!self.own.is_empty()).then_some(&self.own);
@@ -37,7 +37,7 @@ impl KnownSecrets {
         for name in own.into_iter().chain(&self.others) {
             match tokio::time::timeout(PATIENCE, secrets.get_opt(name)).await {
                 Ok(Ok(Some(secret))) => read.push(secret),
-                // One that is not there has no value to show; a release's own that is not there any more had.
+                // A Secret that does not exist has no value to hide. The release's own had one.
                 Ok(Ok(None)) if *name != self.own => {}
                 _ => return None,
             }
@@ -46,9 +46,9 @@ impl KnownSecrets {
         Some(Redactor::new(entries.map(|(_, value)| value.0.as_slice())))
     }
 
-    /// What stands in place of the words that may not be shown.
+    /// The text in place of output that may not be shown.
     pub(crate) fn unknown(&self) -> String {
-        format!("(details are left out: the secrets to keep out of them, {} among them, could not be read)", self.own)
+        format!("(details are omitted: the secrets to redact, such as {}, could not be read)", self.own)
     }
 }
 
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_secret_that_a_pod_reads_is_known() {
+    fn known_secrets_include_every_secret_that_a_pod_reads() {
         let pod: Pod = serde_json::from_value(serde_json::json!({"spec": {
             "initContainers": [{"name": "i", "envFrom": [{"secretRef": {"name": "whole"}}], "env": [
                 {"name": "A", "valueFrom": {"secretKeyRef": {"name": "key-of-init", "key": "a"}}}]}],

@@ -1,11 +1,11 @@
-//! Failures without the values of secrets in their words.
+//! Failures whose messages contain no value of a secret.
 
 use kube::Client;
 
 use crate::{failure::Failure, redaction::known_secrets::KnownSecrets};
 
-/// A failure of applying a release without the values of its Secret in its words: an admission policy may repeat what it
-/// refused, and a manifest may repeat a value.
+/// Removes the values of a release's Secret from a failure of its apply. An admission policy may repeat the refused
+/// object, and a manifest may repeat a value.
 pub(crate) async fn hide_values_of(secret: &str, client: &Client, namespace: &str, failure: Failure) -> Failure {
     let known = KnownSecrets::new(secret, None);
     match known.redactor(client, namespace).await {
@@ -14,7 +14,7 @@ pub(crate) async fn hide_values_of(secret: &str, client: &Client, namespace: &st
     }
 }
 
-/// The failure with its words as `shown` shows them. What the API server says may repeat an object that it refused.
+/// Returns the failure with its message passed through `shown`. The API server's message may repeat a refused object.
 pub(crate) fn without_values(failure: Failure, shown: impl Fn(&str) -> String) -> Failure {
     match failure {
         Failure::Permanent(mut verdict) => {
@@ -22,7 +22,7 @@ pub(crate) fn without_values(failure: Failure, shown: impl Fn(&str) -> String) -
             Failure::Permanent(verdict)
         }
         Failure::Transient { failure, message, retry_after, .. } => {
-            // The source has the same words.
+            // The source has the same message.
             Failure::Transient { failure, message: shown(&message), retry_after, source: None }
         }
     }

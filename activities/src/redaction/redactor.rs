@@ -1,7 +1,8 @@
-//! Takes the values of secrets out of text that people will read, encoded forms included.
+//! The redactor: it removes the values of secrets, encoded forms included, from text that people will read.
 //!
-//! A value is found as it is, percent-encoded, as a form, as an escaped string of JSON or of a programming language,
-//! in hexadecimal digits, and in base64 or base64url at any place of a longer encoded text (such as `user:password`).
+//! It finds a value as it is, percent-encoded, form-encoded, or escaped as in JSON and programming languages. It also
+//! finds its hexadecimal digits, and its base64 or base64url at any place of a longer encoded text (such as
+//! `user:password`).
 
 use std::ops::Range;
 
@@ -10,24 +11,24 @@ use base64::{
     engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
 };
 
-/// Shorter values (`1`, `on`) are in every text and give nothing away.
+/// The shortest value that is looked for, in bytes. Shorter values (`1`, `on`) are in every text and give nothing away.
 const SHORTEST: usize = 4;
-/// From this length on, a value is looked for line by line and inside longer base64 texts.
+/// The length from which a value is also looked for line by line and inside longer base64 texts.
 const LONG: usize = 8;
-/// Shorter than every value that is looked for, so that taking out always ends.
+/// The replacement. It is shorter than every value, so that replacing always ends.
 const MARK: &str = "***";
 
-/// Knows the values that must not be seen.
+/// The values that must not be shown.
 #[derive(Clone, Default)]
 pub(crate) struct Redactor {
-    /// Found in the text and in what it decodes to.
+    /// Values to find in the text and in its decoded forms.
     values: Vec<Vec<u8>>,
-    /// Found in the text only.
+    /// Encoded values to find in the text itself.
     encoded: Vec<Vec<u8>>,
 }
 
 impl Redactor {
-    /// For these values, each as it stands in its Secret.
+    /// A redactor for these values, each as it is in its Secret.
     pub(crate) fn new<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut redactor = Self::default();
         for value in values {
@@ -40,7 +41,7 @@ impl Redactor {
         redactor
     }
 
-    /// The text without any of the values.
+    /// Returns the text without any of the values.
     pub(crate) fn redact(&self, text: &str) -> String {
         let mut text = text.to_owned();
         loop {
@@ -48,7 +49,7 @@ impl Redactor {
             if hidden.is_empty() {
                 return text;
             }
-            // What is left may join to a value anew; each round makes the text shorter, so this ends.
+            // The rest may form a value again. Each round shortens the text, so the loop ends.
             text = without(&text, hidden);
         }
     }
@@ -62,15 +63,15 @@ impl Redactor {
     }
 }
 
-/// The value, and, as logs break at line ends, its trimmed form and its longer lines.
+/// The value, its trimmed form, and its longer lines: logs break at line ends.
 fn parts(value: &[u8]) -> Vec<Vec<u8>> {
     let whole = [value, value.trim_ascii()].into_iter().filter(|part| part.len() >= SHORTEST);
     let lines = value.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| line.len() >= LONG);
     whole.chain(lines).map(<[u8]>::to_vec).collect()
 }
 
-/// How base64 text shows the value: by itself, and for a long one at each of the three places it can have in a longer
-/// text, without the characters at its ends that its neighbours share.
+/// The forms of the value in base64. A long one is also looked for inside longer texts, at each of its three possible
+/// offsets. Its first and last characters there are shared with its neighbours and left out.
 fn in_base64(value: &[u8]) -> Vec<Vec<u8>> {
     let mut forms = Vec::new();
     for engine in [STANDARD_NO_PAD, URL_SAFE_NO_PAD] {
@@ -92,7 +93,7 @@ fn in_hexadecimal(value: &[u8]) -> [Vec<u8>; 2] {
     [digits.to_uppercase().into_bytes(), digits.into_bytes()]
 }
 
-/// Bytes as a reader would decode them, each with its place in the text.
+/// Decoded bytes, each with its range in the text.
 type View = (Vec<u8>, Vec<Range<usize>>);
 
 fn plain(text: &str) -> View {
@@ -125,7 +126,7 @@ fn unescaped(text: &str) -> View {
     })
 }
 
-/// `\uXXXX`, with the second half of a surrogate pair if it is one.
+/// Decodes `\uXXXX`, or a surrogate pair.
 fn unicode(code: &[u8]) -> Option<(Vec<u8>, usize)> {
     let first = hex(code.get(..4)?)?;
     if let Some(char) = char::from_u32(first) {
@@ -140,7 +141,8 @@ fn hex(digits: &[u8]) -> Option<u32> {
     digits.iter().try_fold(0, |number, digit| Some(number * 16 + char::from(*digit).to_digit(16)?))
 }
 
-/// Decodes what `decode` knows: bytes and the length of what they stood for. Everything else stands for itself.
+/// Decodes the sequences that `decode` knows: it returns their bytes and their length in the text. All other bytes
+/// stay.
 fn decoded(text: &str, decode: impl Fn(&[u8]) -> Option<(Vec<u8>, usize)>) -> View {
     let text = text.as_bytes();
     let (mut bytes, mut places) = (Vec::with_capacity(text.len()), Vec::with_capacity(text.len()));
@@ -179,7 +181,7 @@ fn without(text: &str, mut hidden: Vec<Range<usize>>) -> String {
         end = end.max(range.end);
     }
     left.extend_from_slice(&text.as_bytes()[end..]);
-    // A value that is not text may have been cut out of the middle of a character.
+    // A binary value may have been cut out of the middle of a character.
     String::from_utf8_lossy(&left).into_owned()
 }
 
@@ -195,25 +197,25 @@ mod tests {
     }
 
     #[test]
-    fn every_occurrence_of_every_value_is_taken_out_and_the_rest_stays() {
+    fn every_occurrence_of_every_value_is_removed() {
         assert_eq!(redacted(&["hunter2", "swordfish"], "a hunter2, swordfish and hunter2."), "a ***, *** and ***.");
         assert_eq!(redacted(&["hunter2"], "nothing here"), "nothing here");
         assert_eq!(redacted(&[], "nothing here"), "nothing here");
     }
 
     #[test]
-    fn of_values_within_or_across_each_other_nothing_is_left() {
+    fn overlapping_values_leave_nothing() {
         assert_eq!(redacted(&["pass", "password1"], "password1 pass"), "*** ***");
         assert_eq!(redacted(&["abcdef", "defghi"], "abcdefghi"), "***");
     }
 
     #[test]
-    fn values_of_three_bytes_and_less_are_left_alone() {
+    fn values_of_three_bytes_or_less_stay() {
         assert_eq!(redacted(&["1", "on", "abc"], "1 on abc"), "1 on abc");
     }
 
     #[test]
-    fn encoded_forms_are_taken_out() {
+    fn encoded_forms_are_removed() {
         let value = "p@ss \"wörd\"/+&?";
         for encoded in [
             STANDARD.encode(value),
@@ -233,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_inside_a_basic_authorization_is_taken_out() {
+    fn a_password_inside_a_basic_authorization_is_removed() {
         for user in ["a", "ab", "abc"] {
             let header = STANDARD.encode(format!("{user}:correct-horse-battery"));
             let text = redacted(&["correct-horse-battery"], &format!("Authorization: Basic {header}"));
@@ -242,13 +244,13 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_a_key_that_the_tail_of_a_log_begins_with_is_taken_out() {
+    fn a_key_cut_at_the_start_of_a_log_tail_is_removed() {
         let key = "-----BEGIN KEY-----\nMIIEvQIBADANBg\nkqhkiG9w0BAQ\n-----END KEY-----\n";
         assert_eq!(redacted(&[key], "kqhkiG9w0BAQ\n-----END KEY-----\nok"), "***\n***\nok");
     }
 
     #[test]
-    fn a_value_that_looks_like_the_mark_is_taken_out_too() {
+    fn a_value_that_looks_like_the_mark_is_removed() {
         assert_eq!(redacted(&["****", "abcd"], "*abcd"), "***");
     }
 
@@ -280,7 +282,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_and_any_text_are_taken_without_a_panic(
+        fn redact_accepts_any_bytes_without_a_panic(
             values in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..12), 0..4),
             text in "\\PC{0,80}",
         ) {

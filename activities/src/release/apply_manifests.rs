@@ -54,12 +54,12 @@ pub async fn apply_manifests(context: Context<'_>, app: &App, apply: &ApplyInput
     };
     let stored = release.to_secret(environment, &context.settings.installation)?;
 
-    context.progress.say(format!("storing the release in {}", environment.namespace));
+    context.progress.report(format!("storing the release in {}", environment.namespace));
     let parent = applyset::extend(context, environment, &rendered);
     futures::try_join!(create_once(context.client, &stored), parent)?;
     let mut results = Vec::new();
     for stage in &rendered.stages {
-        context.progress.say(format!("applying {}", names(stage)));
+        context.progress.report(format!("applying {}", names(stage)));
         let applying: Vec<_> = stage.iter().map(|object| apply_object(context, environment, object)).collect();
         let applied: Vec<AppliedObject> = stream::iter(applying).buffered(CONCURRENCY).try_collect().await?;
         results.extend(applied);

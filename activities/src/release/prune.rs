@@ -26,7 +26,7 @@ use crate::{
 pub async fn prune(context: Context<'_>, prune: &PruneInput) -> Result<Pruned, Failure> {
     let environment = &prune.environment;
     let release = StoredRelease::load(context.client, &environment.namespace, &prune.stored_release).await?;
-    context.progress.say("looking for what the release does not have");
+    context.progress.report("looking for what the release does not have");
     let before = applyset::read_kinds(context.client, environment).await?;
     let group_kinds = before.clone().unwrap_or_default();
     let mut removed = prune_members(context, environment, &release, &group_kinds).await?;

@@ -42,7 +42,7 @@ pub async fn await_rollout(context: Context<'_>, wait: AwaitInput) -> Result<Out
                 return Ok(Outcome::Failed { verdict });
             }
             Look::Waiting { text, mut again_ms, troubled, refused_before, gone } => {
-                context.progress.say(text);
+                context.progress.report(text);
                 retries.ask(&refused_before).await;
                 let ends = ended_jobs::ends(context.client, &wait.environment.namespace, &gone).await;
                 if !ends.is_empty() {

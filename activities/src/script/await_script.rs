@@ -74,7 +74,7 @@ pub async fn await_script(context: Context<'_>, wait: AwaitScriptInput) -> Resul
                 take_news(&mut watches, &mut snapshot, clock, clock.at(clock.elapsed() + EVENTS_AFTER)).await?;
             }
             Look::Waiting { text, mut again_ms, troubled, .. } => {
-                context.progress.say(text);
+                context.progress.report(text);
                 if troubled && clock.elapsed() >= EVENTS_AFTER {
                     watches.open_events();
                 } else if troubled {

@@ -54,7 +54,7 @@ async fn await_gone(context: Context<'_>, remove: &RemoveScriptInput) -> Result<
     let mut watches = Watches::for_workloads(context.client, &remove.environment.namespace, std::slice::from_ref(&job));
     let mut snapshot = Snapshot::default();
     while !snapshot.knows(std::slice::from_ref(&job)) || is_there(&snapshot, &remove.job) {
-        context.progress.say(format!("waiting for Job {} and its pod to be gone", remove.job));
+        context.progress.report(format!("waiting for Job {} and its pod to be gone", remove.job));
         for update in watches.next_before(Instant::now() + LOOK_AGAIN).await? {
             update(&mut snapshot);
         }

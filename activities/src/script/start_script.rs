@@ -47,7 +47,7 @@ async fn make(context: Context<'_>, app: &App, input: &StartScriptInput) -> Resu
     let environment = &input.environment;
     let jobs: Api<Job> = Api::namespaced(context.client.clone(), &environment.namespace);
     let scripts = allowed(app, input)?;
-    context.progress.say(format!("looking for the pod that {} is to be like", input.script.name));
+    context.progress.report(format!("looking for the pod that {} is to be like", input.script.name));
     let deployment = workload(context, app, scripts, environment).await?;
     let template = serving_template(context.client, environment, &deployment).await?;
     let command = job::command(scripts, &input.script);
@@ -55,7 +55,7 @@ async fn make(context: Context<'_>, app: &App, input: &StartScriptInput) -> Resu
     let made = job::job(input, &context.settings.installation, command, &template, &workload)
         .ok_or_else(|| refusal(format!("{workload} has no container")))?;
     allow_egress(context, input, &template).await?;
-    context.progress.say(format!("starting Job {}", input.job));
+    context.progress.report(format!("starting Job {}", input.job));
     let created = jobs.create(&PostParams::default(), &made).await.map_err(|e| asking("Job", &input.job, e))?;
     Ok(job::started(&created))
 }

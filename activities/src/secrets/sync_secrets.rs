@@ -40,12 +40,12 @@ pub async fn sync_secrets(
         Some(config) => {
             context
                 .progress
-                .say(format!("reading config {} of project {} from Doppler", config.config, config.project));
+                .report(format!("reading config {} of project {} from Doppler", config.config, config.project));
             cache::read(context, doppler, config).await?
         }
         None => BTreeMap::new(),
     };
-    context.progress.say(format!("waiting for namespace {}", environment.namespace));
+    context.progress.report(format!("waiting for namespace {}", environment.namespace));
     let rbac = target::await_namespace(context, environment).await?;
     let own = database::values(context, environment).await?;
     let assembled = assemble(environment, downloaded, own)?;

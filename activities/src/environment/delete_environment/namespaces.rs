@@ -48,7 +48,7 @@ pub(super) async fn delete(
         let namespaces: Api<Namespace> = Api::all(context.client.clone());
         guarded_delete::delete(&namespaces, &namespace.metadata, "Namespace").await?;
     }
-    context.progress.say(format!("waiting for namespace {name} to be gone"));
+    context.progress.report(format!("waiting for namespace {name} to be gone"));
     match watch(context, namespace, deadline).await? {
         Some(seen) => remaining(context.client, &seen, known).await,
         None => Ok(Vec::new()),
@@ -72,7 +72,7 @@ async fn watch(context: Context<'_>, namespace: &Namespace, deadline: Duration) 
         match change {
             Some(Some(namespace)) => {
                 held_since = is_held(&namespace).then(|| held_since.unwrap_or_else(Instant::now));
-                context.progress.say(format!("namespace {name}: {}", deletion_message(&namespace)));
+                context.progress.report(format!("namespace {name}: {}", deletion_message(&namespace)));
                 seen = namespace;
             }
             Some(None) => return Ok(None),
