@@ -1,5 +1,5 @@
-//! A preview's own role and databases on a server that previews share. Production's database is Doppler's: nothing here can
-//! name it.
+//! A preview's own role and databases on a shared server. Production's database is Doppler's: no name here can refer to
+//! it.
 
 mod drop_database;
 mod ensure_database;

@@ -1,4 +1,4 @@
-//! An environment as a whole: described, its namespace made, removed.
+//! An environment as a whole: its description, its namespace, its removal.
 
 mod await_namespace_gone;
 mod delete_environment;

@@ -1,4 +1,4 @@
-//! A release in its environment: rendered, stored, applied, and what the one before has left over.
+//! A release in its environment: rendered, stored, applied, and pruned of the objects of the release before.
 
 mod apply_manifests;
 mod prune;

@@ -59,7 +59,7 @@ pub(crate) fn an_app_that_nobody_described_is_unknown(lab: &Lab) {
     let case = Case::start(lab, 224, app("unknown", lab));
     case.forget_app();
     let told = case.fails("UnknownApp", "no file of that app", SOON);
-    told.names(&["no app is called unknown", "unknown.yaml"]);
+    told.names(&["no app has the name unknown", "unknown.yaml"]);
 }
 
 pub(crate) fn an_image_of_another_repository_is_not_allowed(lab: &Lab) {

@@ -1,4 +1,4 @@
-//! Dropping the role and the databases of an environment, and seeing that they are gone.
+//! The activity `drop_database`.
 
 use berth_workflows::contract::{
     environment::Environment,
@@ -11,15 +11,17 @@ use super::{
 };
 use crate::{context::Context, failure::Failure, kubernetes::stop_workloads::stop_environment};
 
-/// Ends the environment's pods, then drops its databases and its role and looks that they are gone.
+/// Stops the environment's pods, then drops its databases and role and verifies that they are gone.
 ///
-/// Idempotent: "already gone" is success. What bears such a name and is not this environment's is left alone and named.
+/// Idempotent: an object that is already gone counts as dropped. A database or role with such a name that belongs to
+/// somebody else is left alone and logged.
 ///
 /// # Errors
-/// Those of the Kubernetes API, to be retried. A server that is away is no error: the report says what remains, and why.
+/// Errors of the Kubernetes API, which are retried. An unreachable database server is no error: the report says what
+/// remains and why.
 pub async fn drop_database(context: Context<'_>, environment: &Environment) -> Result<LeakReport, Failure> {
     let Some((names, name)) = isolated_databases(environment)? else { return Ok(LeakReport::default()) };
-    // A server that loses its database under it fills its log, and its clients would keep the role connected.
+    // A Temporal server whose database is dropped fills its log, and its connections would keep the role in use.
     stop_environment(context, environment).await?;
     context.progress.report(format!("dropping the databases of {} on {name}", names.role));
     let mut report = LeakReport::default();
@@ -30,8 +32,8 @@ pub async fn drop_database(context: Context<'_>, environment: &Environment) -> R
     Ok(report)
 }
 
-/// For an environment of which nothing was written down: its databases, on whichever server they are. Their names follow
-/// from whose it is, and only what says that it is this environment's is dropped.
+/// Drops the databases of an unrecorded environment, on whichever server they are. Their names follow from app and pull
+/// request; only those with this environment's owner comment are dropped.
 pub(crate) async fn drop_unrecorded(
     context: Context<'_>,
     environment: &Environment,
@@ -59,8 +61,11 @@ async fn drop_on(
     match dropped.await {
         Ok(dropped) => {
             let on = |object: String| format!("{object} on {name}");
-            // What is somebody else's was never ours: ours is gone, and there is nothing to wait for.
-            dropped.foreign.iter().for_each(|foreign| tracing::warn!("{foreign} on {name} is not berth's: left alone"));
+            // A foreign database is no leak: this environment's own is gone.
+            dropped
+                .foreign
+                .iter()
+                .for_each(|foreign| tracing::warn!("{foreign} on {name} does not belong to berth: left alone"));
             report.gone.extend(dropped.gone.into_iter().map(on));
         }
         Err(failure) => report.remaining.push(not_dropped(names, name, &failure)),

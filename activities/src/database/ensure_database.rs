@@ -1,4 +1,4 @@
-//! Making the role and the databases of an environment that has its own.
+//! The activity `ensure_database`.
 
 use berth_workflows::contract::{environment::Environment, preparation::DatabaseReady};
 
@@ -9,13 +9,14 @@ use super::{
 };
 use crate::{context::Context, failure::Failure};
 
-/// Makes the role and the databases of an environment that has its own, or finds them made.
+/// Creates the role and the databases of an environment that has its own, or finds them.
 ///
-/// Idempotent: the password is generated once, into a Secret that is never changed, and the role is altered to match it.
+/// Idempotent: the password is generated once, into an immutable Secret, and the role is altered to match it.
 ///
 /// # Errors
-/// `DatabaseUnavailable` for good if the worker knows no such server, or the role or a database of that name is somebody
-/// else's. That the server is away, full or refuses is no error but an answer: a person must read it in `status`.
+/// `DatabaseUnavailable`, permanent, if the worker knows no such server, or if the role or a database of that name
+/// belongs to somebody else. A server that is unreachable, full or refuses is no error but a result, because a person
+/// must read it in `status`.
 pub async fn ensure_database(context: Context<'_>, environment: &Environment) -> Result<DatabaseReady, Failure> {
     let Some((names, name)) = isolated_databases(environment)? else { return Ok(DatabaseReady::default()) };
     let server = find_server(context.settings, name)?;

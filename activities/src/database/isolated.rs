@@ -1,4 +1,4 @@
-//! The databases that an environment has of its own, by name and server, and the way to that server.
+//! The databases of an environment with its own: their names, their server, and the connection to it.
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
@@ -12,8 +12,8 @@ use berth_workflows::contract::{
 use super::{Credentials, Names, Server};
 use crate::{Settings, context::Context, failure::Failure};
 
-/// What it is called and where, if the environment has its own. Names are built from whose it is, and never read from
-/// what somebody sends.
+/// Returns the names and the server, or `None` if the environment has no databases of its own. Names are built from app
+/// and pull request, and never read from input.
 pub(super) fn isolated_databases(environment: &Environment) -> Result<Option<(Names, &str)>, Failure> {
     let (Some(pr), Some((_, server))) = (environment.kind.pr(), environment.isolated_database()) else {
         return Ok(None);
@@ -26,13 +26,15 @@ pub(super) fn invalid(message: String) -> Failure {
     Failure::permanent(FailureType::InvalidInput, message)
 }
 
-/// Who a role says it belongs to.
+/// The owner of a role, as its comment in the database names it.
 pub(super) fn owner(settings: &Settings, environment: &Environment) -> String {
     format!("{} of {}", environment.workflow_id, settings.installation)
 }
 
+/// Finds a server of the worker by name.
+///
 /// # Errors
-/// `DatabaseUnavailable` for good: an app file names what the platform team has not given the worker.
+/// `DatabaseUnavailable`, permanent: the app file names a server that is not in the worker's file.
 pub(crate) fn find_server<'a>(settings: &'a Settings, name: &str) -> Result<&'a Server, Failure> {
     settings.database_servers.get(name).ok_or_else(|| {
         let known: Vec<_> = settings.database_servers.keys().map(String::as_str).collect();
@@ -49,7 +51,7 @@ pub(super) async fn connect(context: Context<'_>, server: &Server) -> Result<Adm
     let what = format!("Secret {} of namespace {}", server.admin_secret, context.settings.berth_namespace);
     let secret = secrets.get_opt(&server.admin_secret).await.map_err(|e| Failure::kubernetes(&what, e))?;
     let secret = secret.ok_or_else(|| {
-        let message = format!("{what} is not there: the credentials of the database server's admin are kept in it");
+        let message = format!("{what} does not exist; it holds the credentials of the database server's admin");
         Failure::transient(FailureType::DatabaseUnavailable, message)
     })?;
     server.connect(&Credentials::from_secret(&secret)?).await
@@ -68,14 +70,14 @@ mod tests {
     }
 
     #[test]
-    fn the_names_follow_from_whose_it_is_whatever_the_input_says() {
+    fn database_names_follow_from_app_and_pull_request_not_from_input() {
         let environment = with_database();
         let (names, server) = isolated_databases(&environment).ok().flatten().unwrap();
         assert_eq!((names.role.as_str(), server), ("web_pr_1", "previews"));
     }
 
     #[test]
-    fn production_has_no_database_that_could_be_made_or_dropped_even_if_its_input_says_so() {
+    fn production_never_has_an_isolated_database() {
         let production = Environment { kind: EnvironmentKind::Production, ..with_database() };
         assert!(isolated_databases(&production).ok().unwrap().is_none());
     }

@@ -1,4 +1,4 @@
-//! The password of an environment's own databases, and the Secret that keeps it: every retry agrees on it.
+//! The password of an environment's databases, and the Secret that keeps it. Every retry uses the same one.
 
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{Api, Client, api::ObjectMeta};
@@ -11,13 +11,14 @@ use crate::{
     kubernetes::{content_secret::create_once, labels},
 };
 
-/// The Secret of an environment that keeps its database's password, and the only place that does.
+/// The Secret with the password. It is the only place that keeps it.
 pub(super) const SECRET: &str = "berth-database";
 const PASSWORD: &str = "password";
-/// 192 bits: nobody guesses them, and in hexadecimal they need no escaping anywhere.
+/// 192 bits. Hexadecimal digits need no escaping anywhere.
 const PASSWORD_BYTES: usize = 24;
 
-/// The password, generated if there is none yet. Of two tries at once one is first, and both have that one's.
+/// Returns the password, and generates it if there is none. Concurrent attempts get the same one: the first Secret
+/// wins.
 pub(super) async fn ensure_password(context: Context<'_>, environment: &Environment) -> Result<String, Failure> {
     if let Some(password) = find_password(context.client, environment).await? {
         return Ok(password);
@@ -40,7 +41,9 @@ pub(super) async fn ensure_password(context: Context<'_>, environment: &Environm
     };
     create_once(context.client, &secret).await?;
     let found = find_password(context.client, environment).await?;
-    found.ok_or_else(|| Failure::transient(FailureType::DatabaseUnavailable, format!("Secret/{SECRET} has gone again")))
+    found.ok_or_else(|| {
+        Failure::transient(FailureType::DatabaseUnavailable, format!("Secret/{SECRET} was deleted again"))
+    })
 }
 
 pub(super) async fn find_password(client: &Client, environment: &Environment) -> Result<Option<String>, Failure> {

@@ -1,4 +1,4 @@
-//! The servers that previews share, as the platform team lists them, and a connection to one.
+//! The shared database servers, as the platform team lists them, and a connection to one.
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
@@ -12,36 +12,37 @@ use berth_workflows::contract::verdict::FailureType;
 
 use crate::failure::Failure;
 
-/// A server that is there answers within this; one that is not would keep the activity for minutes.
+/// The time for a connection. A reachable server answers within it; without a limit an unreachable one would block for
+/// minutes.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A PostgreSQL server, one entry of the worker's `--database-servers` file.
+/// A PostgreSQL server: one entry of the worker's `--database-servers` file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Server {
-    /// Its host name, as pods and the worker reach it.
+    /// The host name that pods and the worker connect to.
     pub host: String,
     #[serde(default = "default_port")]
     pub port: u16,
-    /// Whether connections are encrypted, and the server's certificate checked.
+    /// Whether connections are encrypted and the server's certificate is checked.
     #[serde(default)]
     pub tls: Tls,
-    /// A Secret in berth's namespace with `username`, `password`, and `ca.crt` where the server's certificate is signed by
-    /// an authority of its own. The user must have CREATEROLE and CREATEDB.
+    /// A Secret in berth's namespace with `username` and `password`, and `ca.crt` if a private authority signed the
+    /// server's certificate. The user must have CREATEROLE and CREATEDB.
     pub admin_secret: String,
-    /// How many connections one environment may hold. A Temporal server takes some 20, the app gets the rest.
+    /// The most connections of one environment. A Temporal server takes about 20, the app gets the rest.
     #[serde(default = "default_connections")]
     pub connections: u32,
 }
 
-/// How a server is spoken to.
+/// The encryption of connections to a server.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tls {
     /// Encrypted, with a certificate that is checked.
     #[default]
     Verify,
-    /// In the clear: only where the network is trusted.
+    /// Not encrypted: only for trusted networks.
     Disable,
 }
 
@@ -53,19 +54,19 @@ fn default_connections() -> u32 {
     30
 }
 
-/// The servers by name, as an app file's `preview.database.server` says it.
+/// The servers by name, as `preview.database.server` of an app file refers to them.
 pub type Servers = BTreeMap<String, Server>;
 
 /// Reads the worker's `--database-servers` file: YAML, a server under each name.
 ///
 /// # Errors
-/// The file cannot be read, or is not one; the message names line and field.
+/// The file cannot be read or parsed. The message names line and field.
 pub fn read_servers(file: &Path) -> anyhow::Result<Servers> {
     let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
     serde_saphyr::from_str(&text).map_err(|e| anyhow::anyhow!("{}: {e}", file.display()))
 }
 
-/// The admin's credentials, out of their Secret. Nothing of it is ever in a message.
+/// The admin's credentials. No message contains them.
 pub struct Credentials {
     pub(crate) user: String,
     pub(crate) password: String,
@@ -73,29 +74,35 @@ pub struct Credentials {
 }
 
 impl Credentials {
+    /// Reads the credentials from their Secret.
+    ///
     /// # Errors
-    /// `DatabaseUnavailable` if a key is missing; retried, since somebody may be about to add it.
+    /// `DatabaseUnavailable` if a key is missing. Retried, since it may be added.
     pub fn from_secret(secret: &Secret) -> Result<Self, Failure> {
         let name = secret.metadata.name.as_deref().unwrap_or_default();
         let bytes = |key: &str| secret.data.as_ref().and_then(|data| data.get(key)).map(|value| value.0.clone());
         let text = |key: &str| {
             let value = bytes(key).and_then(|value| String::from_utf8(value).ok());
-            value.ok_or_else(|| unavailable(format!("Secret/{name} has no {key}: the database's admin is kept there")))
+            value.ok_or_else(|| {
+                unavailable(format!(
+                    "Secret/{name} has no key {key}; it holds the credentials of the database server's admin"
+                ))
+            })
         };
         Ok(Self { user: text("username")?, password: text("password")?, ca: bytes("ca.crt") })
     }
 }
 
 impl Server {
-    /// Whether connections to it are encrypted.
+    /// Returns whether connections to the server are encrypted.
     pub fn is_encrypted(&self) -> bool {
         self.tls == Tls::Verify
     }
 
-    /// Connects as admin to the database that every server has.
+    /// Connects as admin to the database `postgres`, which every server has.
     ///
     /// # Errors
-    /// `DatabaseUnavailable`, to be retried: it is away, full, or refuses the admin.
+    /// `DatabaseUnavailable`, retried: the server is unreachable, full, or refuses the admin.
     pub async fn connect(&self, credentials: &Credentials) -> Result<Client, Failure> {
         self.connect_to("postgres", credentials).await
     }
@@ -123,7 +130,7 @@ impl Server {
     }
 }
 
-/// The connection is a task of its own; it ends with the client.
+/// Runs the connection in a task of its own. It ends with the client.
 fn spawned<S, T>(
     connected: Result<(Client, tokio_postgres::Connection<S, T>), tokio_postgres::Error>,
 ) -> Result<Client, tokio_postgres::Error>
@@ -166,7 +173,7 @@ pub(crate) fn unavailable(message: String) -> Failure {
     Failure::transient(FailureType::DatabaseUnavailable, message)
 }
 
-/// The server's own words; the crate's are only "db error".
+/// Returns the server's own message. The crate's is only "db error".
 pub(crate) fn describe_error(error: &tokio_postgres::Error) -> String {
     match (error.as_db_error(), std::error::Error::source(error)) {
         (Some(refusal), _) => format!("{} ({})", refusal.message(), refusal.code().code()),

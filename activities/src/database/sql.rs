@@ -1,7 +1,7 @@
-//! Making and dropping a preview's role and databases: undo beside do.
+//! SQL that creates and drops a preview's role and databases.
 //!
-//! `CREATE` takes no parameters, so names are quoted here, by the protocol's own rules, and come from [`Names`] only.
-//! Whose a role is, its comment says; a database belongs to its role.
+//! `CREATE` takes no parameters, so names are quoted here by the protocol's rules. They come from [`Names`] only. A
+//! role's owner is in its comment; a database belongs to its role.
 
 use postgres_protocol::{
     escape::{escape_identifier, escape_literal},
@@ -17,22 +17,22 @@ use super::{
 };
 use crate::failure::Failure;
 
-/// What a teardown found and removed.
+/// The result of a drop.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dropped {
-    /// Verified gone.
+    /// Databases and roles that are verified gone.
     pub gone: Vec<String>,
-    /// Of these names, but somebody else's: left alone.
+    /// Databases and roles with these names that belong to somebody else.
     pub foreign: Vec<String>,
 }
 
-/// Makes the role and its databases, or finds them made. The password reaches the server as a SCRAM verifier only.
+/// Creates the role and its databases, or finds them. The server gets the password only as a SCRAM verifier.
 ///
-/// Idempotent: what is there is left, but for the role's password and connection limit, which are set to what they
-/// must be: so every retry, and every rollout, agrees with the Secret that pods read.
+/// Idempotent: existing databases stay as they are. The role's password and connection limit are set each time, so that
+/// they match the Secret that pods read.
 ///
 /// # Errors
-/// `DatabaseUnavailable`: for good if the role or a database of that name is somebody else's, else to be retried.
+/// `DatabaseUnavailable`: permanent if the role or a database of that name belongs to somebody else, otherwise retried.
 pub async fn ensure(
     admin: &Client,
     names: &Names,
@@ -44,7 +44,8 @@ pub async fn ensure(
     let mut created = Vec::new();
     match owner_of_role(admin, &names.role).await? {
         None => {
-            // Sent together they are one transaction: no role is ever without an owner, and a refusal leaves none open.
+            // A request with both is one transaction: no role is ever without an owner, and a refusal leaves no transaction
+            // open.
             let make = format!(
                 "CREATE ROLE {role} NOSUPERUSER NOCREATEDB NOCREATEROLE; COMMENT ON ROLE {role} IS {}",
                 escape_literal(owner)
@@ -58,7 +59,7 @@ pub async fn ensure(
     let verifier = escape_literal(&scram_sha_256(password.as_bytes()));
     let set = format!("ALTER ROLE {role} LOGIN CONNECTION LIMIT {connections} PASSWORD {verifier}");
     execute(admin, "setting the role's password", &set).await?;
-    // Only who is a member may give a database to a role; a superuser always may.
+    // Only members of a role may create a database for it, except superusers.
     execute(admin, "joining the role", &format!("GRANT {role} TO CURRENT_USER")).await?;
     for name in names.databases() {
         if ensure_database(admin, name, names).await? {
@@ -76,17 +77,17 @@ async fn ensure_database(admin: &Client, name: &str, names: &Names) -> Result<bo
         Some(owner) if *owner == names.role => {}
         Some(owner) => return Err(not_ours(&format!("database {name}"), owner)),
     }
-    // Every role may connect to a new database; from here on only its owner.
+    // Every role may connect to a new database until this.
     execute(admin, "closing a database", &format!("REVOKE CONNECT ON DATABASE {database} FROM PUBLIC")).await?;
     Ok(found.is_none())
 }
 
-/// Removes the databases and the role, whoever is still connected, and looks that they are gone.
+/// Drops the databases and the role, with their open connections, and verifies that they are gone.
 ///
-/// Idempotent: "already gone" is success. What bears such a name and is not the owner's is left alone and named.
+/// Idempotent: an object that is already gone counts as dropped. Objects of other owners are left alone and named.
 ///
 /// # Errors
-/// `DatabaseUnavailable`, to be retried.
+/// `DatabaseUnavailable`, retried.
 pub async fn drop_all(admin: &Client, names: &Names, owner: &str) -> Result<Dropped, Failure> {
     let mut dropped = Dropped::default();
     let role_owner = owner_of_role(admin, &names.role).await?;
@@ -115,7 +116,7 @@ pub async fn drop_all(admin: &Client, names: &Names, owner: &str) -> Result<Drop
     Ok(dropped)
 }
 
-/// FORCE ends the connections there are, and nobody may open a new one meanwhile.
+/// FORCE ends open connections. New ones are refused first.
 async fn drop_database(admin: &Client, name: &str) -> Result<(), Failure> {
     let database = escape_identifier(name);
     let close = format!("ALTER DATABASE {database} WITH ALLOW_CONNECTIONS false");
@@ -129,7 +130,7 @@ async fn drop_database(admin: &Client, name: &str) -> Result<(), Failure> {
 
 async fn drop_role(admin: &Client, names: &Names) -> Result<(), Failure> {
     let role = escape_identifier(&names.role);
-    // What was granted to it outside its databases would keep it.
+    // Grants outside its databases would keep the role.
     execute(admin, "taking a role's grants", &format!("DROP OWNED BY {role}")).await?;
     execute(admin, "dropping a role", &format!("DROP ROLE IF EXISTS {role}")).await
 }
@@ -151,7 +152,7 @@ async fn one_text(admin: &Client, what: &str, query: &str, name: &str) -> Result
 
 async fn execute(admin: &Client, what: &str, statement: &str) -> Result<(), Failure> {
     match admin.batch_execute(statement).await {
-        // Another try was faster: the same is there now.
+        // A concurrent attempt created it first.
         Err(error) if matches!(error.code(), Some(&SqlState::DUPLICATE_OBJECT | &SqlState::DUPLICATE_DATABASE)) => {
             Ok(())
         }
@@ -160,13 +161,13 @@ async fn execute(admin: &Client, what: &str, statement: &str) -> Result<(), Fail
 }
 
 fn refused(what: &str, error: &tokio_postgres::Error) -> Failure {
-    unavailable(format!("{what}: the database server says: {}", describe_error(error)))
+    unavailable(format!("{what}: the database server answered: {}", describe_error(error)))
 }
 
 fn not_ours(what: &str, owner: &str) -> Failure {
-    let owner = if owner.is_empty() { "nobody that berth knows" } else { owner };
-    let message = format!("the {what} exists already and belongs to {owner}: it is left alone");
+    let owner = if owner.is_empty() { "an unknown owner" } else { owner };
+    let message = format!("the {what} exists already and belongs to {owner}; berth leaves it alone");
     Verdict::new(FailureType::DatabaseUnavailable, message)
-        .advise("rename it or remove it by hand: berth only uses and drops what it has made itself")
+        .advise("rename it or remove it by hand: berth uses and drops only what it has created")
         .into()
 }

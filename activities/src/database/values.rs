@@ -1,4 +1,4 @@
-//! What pods are told of the databases that are their environment's own.
+//! The variables that pods get for their environment's own databases.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use super::{
 };
 use crate::{context::Context, failure::Failure};
 
-/// What the pods of an environment get to know of its database, if it has its own.
+/// Returns the variables for an environment with its own databases, else none.
 ///
 /// # Errors
-/// `DatabaseUnavailable`: for good if the worker knows no such server; to be retried if the password is not there yet.
+/// `DatabaseUnavailable`: permanent if the worker knows no such server, retried if the password does not exist yet.
 pub(crate) async fn values(
     context: Context<'_>,
     environment: &Environment,
@@ -30,7 +30,7 @@ pub(crate) async fn values(
     }
 }
 
-/// Names and the password are made of letters, digits and `_`, and so is nothing in the URL to be escaped.
+/// Builds the variables. The URL needs no escaping: names and password consist of letters, digits and `_`.
 fn to_values(server: &Server, names: &Names, password: &str) -> BTreeMap<String, String> {
     let Server { host, port, .. } = server;
     let (role, tls) = (&names.role, server.is_encrypted());
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn pods_get_all_that_reaches_their_own_databases_and_only_the_password_is_hidden_from_people() {
+    fn pods_get_all_variables_and_only_the_passwords_are_secret() {
         let names = Names::of_preview("web", 1).unwrap();
         let values = to_values(&server(), &names, "0123");
         assert_eq!(values["DATABASE_URL"], "postgresql://web_pr_1:0123@db.example.com:5432/web_pr_1?sslmode=require");

@@ -1,4 +1,4 @@
-//! Waiting for a namespace that is being deleted.
+//! The activity `await_namespace_gone`.
 
 use std::time::Duration;
 
@@ -15,15 +15,15 @@ use crate::{
     kubernetes::terminating_namespace::{changes, deletion_message},
 };
 
-/// How long one attempt watches before it says how things stand.
+/// The time that one attempt watches before it reports the state.
 const WATCH: Duration = Duration::from_secs(60);
 
-/// Waits until a namespace is gone, or until there is something new to say of it.
+/// Waits until a namespace is gone, or until the reasons why it is not have changed.
 ///
-/// Idempotent: it only looks.
+/// Idempotent: it only reads.
 ///
 /// # Errors
-/// The watch ended, to be retried.
+/// The watch ended. Retried.
 pub async fn await_namespace_gone(context: Context<'_>, wait: &AwaitGoneInput) -> Result<NamespaceGone, Failure> {
     let AwaitGoneInput { namespace, uid, said } = wait;
     context.progress.report(format!("waiting for the old namespace {namespace} to be gone: {said}"));

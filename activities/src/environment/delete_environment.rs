@@ -1,4 +1,4 @@
-//! Removing an environment, and seeing that it is gone.
+//! The activity `delete_environment`.
 
 use std::time::Duration;
 
@@ -14,36 +14,37 @@ mod cluster;
 mod namespaces;
 mod objects;
 
-/// Removes an environment, in this order: no more traffic, no more pods, what is outside every namespace, the namespace.
+/// Removes an environment in this order: traffic, pods, cluster-scoped objects, namespace.
 ///
-/// Only what carries the labels of this workflow is touched, and the namespace only under the UID that was looked at.
-/// Idempotent: "already gone" is success.
+/// It touches only objects with the labels of this workflow, and deletes the namespace only under the UID that was
+/// read. Idempotent: an object that is already gone counts as removed.
 ///
 /// # Errors
-/// Those of the API, to be retried. What does not go away within `teardown_seconds` is no error: the report names it.
+/// Errors of the API, which are retried. Objects that are not gone within `teardown_seconds` are no error: the report
+/// names them.
 pub async fn delete_environment(context: Context<'_>, delete: &DeleteInput) -> Result<LeakReport, Failure> {
     let environment = &delete.environment;
     let mut report = LeakReport::default();
     let found = find_namespaces(context, environment).await?;
     let is_there = |name: &str| found.iter().any(|namespace| namespace.name_any() == name);
     if !environment.namespace.is_empty() && !is_there(&environment.namespace) {
-        // Not there, or somebody else's by now: ours is gone.
+        // The name is free, or another owner has it now: this environment's namespace is gone.
         report.gone.push(format!("Namespace/{}", environment.namespace));
     }
 
-    // 1. Stop traffic, and then what runs. What has a finalizer is looked up now: berth's rights in a namespace end early
-    //    in its deletion.
+    // 1. Stop traffic, then pods. Objects with finalizers are listed now, because berth's rights in a namespace end
+    //    early in its deletion.
     let held = stop_all(context, &found).await?;
 
-    // 2. What is outside every namespace: nothing uses it any more.
+    // 2. Delete cluster-scoped objects. No pod uses them any more.
     cluster::delete_objects(context, environment, &mut report).await?;
 
-    // 3. Databases were dropped before this, by an activity of their own, where they were written down.
+    // 3. Drop unrecorded databases. Recorded ones were dropped earlier by an activity of their own.
     if environment.namespace.is_empty() {
         database::drop_unrecorded(context, environment, &mut report).await?;
     }
 
-    // 4. The namespace with all that is in it.
+    // 4. Delete the namespace with its content.
     let known = [delete.known.as_slice(), held.as_slice()].concat();
     let deadline = Duration::from_secs(delete.timings.teardown_seconds);
     let deleted = found.iter().map(|namespace| namespaces::delete(context, namespace, deadline, &known));

@@ -1,4 +1,4 @@
-//! The namespace of an environment and what stands in it before any manifest: limits, policies, berth's own rights.
+//! The activity `ensure_namespace`: a namespace with limits, policies and berth's own RoleBinding, before any manifest.
 
 use futures::{future::try_join_all, try_join};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
@@ -24,13 +24,14 @@ use crate::{
 
 mod objects;
 
-/// Makes the namespace, or finds it made, and applies what belongs in it.
+/// Creates the namespace or finds it, and applies its standard objects.
 ///
-/// Idempotent: everything is applied server-side, and an apply of the same changes nothing. One of that name that is being
-/// deleted is only reported: waiting for it is the workflow's, so that `status` can say it.
+/// Idempotent: everything is applied server-side, and the same apply changes nothing. A namespace that is being deleted
+/// is only reported. The workflow waits for it, so that `status` can show it.
 ///
 /// # Errors
-/// `KubernetesDenied` for good if the namespace exists and is not this workflow's: berth never adopts what it has not made.
+/// `KubernetesDenied`, permanent, if the namespace exists and does not belong to this workflow. berth adopts only what
+/// it has created.
 pub async fn ensure_namespace(
     context: Context<'_>,
     app: &App,
@@ -43,7 +44,7 @@ pub async fn ensure_namespace(
     }
     context.progress.report(format!("applying limits and policies to namespace {}", environment.namespace));
     let rbac = if created { Rbac::Propagating } else { Rbac::from_age(&namespace) };
-    // All else needs rbac, and has them from this.
+    // The RoleBinding grants the rights that all later requests need.
     let binding = objects::role_binding(context.settings, environment);
     let (secret, ()) = try_join!(pull_secret(context, app, environment), apply(context.client, rbac, &binding))?;
     let mut objects = objects::limits_and_policies(context.settings, app, environment);
@@ -66,12 +67,12 @@ async fn create_or_find(
         let Some(found) = found else {
             match namespaces.create(&PostParams::default(), &wanted).await {
                 Ok(created) => return Ok((created, true)),
-                // Somebody was faster: look again, whose it is.
+                // A concurrent attempt created it first: read its owner.
                 Err(kube::Error::Api(status)) if status.code == 409 => continue,
                 Err(e) => return Err(Failure::kubernetes(what(), e)),
             }
         };
-        // Whoever's it was, its name will be free.
+        // The name will be free, whoever the owner is.
         if found.metadata.deletion_timestamp.is_some() {
             return Ok((found, false));
         }
@@ -96,17 +97,22 @@ fn not_ours(settings: &Settings, environment: &Environment, found: &Namespace) -
         _ => ("has only some of berth's labels".to_owned(), false),
     };
     let mut advice = "choose another namespace in the app file".to_owned();
-    // What another workflow looks after is not handed over by a label.
+    // An environment of another workflow must not be handed over by a label.
     if !is_berths {
         let terms = labels::owner_selector(environment, &settings.installation).replace(',', " ");
-        advice += &format!("; or, to hand it over for good: kubectl label namespace {namespace} {terms}");
+        advice += &format!(
+            "; or hand it over to berth, which will delete it with the environment: kubectl label namespace {namespace} {terms}"
+        );
     }
-    Verdict::new(FailureType::KubernetesDenied, format!("namespace {namespace} exists and {owner}: it is left alone"))
-        .advise(advice)
-        .into()
+    Verdict::new(
+        FailureType::KubernetesDenied,
+        format!("namespace {namespace} exists and {owner}; berth leaves it alone"),
+    )
+    .advise(advice)
+    .into()
 }
 
-/// The app's pull secret, copied from berth's namespace.
+/// Reads the app's pull secret, for a copy in the environment.
 async fn pull_secret(
     context: Context<'_>,
     app: &App,

@@ -1,4 +1,4 @@
-//! Reading an app from the worker's own folder, at the moment it is needed.
+//! The activity `load_app`: an app file, read from the worker's folder at the moment it is needed.
 
 use berth_manifests::{
     app::{App, AppFolder, DatabaseMode, read_apps},
@@ -18,11 +18,11 @@ use crate::{
     release::rendering::{cluster_objects_of, refused},
 };
 
-/// What an environment is called, and whether the image may run in it.
+/// Describes an environment, and checks that the image may run in it.
 ///
 /// # Errors
-/// `UnknownApp` if there is no such app, or it has no environments of that kind; `ManifestInvalid` if its file is wrong;
-/// `ImageNotAllowed` if the image's repository is not on its list.
+/// `UnknownApp` if there is no such app, or it has no environments of that kind. `ManifestInvalid` if its file is
+/// wrong. `ImageNotAllowed` if the image's repository is not on its list.
 pub fn load_app(settings: &Settings, load: &LoadAppInput) -> Result<LoadedApp, Failure> {
     let app = find_app(settings, &load.app)?;
     if let Some(image) = &load.image {
@@ -58,7 +58,7 @@ pub fn load_app(settings: &Settings, load: &LoadAppInput) -> Result<LoadedApp, F
     })
 }
 
-/// The database that the app file gives a preview.
+/// Returns the database that the app file gives to a preview.
 fn database_of(settings: &Settings, app: &App, kind: EnvironmentKind) -> Result<Option<Database>, Failure> {
     let (EnvironmentKind::Preview { pr }, Some(database)) =
         (kind, app.preview.as_ref().and_then(|preview| preview.database.as_ref()))
@@ -75,10 +75,10 @@ fn database_of(settings: &Settings, app: &App, kind: EnvironmentKind) -> Result<
     Ok(Some(Database::Isolated { server, name }))
 }
 
-/// The app of that name.
+/// Finds an app by name.
 ///
 /// # Errors
-/// As [`load_app`].
+/// As for [`load_app`].
 pub(crate) fn find_app(settings: &Settings, name: &str) -> Result<App, Failure> {
     let AppFolder { apps, findings, refused: not_used } = read_apps(&settings.apps);
     if let Some(app) = apps.into_iter().find(|app| app.app == name) {
@@ -87,14 +87,15 @@ pub(crate) fn find_app(settings: &Settings, name: &str) -> Result<App, Failure> 
     if let Some(found) = not_used.get(name) {
         return Err(refused(name, found));
     }
-    // What cannot be read has no name yet, so its file's must do: another team's slip is not this one's reason.
+    // An unreadable file has no app name yet, so its file name decides. Errors in other teams' files are not reported
+    // here.
     let file = format!("{name}.yaml");
     let own: Vec<Finding> = findings.into_iter().filter(|f| f.is_error() && is_file_of(name, &f.file)).collect();
     if !own.is_empty() {
         return Err(refused(name, &own));
     }
-    Err(Verdict::new(FailureType::UnknownApp, format!("no app is called {name}"))
-        .advise(format!("the platform team describes apps in the worker's folder: it has no {file}"))
+    Err(Verdict::new(FailureType::UnknownApp, format!("no app has the name {name}"))
+        .advise(format!("the platform team describes apps in the worker's folder, which has no {file}"))
         .into())
 }
 
@@ -107,7 +108,7 @@ fn check_image(app: &App, image: &Image) -> Result<(), Failure> {
         return Ok(());
     }
     let allowed = app.images.join(", ");
-    let message = format!("{} is not an image of app {}: it allows {allowed}", image.repository, app.app);
+    let message = format!("{} is not an image of app {}; it allows {allowed}", image.repository, app.app);
     Err(Verdict::new(FailureType::ImageNotAllowed, message)
         .advise("add the repository to `images` in the app file")
         .into())

@@ -15,6 +15,6 @@ pub(crate) async fn find_namespaces(
 ) -> Result<Vec<Namespace>, Failure> {
     let namespaces: Api<Namespace> = Api::all(context.client.clone());
     let own = ListParams::default().labels(&labels::owner_selector(environment, &context.settings.installation));
-    let what = || format!("looking for the namespace of {}", environment.workflow_id);
+    let what = || format!("listing the namespaces of {}", environment.workflow_id);
     Ok(namespaces.list(&own).await.map_err(|e| Failure::kubernetes(what(), e))?.items)
 }

@@ -1,4 +1,4 @@
-//! Rendering a release and applying it: the manifests as they are on the worker's disk, in one environment, for one image.
+//! The activity `apply_manifests`.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ mod takeover;
 
 use object::{AppliedObject, Change, apply_object};
 
-/// Requests under way at once for one environment: the API server's own fairness begins to queue above that.
+/// Concurrent requests for one environment. Beyond this number the API server's own fairness begins to queue them.
 const CONCURRENCY: usize = 16;
 
 /// Renders, stores and applies a release.
@@ -38,8 +38,8 @@ const CONCURRENCY: usize = 16;
 /// Idempotent: server-side apply of the same objects changes nothing, and the stored release is named by its content.
 ///
 /// # Errors
-/// `ManifestInvalid` or `PolicyDenied` with every finding at once; `FieldImmutable`, `AdmissionDenied`, `QuotaExceeded`
-/// with the API server's words; `PolicyDenied` for good where an object outside every namespace is somebody else's.
+/// `ManifestInvalid` or `PolicyDenied` with all findings. `FieldImmutable`, `AdmissionDenied` or `QuotaExceeded` with
+/// the API server's message. `PolicyDenied`, permanent, if a cluster-scoped object belongs to somebody else.
 pub async fn apply_manifests(context: Context<'_>, app: &App, apply: &ApplyInput) -> Result<Applied, Failure> {
     let ApplyInput { deploy, secrets } = apply;
     let environment = &deploy.environment;

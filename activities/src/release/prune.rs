@@ -1,4 +1,4 @@
-//! Removing what the last release had and this one has not. Only after the gates: until then the old pods may need it.
+//! The activity `prune`. It runs after the gates, because the old pods may need the objects until then.
 
 use std::collections::BTreeSet;
 
@@ -19,14 +19,14 @@ use crate::{
     release::{rendering::cluster_object, stored_release::StoredRelease},
 };
 
-/// Removes members of the environment's set that the release does not have, and stored releases and secrets that
-/// neither it nor those to be kept need.
+/// Removes members of the environment's set that the release lacks. Removes stored releases and secrets that no kept
+/// release needs.
 ///
-/// Idempotent: what is gone is not listed again.
+/// Idempotent: removed objects are not listed again.
 pub async fn prune(context: Context<'_>, prune: &PruneInput) -> Result<Pruned, Failure> {
     let environment = &prune.environment;
     let release = StoredRelease::load(context.client, &environment.namespace, &prune.stored_release).await?;
-    context.progress.report("looking for what the release does not have");
+    context.progress.report("looking for objects that the release does not have");
     let before = applyset::read_kinds(context.client, environment).await?;
     let group_kinds = before.clone().unwrap_or_default();
     let mut removed = prune_members(context, environment, &release, &group_kinds).await?;
@@ -64,13 +64,13 @@ async fn prune_kind(
     let mut removed = Vec::new();
     for object in listed.items {
         let is_member = members.iter().any(|member| {
-            // A kind may have been written in another version: it is the same object.
+            // The kind may have another version in the release: it is the same object.
             member.kind == kind.kind && member.name == object.name_any()
         });
-        // Outside every namespace anyone may have written the set's label.
+        // Anybody may write the set's label on a cluster-scoped object.
         let is_foreign =
             !kind.namespaced && !labels::belongs_to(object.labels(), environment, &context.settings.installation);
-        // What has an owner is its owner's to delete (KEP-3659): Kubernetes copies labels to what it makes of an object.
+        // Owned objects are deleted by their owner (KEP-3659): Kubernetes copies labels to objects that it creates.
         let is_owned = !object.owner_references().is_empty();
         if is_member || is_foreign || is_owned || object.metadata.deletion_timestamp.is_some() {
             continue;
@@ -81,7 +81,7 @@ async fn prune_kind(
     Ok(removed)
 }
 
-/// Stored releases that are not to be kept, and secrets that no kept release runs with.
+/// Removes stored releases that are not kept, and secrets that no kept release uses.
 async fn prune_contents(client: &Client, prune: &PruneInput) -> Result<Vec<String>, Failure> {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), &prune.environment.namespace);
     let listed = secrets

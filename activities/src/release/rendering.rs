@@ -1,4 +1,4 @@
-//! The objects of a release: an app's manifests as they are on the worker's disk, rendered for one environment and image.
+//! The objects of a release: the manifests on the worker's disk, rendered for one environment and image.
 
 use berth_manifests::{
     app::{App, EnvironmentNames},
@@ -13,11 +13,11 @@ use berth_workflows::contract::{
 
 use crate::failure::Failure;
 
-/// What a rollout would make outside every namespace, told before any of it is made: the names of such objects begin with
-/// `KUBE_APP`, and nothing in them comes from the secrets.
+/// Returns the cluster-scoped objects of a rollout before any is created. Their names begin with `KUBE_APP` and contain
+/// no secret.
 ///
 /// # Errors
-/// `ManifestInvalid` or `PolicyDenied`, as [`super::apply_manifests`].
+/// `ManifestInvalid` or `PolicyDenied`, as for [`super::apply_manifests`].
 pub(crate) fn cluster_objects_of(app: &App, deploy: &RolloutInput) -> Result<Vec<ClusterObject>, Failure> {
     if app.cluster_kinds.is_empty() {
         return Ok(Vec::new());
@@ -33,7 +33,7 @@ pub(crate) fn cluster_objects_of(app: &App, deploy: &RolloutInput) -> Result<Vec
     Ok(rendered.objects().filter_map(cluster_object).collect())
 }
 
-/// What is written down of an object outside every namespace; nothing of one within.
+/// Returns the record of a cluster-scoped object, or `None` for a namespaced one.
 pub(crate) fn cluster_object(object: &Object) -> Option<ClusterObject> {
     (!object.namespaced()).then(|| ClusterObject {
         api_version: object.api_version().to_owned(),
@@ -86,7 +86,7 @@ fn variable_input(app: &App, deploy: &RolloutInput, secrets: &SyncedSecrets) -> 
     }
 }
 
-/// Which of an app's settings hold in an environment.
+/// Returns the kind whose settings of the app file apply.
 pub(crate) fn kind_of(environment: &Environment) -> EnvironmentKind {
     match environment.kind {
         environment::EnvironmentKind::Preview { .. } => EnvironmentKind::Preview,
@@ -94,7 +94,7 @@ pub(crate) fn kind_of(environment: &Environment) -> EnvironmentKind {
     }
 }
 
-/// What is wrong with an app or its manifests, all at once.
+/// A failure with all errors of an app file or its manifests.
 pub(crate) fn refused(app: &str, findings: &[Finding]) -> Failure {
     let errors: Vec<String> = findings.iter().filter(|f| f.is_error()).map(ToString::to_string).collect();
     let failure = if findings.iter().any(Finding::is_policy_error) {
@@ -103,6 +103,6 @@ pub(crate) fn refused(app: &str, findings: &[Finding]) -> Failure {
         FailureType::ManifestInvalid
     };
     Verdict::new(failure, format!("app {app}: {}", errors.join("\n")))
-        .advise("`berth check` finds the same without a cluster")
+        .advise("`berth check` reports the same without a cluster")
         .into()
 }

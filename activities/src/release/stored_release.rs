@@ -1,4 +1,4 @@
-//! A release as it was rendered, kept in the environment: what is pruned by, gated by, and rolled back to.
+//! A rendered release, stored in the environment for prune, gates and rollback.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,16 +22,16 @@ use crate::{failure::Failure, kubernetes::labels};
 /// The key of the gzipped JSON in the Secret.
 const KEY: &str = "release.json.gz";
 
-/// An unpacked release may not be larger: a bound on what a damaged Secret can make of itself.
+/// The most bytes of an unpacked release. It bounds the memory that a damaged Secret can take.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
-/// What is stored of a release.
+/// The stored content of a release.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredRelease {
     pub commit: String,
-    /// The Secret with the environment's secrets that it runs with.
+    /// The Secret with the environment's secrets that the release's pods read.
     pub secret: String,
-    /// The objects, in the order of their application.
+    /// The objects, in the order in which they are applied.
     pub objects: Vec<Value>,
     /// The gates, with their variables replaced.
     #[serde(default)]
@@ -39,15 +39,16 @@ pub struct StoredRelease {
 }
 
 impl StoredRelease {
-    /// Which objects it has.
+    /// Returns the identities of the release's objects.
     pub fn identities(&self) -> BTreeSet<Identity> {
         self.objects.iter().map(|document| Object::new("", 0, document.clone()).identity()).collect()
     }
 
-    /// The immutable Secret, named by its content, so that storing it twice is storing it once.
+    /// Returns the release as an immutable Secret, named by its content. Storing it twice has the effect of storing it
+    /// once.
     ///
     /// # Errors
-    /// `ManifestInvalid` if it is larger than a Secret can be.
+    /// `ManifestInvalid` if it exceeds the size of a Secret.
     pub fn to_secret(&self, environment: &Environment, installation: &str) -> Result<Secret, Failure> {
         let invalid = |why: String| Failure::permanent(FailureType::ManifestInvalid, why);
         let json = serde_json::to_vec(self).map_err(|e| invalid(format!("the release is not JSON: {e}")))?;
@@ -73,10 +74,10 @@ impl StoredRelease {
         Ok(secret)
     }
 
-    /// Reads a release back.
+    /// Reads a stored release.
     ///
     /// # Errors
-    /// `KubernetesDenied`, to be retried, if it cannot be read; for good if it is not what berth wrote.
+    /// `KubernetesDenied`: retried if it cannot be read, permanent if its content is damaged.
     pub async fn load(client: &Client, namespace: &str, name: &str) -> Result<Self, Failure> {
         let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
         let secret = secrets.get(name).await.map_err(|e| Failure::kubernetes(format!("stored release {name}"), e))?;

@@ -1,4 +1,4 @@
-//! What an environment has outside every namespace.
+//! The cluster-scoped objects of an environment.
 
 use std::collections::BTreeSet;
 
@@ -17,8 +17,7 @@ use crate::{
     kubernetes::{guarded_delete, kind_api::api_for_kind, labels},
 };
 
-/// Deletes what is outside every namespace and carries the environment's labels, whether it was written down or not, and
-/// sees that it is gone.
+/// Deletes the cluster-scoped objects with the environment's labels, recorded or not, and verifies that they are gone.
 pub(super) async fn delete_objects(
     context: Context<'_>,
     environment: &Environment,
@@ -44,7 +43,7 @@ async fn delete_kind(
     let what = || format!("listing {}", kind.plural);
     let found = match api.list_metadata(&own).await {
         Ok(found) => found.items,
-        // Where berth may not list a kind and has written none down, it has made none.
+        // A kind that berth may not list and has no record of was never created.
         Err(kube::Error::Api(status)) if status.code == 403 && names.is_empty() => return Ok(()),
         Err(e) => return Err(Failure::kubernetes(what(), e)),
     };
@@ -53,14 +52,14 @@ async fn delete_kind(
         guarded_delete::delete(&api, &object.metadata, kind.kind).await?;
     }
     if !found.is_empty() {
-        // That it was told to go does not say that it is gone.
+        // A deleted object may still exist, for example because of a finalizer.
         for object in api.list_metadata(&own).await.map_err(|e| Failure::kubernetes(what(), e))?.items {
             names.remove(&object.name_any());
             let entry = objects::entry("", kind.kind, kind.group, &object.name_any(), object.finalizers());
             report.remaining.push(entry);
         }
     }
-    // One that was written down and does not carry the labels is somebody else's: ours is gone, or was never made.
+    // A recorded object without the labels belongs to somebody else. This environment's is gone or was never created.
     report.gone.extend(names.into_iter().map(|name| format!("{}/{name}", kind.kind)));
     Ok(())
 }

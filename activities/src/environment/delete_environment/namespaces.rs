@@ -1,4 +1,4 @@
-//! One namespace of a teardown: made quiet, deleted, watched until it is gone.
+//! A namespace of a teardown: it is stopped, deleted, and watched until it is gone.
 
 use std::time::Duration;
 
@@ -20,12 +20,12 @@ use crate::{
     },
 };
 
-/// How long the namespace controller must have named a finalizer before it is said to block: one that is served goes
-/// within seconds.
+/// The time after which a reported finalizer counts as blocking. A finalizer with a running controller goes within
+/// seconds.
 const BLOCKED_AFTER: Duration = Duration::from_secs(15);
 
-/// Stops traffic and what runs, and answers what has a finalizer now. Of a namespace that is being deleted already there
-/// is nothing to stop.
+/// Stops traffic and pods, and returns the objects with finalizers. Returns none for a namespace that is already being
+/// deleted.
 pub(super) async fn stop(context: Context<'_>, namespace: &Namespace) -> Result<Vec<Remaining>, Failure> {
     if namespace.metadata.deletion_timestamp.is_some() {
         return Ok(Vec::new());
@@ -36,7 +36,7 @@ pub(super) async fn stop(context: Context<'_>, namespace: &Namespace) -> Result<
     Ok(held.found)
 }
 
-/// Deletes the namespace and watches it. Answers what remains of it: nothing when it is gone.
+/// Deletes the namespace and watches it. Returns what remains of it, or nothing once it is gone.
 pub(super) async fn delete(
     context: Context<'_>,
     namespace: &Namespace,
@@ -55,7 +55,7 @@ pub(super) async fn delete(
     }
 }
 
-/// Watches the namespace; answers how it stands if it is not gone by then.
+/// Watches the namespace. Returns its last state if it is not gone by the deadline.
 async fn watch(context: Context<'_>, namespace: &Namespace, deadline: Duration) -> Result<Option<Namespace>, Failure> {
     let name = namespace.name_any();
     let changes = changes(context.client, &name, &namespace.uid().unwrap_or_default());
@@ -84,24 +84,24 @@ async fn watch(context: Context<'_>, namespace: &Namespace, deadline: Duration) 
     }
 }
 
-/// Whether the namespace controller waits for somebody else.
+/// Returns whether the namespace controller waits for a finalizer.
 fn is_held(namespace: &Namespace) -> bool {
     blocking_conditions(namespace).iter().any(|condition| condition.type_ == "NamespaceFinalizersRemaining")
 }
 
-/// Each object that is still there, as far as berth may see it; for the rest the namespace controller's words.
+/// Returns each remaining object that berth can see, after an entry with the namespace controller's message.
 async fn remaining(client: &Client, namespace: &Namespace, known: &[Remaining]) -> Result<Vec<Remaining>, Failure> {
     let (name, reason) = (namespace.name_any(), deletion_message(namespace));
     let held = objects::held(client, &name, Which::BeingDeleted).await?;
     let mut objects = held.found;
-    // What may no longer be listed is still there if the controller still waits for its finalizer.
+    // An object that can no longer be listed still exists if the controller waits for its finalizer.
     let hidden = known.iter().filter(|known| held.refused.iter().any(|kind| objects::is_of(known, kind)));
     for known in hidden.filter(|known| objects::finalizers(known).any(|finalizer| reason.contains(finalizer))) {
         if !objects.iter().any(|object| object.object == known.object) {
             objects.push(known.clone());
         }
     }
-    // Where each is named with its command, a listing would only be in the way.
+    // A command that lists objects is needed only if some of them are not in the report.
     let command = if objects.is_empty() || others_wait_for_finalizers(&reason, &objects) {
         objects::listing(&name)
     } else {
@@ -112,7 +112,8 @@ async fn remaining(client: &Client, namespace: &Namespace, known: &[Remaining]) 
     Ok(remaining)
 }
 
-/// Whether the controller names a finalizer that none of these objects has: one of a kind that berth does not know.
+/// Returns whether the controller names a finalizer that none of these objects has. Its object is of a kind that berth
+/// does not know.
 fn others_wait_for_finalizers(message: &str, objects: &[Remaining]) -> bool {
     let Some((_, listed)) = message.split_once("has finalizers remaining: ") else { return false };
     let listed = listed.split("; ").next().unwrap_or(listed);
@@ -140,7 +141,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_may_be_listed_is_named_and_of_the_rest_what_was_seen_before_it_was_refused() {
+    async fn remaining_objects_are_named_even_if_listing_them_is_refused_later() {
         let server = FakeApiServer::default();
         let held = json!({"metadata": {"name": "held", "finalizers": ["example.com/a"],
             "deletionTimestamp": "2026-01-01T00:00:00Z"}});
@@ -150,13 +151,13 @@ mod tests {
             [known("Secret", "example.com/a"), known("Secret", "example.com/b"), known("Service", "example.com/a")];
         let remaining = remaining(&server.client(), &namespace(), &known).await.unwrap();
         let objects: Vec<_> = remaining.iter().map(|remaining| remaining.object.as_str()).collect();
-        // Of the Services there are none any more, and for `b` the controller no longer waits.
+        // The Services can be listed and are gone, and the controller no longer waits for `b`.
         assert_eq!(objects, ["Namespace/pr-1", "ConfigMap/held", "Secret/known"]);
         assert_eq!((remaining[0].reason.as_str(), remaining[0].command.as_str()), (WORDS, ""));
     }
 
     #[tokio::test]
-    async fn where_nothing_may_be_listed_the_controllers_words_stay_and_a_command_that_finds_the_objects() {
+    async fn a_refused_listing_leaves_the_controllers_message_and_a_command() {
         let server = FakeApiServer::default();
         for kind in berth_manifests::render::KINDS.iter().filter(|kind| kind.namespaced) {
             let root = if kind.group.is_empty() { "api".to_owned() } else { format!("apis/{}", kind.group) };
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finalizer_that_no_listed_object_has_is_of_a_kind_that_is_not_known() {
+    fn a_finalizer_of_no_listed_object_belongs_to_an_unknown_kind() {
         let words = "Some content in the namespace has finalizers remaining: example.com/a in 1 resource instances, \
                      example.com/b in 2 resource instances; Some resources are remaining: x. has 1 resource instances";
         let object = |finalizer: &str| objects::entry("pr-1", "ConfigMap", "", "x", &[finalizer.to_owned()]);

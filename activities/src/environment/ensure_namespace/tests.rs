@@ -25,7 +25,7 @@ async fn ensure(cluster: &Cluster, app: &App) -> Result<NamespaceReady, Failure>
     ensure_namespace(TestContext::new(cluster.client()).context(), app, &example_environment()).await
 }
 
-/// The environment's namespace, as an earlier attempt or rollout has made it.
+/// The environment's namespace, as an earlier attempt or rollout created it.
 fn with_namespace(created: Timestamp) -> Cluster {
     let cluster = Cluster::default();
     let labels = labels::owner_labels(&example_environment(), "berth");
@@ -34,7 +34,7 @@ fn with_namespace(created: Timestamp) -> Cluster {
     cluster
 }
 
-/// The one policy's allowed traffic, `ingress` or `egress`.
+/// Returns the allowed traffic of the only policy: `ingress` or `egress`.
 fn allowed(app: &App, environment: &Environment, settings: &Settings, direction: &str) -> Value {
     let objects = objects::limits_and_policies(settings, app, environment);
     let policies: Vec<_> =
@@ -46,7 +46,7 @@ fn allowed(app: &App, environment: &Environment, settings: &Settings, direction:
 }
 
 #[tokio::test]
-async fn a_first_rollout_makes_the_namespace_lets_the_worker_in_and_applies_the_rest() {
+async fn a_first_rollout_creates_namespace_then_role_binding_then_the_rest() {
     let cluster = Cluster::default();
     assert!(ensure(&cluster, &app(json!({}))).await.unwrap().created);
     let expected = [
@@ -61,7 +61,7 @@ async fn a_first_rollout_makes_the_namespace_lets_the_worker_in_and_applies_the_
 }
 
 #[tokio::test]
-async fn internet_that_an_app_file_no_longer_gives_is_closed_in_an_environment_that_is_there() {
+async fn egress_that_the_app_file_drops_is_closed_in_an_existing_environment() {
     let cluster = Cluster::default();
     let policies = "/apis/networking.k8s.io/v1/namespaces/pr-1/networkpolicies/";
     let egress = || -> String {
@@ -75,7 +75,7 @@ async fn internet_that_an_app_file_no_longer_gives_is_closed_in_an_environment_t
 }
 
 #[test]
-fn pods_are_reached_from_within_and_by_the_ingress_controller_which_reaches_no_temporal_server() {
+fn ingress_allows_own_pods_and_the_controller_but_not_temporals_ports() {
     let ingress = allowed(&app(json!({})), &example_environment(), &example_settings(), "ingress");
     let controller = json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress"}}});
     let ports =
@@ -85,7 +85,7 @@ fn pods_are_reached_from_within_and_by_the_ingress_controller_which_reaches_no_t
 }
 
 #[test]
-fn pods_reach_each_other_dns_and_what_the_app_file_says() {
+fn egress_allows_own_pods_dns_and_the_app_files_destinations() {
     let (within, dns) = (
         json!({"to": [{"podSelector": {}}]}),
         json!({"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}),
@@ -108,7 +108,7 @@ fn pods_reach_each_other_dns_and_what_the_app_file_says() {
 }
 
 #[test]
-fn containers_get_requests_where_a_quota_counts_them_and_never_a_limit_that_nobody_wrote() {
+fn previews_get_default_requests_but_no_default_limits() {
     let app = app(json!({"production": {"namespace": "web", "host": "example.com"}}));
     let preview = example_environment();
     let production = Environment { kind: EnvironmentKind::Production, ..preview.clone() };
@@ -123,7 +123,7 @@ fn containers_get_requests_where_a_quota_counts_them_and_never_a_limit_that_nobo
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_that_needs_rights_is_sent_before_the_worker_has_them() {
+async fn nothing_is_applied_before_the_role_binding() {
     let cluster = Cluster::default();
     cluster.refuse_times(BINDING, 403, 2);
     assert!(ensure(&cluster, &app(json!({}))).await.unwrap().created);
@@ -131,7 +131,7 @@ async fn nothing_that_needs_rights_is_sent_before_the_worker_has_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rights_that_have_not_got_about_yet_are_waited_for_in_place_and_the_namespace_is_new_all_the_same() {
+async fn propagating_rbac_is_retried_in_place() {
     let cluster = Cluster::default();
     cluster.refuse_times(POLICY, 403, 3);
     let began = tokio::time::Instant::now();
@@ -140,14 +140,14 @@ async fn rights_that_have_not_got_about_yet_are_waited_for_in_place_and_the_name
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_namespace_that_an_attempt_before_has_just_made_is_waited_for_too() {
+async fn propagating_rbac_is_retried_after_an_earlier_attempt_too() {
     let cluster = with_namespace(Timestamp::now());
     cluster.refuse_times(POLICY, 403, 3);
     assert!(!ensure(&cluster, &app(json!({}))).await.unwrap().created);
 }
 
 #[tokio::test(start_paused = true)]
-async fn rights_that_do_not_come_are_told_after_five_seconds_and_at_once_where_the_namespace_is_old() {
+async fn missing_rbac_fails_after_five_seconds_or_at_once_if_old() {
     let old = with_namespace("2026-01-01T00:00:00Z".parse().unwrap());
     for (cluster, times, waited) in [(Cluster::default(), 9, 5), (old, 1, 0)] {
         cluster.refuse(POLICY, 403);

@@ -1,4 +1,4 @@
-//! Applying one object: what was there before decides what may be done.
+//! The apply of one object. The existing object decides what is allowed.
 
 use kube::{
     Api, ResourceExt,
@@ -24,7 +24,7 @@ use crate::{
 
 type Metadata = PartialObjectMeta<DynamicObject>;
 
-/// What applying one object did.
+/// The result of applying one object.
 pub(super) struct AppliedObject {
     pub(super) name: String,
     pub(super) change: Change,
@@ -38,8 +38,8 @@ pub(super) enum Change {
     Unchanged,
 }
 
-/// Applies an object as berth's, whoever had a field before: what is in the manifest holds, and what others have set
-/// beside it stays.
+/// Applies an object with berth as the owner of its fields. Fields of the manifest win; other fields of other managers
+/// stay.
 pub(super) async fn apply_object(
     context: Context<'_>,
     environment: &Environment,
@@ -75,8 +75,8 @@ pub(super) async fn apply_object(
     Ok(AppliedObject { name, change, workload })
 }
 
-/// Outside every namespace no namespace says whose it is: the object must be the environment's own, or new and written
-/// down, so that the teardown knows of it.
+/// Checks the owner of a cluster-scoped object. It must belong to the environment, or be new and recorded, so that the
+/// teardown knows of it.
 fn check_cluster_object(
     settings: &Settings,
     environment: &Environment,
@@ -88,26 +88,25 @@ fn check_cluster_object(
         if labels::belongs_to(before.labels(), environment, &settings.installation) {
             return Ok(());
         }
-        let message = format!("{name} is outside every namespace, exists already, and is not this environment's");
+        let message = format!("{name} is cluster-scoped, exists already, and does not belong to this environment");
         return Err(Verdict::new(FailureType::PolicyDenied, message)
-            .advise("give it a name that has $KUBE_APP in it")
+            .advise("give it a name that contains $KUBE_APP")
             .into());
     }
     if cluster_object(object).is_some_and(|object| environment.cluster_objects.contains(&object)) {
         return Ok(());
     }
-    let message = format!("{name} is outside every namespace, and was not announced when the rollout began");
+    let message = format!("{name} is cluster-scoped and was not recorded when the rollout began");
     Err(Verdict::new(FailureType::ManifestInvalid, message)
-        .advise(
-            "the manifests were edited meanwhile, or its name is made from a secret's; push again, or signal redeploy",
-        )
+        .advise("the manifests were edited meanwhile, or its name comes from a secret; push again, or signal redeploy")
         .into())
 }
 
-/// Makes berth's what an earlier `kubectl apply` has set, so that it goes when the manifest no longer has it.
+/// Makes berth the owner of fields that an earlier `kubectl apply` set, so that a field goes when the manifest drops
+/// it.
 async fn take_over(api: &Api<DynamicObject>, before: &Metadata, name: &str) -> Result<(), Failure> {
     let Some(managed) = takeover::taken_over(before.managed_fields()) else { return Ok(()) };
-    // With the version that was looked at: whoever writes in between is not overwritten, and this is tried again.
+    // The resourceVersion makes a concurrent write a conflict, which is retried.
     let patch = serde_json::json!({"metadata": {
         "managedFields": managed,
         "resourceVersion": before.resource_version(),

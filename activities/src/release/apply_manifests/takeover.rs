@@ -1,7 +1,7 @@
-//! Taking over the fields that a client-side `kubectl apply` has set, by the rules of kubectl's own migration.
+//! The takeover of fields that a client-side `kubectl apply` has set, after kubectl's own migration.
 //!
-//! Client-side apply is an ordinary update under a name of its own. A field that both it and berth own would stay when
-//! berth's manifest drops it: the other owner still wants it. So its entry in `managedFields` becomes part of berth's.
+//! Client-side apply is an ordinary update with a manager name of its own. A field that both it and berth own would
+//! stay when berth's manifest drops it. So its entry in `managedFields` is merged into berth's.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry};
 use serde_json::{Map, Value};
@@ -11,7 +11,7 @@ use crate::kubernetes::labels;
 const LAST_APPLIED: &str = "/f:metadata/f:annotations/f:kubectl.kubernetes.io~1last-applied-configuration";
 const CLIENT_SIDE: &str = "kubectl-client-side-apply";
 
-/// The managed fields with those of client-side apply as berth's; nothing if there are none.
+/// Returns the managed fields with those of client-side apply merged into berth's. `None` if there are none.
 pub(super) fn taken_over(managed: &[ManagedFieldsEntry]) -> Option<Vec<ManagedFieldsEntry>> {
     let first = managed.iter().find(|entry| is_client_side(entry))?;
     let mut berths = managed.iter().find(|entry| is_berths(entry)).cloned().unwrap_or_else(|| ManagedFieldsEntry {
@@ -22,7 +22,7 @@ pub(super) fn taken_over(managed: &[ManagedFieldsEntry]) -> Option<Vec<ManagedFi
     });
     let mut fields = berths.fields_v1.take().map_or_else(Map::new, |FieldsV1(fields)| as_map(fields));
     for entry in managed.iter().filter(|entry| is_client_side(entry)) {
-        // Fields of another version of the API may have other names there: kubectl drops them, too.
+        // Fields of another API version may have other names. kubectl drops them, too.
         if let Some(FieldsV1(theirs)) = entry.fields_v1.clone().filter(|_| entry.api_version == berths.api_version) {
             unite(&mut fields, as_map(theirs));
         }
@@ -36,7 +36,8 @@ fn is_berths(entry: &ManagedFieldsEntry) -> bool {
     is(entry, "Apply") && entry.manager.as_deref() == Some(labels::FIELD_MANAGER)
 }
 
-/// By the name that kubectl has unless it is told another one, and by the annotation that only client-side apply writes.
+/// Detects client-side apply by kubectl's default manager name, or by the annotation that only client-side apply
+/// writes.
 fn is_client_side(entry: &ManagedFieldsEntry) -> bool {
     let has_annotation = || entry.fields_v1.as_ref().is_some_and(|fields| fields.0.pointer(LAST_APPLIED).is_some());
     is(entry, "Update") && (entry.manager.as_deref() == Some(CLIENT_SIDE) || has_annotation())
@@ -53,7 +54,8 @@ fn as_map(fields: Value) -> Map<String, Value> {
     }
 }
 
-/// The union of two sets of paths. An empty map is a path that ends there; one that ends and goes on says so with `.`.
+/// Merges two sets of paths. An empty map is a path that ends there. A path that ends and also continues has a `.`
+/// entry.
 fn unite(into: &mut Map<String, Value>, from: Map<String, Value>) {
     for (key, theirs) in from {
         let Some(ours) = into.get_mut(&key).and_then(Value::as_object_mut) else {
@@ -86,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_kubectl_has_applied_becomes_berths_and_the_others_keep_theirs() {
+    fn fields_of_client_side_apply_become_berths() {
         let managed = [
             entry("berth", "Apply", json!({"f:data": {"f:a": {}}})),
             entry("kubectl-client-side-apply", "Update", json!({"f:data": {".": {}, "f:a": {}, "f:b": {}}})),
@@ -100,14 +102,14 @@ mod tests {
     }
 
     #[test]
-    fn an_object_that_berth_has_never_applied_is_berths_after_it() {
+    fn an_object_without_fields_of_berth_gets_them() {
         let managed = [entry("kubectl-client-side-apply", "Update", json!({"f:data": {"f:a": {}}}))];
         let after = taken_over(&managed).unwrap();
         assert_eq!(after, [entry("berth", "Apply", json!({"f:data": {"f:a": {}}}))]);
     }
 
     #[test]
-    fn client_side_apply_under_another_name_is_known_by_its_annotation() {
+    fn client_side_apply_with_another_manager_is_detected() {
         let annotation =
             json!({"f:metadata": {"f:annotations": {"f:kubectl.kubernetes.io/last-applied-configuration": {}}}});
         let after = taken_over(&[entry("ci", "Update", annotation.clone())]).unwrap();
@@ -115,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_and_other_managers_are_left_alone() {
+    fn status_fields_and_other_managers_stay() {
         let mut status = entry("kubectl-client-side-apply", "Update", json!({"f:status": {}}));
         status.subresource = Some("status".into());
         let managed = [
@@ -127,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_ends_for_one_and_goes_on_for_the_other_does_both() {
+    fn a_path_that_ends_and_continues_does_both_after_a_merge() {
         for (left, right) in [(json!({}), json!({"f:x": {}})), (json!({"f:x": {}}), json!({}))] {
             let mut into = as_map(json!({"f:data": left}));
             unite(&mut into, as_map(json!({"f:data": right})));
