@@ -23,7 +23,7 @@ impl From<Verdict> for Unfinished {
 }
 
 /// Converts an activity's failure. `otherwise` is the failure type of one that has none of berth's.
-pub fn of_activity(error: &ActivityExecutionError, otherwise: FailureType) -> Unfinished {
+pub fn from_activity(error: &ActivityExecutionError, otherwise: FailureType) -> Unfinished {
     if error.as_cancelled().is_some() {
         return Unfinished::Cancelled;
     }
@@ -47,7 +47,7 @@ pub fn of_activity(error: &ActivityExecutionError, otherwise: FailureType) -> Un
 }
 
 /// Converts the failure of a `Rollout`, and returns the objects that it had made by then.
-pub fn of_rollout(error: &ChildWorkflowExecutionError) -> (Unfinished, Made) {
+pub fn from_rollout(error: &ChildWorkflowExecutionError) -> (Unfinished, Made) {
     if error.as_cancelled().is_some() {
         return (Unfinished::Cancelled, Made::default());
     }

@@ -60,11 +60,11 @@ impl Rollout {
 
     #[run(name = "Rollout")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<RolledOut> {
-        let deploy = Self::admit(ctx)?;
-        match Self::roll_out(ctx, &deploy).await {
-            Ok(rolled_out) => Ok(Self::succeed(ctx, &deploy, rolled_out)),
-            Err(Unfinished::Failed(verdict)) => Err(Self::fail(ctx, &deploy, *verdict)),
-            Err(Unfinished::Cancelled) => Err(Self::stop(ctx, &deploy).await),
+        let rollout = Self::admit(ctx)?;
+        match Self::roll_out(ctx, &rollout).await {
+            Ok(rolled_out) => Ok(Self::succeed(ctx, &rollout, rolled_out)),
+            Err(Unfinished::Failed(verdict)) => Err(Self::fail(ctx, &rollout, *verdict)),
+            Err(Unfinished::Cancelled) => Err(Self::stop(ctx, &rollout).await),
         }
     }
 
@@ -81,44 +81,44 @@ impl Rollout {
 }
 
 impl Rollout {
-    async fn roll_out(ctx: &mut WorkflowContext<Self>, deploy: &RolloutInput) -> Result<RolledOut, Unfinished> {
+    async fn roll_out(ctx: &mut WorkflowContext<Self>, rollout: &RolloutInput) -> Result<RolledOut, Unfinished> {
         // 1. Read the app as the platform team describes it now; the image must be one that it allows. What will be made
         //    outside the namespace is written down before it is made.
-        Self::begin(ctx, deploy, RolloutStep::LoadingApp);
-        let tracked = Self::load_app(ctx, deploy).await?;
+        Self::begin_step(ctx, rollout, RolloutStep::LoadingApp);
+        let tracked = Self::load_app(ctx, rollout).await?;
 
         // 2. Make the namespace and fetch the secrets, at once: neither needs the other.
-        Self::begin(ctx, deploy, RolloutStep::Preparing);
-        let secrets = Self::prepare(ctx, deploy).await?;
+        Self::begin_step(ctx, rollout, RolloutStep::Preparing);
+        let secrets = Self::prepare(ctx, rollout).await?;
 
         // 3. Apply the manifests, and store the release as rendered.
-        Self::begin(ctx, deploy, RolloutStep::Applying);
-        let applied = Self::apply(ctx, deploy, tracked, secrets.clone()).await?;
+        Self::begin_step(ctx, rollout, RolloutStep::Applying);
+        let applied = Self::apply(ctx, rollout, tracked, secrets.clone()).await?;
 
         // 4. Wait until every workload serves the release, or until it is clear that it will not.
-        Self::begin(ctx, deploy, RolloutStep::AwaitingRollout);
-        let wait = AwaitInput::new(deploy, &applied, &secrets, now_ms(ctx));
-        let (awaited, ()) = join!(Self::await_rollout(ctx, deploy, wait), Self::report_step(ctx, deploy));
+        Self::begin_step(ctx, rollout, RolloutStep::AwaitingRollout);
+        let wait = AwaitInput::new(rollout, &applied, &secrets, now_ms(ctx));
+        let (awaited, ()) = join!(Self::await_rollout(ctx, rollout, wait), Self::report_step(ctx, rollout));
         awaited?;
         ctx.state_mut(|s| s.made.serves = true);
 
         // 5. Check that it does what it should.
-        Self::begin(ctx, deploy, RolloutStep::CheckingGates);
-        let check = CheckGatesInput::new(deploy, &applied, &secrets);
-        let gates = Self::report_step_if_slow(ctx, deploy, Self::check_gates(ctx, deploy, check)).await?;
+        Self::begin_step(ctx, rollout, RolloutStep::CheckingGates);
+        let check = CheckGatesInput::new(rollout, &applied, &secrets);
+        let gates = Self::report_step_if_slow(ctx, rollout, Self::check_gates(ctx, rollout, check)).await?;
 
         // 6. Only now remove what the release before had and this one has not. In a namespace that was made for this
         //    rollout there is nothing from before.
-        let pruned = if deploy.number == 1 && ctx.state(|s| s.namespace_is_new) {
+        let pruned = if rollout.number == 1 && ctx.state(|s| s.namespace_is_new) {
             Vec::new()
         } else {
-            Self::begin(ctx, deploy, RolloutStep::Pruning);
-            Self::prune(ctx, deploy, &applied.stored_release).await?
+            Self::begin_step(ctx, rollout, RolloutStep::Pruning);
+            Self::prune(ctx, rollout, &applied.stored_release).await?
         };
 
         Self::end_step(ctx);
         let (made, steps) = ctx.state(|s| (s.made.clone(), s.steps.clone()));
-        Ok(RolledOut { url: deploy.environment.url(), made, plan: applied.plan, gates, pruned, steps })
+        Ok(RolledOut { url: rollout.environment.url(), made, plan: applied.plan, gates, pruned, steps })
     }
 
     /// Refuses an input that is not one, and a rollout that its environment has not started.
@@ -131,78 +131,78 @@ impl Rollout {
 
     async fn apply(
         ctx: &WorkflowContext<Self>,
-        deploy: &RolloutInput,
+        rollout: &RolloutInput,
         tracked: Vec<ClusterObject>,
         secrets: SyncedSecrets,
     ) -> Result<Applied, Unfinished> {
-        let summary = format!("apply {} to {}", deploy.release.commit.short(), deploy.environment.namespace);
-        let mut deploy = deploy.clone();
-        deploy.environment.record_cluster_objects(tracked);
+        let summary = format!("apply {} to {}", rollout.release.commit.short(), rollout.environment.namespace);
+        let mut rollout = rollout.clone();
+        rollout.environment.record_cluster_objects(tracked);
         let applied = ctx
             .execute_activity(
                 activities::ApplyManifests,
-                ApplyInput { deploy, secrets },
+                ApplyInput { deploy: rollout, secrets },
                 options::apply_manifests(&ctx.cancellation_token(), summary),
             )
             .await
-            .map_err(|e| failure::of_activity(&e, FailureType::KubernetesDenied))?;
+            .map_err(|e| failure::from_activity(&e, FailureType::KubernetesDenied))?;
         ctx.state_mut(|s| s.made.stored_release = Some(applied.stored_release.clone()));
         Ok(applied)
     }
 
     async fn await_rollout(
         ctx: &WorkflowContext<Self>,
-        deploy: &RolloutInput,
+        rollout: &RolloutInput,
         wait: AwaitInput,
     ) -> Result<(), Unfinished> {
         let names: Vec<_> = wait.workloads.iter().map(|workload| workload.name.as_str()).collect();
-        let summary = format!("wait for {} to serve {}", names.join(", "), deploy.release.commit.short());
-        let options = options::await_rollout(&ctx.cancellation_token(), summary, &deploy.timings);
+        let summary = format!("wait for {} to serve {}", names.join(", "), rollout.release.commit.short());
+        let options = options::await_rollout(&ctx.cancellation_token(), summary, &rollout.timings);
         let outcome = ctx
             .execute_activity(activities::AwaitRollout, wait, options)
             .await
-            .map_err(|e| failure::of_activity(&e, FailureType::NotReady))?;
+            .map_err(|e| failure::from_activity(&e, FailureType::NotReady))?;
         complete(outcome)
     }
 
     async fn check_gates(
         ctx: &WorkflowContext<Self>,
-        deploy: &RolloutInput,
+        rollout: &RolloutInput,
         check: CheckGatesInput,
     ) -> Result<Vec<GatePassed>, Unfinished> {
-        let summary = format!("gates of {}", deploy.environment.app);
-        let options = options::check_gates(&ctx.cancellation_token(), summary, &deploy.timings);
+        let summary = format!("gates of {}", rollout.environment.app);
+        let options = options::check_gates(&ctx.cancellation_token(), summary, &rollout.timings);
         let checked = ctx
             .execute_activity(activities::CheckGates, check, options)
             .await
-            .map_err(|e| failure::of_activity(&e, FailureType::GateFailed))?;
+            .map_err(|e| failure::from_activity(&e, FailureType::GateFailed))?;
         complete(checked.outcome)?;
         Ok(checked.gates)
     }
 
     async fn prune(
         ctx: &WorkflowContext<Self>,
-        deploy: &RolloutInput,
+        rollout: &RolloutInput,
         stored_release: &str,
     ) -> Result<Vec<String>, Unfinished> {
-        let summary = format!("remove what {} no longer has", deploy.release.commit.short());
-        let prune = PruneInput::new(deploy, stored_release);
+        let summary = format!("remove what {} no longer has", rollout.release.commit.short());
+        let prune = PruneInput::new(rollout, stored_release);
         let pruned = ctx
             .execute_activity(activities::Prune, prune, options::prune(&ctx.cancellation_token(), summary))
             .await
-            .map_err(|e| failure::of_activity(&e, FailureType::KubernetesDenied))?;
+            .map_err(|e| failure::from_activity(&e, FailureType::KubernetesDenied))?;
         ctx.state_mut(|s| s.made.cluster_objects = pruned.cluster_objects);
         Ok(pruned.removed)
     }
 
     /// Enters a step.
-    fn begin(ctx: &WorkflowContext<Self>, deploy: &RolloutInput, step: RolloutStep) {
+    fn begin_step(ctx: &WorkflowContext<Self>, rollout: &RolloutInput, step: RolloutStep) {
         Self::end_step(ctx);
         ctx.state_mut(|s| {
             s.step = step;
             s.waiting_for = None;
         });
-        ctx.set_current_details(format!("Rolling out `{}`: waits for {}.", deploy.release.commit, step.waits_for()));
+        ctx.set_current_details(format!("Rolling out `{}`: waits for {}.", rollout.release.commit, step.waits_for()));
     }
 
     /// Writes down how long the step took that was entered last.
@@ -217,20 +217,20 @@ impl Rollout {
     }
 
     /// Ends the rollout as live.
-    fn succeed(ctx: &WorkflowContext<Self>, deploy: &RolloutInput, rolled_out: RolledOut) -> RolledOut {
+    fn succeed(ctx: &WorkflowContext<Self>, rollout: &RolloutInput, rolled_out: RolledOut) -> RolledOut {
         ctx.upsert_search_attributes([search_attributes::PHASE.value_set(Phase::Live.name().into())]);
-        ctx.set_current_details(format!("`{}` is live at {}", deploy.release.commit, rolled_out.url));
+        ctx.set_current_details(format!("`{}` is live at {}", rollout.release.commit, rolled_out.url));
         rolled_out
     }
 
     /// Ends the rollout as failed: the failure's type, message and details are the verdict.
-    fn fail(ctx: &WorkflowContext<Self>, deploy: &RolloutInput, verdict: Verdict) -> WorkflowTermination {
+    fn fail(ctx: &WorkflowContext<Self>, rollout: &RolloutInput, verdict: Verdict) -> WorkflowTermination {
         Self::end_step(ctx);
         ctx.upsert_search_attributes([
             search_attributes::PHASE.value_set(Phase::Failed.name().into()),
             search_attributes::FAILURE.value_set(verdict.failure.name().into()),
         ]);
-        ctx.set_current_details(format!("`{}` failed: {}", deploy.release.commit, verdict.headline()));
+        ctx.set_current_details(format!("`{}` failed: {}", rollout.release.commit, verdict.headline()));
         let kind = verdict.failure.name().to_owned();
         let headline = verdict.headline();
         let (made, steps) = ctx.state(|s| (s.made.clone(), s.steps.clone()));
@@ -243,14 +243,14 @@ impl Rollout {
     }
 
     /// Ends the rollout as cancelled, saying what took its place. The environment is told if the release serves by now.
-    async fn stop(ctx: &WorkflowContext<Self>, deploy: &RolloutInput) -> WorkflowTermination {
+    async fn stop(ctx: &WorkflowContext<Self>, rollout: &RolloutInput) -> WorkflowTermination {
         Self::end_step(ctx);
         if ctx.state(|s| s.made.serves) {
-            Self::report_step(ctx, deploy).await;
+            Self::report_step(ctx, rollout).await;
         }
         let reason = StopReason::from_cancellation(ctx.cancellation_token().reason().as_deref());
         ctx.upsert_search_attributes([search_attributes::PHASE.value_set(reason.phase().into())]);
-        ctx.set_current_details(format!("`{}` was stopped: {reason}.", deploy.release.commit));
+        ctx.set_current_details(format!("`{}` was stopped: {reason}.", rollout.release.commit));
         WorkflowTermination::cancelled_with_details(reason.to_string())
     }
 }

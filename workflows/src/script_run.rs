@@ -82,7 +82,7 @@ impl ScriptRun {
         let started = ctx
             .execute_activity(activities::StartScript, start, options::start_script(&ctx.cancellation_token(), summary))
             .await
-            .map_err(|e| failure::of_activity(&e, FailureType::KubernetesDenied))?;
+            .map_err(|e| failure::from_activity(&e, FailureType::KubernetesDenied))?;
         let wait = AwaitScriptInput {
             environment: environment.clone(),
             started,
@@ -91,7 +91,7 @@ impl ScriptRun {
         let summary = format!("wait for {} to end", asked.name);
         ctx.execute_activity(activities::AwaitScript, wait, options::await_script(&ctx.cancellation_token(), summary))
             .await
-            .map_err(|e| failure::of_activity(&e, FailureType::JobFailed))
+            .map_err(|e| failure::from_activity(&e, FailureType::JobFailed))
     }
 
     /// On a detached token: a cancel is no reason to leave something. Where it cannot be done the script's end is still
@@ -102,7 +102,7 @@ impl ScriptRun {
         let options = options::remove_script(&WorkflowCancellationToken::new(), format!("remove Job {job}"));
         let remove = RemoveScriptInput { environment: script.environment.clone(), job: job.clone() };
         if let Err(e) = ctx.execute_activity(activities::RemoveScript, remove, options).await {
-            let why = match failure::of_activity(&e, FailureType::KubernetesDenied) {
+            let why = match failure::from_activity(&e, FailureType::KubernetesDenied) {
                 Unfinished::Failed(verdict) => verdict.headline(),
                 Unfinished::Cancelled => "cancelled".to_owned(),
             };

@@ -63,7 +63,7 @@ async fn identify<W: EnvironmentWorkflow>(
     let loaded = ctx
         .execute_activity(activities::LoadApp, names, options)
         .await
-        .map_err(|e| failure::of_activity(&e, FailureType::UnknownApp))?;
+        .map_err(|e| failure::from_activity(&e, FailureType::UnknownApp))?;
     ctx.state_mut(|s| s.book_mut().environment = Some(loaded.environment.clone()));
     Ok(loaded.environment)
 }
@@ -95,7 +95,7 @@ async fn run_rollout<W: EnvironmentWorkflow>(
             };
         }
     };
-    match result.map_err(|e| failure::of_rollout(&e)) {
+    match result.map_err(|e| failure::from_rollout(&e)) {
         Ok(rolled_out) => RolloutEnd::Live(Box::new(rolled_out)),
         Err((Unfinished::Failed(verdict), made)) => RolloutEnd::Failed(verdict, Box::new(made)),
         // This environment did not ask for it.

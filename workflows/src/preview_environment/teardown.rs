@@ -89,7 +89,7 @@ impl PreviewEnvironment {
         let delete = DeleteInput { environment, timings: pull_request.timings.clone(), known };
         let rest = match ctx.execute_activity(activities::DeleteEnvironment, delete, options).await {
             Ok(report) => report,
-            Err(e) => LeakReport::failed(object, &failure::of_activity(&e, FailureType::TeardownBlocked)),
+            Err(e) => LeakReport::failed(object, &failure::from_activity(&e, FailureType::TeardownBlocked)),
         };
         databases.and(rest)
     }
@@ -104,7 +104,7 @@ impl PreviewEnvironment {
         match ctx.execute_activity(activities::DropDatabase, environment.clone(), options).await {
             Ok(report) => report,
             Err(e) => {
-                let stop = failure::of_activity(&e, FailureType::DatabaseUnavailable);
+                let stop = failure::from_activity(&e, FailureType::DatabaseUnavailable);
                 LeakReport::failed(format!("Database/{name}"), &stop)
             }
         }

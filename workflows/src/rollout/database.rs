@@ -23,9 +23,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 impl Rollout {
     /// Makes the role and the databases of an environment that has its own. While their server is away, full or refuses,
     /// waits, and says why.
-    pub(super) async fn ensure_database(ctx: &WorkflowContext<Self>, deploy: &RolloutInput) -> Result<(), Unfinished> {
-        let Some((name, server)) = deploy.environment.isolated_database() else { return Ok(()) };
-        let seconds = deploy.timings.database_seconds;
+    pub(super) async fn ensure_database(ctx: &WorkflowContext<Self>, rollout: &RolloutInput) -> Result<(), Unfinished> {
+        let Some((name, server)) = rollout.environment.isolated_database() else { return Ok(()) };
+        let seconds = rollout.timings.database_seconds;
         let deadline_ms = now_ms(ctx) + seconds * 1000;
         let mut pause = FIRST_PAUSE;
         let mut has_waited = false;
@@ -34,23 +34,23 @@ impl Rollout {
             let ready = ctx
                 .execute_activity(
                     activities::EnsureDatabase,
-                    deploy.environment.clone(),
+                    rollout.environment.clone(),
                     options::ensure_database(&ctx.cancellation_token(), summary),
                 )
                 .await
-                .map_err(|e| failure::of_activity(&e, FailureType::DatabaseUnavailable))?;
+                .map_err(|e| failure::from_activity(&e, FailureType::DatabaseUnavailable))?;
             let Some(why) = ready.unavailable else { break };
             if now_ms(ctx) >= deadline_ms {
                 return Err(unavailable(&why, seconds));
             }
-            Self::wait_for(ctx, deploy, Some(format!("the database server {server}: {why}"))).await;
+            Self::wait_for(ctx, rollout, Some(format!("the database server {server}: {why}"))).await;
             let timer = TimerOptions::builder(pause).cancellation_token(ctx.cancellation_token());
             ctx.timer(timer.summary(format!("before {server} is asked again")).build()).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
             has_waited = true;
         }
         if has_waited {
-            Self::wait_for(ctx, deploy, None).await;
+            Self::wait_for(ctx, rollout, None).await;
         }
         Ok(())
     }

@@ -30,91 +30,91 @@ impl Rollout {
     /// Reads the app, and has the environment write down what will be made outside its namespace.
     pub(super) async fn load_app(
         ctx: &WorkflowContext<Self>,
-        deploy: &RolloutInput,
+        rollout: &RolloutInput,
     ) -> Result<Vec<ClusterObject>, Unfinished> {
-        let environment = &deploy.environment;
-        let load = LoadAppInput::rollout(deploy);
-        let summary = format!("read app {}; is {} allowed?", environment.app, deploy.release.image.repository);
+        let environment = &rollout.environment;
+        let load = LoadAppInput::rollout(rollout);
+        let summary = format!("read app {}; is {} allowed?", environment.app, rollout.release.image.repository);
         let loaded = ctx
             .execute_activity(activities::LoadApp, load, options::load_app(&ctx.cancellation_token(), summary))
             .await
-            .map_err(|e| failure::of_activity(&e, FailureType::UnknownApp))?;
-        Self::record_cluster_objects(ctx, deploy, &loaded.cluster_objects).await?;
+            .map_err(|e| failure::from_activity(&e, FailureType::UnknownApp))?;
+        Self::record_cluster_objects(ctx, rollout, &loaded.cluster_objects).await?;
         Ok(loaded.cluster_objects)
     }
 
     /// Makes the namespace and fetches the secrets. Waits for an older namespace of that name to be gone, and says so.
     pub(super) async fn prepare(
         ctx: &WorkflowContext<Self>,
-        deploy: &RolloutInput,
+        rollout: &RolloutInput,
     ) -> Result<SyncedSecrets, Unfinished> {
         let deadline_ms = now_ms(ctx) + options::NAMESPACE_GONE_SECONDS * 1000;
         loop {
-            match Self::prepare_once(ctx, deploy).await? {
+            match Self::prepare_once(ctx, rollout).await? {
                 Prepared::Ready(secrets) => return Ok(secrets),
                 Prepared::Terminating { uid, said } => {
-                    Self::await_namespace_gone(ctx, deploy, uid, said, deadline_ms).await?;
+                    Self::await_namespace_gone(ctx, rollout, uid, said, deadline_ms).await?;
                 }
             }
         }
     }
 
-    async fn prepare_once(ctx: &WorkflowContext<Self>, deploy: &RolloutInput) -> Result<Prepared, Unfinished> {
+    async fn prepare_once(ctx: &WorkflowContext<Self>, rollout: &RolloutInput) -> Result<Prepared, Unfinished> {
         // One that fails stops the other: whoever waits should not wait for what no longer matters.
         let token = ctx.cancellation_token().child_token();
-        if deploy.environment.isolated_database().is_some() {
+        if rollout.environment.isolated_database().is_some() {
             // One after the other: the secrets have the database's password, and that lies in the namespace.
-            let ready = Self::ensure_namespace(ctx, deploy, &token).await;
+            let ready = Self::ensure_namespace(ctx, rollout, &token).await;
             let synced = match &ready {
-                Ok(ready) if ready.terminating.is_none() => match Self::ensure_database(ctx, deploy).await {
-                    Ok(()) => Self::sync_secrets(ctx, deploy, &token).await,
+                Ok(ready) if ready.terminating.is_none() => match Self::ensure_database(ctx, rollout).await {
+                    Ok(()) => Self::sync_secrets(ctx, rollout, &token).await,
                     Err(stop) => Err(stop),
                 },
                 _ => Err(Unfinished::Cancelled),
             };
-            return Self::prepared(ctx, ready, synced);
+            return Self::combine(ctx, ready, synced);
         }
         let namespace = async {
-            let ready = Self::ensure_namespace(ctx, deploy, &token).await;
+            let ready = Self::ensure_namespace(ctx, rollout, &token).await;
             if ready.as_ref().map_or(true, |ready| ready.terminating.is_some()) {
                 token.cancel();
             }
             ready
         };
         let secrets = async {
-            let synced = Self::sync_secrets(ctx, deploy, &token).await;
+            let synced = Self::sync_secrets(ctx, rollout, &token).await;
             if synced.is_err() {
                 token.cancel();
             }
             synced
         };
         let (ready, synced) = join!(namespace, secrets);
-        Self::prepared(ctx, ready, synced)
+        Self::combine(ctx, ready, synced)
     }
 
     async fn ensure_namespace(
         ctx: &WorkflowContext<Self>,
-        deploy: &RolloutInput,
+        rollout: &RolloutInput,
         token: &WorkflowCancellationToken,
     ) -> Result<NamespaceReady, Unfinished> {
-        let environment = &deploy.environment;
+        let environment = &rollout.environment;
         let options = options::ensure_namespace(token, format!("namespace {}", environment.namespace));
         let ready = ctx.execute_activity(activities::EnsureNamespace, environment.clone(), options).await;
-        ready.map_err(|e| failure::of_activity(&e, FailureType::KubernetesDenied))
+        ready.map_err(|e| failure::from_activity(&e, FailureType::KubernetesDenied))
     }
 
     async fn sync_secrets(
         ctx: &WorkflowContext<Self>,
-        deploy: &RolloutInput,
+        rollout: &RolloutInput,
         token: &WorkflowCancellationToken,
     ) -> Result<SyncedSecrets, Unfinished> {
-        let environment = &deploy.environment;
+        let environment = &rollout.environment;
         let options = options::sync_secrets(token, format!("secrets of {} from Doppler", environment.app));
         let synced = ctx.execute_activity(activities::SyncSecrets, environment.clone(), options).await;
-        synced.map_err(|e| failure::of_activity(&e, FailureType::SecretsUnavailable))
+        synced.map_err(|e| failure::from_activity(&e, FailureType::SecretsUnavailable))
     }
 
-    fn prepared(
+    fn combine(
         ctx: &WorkflowContext<Self>,
         ready: Result<NamespaceReady, Unfinished>,
         synced: Result<SyncedSecrets, Unfinished>,
@@ -148,14 +148,14 @@ impl Rollout {
     /// Waits for a namespace that somebody is deleting, and says meanwhile what stands in its way.
     async fn await_namespace_gone(
         ctx: &WorkflowContext<Self>,
-        deploy: &RolloutInput,
+        rollout: &RolloutInput,
         uid: String,
         mut said: String,
         deadline_ms: u64,
     ) -> Result<(), Unfinished> {
-        let namespace = &deploy.environment.namespace;
+        let namespace = &rollout.environment.namespace;
         loop {
-            Self::wait_for(ctx, deploy, Some(format!("the old namespace {namespace} to be gone: {said}"))).await;
+            Self::wait_for(ctx, rollout, Some(format!("the old namespace {namespace} to be gone: {said}"))).await;
             let wait = AwaitGoneInput { namespace: namespace.clone(), uid: uid.clone(), said: said.clone() };
             let summary = format!("wait for the old namespace {namespace} to be gone");
             let seen = ctx
@@ -165,14 +165,14 @@ impl Rollout {
                     options::await_namespace_gone(&ctx.cancellation_token(), summary),
                 )
                 .await
-                .map_err(|e| failure::of_activity(&e, FailureType::KubernetesDenied))?;
+                .map_err(|e| failure::from_activity(&e, FailureType::KubernetesDenied))?;
             match seen.terminating {
                 None => break,
                 Some(still) if now_ms(ctx) >= deadline_ms => return Err(never_gone(namespace, &still)),
                 Some(still) => said = still,
             }
         }
-        Self::wait_for(ctx, deploy, None).await;
+        Self::wait_for(ctx, rollout, None).await;
         Ok(())
     }
 }

@@ -18,24 +18,24 @@ use crate::{
 };
 
 /// Nobody who asks for `status` minds that it is so late, and most gates have passed by then.
-const LASTS: Duration = Duration::from_secs(1);
+const SLOW_AFTER: Duration = Duration::from_secs(1);
 
 impl Rollout {
     /// Tells the environment which step has begun, for its `status`. Beside the long steps only: each telling costs
     /// both workflows some events.
-    pub(super) async fn report_step(ctx: &WorkflowContext<Self>, deploy: &RolloutInput) {
+    pub(super) async fn report_step(ctx: &WorkflowContext<Self>, rollout: &RolloutInput) {
         // An environment that is gone cannot be told; its end cancels this rollout anyway.
-        let _ = Self::signal_environment(ctx, deploy, Vec::new()).await;
+        let _ = Self::signal_environment(ctx, rollout, Vec::new()).await;
     }
 
     /// Does a step's work, and tells the environment of the step if it lasts: often it takes less than the telling would.
     pub(super) async fn report_step_if_slow<T>(
         ctx: &WorkflowContext<Self>,
-        deploy: &RolloutInput,
+        rollout: &RolloutInput,
         work: impl Future<Output = T>,
     ) -> T {
         let lasts = ctx.cancellation_token().child_token();
-        let timer = TimerOptions::builder(LASTS).cancellation_token(lasts.clone());
+        let timer = TimerOptions::builder(SLOW_AFTER).cancellation_token(lasts.clone());
         let timer = ctx.timer(timer.summary("before the environment is told of this step".to_owned()).build());
         let work = async {
             let done = work.await;
@@ -44,32 +44,32 @@ impl Rollout {
         };
         let tell = async {
             if timer.await == TimerResult::Fired {
-                Self::report_step(ctx, deploy).await;
+                Self::report_step(ctx, rollout).await;
             }
         };
         join!(work, tell).0
     }
 
     /// Says what it waits for, where that is not what the step usually waits for, or no longer.
-    pub(super) async fn wait_for(ctx: &WorkflowContext<Self>, deploy: &RolloutInput, waiting_for: Option<String>) {
+    pub(super) async fn wait_for(ctx: &WorkflowContext<Self>, rollout: &RolloutInput, waiting_for: Option<String>) {
         if let Some(waiting_for) = &waiting_for {
-            ctx.set_current_details(format!("Rolling out `{}`: waits for {waiting_for}.", deploy.release.commit));
+            ctx.set_current_details(format!("Rolling out `{}`: waits for {waiting_for}.", rollout.release.commit));
         }
         ctx.state_mut(|s| s.waiting_for = waiting_for);
-        Self::report_step(ctx, deploy).await;
+        Self::report_step(ctx, rollout).await;
     }
 
     /// Has the environment write down what will be made outside its namespace. What is not written down is not made.
     pub(super) async fn record_cluster_objects(
         ctx: &WorkflowContext<Self>,
-        deploy: &RolloutInput,
+        rollout: &RolloutInput,
         objects: &[ClusterObject],
     ) -> Result<(), Unfinished> {
         if objects.is_empty() {
             return Ok(());
         }
         ctx.state_mut(|s| s.made.cluster_objects = objects.to_vec());
-        Self::signal_environment(ctx, deploy, objects.to_vec()).await.map_err(|why| {
+        Self::signal_environment(ctx, rollout, objects.to_vec()).await.map_err(|why| {
             let message = format!("the environment could not be told what will be made outside its namespace: {why}");
             Verdict::new(FailureType::NotReady, message).advise("push again, or signal redeploy").into()
         })
@@ -77,11 +77,11 @@ impl Rollout {
 
     async fn signal_environment(
         ctx: &WorkflowContext<Self>,
-        deploy: &RolloutInput,
+        rollout: &RolloutInput,
         cluster_objects: Vec<ClusterObject>,
     ) -> Result<(), String> {
         let told = ctx.state(|s| RolloutProgress {
-            number: deploy.number,
+            number: rollout.number,
             step: s.step,
             waiting_for: s.waiting_for.clone(),
             cluster_objects,
