@@ -1,6 +1,6 @@
-//! What berth decides: workflows, and the contract of the activities they call.
+//! The decisions of berth: workflows, and the contract of the activities that they call.
 //!
-//! Nothing here touches the world. No tokio, no kube, no clock, no environment: the dependencies keep them out, and
+//! Nothing here has an effect. No tokio, no kube, no clock, no environment: the dependencies keep them out, and
 //! `clippy.toml` what the standard library still offers. Every effect is an activity of `berth-activities`.
 
 pub mod activity_options;

@@ -1,4 +1,4 @@
-//! A pull request's environment: one mailbox, from the first push until nothing of it is left.
+//! The environment of a pull request, from the first push until it is verified gone.
 
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
@@ -37,12 +37,12 @@ mod scripts;
 pub mod status;
 mod teardown;
 
-/// The mailbox and the life of one pull request's environment. Nothing else ever writes to that environment.
+/// The life of one pull request's environment. No other workflow writes to that environment.
 #[workflow]
 pub struct PreviewEnvironment {
     input: Result<PullRequest, String>,
     record: Record,
-    /// Whether the cancel of this run has been put into the mailbox, as the close that it is.
+    /// Whether the cancel of this run has been put into the mailbox, as a close.
     is_cancel_recorded: bool,
     published: Published,
 }
@@ -61,7 +61,7 @@ impl PreviewEnvironment {
 
     #[run(name = "PreviewEnvironment")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<LeakReport> {
-        // 1. One mailbox per pull request, under the one id that follows from it.
+        // 1. Admit one workflow per pull request, under the id that follows from it.
         let pull_request = Self::admit(ctx)?;
         loop {
             // 2. While the pull request is open, keep its newest push rolled out.
@@ -71,7 +71,7 @@ impl PreviewEnvironment {
             Self::await_scripts(ctx).await;
             let report = Self::tear_down(ctx, &pull_request).await?;
 
-            // 4. A push that came meanwhile is a reopened pull request: it gets a new environment.
+            // 4. A push that came meanwhile reopens the pull request: it gets a new environment.
             if Self::is_reopened(ctx) {
                 if ctx.cancellation_token().is_cancelled() {
                     Self::continue_in_new_run(ctx, &pull_request).await?;
@@ -79,7 +79,7 @@ impl PreviewEnvironment {
                 continue;
             }
 
-            // 5. Otherwise answer everyone who still waits, and end as it was asked.
+            // 5. Otherwise answer every update that still waits, and end.
             Self::answer_all_waiters(ctx).await;
             return if Self::is_cancelled(ctx) {
                 Err(WorkflowTermination::cancelled_with_details(report))
@@ -140,7 +140,7 @@ impl PreviewEnvironment {
         self.record_cancel_as_close(ctx.cancellation_token().is_cancelled());
         match (redeploy.0, self.record.newest_release().cloned()) {
             (Err(why), _) => self.record.notes.add(format!("redeploy: {why}")),
-            // Nobody would close again what it made.
+            // No further close would come to remove what it made.
             (Ok(_), _) if self.record.is_closing() => {
                 self.record.notes.add(format!("redeploy: {}", StopReason::EnvironmentCloses))
             }
@@ -153,7 +153,7 @@ impl PreviewEnvironment {
         publish_in_handler(self, ctx);
     }
 
-    /// How far the rollout in flight is, and what it is about to make outside the namespace.
+    /// Progress of the rollout in flight, and the cluster-scoped objects that it is about to make.
     #[signal(name = "rollout_step")]
     pub fn rollout_step(&mut self, ctx: &mut SyncWorkflowContext<Self>, progress: Lenient<RolloutProgress>) {
         if let Ok(progress) = progress.0
@@ -168,7 +168,7 @@ impl PreviewEnvironment {
         push.0.as_ref().map(|_| ()).map_err(|why| why.clone().into())
     }
 
-    /// As the signal `push`, and answers at the first state that is final or that waits for somebody.
+    /// Puts a push in, as the signal does. Answers at the first state that is final or waits for a person.
     #[update(name = "deploy")]
     pub async fn deploy(ctx: &mut WorkflowContext<Self>, push: Lenient<Push>) -> Result<DeployAnswer, HandlerError> {
         let push = push.0?;
@@ -189,7 +189,7 @@ impl PreviewEnvironment {
         Ok(self.record.admit_script(script).map(|_| ())?)
     }
 
-    /// Runs one of the app's scripts in what serves, beside everything else, and answers when it has ended.
+    /// Runs one of the app's scripts in the serving release, beside everything else. Answers when it has ended.
     #[update(name = "run_script")]
     pub async fn run_script(
         ctx: &mut WorkflowContext<Self>,
@@ -198,7 +198,7 @@ impl PreviewEnvironment {
         Self::run_by_hand(ctx, script.0?).await
     }
 
-    /// All that a person asks, in one JSON object.
+    /// The state of the environment for a person, in one JSON object.
     #[query(name = "status")]
     pub fn status(&self, _ctx: &WorkflowContextView) -> Status {
         self.to_status()
@@ -206,8 +206,7 @@ impl PreviewEnvironment {
 }
 
 impl PreviewEnvironment {
-    /// Refuses an input that is not one, and any id but the one derived from it: two mailboxes for one environment
-    /// must be impossible.
+    /// Refuses an input that is not one, and any id but the one that follows from it.
     fn admit(ctx: &WorkflowContext<Self>) -> Result<PullRequest, WorkflowTermination> {
         let input = ctx.state(|s| s.input.clone()).map_err(|why| invalid_input(format!("invalid input: {why}")))?;
         input.check().map_err(invalid_input)?;
@@ -217,7 +216,7 @@ impl PreviewEnvironment {
         Ok(PullRequest { carried: None, ..input })
     }
 
-    /// Puts a cancel of the workflow into the mailbox, once: what came before it is closed with it, what comes after is kept.
+    /// Puts a cancel of the workflow into the mailbox, once. Earlier pushes are closed with it, later ones are kept.
     fn record_cancel_as_close(&mut self, is_cancelled: bool) {
         if is_cancelled && !self.is_cancel_recorded {
             self.is_cancel_recorded = true;

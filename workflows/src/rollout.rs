@@ -1,4 +1,4 @@
-//! One rollout: making a release serve, from the app file to the last gate. One row in temporal-ui.
+//! A rollout makes a release serve, from the app file to the last gate. It is a row of its own in temporal-ui.
 
 use temporalio_common::error::ApplicationFailure;
 use temporalio_macros::{workflow, workflow_methods};
@@ -34,12 +34,12 @@ mod report;
 pub struct Rollout {
     input: Result<RolloutInput, String>,
     step: RolloutStep,
-    /// What it waits for, where that is not what the step usually waits for.
+    /// The cause of the wait, if it is not the usual one of the step.
     waiting_for: Option<String>,
     step_since_ms: u64,
     steps: Vec<StepTime>,
     made: Made,
-    /// Whether this rollout has made the namespace.
+    /// Whether this rollout made the namespace.
     namespace_is_new: bool,
 }
 
@@ -82,12 +82,12 @@ impl Rollout {
 
 impl Rollout {
     async fn roll_out(ctx: &mut WorkflowContext<Self>, rollout: &RolloutInput) -> Result<RolledOut, Unfinished> {
-        // 1. Read the app as the platform team describes it now; the image must be one that it allows. What will be made
-        //    outside the namespace is written down before it is made.
+        // 1. Read the app file as it is now, which must allow the image. Cluster-scoped objects are recorded before they
+        //    are made.
         Self::begin_step(ctx, rollout, RolloutStep::LoadingApp);
         let tracked = Self::load_app(ctx, rollout).await?;
 
-        // 2. Make the namespace and fetch the secrets, at once: neither needs the other.
+        // 2. Make the namespace and fetch the secrets, at the same time: neither needs the other.
         Self::begin_step(ctx, rollout, RolloutStep::Preparing);
         let secrets = Self::prepare(ctx, rollout).await?;
 
@@ -102,13 +102,13 @@ impl Rollout {
         awaited?;
         ctx.state_mut(|s| s.made.serves = true);
 
-        // 5. Check that it does what it should.
+        // 5. Check the gates.
         Self::begin_step(ctx, rollout, RolloutStep::CheckingGates);
         let check = CheckGatesInput::new(rollout, &applied, &secrets);
         let gates = Self::report_step_if_slow(ctx, rollout, Self::check_gates(ctx, rollout, check)).await?;
 
-        // 6. Only now remove what the release before had and this one has not. In a namespace that was made for this
-        //    rollout there is nothing from before.
+        // 6. Only now remove the objects that the previous release had and this one does not have. A namespace that was
+        //    made for this rollout has none.
         let pruned = if rollout.number == 1 && ctx.state(|s| s.namespace_is_new) {
             Vec::new()
         } else {
@@ -205,7 +205,7 @@ impl Rollout {
         ctx.set_current_details(format!("Rolling out `{}`: waits for {}.", rollout.release.commit, step.waits_for()));
     }
 
-    /// Writes down how long the step took that was entered last.
+    /// Records the duration of the current step.
     fn end_step(ctx: &WorkflowContext<Self>) {
         let now = now_ms(ctx);
         ctx.state_mut(|s| {
@@ -223,7 +223,7 @@ impl Rollout {
         rolled_out
     }
 
-    /// Ends the rollout as failed: the failure's type, message and details are the verdict.
+    /// Ends the rollout as failed. The failure's type, message and details are the verdict.
     fn fail(ctx: &WorkflowContext<Self>, rollout: &RolloutInput, verdict: Verdict) -> WorkflowTermination {
         Self::end_step(ctx);
         ctx.upsert_search_attributes([
@@ -236,13 +236,13 @@ impl Rollout {
         let (made, steps) = ctx.state(|s| (s.made.clone(), s.steps.clone()));
         ApplicationFailure::builder(anyhow::anyhow!(headline))
             .type_name(kind)
-            .non_retryable(true) // A rollout is tried again by a push or a redeploy, which is a rollout of its own.
+            .non_retryable(true) // A push or a redeploy tries again, as a new rollout.
             .details(FailedRollout { verdict, made, steps })
             .build()
             .into()
     }
 
-    /// Ends the rollout as cancelled, saying what took its place. The environment is told if the release serves by now.
+    /// Ends the rollout as cancelled, with the reason. Reports to the environment first if the release serves by now.
     async fn stop(ctx: &WorkflowContext<Self>, rollout: &RolloutInput) -> WorkflowTermination {
         Self::end_step(ctx);
         if ctx.state(|s| s.made.serves) {

@@ -1,5 +1,5 @@
-//! One of an app's cron scripts, run by hand in a preview: a Job with the image, secrets and rights of the web pod that
-//! runs. One row in temporal-ui. Production has none: its scripts run when they are due.
+//! A script run: one of an app's cron scripts, run by hand in a preview. It is a Job with the image, secrets and rights of
+//! the running web pod, and a row of its own in temporal-ui. In production scripts run on their schedule only.
 
 use temporalio_common::error::ApplicationFailure;
 use temporalio_macros::{workflow, workflow_methods};
@@ -39,13 +39,13 @@ impl ScriptRun {
 
     #[run(name = "ScriptRun")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<ScriptAnswer> {
-        // 1. Only for a preview, and only by its environment.
+        // 1. Admit it only in a preview, and only from its environment.
         let script = Self::admit(ctx)?;
 
         // 2. Run it, and wait for its end.
         let ended = Self::run_job(ctx, &script).await;
 
-        // 3. However that ended, even if it was cancelled, nothing of it stays.
+        // 3. However that ended, cancellation included, remove the Job.
         Self::remove_job(ctx, &script).await;
 
         match ended {
@@ -94,9 +94,10 @@ impl ScriptRun {
             .map_err(|e| failure::from_activity(&e, FailureType::JobFailed))
     }
 
-    /// On a detached token: a cancel is no reason to leave something. Where it cannot be done the script's end is still
-    /// what was asked for, so it is told and not made a failure: the Job ends by its own deadline, and goes with its
-    /// time to live or with the environment.
+    /// Removes the Job, on a detached token: a cancel must not leave it behind.
+    ///
+    /// A failure is reported in the details only, since the script's own end is the result. The Job then ends by its own
+    /// deadline, and is removed by its time to live or with the environment.
     async fn remove_job(ctx: &WorkflowContext<Self>, script: &ScriptRunInput) {
         let job = script.workflow_id();
         let options = options::remove_script(&WorkflowCancellationToken::new(), format!("remove Job {job}"));
@@ -117,7 +118,7 @@ impl ScriptRun {
         answer
     }
 
-    /// Ends as failed: the script did not come to an end of its own. The failure's type, message and details are the verdict.
+    /// Ends as failed, for a script that did not run to its end. The failure's type, message and details are the verdict.
     fn fail(ctx: &WorkflowContext<Self>, script: &ScriptRunInput, verdict: Verdict) -> WorkflowTermination {
         ctx.upsert_search_attributes([
             search_attributes::PHASE.value_set("Failed".into()),
@@ -126,7 +127,7 @@ impl ScriptRun {
         ctx.set_current_details(format!("`{}` failed: {}", script.script.name, verdict.headline()));
         ApplicationFailure::builder(anyhow::anyhow!(verdict.headline()))
             .type_name(verdict.failure.name().to_owned())
-            .non_retryable(true) // Whoever ran it runs it again if that makes sense.
+            .non_retryable(true) // Running a script again is for its caller to decide.
             .details(verdict)
             .build()
             .into()

@@ -72,7 +72,7 @@ impl Record {
         if let Some(report) = &mut carried.teardown {
             report.shorten();
         }
-        // One of each at a time, so no short circuit.
+        // Not `||`: a rollout and a note are dropped at a time.
         carry::shorten_to_fit(&mut carried, |record| record.book.drop_oldest_rollout() | record.notes.drop_oldest());
         carried
     }
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_carried_to_the_next_run_fits_its_input_however_long_the_texts() {
+    fn carried_state_fits_the_next_input_with_the_longest_texts() {
         let mut record = Record::default();
         record.book.served_before = Some("x".repeat(63));
         for number in 0..100 {
@@ -173,13 +173,13 @@ mod tests {
         assert_eq!(
             (carried.mailbox, carried.book.serving),
             (record.mailbox, record.book.serving),
-            "what is needed stays"
+            "needed state stays"
         );
         assert_eq!(carried.teardown.unwrap().remaining.len(), LeakReport::MAX_CARRIED);
     }
 
     #[test]
-    fn an_environment_that_serves_and_whose_newest_rollout_failed_is_failed() {
+    fn phase_is_failed_while_an_older_release_serves() {
         let mut record = Record::default();
         record.book.serving =
             Some(Serving { release: longest_release(), rollout: "r".into(), since_ms: 0, stored_release: None });
@@ -189,7 +189,7 @@ mod tests {
             verdict: Verdict::new(FailureType::NotReady, "no"),
         });
         assert_eq!(record.phase(), Phase::Failed);
-        // A push of what serves must be rolled out: the failed release's objects may be there instead of its own.
+        // A push of the serving release must be rolled out: objects of the failed one may be there instead of its own.
         assert_eq!(record.book.current().serving, None);
     }
     #[test]

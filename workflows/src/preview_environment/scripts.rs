@@ -1,4 +1,4 @@
-//! Scripts that somebody runs by hand in the environment, while everything else goes on.
+//! Scripts run by hand in the environment, while everything else goes on.
 
 use temporalio_common::{WorkflowDefinition, error::IncomingError};
 use temporalio_workflow::{
@@ -24,12 +24,12 @@ use crate::{
 };
 
 impl PreviewEnvironment {
-    /// Runs the child, and stops it when the environment closes or is cancelled. Rollouts do not disturb it.
+    /// Runs the child, and stops it when the environment closes or is cancelled. Rollouts do not stop it.
     pub(super) async fn run_by_hand(
         ctx: &WorkflowContext<Self>,
         script: RunScript,
     ) -> Result<ScriptAnswer, HandlerError> {
-        // Not the workflow's own: cancelling that is a close, which is met below.
+        // Not the workflow's own token: its cancel is a close, which is handled below.
         let token = WorkflowCancellationToken::new();
         let (id, started) = Self::start_script(ctx, script, &token).await?;
         let mut result = started.result();
@@ -71,7 +71,7 @@ impl PreviewEnvironment {
         }
     }
 
-    /// Waits until no script runs any more; each has been told to stop by the close. Bounded by the script runs' own last step.
+    /// Waits until no script runs any more. The close has stopped each; their own last step bounds the wait.
     pub(super) async fn await_scripts(ctx: &WorkflowContext<Self>) {
         if ctx.state(|s| s.record.scripts.running.is_empty()) {
             return;
@@ -103,7 +103,7 @@ impl Record {
     }
 }
 
-/// What whoever asked is answered where the child has no result: words, or the verdict why the script did not come to its end.
+/// The answer if the child has no result: an error, or the verdict why the script did not run to its end.
 fn failed(error: &ChildWorkflowExecutionError, id: String) -> Result<ScriptAnswer, HandlerError> {
     if error.as_cancelled().is_some() {
         return Err(format!("{id} was stopped before it ended").into());
@@ -112,7 +112,7 @@ fn failed(error: &ChildWorkflowExecutionError, id: String) -> Result<ScriptAnswe
         return Err(format!("{id} did not report: {error}").into());
     };
     match failure.details::<Verdict>() {
-        // Nothing has run: it was asked for what there is not.
+        // A refusal for the caller: the script or workload they named does not exist.
         Ok(Some(verdict)) if verdict.failure == FailureType::InvalidInput => Err(verdict.message.into()),
         Ok(Some(verdict)) => Ok(ScriptAnswer::failed(verdict, id)),
         _ => Err(failure.source_error().to_string().into()),

@@ -1,4 +1,4 @@
-//! Once the pull request is closed: nothing of it may be left, however long that takes.
+//! Teardown of a closed pull request's environment, until it is verified gone.
 
 use std::time::Duration;
 
@@ -17,15 +17,16 @@ use crate::{
     failure::{self, Unfinished},
 };
 
-/// The first pause after an attempt that did not remove everything; it doubles from there.
+/// The first pause after an attempt that did not remove everything. It doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 
-/// What whoever deploys during a blocked teardown is told.
+/// The answer to a push during a blocked teardown.
 pub(super) const BLOCKED: &str = "the old environment is not gone yet, and status says why; a new one follows";
 
 impl PreviewEnvironment {
-    /// Removes the environment, tries for ever, and says meanwhile what does not go away and why. On a detached token:
-    /// a cancel may be what brought us here. The error is a continue-as-new, since for ever is longer than a history may be.
+    /// Removes the environment. Tries for ever, and reports meanwhile which objects remain and why.
+    ///
+    /// It runs on a detached token, since a cancel is one of its causes. The error is a continue-as-new.
     pub(super) async fn tear_down(
         ctx: &WorkflowContext<Self>,
         pull_request: &PullRequest,
@@ -61,10 +62,10 @@ impl PreviewEnvironment {
         }
     }
 
-    /// One attempt. An error is something that remains, too: `status` shows it, and the next attempt follows.
+    /// Makes one attempt. An error counts as an object that remains: `status` shows it, and the next attempt follows.
     ///
-    /// By what this run has recorded, and by the workflow's label; never by the app file, which may say something else by
-    /// now. A run that has recorded nothing may follow one that was terminated: what that one made carries the label.
+    /// The names are the recorded ones, never those of the app file, which may have changed. A run that has recorded none
+    /// may follow one that was terminated: objects of that one are found by the workflow's label.
     async fn delete_environment(ctx: &WorkflowContext<Self>, pull_request: &PullRequest) -> LeakReport {
         let (recorded, before) = ctx.state(|s| (s.record.book.environment.clone(), s.record.teardown.clone()));
         let workflow_id = pull_request.workflow_id();
@@ -81,7 +82,7 @@ impl PreviewEnvironment {
         };
         let options = options::delete_environment(
             &WorkflowCancellationToken::new(),
-            format!("remove {object} and see that it is gone"),
+            format!("remove {object} and verify that it is gone"),
             &pull_request.timings,
         );
         let databases = Self::drop_database(ctx, &environment).await;
@@ -94,18 +95,18 @@ impl PreviewEnvironment {
         databases.and(rest)
     }
 
-    /// Drops the environment's databases, if it has its own. A server that is away keeps nothing else from going.
+    /// Drops the environment's isolated databases, if it has any. The rest is removed even if the server is unreachable.
     async fn drop_database(ctx: &WorkflowContext<Self>, environment: &Environment) -> LeakReport {
         let Some((name, server)) = environment.isolated_database() else { return LeakReport::default() };
         let options = options::drop_database(
             &WorkflowCancellationToken::new(),
-            format!("drop database {name} on {server} and see that it is gone"),
+            format!("drop database {name} on {server} and verify that it is gone"),
         );
         match ctx.execute_activity(activities::DropDatabase, environment.clone(), options).await {
             Ok(report) => report,
             Err(e) => {
-                let stop = failure::from_activity(&e, FailureType::DatabaseUnavailable);
-                LeakReport::failed(format!("Database/{name}"), &stop)
+                let unfinished = failure::from_activity(&e, FailureType::DatabaseUnavailable);
+                LeakReport::failed(format!("Database/{name}"), &unfinished)
             }
         }
     }
@@ -114,7 +115,7 @@ impl PreviewEnvironment {
     pub(super) fn is_reopened(ctx: &WorkflowContext<Self>) -> bool {
         ctx.state_mut(|s| {
             s.record_cancel_as_close(ctx.cancellation_token().is_cancelled());
-            // A second close meanwhile asks for what is done already.
+            // A second close asks for a teardown that is done already.
             s.record.mailbox.take_close();
             let is_reopened = s.record.mailbox.has_work() || s.record.mailbox.awaiting_approval().is_some();
             s.record.was_cancelled &= !is_reopened;
@@ -127,8 +128,8 @@ impl PreviewEnvironment {
         ctx.cancellation_token().is_cancelled() || ctx.state(|s| s.record.was_cancelled)
     }
 
-    /// Starts a fresh run for a push that came after a cancel: this run can only end. Whoever waits for that push in this
-    /// run is told that it is in line.
+    /// Starts a new run for a push that came after a cancel, since this run can only end. Updates that wait for that push
+    /// in this run are answered that it is queued.
     pub(super) async fn continue_in_new_run(
         ctx: &WorkflowContext<Self>,
         pull_request: &PullRequest,
@@ -140,7 +141,7 @@ impl PreviewEnvironment {
         Self::continue_as_new(ctx, pull_request)
     }
 
-    /// Lets every update that waits take its answer: one left open would be an error to its caller.
+    /// Waits until every update has its answer. An open one would be an error to its caller.
     pub(super) async fn answer_all_waiters(ctx: &WorkflowContext<Self>) {
         ctx.state_mut(|s| s.record.closed = true);
         publish(ctx);
@@ -156,9 +157,9 @@ impl LeakReport {
         self
     }
 
-    /// An attempt that did not come to an answer.
-    fn failed(object: String, stop: &Unfinished) -> Self {
-        let reason = match stop {
+    /// The report of an attempt that failed.
+    fn failed(object: String, unfinished: &Unfinished) -> Self {
+        let reason = match unfinished {
             Unfinished::Failed(verdict) => verdict.headline(),
             Unfinished::Cancelled => "the attempt was cancelled".to_owned(),
         };

@@ -1,4 +1,4 @@
-//! The preview's database, made before its secrets are put together: they hold its password.
+//! The preview's database. It is made before the secrets, which contain its password.
 
 use std::time::Duration;
 
@@ -16,13 +16,13 @@ use crate::{
     failure::{self, Unfinished},
 };
 
-/// The first pause before a server that was unavailable is asked again; it doubles from there, up to the longest.
+/// The first pause before an unavailable server is tried again. It doubles each time, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 impl Rollout {
-    /// Makes the role and the databases of an environment that has its own. While their server is away, full or refuses,
-    /// waits, and says why.
+    /// Makes the role and the isolated databases, if the environment has such. Waits while their server is unreachable,
+    /// full or refuses, and reports why.
     pub(super) async fn ensure_database(ctx: &WorkflowContext<Self>, rollout: &RolloutInput) -> Result<(), Unfinished> {
         let Some((name, server)) = rollout.environment.isolated_database() else { return Ok(()) };
         let seconds = rollout.timings.database_seconds;
@@ -45,7 +45,7 @@ impl Rollout {
             }
             Self::wait_for(ctx, rollout, Some(format!("the database server {server}: {why}"))).await;
             let timer = TimerOptions::builder(pause).cancellation_token(ctx.cancellation_token());
-            ctx.timer(timer.summary(format!("before {server} is asked again")).build()).await;
+            ctx.timer(timer.summary(format!("before {server} is tried again")).build()).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
             has_waited = true;
         }
@@ -58,6 +58,6 @@ impl Rollout {
 
 fn unavailable(why: &str, seconds: u64) -> Unfinished {
     Verdict::new(FailureType::DatabaseUnavailable, format!("{why}; after {seconds} s of trying"))
-        .advise("see to the database server; then push again, or signal redeploy")
+        .advise("check the database server; then push again, or signal redeploy")
         .into()
 }

@@ -1,4 +1,4 @@
-//! The first two steps of a rollout: what it is to make, and where.
+//! The first two steps of a rollout: reading the app, then making the namespace and fetching the secrets.
 
 use temporalio_workflow::{WorkflowCancellationToken, WorkflowContext, workflows::join};
 
@@ -19,7 +19,7 @@ use crate::{
 /// How an attempt to prepare the environment ended.
 enum Prepared {
     Ready(SyncedSecrets),
-    /// A namespace of that name is still being deleted: which one, and what is said of it.
+    /// A namespace of that name is still being deleted, for the reason in `said`.
     Terminating {
         uid: String,
         said: String,
@@ -27,7 +27,7 @@ enum Prepared {
 }
 
 impl Rollout {
-    /// Reads the app, and has the environment write down what will be made outside its namespace.
+    /// Reads the app, and has the environment record the cluster-scoped objects that will be made.
     pub(super) async fn load_app(
         ctx: &WorkflowContext<Self>,
         rollout: &RolloutInput,
@@ -43,7 +43,7 @@ impl Rollout {
         Ok(loaded.cluster_objects)
     }
 
-    /// Makes the namespace and fetches the secrets. Waits for an older namespace of that name to be gone, and says so.
+    /// Makes the namespace and fetches the secrets. Waits until an older namespace of that name is gone, and reports it.
     pub(super) async fn prepare(
         ctx: &WorkflowContext<Self>,
         rollout: &RolloutInput,
@@ -60,10 +60,10 @@ impl Rollout {
     }
 
     async fn prepare_once(ctx: &WorkflowContext<Self>, rollout: &RolloutInput) -> Result<Prepared, Unfinished> {
-        // One that fails stops the other: whoever waits should not wait for what no longer matters.
+        // A failure of either stops the other, so that the verdict comes at once.
         let token = ctx.cancellation_token().child_token();
         if rollout.environment.isolated_database().is_some() {
-            // One after the other: the secrets have the database's password, and that lies in the namespace.
+            // In sequence: the secrets contain the database's password, which is stored in the namespace.
             let ready = Self::ensure_namespace(ctx, rollout, &token).await;
             let synced = match &ready {
                 Ok(ready) if ready.terminating.is_none() => match Self::ensure_database(ctx, rollout).await {
@@ -121,9 +121,9 @@ impl Rollout {
     ) -> Result<Prepared, Unfinished> {
         if let Ok(NamespaceReady { uid, terminating: Some(said), .. }) = &ready {
             return match synced {
-                // A failure of its own, not that it was stopped.
+                // The secrets failed by themselves, not because they were stopped.
                 Err(Unfinished::Failed(verdict)) => Err(Unfinished::Failed(verdict)),
-                // Somebody asked for it meanwhile.
+                // The rollout was cancelled meanwhile.
                 Err(Unfinished::Cancelled) if ctx.cancellation_token().is_cancelled() => Err(Unfinished::Cancelled),
                 _ => Ok(Prepared::Terminating { uid: uid.clone(), said: said.clone() }),
             };
@@ -139,13 +139,13 @@ impl Rollout {
         }
         match (ready, synced) {
             (Ok(_), synced) => synced.map(Prepared::Ready),
-            // The one that failed, not the one that was stopped for it.
+            // The failure, not the activity that was stopped because of it.
             (Err(Unfinished::Cancelled), Err(other)) => Err(other),
             (Err(stop), _) => Err(stop),
         }
     }
 
-    /// Waits for a namespace that somebody is deleting, and says meanwhile what stands in its way.
+    /// Waits until a namespace under deletion is gone, and reports meanwhile why it is not.
     async fn await_namespace_gone(
         ctx: &WorkflowContext<Self>,
         rollout: &RolloutInput,
@@ -184,7 +184,7 @@ fn never_gone(namespace: &str, said: &str) -> Unfinished {
         format!("namespace {namespace} is still being deleted after {seconds} s: {said}"),
     )
     .advise(format!(
-        "see what holds it: kubectl get namespace {namespace} -o yaml; then push again, or signal redeploy"
+        "find the blocking finalizer: kubectl get namespace {namespace} -o yaml; then push again, or signal redeploy"
     ))
     .into()
 }

@@ -1,4 +1,4 @@
-//! What a rollout tells its environment while it runs.
+//! Progress that a rollout reports to its environment.
 
 use std::time::Duration;
 
@@ -17,40 +17,40 @@ use crate::{
     failure::Unfinished,
 };
 
-/// Nobody who asks for `status` minds that it is so late, and most gates have passed by then.
+/// The age at which a step is reported. Most gates have passed by then, and no reader of `status` notices the delay.
 const SLOW_AFTER: Duration = Duration::from_secs(1);
 
 impl Rollout {
-    /// Tells the environment which step has begun, for its `status`. Beside the long steps only: each telling costs
+    /// Reports the current step to the environment, for its `status`. Only slow steps are reported: each signal costs
     /// both workflows some events.
     pub(super) async fn report_step(ctx: &WorkflowContext<Self>, rollout: &RolloutInput) {
-        // An environment that is gone cannot be told; its end cancels this rollout anyway.
+        // The end of an environment cancels this rollout anyway, so a report that does not arrive is no failure.
         let _ = Self::signal_environment(ctx, rollout, Vec::new()).await;
     }
 
-    /// Does a step's work, and tells the environment of the step if it lasts: often it takes less than the telling would.
+    /// Does a step's work, and reports the step if it is slow. A fast step takes less time than its report would.
     pub(super) async fn report_step_if_slow<T>(
         ctx: &WorkflowContext<Self>,
         rollout: &RolloutInput,
         work: impl Future<Output = T>,
     ) -> T {
-        let lasts = ctx.cancellation_token().child_token();
-        let timer = TimerOptions::builder(SLOW_AFTER).cancellation_token(lasts.clone());
-        let timer = ctx.timer(timer.summary("before the environment is told of this step".to_owned()).build());
+        let until_slow = ctx.cancellation_token().child_token();
+        let timer = TimerOptions::builder(SLOW_AFTER).cancellation_token(until_slow.clone());
+        let timer = ctx.timer(timer.summary("before this step is reported as slow".to_owned()).build());
         let work = async {
             let done = work.await;
-            lasts.cancel();
+            until_slow.cancel();
             done
         };
-        let tell = async {
+        let report = async {
             if timer.await == TimerResult::Fired {
                 Self::report_step(ctx, rollout).await;
             }
         };
-        join!(work, tell).0
+        join!(work, report).0
     }
 
-    /// Says what it waits for, where that is not what the step usually waits for, or no longer.
+    /// Reports the cause of the wait if it is not the usual one of the step, or `None` once it is again.
     pub(super) async fn wait_for(ctx: &WorkflowContext<Self>, rollout: &RolloutInput, waiting_for: Option<String>) {
         if let Some(waiting_for) = &waiting_for {
             ctx.set_current_details(format!("Rolling out `{}`: waits for {waiting_for}.", rollout.release.commit));
@@ -59,7 +59,7 @@ impl Rollout {
         Self::report_step(ctx, rollout).await;
     }
 
-    /// Has the environment write down what will be made outside its namespace. What is not written down is not made.
+    /// Has the environment record cluster-scoped objects. An object that is not recorded is not made.
     pub(super) async fn record_cluster_objects(
         ctx: &WorkflowContext<Self>,
         rollout: &RolloutInput,
@@ -70,7 +70,7 @@ impl Rollout {
         }
         ctx.state_mut(|s| s.made.cluster_objects = objects.to_vec());
         Self::signal_environment(ctx, rollout, objects.to_vec()).await.map_err(|why| {
-            let message = format!("the environment could not be told what will be made outside its namespace: {why}");
+            let message = format!("the environment could not record the cluster-scoped objects to make: {why}");
             Verdict::new(FailureType::NotReady, message).advise("push again, or signal redeploy").into()
         })
     }
@@ -80,7 +80,7 @@ impl Rollout {
         rollout: &RolloutInput,
         cluster_objects: Vec<ClusterObject>,
     ) -> Result<(), String> {
-        let told = ctx.state(|s| RolloutProgress {
+        let progress = ctx.state(|s| RolloutProgress {
             number: rollout.number,
             step: s.step,
             waiting_for: s.waiting_for.clone(),
@@ -91,9 +91,9 @@ impl Rollout {
         let parent = info.parent().ok_or("the rollout has no parent")?;
         // The newest run: the parent may have continued as new, or may have been reset.
         let environment = ctx.external_workflow(parent.workflow_id(), None);
-        // On a token of its own: a rollout that is stopped has something to tell, too.
+        // On a token of its own: a stopped rollout reports, too.
         let options = SignalWorkflowOptions::builder().cancellation_token(WorkflowCancellationToken::new());
-        let told = environment.signal(RolloutStepSignal, told.into(), options.build()).await;
-        told.map(|_| ()).map_err(|e| e.to_string())
+        let sent = environment.signal(RolloutStepSignal, progress.into(), options.build()).await;
+        sent.map(|_| ()).map_err(|e| e.to_string())
     }
 }

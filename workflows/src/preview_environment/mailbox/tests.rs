@@ -21,7 +21,7 @@ fn outcome(delivery: Delivery) -> DeployOutcome {
 }
 
 #[test]
-fn a_newer_push_takes_the_place_of_one_that_has_not_begun() {
+fn newer_push_replaces_one_that_has_not_begun() {
     let mut mailbox = Mailbox::default();
     assert_eq!(mailbox.push(&push('a', None), Current::default()), Delivery::Waiting(1));
     assert_eq!(mailbox.push(&push('b', None), Current::default()), Delivery::Waiting(2));
@@ -31,7 +31,7 @@ fn a_newer_push_takes_the_place_of_one_that_has_not_begun() {
 }
 
 #[test]
-fn a_push_with_a_lower_sequence_is_skipped_and_changes_nothing() {
+fn push_with_a_lower_sequence_is_skipped() {
     let mut mailbox = Mailbox::default();
     mailbox.push(&push('b', Some(7)), Current::default());
     assert_eq!(outcome(mailbox.push(&push('a', Some(6)), Current::default())), DeployOutcome::Skipped);
@@ -39,7 +39,7 @@ fn a_push_with_a_lower_sequence_is_skipped_and_changes_nothing() {
 }
 
 #[test]
-fn a_close_with_a_lower_sequence_than_a_push_is_refused() {
+fn close_with_a_lower_sequence_is_refused() {
     let mut mailbox = Mailbox::default();
     mailbox.push(&push('b', Some(7)), Current::default());
     assert!(mailbox.close(&Close { sequence: Some(6) }).is_err());
@@ -47,7 +47,7 @@ fn a_close_with_a_lower_sequence_than_a_push_is_refused() {
 }
 
 #[test]
-fn the_same_version_is_joined_in_flight_and_answered_at_once_when_live() {
+fn push_of_the_same_version_joins_a_rollout_or_is_live() {
     let mut mailbox = Mailbox::default();
     let release = push('a', None).release();
     let rolling_out = QueuedRelease { ticket: 9, release: release.clone() };
@@ -59,7 +59,7 @@ fn the_same_version_is_joined_in_flight_and_answered_at_once_when_live() {
 }
 
 #[test]
-fn a_revert_to_the_live_version_during_a_rollout_supersedes_that_rollout() {
+fn push_of_the_live_version_supersedes_a_rollout_in_flight() {
     let mut mailbox = Mailbox::default();
     let live = push('a', None).release();
     let rolling_out = QueuedRelease { ticket: 9, release: push('b', None).release() };
@@ -68,7 +68,7 @@ fn a_revert_to_the_live_version_during_a_rollout_supersedes_that_rollout() {
 }
 
 #[test]
-fn a_close_drops_what_came_before_it_and_keeps_what_comes_after() {
+fn close_drops_earlier_pushes_and_keeps_later_ones() {
     let mut mailbox = Mailbox::default();
     mailbox.push(&push('a', None), Current::default());
     mailbox.close(&Close::default()).unwrap();
@@ -80,7 +80,7 @@ fn a_close_drops_what_came_before_it_and_keeps_what_comes_after() {
 }
 
 #[test]
-fn a_fork_waits_for_the_approval_of_exactly_its_newest_commit() {
+fn fork_waits_for_approval_of_its_newest_commit() {
     let mut mailbox = Mailbox::default();
     let fork = |digit| Push { fork: true, ..push(digit, None) };
     let approve = |digit| Approve { commit: push(digit, None).commit, by: None };
@@ -93,7 +93,7 @@ fn a_fork_waits_for_the_approval_of_exactly_its_newest_commit() {
 }
 
 #[test]
-fn who_joins_a_push_that_was_in_line_waits_for_its_rollout() {
+fn push_that_joins_a_queued_one_waits_for_its_rollout() {
     let mut mailbox = Mailbox::default();
     mailbox.push(&push('a', None), Current::default());
     mailbox.queue.answer_queued("a teardown");
