@@ -1,4 +1,4 @@
-//! What a person sees: the answer of the query `status`, and the same as Markdown for temporal-ui.
+//! The answer of the query `status`, and the same as Markdown for temporal-ui.
 
 use std::fmt::Write;
 
@@ -58,8 +58,8 @@ impl Status {
         }
     }
 
-    /// The same as Markdown, for the "current details" of the workflow in temporal-ui. Texts from outside stand in
-    /// code spans, so that they cannot become a link or an image.
+    /// The same as Markdown, for the workflow's current details in temporal-ui. Texts from outside are code spans, so
+    /// that they cannot become a link or an image.
     pub fn to_markdown(&self) -> String {
         let mut text = format!("### {} #{}: {}\n", self.app, self.pr, self.phase.name());
         // Writing to a String cannot fail.
@@ -68,6 +68,25 @@ impl Status {
     }
 
     fn write_markdown(&self, text: &mut String) -> std::fmt::Result {
+        self.write_environment(text)?;
+        self.write_releases(text)?;
+        for script in &self.scripts {
+            let stopping = if script.stopping { ", being stopped" } else { "" };
+            writeln!(text, "- running script: {} ({}){stopping}", code(&script.name), code(&script.script_run))?;
+        }
+        for remaining in self.teardown.iter().flat_map(|report| &report.remaining) {
+            writeln!(text, "- not gone: {}: {}", code(&remaining.object), code(&remaining.reason))?;
+            if !remaining.command.is_empty() {
+                writeln!(text, "  - a person may run {}", code(&remaining.command))?;
+            }
+        }
+        for note in &self.notes {
+            writeln!(text, "- ignored: {}", code(note))?;
+        }
+        Ok(())
+    }
+
+    fn write_environment(&self, text: &mut String) -> std::fmt::Result {
         if let Some(url) = &self.url {
             writeln!(text, "- page: {url}")?;
         }
@@ -84,6 +103,10 @@ impl Status {
         if let Some(ui) = &self.temporal_ui {
             writeln!(text, "- its own temporal-ui: {ui}")?;
         }
+        Ok(())
+    }
+
+    fn write_releases(&self, text: &mut String) -> std::fmt::Result {
         if let Some(serving) = &self.serving {
             writeln!(text, "- serving: {} ({})", release(&serving.release), code(&serving.rollout))?;
         }
@@ -103,19 +126,6 @@ impl Status {
         if let Some(waiting) = &self.awaiting_approval {
             writeln!(text, "- waits for approval, from a fork: {}", release(waiting))?;
         }
-        for script in &self.scripts {
-            let stopping = if script.stopping { ", being stopped" } else { "" };
-            writeln!(text, "- running script: {} ({}){stopping}", code(&script.name), code(&script.script_run))?;
-        }
-        for remaining in self.teardown.iter().flat_map(|report| &report.remaining) {
-            writeln!(text, "- not gone: {}: {}", code(&remaining.object), code(&remaining.reason))?;
-            if !remaining.command.is_empty() {
-                writeln!(text, "  - a person may run {}", code(&remaining.command))?;
-            }
-        }
-        for note in &self.notes {
-            writeln!(text, "- ignored: {}", code(note))?;
-        }
         Ok(())
     }
 }
@@ -127,7 +137,7 @@ fn release(release: &Release) -> String {
     }
 }
 
-/// Kubernetes' words name finalizers, which anyone may have chosen: no Markdown in them, and no second line.
+/// Removes Markdown and line breaks. Kubernetes' messages contain names of finalizers, which anyone may choose.
 fn plain(text: &str) -> String {
     text.replace(['`', '[', ']', '<', '>', '!', '*', '_', '\n', '\r'], " ")
 }
@@ -145,7 +155,7 @@ mod tests {
     };
 
     #[test]
-    fn a_note_with_markdown_in_it_stays_text() {
+    fn markdown_in_a_note_stays_text() {
         let mut record = Record::default();
         record.notes.add("push: `![x](http://evil.example/x.png)`\n# Heading");
         let text = Status::new("web", 1, &record).to_markdown();
@@ -153,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_push_of_a_fork_is_shown_as_waiting_for_approval() {
+    fn push_of_a_fork_is_shown_as_awaiting_approval() {
         let mut record = Record::default();
         let push = Push {
             commit: Commit::try_from("a".repeat(40)).unwrap(),
