@@ -7,7 +7,7 @@ use temporalio_workflow::{
 
 use crate::{
     contract::{
-        environment::{Environment, EnvironmentKind, PullRequest},
+        environment::{EnvironmentKind, PullRequest},
         lenient::Lenient,
         phase::Phase,
         rollout::RolloutProgress,
@@ -95,7 +95,7 @@ impl PreviewEnvironment {
         self.record_cancel_as_close(ctx.cancellation_token().is_cancelled());
         match push.0 {
             Ok(push) => {
-                if let Delivery::Answered(answer) = self.deliver(&push)
+                if let Delivery::Answered(answer) = self.record.deliver(&push)
                     && answer.outcome == DeployOutcome::Skipped
                 {
                     self.record.notes.add(format!(
@@ -174,7 +174,7 @@ impl PreviewEnvironment {
         let push = push.0?;
         let delivery = ctx.state_mut(|s| {
             s.record_cancel_as_close(ctx.cancellation_token().is_cancelled());
-            s.deliver(&push)
+            s.record.deliver(&push)
         });
         publish(ctx);
         match delivery {
@@ -221,23 +221,6 @@ impl PreviewEnvironment {
         if is_cancelled && !self.is_cancel_recorded {
             self.is_cancel_recorded = true;
             self.record.mailbox.request_close();
-        }
-    }
-
-    fn deliver(&mut self, push: &Push) -> Delivery {
-        let (mailbox, current) = self.record.mailbox_and_current();
-        match mailbox.push(push, current) {
-            Delivery::Answered(mut answer) if answer.outcome == DeployOutcome::Live => {
-                answer.url = self.record.book.environment.as_ref().map(Environment::url);
-                answer.rollout = self.record.book.serving.as_ref().map(|serving| serving.rollout.clone());
-                Delivery::Answered(answer)
-            }
-            // It may take days until the old environment is gone: nobody is to hold on for that.
-            Delivery::Waiting(ticket) if self.record.phase() == Phase::TeardownBlocked => {
-                self.record.mailbox.queue.answer_queued(teardown::BLOCKED);
-                Delivery::Waiting(ticket)
-            }
-            other => other,
         }
     }
 

@@ -4,14 +4,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     contract::{
+        environment::Environment,
         phase::Phase,
         release::Release,
+        signals::{DeployOutcome, Push},
         teardown::{LeakReport, Remaining},
         verdict::truncate,
     },
-    environment::{book::Book, carry, notes::Notes, queue::Current},
+    environment::{
+        book::Book,
+        carry,
+        notes::Notes,
+        queue::{Current, Delivery},
+    },
     preview_environment::{mailbox::Mailbox, running_scripts::RunningScripts},
 };
+
+/// The answer to a push during a blocked teardown.
+pub const TEARDOWN_BLOCKED: &str = "the old environment is not gone yet, and status says why; a new one follows";
 
 /// See the module.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +60,24 @@ impl Record {
             Phase::Live
         } else {
             Phase::AwaitingPush
+        }
+    }
+
+    /// Puts a push in. Returns its answer, or the ticket to wait under.
+    pub fn deliver(&mut self, push: &Push) -> Delivery {
+        let (mailbox, current) = self.mailbox_and_current();
+        match mailbox.push(push, current) {
+            Delivery::Answered(mut answer) if answer.outcome == DeployOutcome::Live => {
+                answer.url = self.book.environment.as_ref().map(Environment::url);
+                answer.rollout = self.book.serving.as_ref().map(|serving| serving.rollout.clone());
+                Delivery::Answered(answer)
+            }
+            // It may take days until the old environment is gone, too long for an open update.
+            Delivery::Waiting(ticket) if self.phase() == Phase::TeardownBlocked => {
+                self.mailbox.queue.answer_queued(TEARDOWN_BLOCKED);
+                Delivery::Waiting(ticket)
+            }
+            delivery => delivery,
         }
     }
 

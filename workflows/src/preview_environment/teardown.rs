@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use temporalio_workflow::{TimerOptions, WorkflowCancellationToken, WorkflowContext, WorkflowTermination};
 
-use super::PreviewEnvironment;
+use super::{PreviewEnvironment, record::TEARDOWN_BLOCKED};
 use crate::{
     activity_options as options,
     contract::{
@@ -19,9 +19,6 @@ use crate::{
 
 /// The first pause after an attempt that did not remove everything. It doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
-
-/// The answer to a push during a blocked teardown.
-pub(super) const BLOCKED: &str = "the old environment is not gone yet, and status says why; a new one follows";
 
 impl PreviewEnvironment {
     /// Removes the environment. Tries for ever, and reports meanwhile which objects remain and why.
@@ -47,7 +44,7 @@ impl PreviewEnvironment {
             }
             ctx.state_mut(|s| {
                 s.record.teardown = Some(report);
-                s.record.mailbox.queue.answer_queued(BLOCKED);
+                s.record.mailbox.queue.answer_queued(TEARDOWN_BLOCKED);
             });
             publish(ctx);
             let until_next = TimerOptions::builder(pause)
