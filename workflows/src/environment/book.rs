@@ -283,3 +283,6 @@ impl Book {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
