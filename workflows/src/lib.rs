@@ -14,7 +14,7 @@ mod properties;
 pub mod rollout;
 pub mod script_run;
 
-/// The task queue that the worker polls unless told otherwise.
+/// The default task queue of the worker.
 pub const TASK_QUEUE: &str = "berth";
 
 /// Registers every workflow of this crate.

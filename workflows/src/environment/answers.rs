@@ -17,7 +17,7 @@ pub async fn answer_to<W: EnvironmentWorkflow>(
     ctx.state(|s| s.queue().answer_to(ticket).cloned()).ok_or_else(|| "the answer is gone".into())
 }
 
-/// Waits until every update has taken its answer. One left open would be an error to its caller.
+/// Waits until every update has taken its answer. An open one would be an error to its caller.
 pub async fn await_handlers<W>(ctx: &WorkflowContext<W>) {
     // A detached wait is not cancelled, so there is no error to look at.
     let _ = ctx.wait_condition_with_options(|_| ctx.all_handlers_finished(), detached()).await;

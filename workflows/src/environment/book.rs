@@ -49,7 +49,7 @@ pub struct RollingOut {
     /// The stored release, once every workload serves it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serving: Option<String>,
-    /// It has been told to stop: no sender may wait for it to become live.
+    /// Whether it is being stopped: no sender may wait for it to become live.
     #[serde(default)]
     pub stopping: bool,
 }
@@ -92,8 +92,8 @@ pub struct Book {
 impl Book {
     /// The releases that a new one is compared with.
     ///
-    /// A rollout that is stopping cannot be joined. After a failed rollout the release that serves does not count as
-    /// live: objects of the failed release may be there instead of its own, until the next rollout.
+    /// A rollout that is stopping cannot be joined. After a failed rollout the serving release does not count as
+    /// live: until the next rollout, objects of the failed release may replace its own.
     pub fn current(&self) -> Current<'_> {
         Current {
             serving: self.serving.as_ref().filter(|_| self.failed.is_none()).map(|serving| &serving.release),
@@ -167,7 +167,7 @@ impl Book {
         true
     }
 
-    /// Records that the rollout in flight has been told to stop.
+    /// Records that the rollout in flight is being stopped.
     pub fn stop(&mut self) {
         if let Some(rolling_out) = &mut self.rolling_out {
             rolling_out.stopping = true;
@@ -267,7 +267,7 @@ impl Book {
         is_some
     }
 
-    /// Forgets an environment that is verified gone. The next rollout begins anew, under the names of the app file then.
+    /// Forgets an environment that is verified gone. The next rollout uses the names in the app file at that time.
     pub fn forget_environment(&mut self) {
         self.environment = None;
         self.serving = None;

@@ -87,7 +87,7 @@ impl Queue {
         ticket
     }
 
-    /// Puts a release in once more, whether or not it is live. If it is rolling out, that rollout begins anew, since it
+    /// Puts a release in once more, whether or not it is live. If it is rolling out, that rollout is repeated, since it
     /// may have read its secrets already; the new one answers the senders of both.
     pub fn put_again(&mut self, release: Release, current: Current<'_>) {
         let same = |other: &QueuedRelease| other.release.is_same_version(&release);

@@ -8,7 +8,7 @@ use crate::contract::{
     script::{RunScript, RunningScript, ScriptRunInput},
 };
 
-/// More at once than anybody watches. The server holds ten updates open at a time, and `deploy` is one of those too.
+/// Bound on scripts at once, more than a person watches. The server holds ten open updates, `deploy` among them.
 const AT_ONCE: usize = 5;
 
 /// See the module. Scripts that run are not carried from run to run: only an idle environment continues as new.
@@ -55,7 +55,7 @@ impl RunningScripts {
         input
     }
 
-    /// Records that one has been told to stop.
+    /// Records that one is being stopped.
     pub fn stop(&mut self, script_run: &str) {
         for script in self.running.iter_mut().filter(|script| script.script_run == script_run) {
             script.stopping = true;

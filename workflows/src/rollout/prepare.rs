@@ -19,10 +19,10 @@ use crate::{
 /// How an attempt to prepare the environment ended.
 enum Prepared {
     Ready(SyncedSecrets),
-    /// A namespace of that name is still being deleted, for the reason in `said`.
+    /// A namespace of that name is still being deleted, for that reason.
     Terminating {
         uid: String,
-        said: String,
+        reason: String,
     },
 }
 
@@ -52,8 +52,8 @@ impl Rollout {
         loop {
             match Self::prepare_once(ctx, rollout).await? {
                 Prepared::Ready(secrets) => return Ok(secrets),
-                Prepared::Terminating { uid, said } => {
-                    Self::await_namespace_gone(ctx, rollout, uid, said, deadline_ms).await?;
+                Prepared::Terminating { uid, reason } => {
+                    Self::await_namespace_gone(ctx, rollout, uid, reason, deadline_ms).await?;
                 }
             }
         }
@@ -119,13 +119,13 @@ impl Rollout {
         ready: Result<NamespaceReady, Unfinished>,
         synced: Result<SyncedSecrets, Unfinished>,
     ) -> Result<Prepared, Unfinished> {
-        if let Ok(NamespaceReady { uid, terminating: Some(said), .. }) = &ready {
+        if let Ok(NamespaceReady { uid, terminating: Some(reason), .. }) = &ready {
             return match synced {
                 // The secrets failed by themselves, not because they were stopped.
                 Err(Unfinished::Failed(verdict)) => Err(Unfinished::Failed(verdict)),
                 // The rollout was cancelled meanwhile.
                 Err(Unfinished::Cancelled) if ctx.cancellation_token().is_cancelled() => Err(Unfinished::Cancelled),
-                _ => Ok(Prepared::Terminating { uid: uid.clone(), said: said.clone() }),
+                _ => Ok(Prepared::Terminating { uid: uid.clone(), reason: reason.clone() }),
             };
         }
         if let Ok(ready) = &ready {
@@ -150,13 +150,13 @@ impl Rollout {
         ctx: &WorkflowContext<Self>,
         rollout: &RolloutInput,
         uid: String,
-        mut said: String,
+        mut reason: String,
         deadline_ms: u64,
     ) -> Result<(), Unfinished> {
         let namespace = &rollout.environment.namespace;
         loop {
-            Self::wait_for(ctx, rollout, Some(format!("the old namespace {namespace} to be gone: {said}"))).await;
-            let wait = AwaitGoneInput { namespace: namespace.clone(), uid: uid.clone(), said: said.clone() };
+            Self::wait_for(ctx, rollout, Some(format!("the old namespace {namespace} to be gone: {reason}"))).await;
+            let wait = AwaitGoneInput { namespace: namespace.clone(), uid: uid.clone(), said: reason.clone() };
             let summary = format!("wait for the old namespace {namespace} to be gone");
             let seen = ctx
                 .execute_activity(
@@ -169,7 +169,7 @@ impl Rollout {
             match seen.terminating {
                 None => break,
                 Some(still) if now_ms(ctx) >= deadline_ms => return Err(never_gone(namespace, &still)),
-                Some(still) => said = still,
+                Some(still) => reason = still,
             }
         }
         Self::wait_for(ctx, rollout, None).await;
@@ -177,11 +177,11 @@ impl Rollout {
     }
 }
 
-fn never_gone(namespace: &str, said: &str) -> Unfinished {
+fn never_gone(namespace: &str, reason: &str) -> Unfinished {
     let seconds = options::NAMESPACE_GONE_SECONDS;
     Verdict::new(
         FailureType::KubernetesDenied,
-        format!("namespace {namespace} is still being deleted after {seconds} s: {said}"),
+        format!("namespace {namespace} is still being deleted after {seconds} s: {reason}"),
     )
     .advise(format!(
         "find the blocking finalizer: kubectl get namespace {namespace} -o yaml; then push again, or signal redeploy"
