@@ -117,7 +117,9 @@ async fn without_the_secrets_to_take_out_nothing_that_the_release_said_is_shown(
     server.answer(&format!("{SECRETS}/web-secrets-1"), 403, status_object(403, "no"));
     let verdict = verdict(&server).await;
     assert_eq!((verdict.failure, verdict.exit_code), (FailureType::CrashLoop, Some(1)));
-    assert!(verdict.log_tail.is_empty() && verdict.events.is_empty() && verdict.message.contains("left out"));
+    assert!(
+        verdict.log_tail.is_empty() && verdict.events.is_empty() && verdict.message.contains("details are omitted")
+    );
 }
 
 #[tokio::test(start_paused = true)]
