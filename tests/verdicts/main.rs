@@ -294,7 +294,7 @@ fn a_pod_that_no_node_has_room_for_is_not_called_a_bad_release(lab: &Lab) {
     let case = Case::start(lab, 218, app).with_timings(&json!({ "capacity_seconds": 5 })).serving();
     let case = case.then(|app| app.container("/resources/requests/cpu", json!("1000")));
     let told = case.fails("NoCapacity", "asks for 1000 processors, deadline 5 s", 5 + 6);
-    told.names(&["no node has room", "Insufficient cpu", "not to blame"]);
+    told.names(&["no node has room", "Insufficient cpu", "not at fault"]);
 }
 
 fn a_job_that_fails_is_a_failed_release(lab: &Lab) {
