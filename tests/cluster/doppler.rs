@@ -73,7 +73,7 @@ fn cases() -> Vec<Case> {
     };
     let html = Failure { content_type: Some("text/html".into()), ..once(502, "<html>Bad gateway</html>") };
     let slow = Failure { delay_ms: 12_000, times: Some(1), ..Failure::default() };
-    let look = "look at the token in Secret";
+    let look = "check the token in Secret";
     let create = "kubectl create secret generic";
     let rows = [
         // First, since berth waits three minutes for it: the others run meanwhile.
@@ -106,12 +106,12 @@ fn cases() -> Vec<Case> {
             Fail(once(500, r#"{"messages":["Try later"],"success":false}"#)),
             live(2, 0, "Try later"),
         ),
-        ("slower than 10 s, then good", SERVICE, Fail(slow), live(2, 10, "time-out")),
+        ("slower than 10 s, then good", SERVICE, Fail(slow), live(2, 10, "timeout")),
         ("a gateway's page, then good", SERVICE, Fail(html), live(2, 0, "24 bytes (HTTP 502)")),
         ("half a JSON, then good", SERVICE, Fail(once(200, r#"{"API_KEY":"can"#)), live(2, 0, "15 bytes is not JSON")),
         ("a proxy's 404, then good", SERVICE, Fail(once(404, "default backend")), live(2, 0, "15 bytes (HTTP 404)")),
         ("an empty config", SERVICE, Empty, live(1, 0, "")),
-        ("no token Secret", None, Nothing, denied("it is not there", create)),
+        ("no token Secret", None, Nothing, denied("it does not exist", create)),
         (
             "a token Secret without the key",
             Some(("token", "dp.st.preview.TOKEN")),
@@ -122,13 +122,13 @@ fn cases() -> Vec<Case> {
             "a personal token",
             Some(("serviceToken", "dp.pt.TOKEN")),
             Nothing,
-            denied("a token of the kind dp.pt. is a person's", create),
+            denied("a token of the kind dp.pt. belongs to a person", create),
         ),
         (
             "a CLI token",
             Some(("serviceToken", "dp.ct.TOKEN")),
             Nothing,
-            denied("a token of the kind dp.ct. is a person's", create),
+            denied("a token of the kind dp.ct. belongs to a person", create),
         ),
         ("a service account's token", Some(("serviceToken", "dp.sa.TOKEN")), Nothing, live(1, 0, "")),
         ("an identity's token", Some(("serviceToken", "dp.said.TOKEN")), Nothing, live(1, 0, "")),

@@ -1,4 +1,4 @@
-//! What an environment's Secret contains: Doppler's values, and what berth sets beside them. Pure.
+//! The content of an environment's Secret: Doppler's values, and the values that berth sets. Pure.
 
 use std::collections::BTreeMap;
 
@@ -20,34 +20,34 @@ use crate::{
     },
 };
 
-/// A DNS name has at most 253 characters; the rest is for a scheme and a port.
+/// The most bytes of an address. A DNS name has at most 253 characters; the rest is for a scheme and a port.
 const MAX_ADDRESS_BYTES: usize = 300;
-/// What a Secret holds, less some room for its metadata.
+/// The most bytes of all values: the size of a Secret without its metadata.
 const MAX_BYTES: usize = 1_000_000;
 
-/// The content of an environment's Secret, and what may be told of it. Not `Debug`: it has values.
+/// The content of an environment's Secret. Not `Debug`, because it contains values.
 pub(super) struct Assembled {
     values: BTreeMap<String, String>,
     pub(super) synced: SyncedSecrets,
 }
 
-/// Puts together what an environment gets: Doppler's values, and in place of them or beside them berth's `own`.
+/// Combines Doppler's values with those of berth. berth's win where both have a key.
 ///
 /// # Errors
-/// `SecretsDenied`, naming the key and never a value, if a key or value cannot be a container's environment, if the
-/// Temporal server's address is not one that may be shown, or if all is more than a Secret holds.
+/// `SecretsDenied`, with the key and never a value: a key or value cannot be a container's variable, the Temporal
+/// server's address may contain a password, or the total exceeds a Secret.
 pub(super) fn assemble(
     environment: &Environment,
     mut values: BTreeMap<String, String>,
-    mut own: BTreeMap<String, String>,
+    mut berths: BTreeMap<String, String>,
 ) -> Result<Assembled, Failure> {
     let has_address = values.get(ADDRESS).is_some_and(|address| !address.trim().is_empty());
     if !has_address {
         let address = || format!("{}-temporal.{}.svc.cluster.local:7233", environment.app, environment.namespace);
-        own.entry(ADDRESS.to_owned()).or_insert_with(address);
+        berths.entry(ADDRESS.to_owned()).or_insert_with(address);
     }
-    let set_by_berth: Vec<String> = own.keys().cloned().collect();
-    values.append(&mut own);
+    let set_by_berth: Vec<String> = berths.keys().cloned().collect();
+    values.append(&mut berths);
     check(&values)?;
     let version = version(&values);
     let synced = SyncedSecrets {
@@ -65,24 +65,24 @@ fn check(values: &BTreeMap<String, String>) -> Result<(), Failure> {
         Err(Verdict::new(FailureType::SecretsDenied, message).advise(advice.to_owned()).into())
     };
     if let Some(key) = values.keys().find(|key| !is_name(key)) {
-        let message = format!("Doppler has a secret called {key:?}, which cannot be a variable's name in Kubernetes");
+        let message = format!("Doppler has a secret named {key:?}, which cannot be a variable in Kubernetes");
         return denied(message, "rename it in Doppler");
     }
-    // The container runtime would refuse it, and its words would not say which one.
+    // The container runtime would refuse the pod without naming the variable.
     if let Some((key, _)) = values.iter().find(|(_, value)| value.contains('\0')) {
-        return denied(format!("the value of {key} has a NUL character"), "take it out in Doppler");
+        return denied(format!("the value of {key} has a NUL character"), "remove it in Doppler");
     }
     if !values.get(ADDRESS).is_none_or(|address| is_address(address)) {
         return denied(format!("the value of {ADDRESS} is not an address like host:port"), "correct it in Doppler");
     }
     let bytes: usize = values.iter().map(|(key, value)| key.len() + value.len()).sum();
     if bytes > MAX_BYTES {
-        return denied(format!("the secrets are {bytes} bytes, a Kubernetes Secret holds {MAX_BYTES}"), "");
+        return denied(format!("the secrets have {bytes} bytes; a Kubernetes Secret holds {MAX_BYTES}"), "");
     }
     Ok(())
 }
 
-/// A hash of the content: lengths go in too, so that no two contents give the same bytes.
+/// A hash of the content. Lengths are hashed too, so that no two contents give the same bytes.
 fn version(values: &BTreeMap<String, String>) -> String {
     let mut bytes = Vec::new();
     for text in values.iter().flat_map(|(key, value)| [key, value]) {
@@ -92,7 +92,7 @@ fn version(values: &BTreeMap<String, String>) -> String {
     labels::short_hash(&bytes)
 }
 
-/// Kubernetes' rule for the keys of a Secret that are names of variables too.
+/// Kubernetes' rule for keys of a Secret that are also names of variables.
 fn is_name(key: &str) -> bool {
     (1..=253).contains(&key.len())
         && !key.starts_with("..")
@@ -101,18 +101,19 @@ fn is_name(key: &str) -> bool {
         && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
 
-/// The address is no secret: histories and `status` have it. So it must not be a place to write a password.
+/// Returns whether the text is an address that may be shown: histories and `status` contain it. An `@` may mean a
+/// password.
 fn is_address(text: &str) -> bool {
     text.len() <= MAX_ADDRESS_BYTES && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'@')
 }
 
 impl Assembled {
-    /// Knows the values that must not be seen.
+    /// A redactor for the values that must not be shown.
     pub(super) fn redactor(&self) -> Redactor {
         redactor(&self.values)
     }
 
-    /// The immutable Secret.
+    /// Builds the immutable Secret.
     pub(super) fn to_secret(&self, settings: &Settings, environment: &Environment) -> Secret {
         let bytes = |(key, value): (&String, &String)| (key.clone(), ByteString(value.clone().into_bytes()));
         let mut secret = Secret {
@@ -150,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn the_temporal_address_is_dopplers_if_it_has_one_and_else_the_environments_own() {
+    fn dopplers_temporal_address_wins_over_the_environments_own() {
         for empty in ["", " "] {
             let own = synced([("A", "1"), (ADDRESS, empty)]);
             assert_eq!(own.temporal_server_address, "web-temporal.pr-1.svc.cluster.local:7233");
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_berth_sets_wins_over_dopplers_and_is_listed() {
+    fn berths_values_win_over_dopplers_and_are_listed() {
         let doppler = values([("PGUSER", "doppler"), ("A", "1"), (ADDRESS, "t:7233")]);
         let assembled = assemble(&environment(), doppler, values([("PGUSER", "berth")])).ok().unwrap();
         assert_eq!(assembled.values, values([("PGUSER", "berth"), ("A", "1"), (ADDRESS, "t:7233")]));
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_changes_with_the_content_and_with_nothing_else() {
+    fn the_name_depends_on_the_content_only() {
         let name = |entries: [(&str, &str); 2]| synced(entries).secret;
         assert_eq!(name([("A", "1"), ("B", "2")]), name([("B", "2"), ("A", "1")]));
         assert_ne!(name([("A", "1"), ("B", "2")]), name([("A", "2"), ("B", "2")]));
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_or_value_that_could_not_be_a_variable_is_named_and_no_value_is_shown() {
+    fn an_invalid_variable_is_refused_without_its_value() {
         for key in ["a key", "1KEY", "..", "", "SCHLÜSSEL", &"K".repeat(254)] {
             let verdict = refusal([(key, "canary")]);
             assert!(verdict.message.contains(key) && !verdict.headline().contains("canary"), "{verdict:?}");
@@ -194,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn the_secret_is_immutable_and_carries_whose_it_is() {
+    fn the_secret_is_immutable_and_labelled_with_its_owner() {
         let assembled = assemble(&environment(), values([("A", "1")]), BTreeMap::new()).ok().unwrap();
         let secret = assembled.to_secret(&settings(), &environment());
         assert_eq!((secret.immutable, secret.type_.as_deref()), (Some(true), Some("Opaque")));

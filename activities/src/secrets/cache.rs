@@ -1,7 +1,7 @@
-//! One read-through cache per Doppler config, in a Secret of berth's namespace: Doppler counts every request of a token,
-//! an unchanged answer too, and a hundred environments want the same config.
+//! A read-through cache per Doppler config, in a Secret of berth's namespace. Doppler counts every request of a token,
+//! even if nothing has changed, and many environments read the same config.
 //!
-//! Values that may be old are never given out: if Doppler does not answer, reading fails and is retried.
+//! A stale value is never returned: if Doppler does not answer, reading fails and is retried.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -28,10 +28,11 @@ use crate::{
     secrets::doppler::{Doppler, DopplerError, Download},
 };
 
-/// Younger than this, an answer is used without asking: pushes of many pull requests at once become one request.
+/// The age up to which a cached answer is used without a request. Concurrent pushes of many pull requests become one
+/// request.
 const FRESH: Duration = Duration::from_secs(5);
 
-/// The way to Doppler that all activities of a worker share: one request in flight per config, however many want it.
+/// The client of Doppler that all activities of a worker share. It has one request in flight per config.
 #[derive(Debug)]
 pub struct DopplerReader {
     doppler: Doppler,
@@ -39,10 +40,10 @@ pub struct DopplerReader {
 }
 
 impl DopplerReader {
-    /// The way to the Doppler at that URL.
+    /// A reader of the Doppler at this URL.
     ///
     /// # Errors
-    /// TLS cannot be set up, or that is not a URL.
+    /// The URL is invalid, or TLS cannot be set up.
     pub fn new(doppler_url: &str) -> Result<Self, reqwest::Error> {
         Ok(Self { doppler: Doppler::new(doppler_url)?, turns: Mutex::default() })
     }
@@ -52,10 +53,10 @@ impl DopplerReader {
     }
 }
 
-/// Whose turn it is to ask for a config, and how the last who asked fared if they came back with nothing.
+/// The lock for requests of one config, with the last failure.
 pub(super) type Turn = Arc<Mutex<Option<Refused>>>;
 
-/// What those who wait for their turn are spared.
+/// A failed request. Readers that waited for it do not repeat it.
 #[derive(Debug)]
 pub(super) struct Refused {
     at: Instant,
@@ -63,7 +64,8 @@ pub(super) struct Refused {
 }
 
 impl Refused {
-    /// The error that a new request would only repeat: for who has waited while it was made, and while a rate limit lasts.
+    /// Returns the error if a new request would only repeat it: for readers that waited for this request, and while a
+    /// rate limit lasts.
     fn still(&self, asked: Instant, now: Instant) -> Option<DopplerError> {
         if let DopplerError::RateLimited { message, retry_after: Some(wait) } = &self.error
             && let Some(left) = (self.at + *wait).checked_duration_since(now).filter(|left| !left.is_zero())
@@ -74,11 +76,11 @@ impl Refused {
     }
 }
 
-/// The newest values of a config: from the cache if that is fresh, else by one conditional request.
+/// Returns the newest values of a config: from the cache if it is fresh, else by one conditional request.
 ///
 /// # Errors
-/// `SecretsDenied` for good if Doppler refuses, and then the cache is dropped: a revoked token must not go on opening
-/// yesterday's values. `SecretsUnavailable`, to be retried, if Doppler does not answer; the cache stays.
+/// `SecretsDenied`, permanent, if Doppler refuses. The cache is dropped then, because a revoked token must not open old
+/// values. `SecretsUnavailable`, retried, if Doppler does not answer. The cache stays.
 pub(super) async fn read(
     context: Context<'_>,
     reader: &DopplerReader,
@@ -125,18 +127,18 @@ fn newest(answer: Download, cached: Option<Cached>) -> Result<Cached, DopplerErr
             Ok(Cached { version, ..Cached::now(values, etag, None) })
         }
         (Download::NotModified, None) => {
-            Err(DopplerError::Unavailable("nothing has changed, it says to a question that was not asked".to_owned()))
+            Err(DopplerError::Unavailable("it answered 304 to an unconditional request".to_owned()))
         }
     }
 }
 
-/// A service token opens one config whatever is asked: the wrong one in the Secret must not bring production's values
-/// into a preview.
+/// Checks that the values are of the config in the app file. A service token opens its own config whatever is
+/// requested, and a wrong token must not bring production's values into a preview.
 fn check_origin(values: &BTreeMap<String, String>, config: &DopplerConfig) -> Result<(), Failure> {
     for (key, wanted) in [("DOPPLER_PROJECT", &config.project), ("DOPPLER_CONFIG", &config.config)] {
         if values.get(key).is_some_and(|found| found != wanted) {
             let message = format!(
-                "the token in Secret {} opens another {key} than {wanted}, the app file's",
+                "the token in Secret {} opens another {key} than {wanted} of the app file",
                 config.token.secret
             );
             let advice = format!("create a service token for config {} of project {}", config.config, config.project);
@@ -150,7 +152,7 @@ async fn drop_cache(api: &Api<Secret>, name: &str) {
     match api.delete(name, &DeleteParams::default()).await {
         Ok(_) => {}
         Err(kube::Error::Api(status)) if status.code == 404 => {}
-        // It is stale, so it is not used before Doppler has been asked again; the next refusal drops it.
+        // A stale cache is not used before Doppler has answered again. The next refusal drops it.
         Err(error) => warn!(secret = name, %error, "Could not drop Doppler cache {name}"),
     }
 }
@@ -159,7 +161,7 @@ fn failed(config: &DopplerConfig, error: DopplerError) -> Failure {
     let message = format!("project {}, config {}: {error}", config.project, config.config);
     match error {
         DopplerError::Denied(_) => {
-            let advice = format!("look at the token in Secret {} of berth's namespace", config.token.secret);
+            let advice = format!("check the token in Secret {} of berth's namespace", config.token.secret);
             Verdict::new(FailureType::SecretsDenied, message).advise(advice).into()
         }
         DopplerError::Unexpected(_) => Failure::permanent(FailureType::SecretsDenied, message),
@@ -175,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_is_shared_by_those_who_waited_and_a_rate_limit_by_everyone_until_it_ends() {
+    fn a_failure_is_shared_by_waiting_readers_and_a_rate_limit_by_all() {
         let at = Instant::now();
         let second = Duration::from_secs(1);
         let outage = Refused { at, error: DopplerError::Unavailable("no".into()) };

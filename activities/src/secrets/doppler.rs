@@ -1,4 +1,4 @@
-//! Doppler's API: one request, and what each of its answers means.
+//! The client of Doppler's API: one request, and the meanings of its answers.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -12,17 +12,17 @@ use answer::Head;
 pub(crate) use answer::DopplerError;
 pub(crate) use token::Token;
 
-/// Doppler's own clients wait as long for an answer.
+/// The timeout of Doppler's own clients.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Doppler allows 500 KiB per config; twice that is not an answer.
+/// The most bytes of an answer. Doppler allows 500 KiB per config.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 
-/// What Doppler answered. Not `Debug`: it has values.
+/// A successful answer. Not `Debug`, because it contains values.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Download {
-    /// The values, and the version they have.
+    /// The values and their version.
     Values { values: BTreeMap<String, String>, etag: Option<String> },
-    /// The version asked about is still the newest.
+    /// The requested version is still the newest.
     NotModified,
 }
 
@@ -34,23 +34,23 @@ pub(crate) struct Doppler {
 }
 
 impl Doppler {
-    /// A client of the Doppler at that URL. It waits 10 s for a whole answer.
+    /// A client of the Doppler at this URL. Its timeout is 10 s for a whole answer.
     ///
     /// # Errors
-    /// TLS cannot be set up, or that is not a URL.
+    /// The URL is invalid, or TLS cannot be set up.
     pub(crate) fn new(base: &str) -> Result<Self, reqwest::Error> {
         Self::with_timeout(base, TIMEOUT)
     }
 
     fn with_timeout(base: &str, timeout: Duration) -> Result<Self, reqwest::Error> {
-        // Doppler's API has no redirects: one would take the request to somebody else.
+        // Doppler's API has no redirects. A redirect would send the token elsewhere.
         let http = Client::builder().timeout(timeout).redirect(redirect::Policy::none()).build()?;
-        // What is no URL is said now and not at the first rollout.
+        // An invalid URL is reported at the worker's start, not at the first rollout.
         http.get(base).build()?;
         Ok(Self { http, base: base.trim_end_matches('/').to_owned() })
     }
 
-    /// Where this Doppler is.
+    /// The URL of this Doppler.
     pub(crate) fn base(&self) -> &str {
         &self.base
     }
@@ -91,7 +91,7 @@ async fn bounded(mut response: Response, head: &Head) -> Result<Vec<u8>, Doppler
     while let Some(chunk) = response.chunk().await.map_err(failed)? {
         body.extend_from_slice(&chunk);
         if body.len() > MAX_BODY_BYTES {
-            // A refusal is told by its status, however long its page.
+            // A refusal is described by its status, however long its body.
             let why = format!("more than {MAX_BODY_BYTES} bytes{}", head.request());
             return if head.status == StatusCode::OK { Err(DopplerError::Unexpected(why)) } else { Ok(body) };
         }
@@ -99,9 +99,9 @@ async fn bounded(mut response: Response, head: &Head) -> Result<Vec<u8>, Doppler
     Ok(body)
 }
 
-/// reqwest's error by its causes: its own words have the URL in them.
+/// Describes a reqwest error by its causes. Its own message contains the URL.
 fn describe(error: &reqwest::Error) -> String {
-    let mut text = if error.is_timeout() { "time-out".to_owned() } else { "connection failed".to_owned() };
+    let mut text = if error.is_timeout() { "timeout".to_owned() } else { "connection failed".to_owned() };
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         text = format!("{text}: {cause}");

@@ -1,4 +1,5 @@
-//! An API server in the test that holds what it is sent: Secrets to read, apply, create and delete, namespaces to watch.
+//! A fake API server inside the test. It stores objects that are sent: Secrets to read, apply, create and delete, and
+//! namespaces to watch.
 
 use std::{
     collections::BTreeMap,
@@ -17,19 +18,19 @@ use crate::fake_api_server::status_object;
 
 type ResponseBody = UnsyncBoxBody<Bytes, Infallible>;
 
-/// Cloning it gives another handle to the same server.
+/// A handle. Its clones share one server.
 #[derive(Clone, Default)]
 pub(crate) struct Cluster(Arc<Mutex<ClusterState>>);
 
 #[derive(Default)]
 struct ClusterState {
-    /// By path.
+    /// The objects by path.
     objects: BTreeMap<String, Value>,
     revision: u64,
-    /// By the namespace's name.
+    /// The watches by the namespace's name.
     watches: Vec<(String, mpsc::UnboundedSender<Bytes>)>,
     requests: Vec<String>,
-    /// Answers of their own for a method and path, and how often.
+    /// Refusals by method and path: the status, and how often.
     refusals: BTreeMap<String, (u16, usize)>,
 }
 
@@ -47,7 +48,7 @@ impl Cluster {
         kube::Client::new(service, "default")
     }
 
-    /// Puts an object at `/api/v1/namespaces/…`, as somebody else would.
+    /// Stores an object at `/api/v1/namespaces/…`, as another client would.
     pub(crate) fn put(&self, path: &str, object: Value) {
         self.state().put(path, object);
     }
@@ -60,32 +61,32 @@ impl Cluster {
         self.state().objects.remove(path);
     }
 
-    /// The objects below a path.
+    /// Returns the paths of the objects below a path.
     pub(crate) fn below(&self, path: &str) -> Vec<String> {
         self.state().objects.keys().filter(|key| key.starts_with(path)).cloned().collect()
     }
 
-    /// Answers `METHOD /path` with this status.
+    /// Answers `METHOD /path` with this status from now on.
     pub(crate) fn refuse(&self, request: &str, status: u16) {
         self.refuse_times(request, status, usize::MAX);
     }
 
-    /// Does so this often, and then no longer.
+    /// Answers `METHOD /path` with this status so many times.
     pub(crate) fn refuse_times(&self, request: &str, status: u16, times: usize) {
         self.state().refusals.insert(request.to_owned(), (status, times));
     }
 
-    /// What was sent, as `METHOD /path`.
+    /// Returns the requests, as `METHOD /path`.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.state().requests.clone()
     }
 
-    /// What was sent that was not a question, as `METHOD /path`.
+    /// Returns the requests that write, as `METHOD /path`.
     pub(crate) fn writes(&self) -> Vec<String> {
         self.requests().into_iter().filter(|request| !request.starts_with("GET")).collect()
     }
 
-    /// Whether somebody is watching namespaces.
+    /// Returns whether a client watches namespaces.
     pub(crate) fn is_watched(&self) -> bool {
         !self.state().watches.is_empty()
     }
@@ -102,7 +103,7 @@ impl ClusterState {
         self.objects.insert(path.to_owned(), object.clone());
         if object["kind"] == "Namespace" {
             for (_, watch) in self.watches.iter().filter(|(name, _)| object["metadata"]["name"] == **name) {
-                // Whoever has stopped watching does not mind.
+                // A closed watch needs no event.
                 _ = watch.unbounded_send(event(&object));
             }
         }
@@ -136,21 +137,21 @@ impl ClusterState {
         }
     }
 
-    /// As the API server: creating what exists is a conflict, and so is an apply to a version that is no longer.
+    /// Stores an object. Creating an existing one is a conflict, and so is an apply to an outdated version.
     fn store(&mut self, path: &str, mut object: Value, create: bool) -> Response<ResponseBody> {
         let now = self.objects.get(path).map(|found| found["metadata"]["resourceVersion"].clone());
         let known = &object["metadata"]["resourceVersion"];
         if (create && now.is_some()) || (!known.is_null() && now.as_ref() != Some(known)) {
             return answer(409, &status_object(409, "conflict"));
         }
-        // Whoever writes does not say since when it is there.
+        // The server keeps the creation time.
         if let Some(created) = self.objects.get(path).map(|found| found["metadata"]["creationTimestamp"].clone()) {
             object["metadata"]["creationTimestamp"] = created;
         }
         answer(if now.is_some() { 200 } else { 201 }, &self.put(path, object))
     }
 
-    /// What has changed since the version that the client has, and from now on.
+    /// Streams changes since the client's version.
     fn watch(&mut self, query: &str) -> Response<ResponseBody> {
         let known = query.split('&').find_map(|pair| pair.strip_prefix("resourceVersion=")).unwrap();
         let known: u64 = known.parse().unwrap();
@@ -165,7 +166,7 @@ impl ClusterState {
     }
 }
 
-/// The name that the field selector asks for.
+/// Returns the name in the field selector.
 fn selected(query: &str) -> &str {
     query.split('&').find_map(|pair| pair.strip_prefix("fieldSelector=metadata.name%3D")).unwrap()
 }

@@ -1,4 +1,4 @@
-//! What the cache of a Doppler config looks like in its Secret.
+//! The Secret that holds the cache of a Doppler config.
 
 use std::{
     collections::BTreeMap,
@@ -15,29 +15,29 @@ use berth_manifests::app::DopplerConfig;
 
 use crate::{Settings, failure::Failure, kubernetes::labels};
 
-/// What the cache holds of one config. Not `Debug`: it has values.
+/// The cached answer of one config. Not `Debug`, because it contains values.
 pub(super) struct Cached {
     pub(super) values: BTreeMap<String, String>,
     pub(super) etag: Option<String>,
     pub(super) fetched: SystemTime,
-    /// The Secret's resourceVersion, if there is a Secret.
+    /// The Secret's resourceVersion, if the Secret exists.
     pub(super) version: Option<String>,
 }
 
 impl Cached {
-    /// What Doppler has just answered, in place of what was there.
+    /// Builds the cache entry of a new answer.
     pub(super) fn now(values: BTreeMap<String, String>, etag: Option<String>, before: Option<Self>) -> Self {
         Self { values, etag, fetched: SystemTime::now(), version: before.and_then(|before| before.version) }
     }
 }
 
-/// A name of its own for each config of each Doppler that is opened by each token.
+/// Builds the Secret's name. It differs by Doppler, config and token.
 pub(super) fn name(base: &str, config: &DopplerConfig) -> String {
     let key = [base, &config.project, &config.config, &config.token.secret].join("\n");
     format!("berth-doppler-{}", labels::short_hash(key.as_bytes()))
 }
 
-/// Reads it back; what berth has not written like this is nothing, and will be written over.
+/// Reads a cache entry. Unknown content counts as none and will be overwritten.
 pub(super) fn parse(secret: Secret) -> Option<Cached> {
     let version = secret.resource_version();
     let data = secret.data?;
@@ -51,10 +51,11 @@ pub(super) fn parse(secret: Secret) -> Option<Cached> {
     })
 }
 
-/// Writes it, unless another worker has written since: what that one has is as new.
+/// Writes the entry. A concurrent write by another worker wins: its entry is as new.
 ///
 /// # Errors
-/// As [`Failure::kubernetes`]: a cache that cannot be written is said, or each environment would ask Doppler for itself.
+/// As for [`Failure::kubernetes`]. A failed write is an error, because without a cache each environment would request
+/// Doppler for itself.
 pub(super) async fn write(
     api: &Api<Secret>,
     name: &str,
@@ -97,7 +98,7 @@ mod tests {
     use super::{super::tests::*, *};
 
     #[test]
-    fn what_is_written_is_what_is_read() {
+    fn a_written_cache_entry_is_read_back() {
         let values = BTreeMap::from([("A".to_owned(), "1\n\"".to_owned())]);
         let mut cached = Cached::now(values.clone(), Some("W/\"1\"".into()), None);
         cached.version = Some("7".into());
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_damaged_is_nothing() {
+    fn a_damaged_cache_entry_counts_as_none() {
         let mut secret = to_secret("x", &settings(), &config(), &Cached::now(BTreeMap::new(), None, None));
         for (key, damaged) in [("values", "{\"A\":1}"), ("values", "{"), ("fetched_ms", "99999999999999999999")] {
             let data = secret.data.as_mut().unwrap();
@@ -119,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn each_doppler_config_and_token_has_a_cache_of_its_own() {
+    fn each_doppler_and_token_has_its_own_cache() {
         let one = name("https://api.doppler.com", &config());
         let mut other = config();
         other.token.secret = "another".into();

@@ -1,4 +1,4 @@
-//! Bringing an app's secrets into an environment, as an immutable Secret that is named by its content.
+//! The activity `sync_secrets`.
 
 use std::collections::BTreeMap;
 
@@ -19,16 +19,16 @@ use crate::{
     },
 };
 
-/// Fetches the app's secrets, waits for the environment's namespace, which is being made at the same time, and leaves
-/// them there.
+/// Reads the app's secrets, waits for the environment's namespace, which is created concurrently, and stores them
+/// there.
 ///
 /// Idempotent: the Secret is named by its content, so a second run finds it and changes nothing in the environment.
 ///
 /// # Errors
-/// `SecretsDenied` for good if Doppler refuses the token or the token is not there, or if the values cannot be a
-/// container's environment; `SecretsUnavailable`, to be retried, if Doppler does not answer: what serves keeps the Secret
-/// it has, and a rollout waits rather than start with values that may be old. `KubernetesDenied` for good if the
-/// namespace, or the Secret in it, is not this environment's.
+/// `SecretsDenied`, permanent, if the token is missing or refused, or if a value cannot be a container's variable.
+/// `SecretsUnavailable`, retried, if Doppler does not answer: the serving release keeps its Secret, and a rollout waits
+/// instead of starting with stale values. `KubernetesDenied`, permanent, if the namespace or the Secret belongs to
+/// another environment.
 pub async fn sync_secrets(
     context: Context<'_>,
     doppler: &DopplerReader,

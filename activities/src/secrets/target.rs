@@ -1,4 +1,4 @@
-//! Where secrets go: into the namespace that is this environment's own, and nowhere else.
+//! The target of secrets: only the environment's own namespace.
 
 use std::time::Duration;
 
@@ -17,24 +17,24 @@ use crate::{
     kubernetes::{labels, rbac_lag::Rbac},
 };
 
-/// How long one attempt waits for the namespace, which is being made beside it.
+/// The time that one attempt waits for the namespace.
 const NAMESPACE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Waits until the environment's namespace is there and its own. Whoever makes it lets the worker in a moment later.
+/// Waits until the environment's namespace exists and belongs to it. Its RoleBinding may propagate a moment later.
 ///
 /// # Errors
-/// `KubernetesDenied`: for good if the namespace is somebody else's; to be retried if it has not come within 30 s, with
-/// what was last seen of it.
+/// `KubernetesDenied`: permanent if the namespace belongs to somebody else, retried with its last state if it does not
+/// exist after 30 s.
 pub(super) async fn await_namespace(context: Context<'_>, environment: &Environment) -> Result<Rbac, Failure> {
     let name = &environment.namespace;
     let changes = watcher::watch_object(Api::<Namespace>::all(context.client.clone()), name).default_backoff();
     pin_mut!(changes);
-    let mut seen = "it is not there yet".to_owned();
+    let mut seen = "it does not exist yet".to_owned();
     let waiting = async {
         while let Some(change) = changes.next().await {
             seen = match change {
-                Ok(None) => "it is not there yet".to_owned(),
-                // Whoever's it was, its name will be free.
+                Ok(None) => "it does not exist yet".to_owned(),
+                // The name will be free, whoever the owner is.
                 Ok(Some(namespace)) if namespace.metadata.deletion_timestamp.is_some() => {
                     "it is terminating".to_owned()
                 }
@@ -44,7 +44,7 @@ pub(super) async fn await_namespace(context: Context<'_>, environment: &Environm
                     return Ok(Rbac::from_age(&namespace));
                 }
                 Ok(Some(_)) => return Err(foreign(format!("namespace {name}"))),
-                // The watcher begins again by itself.
+                // The watcher restarts by itself.
                 Err(error) => format!("watching it: {error}"),
             };
         }
@@ -58,5 +58,8 @@ pub(super) async fn await_namespace(context: Context<'_>, environment: &Environm
 }
 
 fn foreign(what: String) -> Failure {
-    Failure::permanent(FailureType::KubernetesDenied, format!("{what} is not this environment's: no secrets go there"))
+    Failure::permanent(
+        FailureType::KubernetesDenied,
+        format!("{what} does not belong to this environment; no secrets are stored there"),
+    )
 }

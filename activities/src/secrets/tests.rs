@@ -81,7 +81,7 @@ fn own(pr: u64) -> Value {
         "berth.dev/installation": "berth"})
 }
 
-/// The token in berth's namespace, and the namespaces of these pull requests.
+/// A cluster with the token in berth's namespace, and the namespaces of these pull requests.
 fn cluster(prs: impl IntoIterator<Item = u64>) -> Cluster {
     let cluster = Cluster::default();
     put_token(&cluster, TOKEN);
@@ -114,7 +114,7 @@ fn cache(cluster: &Cluster) -> Option<String> {
     cluster.below(&format!("{BERTH}/berth-doppler-")).pop()
 }
 
-/// Makes the cache ten minutes old.
+/// Sets the age of the cache to ten minutes.
 fn age(cluster: &Cluster) {
     let path = cache(cluster).unwrap();
     let mut secret = cluster.get(&path).unwrap();
@@ -139,7 +139,7 @@ fn transient(result: Result<SyncedSecrets, Failure>) -> (FailureType, Option<Dur
 }
 
 #[tokio::test]
-async fn a_first_run_leaves_an_immutable_secret_and_a_second_one_writes_and_asks_nothing() {
+async fn a_second_run_neither_writes_nor_requests_doppler() {
     let (cluster, stub) = (cluster([1]), doppler().await);
     let first = sync(&cluster, &DopplerReader::new(&stub.url).unwrap(), 1).await.unwrap();
     let secret = cluster.get(&format!("/api/v1/namespaces/pr-1/secrets/{}", first.secret)).unwrap();
@@ -149,13 +149,13 @@ async fn a_first_run_leaves_an_immutable_secret_and_a_second_one_writes_and_asks
 
     let writes = cluster.writes();
     assert_eq!(writes.len(), 2, "the cache and the Secret: {writes:?}");
-    // Another worker, or the same after its restart.
+    // A new reader stands for another worker, or the same after a restart.
     assert_eq!(sync(&cluster, &DopplerReader::new(&stub.url).unwrap(), 1).await.unwrap(), first);
     assert_eq!((cluster.writes(), stub.requests().len()), (writes, 1));
 }
 
 #[tokio::test]
-async fn a_token_that_is_missing_or_a_persons_is_denied_with_the_command_that_helps() {
+async fn a_missing_or_personal_token_is_denied_with_a_command() {
     let (cluster, stub) = (cluster([1]), doppler().await);
     let doppler = DopplerReader::new(&stub.url).unwrap();
     put_token(&cluster, "dp.pt.canary");
@@ -164,7 +164,7 @@ async fn a_token_that_is_missing_or_a_persons_is_denied_with_the_command_that_he
     let no_key = verdict(sync(&cluster, &doppler, 1).await);
     cluster.remove(TOKEN_SECRET);
     let missing = verdict(sync(&cluster, &doppler, 1).await);
-    for (verdict, words) in [(refused, "dp.pt."), (no_key, "no key serviceToken"), (missing, "it is not there")] {
+    for (verdict, words) in [(refused, "dp.pt."), (no_key, "no key serviceToken"), (missing, "it does not exist")] {
         assert_eq!(verdict.failure, FailureType::SecretsDenied);
         assert!(verdict.message.contains("web-token") && verdict.message.contains(words), "{verdict:?}");
         let command = "kubectl create secret generic web-token -n berth-system --from-literal=serviceToken=dp.st.…";
@@ -174,20 +174,20 @@ async fn a_token_that_is_missing_or_a_persons_is_denied_with_the_command_that_he
 }
 
 #[tokio::test]
-async fn secrets_go_into_no_namespace_that_is_not_the_environments_own() {
+async fn secrets_go_only_into_the_environments_own_namespace() {
     let stub = doppler().await;
     for labels in [json!({}), own(2), json!({"berth.dev/workflow": "preview-web-1"})] {
         let cluster = cluster([]);
         put_namespace(&cluster, 1, &labels);
         let verdict = verdict(sync(&cluster, &DopplerReader::new(&stub.url).unwrap(), 1).await);
         assert_eq!(verdict.failure, FailureType::KubernetesDenied);
-        assert!(verdict.message.starts_with("namespace pr-1 is not this environment's"), "{verdict:?}");
+        assert!(verdict.message.starts_with("namespace pr-1 does not belong to this environment"), "{verdict:?}");
         assert!(cluster.below("/api/v1/namespaces/pr-1/").is_empty());
     }
 }
 
 #[tokio::test]
-async fn a_secret_of_that_name_that_is_not_berths_or_can_be_changed_is_not_used() {
+async fn a_foreign_or_mutable_secret_of_that_name_is_not_used() {
     let (cluster, stub) = (cluster([1]), doppler().await);
     let doppler = DopplerReader::new(&stub.url).unwrap();
     let path = format!("/api/v1/namespaces/pr-1/secrets/{}", sync(&cluster, &doppler, 1).await.unwrap().secret);
@@ -201,7 +201,7 @@ async fn a_secret_of_that_name_that_is_not_berths_or_can_be_changed_is_not_used(
 }
 
 #[tokio::test]
-async fn a_fresh_namespace_that_still_forbids_is_tried_again() {
+async fn a_403_of_a_fresh_namespace_is_transient() {
     let (cluster, stub) = (cluster([1]), doppler().await);
     cluster.refuse("POST /api/v1/namespaces/pr-1/secrets", 403);
     let result = sync(&cluster, &DopplerReader::new(&stub.url).unwrap(), 1).await;
@@ -209,7 +209,7 @@ async fn a_fresh_namespace_that_still_forbids_is_tried_again() {
 }
 
 #[tokio::test]
-async fn the_fetch_does_not_wait_for_the_namespace_and_the_secret_does() {
+async fn only_the_secret_waits_for_the_namespace() {
     let (cluster, stub) = (cluster([]), doppler().await);
     let doppler = DopplerReader::new(&stub.url).unwrap();
     let made_later = async {
@@ -225,13 +225,13 @@ async fn the_fetch_does_not_wait_for_the_namespace_and_the_secret_does() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_namespace_that_does_not_come_is_given_up_for_now_with_what_was_seen_of_it() {
-    // No Doppler here: the clock of this test runs ahead of real sockets.
+async fn a_missing_namespace_is_a_transient_failure_with_its_last_state() {
+    // No server here: the paused clock of this test runs ahead of real sockets.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let doppler = DopplerReader::new("http://127.0.0.1:1").unwrap();
     let terminating = json!({"kind": "Namespace", "metadata": {"name": "pr-1", "labels": own(1),
         "deletionTimestamp": "2026-01-01T00:00:00Z"}});
-    for (namespace, words) in [(None, "it is not there yet"), (Some(terminating), "it is terminating")] {
+    for (namespace, words) in [(None, "it does not exist yet"), (Some(terminating), "it is terminating")] {
         let cluster = cluster([]);
         namespace.into_iter().for_each(|object| cluster.put("/api/v1/namespaces/pr-1", object));
         let (test, app) = (TestContext::new(cluster.client()), app(Value::Null));
@@ -242,7 +242,7 @@ async fn a_namespace_that_does_not_come_is_given_up_for_now_with_what_was_seen_o
 }
 
 #[tokio::test]
-async fn an_app_without_doppler_gets_what_berth_sets() {
+async fn an_app_without_doppler_gets_berths_values() {
     let cluster = cluster([1]);
     let _ = rustls::crypto::ring::default_provider().install_default();
     let doppler = DopplerReader::new("http://127.0.0.1:1").unwrap();

@@ -1,4 +1,4 @@
-//! Where Doppler's token is kept: a Secret of berth's namespace, read when a request is made and not before.
+//! The Secret of berth's namespace with Doppler's token. It is read only when a request is made.
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
@@ -8,14 +8,14 @@ use berth_workflows::contract::verdict::{FailureType, Verdict};
 
 use crate::{context::Context, failure::Failure, secrets::doppler::Token};
 
-/// The key of a token Secret, as Doppler's own operator has it.
+/// The key of the token, as Doppler's own operator names it.
 const KEY: &str = "serviceToken";
 
 /// Reads the token of a config.
 ///
 /// # Errors
-/// `SecretsDenied` for good, with the command that makes the Secret, if it is not there or holds no token that berth
-/// takes.
+/// `SecretsDenied`, permanent, with the command that creates the Secret: it does not exist, or it has no token that
+/// berth accepts.
 pub(super) async fn read(context: Context<'_>, config: &DopplerConfig) -> Result<Token, Failure> {
     let (name, namespace) = (&config.token.secret, &context.settings.berth_namespace);
     let api: Api<Secret> = Api::namespaced(context.client.clone(), namespace);
@@ -25,7 +25,7 @@ pub(super) async fn read(context: Context<'_>, config: &DopplerConfig) -> Result
         let create = format!("kubectl create secret generic {name} -n {namespace} --from-literal={KEY}=dp.st.…");
         Failure::from(Verdict::new(FailureType::SecretsDenied, format!("{what}: {why}")).advise(create))
     };
-    let found = found.ok_or_else(|| denied("it is not there".to_owned()))?;
+    let found = found.ok_or_else(|| denied("it does not exist".to_owned()))?;
     let data = found.data.unwrap_or_default();
     let token = data.get(KEY).ok_or_else(|| denied(format!("it has no key {KEY}")))?;
     let token = std::str::from_utf8(&token.0).map_err(|_| denied(format!("its key {KEY} is not text")))?;

@@ -1,4 +1,4 @@
-//! What Doppler's answers mean: values, or one of four reasons why there are none. Pure.
+//! The meanings of Doppler's answers: values, or one of four errors. Pure.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -13,29 +13,29 @@ use berth_workflows::contract::verdict::truncate;
 
 use super::Token;
 
-/// Longer than any retry policy waits; a bound, so that a header's number cannot overflow a sum of times.
+/// The longest pause to accept. It exceeds every retry policy, and a bound prevents an overflow when times are added.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
-/// Doppler's longest known message, the one about the rate limit, has 150.
+/// The most bytes of a message. Doppler's longest known message, about the rate limit, has 150.
 const MAX_WORDS_BYTES: usize = 500;
 
-/// Why there are no values. No error contains the token or a value.
+/// A failed download. No error contains the token or a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum DopplerError {
-    /// 401, 403 or 404 in Doppler's own words: the token does not open that config, and only a person can change it.
+    /// 401, 403 or 404 from Doppler itself: the token does not open that config. Only a person can change it.
     #[error("Doppler refused: {0}")]
     Denied(String),
-    /// Too many requests; when to come back, from a second to an hour, if Doppler says so.
+    /// Too many requests. `retry_after` is between a second and an hour, if Doppler names a time.
     #[error("Doppler's rate limit is used up: {message}")]
     RateLimited { message: String, retry_after: Option<Duration> },
-    /// An outage: here, there, or of something in between that answers with a page of its own.
+    /// An outage of Doppler, the network, or a proxy that answers with its own page.
     #[error("Doppler did not answer: {0}")]
     Unavailable(String),
-    /// An answer that is not what Doppler's documentation says, and will be the same the next time.
-    #[error("Doppler's answer is not understood: {0}")]
+    /// An answer that contradicts Doppler's documentation. Another request would get the same.
+    #[error("Doppler's answer is unexpected: {0}")]
     Unexpected(String),
 }
 
-/// What of an answer's head matters.
+/// The relevant parts of an answer's head.
 #[derive(Debug)]
 pub(super) struct Head {
     pub(super) status: StatusCode,
@@ -64,7 +64,7 @@ impl Head {
     /// Reads the body of a successful answer.
     pub(super) fn values(&self, body: &[u8]) -> Result<BTreeMap<String, String>, DopplerError> {
         let unexpected = |why: &str| DopplerError::Unexpected(format!("{why}{}", self.request()));
-        // Not serde's own error: it could quote a value. Half a body, or a proxy's, may be whole the next time.
+        // serde's own error could quote a value. A truncated body, or a proxy's page, may be complete the next time.
         let Ok(json) = serde_json::from_slice::<serde_json::Value>(body) else {
             let why = format!("{} is not JSON (HTTP {}{})", self.size(body), self.status.as_u16(), self.request());
             return Err(DopplerError::Unavailable(why));
@@ -79,7 +79,7 @@ impl Head {
             .collect()
     }
 
-    /// What an answer without values means.
+    /// Returns the error that an answer without values means.
     pub(super) fn refusal(&self, body: &[u8], token: &Token) -> DopplerError {
         let said = serde_json::from_slice::<ErrorBody>(body).ok().map(|error| error.messages.join("; "));
         let said = said.filter(|said| !said.is_empty());
@@ -91,9 +91,9 @@ impl Head {
             429 => DopplerError::RateLimited { message, retry_after },
             408 | 500..=599 => DopplerError::Unavailable(message),
             401 | 403 | 404 if is_dopplers => DopplerError::Denied(message),
-            // A redirect leads elsewhere the next time too: the address is wrong.
+            // A redirect is permanent: the address is wrong.
             300..=399 => DopplerError::Unexpected(message),
-            // Doppler says why, as JSON. A page, or nothing, is of something before it, which knows nothing of tokens.
+            // Doppler answers errors in JSON. Any other body comes from a proxy, which knows nothing of tokens.
             _ if !is_dopplers => DopplerError::Unavailable(message),
             _ => DopplerError::Unexpected(message),
         }
@@ -103,7 +103,7 @@ impl Head {
         format!("{} bytes", body.len())
     }
 
-    /// What Doppler's support asks for.
+    /// The request's id, for Doppler's support.
     pub(super) fn request(&self) -> String {
         self.request_id.as_ref().map(|id| format!(", request {id}")).unwrap_or_default()
     }
@@ -113,7 +113,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// The header's seconds, or its date: counted from the answer's own date, since clocks differ.
+/// Reads the header's seconds or date. A date is relative to the answer's own date, since clocks differ.
 fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let date = |text| rfc2822::DateTimeParser::new().parse_timestamp(text).ok();
     let asked = text(headers, RETRY_AFTER.as_str())?.trim();
@@ -125,18 +125,18 @@ fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     Some(bounded(u64::try_from(until.duration_since(from).as_secs()).unwrap_or_default()))
 }
 
-/// Doppler's words are "… Retry in 1 seconds. …"; not every proxy in between leaves the header.
+/// Reads the time from Doppler's message "… Retry in 1 seconds. …". Some proxies remove the header.
 fn retry_in(said: &str) -> Option<Duration> {
     let (_, rest) = said.split_once("Retry in ")?;
     rest.split(' ').next()?.parse().ok().map(bounded)
 }
 
-/// At once is not what a rate limit means.
+/// Limits the pause. A rate limit never means an immediate retry.
 fn bounded(seconds: u64) -> Duration {
     Duration::from_secs(seconds).clamp(Duration::from_secs(1), MAX_RETRY_AFTER)
 }
 
-/// Words from outside, as one line of bounded length.
+/// Returns external text as one line of bounded length.
 fn one_line(text: &str) -> String {
     let mut text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     truncate(&mut text, MAX_WORDS_BYTES);
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn when_to_come_back_is_told_in_seconds_or_as_a_date_and_is_bounded() {
+    fn retry_after_is_read_as_seconds_or_a_date_and_is_bounded() {
         assert_eq!(seconds(&[("retry-after", "7")]), Some(7));
         assert_eq!(seconds(&[("retry-after", "0")]), Some(1));
         assert_eq!(seconds(&[("retry-after", "18446744073709551615")]), Some(3600));
@@ -171,12 +171,12 @@ mod tests {
     }
 
     #[test]
-    fn words_from_outside_are_one_bounded_line() {
+    fn external_text_becomes_one_bounded_line() {
         let long = one_line(&format!("a\r\nb\u{1b}[31m{}", "é".repeat(1000)));
         assert!(long.starts_with("a  b [31m") && long.len() <= MAX_WORDS_BYTES);
     }
 
-    /// An answer as any server, or what stands before it, may give it.
+    /// An answer as any server or proxy may give it.
     fn head(status: u16, entries: &[(&'static str, Vec<u8>)], token: &Token) -> Head {
         let mut response = http::Response::builder().status(status);
         for (name, value) in entries {
@@ -189,7 +189,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_answer_makes_it_panic_and_no_error_shows_the_token_or_a_value(
+        fn no_answer_panics_and_no_error_shows_the_token_or_a_value(
             status in 100u16..600,
             entries in prop::collection::vec((
                 prop::sample::select(vec!["retry-after", "date", "etag", "content-type", "x-request-id"]),
@@ -220,7 +220,7 @@ mod tests {
                 prop_assert!((Duration::from_secs(1)..=MAX_RETRY_AFTER).contains(&wait));
             }
             if let Err(error) = head.values(&body) {
-                // A key is told, and only a key: what the body has between quotes before a colon.
+                // An error may contain a key, which is quoted text before a colon.
                 let key = String::from_utf8_lossy(&body).contains("canary\"") && error.to_string().contains("the value of ");
                 prop_assert!(!error.to_string().contains("dp.st.canary") || key);
                 prop_assert!(key || !error.to_string().contains("canary"), "{}", error);

@@ -1,4 +1,4 @@
-//! A real HTTP server on this machine that answers as Doppler, or as something before it, might.
+//! A real HTTP server on this machine. It answers as Doppler or a proxy might.
 
 use std::{
     collections::VecDeque,
@@ -16,7 +16,7 @@ use tokio::{io::AsyncWriteExt, net::TcpListener};
 pub(crate) const TOKEN: &str = "dp.st.preview.canary";
 pub(crate) const WORDS: &str = r#"{"messages":["Invalid Service token"],"success":false}"#;
 
-/// An answer by its status, headers and body.
+/// An answer: status, headers and body.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer(u16, Vec<(&'static str, String)>, String);
 
@@ -31,7 +31,7 @@ impl Answer {
     }
 }
 
-/// Gives its answers in turn, the last one for ever, and 304 to whoever has the version it would give.
+/// A server that gives its answers in turn and repeats the last one. It answers 304 if the client has the version.
 #[derive(Clone)]
 pub(crate) struct Stub {
     pub(crate) url: String,
@@ -46,7 +46,7 @@ struct StubScript {
 
 impl Stub {
     pub(crate) async fn answering(answers: impl IntoIterator<Item = Answer>) -> Self {
-        // reqwest takes the process's provider; another test may have been first.
+        // reqwest uses the process's provider. Another test may have installed it.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let script = StubScript { answers: answers.into_iter().collect(), requests: Vec::new() };
         let script = Arc::new(Mutex::new(script));
@@ -57,12 +57,12 @@ impl Stub {
         Self { url, script }
     }
 
-    /// What was asked so far: the path, the query, and the version that was known.
+    /// Returns the requests so far: path, query, and the version that the client has.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.script.lock().unwrap().requests.clone()
     }
 
-    /// From now on, these.
+    /// Replaces the remaining answers.
     pub(crate) fn answer_now(&self, answers: impl IntoIterator<Item = Answer>) {
         self.script.lock().unwrap().answers = answers.into_iter().collect();
     }
@@ -85,7 +85,7 @@ async fn answer(State(script): State<Arc<Mutex<StubScript>>>, request: Request) 
     (StatusCode::from_u16(status).unwrap(), headers, body).into_response()
 }
 
-/// A server that writes just this and closes; with nothing to write, it keeps the connection open in silence.
+/// A server that writes these bytes and closes. Without bytes it keeps the connection open in silence.
 pub(crate) async fn writing(bytes: &'static str) -> String {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -17,7 +17,7 @@ async fn error(answer: Answer) -> DopplerError {
 }
 
 #[tokio::test]
-async fn values_come_with_their_version_and_an_unchanged_version_without_values() {
+async fn values_have_a_version_and_an_unchanged_version_has_no_values() {
     let stub = Stub::answering([Answer::new(200, r#"{"A":"1","B":""}"#).with("etag", "W/\"1\"")]).await;
     let Ok(Download::Values { values, etag }) = ask(&stub.url, None).await else { panic!("no values") };
     assert_eq!((values["A"].as_str(), values["B"].as_str(), etag.as_deref()), ("1", "", Some("W/\"1\"")));
@@ -27,7 +27,7 @@ async fn values_come_with_their_version_and_an_unchanged_version_without_values(
 }
 
 #[tokio::test]
-async fn a_refused_token_is_final_and_keeps_dopplers_words_and_the_requests_id() {
+async fn a_refused_token_is_denied_with_dopplers_message_and_request_id() {
     for code in [401, 403, 404] {
         let error = error(Answer::new(code, WORDS).with("x-request-id", "r-1")).await;
         assert_eq!(error, DopplerError::Denied(format!("Invalid Service token (HTTP {code}, request r-1)")));
@@ -35,7 +35,7 @@ async fn a_refused_token_is_final_and_keeps_dopplers_words_and_the_requests_id()
 }
 
 #[tokio::test]
-async fn a_page_of_something_before_doppler_is_an_outage_told_by_its_size_whatever_its_status() {
+async fn a_proxys_page_is_an_outage_whatever_its_status() {
     for code in [401, 403, 404, 400, 502] {
         let error = error(Answer::new(code, "<html>canary</html>")).await;
         assert_eq!(error, DopplerError::Unavailable(format!("19 bytes (HTTP {code})")));
@@ -49,13 +49,13 @@ async fn a_page_of_something_before_doppler_is_an_outage_told_by_its_size_whatev
 }
 
 #[tokio::test]
-async fn an_outage_of_doppler_keeps_its_words() {
+async fn an_outage_of_doppler_keeps_its_message() {
     let error = error(Answer::new(500, r#"{"messages":["Try\nlater"],"success":false}"#)).await;
     assert_eq!(error, DopplerError::Unavailable("Try later (HTTP 500)".into()));
 }
 
 #[tokio::test]
-async fn a_rate_limit_says_when_to_come_back_by_header_or_in_words_or_not_at_all() {
+async fn a_rate_limits_retry_after_comes_from_header_or_message() {
     let words = r#"{"messages":["Exceeded rate limit of 240. Retry in 3 seconds. Upgrade"],"success":false}"#;
     for (header, body, expected) in
         [(Some("7"), words, Some(7)), (None, words, Some(3)), (None, "<html>1015</html>", None)]
@@ -69,13 +69,13 @@ async fn a_rate_limit_says_when_to_come_back_by_header_or_in_words_or_not_at_all
 }
 
 #[tokio::test]
-async fn a_value_that_is_no_string_is_named_by_its_key_and_not_shown() {
+async fn a_value_that_is_no_string_is_named_by_its_key() {
     let error = error(Answer::new(200, r#"{"A":"1","B":{"canary":1}}"#)).await;
-    assert_eq!(error.to_string(), "Doppler's answer is not understood: the value of B is not a string");
+    assert_eq!(error.to_string(), "Doppler's answer is unexpected: the value of B is not a string");
 }
 
 #[tokio::test]
-async fn a_redirect_is_not_followed_and_more_than_a_config_can_hold_is_not_read() {
+async fn redirects_and_oversized_answers_are_refused() {
     let elsewhere = error(Answer::new(302, "").with("location", "http://127.0.0.1:1/")).await;
     assert_eq!(elsewhere, DopplerError::Unexpected("0 bytes (HTTP 302)".into()));
     let endless = error(Answer::new(200, "x".repeat(MAX_BODY_BYTES + 1))).await;
@@ -85,13 +85,13 @@ async fn a_redirect_is_not_followed_and_more_than_a_config_can_hold_is_not_read(
 }
 
 #[tokio::test]
-async fn half_an_answer_silence_and_nobody_there_are_outages() {
+async fn a_truncated_answer_silence_and_a_closed_port_are_outages() {
     let half = writing("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"A\":\"canary").await;
     let silent = writing("").await;
     let soon = Duration::from_millis(50);
     for (url, timeout, words) in [
         (half.as_str(), TIMEOUT, "connection failed"),
-        (&silent, soon, "time-out"),
+        (&silent, soon, "timeout"),
         ("http://127.0.0.1:1", TIMEOUT, "refused"),
     ] {
         let error = ask_within(timeout, url, None).await.err().expect("an error");
@@ -101,7 +101,7 @@ async fn half_an_answer_silence_and_nobody_there_are_outages() {
 }
 
 #[tokio::test]
-async fn a_server_that_repeats_the_token_does_not_bring_it_into_an_error() {
+async fn an_answer_that_repeats_the_token_does_not_leak_it() {
     let echo = format!(r#"{{"messages":["Invalid token {TOKEN}"],"success":false}}"#);
     for code in [401, 429, 500, 400] {
         let error = error(Answer::new(code, echo.clone()).with("x-request-id", TOKEN)).await;
@@ -110,7 +110,7 @@ async fn a_server_that_repeats_the_token_does_not_bring_it_into_an_error() {
 }
 
 #[test]
-fn what_is_no_url_is_refused_at_the_start() {
+fn an_invalid_url_is_refused_at_the_start() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     assert!(Doppler::new("api.doppler.com").is_err());
 }

@@ -1,11 +1,11 @@
-//! What is asked of Doppler, and what of its answers is kept.
+//! Requests to Doppler, and the cache of its answers.
 
 use futures::future::join_all;
 
 use super::*;
 
 #[tokio::test]
-async fn twenty_environments_of_one_config_at_once_are_one_request() {
+async fn concurrent_environments_of_one_config_share_one_request() {
     let (cluster, stub) = (cluster(1..=20), doppler().await);
     let doppler = DopplerReader::new(&stub.url).unwrap();
     let synced = join_all((1..=20).map(|pr| sync(&cluster, &doppler, pr))).await;
@@ -14,7 +14,7 @@ async fn twenty_environments_of_one_config_at_once_are_one_request() {
 }
 
 #[tokio::test]
-async fn twenty_environments_share_a_failed_request_too_and_the_next_one_asks_again() {
+async fn a_failed_request_is_shared_and_the_next_reader_repeats_it() {
     let (cluster, stub) = (cluster(1..=20), Stub::answering([Answer::new(500, "no")]).await);
     let doppler = DopplerReader::new(&stub.url).unwrap();
     for result in join_all((1..=20).map(|pr| sync(&cluster, &doppler, pr))).await {
@@ -26,7 +26,7 @@ async fn twenty_environments_share_a_failed_request_too_and_the_next_one_asks_ag
 }
 
 #[tokio::test]
-async fn an_old_cache_is_asked_about_by_its_version_and_an_unchanged_one_is_fresh_again() {
+async fn a_stale_cache_is_revalidated_by_its_version() {
     let (cluster, stub) = (cluster([1]), doppler().await);
     let doppler = DopplerReader::new(&stub.url).unwrap();
     let first = sync(&cluster, &doppler, 1).await.unwrap();
@@ -42,7 +42,7 @@ async fn an_old_cache_is_asked_about_by_its_version_and_an_unchanged_one_is_fres
 }
 
 #[tokio::test]
-async fn a_changed_value_is_another_secret_and_the_old_one_stays() {
+async fn a_changed_value_creates_another_secret_and_keeps_the_old_one() {
     let (cluster, stub) = (cluster([1]), doppler().await);
     let doppler = DopplerReader::new(&stub.url).unwrap();
     let first = sync(&cluster, &doppler, 1).await.unwrap();
@@ -54,7 +54,7 @@ async fn a_changed_value_is_another_secret_and_the_old_one_stays() {
 }
 
 #[tokio::test]
-async fn a_refused_token_is_final_and_drops_the_cache_and_an_outage_keeps_it() {
+async fn a_refused_token_drops_the_cache_and_an_outage_keeps_it() {
     let (cluster, stub) = (cluster([1]), doppler().await);
     let doppler = DopplerReader::new(&stub.url).unwrap();
     sync(&cluster, &doppler, 1).await.unwrap();
@@ -74,7 +74,7 @@ async fn a_refused_token_is_final_and_drops_the_cache_and_an_outage_keeps_it() {
 }
 
 #[tokio::test]
-async fn a_rate_limit_says_when_to_come_back_and_nobody_asks_before() {
+async fn no_reader_requests_doppler_before_a_rate_limit_ends() {
     let limit = Answer::new(429, WORDS).with("retry-after", "30");
     let (cluster, stub) = (cluster([1, 2]), Stub::answering([limit]).await);
     let doppler = DopplerReader::new(&stub.url).unwrap();
@@ -85,7 +85,7 @@ async fn a_rate_limit_says_when_to_come_back_and_nobody_asks_before() {
 }
 
 #[tokio::test]
-async fn a_token_of_another_config_brings_nothing_into_the_environment_or_the_cache() {
+async fn a_token_of_another_config_stores_nothing() {
     let production = BODY.replace("preview", "production");
     let (cluster, stub) = (cluster([1]), Stub::answering([Answer::new(200, production)]).await);
     let verdict = verdict(sync(&cluster, &DopplerReader::new(&stub.url).unwrap(), 1).await);
@@ -94,7 +94,7 @@ async fn a_token_of_another_config_brings_nothing_into_the_environment_or_the_ca
 }
 
 #[tokio::test]
-async fn a_worker_that_has_lost_the_race_for_the_cache_goes_on_and_one_that_may_not_write_it_says_so() {
+async fn a_lost_race_for_the_cache_is_no_error_but_a_refused_write_is() {
     let (cluster, stub) = (cluster([1]), doppler().await);
     let doppler = DopplerReader::new(&stub.url).unwrap();
     sync(&cluster, &doppler, 1).await.unwrap();

@@ -1,4 +1,4 @@
-//! Namespaces that are being made at the same time: the rights in them come a moment later.
+//! Namespaces that are created concurrently: their RoleBinding propagates a moment later.
 
 use super::*;
 
@@ -9,7 +9,7 @@ fn put_young_namespace(cluster: &Cluster) {
 }
 
 #[tokio::test]
-async fn a_young_namespace_that_still_forbids_is_tried_again_in_place_and_the_secret_is_not_asked_for() {
+async fn a_403_of_a_young_namespace_is_retried_in_place() {
     let (cluster, stub) = (cluster([]), doppler().await);
     put_young_namespace(&cluster);
     let create = "POST /api/v1/namespaces/pr-1/secrets";
@@ -21,14 +21,14 @@ async fn a_young_namespace_that_still_forbids_is_tried_again_in_place_and_the_se
 }
 
 #[tokio::test]
-async fn what_a_first_attempt_left_in_a_young_namespace_is_found_also_where_a_quota_is_used_up() {
+async fn an_existing_secret_is_found_even_if_the_quota_is_used_up() {
     let stub = doppler().await;
     for code in [403, 409] {
         let cluster = cluster([]);
         put_young_namespace(&cluster);
         let doppler = DopplerReader::new(&stub.url).unwrap();
         let first = sync(&cluster, &doppler, 1).await.unwrap();
-        // More often than it is tried.
+        // More refusals than attempts.
         cluster.refuse_times("POST /api/v1/namespaces/pr-1/secrets", code, 9);
         tokio::time::pause();
         let again = sync(&cluster, &doppler, 1).await;
