@@ -1,9 +1,9 @@
-//! A script of the app, run by hand in a preview: a Job made after the web pod that runs, its end, and its removal.
+//! Scripts of an app, run by hand in a preview: a Job modelled on the web pod, its end, and its removal.
 //!
-//! Decided here: the pod is the web pod's main container with another command. It has the same image, environment, volumes,
-//! account and security settings, so it passes what that passed; it has none of its labels, so that no Service sends it
-//! traffic; and it is made after the `ReplicaSet` whose pods serve, read at that moment, so that a rollout in flight does
-//! not change what is run. No shell reads the command.
+//! Decisions: the pod is the web pod's main container with another command. It keeps image, environment, volumes,
+//! account and security settings, so the same policies admit it. It has none of the web pod's labels, so no Service
+//! sends it traffic. Its model is the `ReplicaSet` whose pods serve at that moment, so a rollout in flight does not
+//! change it. No shell reads the command.
 
 mod access;
 mod await_script;
@@ -16,13 +16,13 @@ pub use await_script::await_script;
 pub use remove_script::remove_script;
 pub use start_script::start_script;
 
-/// The script's name, as far as a label can have it.
+/// The label with the script's name, shortened to a valid value.
 pub(crate) const SCRIPT: &str = "berth.dev/script";
-/// Which run of the `ScriptRun` made the Job.
+/// The annotation with the run of the `ScriptRun` that created the Job.
 const RUN: &str = "berth.dev/run-id";
-/// The workload whose pod it was made after.
+/// The annotation with the workload that the pod is modelled on.
 const WORKLOAD: &str = "berth.dev/made-after";
-/// The Job controller's own label on a pod.
+/// The Job controller's label on a pod.
 const JOB_NAME: &str = "batch.kubernetes.io/job-name";
 
 #[cfg(test)]

@@ -155,7 +155,7 @@ fn refused_or_unstartable_script_is_explained() {
     let berth = live!(8104);
     let refused = run(&berth, 8104, &["rm"]).output().unwrap();
     let words = text(&refused).1;
-    assert!(words.contains("rm is not a script that app web allows; those are: say-greeting, fail, wait"), "{words}");
+    assert!(words.contains("rm is not a script that app web allows; it allows say-greeting, fail, wait"), "{words}");
     assert_eq!(refused.status.code(), Some(10));
 
     let missing = berth.preview("run", &["missing"]);

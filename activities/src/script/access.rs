@@ -1,7 +1,7 @@
-//! Who may talk with a script's pod: nobody new, and it may reach what the web pod reaches. Pure.
+//! The network access of a script's pod: no incoming traffic, and the web pod's destinations. Pure.
 //!
-//! berth's own policies select every pod of the environment. What the manifests allow to the web pod alone, by a label that
-//! the script's pod must not have, is given to it by a policy of its own.
+//! berth's own policies select every pod of the environment. The manifests may open destinations to the web pod by a
+//! label that the script's pod must not have. A policy of its own opens these to the script's pod.
 
 use std::collections::BTreeMap;
 
@@ -15,12 +15,12 @@ use k8s_openapi::{
 };
 use kube::core::{Selector, SelectorExt};
 
-use super::job::labels_of;
+use super::job::job_labels;
 
 type Labels = BTreeMap<String, String>;
 
-/// A Service that would send traffic to a pod with these labels.
-pub(super) fn selected_by<'a>(services: &'a [Service], labels: &Labels) -> Option<&'a Service> {
+/// Returns a Service that would send traffic to a pod with these labels.
+pub(super) fn selecting_service<'a>(services: &'a [Service], labels: &Labels) -> Option<&'a Service> {
     services.iter().find(|service| {
         let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref());
         selector.is_some_and(|selector| {
@@ -29,14 +29,14 @@ pub(super) fn selected_by<'a>(services: &'a [Service], labels: &Labels) -> Optio
     })
 }
 
-/// A policy that lets the script's pod out to where only the web pod's labels let one, if there is such a place.
-pub(super) fn as_the_web_pod(
+/// Builds a policy for destinations that only the web pod's labels open. `None` if there are none.
+pub(super) fn egress_policy(
     input: &StartScriptInput,
     installation: &str,
     policies: &[NetworkPolicy],
     web: &Labels,
 ) -> Option<NetworkPolicy> {
-    let own = labels_of(input, installation);
+    let own = job_labels(input, installation);
     let specs = policies.iter().filter_map(|policy| policy.spec.as_ref());
     let egress: Vec<NetworkPolicyEgressRule> = specs
         .filter(|spec| selects(spec, web) && !selects(spec, &own))
@@ -61,7 +61,7 @@ pub(super) fn as_the_web_pod(
 }
 
 fn selects(spec: &NetworkPolicySpec, labels: &Labels) -> bool {
-    // One that the API server took can be read; what cannot be is not widened.
+    // The API server accepts readable selectors only. An unreadable one opens nothing.
     Selector::try_from(spec.pod_selector.clone().unwrap_or_default()).is_ok_and(|selector| selector.matches(labels))
 }
 
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn the_script_may_go_where_only_the_web_pods_labels_let_one_and_nowhere_else() {
+    fn a_scripts_policy_opens_the_web_pods_destinations_only() {
         let web = Labels::from([("app".to_owned(), "web".to_owned())]);
         let policies = [
             policy(json!({"matchLabels": {"app": "web"}}), 5432),
@@ -94,23 +94,23 @@ mod tests {
             policy(json!({}), 53),
             policy(json!({"matchLabels": {"app": "other"}}), 9999),
         ];
-        let made = as_the_web_pod(&input(), "berth", &policies, &web).unwrap();
+        let made = egress_policy(&input(), "berth", &policies, &web).unwrap();
         let json = serde_json::to_value(made.spec.unwrap()).unwrap();
         assert_eq!(json["egress"], json!([{"ports": [{"port": 5432}]}, {"ports": [{"port": 6379}]}]));
         assert_eq!(json["policyTypes"], json!(["Egress"]));
         assert_eq!(json["podSelector"]["matchLabels"]["berth.dev/script"], "it");
-        assert_eq!(as_the_web_pod(&input(), "berth", &policies[2..], &web), None);
+        assert_eq!(egress_policy(&input(), "berth", &policies[2..], &web), None);
     }
 
     #[test]
-    fn a_service_that_would_send_it_traffic_is_seen() {
+    fn a_service_that_selects_the_scripts_pod_is_found() {
         let service = |selector: serde_json::Value| -> Service {
             serde_json::from_value(json!({"spec": {"selector": selector}})).unwrap()
         };
-        let own = labels_of(&input(), "berth");
+        let own = job_labels(&input(), "berth");
         let harmless = [service(json!({"app": "web"})), service(json!({})), service(json!(null))];
-        assert_eq!(selected_by(&harmless, &own), None);
+        assert_eq!(selecting_service(&harmless, &own), None);
         let all = [service(json!({"app.kubernetes.io/managed-by": "berth"}))];
-        assert!(selected_by(&all, &own).is_some());
+        assert!(selecting_service(&all, &own).is_some());
     }
 }

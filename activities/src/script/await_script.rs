@@ -1,4 +1,4 @@
-//! Waiting for a script's end: its exit code and last words, or the verdict why it has none.
+//! The activity `await_script`.
 
 use std::time::Duration;
 
@@ -28,18 +28,18 @@ use crate::{
     },
 };
 
-/// The Job's own deadline comes first; this is for a Job controller that is away.
+/// The wait beyond the Job's own deadline, in case the Job controller does not act.
 const AFTER_DEADLINE_MS: u64 = 30_000;
-/// Who runs a script waits for it: sooner than a rollout would.
+/// The wait for a node with room. It is shorter than a rollout's, because a person waits.
 const CAPACITY_SECONDS: u64 = 300;
-/// A script that starts smoothly needs no watch on events.
+/// The time without a watch on events. A script that starts smoothly needs none.
 const EVENTS_AFTER: Duration = Duration::from_secs(2);
-/// What is answered of the log. It is in the history.
+/// The most bytes of the log in the answer. They are kept in the history.
 const TAIL_BYTES: usize = 4096;
-/// More than the answer can hold, for the last lines to be among it; a log is read from the first of so many lines.
+/// The most lines to read. They exceed the answer, so that it ends with the last line.
 const LOG_LINES: i64 = 200;
 const LOG_BYTES: i64 = 256 * 1024;
-/// The script has ended: a node that does not answer does not change that.
+/// The time to wait for the log. The script has ended even if the node does not answer.
 const LOG_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Waits until the script has ended, or returns the verdict why it will not.
@@ -47,7 +47,7 @@ const LOG_PATIENCE: Duration = Duration::from_secs(10);
 /// Safe to run again and to drop at any moment: it only reads, and begins from the cluster's current state.
 ///
 /// # Errors
-/// Only if the API server has refused berth for longer than a fresh namespace needs.
+/// The API server has refused berth for longer than a fresh namespace needs.
 pub async fn await_script(context: Context<'_>, wait: AwaitScriptInput) -> Result<ScriptOutcome, Failure> {
     let waiting = Waiting::new(context.client, wait);
     let clock = Clock::start();
@@ -56,7 +56,7 @@ pub async fn await_script(context: Context<'_>, wait: AwaitScriptInput) -> Resul
     let mut judge = Judge::new(&waiting.judged);
     let mut redactor = None;
     loop {
-        // Known as early as can be: a rollout may remove the Secret while the script runs.
+        // Secrets are read as early as possible: a rollout may remove one while the script runs.
         if let (None, Some(pod)) = (&redactor, waiting.pod(&snapshot)) {
             redactor = waiting.redactor(pod).await;
         }
@@ -66,7 +66,7 @@ pub async fn await_script(context: Context<'_>, wait: AwaitScriptInput) -> Resul
         }
         match judge.look(&snapshot, clock.now_ms()) {
             Look::Failed(cause) => return Ok(waiting.failed(*cause, &snapshot).await),
-            // It has succeeded, and its pod is nowhere to be seen: somebody has removed it.
+            // The Job succeeded and its pod was removed by somebody.
             Look::Complete if snapshot.pods.is_listed() && waiting.pod(&snapshot).is_none() => {
                 return Ok(ScriptOutcome::Ended { exit_code: 0, log_tail: String::new() });
             }
@@ -90,7 +90,7 @@ struct Waiting<'a> {
     client: &'a Client,
     wait: AwaitScriptInput,
     workload: Workload,
-    /// The same wait, as the rollout's judge knows it.
+    /// The same wait in the form that the rollout's judge takes.
     judged: AwaitInput,
 }
 
@@ -113,7 +113,7 @@ impl<'a> Waiting<'a> {
         &self.wait.environment.namespace
     }
 
-    /// Whether the API server itself says that there is no Job, not one of its caches.
+    /// Returns whether the API server itself, not one of its caches, has no such Job.
     async fn job_is_gone(&self) -> bool {
         let jobs: Api<Job> = Api::namespaced(self.client.clone(), self.namespace());
         matches!(jobs.get_metadata_opt(&self.wait.started.job).await, Ok(None))
@@ -133,7 +133,7 @@ impl<'a> Waiting<'a> {
     }
 
     async fn failed(&self, mut cause: Cause, snapshot: &Snapshot) -> ScriptOutcome {
-        end::blame(&mut cause, self.pod(snapshot), &self.wait.started);
+        end::attach_pod(&mut cause, self.pod(snapshot), &self.wait.started);
         let mut verdict: Verdict = evidence::verdict(self.client, &self.judged, cause, snapshot).await;
         if verdict.failure == FailureType::JobFailed {
             verdict = verdict.advise("Run it again if it may be run twice; its last lines say how far it came.");
@@ -141,12 +141,12 @@ impl<'a> Waiting<'a> {
         ScriptOutcome::Failed { verdict }
     }
 
-    /// None if one of the Secrets that the pod cannot do without could not be read: then nothing it said may be shown.
+    /// Returns `None` if a Secret that the pod needs could not be read. Then no output may be shown.
     async fn redactor(&self, pod: &Pod) -> Option<Redactor> {
         let needed = &self.wait.started.secrets;
         let mut known = None;
         for name in needed.iter().map(String::as_str).chain(needed.is_empty().then_some("")) {
-            // Each knows the values of all that the pod reads, and is none without those of the one it is asked for.
+            // Each redactor knows all Secrets that the pod reads, and is `None` without the one it is asked for.
             known = Some(KnownSecrets::new(name, Some(pod)).redactor(self.client, self.namespace()).await?);
         }
         known
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_job_is_called_removed_only_when_the_api_server_itself_has_none() {
+    async fn a_job_counts_as_removed_only_if_the_api_server_has_none() {
         let server = FakeApiServer::default();
         let ScriptOutcome::Failed { verdict } = wait(&server).await else { panic!("should have failed") };
         assert_eq!(verdict.message, "somebody has removed its Job");

@@ -1,4 +1,4 @@
-//! How a script ended, as its Job and its pod tell. Pure.
+//! The end of a script, as its Job and pod report it. Pure.
 
 use berth_workflows::contract::{
     apply::Workload, script::SCRIPT_SECONDS, script_job::ScriptStarted, verdict::FailureType,
@@ -18,22 +18,22 @@ use crate::{
     },
 };
 
-/// How a script ended.
+/// The end of a script.
 #[derive(Debug, PartialEq)]
 pub(super) enum End {
-    /// By itself.
+    /// The script's process exited.
     Exited { pod: Box<Pod>, exit_code: i32 },
-    /// Not by itself.
+    /// The script was ended, or never started.
     Lost(Box<Cause>),
 }
 
-/// How the script ended, if it did. The container's own end counts, not the pod's: a sidecar that a cluster adds to every
-/// pod may go on. `removed` says that its Job was looked for and is not there.
+/// Returns how the script ended, if it did. The container's end counts, not the pod's: a sidecar that the cluster
+/// injects may keep running. `removed` means that its Job was looked up and does not exist.
 pub(super) fn end(started: &ScriptStarted, workload: &Workload, snapshot: &Snapshot, removed: bool) -> Option<End> {
     let lost = |failure, message: String, pod: Option<&Pod>, exit_code: Option<i32>| {
         let mut cause = Cause::new(failure, workload, message, Due::At(0));
         cause.exit_code = exit_code;
-        blame(&mut cause, pod, started);
+        attach_pod(&mut cause, pod, started);
         Some(End::Lost(Box::new(cause)))
     };
     let job = snapshot.jobs.get(&workload.name);
@@ -42,36 +42,36 @@ pub(super) fn end(started: &ScriptStarted, workload: &Workload, snapshot: &Snaps
     }
     let pod = pod(workload, snapshot)?;
     if job.is_some_and(is_out_of_time) {
-        let message = format!("it ran for longer than {SCRIPT_SECONDS} s, and was ended");
+        let message = format!("it ran for longer than {SCRIPT_SECONDS} s and was killed");
         return lost(FailureType::JobFailed, message, Some(pod), None);
     }
     let ended = terminated(pod, &started.container)?;
     match ended.reason.as_deref() {
         Some("StartError" | "ContainerCannotRun") => {
-            let said = ended.message.as_deref().unwrap_or_default().trim();
-            let message = format!("its command could not be started: {said}");
+            let message = ended.message.as_deref().unwrap_or_default().trim();
+            let message = format!("its command could not be started: {message}");
             lost(FailureType::JobFailed, message, Some(pod), Some(ended.exit_code))
         }
         Some("OOMKilled") => {
-            let message = "it used more memory than its container may".to_owned();
+            let message = "it exceeded its container's memory limit".to_owned();
             lost(FailureType::OutOfMemory, message, Some(pod), Some(ended.exit_code))
         }
         _ => Some(End::Exited { pod: Box::new(pod.clone()), exit_code: ended.exit_code }),
     }
 }
 
-/// Whether the Job is missing where it should be. It may be all the same: a first list may be older than the Job.
+/// Returns whether the listed Jobs lack the script's. The first list may be older than the Job.
 pub(super) fn misses_job(workload: &Workload, snapshot: &Snapshot) -> bool {
     snapshot.jobs.lacks(&workload.name)
 }
 
-/// The script's pod. There is one at most: its Job makes no second one.
+/// Returns the script's pod. Its Job creates at most one.
 pub(super) fn pod<'s>(workload: &Workload, snapshot: &'s Snapshot) -> Option<&'s Pod> {
     snapshot.new_pods(workload).into_iter().next()
 }
 
-/// The pod's log says more than the Job, whichever of the two ended first.
-pub(super) fn blame(cause: &mut Cause, pod: Option<&Pod>, started: &ScriptStarted) {
+/// Adds the pod and its log to a cause. They say more than the Job.
+pub(super) fn attach_pod(cause: &mut Cause, pod: Option<&Pod>, started: &ScriptStarted) {
     let Some(pod) = pod.filter(|_| cause.pod.is_none()) else { return };
     cause.pod = Some(pod.name_any());
     let has_run = container_status::statuses(pod).any(|(status, _)| {
@@ -94,7 +94,7 @@ fn terminated<'s>(pod: &'s Pod, container: &str) -> Option<&'s ContainerStateTer
     statuses.find(|status| status.name == container)?.state.as_ref()?.terminated.as_ref()
 }
 
-/// The end of a text, from the beginning of a line if one begins there.
+/// Returns the end of a text. It begins with a whole line if possible.
 pub(super) fn last_bytes(text: &str, bytes: usize) -> String {
     let text = text.trim_end();
     let from = (text.len().saturating_sub(bytes)..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or_default();
@@ -141,14 +141,14 @@ mod tests {
     }
 
     #[test]
-    fn a_script_has_ended_when_its_own_container_has() {
+    fn a_script_has_ended_once_its_own_container_has() {
         assert_eq!(end_of(&seen(json!([]), json!({"running": {}})), false), None);
         let ended = end_of(&seen(json!([]), json!({"terminated": {"exitCode": 3, "reason": "Error"}})), false);
         assert!(matches!(ended, Some(End::Exited { exit_code: 3, .. })), "{ended:?}");
     }
 
     #[test]
-    fn what_did_not_end_by_itself_has_a_cause_that_says_so() {
+    fn a_script_that_was_ended_has_a_cause() {
         let exceeded = json!([{"type": "FailureTarget", "status": "True", "reason": "DeadlineExceeded"}]);
         let start =
             json!({"terminated": {"exitCode": 128, "reason": "StartError", "message": "exec: \"x\": not found"}});
@@ -158,7 +158,7 @@ mod tests {
             (
                 seen(json!([]), json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}})),
                 FailureType::OutOfMemory,
-                "more memory",
+                "memory limit",
             ),
         ] {
             let Some(End::Lost(cause)) = end_of(&snapshot, false) else { panic!("{words}") };
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_somebody_has_removed_is_not_waited_for() {
+    fn a_removed_job_is_not_waited_for() {
         let mut snapshot = Snapshot::default();
         assert!(!misses_job(&script(), &snapshot), "not listed yet");
         snapshot.jobs.apply(kube::runtime::watcher::Event::Init);
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_log_begins_with_a_whole_line_and_never_inside_a_letter() {
+    fn last_bytes_begin_with_a_whole_line_and_never_inside_a_character() {
         assert_eq!(last_bytes("one\ntwo\nthree\n", 8), "three");
         assert_eq!(last_bytes("one\ntwo\nthree\n", 9), "two\nthree");
         assert_eq!(last_bytes("one\ntwo\nthree\n", 100), "one\ntwo\nthree");

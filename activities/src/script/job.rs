@@ -1,4 +1,4 @@
-//! The Job of a script, made of the web pod's template. Pure.
+//! The Job of a script, built from the web pod's template. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,16 +16,16 @@ use kube::ResourceExt;
 use super::{RUN, SCRIPT, WORKLOAD};
 use crate::kubernetes::{labels, pod_secrets::secret_references};
 
-/// kubectl's own word for the container that matters.
+/// kubectl's annotation for a pod's main container.
 const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
-/// These take a script's arguments for their own unless they are told where theirs end.
+/// Commands that consume a script's arguments unless `--` separates them.
 const RUNNERS: [&str; 3] = ["npm", "pnpm", "yarn"];
-/// A second net: berth removes the Job as soon as it has read its end.
+/// The time that Kubernetes keeps a finished Job. A safety net: berth removes it after reading its end.
 const KEPT_SECONDS: i32 = 3600;
-/// A close waits for it. A script that needs longer to stop is ended.
+/// The longest grace period in seconds. A close waits for it, and a slower script is killed.
 const LONGEST_GRACE: i64 = 10;
 
-/// The words of the command: the prefix and the name, split where there is space, then the arguments as they are.
+/// Returns the command: prefix and name, split at spaces, then the arguments unchanged.
 pub(super) fn command(scripts: &Scripts, script: &RunScript) -> Vec<String> {
     let line = format!("{}{}", scripts.prefix.trim_start(), script.name);
     let mut words: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
@@ -36,20 +36,20 @@ pub(super) fn command(scripts: &Scripts, script: &RunScript) -> Vec<String> {
     words
 }
 
-/// The labels of Job and pod: berth's own only, so that nothing of the app's selects them.
-pub(super) fn labels_of(input: &StartScriptInput, installation: &str) -> BTreeMap<String, String> {
+/// Returns the labels of Job and pod. They are berth's only, so that no selector of the app matches.
+pub(super) fn job_labels(input: &StartScriptInput, installation: &str) -> BTreeMap<String, String> {
     let mut labels = labels::owner_labels(&input.environment, installation);
     labels.insert(SCRIPT.to_owned(), label_value(input.script.name.as_str()));
     labels
 }
 
-/// A label's value has no `:`, ends in a letter or digit, and has 63 of them at most.
+/// Returns a valid label value: without `:`, ending in a letter or digit, at most 63 characters.
 fn label_value(name: &str) -> String {
     let plain: String = name.chars().map(|c| if c == ':' { '.' } else { c }).take(63).collect();
     plain.trim_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned()
 }
 
-/// The Job, or nothing if the template has no container.
+/// Builds the Job. `None` if the template has no container.
 pub(super) fn job(
     input: &StartScriptInput,
     installation: &str,
@@ -57,7 +57,7 @@ pub(super) fn job(
     template: &PodTemplateSpec,
     workload: &str,
 ) -> Option<Job> {
-    let labels = labels_of(input, installation);
+    let labels = job_labels(input, installation);
     let mut pod = PodTemplateSpec { spec: Some(pod_spec(template, command)?), ..PodTemplateSpec::default() };
     pod.metadata.get_or_insert_default().labels = Some(labels.clone());
     let mut job = Job {
@@ -81,7 +81,7 @@ pub(super) fn job(
     Some(job)
 }
 
-/// The template's pod with its main container alone, which runs the command once.
+/// Builds the pod: the main container alone, which runs the command once.
 fn pod_spec(template: &PodTemplateSpec, command: Vec<String>) -> Option<PodSpec> {
     let mut spec = template.spec.clone()?;
     let wanted = template.metadata.as_ref().and_then(|meta| meta.annotations.as_ref()?.get(DEFAULT_CONTAINER));
@@ -100,7 +100,7 @@ fn pod_spec(template: &PodTemplateSpec, command: Vec<String>) -> Option<PodSpec>
     spec.restart_policy = Some("Never".to_owned());
     let grace = spec.termination_grace_period_seconds.unwrap_or(LONGEST_GRACE);
     spec.termination_grace_period_seconds = Some(grace.min(LONGEST_GRACE));
-    // What places a pod beside or apart from its likes, and what names or gates it: it is none of them.
+    // Fields that spread, name or gate the web pods do not apply to a script.
     if let Some(affinity) = &mut spec.affinity {
         affinity.pod_affinity = None;
         affinity.pod_anti_affinity = None;
@@ -128,15 +128,15 @@ fn run_once(mut container: Container, command: Vec<String>) -> Container {
     container
 }
 
-/// The empty volumes that the main container finds something in only if another one has put it there. What it has at `/tmp`
-/// is a place to write.
+/// Returns the empty volumes whose content the main container gets from another container. `/tmp` is only a place to
+/// write.
 fn scratch(main: &Container, volumes: &[Volume]) -> BTreeSet<String> {
     let empty: BTreeSet<_> = volumes.iter().filter(|volume| volume.empty_dir.is_some()).map(|v| &v.name).collect();
     let mounts = main.volume_mounts.iter().flatten();
     mounts.filter(|m| empty.contains(&m.name) && m.mount_path != "/tmp").map(|m| m.name.clone()).collect()
 }
 
-/// Whether an init container is needed for what it leaves in those volumes. A sidecar, which never ends, is not.
+/// Returns whether an init container must fill those volumes. A sidecar never ends, so it is left out.
 fn fills(container: &Container, volumes: &BTreeSet<String>) -> bool {
     container.restart_policy.as_deref() != Some("Always") && mounts(container).any(|name| volumes.contains(&name))
 }
@@ -146,7 +146,7 @@ fn mounts(container: &Container) -> impl Iterator<Item = String> + '_ {
     mounts.chain(container.volume_devices.iter().flatten().map(|device| device.name.clone()))
 }
 
-/// What is known of a Job that this run has started.
+/// Returns the description of a Job that this run has started.
 pub(super) fn started(job: &Job) -> ScriptStarted {
     let spec = job.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
     let annotation = |key: &str| job.annotations().get(key).cloned().unwrap_or_default();
@@ -158,7 +158,7 @@ pub(super) fn started(job: &Job) -> ScriptStarted {
     }
 }
 
-/// The Secrets without which the pod cannot start.
+/// Returns the Secrets without which the pod cannot start.
 fn needed_secrets(spec: &PodSpec) -> Vec<String> {
     let needed = secret_references(spec).filter(|secret| !secret.optional).map(|secret| secret.name);
     needed.collect::<BTreeSet<_>>().into_iter().collect()

@@ -1,4 +1,4 @@
-//! Removing a script's Job: its pod is told to stop, and is seen to be gone.
+//! The activity `remove_script`.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -18,12 +18,12 @@ use crate::{
     rollout::{snapshot::Snapshot, watch::Watches},
 };
 
-/// A watch says of itself when there is something new; this is how often it is said what is still there.
+/// The time between progress reports while a watch shows no change.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
-/// Deletes what was made for a script, and waits until Job and pod are gone.
+/// Deletes a script's objects, and waits until Job and pod are gone.
 ///
-/// Idempotent: what is gone is gone, whoever has removed it. What is not berth's is left alone.
+/// Idempotent: objects that are already gone count as removed. Objects of other owners are left alone.
 ///
 /// # Errors
 /// The API server does not let berth delete or watch.
@@ -41,7 +41,7 @@ pub async fn remove_script(context: Context<'_>, remove: &RemoveScriptInput) -> 
         delete(&jobs, "Job", &job).await?;
     }
     await_gone(context, remove).await?;
-    // After the pod, which it has let out.
+    // The policy goes after the pod that it allows out.
     let policy = find(&policies, "NetworkPolicy", &remove.job).await?;
     if let Some(policy) = policy.filter(|policy| is_own(policy.labels())) {
         delete(&policies, "NetworkPolicy", &policy).await?;
@@ -74,7 +74,7 @@ where
     api.get_opt(name).await.map_err(|e| Failure::kubernetes(format!("{kind}/{name}"), e))
 }
 
-/// Deletes exactly the object that was looked at, and what it owns before it. Gone already is success.
+/// Deletes exactly the object that was read, after its dependents. Returns `Ok` if it is already gone.
 pub(super) async fn delete<K>(api: &Api<K>, kind: &str, object: &K) -> Result<(), Failure>
 where
     K: Resource + Clone + std::fmt::Debug + serde::de::DeserializeOwned,

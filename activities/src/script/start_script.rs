@@ -1,4 +1,4 @@
-//! Starting a script: whether it may be run, after which pod it is made, and the Job.
+//! The activity `start_script`: the permission, the model pod, and the Job.
 
 use std::collections::BTreeMap;
 
@@ -29,17 +29,17 @@ const REVISION: &str = "deployment.kubernetes.io/revision";
 
 /// Starts a script as a Job, or finds it started.
 ///
-/// Idempotent: the Job is named by the script run, so a second try finds the first one's.
+/// Idempotent: the Job is named after the script run, so another attempt finds it.
 ///
 /// # Errors
-/// `InvalidInput` with words for whoever asked: the script is not allowed, or there is nothing to run it in.
+/// `InvalidInput`, with a message for the caller: the script is not allowed, or no pod can run it.
 pub async fn start_script(context: Context<'_>, app: &App, input: &StartScriptInput) -> Result<ScriptStarted, Failure> {
     let environment = &input.environment;
     let jobs: Api<Job> = Api::namespaced(context.client.clone(), &environment.namespace);
-    if let Some(found) = jobs.get_opt(&input.job).await.map_err(|e| asking("Job", &input.job, e))? {
-        return take_up(context, input, &found).await;
+    if let Some(found) = jobs.get_opt(&input.job).await.map_err(|e| kubernetes_failure("Job", &input.job, e))? {
+        return adopt_or_delete(context, input, &found).await;
     }
-    // Boxed: it holds objects of a handful of kinds, each of them large.
+    // Boxed, because the future holds several large objects.
     Box::pin(make(context, app, input)).await
 }
 
@@ -47,7 +47,7 @@ async fn make(context: Context<'_>, app: &App, input: &StartScriptInput) -> Resu
     let environment = &input.environment;
     let jobs: Api<Job> = Api::namespaced(context.client.clone(), &environment.namespace);
     let scripts = allowed(app, input)?;
-    context.progress.report(format!("looking for the pod that {} is to be like", input.script.name));
+    context.progress.report(format!("looking for the pod that {} is modelled on", input.script.name));
     let deployment = workload(context, app, scripts, environment).await?;
     let template = serving_template(context.client, environment, &deployment).await?;
     let command = job::command(scripts, &input.script);
@@ -56,15 +56,20 @@ async fn make(context: Context<'_>, app: &App, input: &StartScriptInput) -> Resu
         .ok_or_else(|| refusal(format!("{workload} has no container")))?;
     allow_egress(context, input, &template).await?;
     context.progress.report(format!("starting Job {}", input.job));
-    let created = jobs.create(&PostParams::default(), &made).await.map_err(|e| asking("Job", &input.job, e))?;
+    let created =
+        jobs.create(&PostParams::default(), &made).await.map_err(|e| kubernetes_failure("Job", &input.job, e))?;
     Ok(job::started(&created))
 }
 
-/// A Job of that name: this run's own, or one that an earlier run of the same id has left, which goes first.
-async fn take_up(context: Context<'_>, input: &StartScriptInput, found: &Job) -> Result<ScriptStarted, Failure> {
+/// Adopts a Job of this run, or deletes one that an earlier run of the same id has left.
+async fn adopt_or_delete(
+    context: Context<'_>,
+    input: &StartScriptInput,
+    found: &Job,
+) -> Result<ScriptStarted, Failure> {
     let name = &input.job;
     if !labels::belongs_to(found.labels(), &input.environment, &context.settings.installation) {
-        let message = format!("there is a Job {name} that is not berth's: remove it, or rename it");
+        let message = format!("a Job {name} exists that does not belong to berth: remove or rename it");
         return Err(Failure::permanent(FailureType::KubernetesDenied, message));
     }
     if found.annotations().get(RUN) == Some(&input.run_id) {
@@ -75,7 +80,7 @@ async fn take_up(context: Context<'_>, input: &StartScriptInput, found: &Job) ->
     Err(Failure::transient(FailureType::KubernetesDenied, format!("the Job {name} of an earlier run is being removed")))
 }
 
-/// The app's scripts, if this one is among them.
+/// Returns the app's scripts if they include this one.
 fn allowed<'a>(app: &'a App, input: &StartScriptInput) -> Result<&'a Scripts, Failure> {
     let name = input.script.name.as_str();
     let scripts = app.preview.as_ref().and_then(|preview| preview.scripts.as_ref());
@@ -84,10 +89,10 @@ fn allowed<'a>(app: &'a App, input: &StartScriptInput) -> Result<&'a Scripts, Fa
         return Ok(scripts);
     }
     let allowed = if scripts.allow.is_empty() { "none".to_owned() } else { scripts.allow.join(", ") };
-    Err(refusal(format!("{name} is not a script that app {} allows; those are: {allowed}", app.app)))
+    Err(refusal(format!("{name} is not a script that app {} allows; it allows {allowed}", app.app)))
 }
 
-/// The Deployment whose pod the script's is to be like.
+/// Returns the Deployment that the script's pod is modelled on.
 async fn workload(
     context: Context<'_>,
     app: &App,
@@ -100,14 +105,14 @@ async fn workload(
         Some(text) => (substitute(text, &variables), true),
         None => (format!("{}-web", variables.get("KUBE_APP").unwrap_or(&app.app)), false),
     };
-    if let Some(found) = deployments.get_opt(&name).await.map_err(|e| asking("Deployment", &name, e))? {
+    if let Some(found) = deployments.get_opt(&name).await.map_err(|e| kubernetes_failure("Deployment", &name, e))? {
         return Ok(found);
     }
     if is_named {
-        return Err(refusal(format!("there is no Deployment {name}, which `preview.scripts.workload` names")));
+        return Err(refusal(format!("Deployment {name} of `preview.scripts.workload` does not exist")));
     }
     let own = ListParams::default().labels(&labels::owner_selector(environment, &context.settings.installation));
-    let mut all = deployments.list(&own).await.map_err(|e| asking("Deployment", "", e))?.items;
+    let mut all = deployments.list(&own).await.map_err(|e| kubernetes_failure("Deployment", "", e))?.items;
     if let (Some(only), true) = (all.pop(), all.is_empty()) {
         return Ok(only);
     }
@@ -117,7 +122,7 @@ async fn workload(
     )))
 }
 
-/// What a workload's name can be made of: all that is the same in every rollout of an environment.
+/// Returns the variables that a workload's name may contain: those that are the same in every rollout.
 fn variables(app: &App, environment: &Environment) -> Variables {
     Variables::new(VariableInput {
         app: app.app.clone(),
@@ -140,19 +145,16 @@ fn variables(app: &App, environment: &Environment) -> Variables {
     })
 }
 
-/// The template of the pods that serve: during a rollout the Deployment's own is already that of the next ones.
+/// Returns the template of the serving pods. During a rollout the Deployment's own template is already the next one.
 async fn serving_template(
     client: &Client,
     environment: &Environment,
     deployment: &Deployment,
 ) -> Result<PodTemplateSpec, Failure> {
     let sets: Api<ReplicaSet> = Api::namespaced(client.clone(), &environment.namespace);
-    let listed = sets.list(&ListParams::default()).await.map_err(|e| asking("ReplicaSet", "", e))?.items;
+    let listed = sets.list(&ListParams::default()).await.map_err(|e| kubernetes_failure("ReplicaSet", "", e))?.items;
     newest_serving(listed, deployment.uid().as_deref()).ok_or_else(|| {
-        refusal(format!(
-            "no pod of Deployment {} is ready, so there is none to run a script like",
-            deployment.name_any()
-        ))
+        refusal(format!("no pod of Deployment {} is ready, so a script has no model to run as", deployment.name_any()))
     })
 }
 
@@ -162,12 +164,12 @@ fn newest_serving(sets: Vec<ReplicaSet>, owner: Option<&str>) -> Option<PodTempl
     let revision = |set: &ReplicaSet| set.annotations().get(REVISION).and_then(|text| text.parse::<u64>().ok());
     let newest = sets.into_iter().filter(|set| is_owned(set) && is_ready(set)).max_by_key(revision)?;
     let mut template = newest.spec?.template?;
-    // The ReplicaSet's own: which of the Deployment's pods are its.
+    // The hash label assigns pods to their ReplicaSet.
     template.metadata.get_or_insert_default().labels.get_or_insert_default().remove("pod-template-hash");
     Some(template)
 }
 
-/// Before the pod is: sees that no Service will send it traffic, and lets it out to where the web pod may go.
+/// Checks that no Service will send traffic to the pod, and opens the web pod's destinations to it.
 async fn allow_egress(
     context: Context<'_>,
     input: &StartScriptInput,
@@ -178,28 +180,30 @@ async fn allow_egress(
     let policies: Api<NetworkPolicy> = Api::namespaced(context.client.clone(), namespace);
     let all = ListParams::default();
     let listed = futures::future::try_join(services.list(&all), policies.list(&all)).await;
-    let (found, allowed) = listed.map_err(|e| asking("Service or NetworkPolicy", "", e))?;
-    if let Some(service) = access::selected_by(&found.items, &job::labels_of(input, &context.settings.installation)) {
+    let (found, allowed) = listed.map_err(|e| kubernetes_failure("Service or NetworkPolicy", "", e))?;
+    if let Some(service) =
+        access::selecting_service(&found.items, &job::job_labels(input, &context.settings.installation))
+    {
         let name = service.name_any();
         return Err(refusal(format!(
             "Service {name} selects pods by berth's own labels: it would send the script traffic"
         )));
     }
     let web: BTreeMap<_, _> = template.metadata.as_ref().and_then(|meta| meta.labels.clone()).unwrap_or_default();
-    if let Some(policy) = access::as_the_web_pod(input, &context.settings.installation, &allowed.items, &web) {
+    if let Some(policy) = access::egress_policy(input, &context.settings.installation, &allowed.items, &web) {
         let params = PatchParams::apply(labels::FIELD_MANAGER).force();
         let applied = policies.patch(&input.job, &params, &Patch::Apply(&policy)).await;
-        applied.map_err(|e| asking("NetworkPolicy", &input.job, e))?;
+        applied.map_err(|e| kubernetes_failure("NetworkPolicy", &input.job, e))?;
     }
     Ok(())
 }
 
-/// Words for whoever asked, who asked for what there is not.
-fn refusal(words: impl Into<String>) -> Failure {
-    Verdict::new(FailureType::InvalidInput, words).into()
+/// A refusal for the caller: the script or workload they named does not exist.
+fn refusal(message: impl Into<String>) -> Failure {
+    Verdict::new(FailureType::InvalidInput, message).into()
 }
 
-fn asking(kind: &str, name: &str, error: kube::Error) -> Failure {
+fn kubernetes_failure(kind: &str, name: &str, error: kube::Error) -> Failure {
     Failure::kubernetes(format!("{kind}/{name}").trim_end_matches('/').to_owned(), error)
 }
 
@@ -223,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_serves_is_the_newest_revision_with_a_ready_pod() {
+    fn the_serving_template_is_the_newest_revision_with_a_ready_pod() {
         let sets = vec![set("d", "9", 1), set("d", "10", 1), set("d", "11", 0), set("another", "12", 1)];
         let template = newest_serving(sets, Some("d")).unwrap();
         assert_eq!(template.metadata.unwrap().labels.unwrap(), [("app".to_owned(), "10".to_owned())].into());

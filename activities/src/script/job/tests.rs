@@ -1,4 +1,4 @@
-//! What a script's pod keeps of the web pod's, and what it must not have.
+//! Settings that a script's pod keeps from the web pod, and settings that it must not have.
 
 use serde_json::{Value, json};
 
@@ -60,7 +60,7 @@ fn made() -> Job {
 }
 
 #[test]
-fn the_name_is_joined_to_the_prefixs_last_word_and_arguments_stay_the_scripts_own() {
+fn the_name_joins_the_prefixs_last_word_and_arguments_stay_separate() {
     for (prefix, args, expected) in [
         ("npm run run:", &[][..], vec!["npm", "run", "run:it"]),
         ("npm run run:", &["--dry-run", "a b; rm"], vec!["npm", "run", "run:it", "--", "--dry-run", "a b; rm"]),
@@ -72,7 +72,7 @@ fn the_name_is_joined_to_the_prefixs_last_word_and_arguments_stay_the_scripts_ow
 }
 
 #[test]
-fn the_pod_is_the_web_containers_alone_with_the_same_settings() {
+fn the_pod_has_only_the_web_container_with_the_same_settings() {
     let job = made();
     let spec = job.spec.as_ref().unwrap();
     assert_eq!((spec.backoff_limit, spec.active_deadline_seconds), (Some(0), Some(900)));
@@ -97,7 +97,7 @@ fn the_pod_is_the_web_containers_alone_with_the_same_settings() {
 }
 
 #[test]
-fn the_container_that_kubectl_would_take_is_the_main_one() {
+fn kubectls_default_container_is_the_main_one() {
     let mut template = template();
     template.metadata.as_mut().unwrap().annotations =
         Some([(DEFAULT_CONTAINER.to_owned(), "metrics".to_owned())].into());
@@ -106,7 +106,7 @@ fn the_container_that_kubectl_would_take_is_the_main_one() {
 }
 
 #[test]
-fn its_labels_are_berths_own_and_none_of_the_apps() {
+fn labels_are_berths_and_none_of_the_apps() {
     let job = made();
     let labels = job.spec.as_ref().unwrap().template.metadata.as_ref().unwrap().labels.clone().unwrap();
     assert_eq!(labels[SCRIPT], "run.it");
@@ -116,7 +116,7 @@ fn its_labels_are_berths_own_and_none_of_the_apps() {
 }
 
 #[test]
-fn what_has_been_started_is_read_from_the_job_itself() {
+fn a_started_script_is_described_by_its_job() {
     let started = started(&made());
     assert_eq!((started.container.as_str(), started.workload.as_str()), ("web", "Deployment/web"));
     assert_eq!(started.secrets, ["berth-secrets-1", "key"], "not what may be missing");
