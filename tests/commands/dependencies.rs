@@ -1,9 +1,6 @@
-//! Direct dependencies: the pure crates have no runtime, no cluster client and no SDK.
+//! Dependencies: the pure crates have no runtime, no cluster client and no SDK, and arrows between modules go one way.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{path::Path, process::Command};
 
 /// The names of a crate's direct dependencies, without those of its tests.
 fn direct_dependencies(package: &str) -> Vec<String> {
@@ -42,17 +39,35 @@ fn manifests_depend_on_no_runtime_cluster_client_or_temporal() {
 
 #[test]
 fn activities_use_the_contract_alone() {
-    for file in sources("activities/src") {
-        let text = std::fs::read_to_string(&file).unwrap();
+    for (file, text) in sources("activities/src") {
         for path in text.split("berth_workflows::").skip(1) {
             let line = path.lines().next().unwrap_or_default();
-            assert!(path.starts_with("contract::"), "{} uses berth_workflows::{line}", file.display());
+            assert!(path.starts_with("contract::"), "{file} uses berth_workflows::{line}");
         }
     }
 }
 
-/// Every Rust file under a folder of the repository.
-fn sources(folder: &str) -> Vec<PathBuf> {
+#[test]
+fn contract_uses_nothing_else_of_its_crate() {
+    for (file, text) in sources("workflows/src/contract") {
+        for path in text.split("crate::").skip(1) {
+            let line = path.lines().next().unwrap_or_default();
+            assert!(path.starts_with("contract::"), "{file} uses crate::{line}");
+        }
+    }
+}
+
+#[test]
+fn shared_part_of_environments_names_neither_workflow() {
+    for (file, text) in sources("workflows/src/environment") {
+        for name in ["preview_environment", "PreviewEnvironment", "production_environment", "ProductionEnvironment"] {
+            assert!(!text.contains(name), "{file} names {name}");
+        }
+    }
+}
+
+/// Path and text of every Rust file under a folder of the repository.
+fn sources(folder: &str) -> Vec<(String, String)> {
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
     let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
@@ -61,7 +76,8 @@ fn sources(folder: &str) -> Vec<PathBuf> {
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                files.push(path);
+                let text = std::fs::read_to_string(&path).unwrap();
+                files.push((path.display().to_string(), text));
             }
         }
     }
