@@ -1,9 +1,10 @@
-//! Checks that a release does what it should: all gates at once, each with its own deadline.
+//! Gates: checks that a release does what it should. All run at once, each with its own deadline.
 //!
-//! Requests go through a port-forward to a ready pod of the new revision: that works inside and outside the cluster
-//! and needs no open network. The gate `endpoints` is every environment's: a Service behind an Ingress of the release
-//! without a ready pod of the new revision would make the URL a dead one. Last comes the stability window, during which
-//! no container of the release may restart.
+//! Requests go through a port-forward to a ready pod of the new revision. It works inside and outside the cluster and
+//! needs no open network.
+//!
+//! Every environment has the gate `endpoints`: without a ready pod of the new revision behind its Service, an Ingress
+//! would be a dead URL. The stability window comes last. No container of the release may restart in it.
 
 mod attempt;
 mod check_gates;

@@ -68,7 +68,7 @@ async fn unreachable_server_is_reported_with_its_address() {
     drop(listener);
     let gate = json!({"name": "temporal", "deadline": "2s", "temporal_server": {}});
     let told = checked(&lab, &address, 8002, &gate).await;
-    failed(told, &[&address, "Connection refused", "correct TEMPORAL_SERVER_ADDRESS in Doppler"]);
+    failed(told, &[&address, "Connection refused", "Correct TEMPORAL_SERVER_ADDRESS in Doppler"]);
 }
 
 #[tokio::test]
@@ -89,10 +89,10 @@ async fn task_queue_passes_only_with_pollers_for_both_kinds_of_tasks() {
         |deadline: &str| json!({"name": "worker", "deadline": deadline, "temporal_poller": {"task_queue": queue}});
     let check = async |deadline| checked(&lab, address, 8004, &gate(deadline)).await;
     let expected = format!("pollers of task queue {queue} in namespace default of {address}");
-    let nobody = "nobody polls it for workflow tasks or activity tasks, for 2 s";
+    let nobody = "no worker polls it for workflow tasks or activity tasks, for 2 s";
     failed(check("2s").await, &[&expected, nobody, "The worker runs but does not poll"]);
     let half = during(poll_activities(address, &queue), check("2s")).await;
-    failed(half, &["nobody polls it for workflow tasks, for 2 s"]);
+    failed(half, &["no worker polls it for workflow tasks, for 2 s"]);
     let workflows =
         run_workflows(address, &queue, CommandType::CompleteWorkflowExecution, completes_with(&Value::Null));
     passed(&during(workflows, during(poll_activities(address, &queue), check("20s"))).await);

@@ -1,4 +1,4 @@
-//! One gate, tried again and again until it passes, cannot pass any more, or its deadline is there.
+//! The attempts of a gate, until it passes, cannot pass any more, or reaches its deadline.
 
 use std::time::Duration;
 
@@ -13,41 +13,41 @@ use crate::{
     rollout::classify::name_of,
 };
 
-/// Pauses between tries: short at first, for what is only just coming up.
+/// The pauses between attempts: short at first, because a release may just be starting.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// What a gate asks, of which workload, as its verdict says it.
+/// The subject of a gate, for its verdict.
 pub(super) struct Asked<'a> {
     pub(super) gate: &'a Gate,
-    /// `GET / on port 8080 of web`.
+    /// The check in words: `GET / on port 8080 of web`.
     pub(super) what: String,
-    /// The workload that is to blame.
+    /// The workload that a failure is attributed to.
     pub(super) workload: &'a str,
 }
 
-/// A pod, and the container of it whose log may tell more.
+/// A pod, and its container whose log may explain a failure.
 pub(super) type PodAndContainer = (String, Option<String>);
 
-/// What came of one try that did not pass.
+/// An attempt that did not pass.
 #[derive(Debug, Default)]
 pub(super) struct Miss {
-    pub(super) said: String,
+    pub(super) message: String,
     pub(super) pod: Option<PodAndContainer>,
-    /// The pod's container has ended: its last words are those of the instance before.
+    /// True if the container has restarted: the log of the instance before explains it.
     pub(super) restarted: bool,
     pub(super) exit_code: Option<i32>,
-    /// The API server does not let berth reach pods.
+    /// The status with which the API server refused berth access to pods.
     pub(super) refused: Option<http::StatusCode>,
-    /// Another try would say the same.
+    /// True if another attempt would have the same result.
     pub(super) is_final: bool,
-    /// What a person may do; left out, what helps with any gate.
+    /// Advice for a person. `None` means the advice that fits any gate.
     pub(super) advice: Option<String>,
 }
 
 impl Miss {
-    pub(super) fn new(said: impl Into<String>) -> Self {
-        Self { said: said.into(), ..Self::default() }
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), ..Self::default() }
     }
 
     pub(super) fn advise(self, advice: impl Into<String>) -> Self {
@@ -59,7 +59,7 @@ impl Miss {
     }
 }
 
-/// Tries until the gate passes. Each try is given the moment by which it has to be done.
+/// Repeats attempts until the gate passes. Each attempt gets the time at which it must end.
 pub(super) async fn until_passed<F>(
     checks: &Checks<'_>,
     asked: &Asked<'_>,
@@ -73,7 +73,7 @@ where
     let mut pause = FIRST_PAUSE;
     let mut last = Miss::new("it was not tried");
     loop {
-        // Boxed: requests of Temporal are large, and a gate has many under way in its depths.
+        // Boxed, because futures of Temporal requests are large and nested deeply.
         match timeout_at(deadline, Box::pin(try_once(deadline))).await {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(missed)) => last = missed,
@@ -106,7 +106,7 @@ fn stopped(checks: &Checks<'_>, asked: &Asked<'_>, last: Miss, begun: Instant) -
     };
     NotPassed::Unmet(Box::new(Unmet {
         gate: gate.name.clone(),
-        message: format!("{what}: {}, {how_long}", last.said),
+        message: format!("{what}: {}, {how_long}", last.message),
         workload: workload.map(name_of),
         log,
         pod: last.pod,

@@ -1,4 +1,4 @@
-//! All gates of a release at once, then the stability window.
+//! The activity `check_gates`: all gates of a release at once, then the stability window.
 
 use std::time::Duration;
 
@@ -24,13 +24,13 @@ use crate::{
     rollout::{snapshot::Snapshot, watch::Watches},
 };
 
-/// Checks every gate, then that the release stays up for as long as it is asked to. The result names the gates that hold
-/// and, if one does not, the verdict `GateFailed`.
+/// Checks every gate, then that the release stays up for the stability window. The result names the gates that passed.
+/// If one does not pass, it has the verdict `GateFailed`.
 ///
 /// Safe to run again and to drop at any moment: it reads, and sends the gates' own requests.
 ///
 /// # Errors
-/// If the API server does not let berth read the namespace or reach its pods.
+/// The API server does not let berth read the namespace or reach its pods.
 pub async fn check(
     context: Context<'_>,
     check: CheckGatesInput,
@@ -51,7 +51,7 @@ pub async fn check(
     }
 }
 
-/// Keeps the snapshot true for as long as the checks run. Ends only if the API server does not let it.
+/// Keeps the snapshot current while the checks run. Returns only if the API server refuses berth.
 async fn keep_current(watches: &mut Watches, current: &watch::Sender<Snapshot>) -> Failure {
     loop {
         match watches.next_before(Instant::now() + endpoints::DEADLINE).await {
@@ -91,7 +91,7 @@ impl Checks<'_> {
         }
         let stability = Duration::from_secs(self.check.stability_seconds);
         if !stability.is_zero() {
-            progress.report(format!("watching for {} s that nothing restarts", stability.as_secs()));
+            progress.report(format!("checking for {} s that nothing restarts", stability.as_secs()));
             let begun = Instant::now();
             if let Err(stopped) = stability::check(self, stability).await {
                 return self.stopped(stopped, passed).await;
@@ -107,9 +107,9 @@ impl Checks<'_> {
             Some(GateKind::TemporalServer(server)) => temporal::server::check(self, gate, server).await,
             Some(GateKind::TemporalPoller(poller)) => temporal::poller::check(self, gate, poller).await,
             Some(GateKind::TemporalWorkflow(workflow)) => temporal::workflow::check(self, gate, workflow).await,
-            // A release that a newer berth stored may have a gate that this one does not know.
+            // A release that a newer berth stored may have a gate of an unknown kind.
             None => {
-                let message = format!("gate {} is of a kind that this berth does not know", gate.name);
+                let message = format!("gate {} is of a kind that this version of berth does not know", gate.name);
                 Err(NotPassed::Failure(Failure::transient(FailureType::GateFailed, message)))
             }
         }
@@ -139,8 +139,8 @@ impl Checks<'_> {
         );
         let advice = unmet.advice.unwrap_or_else(|| advice(FailureType::GateFailed).to_owned());
         let mut verdict = Verdict::new(FailureType::GateFailed, "").advise(advice);
-        let said = redactor.as_ref().map_or_else(|| secrets.unknown(), |redactor| redactor.redact(&unmet.message));
-        verdict.message = format!("gate {}: {said}", unmet.gate);
+        let message = redactor.as_ref().map_or_else(|| secrets.unknown(), |redactor| redactor.redact(&unmet.message));
+        verdict.message = format!("gate {}: {message}", unmet.gate);
         verdict.workload = unmet.workload;
         verdict.container = container;
         verdict.exit_code = unmet.exit_code;

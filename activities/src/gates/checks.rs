@@ -1,4 +1,4 @@
-//! What all gates of one check share: the release in its namespace as it is now, and how one fails.
+//! The state that all gates of a check share, and the failure of one.
 
 use berth_workflows::contract::checks::CheckGatesInput;
 use kube::Client;
@@ -9,26 +9,26 @@ use tokio::{
 
 use crate::{failure::Failure, kubernetes::log_tail::Log, rollout::snapshot::Snapshot};
 
-/// Why a gate did not pass: words for a verdict, or that it could not be checked.
+/// The reason why a gate did not pass: a verdict, or a failure to check it.
 pub(super) enum NotPassed {
     Unmet(Box<Unmet>),
     Failure(Failure),
 }
 
-/// What a gate asked for and did not get.
+/// A requirement of a gate that was not met.
 pub(super) struct Unmet {
     pub(super) gate: String,
     pub(super) message: String,
     pub(super) workload: Option<String>,
-    /// Pod and container whose log may tell more.
+    /// The pod and container whose log may explain it.
     pub(super) pod: Option<(String, Option<String>)>,
     pub(super) exit_code: Option<i32>,
     pub(super) log: Log,
-    /// What a person may do; left out, what helps with any gate.
+    /// Advice for a person. `None` means the advice that fits any gate.
     pub(super) advice: Option<String>,
 }
 
-/// What all gates of one check share.
+/// The state that all gates of a check share.
 pub(super) struct Checks<'a> {
     pub(super) client: &'a Client,
     pub(super) check: &'a CheckGatesInput,
@@ -36,8 +36,8 @@ pub(super) struct Checks<'a> {
 }
 
 impl Checks<'_> {
-    /// Waits until what `look` sees in the namespace is nothing, or returns what it saw last at the deadline.
-    pub(super) async fn until_nothing<T>(&self, deadline: Instant, look: impl Fn(&Snapshot) -> Option<T>) -> Option<T> {
+    /// Waits until `look` finds nothing in the namespace. Returns its last finding at the deadline.
+    pub(super) async fn until_none<T>(&self, deadline: Instant, look: impl Fn(&Snapshot) -> Option<T>) -> Option<T> {
         let mut current = self.current.clone();
         loop {
             let seen = look(&current.borrow_and_update())?;

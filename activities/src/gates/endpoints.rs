@@ -15,19 +15,20 @@ use crate::{
 };
 
 pub(super) const NAME: &str = "endpoints";
-/// How long controllers may take to list ready pods in `EndpointSlice`s: normally they have before the rollout is done.
+/// The time that controllers get to list ready pods in `EndpointSlice`s. Normally they have before the rollout is done.
 pub(super) const DEADLINE: Duration = Duration::from_secs(60);
 
-/// A Service that an Ingress names.
+/// A Service that an Ingress refers to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct BehindIngress {
     pub(super) service: String,
     pub(super) ingress: String,
 }
 
-/// The Services that the release's Ingresses send traffic to, those aside that stand for a name elsewhere.
+/// Returns the Services that the release's Ingresses send traffic to, except those of type `ExternalName`.
 ///
-/// The namespace is not asked: it may still have Ingresses of a release that failed, which are pruned after the gates.
+/// The release is read, not the namespace: there may be Ingresses of a failed release, which are pruned after the
+/// gates.
 pub(super) fn services_behind_ingresses(objects: &[Value]) -> Vec<BehindIngress> {
     let is_elsewhere = |name: &str| {
         let mut services = of_kind(objects, "Service");
@@ -37,7 +38,7 @@ pub(super) fn services_behind_ingresses(objects: &[Value]) -> Vec<BehindIngress>
     behind.map(|(service, ingress)| BehindIngress { service, ingress }).collect()
 }
 
-/// Each Service that is named, with the first Ingress that names it.
+/// Returns each referenced Service with the first Ingress that refers to it.
 fn named(objects: &[Value]) -> BTreeMap<String, String> {
     let mut services = BTreeMap::new();
     for ingress in of_kind(objects, "Ingress") {
@@ -63,16 +64,16 @@ fn name_of(object: &Value) -> &str {
     object["metadata"]["name"].as_str().unwrap_or_default()
 }
 
-/// Watches what the gate looks at.
+/// Opens the watch that the gate needs.
 pub(super) fn watch(watches: &mut Watches) {
     watches.open::<EndpointSlice>("endpoint slices", Config::default(), |snapshot| &mut snapshot.endpoint_slices);
 }
 
-/// Waits until every one of the Services has such an endpoint.
+/// Waits until each of the Services has such an endpoint.
 pub(super) async fn check(checks: &Checks<'_>, services: &[BehindIngress]) -> Result<(), NotPassed> {
     let deadline = Instant::now() + DEADLINE;
     let workloads = &checks.check.workloads;
-    match checks.until_nothing(deadline, |snapshot| missing(snapshot, workloads, services)).await {
+    match checks.until_none(deadline, |snapshot| missing(snapshot, workloads, services)).await {
         None => Ok(()),
         Some(message) => Err(NotPassed::Unmet(Box::new(Unmet {
             gate: NAME.to_owned(),
@@ -86,7 +87,7 @@ pub(super) async fn check(checks: &Checks<'_>, services: &[BehindIngress]) -> Re
     }
 }
 
-/// The first Service that has no such endpoint, in words.
+/// Describes the first Service without such an endpoint.
 fn missing(snapshot: &Snapshot, workloads: &[Workload], services: &[BehindIngress]) -> Option<String> {
     let serves = |service: &str| {
         snapshot
@@ -97,18 +98,18 @@ fn missing(snapshot: &Snapshot, workloads: &[Workload], services: &[BehindIngres
             .any(|endpoint| is_of_the_release(snapshot, workloads, endpoint))
     };
     services.iter().find(|behind| !serves(&behind.service)).map(|BehindIngress { service, ingress }| {
-        format!("Service {service}, named by Ingress {ingress}, had no ready endpoint of the new revision")
+        format!("Service {service} of Ingress {ingress} had no ready endpoint of the new revision")
     })
 }
 
-/// An endpoint that is none of the release's pods (a Service without a selector, a pod made by other hands) counts as
-/// it is: there is no new revision of it.
+/// Returns whether the endpoint is a pod of the release. Others (a Service without a selector, a pod created by hand)
+/// always count, because they have no new revision.
 fn is_of_the_release(snapshot: &Snapshot, workloads: &[Workload], endpoint: &Endpoint) -> bool {
-    // What says nothing about readiness is to be taken for ready, as the API has it.
+    // A missing condition counts as ready, as in the API's definition.
     let ready = endpoint.conditions.as_ref().and_then(|conditions| conditions.ready).unwrap_or(true);
     let target = endpoint.target_ref.as_ref().filter(|target| target.kind.as_deref() == Some("Pod"));
     let Some(name) = target.and_then(|target| target.name.as_deref()) else { return ready };
-    // Not seen yet, or gone already.
+    // The pod is not listed yet, or gone already.
     let Some(pod) = snapshot.pods.get(name) else { return false };
     let owner = workloads.iter().find(|workload| snapshot.is_of(pod, workload));
     ready && owner.is_none_or(|owner| snapshot.new_pods(owner).iter().any(|new| new.name_any() == name))
@@ -138,7 +139,7 @@ mod tests {
         put(&mut snapshot, &replica_set("web-4c7e", "1", &json!(null)));
         put(&mut snapshot, &pod("web-4c7e-fghij", "old-uid", "web-4c7e", &running["pod"]));
         let workloads = [workload("Deployment", "web", 2)];
-        let expected = "Service web, named by Ingress web, had no ready endpoint of the new revision";
+        let expected = "Service web of Ingress web had no ready endpoint of the new revision";
         assert_eq!(missing(&snapshot, &workloads, &behind()).as_deref(), Some(expected));
         for (endpoint, serves) in [
             (slice("web-4c7e-fghij", true), false),
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_that_is_no_pod_of_the_release_counts_as_it_is() {
+    fn an_endpoint_outside_the_release_always_counts() {
         let mut snapshot = snapshot("ready");
         let mut by_hand = pod("by-hand", "by-hand-uid", "none", &case("ready")["pod"]);
         by_hand["metadata"]["ownerReferences"] = json!([]);
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn the_services_of_rules_and_of_default_backends_are_named_once() {
+    fn services_of_rules_and_default_backends_are_listed_once() {
         let backend = |name: &str| json!({"service": {"name": name, "port": {"number": 80}}});
         let ingress = json!({
             "kind": "Ingress", "metadata": {"name": "web"},
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_that_stands_for_a_name_elsewhere_has_no_pods_to_wait_for() {
+    fn an_external_name_service_is_not_waited_for() {
         let service = |kind: &str| json!({"kind": "Service", "metadata": {"name": "web"}, "spec": {"type": kind}});
         let ingress = json!({"kind": "Ingress", "metadata": {"name": "web"},
             "spec": {"defaultBackend": {"service": {"name": "web"}}}});

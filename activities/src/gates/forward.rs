@@ -1,4 +1,4 @@
-//! The way to a pod: through the API server, which works inside and outside the cluster and needs no open network.
+//! Port-forwards through the API server. They work inside and outside the cluster and need no open network.
 
 use std::time::Duration;
 
@@ -16,14 +16,14 @@ use crate::{
     rollout::snapshot::{Snapshot, is_ready},
 };
 
-/// How long a ready pod is waited for before it is said that there is none.
+/// The time to wait for a ready pod.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A connection to a pod's port, which ends with this.
+/// A connection to a pod's port. Dropping it closes the connection.
 pub(super) struct Forward {
-    // kube's own task would wait for the pod to hang up.
+    // The task must be aborted: kube's own end would wait for the pod to close the connection.
     forwarder: Portforwarder,
-    /// Says why there is no connection after all.
+    /// Resolves to the reason if the connection fails.
     error: BoxFuture<'static, Option<String>>,
     pod: String,
 }
@@ -35,7 +35,7 @@ impl Drop for Forward {
 }
 
 impl Forward {
-    /// Connects to that port of the pod.
+    /// Connects to a port of the pod.
     ///
     /// # Errors
     /// The API server refuses.
@@ -56,12 +56,12 @@ impl Forward {
         Ok((Self { forwarder, error: error.boxed(), pod: pod.to_owned() }, stream))
     }
 
-    /// What is said over the connection, or why there is none.
-    pub(super) async fn or_error<T>(&mut self, said: impl Future<Output = Result<T, Miss>>) -> Result<T, Miss> {
+    /// Waits for an exchange over the connection, or for the connection's error.
+    pub(super) async fn or_error<T>(&mut self, exchange: impl Future<Output = Result<T, Miss>>) -> Result<T, Miss> {
         tokio::select! {
             biased;
             Some(error) = &mut self.error => Err(Miss::new(format!("pod {} cannot be reached: {}", self.pod, error.trim()))),
-            said = said => said,
+            answer = exchange => answer,
         }
     }
 }
@@ -75,10 +75,10 @@ fn refusal(error: &kube::Error) -> Option<http::StatusCode> {
     matches!(status.as_u16(), 401 | 403).then_some(status)
 }
 
-/// A ready pod of the workload's new revision, and the container that has the port. Waits some seconds for one.
+/// Returns a ready pod of the workload's new revision, and its container with the port. Waits some seconds for one.
 ///
 /// # Errors
-/// There is none, or none before `deadline`.
+/// No pod is ready in that time, or before `deadline`.
 pub(super) async fn ready_pod(
     checks: &Checks<'_>,
     workload: &str,
@@ -98,13 +98,13 @@ pub(super) async fn ready_pod(
         .ok_or_else(|| Miss::new(format!("no pod of the new revision of {workload} is ready")))
 }
 
-/// The pods of the workload's new revision. A Job's do not stay.
+/// Returns the pods of the workload's new revision. Pods of Jobs are left out, because they end.
 pub(super) fn new_pods<'a>(snapshot: &'a Snapshot, checks: &Checks<'_>, workload: &str) -> Vec<&'a Pod> {
     let mut workloads = checks.check.workloads.iter().filter(|known| known.name == workload && known.kind != "Job");
     workloads.next().map_or_else(Vec::new, |workload| snapshot.new_pods(workload))
 }
 
-/// The container that has the port, a sidecar too; else the first.
+/// Returns the container or sidecar with the port, else the first container.
 fn container_with(pod: &Pod, port: u16) -> Option<String> {
     let spec = pod.spec.as_ref()?;
     let sidecars = spec.init_containers.iter().flatten();

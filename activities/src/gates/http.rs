@@ -19,21 +19,21 @@ use super::{
 use crate::gates::checks::{Checks, NotPassed};
 use berth_manifests::app::{Gate, HttpGate};
 
-/// One try. A probe that takes longer than this is no sign of health either.
+/// The time for one attempt. A slower answer is no sign of health.
 const TRY: Duration = Duration::from_secs(5);
-/// As much of a body as is searched for the expected text.
+/// The most bytes of a body that are searched for the expected text.
 const BODY_BYTES: usize = 64 * 1024;
-/// As much of a body as a verdict shows.
+/// The most bytes of a body in a verdict.
 const SHOWN_BYTES: usize = 300;
 
-/// What a pod answered.
+/// The answer of a pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct HttpAnswer {
     pub(super) status: u16,
     pub(super) body: Vec<u8>,
 }
 
-/// Asks until the answer is as expected or the gate's deadline has passed.
+/// Repeats the request until the answer is as expected or the deadline is over.
 pub(super) async fn check(checks: &Checks<'_>, gate: &Gate, http: &HttpGate) -> Result<(), NotPassed> {
     let what = format!("GET {} on port {} of {}", http.path, http.port, http.workload);
     let asked = Asked { gate, what, workload: &http.workload };
@@ -54,10 +54,10 @@ async fn try_once(checks: &Checks<'_>, gate: &HttpGate, deadline: Instant) -> Re
     met.map_err(|miss| Miss { pod: Some(chosen), ..miss })
 }
 
-/// One request over a stream of its own.
+/// Sends one request over a stream of its own.
 ///
 /// # Errors
-/// If what is at the other end does not speak HTTP/1.1 or hangs up.
+/// The other end does not speak HTTP/1.1, or closes the connection.
 pub(super) async fn get<S>(stream: S, host: &str, path: &str) -> anyhow::Result<HttpAnswer>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -81,7 +81,7 @@ where
         body.truncate(BODY_BYTES);
         anyhow::Ok(HttpAnswer { status, body })
     };
-    // The connection's own end, good or bad, reaches the exchange; it only has to be kept going.
+    // The exchange gets the connection's error. The connection itself only has to be polled.
     let keep_going = async {
         _ = connection.await;
         std::future::pending::<()>().await;
@@ -92,7 +92,7 @@ where
     }
 }
 
-/// Whether the answer is what the gate asks for, else what it was.
+/// Compares the answer with the gate. The error describes the difference.
 fn expect(gate: &HttpGate, answer: &HttpAnswer) -> Result<(), String> {
     let body = String::from_utf8_lossy(&answer.body);
     let text = gate.body.as_deref().filter(|text| !body.contains(text));
@@ -126,7 +126,7 @@ mod tests {
         }
     }
 
-    /// Plays a server that says this to whatever it is asked, and returns what it was asked.
+    /// Runs a server that sends these bytes to any request. Returns its request.
     async fn answered(said: &[u8]) -> (anyhow::Result<HttpAnswer>, String) {
         let (near, mut far) = duplex(1024);
         let server = async {
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_names_the_environments_host_and_wants_the_connection_closed() {
+    async fn a_request_has_the_environments_host_and_closes_the_connection() {
         let (answer, asked) = answered(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
         assert_eq!(answer.unwrap(), HttpAnswer { status: 200, body: b"ok".to_vec() });
         assert!(asked.starts_with("GET /healthz?full=1 HTTP/1.1\r\n"), "{asked}");
@@ -150,20 +150,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_without_end_is_read_as_far_as_it_is_looked_at() {
+    async fn an_endless_body_is_read_up_to_the_limit() {
         let mut said = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
         said.extend(std::iter::repeat_n(b'x', 3 * BODY_BYTES));
         assert_eq!(answered(&said).await.0.unwrap().body.len(), BODY_BYTES);
     }
 
     #[tokio::test]
-    async fn what_does_not_speak_http_or_hangs_up_is_an_error_and_no_answer() {
+    async fn a_peer_without_http_is_an_error() {
         assert!(answered(b"SSH-2.0-OpenSSH_9.2\r\n").await.0.is_err());
         assert!(answered(b"").await.0.is_err());
     }
 
     #[test]
-    fn an_answer_that_is_not_the_expected_one_is_shown_with_the_start_of_its_body() {
+    fn an_unexpected_answer_is_shown_with_the_start_of_its_body() {
         let answer = |status, body: &str| HttpAnswer { status, body: body.as_bytes().to_vec() };
         assert_eq!(expect(&gate(), &answer(200, "all ok")), Ok(()));
         let said = expect(&gate(), &answer(500, &"é".repeat(400))).unwrap_err();

@@ -1,4 +1,4 @@
-//! The stability window: for so long, nothing of the release may restart, and at its end everything must be up.
+//! The stability window: nothing of the release may restart in it, and every workload must be complete at its end.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -19,10 +19,10 @@ use crate::{
 
 pub(super) const NAME: &str = "stability";
 
-/// By pod UID and container: how often it had restarted.
+/// The number of restarts by pod UID and container.
 type Restarts = BTreeMap<(String, String), i32>;
 
-/// Watches for that long. A pod that is made anew meanwhile (a node that goes away) is no restart.
+/// Watches for the window's time. A pod that is recreated meanwhile (its node went away) is no restart.
 pub(super) async fn check(checks: &Checks<'_>, window: Duration) -> Result<(), NotPassed> {
     let mut current = checks.current.clone();
     let end = Instant::now() + window;
@@ -52,7 +52,7 @@ fn restarted(snapshot: &Snapshot, workloads: &[Workload], before: &mut Restarts)
                 return Some(Unmet {
                     gate: NAME.to_owned(),
                     message: format!(
-                        "container {} of pod {} ended with code {} after the gates had passed",
+                        "container {} of pod {} exited with code {} after the gates had passed",
                         status.name,
                         pod.name_any(),
                         exit_code.unwrap_or_default(),
@@ -69,14 +69,15 @@ fn restarted(snapshot: &Snapshot, workloads: &[Workload], before: &mut Restarts)
     None
 }
 
-/// A Job has ended well before the gates began, and may have been cleaned up since.
+/// Returns a workload that is not complete. Jobs are left out: they ended before the gates, and may have been cleaned
+/// up.
 fn incomplete(snapshot: &Snapshot, workloads: &[Workload]) -> Option<Unmet> {
     let mut staying = workloads.iter().filter(|workload| workload.kind != "Job");
     staying.find_map(|workload| match workload_state(snapshot, workload) {
         WorkloadState::Complete => None,
         WorkloadState::Waiting(text) | WorkloadState::JobFailed(text) => Some(Unmet {
             gate: NAME.to_owned(),
-            message: format!("no longer complete at the window's end: {text}"),
+            message: format!("not complete at the end of the stability window: {text}"),
             workload: Some(classify::name_of(workload)),
             pod: None,
             exit_code: None,
@@ -94,7 +95,7 @@ mod tests {
     use crate::rollout::fixtures::{case, deployment, pod, put, rolled_out, snapshot, workload};
 
     #[test]
-    fn a_restart_during_the_window_is_seen_and_one_before_it_is_not() {
+    fn only_restarts_during_the_window_count() {
         let workloads = [workload("Deployment", "web", 2)];
         let mut snapshot = snapshot("ready");
         let mut status = case("ready")["pod"].clone();
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_up_at_the_windows_end_is_named() {
+    fn an_incomplete_workload_at_the_windows_end_is_named() {
         let workloads = [workload("Deployment", "web", 2)];
         let mut snapshot = snapshot("ready");
         assert!(incomplete(&snapshot, &workloads).unwrap().message.contains("0 of 1 pods ready"));
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_was_cleaned_up_after_it_had_succeeded_is_not_missed() {
+    fn a_job_cleaned_up_after_success_is_not_missed() {
         let workloads = [workload("Deployment", "web", 2), workload("Job", "migrate", 1)];
         let mut snapshot = snapshot("ready");
         put(&mut snapshot, &deployment(rolled_out()));

@@ -1,6 +1,8 @@
-//! The gates of Temporal. They ask the server whose address is in force: the environment's own, in a pod of the new
-//! revision, through a port-forward; or, where Doppler has a `TEMPORAL_SERVER_ADDRESS`, the server there, in plain text as the
-//! app's own clients that are told no more than an address.
+//! The gates of Temporal. They call the server at the address in force.
+//!
+//! It is the environment's own, in a pod of the new revision, through a port-forward. If Doppler has a
+//! `TEMPORAL_SERVER_ADDRESS`, it is the server there, without TLS, as an app connects that gets no more than an
+//! address.
 
 mod call;
 pub(super) mod poller;
@@ -23,25 +25,25 @@ use super::{
 use crate::gates::checks::Checks;
 use berth_manifests::app::TemporalServerGate;
 
-/// One try: a server that takes longer over what these gates ask does not work.
+/// The time for one attempt. A server that is slower with these requests does not work.
 const TRY: Duration = Duration::from_secs(10);
 
-const NOBODY_THERE: &str =
-    "No Temporal server answers there: see its log, and that the gate names the server's workload and port.";
-const NOT_AT_ADDRESS: &str = "No Temporal server answers there: correct TEMPORAL_SERVER_ADDRESS in Doppler, or remove it to use the environment's own.";
+const NO_SERVER: &str =
+    "No Temporal server answers there. Look at its log, and check that the gate has the server's workload and port.";
+const NOT_AT_ADDRESS: &str = "No Temporal server answers there. Correct TEMPORAL_SERVER_ADDRESS in Doppler, or remove it to use the environment's own.";
 
-/// A server that can be asked.
+/// A connected server.
 struct TemporalServer {
     channel: Channel,
-    /// The way to it and the pod that it is in, unless it is elsewhere.
+    /// The port-forward and its pod, unless the server is outside the environment.
     pod: Option<(Forward, PodAndContainer)>,
 }
 
 impl TemporalServer {
-    /// Connects to the server whose address is in force.
+    /// Connects to the server at the address in force.
     ///
     /// # Errors
-    /// There is nobody.
+    /// No server answers.
     async fn reach(checks: &Checks<'_>, server: &TemporalServerGate, until: Instant) -> Result<Self, Miss> {
         match &checks.check.temporal_server_address {
             Some(address) => Self::at(address, until).await,
@@ -62,24 +64,24 @@ impl TemporalServer {
         let chosen = forward::ready_pod(checks, &server.workload, server.port, until).await?;
         let connect = async {
             let (mut forward, stream) = Forward::open(checks, &chosen.0, server.port).await?;
-            // One connection: a port-forward that has ended is the end of the try.
+            // A single connection: when the port-forward ends, the attempt ends.
             let stream = Mutex::new(Some(TokioIo::new(stream)));
             let connector = tower::service_fn(move |_| {
                 let stream = stream.lock().ok().and_then(|mut stream| stream.take());
                 async { stream.ok_or_else(|| io::Error::other("the connection has ended")) }
             });
-            // The name is what the server is told; nothing looks it up.
+            // The name is only sent to the server. It is not looked up.
             let endpoint = Endpoint::from_static("http://temporal-server");
             let connecting = async {
                 endpoint.connect_with_connector(connector).await.map_err(|error| {
                     let why = call::with_causes(error);
-                    Miss::new(format!("pod {} does not speak gRPC there: {why}", chosen.0)).advise(NOBODY_THERE)
+                    Miss::new(format!("pod {} does not speak gRPC there: {why}", chosen.0)).advise(NO_SERVER)
                 })
             };
-            let channel = forward.or_error(connecting).await.map_err(|miss| miss.advise(NOBODY_THERE))?;
+            let channel = forward.or_error(connecting).await.map_err(|miss| miss.advise(NO_SERVER))?;
             Ok((channel, forward))
         };
-        let late = || Miss::new(format!("pod {} did not answer", chosen.0)).advise(NOBODY_THERE);
+        let late = || Miss::new(format!("pod {} did not answer", chosen.0)).advise(NO_SERVER);
         match timeout_at(until, connect).await.unwrap_or_else(|_| Err(late())) {
             Ok((channel, forward)) => Ok(Self { channel, pod: Some((forward, chosen)) }),
             Err(miss) => Err(Miss { pod: Some(chosen), ..miss }),
@@ -90,22 +92,25 @@ impl TemporalServer {
         WorkflowServiceClient::new(self.channel.clone())
     }
 
-    /// What the server says, or why it can no longer be asked.
-    async fn hear<T>(&mut self, said: BoxFuture<'_, Result<T, Miss>>) -> Result<T, Miss> {
-        let Some((forward, chosen)) = &mut self.pod else { return said.await };
-        forward.or_error(said).await.map_err(|miss| {
+    /// Waits for a call, or for the error of the port-forward.
+    async fn await_call<T>(&mut self, call: BoxFuture<'_, Result<T, Miss>>) -> Result<T, Miss> {
+        let Some((forward, chosen)) = &mut self.pod else { return call.await };
+        forward.or_error(call).await.map_err(|miss| {
             let pod = miss.pod.clone().or_else(|| Some(chosen.clone()));
-            let said =
-                if pod.as_ref() == Some(&*chosen) { format!("pod {}: {}", chosen.0, miss.said) } else { miss.said };
-            Miss { pod, said, ..miss }
+            let message = if pod.as_ref() == Some(&*chosen) {
+                format!("pod {}: {}", chosen.0, miss.message)
+            } else {
+                miss.message
+            };
+            Miss { pod, message, ..miss }
         })
     }
 }
 
-/// Where the server is, in words.
-fn place(checks: &Checks<'_>, server: &TemporalServerGate) -> String {
+/// Describes the server's address.
+fn describe_address(checks: &Checks<'_>, server: &TemporalServerGate) -> String {
     match &checks.check.temporal_server_address {
-        Some(address) => format!("{address} (TEMPORAL_SERVER_ADDRESS as Doppler has it)"),
+        Some(address) => format!("{address} (TEMPORAL_SERVER_ADDRESS in Doppler)"),
         None => format!("port {} of {}", server.port, server.workload),
     }
 }

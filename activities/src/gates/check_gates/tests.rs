@@ -1,5 +1,4 @@
-//! The check against an API server that plays along. What goes over a port-forward is tested in `http`; the real thing
-//! on real pods.
+//! Gates against a fake API server. Requests over a port-forward are tested in `http`, and on real pods.
 
 use serde_json::{Value, json};
 
@@ -54,7 +53,7 @@ fn release(gates: &[Gate]) -> StoredRelease {
     }
 }
 
-/// That release, serving.
+/// The same release, serving.
 fn live() -> FakeApiServer {
     let server = FakeApiServer::default();
     server.put("/apis/apps/v1/namespaces/pr-1/deployments", &deployment(rolled_out()));
@@ -84,14 +83,14 @@ fn verdict(checked: GatesChecked) -> Verdict {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_gates_of_the_app_the_endpoints_are_checked_and_pass_at_once() {
+async fn endpoints_are_checked_without_gates_of_the_app() {
     let checked = checked(&live(), &[], 0).await.unwrap();
     assert_eq!(checked.outcome, Outcome::Complete);
     assert_eq!(checked.gates, [GatePassed { name: "endpoints".into(), ms: 0 }]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_ingress_that_a_failed_release_has_left_is_not_the_new_ones() {
+async fn an_ingress_left_by_a_failed_release_is_not_checked() {
     let server = live();
     server.put("/apis/networking.k8s.io/v1/namespaces/pr-1/ingresses", &ingress("left", "gone"));
     let checked = checked(&server, &[], 0).await.unwrap();
@@ -101,7 +100,7 @@ async fn an_ingress_that_a_failed_release_has_left_is_not_the_new_ones() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn endpoints_that_come_late_are_waited_for_and_those_that_never_come_are_a_verdict() {
+async fn late_endpoints_are_waited_for_and_missing_ones_are_a_verdict() {
     let server = live();
     put_endpoints(&server, false);
     let late = async {
@@ -114,11 +113,11 @@ async fn endpoints_that_come_late_are_waited_for_and_those_that_never_come_are_a
     put_endpoints(&server, false);
     let verdict = verdict(checked(&server, &[], 0).await.unwrap());
     assert_eq!(verdict.failure, FailureType::GateFailed);
-    assert!(verdict.message.starts_with("gate endpoints: Service web, named by Ingress web"), "{}", verdict.message);
+    assert!(verdict.message.starts_with("gate endpoints: Service web of Ingress web"), "{}", verdict.message);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_gate_whose_pod_cannot_be_reached_fails_at_its_deadline_with_the_pods_log() {
+async fn a_gate_with_an_unreachable_pod_fails_at_its_deadline_with_its_log() {
     let server = live();
     server.answer(&format!("{POD}/portforward"), 500, "no correct-horse for you");
     server.answer(&format!("{POD}/log"), 200, "using correct-horse\n");
@@ -133,7 +132,7 @@ async fn a_gate_whose_pod_cannot_be_reached_fails_at_its_deadline_with_the_pods_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_gate_that_berth_may_not_check_is_an_error_and_not_the_releases_fault() {
+async fn a_gate_that_berth_may_not_check_is_an_error_not_a_verdict() {
     let server = live();
     server.answer(&format!("{POD}/portforward"), 403, status_object(403, "pods/portforward is forbidden"));
     let failure = checked(&server, &[gate()], 0).await.unwrap_err();
@@ -141,7 +140,7 @@ async fn a_gate_that_berth_may_not_check_is_an_error_and_not_the_releases_fault(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_release_that_stays_up_passes_the_window_and_one_that_restarts_does_not() {
+async fn only_a_release_without_restarts_passes_the_stability_window() {
     let passed = checked(&live(), &[], 10).await.unwrap();
     assert_eq!(passed.outcome, Outcome::Complete);
     assert_eq!(passed.gates[1], GatePassed { name: "stability".into(), ms: 10_000 });

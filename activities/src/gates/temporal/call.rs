@@ -1,4 +1,4 @@
-//! Calls of a Temporal server: each has its time, and what comes of it is said in the server's words.
+//! Calls of a Temporal server, each with a deadline, and the meaning of their failures.
 
 use std::time::Duration;
 
@@ -14,28 +14,28 @@ use tonic::{Code, Request, Response, Status, transport::Channel};
 
 use super::super::attempt::Miss;
 
-/// What the server sees of who asks.
+/// The identity that the server records.
 pub(super) const IDENTITY: &str = "berth";
 
-/// A server refuses to wait for less than two seconds, and answers a second before the time is over.
+/// The shortest wait of a long poll. A server refuses less than two seconds, and answers a second before the end.
 const SHORTEST_WAIT: Duration = Duration::from_secs(4);
 
-/// A request that has to be answered by `until`.
+/// A request with the deadline `until`.
 pub(super) fn request<T>(message: T, until: Instant) -> Request<T> {
     let mut request = Request::new(message);
     request.set_timeout(until.saturating_duration_since(Instant::now()));
     request
 }
 
-/// A request for which the server may wait until something happens.
+/// A request that the server may hold until something happens.
 pub(super) fn long_request<T>(message: T, until: Instant) -> Request<T> {
     request(message, until.max(Instant::now() + SHORTEST_WAIT))
 }
 
-/// The answer to a call.
+/// Waits for the answer to a call.
 ///
 /// # Errors
-/// What the server did not do, in its own words.
+/// The call failed. The message has the server's reason.
 pub(super) async fn answered<T>(
     what: &str,
     namespace: &str,
@@ -48,14 +48,14 @@ pub(super) async fn answered<T>(
     }
 }
 
-/// The answer to a call, or the status with which it failed. Boxed, as each is twenty kilobytes.
+/// Waits for the answer, or the status of a failed call. Boxed, because each call has twenty kilobytes.
 pub(super) async fn within<T>(until: Instant, call: BoxFuture<'_, Result<Response<T>, Status>>) -> Result<T, Status> {
     let begun = Instant::now();
     let late = || Status::deadline_exceeded(format!("no answer within {} ms", begun.elapsed().as_millis()));
     timeout_at(until, call).await.unwrap_or_else(|_| Err(late())).map(Response::into_inner)
 }
 
-/// What a failed call means.
+/// Returns the miss that a failed call means.
 pub(super) fn refused(what: &str, namespace: &str, status: &Status) -> Miss {
     let miss = Miss::new(format!("the server did not {what}: {}", describe_status(status)));
     match status.code() {
@@ -64,35 +64,36 @@ pub(super) fn refused(what: &str, namespace: &str, status: &Status) -> Miss {
             format_args!("`temporal operator namespace create --namespace {namespace}`"),
         )),
         Code::PermissionDenied | Code::Unauthenticated => {
-            miss.advise("The Temporal server wants to know who asks; berth's gates ask without credentials.")
+            miss.advise("The Temporal server requires credentials, and berth's gates have none.")
         }
         Code::InvalidArgument => miss.advise("Correct the gate in the app file as the server says."),
-        _ => miss.advise("The server answers but does not work: see its log, and whether it reaches its database."),
+        _ => miss
+            .advise("The server answers but does not work. Look at its log, and check that it reaches its database."),
     }
 }
 
 fn describe_status(status: &Status) -> String {
     let mut cause = std::error::Error::source(status);
-    let mut words = format!("{:?}: {}", status.code(), status.message());
+    let mut text = format!("{:?}: {}", status.code(), status.message());
     while let Some(error) = cause {
-        let said = error.to_string();
-        if !words.contains(&said) {
-            words.push_str(&format!(": {said}"));
+        let message = error.to_string();
+        if !text.contains(&message) {
+            text.push_str(&format!(": {message}"));
         }
         cause = error.source();
     }
-    words
+    text
 }
 
-/// An error with its causes: the outermost one of a connection says nothing.
+/// Returns an error with its causes. The outermost one of a connection has no details.
 pub(super) fn with_causes(error: tonic::transport::Error) -> String {
     format!("{:#}", anyhow::Error::from(error))
 }
 
-/// How a run ended, waited for until then. Nothing if it goes on.
+/// Waits for the end of a run. Returns `None` if it is still running at `until`.
 ///
 /// # Errors
-/// The server does not say.
+/// The server does not answer.
 pub(super) async fn end_of_run(
     client: &mut WorkflowServiceClient<Channel>,
     namespace: &str,
@@ -114,7 +115,7 @@ pub(super) async fn end_of_run(
         let answer = match within(until, call).await {
             Ok(answer) => answer,
             Err(_) if Instant::now() >= until => return Ok(None),
-            Err(status) => return Err(refused("tell how the workflow goes", namespace, &status)),
+            Err(status) => return Err(refused("describe the workflow", namespace, &status)),
         };
         let last = answer.history.and_then(|mut history| history.events.pop());
         if let Some(attributes) = last.and_then(|event| event.attributes) {

@@ -1,4 +1,5 @@
-//! The gate `temporal_poller`: a worker polls the task queue. Where nobody does, the worker's container has the word.
+//! The gate `temporal_poller`: a worker polls the task queue. If none does, the state of the worker's container
+//! explains it.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,23 +13,24 @@ use tokio::time::Instant;
 use tonic::transport::Channel;
 
 use super::super::attempt::{self, Asked, Miss};
-use super::{TRY, TemporalServer, call, place, worker};
+use super::{TRY, TemporalServer, call, describe_address, worker};
 use crate::gates::checks::{Checks, NotPassed};
 use berth_manifests::app::{Gate, TemporalPollerGate};
 
-/// A server remembers a poller for five minutes after its last poll, and one poll lasts a minute.
+/// The age up to which a poll counts. A server lists a poller for five minutes after its last poll, and one poll lasts
+/// a minute.
 const RECENT: Duration = Duration::from_secs(90);
-/// Clocks of a node and of a server differ by so much at most.
+/// The largest difference between the clocks of a node and a server.
 const SKEW_SECONDS: i64 = 2;
 
-/// Asks until somebody polls or the gate's deadline has passed.
+/// Repeats the request until a worker polls or the deadline is over.
 pub(in super::super) async fn check(
     checks: &Checks<'_>,
     gate: &Gate,
     poller: &TemporalPollerGate,
 ) -> Result<(), NotPassed> {
     let TemporalPollerGate { task_queue, namespace, .. } = poller;
-    let place = place(checks, &poller.server());
+    let place = describe_address(checks, &poller.server());
     let what = format!("pollers of task queue {task_queue} in namespace {namespace} of {place}");
     let asked = Asked { gate, what, workload: worker_workload(poller) };
     attempt::until_passed(checks, &asked, |deadline| try_once(checks, poller, deadline)).await
@@ -43,13 +45,13 @@ async fn try_once(checks: &Checks<'_>, gate: &TemporalPollerGate, deadline: Inst
     let find_worker = || worker::find(checks, worker_workload(gate), gate.worker_container.as_deref());
     let mut server = match TemporalServer::reach(checks, &gate.server(), until).await {
         Ok(server) => server,
-        // No pod is ready: the worker may be the reason.
+        // No pod is ready, and the worker may be the reason.
         Err(miss) if miss.pod.is_none() => return Err(worker::explain(find_worker(), miss)),
         Err(miss) => return Err(miss),
     };
     let client = server.client();
     let (workflows, activities) = server
-        .hear(
+        .await_call(
             async {
                 tokio::try_join!(
                     pollers(client.clone(), gate, TaskQueueType::Workflow, until),
@@ -63,9 +65,9 @@ async fn try_once(checks: &Checks<'_>, gate: &TemporalPollerGate, deadline: Inst
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
     let started = worker.as_ref().and_then(|worker| worker.running_since);
-    let Some(said) = nobody(&workflows, &activities, now, started) else { return Ok(()) };
-    let miss = Miss::new(said).advise(
-        "The worker runs but does not poll: its last log lines say why. It has to reach the server at \
+    let Some(message) = missing_polls(&workflows, &activities, now, started) else { return Ok(()) };
+    let miss = Miss::new(message).advise(
+        "The worker runs but does not poll. Its last log lines say why. It has to reach the server at \
          TEMPORAL_SERVER_ADDRESS and to use this namespace and task queue.",
     );
     Err(worker::explain(worker, miss))
@@ -87,9 +89,14 @@ async fn pollers(
     Ok(call::answered("describe the task queue", &gate.namespace, until, answer).await?.pollers)
 }
 
-/// Which tasks nobody polls for, in words. A poll counts if it is recent, and not older than the worker's container, whose
-/// clock is the node's.
-fn nobody(workflows: &[PollerInfo], activities: &[PollerInfo], now: i64, started: Option<i64>) -> Option<String> {
+/// Describes the tasks that no worker polls for. A poll counts if it is recent and not older than the worker's
+/// container, by the node's clock.
+fn missing_polls(
+    workflows: &[PollerInfo],
+    activities: &[PollerInfo],
+    now: i64,
+    started: Option<i64>,
+) -> Option<String> {
     let recent = i64::try_from(RECENT.as_secs()).unwrap_or(i64::MAX);
     let since = started.map_or(now - recent, |started| (started - SKEW_SECONDS).max(now - recent));
     let last = |pollers: &[PollerInfo]| pollers.iter().filter_map(seen).max();
@@ -101,8 +108,8 @@ fn nobody(workflows: &[PollerInfo], activities: &[PollerInfo], now: i64, started
         (false, true) => "activity tasks",
     };
     let before = last(workflows).max(last(activities)).filter(|last| *last < since);
-    let before = before.map_or_else(String::new, |last| format!(" (the last one did {} s ago)", now - last));
-    Some(format!("nobody polls it for {what}{before}"))
+    let before = before.map_or_else(String::new, |last| format!(" (the last poll was {} s ago)", now - last));
+    Some(format!("no worker polls it for {what}{before}"))
 }
 
 fn seen(poller: &PollerInfo) -> Option<i64> {
@@ -119,18 +126,18 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_is_polled_if_somebody_did_lately_for_both_kinds_of_tasks() {
-        assert_eq!(nobody(&at(950), &at(940), 1000, None), None);
-        let none = nobody(&[], &[], 1000, None);
-        assert_eq!(none.as_deref(), Some("nobody polls it for workflow tasks or activity tasks"));
-        assert_eq!(nobody(&at(990), &[], 1000, None).as_deref(), Some("nobody polls it for activity tasks"));
-        let long_ago = "nobody polls it for workflow tasks or activity tasks (the last one did 200 s ago)";
-        assert_eq!(nobody(&at(800), &at(800), 1000, None).as_deref(), Some(long_ago));
+    fn a_queue_needs_recent_polls_for_both_kinds_of_tasks() {
+        assert_eq!(missing_polls(&at(950), &at(940), 1000, None), None);
+        let none = missing_polls(&[], &[], 1000, None);
+        assert_eq!(none.as_deref(), Some("no worker polls it for workflow tasks or activity tasks"));
+        assert_eq!(missing_polls(&at(990), &[], 1000, None).as_deref(), Some("no worker polls it for activity tasks"));
+        let long_ago = "no worker polls it for workflow tasks or activity tasks (the last poll was 200 s ago)";
+        assert_eq!(missing_polls(&at(800), &at(800), 1000, None).as_deref(), Some(long_ago));
     }
 
     #[test]
-    fn a_poll_from_before_the_worker_began_is_another_workers() {
-        assert!(nobody(&at(980), &at(980), 1000, Some(990)).is_some());
-        assert_eq!(nobody(&at(989), &at(995), 1000, Some(990)), None);
+    fn a_poll_older_than_the_worker_does_not_count() {
+        assert!(missing_polls(&at(980), &at(980), 1000, Some(990)).is_some());
+        assert_eq!(missing_polls(&at(989), &at(995), 1000, Some(990)), None);
     }
 }

@@ -1,5 +1,7 @@
-//! The gate `temporal_server`: the server says that it serves, and then does: it accepts a workflow, hands out its task, and
-//! ends it. A server that has lost its database says that it serves, is Ready, and lists pollers.
+//! The gate `temporal_server`: the server reports that it serves, and does. It accepts a workflow, hands out its task,
+//! and ends it.
+//!
+//! A server that has lost its database still reports that it serves, is Ready, and lists pollers.
 
 use std::time::Duration;
 
@@ -22,25 +24,25 @@ use tokio::time::Instant;
 use tonic::transport::Channel;
 
 use super::super::attempt::{self, Asked, Miss};
-use super::{TRY, TemporalServer, call, place};
+use super::{TRY, TemporalServer, call, describe_address};
 use crate::gates::checks::{Checks, NotPassed};
 use berth_manifests::app::{Gate, TemporalServerGate};
 
 const FRONTEND: &str = "temporal.api.workflowservice.v1.WorkflowService";
 const PROBE: &str = "berth-probe";
 
-/// A probe that nobody ends is none that the next try meets.
+/// The timeout of a probe. An abandoned probe must end before the next attempt finds it.
 const PROBE_LASTS: Duration = Duration::from_secs(15);
-/// A task that was handed to a caller who is gone is handed out again after this.
+/// The timeout of a task. A task that was handed to a caller that died is handed out again.
 const TASK_LASTS: Duration = Duration::from_secs(2);
 
-/// Probes until the server works or the gate's deadline has passed.
+/// Repeats the probe until the server works or the deadline is over.
 pub(in super::super) async fn check(
     checks: &Checks<'_>,
     gate: &Gate,
     server: &TemporalServerGate,
 ) -> Result<(), NotPassed> {
-    let what = format!("a probe workflow in namespace {} of {}", server.namespace, place(checks, server));
+    let what = format!("a probe workflow in namespace {} of {}", server.namespace, describe_address(checks, server));
     let asked = Asked { gate, what, workload: &server.workload };
     attempt::until_passed(checks, &asked, |deadline| try_once(checks, server, deadline)).await
 }
@@ -52,7 +54,7 @@ async fn try_once(checks: &Checks<'_>, gate: &TemporalServerGate, deadline: Inst
     let client = server.client();
     let probe = Probe { id: format!("{PROBE}-{}", checks.check.environment.workflow_id), gate, until };
     server
-        .hear(
+        .await_call(
             async {
                 serves(health, &gate.namespace, until).await?;
                 probe.run(client).await
@@ -64,16 +66,16 @@ async fn try_once(checks: &Checks<'_>, gate: &TemporalServerGate, deadline: Inst
 
 async fn serves(mut health: HealthClient<Channel>, namespace: &str, until: Instant) -> Result<(), Miss> {
     let check = call::request(HealthCheckRequest { service: FRONTEND.to_owned() }, until);
-    let answer = call::answered("tell its health", namespace, until, health.check(check).boxed()).await?;
+    let answer = call::answered("report its health", namespace, until, health.check(check).boxed()).await?;
     match answer.status() {
         ServingStatus::Serving => Ok(()),
         other => Err(Miss::new(format!("the server's health is {}", other.as_str_name()))
-            .advise("The server runs but does not serve yet: its log says what it waits for.")),
+            .advise("The server runs but does not serve yet. Its log says what it waits for.")),
     }
 }
 
-/// One workflow that does nothing. Its id and its task queue are the environment's own: a second worker that checks the same
-/// gate meets it, and either may end it for both.
+/// A workflow that does nothing. Its id and task queue are the environment's: concurrent workers share the probe, and
+/// any of them may complete it.
 struct Probe<'a> {
     id: String,
     gate: &'a TemporalServerGate,
@@ -104,9 +106,10 @@ impl Probe<'_> {
         };
         match ended {
             Some(Attributes::WorkflowExecutionCompletedEventAttributes(_)) => Ok(()),
-            Some(_) => Err(Miss::new("the probe workflow did not complete: somebody or the server ended it")),
-            None => Err(Miss::new("the server did not end the probe workflow, whose task was done")
-                .advise("The server answers but does not work: see its log, and whether it reaches its database.")),
+            Some(_) => Err(Miss::new("the probe workflow did not complete: a person or the server ended it")),
+            None => Err(Miss::new("the server did not complete the probe workflow after its task was done").advise(
+                "The server answers but does not work. Look at its log, and check that it reaches its database.",
+            )),
         }
     }
 
@@ -129,7 +132,7 @@ impl Probe<'_> {
         TaskQueue { name: self.id.clone(), ..Default::default() }
     }
 
-    /// Does the run's only task, as a worker would.
+    /// Completes the run's only task, as a worker would.
     async fn work(&self, mut client: WorkflowServiceClient<Channel>, run: &WorkflowExecution) -> Result<(), Miss> {
         let Self { gate: TemporalServerGate { namespace, .. }, until, .. } = self;
         while Instant::now() < *until {
@@ -146,7 +149,7 @@ impl Probe<'_> {
             }
             let is_ours = task.workflow_execution.as_ref().is_some_and(|of| of.run_id == run.run_id);
             let done = client.respond_workflow_task_completed(call::request(self.complete(task.task_token), *until));
-            let done = call::answered("take the probe workflow's end", namespace, *until, done.boxed()).await;
+            let done = call::answered("accept the probe workflow's completion", namespace, *until, done.boxed()).await;
             if is_ours {
                 return done.map(drop);
             }

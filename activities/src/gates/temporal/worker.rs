@@ -1,4 +1,4 @@
-//! The worker that a gate finds missing or failing: its container, the state that it is in, and where its log is.
+//! The worker that is missing or failing: its container, its state, and its log.
 
 use k8s_openapi::{
     api::core::v1::{ContainerState, ContainerStatus, Pod},
@@ -15,14 +15,14 @@ use crate::{
     rollout::container_status::{last_end, statuses, waiting},
 };
 
-/// So many ends make a crash loop, as in a rollout.
+/// The number of ends that make a crash loop, as in a rollout.
 const LOOPS: i32 = 3;
 
-/// A worker's container in a pod of the new revision.
+/// The container of a worker, in a pod of the new revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Worker {
     pub(super) at: PodAndContainer,
-    /// Unix time in seconds since which it runs.
+    /// The unix time in seconds at which it started, if it runs.
     pub(super) running_since: Option<i64>,
     state: String,
     restarted: bool,
@@ -30,8 +30,8 @@ pub(super) struct Worker {
     crash_loops: bool,
 }
 
-/// The worker in the workload's pods: the named container, else one with `worker` in its name, else the first. Of several pods,
-/// the one whose container has ended most often.
+/// Finds the worker in the workload's pods: the named container, else one with `worker` in its name, else the first.
+/// With several pods it is the one with the most restarts.
 pub(super) fn find(checks: &Checks<'_>, workload: &str, container: Option<&str>) -> Option<Worker> {
     let snapshot = checks.current.borrow();
     let pods = new_pods(&snapshot, checks, workload);
@@ -65,7 +65,7 @@ fn worker_in(pod: &Pod, name: &str, status: Option<&ContainerStatus>) -> Worker 
         at: (pod.name_any(), Some(name.to_owned())),
         running_since: running.map(|Time(at)| at.as_second()),
         state: format!("container {name} of pod {} {}", pod.name_any(), describe_state(status, restarts)),
-        // One that has just begun again has said nothing yet: why it ended is in the log before.
+        // A container that has just restarted has no log yet. The log of the instance before explains its end.
         restarted: restarts > 0 && !ended_now && (running.is_none() || crash_loops),
         exit_code: ended.map(|end| end.exit_code),
         crash_loops,
@@ -73,24 +73,26 @@ fn worker_in(pod: &Pod, name: &str, status: Option<&ContainerStatus>) -> Worker 
 }
 
 fn describe_state(status: Option<&ContainerStatus>, restarts: i32) -> String {
-    let Some(status) = status else { return "has not been seen yet".to_owned() };
+    let Some(status) = status else { return "is not listed yet".to_owned() };
     let state = match (waiting(status), &status.state) {
         (Some((reason, message)), _) => format!("waits: {reason} {message}").trim_end().to_owned(),
-        (None, Some(ContainerState { terminated: Some(end), .. })) => format!("has ended with code {}", end.exit_code),
+        (None, Some(ContainerState { terminated: Some(end), .. })) => format!("has exited with code {}", end.exit_code),
         (None, Some(ContainerState { running: Some(_), .. })) => "runs".to_owned(),
-        _ => "is in no known state".to_owned(),
+        _ => "is in an unknown state".to_owned(),
     };
     match last_end(status) {
-        Some(end) if restarts > 0 => format!("{state}, after {restarts} restarts, the last for code {}", end.exit_code),
+        Some(end) if restarts > 0 => {
+            format!("{state}, after {restarts} restarts, the last with code {}", end.exit_code)
+        }
         _ => state,
     }
 }
 
-/// The miss, with what is known of the worker, whose log is to be shown.
+/// Adds the worker's state and log to the miss.
 pub(super) fn explain(worker: Option<Worker>, miss: Miss) -> Miss {
     let Some(Worker { at, state, restarted, exit_code, crash_loops, .. }) = worker else { return miss };
-    let said = format!("{}; {state}", miss.said);
-    Miss { said, pod: Some(at), restarted, exit_code, is_final: miss.is_final || crash_loops, ..miss }
+    let message = format!("{}; {state}", miss.message);
+    Miss { message, pod: Some(at), restarted, exit_code, is_final: miss.is_final || crash_loops, ..miss }
 }
 
 #[cfg(test)]
@@ -115,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn the_worker_is_the_container_that_is_named_or_called_one_or_the_first() {
+    fn the_worker_is_the_named_container_or_one_named_worker_or_the_first() {
         let both = pod(&json!({"restarts": 0}));
         assert_eq!(name_of(&both, Some("temporal-ui")), Some("temporal-ui"));
         assert_eq!(name_of(&both, None), Some("python-worker"));
@@ -124,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_workers_state_is_told_and_decides_which_log_is_shown() {
+    fn a_workers_state_is_described_and_decides_the_log() {
         let running = seen(&json!({"restarts": 0, "state": {"running": {"startedAt": "2026-11-24T09:00:00Z"}}}));
         assert_eq!(running.state, "container python-worker of pod web-temporal-1 runs");
         assert_eq!(
@@ -135,11 +137,11 @@ mod tests {
             "last": {"terminated": {"exitCode": 2}}});
         let miss = explain(Some(seen(&waits)), Miss::new("nobody polls"));
         let expected = "nobody polls; container python-worker of pod web-temporal-1 waits: CrashLoopBackOff back-off 10s, \
-            after 3 restarts, the last for code 2";
-        assert_eq!(miss.said, expected);
+            after 3 restarts, the last with code 2";
+        assert_eq!(miss.message, expected);
         assert!(miss.restarted && miss.is_final && miss.exit_code == Some(2), "{miss:?}");
         let again = json!({"restarts": 3, "state": {"running": {"startedAt": "2026-11-24T09:00:00Z"}},
             "last": {"terminated": {"exitCode": 2}}});
-        assert!(explain(Some(seen(&again)), Miss::new("nobody polls")).restarted, "it has said nothing yet");
+        assert!(explain(Some(seen(&again)), Miss::new("nobody polls")).restarted, "it has message nothing yet");
     }
 }

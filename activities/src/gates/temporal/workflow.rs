@@ -1,6 +1,8 @@
-//! The gate `temporal_workflow`: a workflow of the app's own ends well, once in each rollout. A second worker that checks the same
-//! gate meets the same run. A run that has failed is a verdict at once: another would do the app's work once more, and a
-//! workflow retries what may pass by itself.
+//! The gate `temporal_workflow`: a workflow of the app completes, once in each rollout. A second worker that checks the
+//! same gate finds the same run.
+//!
+//! A failed run is a verdict at once. Another run would repeat the app's work, and a workflow retries transient
+//! failures itself.
 
 mod result;
 mod run;
@@ -20,25 +22,25 @@ use tokio::time::Instant;
 use tonic::{Code, transport::Channel};
 
 use super::super::attempt::{self, Asked, Miss};
-use super::{TRY, TemporalServer, call, place, worker};
+use super::{TRY, TemporalServer, call, describe_address, worker};
 use crate::gates::checks::{Checks, NotPassed};
 use berth_manifests::app::{Gate, TemporalWorkflowGate};
 
-/// Each wait for the run's end leaves so much of its time for a look at why it has not ended.
+/// The part of an attempt that is left to find out why the run has not ended.
 const FOR_A_LOOK: Duration = Duration::from_secs(2);
-/// A run that its gate has given up on ends by itself: so long after the gate's deadline.
+/// The time that a run outlives its gate's deadline. An abandoned run ends by itself.
 const RUN_OUTLIVES: Duration = Duration::from_secs(10);
-/// A workflow may continue as a new run; so often at most while its gate looks on.
+/// The most runs of a workflow that continues as new.
 const RUNS: usize = 20;
 
-/// Waits until the workflow has ended or the gate's deadline has passed.
+/// Waits until the workflow has ended or the deadline is over.
 pub(in super::super) async fn check(
     checks: &Checks<'_>,
     gate: &Gate,
     workflow: &TemporalWorkflowGate,
 ) -> Result<(), NotPassed> {
     let TemporalWorkflowGate { workflow_type, task_queue, namespace, .. } = workflow;
-    let place = place(checks, &workflow.server());
+    let place = describe_address(checks, &workflow.server());
     let what = format!("workflow {workflow_type} on task queue {task_queue} in namespace {namespace} of {place}");
     let asked = Asked { gate, what, workload: &workflow.workload };
     attempt::until_passed(checks, &asked, |deadline| try_once(checks, gate, workflow, deadline)).await
@@ -60,12 +62,12 @@ async fn try_once(
         until,
     };
     let client = server.client();
-    let ended = server.hear(asked.end(client).boxed()).await?;
-    // The worker did it, or should have: what it says tells more than what the server says.
+    let ended = server.await_call(asked.end(client).boxed()).await?;
+    // The worker's state and log say more than the server.
     ended.map_err(|miss| worker::explain(worker::find(checks, &workflow.workload, None), miss))
 }
 
-/// The gate's workflow, started in this try or before.
+/// The gate's workflow, started in this attempt or an earlier one.
 struct Started<'a> {
     id: String,
     workflow: &'a TemporalWorkflowGate,
@@ -74,10 +76,10 @@ struct Started<'a> {
 }
 
 impl Started<'_> {
-    /// How it ended, as far as the gate cares.
+    /// Waits for the workflow's end, and compares its result.
     ///
     /// # Errors
-    /// The server does not do what it is asked.
+    /// The server does not answer.
     async fn end(&self, mut client: WorkflowServiceClient<Channel>) -> Result<Result<(), Miss>, Miss> {
         let Self { workflow: TemporalWorkflowGate { namespace, expect, .. }, until, .. } = self;
         let mut run = self.start(&mut client).await?;
@@ -104,7 +106,7 @@ impl Started<'_> {
         let start = client.start_workflow_execution(call::request(self.request(), self.until)).boxed();
         let run_id = match call::within(self.until, start).await {
             Ok(started) => started.run_id,
-            // It ran to its end for a worker that is gone: the newest run is the one.
+            // A worker that died had started it, and it has ended: the newest run counts.
             Err(status) if status.code() == Code::AlreadyExists => String::new(),
             Err(status) => return Err(call::refused("accept the workflow", namespace, &status)),
         };
@@ -128,7 +130,7 @@ impl Started<'_> {
     }
 }
 
-/// JSON as every SDK takes it.
+/// A payload in the JSON encoding of every SDK.
 fn json_payload(value: &Value) -> Payload {
     Payload {
         metadata: HashMap::from([("encoding".to_owned(), b"json/plain".to_vec())]),

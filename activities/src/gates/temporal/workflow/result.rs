@@ -1,4 +1,4 @@
-//! Whether a workflow's result has what the gate looks for.
+//! The comparison of a workflow's result with the gate.
 
 use berth_workflows::contract::verdict::truncate;
 use serde_json::Value;
@@ -6,12 +6,12 @@ use temporalio_common::protos::temporal::api::common::v1::Payloads;
 
 use super::super::super::attempt::Miss;
 
-/// As much of a result, and of what was looked for, as a verdict shows.
+/// The most bytes of a result, and of the expectation, in a verdict.
 const SHOWN_BYTES: usize = 300;
 
-const ADVICE: &str = "The workflow works but answers something else than the gate expects: correct one of the two.";
+const ADVICE: &str = "The workflow's result differs from the gate's expectation. Correct one of the two.";
 
-/// Whether the result contains what is expected of it. That will not change: a workflow has one result.
+/// Checks that the result contains the expected part. A miss is final: a workflow has one result.
 pub(super) fn contains(expect: Option<&Value>, result: Option<&Payloads>) -> Result<(), Miss> {
     let Some(expect) = expect else { return Ok(()) };
     let payload = result.and_then(|result| result.payloads.first());
@@ -29,7 +29,7 @@ pub(super) fn contains(expect: Option<&Value>, result: Option<&Payloads>) -> Res
     Err(Miss::new(format!("its result should contain {expect} and is {text}")).advise(ADVICE).finally())
 }
 
-/// Whether every part of `looked_for` is in `json`: each field of an object, each element of a list.
+/// Returns whether `json` has every part of `looked_for`: each field of an object, each element of a list.
 fn has(json: &Value, looked_for: &Value) -> bool {
     match (json, looked_for) {
         (Value::Object(json), Value::Object(fields)) => {
@@ -42,7 +42,7 @@ fn has(json: &Value, looked_for: &Value) -> bool {
     }
 }
 
-/// Whether a text in it contains that text, which JSON may have written with escapes.
+/// Returns whether a string in the JSON contains the text. JSON may have escaped it.
 fn has_text(json: &Value, looked_for: &str) -> bool {
     match json {
         Value::String(text) => text.contains(looked_for),
@@ -69,10 +69,10 @@ mod tests {
     }
 
     #[test]
-    fn a_text_may_be_anywhere_in_the_result_and_json_has_to_be_a_part_of_it() {
+    fn text_may_be_anywhere_in_the_result_and_json_must_be_a_part_of_it() {
         for (expect, result, met) in [
             (json!("hello"), json!("hello world"), true),
-            (json!("a \"b\""), json!({"said": ["a \"b\" c"]}), true),
+            (json!("a \"b\""), json!({"message": ["a \"b\" c"]}), true),
             (json!("world"), json!("hello"), false),
             (json!({"ok": true}), json!({"ok": true, "n": 1}), true),
             (json!({"a": {"b": [2]}}), json!({"a": {"b": [1, 2, 3], "c": 0}}), true),
@@ -86,16 +86,16 @@ mod tests {
     }
 
     #[test]
-    fn a_workflow_without_a_result_meets_a_gate_that_expects_none() {
+    fn a_workflow_without_a_result_passes_a_gate_without_expectation() {
         assert!(contains(None, None).is_ok());
         let miss = contains(Some(&json!("x")), None).unwrap_err();
-        assert_eq!((miss.said.as_str(), miss.is_final), ("its result should contain \"x\" and is nothing", true));
+        assert_eq!((miss.message.as_str(), miss.is_final), ("its result should contain \"x\" and is nothing", true));
     }
 
     #[test]
-    fn a_long_result_is_shown_in_part() {
+    fn a_long_result_is_truncated() {
         let miss =
             contains(Some(&json!("y")), Some(&Payloads { payloads: vec![json_payload(&json!("x".repeat(5000)))] }));
-        assert!(miss.unwrap_err().said.len() < 400);
+        assert!(miss.unwrap_err().message.len() < 400);
     }
 }

@@ -1,4 +1,4 @@
-//! Why a run ended badly, or has not ended.
+//! The reasons why a run failed or has not ended.
 
 use berth_workflows::contract::verdict::truncate;
 use futures::FutureExt;
@@ -18,39 +18,39 @@ use tonic::transport::Channel;
 
 use super::super::{super::attempt::Miss, call};
 
-/// As much of one failure, or of one cause of it, as a verdict shows.
+/// The most bytes of one failure or cause in a verdict.
 const SHOWN_BYTES: usize = 400;
-/// A failure within a failure within a failure: deeper down nobody reads.
+/// The most causes of a failure in a verdict.
 const CAUSES: usize = 4;
-/// Started and its first task scheduled: nothing else has happened.
+/// The length of a history in which only the start and the first task are recorded.
 const UNTOUCHED: i64 = 2;
 
 const NOT_TAKEN: &str =
-    "No worker takes the workflow's tasks: check that one polls this namespace and task queue, and what its log says.";
+    "No worker takes the workflow's tasks. Check that one polls this namespace and task queue, and look at its log.";
 const WORKFLOW_FAILED: &str =
-    "The workflow itself failed: its history in temporal-ui has every step; run it by hand with the same input.";
+    "The workflow itself failed. Its history in temporal-ui has every step; run it by hand with the same input.";
 
-/// What an end means that is not a completion.
+/// Returns the miss for an end that is not a completion.
 pub(super) fn ended_badly(end: &Attributes) -> Miss {
     let miss = match end {
         Attributes::WorkflowExecutionFailedEventAttributes(failed) => {
-            let why = failed.failure.as_ref().map_or_else(|| "without a word".to_owned(), describe_failure);
+            let why = failed.failure.as_ref().map_or_else(|| "without a message".to_owned(), describe_failure);
             Miss::new(format!("it failed: {why}")).finally()
         }
         Attributes::WorkflowExecutionTerminatedEventAttributes(end) => {
             Miss::new(format!("it was terminated: {}", end.reason)).finally()
         }
         Attributes::WorkflowExecutionCanceledEventAttributes(_) => Miss::new("it was cancelled").finally(),
-        // The time of a run that began for a worker that is gone: the next is given the whole of it.
+        // The run began for a worker that died. The next run gets the whole time.
         _ => Miss::new("it did not end in time"),
     };
     miss.advise(WORKFLOW_FAILED)
 }
 
-/// Why it has not ended.
+/// Returns the reason why the run has not ended.
 ///
 /// # Errors
-/// The server does not say.
+/// The server does not answer.
 pub(super) async fn still_open(
     client: &mut WorkflowServiceClient<Channel>,
     namespace: &str,
@@ -59,7 +59,7 @@ pub(super) async fn still_open(
 ) -> Result<Miss, Miss> {
     let describe = DescribeWorkflowExecutionRequest { namespace: namespace.to_owned(), execution: Some(run.clone()) };
     let describe = client.describe_workflow_execution(call::request(describe, until)).boxed();
-    let seen = call::answered("tell how the workflow goes", namespace, until, describe).await?;
+    let seen = call::answered("describe the workflow", namespace, until, describe).await?;
     if let Some(miss) = from_description(&seen) {
         return Ok(miss);
     }
@@ -70,7 +70,7 @@ pub(super) async fn still_open(
         ..Default::default()
     };
     let history = client.get_workflow_execution_history_reverse(call::request(reverse, until)).boxed();
-    let history = call::answered("tell how the workflow goes", namespace, until, history).await?.history;
+    let history = call::answered("describe the workflow", namespace, until, history).await?.history;
     let failed_task = history.unwrap_or_default().events.into_iter().find_map(|event| match event.attributes {
         Some(Attributes::WorkflowTaskFailedEventAttributes(failed)) => failed.failure,
         _ => None,
@@ -81,14 +81,13 @@ pub(super) async fn still_open(
                 .advise("The workflow takes longer than its gate allows, or waits for something.")
         },
         |failure| {
-            let advice = "The worker cannot run the workflow: correct its code, or the gate's type and input.";
-            Miss::new(format!("the worker fails its task again and again: {}", describe_failure(&failure)))
-                .advise(advice)
+            let advice = "The worker cannot run the workflow. Correct its code, or the gate's type and input.";
+            Miss::new(format!("the worker fails its task repeatedly: {}", describe_failure(&failure))).advise(advice)
         },
     ))
 }
 
-/// What the description alone tells.
+/// Returns the reason that the description alone reveals.
 fn from_description(seen: &DescribeWorkflowExecutionResponse) -> Option<Miss> {
     let activity =
         seen.pending_activities.iter().max_by_key(|activity| (activity.last_failure.is_some(), activity.attempt));
@@ -107,14 +106,14 @@ fn waits_for(activity: &PendingActivityInfo) -> Miss {
         Some(failure) => {
             let (attempts, why) = (activity.attempt.saturating_sub(1).max(1), describe_failure(failure));
             Miss::new(format!("its activity {name} has failed {attempts} times: {why}"))
-                .advise("The workflow's activity fails: its last failure says why.")
+                .advise("The workflow's activity fails. Its last failure says why.")
         }
         None => Miss::new(format!("it waits for its activity {name}"))
-            .advise("The activity has not been done in time: check that a worker polls for activities of this queue."),
+            .advise("The activity was not done in time. Check that a worker polls this queue for activities."),
     }
 }
 
-/// A failure and its causes, the outermost first.
+/// Describes a failure and its causes, the outermost first.
 fn describe_failure(failure: &Failure) -> String {
     let chain = std::iter::successors(Some(failure), |failure| failure.cause.as_deref()).take(CAUSES);
     let each = chain.map(|failure| {
@@ -151,17 +150,17 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_told_with_its_causes_and_is_final() {
+    fn a_failed_run_is_final_and_described_with_its_causes() {
         let failed = WorkflowExecutionFailedEventAttributes { failure: Some(failure()), ..Default::default() };
         let miss = ended_badly(&Attributes::WorkflowExecutionFailedEventAttributes(failed));
-        assert_eq!(miss.said, "it failed: Activity task failed: ValueError: no such greeting");
+        assert_eq!(miss.message, "it failed: Activity task failed: ValueError: no such greeting");
         assert!(miss.is_final);
         let late = WorkflowExecutionTimedOutEventAttributes::default();
         assert!(!ended_badly(&Attributes::WorkflowExecutionTimedOutEventAttributes(late)).is_final);
     }
 
     #[test]
-    fn a_run_that_has_not_ended_waits_for_a_worker_or_for_an_activity() {
+    fn an_open_run_is_described_by_its_missing_worker_or_activity() {
         let task = PendingWorkflowTaskInfo {
             state: PendingWorkflowTaskState::Scheduled.into(),
             attempt: 1,
@@ -173,14 +172,17 @@ mod tests {
             workflow_execution_info: Some(info),
             ..Default::default()
         };
-        assert!(from_description(&seen).unwrap().said.starts_with("it has not begun"));
+        assert!(from_description(&seen).unwrap().message.starts_with("it has not begun"));
         seen.pending_activities = vec![PendingActivityInfo {
             activity_type: Some(ActivityType { name: "greet".into() }),
             attempt: 4,
             last_failure: Some(failure()),
             ..Default::default()
         }];
-        let said = from_description(&seen).unwrap().said;
-        assert_eq!(said, "its activity greet has failed 3 times: Activity task failed: ValueError: no such greeting");
+        let message = from_description(&seen).unwrap().message;
+        assert_eq!(
+            message,
+            "its activity greet has failed 3 times: Activity task failed: ValueError: no such greeting"
+        );
     }
 }
