@@ -1,4 +1,4 @@
-//! The wait for a release to serve: watches, judges, and once it is decided collects the evidence.
+//! The activity `await_rollout`: it watches, judges, and collects the evidence for a verdict.
 
 use std::time::Duration;
 
@@ -16,18 +16,17 @@ use crate::{
     },
 };
 
-/// A release that comes up smoothly is done before this and needs no watch on events.
+/// The time without a watch on events. A release that starts smoothly is done before and needs none.
 const EVENTS_AFTER: Duration = Duration::from_secs(2);
 
-/// Waits until every workload of the release serves it, or returns the verdict why it does not.
+/// Waits until every workload of the release is done, or returns the verdict why it is not.
 ///
-/// Safe to run again and to drop at any moment: it begins from the cluster's current state, its deadlines are times on the
-/// clock, not durations from its own start, and it only reads, but for one thing that a second run does not do again
-/// (`retry`).
+/// Safe to run again and to drop at any moment. It begins from the cluster's current state, and its deadlines are
+/// absolute times. It only reads, except for one request that a second run does not repeat (`retry`).
 ///
 /// # Errors
-/// Only if the API server has refused berth (401, 403) for longer than a fresh namespace needs: everything else that
-/// goes wrong on the way to it is retried here until the deadline.
+/// The API server has refused berth (401, 403) for longer than a fresh namespace needs. All other errors are retried
+/// here until the deadline.
 pub async fn await_rollout(context: Context<'_>, wait: AwaitInput) -> Result<Outcome, Failure> {
     let clock = Clock::start();
     let mut snapshot = Snapshot::default();
@@ -43,7 +42,7 @@ pub async fn await_rollout(context: Context<'_>, wait: AwaitInput) -> Result<Out
             }
             Look::Waiting { text, mut again_ms, troubled, refused_before, gone } => {
                 context.progress.report(text);
-                retries.ask(&refused_before).await;
+                retries.request(&refused_before).await;
                 let ends = ended_jobs::ends(context.client, &wait.environment.namespace, &gone).await;
                 if !ends.is_empty() {
                     judge.learn(ends);

@@ -1,5 +1,5 @@
-//! What is wrong with a workload that is not done, in one of three classes: permanent (nothing will change by
-//! itself), budgeted (may pass, is given so long), and no room (nobody's fault, with a deadline of its own).
+//! The causes that keep a workload from being done, in three classes: permanent, passing (with a time limit), and no
+//! room (with a deadline of its own).
 
 mod container;
 mod creation;
@@ -15,42 +15,43 @@ use super::snapshot::{Snapshot, unix_ms};
 
 use crate::{kubernetes::log_tail::Log, rollout::exits::Exits};
 
-/// A permanent cause is believed when it is still there at a second look: the kubelet and the controllers write some
-/// of these for a moment while caches fill.
+/// The time after which a permanent cause is believed. The kubelet and controllers report some of them for a moment
+/// while caches fill.
 pub(crate) const SECOND_LOOK: Duration = Duration::from_secs(2);
-/// A Secret or `ConfigMap` that is not the release's own may be made by somebody who watches the namespace, within seconds.
+/// The time for a missing Secret or `ConfigMap` outside the release: a controller in the namespace may create it within
+/// seconds.
 pub(crate) const ABSENT: Duration = Duration::from_secs(3);
-/// What may pass by itself: a registry that does not answer, a webhook that is being restarted.
+/// The time for causes that may pass: a registry that does not answer, a restarting webhook.
 pub(crate) const PASSING: Duration = Duration::from_secs(60);
 
-/// When a cause that is still there becomes the verdict.
+/// The time at which a cause becomes the verdict.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Due {
-    /// So long after it was first seen.
+    /// This long after it was first seen.
     After(Duration),
-    /// As `After`, but while pods are ending, quota is coming free: the time that took counts double, because the
-    /// controller that was refused has doubled its pause meanwhile.
+    /// Like `After`, but ending pods still release quota. Their time counts twice, because the refused controller
+    /// doubles its pauses meanwhile.
     AfterQuotaSettles(Duration),
-    /// At that unix time in milliseconds.
+    /// At this unix time in milliseconds.
     At(u64),
 }
 
-/// Why a workload is not done.
+/// A reason why a workload is not done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cause {
     pub(crate) failure: FailureType,
     pub(crate) message: String,
-    /// `Deployment/web`.
+    /// The workload, for example `Deployment/web`.
     pub(crate) workload: String,
     pub(crate) pod: Option<String>,
     pub(crate) container: Option<String>,
     pub(crate) exit_code: Option<i32>,
     pub(crate) log: Log,
     pub(crate) due: Due,
-    /// What a person reads while it is still given time: berth's own words, reasons, names and numbers. A heartbeat has no
-    /// redactor, so what a probe, a webhook or a runtime said stands in `message` alone.
+    /// The text for progress reports: berth's own text, reasons, names and numbers. Heartbeats are not redacted, so
+    /// messages of probes, webhooks and runtimes are in `message` alone.
     pub(crate) brief: String,
-    /// The system said so before this rollout began and has not looked again since.
+    /// True if the cause was reported before this rollout began and has not been checked again since.
     pub(crate) from_earlier_rollout: bool,
 }
 
@@ -85,29 +86,29 @@ impl Cause {
         self
     }
 
-    /// What makes it the same cause at a second look: a replaced pod with the same trouble is the same trouble.
+    /// The identity of a cause at a second look. The same problem of a replaced pod is the same cause.
     pub(crate) fn key(&self) -> (String, Option<String>, FailureType) {
         (self.workload.clone(), self.container.clone(), self.failure)
     }
 }
 
-/// `Deployment/web`.
+/// Returns the workload's name, for example `Deployment/web`.
 pub(crate) fn name_of(workload: &Workload) -> String {
     format!("{}/{}", workload.kind, workload.name)
 }
 
-/// The bounds that a wait was given.
+/// The time limits of a wait.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
-    /// Unix time in milliseconds at which the rollout began.
+    /// The unix time in milliseconds at which the rollout began.
     pub(crate) start_ms: u64,
-    /// Unix time in milliseconds at which waiting ends, waiting for a node with room aside.
+    /// The unix time in milliseconds of the deadline. Time spent waiting for a node with room is added.
     pub(crate) deadline_ms: u64,
-    /// How long pods may wait for a node with room.
+    /// The longest wait of a pod for a node with room.
     pub(crate) capacity_ms: u64,
 }
 
-/// Everything that keeps the workload from being done, the most telling first.
+/// Returns the causes that keep the workload from being done, the most specific first.
 pub(crate) fn causes(snapshot: &Snapshot, workload: &Workload, exits: &Exits, bounds: Bounds) -> Vec<Cause> {
     let mut causes = Vec::new();
     for pod in snapshot.new_pods(workload) {
@@ -123,13 +124,13 @@ pub(crate) fn causes(snapshot: &Snapshot, workload: &Workload, exits: &Exits, bo
     causes
 }
 
-/// The condition that says that the scheduler found no node for the pod.
+/// Returns the condition that reports that no node fits the pod.
 pub(crate) fn unscheduled(pod: &Pod) -> Option<&PodCondition> {
     scheduled(pod)
         .filter(|condition| condition.status == "False" && condition.reason.as_deref() == Some("Unschedulable"))
 }
 
-/// The condition that says whether the pod has a node.
+/// Returns the condition that reports whether the pod has a node.
 pub(crate) fn scheduled(pod: &Pod) -> Option<&PodCondition> {
     let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
     conditions.iter().find(|condition| condition.type_ == "PodScheduled")
@@ -142,7 +143,7 @@ fn no_room(workload: &Workload, pod: &Pod, condition: &PodCondition, bounds: Bou
             .of_pod(pod)
             .briefly("a PersistentVolumeClaim does not exist");
     }
-    // A pod left from an earlier try at the same release waits anew with this one.
+    // A pod of an earlier attempt at the same release starts its wait anew.
     let since = condition.last_transition_time.as_ref().map_or(bounds.start_ms, unix_ms).max(bounds.start_ms);
     let brief = format!("no node has room{}", short_of(message));
     let message = format!("no node has room: {message}");
@@ -150,7 +151,7 @@ fn no_room(workload: &Workload, pod: &Pod, condition: &PodCondition, bounds: Bou
     Cause::new(FailureType::NoCapacity, workload, message, due).of_pod(pod).briefly(brief)
 }
 
-/// Of what the scheduler says that nodes have too little, by the resources' names: `: Insufficient cpu, memory`.
+/// Returns the resources that nodes lack, from the scheduler's message: `: Insufficient cpu, memory`.
 fn short_of(message: &str) -> String {
     let words: Vec<_> = message.split_whitespace().map(|word| word.trim_end_matches(['.', ',', ';'])).collect();
     let resources = words.windows(2).filter(|pair| pair[0] == "Insufficient").map(|pair| pair[1]);

@@ -2,7 +2,8 @@
 
 use k8s_openapi::api::core::v1::{Container, ContainerStateTerminated, ContainerStatus, Pod};
 
-/// The pod's containers, init containers first, each with whether it has to end before the others start.
+/// Returns the pod's containers, init containers first. The flag is true if the container must end before the others
+/// start.
 pub(crate) fn statuses(pod: &Pod) -> impl Iterator<Item = (&ContainerStatus, bool)> {
     let spec = pod.spec.as_ref();
     let is_sidecar = move |name: &str| {
@@ -15,12 +16,12 @@ pub(crate) fn statuses(pod: &Pod) -> impl Iterator<Item = (&ContainerStatus, boo
     init.iter().map(move |status| (status, !is_sidecar(&status.name))).chain(main.iter().map(|status| (status, false)))
 }
 
-/// How the container last ended, if it ever did.
+/// Returns the last end of the container, if there was one.
 pub(crate) fn last_end(status: &ContainerStatus) -> Option<&ContainerStateTerminated> {
     [&status.state, &status.last_state].into_iter().find_map(|state| state.as_ref()?.terminated.as_ref())
 }
 
-/// Why the container waits, and what the kubelet says about it.
+/// Returns the reason and the kubelet's message if the container waits.
 pub(crate) fn waiting(status: &ContainerStatus) -> Option<(&str, &str)> {
     let waiting = status.state.as_ref()?.waiting.as_ref()?;
     Some((waiting.reason.as_deref().unwrap_or_default(), waiting.message.as_deref().unwrap_or_default()))

@@ -1,4 +1,4 @@
-//! How Jobs ended that are not there any more: their events outlive them.
+//! The ends of Jobs that no longer exist, from their events.
 
 use std::time::Duration;
 
@@ -9,18 +9,18 @@ use tokio::time::timeout;
 use super::snapshot::event_ms;
 use crate::rollout::workload_state::WorkloadState;
 
-/// Asked again soon: what does not answer at once holds nothing up.
+/// The time for one request. It is repeated soon, so a slow answer must not block.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// What the Job controller says of a Job that has succeeded.
+/// The event of a Job that has succeeded.
 const COMPLETED: &str = "Completed";
-/// What it says of one that it has given up.
+/// The events of a Job that has failed.
 const FAILED: [&str; 5] =
     ["BackoffLimitExceeded", "DeadlineExceeded", "PodFailurePolicy", "MaxFailedIndexesExceeded", "FailedIndexes"];
-/// What it says of one that it has made a pod for.
+/// The event of a Job that has created a pod.
 const STARTED: &str = "SuccessfulCreate";
 
-/// What there is to be known of the end of these Jobs. Missing are those that are there after all (a list may be older
-/// than they are), and those that could not be asked for.
+/// Returns what is known of the ends of these Jobs. A Job is left out if it exists after all (a list may be older), or
+/// if a request failed.
 pub(super) async fn ends(client: &Client, namespace: &str, jobs: &[String]) -> Vec<(String, Option<WorkloadState>)> {
     let mut ends = Vec::new();
     for job in jobs {
@@ -39,14 +39,14 @@ async fn end(client: &Client, namespace: &str, job: &str) -> Option<Option<Workl
     let events = Api::<Event>::namespaced(client.clone(), namespace);
     let about = ListParams::default().fields(&format!("involvedObject.kind=Job,involvedObject.name={job}"));
     let events = timeout(PATIENCE, events.list(&about)).await.ok()?.ok()?;
-    Some(told(&events.items))
+    Some(last_report(&events.items))
 }
 
-/// The last word on the Job. One that was started after it belongs to a later Job of the same name.
-fn told(events: &[Event]) -> Option<WorkloadState> {
-    let words = events.iter().filter_map(|event| Some((event, event.reason.as_deref()?)));
-    let words = words.filter(|(_, reason)| *reason == STARTED || *reason == COMPLETED || FAILED.contains(reason));
-    let (event, reason) = words.max_by_key(|(event, reason)| (event_ms(event), *reason != STARTED))?;
+/// Returns the state from the last event about the Job. A start after the end belongs to a later Job of the same name.
+fn last_report(events: &[Event]) -> Option<WorkloadState> {
+    let reports = events.iter().filter_map(|event| Some((event, event.reason.as_deref()?)));
+    let reports = reports.filter(|(_, reason)| *reason == STARTED || *reason == COMPLETED || FAILED.contains(reason));
+    let (event, reason) = reports.max_by_key(|(event, reason)| (event_ms(event), *reason != STARTED))?;
     match reason {
         STARTED => None,
         COMPLETED => Some(WorkloadState::Complete),
@@ -65,15 +65,15 @@ mod tests {
 
     fn event(reason: &str, second: u32) -> Event {
         serde_json::from_value(json!({
-            "metadata": {"name": reason}, "involvedObject": {}, "reason": reason, "message": "words",
+            "metadata": {"name": reason}, "involvedObject": {}, "reason": reason, "message": "details",
             "lastTimestamp": format!("2026-11-24T09:00:{second:02}Z"),
         }))
         .unwrap()
     }
 
     #[test]
-    fn the_last_word_on_a_job_counts_and_only_if_it_is_one_on_its_end() {
-        let failed = Some(WorkloadState::JobFailed("BackoffLimitExceeded: words".to_owned()));
+    fn the_last_event_decides_and_only_if_it_reports_an_end() {
+        let failed = Some(WorkloadState::JobFailed("BackoffLimitExceeded: details".to_owned()));
         for (events, expected) in [
             (vec![], None),
             (vec![event("SuccessfulCreate", 1)], None),
@@ -81,7 +81,7 @@ mod tests {
             (vec![event("Completed", 1), event("SuccessfulCreate", 2)], None),
             (vec![event("BackoffLimitExceeded", 3), event("Completed", 1), event("SuccessfulDelete", 4)], failed),
         ] {
-            assert_eq!(told(&events), expected, "{events:?}");
+            assert_eq!(last_report(&events), expected, "{events:?}");
         }
     }
 }

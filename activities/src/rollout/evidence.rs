@@ -1,4 +1,4 @@
-//! Makes a verdict of a cause: the log of what died, the warnings about it, advice, and no secret in any of it.
+//! The verdict of a cause: log, warnings and advice, without secrets.
 
 use std::time::Duration;
 
@@ -16,15 +16,15 @@ use crate::{
     redaction::known_secrets::KnownSecrets,
 };
 
-/// A verdict that is known is not kept back for a node that does not answer.
+/// The time for one request. A verdict that is known is not held back for longer.
 const PATIENCE: Duration = Duration::from_secs(3);
 const EVENTS: usize = 5;
-/// The runtime's last words for a program that the node's kernel cannot run. Nothing but the log has them.
+/// The runtime's message about a program for another processor. Only the log has it.
 const WRONG_FORMAT: &str = "exec format error";
 const WRONG_ARCHITECTURE: &str = "The image was built for another processor architecture than the node's, or its command \
     is a script without a first line that names its interpreter.";
 
-/// The verdict that a person reads.
+/// Builds the verdict for a person.
 pub(crate) async fn verdict(client: &Client, wait: &AwaitInput, cause: Cause, snapshot: &Snapshot) -> Verdict {
     let namespace = &wait.environment.namespace;
     let pod = cause.pod.as_deref().and_then(|name| snapshot.pods.get(name));
@@ -52,7 +52,7 @@ pub(crate) async fn verdict(client: &Client, wait: &AwaitInput, cause: Cause, sn
     verdict.bounded()
 }
 
-/// The newest warnings about the cause's pod and workload.
+/// Returns the newest warnings about the cause's pod and workload.
 async fn warnings(client: &Client, namespace: &str, cause: &Cause) -> Vec<String> {
     let events = Api::<Event>::namespaced(client.clone(), namespace);
     let params = ListParams::default().fields("type=Warning").limit(500).match_any();
@@ -63,7 +63,8 @@ async fn warnings(client: &Client, namespace: &str, cause: &Cause) -> Vec<String
     about.iter().map(line_of).collect()
 }
 
-/// With a pod to blame, its events; without one, those of the workload and of what it made (`web-5d8f…`).
+/// Returns whether the event is about the cause's pod. Without a pod, its workload and that workload's objects
+/// (`web-5d8f…`) count.
 fn is_about(event: &Event, cause: &Cause) -> bool {
     let object = event.involved_object.name.as_deref().unwrap_or_default();
     let workload = cause.workload.split_once('/').map_or("", |(_, name)| name);

@@ -1,12 +1,12 @@
-//! Objects as a real cluster reports them, for the tests of what cannot be provoked at will, or at a moment of choice: one
-//! Deployment `web` with one pod, and what is peculiar to a case in `fixtures/<case>.json`. What was provoked is `recorded`.
+//! Objects as a cluster reports them, for cases that cannot be provoked on demand: a Deployment `web` with one pod, and
+//! the differences of a case in `fixtures/<case>.json`. Provoked cases are in `recorded`.
 
 use berth_workflows::contract::{apply::Workload, checks::AwaitInput, environment::Environment, timings::Timings};
 use serde_json::{Value, json};
 
 use super::snapshot::Snapshot;
 
-/// 2026-11-24T09:00:00Z, the second at which the fixtures' rollouts begin.
+/// 2026-11-24T09:00:00Z, the start of the fixtures' rollouts.
 pub(crate) const START_MS: u64 = 1_795_510_800_000;
 
 pub(crate) fn workload(kind: &str, name: &str, generation: i64) -> Workload {
@@ -21,7 +21,7 @@ pub(crate) fn environment() -> Environment {
     .unwrap()
 }
 
-/// A wait for the Deployment `web` that begins at `START_MS` and may last 300 s, and 900 s for a node.
+/// A wait for the Deployment `web` that begins at `START_MS` and may last 300 s, or 900 s for a node.
 pub(crate) fn wait() -> AwaitInput {
     AwaitInput {
         environment: environment(),
@@ -82,13 +82,13 @@ pub(crate) fn pod(name: &str, uid: &str, replica_set: &str, status: &Value) -> V
     })
 }
 
-/// What a case's file says.
+/// Returns the content of a case's file.
 pub(crate) fn case(name: &str) -> Value {
     let path = format!("{}/src/rollout/fixtures/{name}.json", env!("CARGO_MANIFEST_DIR"));
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// The namespace while the Deployment's new revision is in that case's trouble.
+/// Returns the namespace while the Deployment's new revision is in the state of a case.
 pub(crate) fn snapshot(name: &str) -> Snapshot {
     snapshot_of(&case(name))
 }

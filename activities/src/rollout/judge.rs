@@ -1,4 +1,4 @@
-//! For how long something may be wrong: turns one look after another at the cluster into waiting, done, or a verdict.
+//! The judge: it turns successive looks at the cluster into waiting, done, or a verdict.
 
 mod finished;
 mod settling;
@@ -22,44 +22,44 @@ use crate::{
     rollout::{container_status, exits::Exits, workload_state::WorkloadState},
 };
 
-/// What a look at the cluster says.
+/// The result of a look at the cluster.
 #[derive(Debug)]
 pub(crate) enum Look {
     Complete,
     Failed(Box<Cause>),
     Waiting {
-        /// What is waited for, in one short line.
+        /// The subject of the wait, in one short line.
         text: String,
-        /// Unix time in milliseconds at which to look again even if nothing has changed.
+        /// The unix time in milliseconds of the next look, even if nothing has changed.
         again_ms: u64,
-        /// Whether something may be wrong that only events tell.
+        /// True if there may be a cause that only events show.
         troubled: bool,
-        /// Deployments whose pods were refused before this rollout, and have not been tried again since.
+        /// Deployments whose pods were refused before this rollout and have not been tried again since.
         refused_before: Vec<String>,
-        /// Jobs that are not there, and whose end was neither seen nor asked for ([`Judge::learn`]).
+        /// Jobs that do not exist and whose end is unknown ([`Judge::learn`]).
         gone: Vec<String>,
     },
 }
 
-/// Remembers what earlier looks saw.
+/// The state of earlier looks.
 #[derive(Debug)]
 pub(crate) struct Judge {
     workloads: Vec<Workload>,
     bounds: Bounds,
-    /// When each cause that is there was first seen, in unix milliseconds.
+    /// The unix time in milliseconds at which each present cause was first seen.
     seen: BTreeMap<(String, Option<String>, FailureType), u64>,
     exits: Exits,
     finished: Finished,
     settling: Settling,
-    /// When pods of the namespace were last seen ending, in unix milliseconds.
+    /// The unix time in milliseconds at which pods of the namespace were last seen ending.
     ending_ms: Option<u64>,
-    /// The first look, in unix milliseconds.
+    /// The unix time in milliseconds of the first look.
     first_ms: Option<u64>,
 }
 
-/// Lists arrive within this. Until they are here, a wait that is picked up after its deadline knows nothing.
+/// The time in which lists arrive. Until then a wait that resumes after its deadline knows nothing.
 const LISTED_WITHIN_MS: u64 = 10_000;
-/// While it is not known how a Job ended, it is asked for so often.
+/// The time between requests about the unknown end of a Job.
 const ASK_AGAIN_MS: u64 = 2_000;
 
 impl Judge {
@@ -83,7 +83,7 @@ impl Judge {
         }
     }
 
-    /// Looks at the cluster as it is at `now_ms`, in unix milliseconds.
+    /// Judges the cluster as it is at `now_ms`, a unix time in milliseconds.
     pub(crate) fn look(&mut self, snapshot: &Snapshot, now_ms: u64) -> Look {
         self.first_ms.get_or_insert(now_ms);
         self.exits.observe(snapshot.pods.iter());
@@ -108,7 +108,7 @@ impl Judge {
                     return Look::Failed(Box::new(job_failed(snapshot, workload, message)));
                 }
                 WorkloadState::Waiting(text) => {
-                    // A status that speaks of the release before names its pods as the new ones.
+                    // An outdated status presents the old pods as the new ones.
                     if has_observed(snapshot, workload) {
                         found.extend(causes(snapshot, workload, &self.exits, self.bounds));
                     }
@@ -126,13 +126,13 @@ impl Judge {
         look
     }
 
-    /// Takes note of how Jobs ended that are gone: none if nothing tells that they did.
+    /// Records the ends of Jobs that no longer exist. `None` means that no event reports an end.
     pub(crate) fn learn(&mut self, ends: Vec<(String, Option<WorkloadState>)>) {
         ends.into_iter().for_each(|(job, end)| self.finished.learn(job, end));
     }
 
-    /// Whether the pods of a workload that its controller calls done are still to be listed: lists arrive one after
-    /// another. When the time is up, the controller's word has to do.
+    /// Returns whether the pods of a done workload are still to be listed: lists arrive one after another. After the
+    /// deadline the controller's status suffices.
     fn waits_for_pods(&self, snapshot: &Snapshot, workload: &Workload, now_ms: u64) -> bool {
         let has_pods = matches!(workload.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet");
         has_pods && !snapshot.knows(std::slice::from_ref(workload)) && now_ms < self.deadline_ms(snapshot, now_ms)
@@ -193,8 +193,8 @@ impl Judge {
         }
     }
 
-    /// How long the pod that waited longest for a node did. It is read from the cluster, so that it outlives a worker,
-    /// and does not count against the release.
+    /// Returns the longest time that a pod waited for a node. It does not count against the release. It is read from
+    /// the cluster, so that it survives a worker's restart.
     fn waited_for_room_ms(&self, snapshot: &Snapshot, now_ms: u64) -> u64 {
         let waited = |pod: &Pod| {
             let condition = classify::scheduled(pod)?;
@@ -210,7 +210,7 @@ impl Judge {
     }
 }
 
-/// Whether the workload's status, revision included, is of the spec that was applied.
+/// Returns whether the workload's status belongs to the applied spec.
 fn has_observed(snapshot: &Snapshot, workload: &Workload) -> bool {
     let name = workload.name.as_str();
     let observed = match workload.kind.as_str() {
@@ -229,7 +229,7 @@ fn job_failed(snapshot: &Snapshot, workload: &Workload, message: String) -> Caus
     pods.sort_by_key(|pod| pod.metadata.creation_timestamp.as_ref().map(unix_ms));
     let mut cause = Cause::new(FailureType::JobFailed, workload, message, Due::At(0));
     if let Some((pod, (container, exit_code))) = pods.iter().rev().find_map(|pod| ended(pod).map(|end| (pod, end))) {
-        cause.message = format!("{}; the last try exited with code {exit_code}", cause.message);
+        cause.message = format!("{}; the last attempt exited with code {exit_code}", cause.message);
         cause.pod = Some(pod.name_any());
         cause.container = Some(container);
         cause.exit_code = Some(exit_code);
@@ -248,8 +248,8 @@ fn refused_before(cause: &Cause) -> Option<String> {
     Some(name.to_owned())
 }
 
-/// Where only events tell what is wrong: a pod that has a node but is not ready, and pods that are not created by a
-/// controller that has no condition for it. While a cluster is merely slow to find nodes, no watch is spent on it.
+/// Returns whether only events can show a cause: a pod with a node is not ready, or a controller without a condition
+/// creates no pods. No watch is spent on a cluster that is merely slow to find nodes.
 fn is_troubled(snapshot: &Snapshot, waits: &[(Workload, String)]) -> bool {
     waits.iter().any(|(workload, _)| {
         let pods = snapshot.new_pods(workload);
@@ -258,7 +258,7 @@ fn is_troubled(snapshot: &Snapshot, waits: &[(Workload, String)]) -> bool {
     })
 }
 
-/// `web: 1 of 2 pods ready; pod web-xyz: ImagePullBackOff`.
+/// Describes a wait, for example `web: 1 of 2 pods ready; pod web-xyz: ImagePullBackOff`.
 fn describe(waits: &[(Workload, String)], found: &[Cause]) -> String {
     let line = |(workload, text): &(Workload, String)| {
         let cause = found.iter().find(|cause| cause.workload == name_of(workload));

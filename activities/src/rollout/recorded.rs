@@ -1,5 +1,5 @@
-//! Verdicts on what real clusters said: `recorded/<case>.json` holds the objects of a namespace at the time of its verdict,
-//! as `tests/verdicts` keeps them when `BERTH_RECORD_OBJECTS` names that folder.
+//! Verdicts on recorded clusters: `recorded/<case>.json` has the objects of a namespace at the time of its verdict.
+//! `tests/verdicts` writes them if `BERTH_RECORD_OBJECTS` names that folder.
 
 use std::{
     fmt::Write as _,
@@ -19,7 +19,7 @@ use super::{
     snapshot::Snapshot,
 };
 
-/// What was recorded, and the wait that it was recorded in.
+/// A recorded namespace, with its wait.
 struct Recorded {
     snapshot: Snapshot,
     wait: AwaitInput,
@@ -51,13 +51,13 @@ impl Recorded {
         Self { wait: wait(&snapshot, file.pushed_ms), snapshot, recorded_ms: file.recorded_ms }
     }
 
-    /// The same objects found by a rollout that begins so much later.
+    /// The same objects, found by a rollout that begins later.
     fn found_after_seconds(self, seconds: u64) -> Self {
         let recorded_ms = self.recorded_ms + seconds * 1000;
         Self { wait: wait(&self.snapshot, recorded_ms), recorded_ms, ..self }
     }
 
-    /// Looks while the cluster stands still, until it is decided: all that is said on the way.
+    /// Looks at the unchanged cluster until the verdict. Returns all progress reports.
     fn all_said(&self) -> String {
         let mut judge = Judge::new(&self.wait);
         let looks = (0..1200).map(|second| judge.look(&self.snapshot, self.recorded_ms + second * 1000));
@@ -68,7 +68,8 @@ impl Recorded {
         texts.collect::<Vec<_>>().join("\n")
     }
 
-    /// Looks while the cluster stands still: what is said at the first look, the verdict, and after how many seconds.
+    /// Looks at the unchanged cluster until the verdict. Returns the first progress report, the cause, and the second
+    /// of the verdict.
     fn judge(&self) -> (String, Cause, u64) {
         let mut judge = Judge::new(&self.wait);
         let mut said = String::new();
@@ -84,7 +85,7 @@ impl Recorded {
     }
 }
 
-/// A wait for what of the namespace is berth's own, with the usual time.
+/// A wait for berth's workloads of the namespace, with the default time.
 fn wait(snapshot: &Snapshot, start_ms: u64) -> AwaitInput {
     let deployments = snapshot.deployments.iter().map(|object| ("Deployment", object.name_any(), &object.metadata));
     let jobs = snapshot.jobs.iter().map(|object| ("Job", object.name_any(), &object.metadata));
@@ -99,7 +100,7 @@ fn wait(snapshot: &Snapshot, start_ms: u64) -> AwaitInput {
     }
 }
 
-/// The cases of a folder, by name.
+/// Returns the names of the cases in a folder.
 fn cases(folder: &Path) -> Vec<String> {
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
@@ -126,7 +127,7 @@ fn each_recorded_failure_has_its_verdict() {
 }
 
 #[test]
-fn a_refusal_of_before_is_not_this_rollouts_and_is_asked_about() {
+fn a_refusal_from_before_this_rollout_is_retried() {
     let recorded = Recorded::read("quota").found_after_seconds(60);
     let mut judge = Judge::new(&recorded.wait);
     let look = judge.look(&recorded.snapshot, recorded.recorded_ms);
@@ -139,7 +140,7 @@ fn a_refusal_of_before_is_not_this_rollouts_and_is_asked_about() {
 }
 
 #[test]
-fn a_refusal_of_before_that_is_repeated_is_this_rollouts_own() {
+fn a_repeated_refusal_counts_for_this_rollout() {
     let mut recorded = Recorded::read("quota").found_after_seconds(60);
     let set = recorded
         .snapshot
@@ -157,7 +158,7 @@ fn a_refusal_of_before_that_is_repeated_is_this_rollouts_own() {
     assert!(cause.message.starts_with("pods \"web-1\" is forbidden"), "{}", cause.message);
 }
 
-/// Has everything that the system says in its own words say a secret.
+/// Appends a secret to every message that the cluster reports.
 fn tell_secret(value: &mut Value) {
     match value {
         Value::Object(fields) => fields.iter_mut().for_each(|(key, value)| match value {
@@ -170,7 +171,7 @@ fn tell_secret(value: &mut Value) {
 }
 
 #[test]
-fn what_the_system_says_in_its_own_words_is_in_no_heartbeat() {
+fn no_heartbeat_contains_a_message_of_the_cluster() {
     let mut telling = 0;
     for case in cases(&folder()) {
         let recorded = Recorded::read_with(&case, tell_secret);
@@ -190,7 +191,7 @@ fn what_the_system_says_in_its_own_words_is_in_no_heartbeat() {
 }
 
 #[test]
-fn an_image_that_was_denied_to_a_pull_without_the_pull_secret_is_waited_for() {
+fn a_denied_pull_without_the_pull_secret_is_waited_for() {
     let mut recorded = Recorded::read("image-denied");
     assert_eq!(recorded.judge().2, 2);
     let pods: Vec<_> = recorded.snapshot.pods.iter().filter_map(ResourceExt::uid).collect();

@@ -1,8 +1,8 @@
-//! Has pods tried again that were refused before this rollout began.
+//! The request to retry pods that were refused before this rollout began.
 //!
-//! A `ReplicaSet` whose pods are refused pauses longer and longer, up to a quarter of an hour. Whoever has raised the quota
-//! and signals `redeploy` should not wait for that: a Deployment's annotation is copied to its `ReplicaSet`, and a
-//! `ReplicaSet` that changes is looked at at once.
+//! A `ReplicaSet` whose pods are refused pauses longer each time, up to a quarter of an hour. A `redeploy` after
+//! raising the quota must not wait for that. A Deployment's annotation is copied to its `ReplicaSet`, and a changed
+//! `ReplicaSet` is reconciled at once.
 
 use std::collections::BTreeSet;
 
@@ -14,37 +14,37 @@ use kube::{
 };
 use serde_json::json;
 
-/// Which rollout had the pods tried again, by its deadline in unix milliseconds: the same on every retry of one.
-const ASKED_BY: &str = "berth.dev/tried-again-until";
-/// Not the name that manifests are applied under: the next apply would take the annotation away, a change for nothing.
+/// The annotation with the requesting rollout: its deadline in unix milliseconds, which is the same on every retry.
+const REQUESTED_BY: &str = "berth.dev/tried-again-until";
+/// A field manager apart from that of manifests. Otherwise the next apply would remove the annotation.
 const FIELD_MANAGER: &str = "berth-retry";
 
 pub(super) struct Retries {
     deployments: Api<Deployment>,
-    asked_by: String,
-    asked: BTreeSet<String>,
+    requested_by: String,
+    requested: BTreeSet<String>,
 }
 
 impl Retries {
     pub(super) fn new(client: &Client, wait: &AwaitInput) -> Self {
         Self {
             deployments: Api::namespaced(client.clone(), &wait.environment.namespace),
-            asked_by: wait.deadline_ms.to_string(),
-            asked: BTreeSet::new(),
+            requested_by: wait.deadline_ms.to_string(),
+            requested: BTreeSet::new(),
         }
     }
 
-    /// Asks for each of these Deployments, once.
-    pub(super) async fn ask(&mut self, refused_before: &[String]) {
+    /// Requests a retry for each of these Deployments, once.
+    pub(super) async fn request(&mut self, refused_before: &[String]) {
         for name in refused_before {
-            if !self.asked.insert(name.clone()) {
+            if !self.requested.insert(name.clone()) {
                 continue;
             }
-            let patch = json!({"metadata": {"annotations": {ASKED_BY: self.asked_by}}});
+            let patch = json!({"metadata": {"annotations": {REQUESTED_BY: self.requested_by}}});
             let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-            // Without it the controller tries again in its own time.
+            // Without the request the controller retries in its own time.
             if let Err(error) = self.deployments.patch(name, &params, &Patch::Merge(&patch)).await {
-                tracing::debug!(deployment = %name, "Could not have Deployment {name} tried again: {error}");
+                tracing::debug!(deployment = %name, "Could not request a retry of Deployment {name}: {error}");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What is known of an environment's namespace at one moment, and which of its pods belong to the new revision.
+//! The known state of an environment's namespace, and the pods of the new revision in it.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use kube::{Resource, ResourceExt, runtime::watcher};
 #[derive(Debug, Clone)]
 pub(crate) struct Store<K> {
     objects: BTreeMap<String, K>,
-    /// The list that is arriving; the old one stands until it is whole.
+    /// The list that is arriving. The old one stays in use until it is complete.
     arriving: BTreeMap<String, K>,
     listed: bool,
 }
@@ -30,7 +30,7 @@ impl<K> Default for Store<K> {
 }
 
 impl<K: Resource> Store<K> {
-    /// Takes one event of a watch.
+    /// Applies an event of a watch.
     pub(crate) fn apply(&mut self, event: watcher::Event<K>) {
         use watcher::Event;
         match event {
@@ -45,12 +45,12 @@ impl<K: Resource> Store<K> {
         }
     }
 
-    /// Whether the first list has arrived: until then, what is missing here may exist.
+    /// Returns whether the first list has arrived. Until then a missing object may exist.
     pub(crate) fn is_listed(&self) -> bool {
         self.listed
     }
 
-    /// Whether the list has arrived and does not have it.
+    /// Returns whether the list has arrived without the object.
     pub(crate) fn lacks(&self, name: &str) -> bool {
         self.listed && !self.objects.contains_key(name)
     }
@@ -70,7 +70,7 @@ impl<K: Resource> Store<K> {
     }
 }
 
-/// The namespace as the watches last reported it. A kind that is not watched is empty.
+/// The namespace as the watches last reported it. Kinds without a watch are empty.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Snapshot {
     pub(crate) deployments: Store<Deployment>,
@@ -88,7 +88,7 @@ const REVISION: &str = "deployment.kubernetes.io/revision";
 const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 
 impl Snapshot {
-    /// The `ReplicaSet` of a Deployment's current revision.
+    /// Returns the `ReplicaSet` of a Deployment's current revision.
     pub(crate) fn new_replica_set(&self, deployment: &Deployment) -> Option<&ReplicaSet> {
         let revision = deployment.annotations().get(REVISION)?;
         self.replica_sets.iter().find(|set| {
@@ -96,7 +96,7 @@ impl Snapshot {
         })
     }
 
-    /// The pods of the workload's new revision that are not on their way out.
+    /// Returns the pods of the workload's new revision that are not ending.
     pub(crate) fn new_pods(&self, workload: &Workload) -> Vec<&Pod> {
         let name = workload.name.as_str();
         match workload.kind.as_str() {
@@ -122,7 +122,7 @@ impl Snapshot {
         }
     }
 
-    /// Whether the first lists of all that these workloads need have arrived.
+    /// Returns whether the first lists that these workloads need have arrived.
     pub(crate) fn knows(&self, workloads: &[Workload]) -> bool {
         self.pods.is_listed()
             && workloads.iter().all(|workload| match workload.kind.as_str() {
@@ -134,7 +134,7 @@ impl Snapshot {
             })
     }
 
-    /// Whether the pod is of any revision of the workload.
+    /// Returns whether the pod belongs to the workload, in any revision.
     pub(crate) fn is_of(&self, pod: &Pod, workload: &Workload) -> bool {
         let owner = |kind: &str, meta: Option<&ObjectMeta>| {
             workload.kind == kind && meta.is_some_and(|meta| owned_by(&pod.metadata, meta))
@@ -148,8 +148,8 @@ impl Snapshot {
             })
     }
 
-    /// Pods that have ended as a whole (evicted, refused by a node) are replaced by their owner and say nothing of
-    /// the release.
+    /// Returns pods of the revision, without those that have ended as a whole (evicted, refused by a node). Their owner
+    /// replaces these, and they do not count against the release.
     fn staying_pods(&self, owner: &ObjectMeta, of_revision: impl Fn(&Pod) -> bool) -> Vec<&Pod> {
         self.pods
             .iter()
@@ -159,7 +159,7 @@ impl Snapshot {
             .collect()
     }
 
-    /// Warnings about the object with that UID.
+    /// Returns the warnings about the object with this UID.
     pub(crate) fn events_about<'a>(&'a self, uid: Option<&'a str>) -> impl Iterator<Item = &'a Event> {
         self.events.iter().filter(move |event| uid.is_some() && event.involved_object.uid.as_deref() == uid)
     }
@@ -175,18 +175,18 @@ fn has_ended(pod: &Pod) -> bool {
     matches!(phase, Some("Failed" | "Succeeded"))
 }
 
-/// Whether the pod takes traffic.
+/// Returns whether the pod receives traffic.
 pub(crate) fn is_ready(pod: &Pod) -> bool {
     let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
     conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
-/// Unix time in milliseconds.
+/// Returns the unix time in milliseconds.
 pub(crate) fn unix_ms(time: &Time) -> u64 {
     u64::try_from(time.0.as_millisecond()).unwrap_or_default()
 }
 
-/// When an event last happened, in unix milliseconds.
+/// Returns the unix time in milliseconds at which an event last happened.
 pub(crate) fn event_ms(event: &Event) -> u64 {
     let series = event.series.as_ref().and_then(|series| series.last_observed_time.as_ref());
     let micro = series.or(event.event_time.as_ref());

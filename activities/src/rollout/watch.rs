@@ -1,4 +1,4 @@
-//! Keeps a [`Snapshot`] true: one watch for each kind that is needed, no polling.
+//! Watches that keep a [`Snapshot`] current: one for each kind that is needed, without polling.
 
 use std::{collections::BTreeMap, fmt::Debug, time::Duration};
 
@@ -22,27 +22,27 @@ use tokio::time::Instant;
 use super::snapshot::{Snapshot, Store};
 use crate::failure::Failure;
 
-/// A server-side end to every watch, in seconds. A connection that died without a word is noticed five seconds after.
+/// The server-side end of a watch, in seconds. A silently broken connection is noticed five seconds later.
 const WATCH_SECONDS: u32 = 55;
-/// A fresh namespace answers 403 until the role binding has reached the authorizer's cache.
+/// The time for which a refusal is retried. A fresh namespace answers 403 until its RoleBinding has propagated.
 const REFUSED_FOR: Duration = Duration::from_secs(30);
-/// An API server that restarts is back within seconds, and what it missed is to be seen at once.
+/// The first pause after an error. A restarted API server is back within seconds, and missed changes must be seen soon.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// A change of the snapshot that a watch reported.
 pub(crate) type Update = Box<dyn FnOnce(&mut Snapshot) + Send>;
 
-/// What the watch of a kind said.
+/// An event or error of a kind's watch.
 struct WatchReport {
     kind: &'static str,
     update: Result<Update, Error>,
-    /// Whether it shows that berth may read the kind: a list in pages says that it begins before it asks.
+    /// True if it proves that berth may read the kind. The start of a paged list does not.
     allowed: bool,
 }
 
-/// The clock of one wait: it begins at the wall clock and then runs as tokio's does, so that a step of the wall clock
-/// moves no deadline.
+/// The clock of one wait. It starts at the wall clock and then follows tokio's, so that a step of the wall clock moves
+/// no deadline.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock {
     start: Instant,
@@ -59,19 +59,19 @@ impl Clock {
         self.start.elapsed()
     }
 
-    /// Unix time in milliseconds.
+    /// Returns the unix time in milliseconds.
     pub(crate) fn now_ms(self) -> u64 {
         self.at(self.elapsed())
     }
 
-    /// The unix time in milliseconds that long after the start.
+    /// Returns the unix time in milliseconds this long after the start.
     pub(crate) fn at(self, after: Duration) -> u64 {
         self.start_ms.saturating_add(u64::try_from(after.as_millis()).unwrap_or(u64::MAX))
     }
 
-    /// The moment at that unix time in milliseconds.
+    /// Returns the instant of this unix time in milliseconds.
     pub(crate) fn instant(self, ms: u64) -> Instant {
-        // A day is longer than any wait; tokio's clock does not reach `u64::MAX`.
+        // A day exceeds every wait, and tokio's clock cannot represent `u64::MAX`.
         const DAY_MS: u64 = 24 * 60 * 60 * 1000;
         self.start + Duration::from_millis(ms.saturating_sub(self.start_ms).min(DAY_MS))
     }
@@ -82,13 +82,13 @@ pub(crate) struct Watches {
     client: Client,
     namespace: String,
     reports: SelectAll<BoxStream<'static, WatchReport>>,
-    /// Since when the API server has refused the watch of a kind.
+    /// The start of the API server's refusals, by kind.
     refused: BTreeMap<&'static str, Instant>,
     events: bool,
 }
 
 impl Watches {
-    /// Watches what is needed to judge these workloads.
+    /// Opens the watches that judging these workloads needs.
     pub(crate) fn for_workloads(client: &Client, namespace: &str, workloads: &[Workload]) -> Self {
         let mut watches = Self {
             client: client.clone(),
@@ -115,7 +115,7 @@ impl Watches {
         watches
     }
 
-    /// Watches warnings too, from now on.
+    /// Opens the watch on warnings, if it is not open.
     pub(crate) fn open_events(&mut self) {
         if !std::mem::replace(&mut self.events, true) {
             let warnings = Config::default().fields("type=Warning");
@@ -123,7 +123,7 @@ impl Watches {
         }
     }
 
-    /// Watches one more kind.
+    /// Opens the watch of a kind.
     pub(crate) fn open<K>(&mut self, kind: &'static str, config: Config, store: fn(&mut Snapshot) -> &mut Store<K>)
     where
         K: Resource<Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
@@ -138,11 +138,11 @@ impl Watches {
         self.reports.push(reports.boxed());
     }
 
-    /// Waits for news, at most until `until`, and returns all there is.
+    /// Waits for changes, at most until `until`, and returns all that there are.
     ///
     /// # Errors
-    /// If the API server has refused berth for longer than a fresh namespace needs. Other errors of a watch are its own
-    /// to mend.
+    /// The API server has refused berth for longer than a fresh namespace needs. Watches recover from other errors
+    /// themselves.
     pub(crate) async fn next_before(&mut self, until: Instant) -> Result<Vec<Update>, Failure> {
         let mut updates = Vec::new();
         while let Ok(Some(report)) = tokio::time::timeout_at(until, self.reports.next()).await {
@@ -178,8 +178,8 @@ impl Watches {
     }
 }
 
-/// The events of one kind: a streaming list, one request, where the API server knows it (1.32, or with the feature gate
-/// `WatchList`), else a list and then a watch.
+/// Returns the events of one kind. It uses a streaming list, one request, if the API server supports it (1.32, or the
+/// feature gate `WatchList`), else a list and a watch.
 fn events<K>(api: Api<K>, config: Config) -> BoxStream<'static, Result<watcher::Event<K>, Error>>
 where
     K: Resource + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
@@ -218,8 +218,8 @@ fn kube_error(error: Error) -> kube::Error {
     }
 }
 
-/// The pauses after errors of a watch, doubling. One good word does not make an API server well: they start again from
-/// the shortest only after a while without an error.
+/// The pauses after errors of a watch. They double, and start again from the shortest only after a while without
+/// errors: one good answer does not prove a healthy API server.
 #[derive(Default)]
 struct Pauses {
     last: Option<(Instant, Duration)>,

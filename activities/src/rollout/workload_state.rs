@@ -1,5 +1,5 @@
-//! What counts as done: the same counts that `kubectl rollout status` looks at, in the same order, so that berth is
-//! never later than it. `kubectl` knows no rule for a Job: it has to succeed.
+//! The state of a workload, by the same counts as `kubectl rollout status`, in the same order, so that berth is never
+//! later than it. `kubectl` has no rule for a Job: it must succeed.
 
 use berth_workflows::contract::apply::Workload;
 use k8s_openapi::api::{
@@ -9,19 +9,19 @@ use k8s_openapi::api::{
 
 use super::snapshot::{Snapshot, is_ready};
 
-/// How far one workload is.
+/// The state of one workload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum WorkloadState {
     Complete,
-    /// What it still waits for, in a few words.
+    /// Not done, with a short description of what is missing.
     Waiting(String),
-    /// A Job that will not succeed, with the controller's own words.
+    /// A Job that will not succeed, with its controller's message.
     JobFailed(String),
 }
 
 use WorkloadState::{Complete, JobFailed, Waiting};
 
-/// How far the workload is. Kinds that nothing is known about have nothing to wait for.
+/// Returns the workload's state. Kinds without a rule are always complete.
 pub(crate) fn workload_state(snapshot: &Snapshot, workload: &Workload) -> WorkloadState {
     let name = workload.name.as_str();
     let (listed, found) = match workload.kind.as_str() {
@@ -46,14 +46,14 @@ pub(crate) fn workload_state(snapshot: &Snapshot, workload: &Workload) -> Worklo
     match found {
         Some(state) => state,
         None if listed => Waiting("does not exist".to_owned()),
-        None => Waiting("not seen yet".to_owned()),
+        None => Waiting("not listed yet".to_owned()),
     }
 }
 
-/// Until the controller has seen the applied spec, the status still speaks of the release before.
+/// Until the controller has observed the applied spec, the status describes the release before.
 fn observed(observed: Option<i64>, applied: i64, current: Option<i64>) -> Result<(), WorkloadState> {
     if observed.unwrap_or_default() < applied.max(current.unwrap_or_default()) {
-        return Err(Waiting("its controller has not seen the new spec yet".to_owned()));
+        return Err(Waiting("its controller has not observed the new spec yet".to_owned()));
     }
     Ok(())
 }
@@ -67,7 +67,7 @@ fn require(met: bool, what: impl FnOnce() -> String) -> Result<(), WorkloadState
     if met { Ok(()) } else { Err(Waiting(what())) }
 }
 
-/// How many pods of the new revision are ready: a Deployment's status does not tell them from the old ones.
+/// Returns how many pods of the new revision are ready. A Deployment's status does not separate them from the old ones.
 fn new_ready(snapshot: &Snapshot, workload: &Workload) -> usize {
     snapshot.new_pods(workload).into_iter().filter(|pod| is_ready(pod)).count()
 }
@@ -90,7 +90,7 @@ fn deployment(deployment: &Deployment, applied: i64, new_ready: usize) -> Worklo
             if updated == 0 { old } else { format!("{new_ready} of {updated} new pods ready, {old}") }
         })?;
         require(available >= updated, || match ready >= updated {
-            true => format!("{available} of {updated} pods available (ready, but not for minReadySeconds)"),
+            true => format!("{available} of {updated} pods available (not ready for minReadySeconds yet)"),
             false => format!("{} of {updated} pods ready", ready.min(updated)),
         })
     })())
@@ -112,7 +112,7 @@ fn stateful_set(set: &StatefulSet, applied: i64) -> WorkloadState {
         if on_delete || wanted == 0 {
             return Ok(());
         }
-        // The API server fills the partition in, so this is the usual way.
+        // The API server sets a default partition, so this is the usual case.
         if let Some(partition) = partition {
             let wanted = (wanted - partition).max(0);
             return require(updated >= wanted, || format!("{updated} of {wanted} pods replaced"));
@@ -136,7 +136,7 @@ fn daemon_set(set: &DaemonSet, applied: i64) -> WorkloadState {
     })())
 }
 
-/// `FailureTarget` comes before `Failed`: the Job is lost, its pods are still being ended and their logs still there.
+/// `FailureTarget` comes before `Failed`: the Job has failed, its pods are still ending and their logs exist.
 fn job(job: &Job) -> WorkloadState {
     let status = job.status.clone().unwrap_or_default();
     let conditions = status.conditions.unwrap_or_default();
@@ -191,14 +191,14 @@ mod tests {
     }
 
     #[test]
-    fn a_status_that_has_not_seen_the_new_spec_is_never_done() {
+    fn a_status_of_the_old_spec_is_never_done() {
         let stale = json!({"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1});
-        assert!(waiting(&deployment_is(json!(1), stale)).contains("not seen the new spec"));
-        assert!(waiting(&deployment_is(json!(1), json!({}))).contains("not seen the new spec"));
+        assert!(waiting(&deployment_is(json!(1), stale)).contains("not observed the new spec"));
+        assert!(waiting(&deployment_is(json!(1), json!({}))).contains("not observed the new spec"));
     }
 
     #[test]
-    fn an_object_older_than_what_was_applied_is_never_done() {
+    fn an_object_older_than_the_applied_one_is_never_done() {
         let object = json!({
             "metadata": {"name": "web", "generation": 1},
             "spec": {"replicas": 1, "selector": {}, "template": {}},
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deployment_is_done_when_the_new_pods_are_available_and_the_old_ones_gone() {
+    fn a_deployment_is_done_once_only_new_available_pods_exist() {
         for (status, expected) in [
             (json!({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 1}), "1 of 2 new pods created"),
             (
@@ -224,7 +224,7 @@ mod tests {
             ),
             (
                 json!({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "availableReplicas": 1}),
-                "1 of 2 pods available (ready, but not for minReadySeconds)",
+                "1 of 2 pods available (not ready for minReadySeconds yet)",
             ),
         ] {
             assert_eq!(waiting(&deployment_is(json!(2), status)), expected);
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stateful_set_is_done_when_every_pod_is_ready_and_of_the_update_revision() {
+    fn a_stateful_set_is_done_once_its_updated_pods_are_ready() {
         let status = json!({"observedGeneration": 2, "replicas": 2, "readyReplicas": 2, "updatedReplicas": 1,
             "currentRevision": "db-1", "updateRevision": "db-2"});
         assert_eq!(waiting(&stateful_set_is(json!({}), status.clone())), "1 of 2 pods replaced");
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_daemon_set_is_done_when_every_node_that_wants_one_has_a_new_available_pod() {
+    fn a_daemon_set_is_done_once_every_node_has_a_new_pod() {
         let mut snapshot = Snapshot::default();
         let mut put = |updated: i32, available: i32| {
             let object = json!({
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_is_done_when_it_has_succeeded_and_lost_when_its_controller_says_so() {
+    fn a_job_is_done_or_failed_as_its_controller_reports() {
         let mut snapshot = Snapshot::default();
         let mut put = |status: serde_json::Value| {
             let object = json!({"metadata": {"name": "migrate"}, "spec": {"template": {}}, "status": status});
@@ -288,10 +288,10 @@ mod tests {
     }
 
     #[test]
-    fn a_workload_that_somebody_deleted_is_said_to_be_missing() {
+    fn a_deleted_workload_does_not_exist() {
         let mut snapshot = Snapshot::default();
         let web = workload("Deployment", "web", 1);
-        assert_eq!(waiting(&workload_state(&snapshot, &web)), "not seen yet");
+        assert_eq!(waiting(&workload_state(&snapshot, &web)), "not listed yet");
         snapshot.deployments.apply(kube::runtime::watcher::Event::Init);
         snapshot.deployments.apply(kube::runtime::watcher::Event::InitDone);
         assert_eq!(waiting(&workload_state(&snapshot, &web)), "does not exist");

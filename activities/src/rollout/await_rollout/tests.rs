@@ -1,4 +1,4 @@
-//! The wait against an API server that plays along.
+//! The wait against a fake API server.
 
 use berth_workflows::contract::verdict::FailureType;
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ const EVENTS: &str = "/api/v1/namespaces/pr-1/events";
 const JOBS: &str = "/apis/batch/v1/namespaces/pr-1/jobs";
 const SECRETS: &str = "/api/v1/namespaces/pr-1/secrets";
 
-/// A wait that began just now.
+/// A wait that begins now.
 fn wait() -> AwaitInput {
     AwaitInput { deadline_ms: Clock::start().now_ms() + 300_000, ..fixtures::wait() }
 }
@@ -37,7 +37,7 @@ fn put_pod(server: &FakeApiServer, case: &Value) {
     }
 }
 
-/// The namespace in that case's trouble, with one secret value known.
+/// The namespace in the state of a case, with one secret value.
 fn server_in(name: &str) -> FakeApiServer {
     let server = FakeApiServer::default();
     put_deployment(&server, rolling());
@@ -59,7 +59,7 @@ async fn verdict(server: &FakeApiServer) -> berth_workflows::contract::verdict::
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_release_that_serves_already_is_done_at_once_with_three_watches_and_nothing_else() {
+async fn a_serving_release_is_done_at_once_with_three_watches() {
     let server = FakeApiServer::default();
     put_deployment(&server, rolled_out());
     let clock = Clock::start();
@@ -70,7 +70,7 @@ async fn a_release_that_serves_already_is_done_at_once_with_three_watches_and_no
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_release_that_comes_to_serve_is_done_the_moment_the_status_says_so() {
+async fn a_release_is_done_as_soon_as_its_status_is() {
     let server = server_in("creating");
     let clock = Clock::start();
     let later = async {
@@ -83,7 +83,7 @@ async fn a_release_that_comes_to_serve_is_done_the_moment_the_status_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_missing_image_is_a_verdict_within_seconds_and_the_same_one_again() {
+async fn a_missing_image_is_the_same_verdict_on_every_run() {
     let server = server_in("image_not_found");
     let clock = Clock::start();
     let first = verdict(&server).await;
@@ -96,7 +96,7 @@ async fn a_missing_image_is_a_verdict_within_seconds_and_the_same_one_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_crash_loop_comes_with_the_log_of_what_died_and_without_its_secrets() {
+async fn a_crash_loops_verdict_has_the_redacted_log_of_the_crash() {
     let server = server_in("liveness_kill");
     server.answer(
         &format!("{PODS}/web-5d8f-abcde/log"),
@@ -111,7 +111,7 @@ async fn a_crash_loop_comes_with_the_log_of_what_died_and_without_its_secrets() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_the_secrets_to_take_out_nothing_that_the_release_said_is_shown() {
+async fn a_verdict_shows_no_output_if_its_secrets_cannot_be_read() {
     let server = server_in("crash_loop");
     server.answer(&format!("{PODS}/web-5d8f-abcde/log"), 200, "correct-horse");
     server.answer(&format!("{SECRETS}/web-secrets-1"), 403, status_object(403, "no"));
@@ -123,7 +123,7 @@ async fn without_the_secrets_to_take_out_nothing_that_the_release_said_is_shown(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_missing_secret_of_a_volume_is_found_in_events_that_are_watched_only_in_trouble() {
+async fn a_missing_secret_of_a_volume_is_found_in_events() {
     let server = server_in("secret_volume_missing");
     let clock = Clock::start();
     let verdict = verdict(&server).await;
@@ -132,7 +132,7 @@ async fn a_missing_secret_of_a_volume_is_found_in_events_that_are_watched_only_i
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_api_server_that_restarts_or_knows_no_streaming_lists_is_no_obstacle() {
+async fn watches_survive_restarts_and_servers_without_streaming_lists() {
     let server = server_in("creating").without_streaming_lists();
     let later = async {
         tokio::time::sleep(Duration::from_secs(5)).await;
@@ -149,7 +149,7 @@ async fn an_api_server_that_restarts_or_knows_no_streaming_lists_is_no_obstacle(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_is_waited_out_in_a_fresh_namespace_and_an_error_after_half_a_minute() {
+async fn a_refusal_is_retried_and_an_error_after_half_a_minute() {
     let server = server_in("ready");
     server.answer(PODS, 403, status_object(403, "pods is forbidden: User \"berth\" cannot watch"));
     let clock = Clock::start();
@@ -160,7 +160,7 @@ async fn a_refusal_is_waited_out_in_a_fresh_namespace_and_an_error_after_half_a_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_that_is_picked_up_after_its_deadline_still_sees_a_release_that_serves() {
+async fn a_wait_resumed_after_its_deadline_sees_a_serving_release() {
     let server = FakeApiServer::default();
     put_deployment(&server, rolled_out());
     let wait = AwaitInput { deadline_ms: Clock::start().now_ms() - 1, ..wait() };
@@ -169,7 +169,7 @@ async fn a_wait_that_is_picked_up_after_its_deadline_still_sees_a_release_that_s
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_that_is_picked_up_after_its_deadline_ends_at_once() {
+async fn a_wait_resumed_after_its_deadline_ends_at_once() {
     let server = server_in("not_ready");
     let wait = AwaitInput { deadline_ms: Clock::start().now_ms() - 1, ..wait() };
     let clock = Clock::start();
@@ -179,7 +179,7 @@ async fn a_wait_that_is_picked_up_after_its_deadline_ends_at_once() {
     assert!(clock.elapsed() <= Duration::from_secs(3));
 }
 
-/// A release that serves, and whose Job is not there.
+/// Runs the wait for a release that serves and whose Job does not exist.
 async fn run_without_its_job(server: &FakeApiServer) -> Outcome {
     put_deployment(server, rolled_out());
     let mut wait = wait();
@@ -188,7 +188,7 @@ async fn run_without_its_job(server: &FakeApiServer) -> Outcome {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_that_was_cleaned_up_before_it_was_looked_at_is_what_its_events_say() {
+async fn a_job_cleaned_up_before_the_first_look_is_judged_by_its_events() {
     let event = |reason: &str| {
         json!({"metadata": {"name": "migrate.1"}, "reason": reason, "message": "words", "involvedObject": {"name": "migrate"},
             "lastTimestamp": "2026-11-24T09:00:03Z"})
@@ -205,7 +205,7 @@ async fn a_job_that_was_cleaned_up_before_it_was_looked_at_is_what_its_events_sa
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_job_that_nothing_tells_of_is_missed_and_one_that_a_list_lacks_is_waited_for() {
+async fn a_job_without_events_is_missing_unless_the_server_has_it() {
     let server = FakeApiServer::default();
     server.put(SECRETS, &json!({"metadata": {"name": "web-secrets-1"}}));
     let Outcome::Failed { verdict } = run_without_its_job(&server).await else { panic!("should have failed") };

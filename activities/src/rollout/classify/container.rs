@@ -1,4 +1,4 @@
-//! Containers that do not start, do not stay, or wait for something that does not exist.
+//! Containers that do not start, do not stay up, or wait for a missing object.
 
 use std::time::Duration;
 
@@ -15,24 +15,24 @@ use crate::{
     },
 };
 
-/// So many like restarts make a crash loop: one or two may be a database that is still coming up.
-const LIKE_RESTARTS: i32 = 3;
-/// A container that runs again after its third restart may be well now.
+/// The number of similar restarts that make a crash loop. One or two may come from a database that is still starting.
+const SIMILAR_RESTARTS: i32 = 3;
+/// The time for a container that runs again after its third restart.
 const LAST_CHANCE: Duration = Duration::from_secs(10);
 
-/// One container of a pod with what is needed to judge it.
+/// A container of a pod, with the state that its judgement needs.
 struct Seen<'a> {
     snapshot: &'a Snapshot,
     workload: &'a Workload,
     pod: &'a Pod,
     status: &'a ContainerStatus,
-    /// Runs to its end before the others start. A sidecar is an init container that does not.
+    /// True for an init container that ends before the others start. False for a sidecar.
     init: bool,
     exits: &'a Exits,
     bounds: Bounds,
 }
 
-/// What is wrong with the pod's containers, in the order in which they start.
+/// Returns the causes of the pod's containers, in the order in which they start.
 pub(super) fn causes(snapshot: &Snapshot, workload: &Workload, pod: &Pod, exits: &Exits, bounds: Bounds) -> Vec<Cause> {
     let found: Vec<_> = statuses(pod)
         .filter_map(|(status, init)| Seen { snapshot, workload, pod, status, init, exits, bounds }.cause())
@@ -54,7 +54,7 @@ impl Seen<'_> {
             | "SignatureValidationFailed" => Some(self.no_image(reason, message)),
             "CreateContainerConfigError" => Some(self.no_config(message)),
             "CreateContainerError" => Some(self.not_created(message)),
-            _ => self.death(),
+            _ => self.crash_cause(),
         }
     }
 
@@ -80,17 +80,17 @@ impl Seen<'_> {
         let message = event.filter(|_| !image::says_why(message, image)).unwrap_or(message);
         let message = image::first_cause(message, image);
         let message = if message.is_empty() { format!("{reason}: {image}") } else { message.to_owned() };
-        let patience = image::patience(&message, image, self.pulls_as_nobody());
+        let patience = image::patience(&message, image, self.pulled_without_secret());
         self.because(FailureType::ImageUnavailable, message, patience).briefly(reason)
     }
 
-    /// Whether the kubelet has pulled without the pod's pull secret, which it did not find in time.
-    fn pulls_as_nobody(&self) -> bool {
+    /// Returns whether the kubelet pulled without the pod's pull secret, which it had not found in time.
+    fn pulled_without_secret(&self) -> bool {
         let mut about = self.snapshot.events_about(self.pod.metadata.uid.as_deref());
         about.any(|event| event.reason.as_deref() == Some("FailedToRetrieveImagePullSecret"))
     }
 
-    /// One reason with three causes: read the message.
+    /// This reason has three causes, which differ in the message.
     fn no_config(&self, message: &str) -> Cause {
         let (failure, patience) = if message.contains("runAsNonRoot") || message.contains("non-root") {
             (FailureType::PolicyDenied, SECOND_LOOK)
@@ -118,8 +118,9 @@ impl Seen<'_> {
         if self.init { FailureType::InitFailed } else { FailureType::CrashLoop }
     }
 
-    /// A Job has its own budget of failures, which its owner chose; what cannot even be started will not change.
-    fn death(&self) -> Option<Cause> {
+    /// Returns the cause of a container that exits. A Job counts its own failures. A command that cannot be started
+    /// stays a cause.
+    fn crash_cause(&self) -> Option<Cause> {
         if self.status.ready {
             return None;
         }
@@ -138,13 +139,13 @@ impl Seen<'_> {
             return Some(cause);
         }
         let end = end.filter(|end| !(self.init && end.exit_code == 0))?;
-        let restarts = self.exits.like_restarts(self.pod, self.status);
-        (self.workload.kind != "Job" && restarts >= LIKE_RESTARTS && self.is_of_now(reason, end))
+        let restarts = self.exits.similar_restarts(self.pod, self.status);
+        (self.workload.kind != "Job" && restarts >= SIMILAR_RESTARTS && self.is_recent(reason, end))
             .then(|| self.crash_loop(end, restarts))
     }
 
-    /// A container that has run for days before this rollout may have restarted once in a while.
-    fn is_of_now(&self, reason: &str, end: &ContainerStateTerminated) -> bool {
+    /// Returns whether the end belongs to this rollout. A container that ran for days may have restarted at times.
+    fn is_recent(&self, reason: &str, end: &ContainerStateTerminated) -> bool {
         let ended_ms = end.finished_at.as_ref().map_or(u64::MAX, unix_ms);
         reason == "CrashLoopBackOff" || ended_ms >= self.bounds.start_ms
     }
@@ -177,7 +178,7 @@ impl Seen<'_> {
         limits.and_then(|limits| limits.get("memory")).map_or_else(String::new, |limit| format!(" of {}", limit.0))
     }
 
-    /// The messages of the warnings about this container that have that reason.
+    /// Returns the messages of this container's warnings with that reason.
     fn warnings(&self, reason: &'static str) -> impl Iterator<Item = &str> {
         let field = format!("{{{}}}", self.status.name);
         self.snapshot
@@ -192,7 +193,7 @@ fn is_start_error(reason: Option<&str>) -> bool {
     matches!(reason, Some("StartError" | "ContainerCannotRun"))
 }
 
-/// The runtime's words for a command that is not there or cannot be run. Its other errors may pass.
+/// Returns whether the runtime's error is permanent: the command is missing or cannot be executed.
 fn will_never_start(message: &str) -> bool {
     const SIGNS: [&str; 6] = [
         "no such file or directory",
@@ -205,7 +206,8 @@ fn will_never_start(message: &str) -> bool {
     SIGNS.iter().any(|sign| message.contains(sign))
 }
 
-/// A volume whose Secret or `ConfigMap` does not exist leaves its pod in `ContainerCreating` for ever: only events tell.
+/// Returns the cause of a pod that stays in `ContainerCreating` because a Secret or `ConfigMap` of a volume is missing.
+/// Only events report it.
 fn missing_volume(snapshot: &Snapshot, workload: &Workload, pod: &Pod) -> Option<Cause> {
     let unbegun = |status| matches!(waiting(status), Some(("ContainerCreating" | "PodInitializing", _)));
     let stuck = statuses(pod).next().is_some() && statuses(pod).all(|(status, _)| unbegun(status));
@@ -221,7 +223,7 @@ fn missing_volume(snapshot: &Snapshot, workload: &Workload, pod: &Pod) -> Option
             // Every fresh namespace lacks this one for a moment.
             missing && !message.contains("kube-root-ca.crt")
         })?;
-    // For how long it has been so, by the node's own clock: events are looked at late.
+    // The duration is measured by the node's clock, because berth reads events late.
     let began_ms = event.first_timestamp.as_ref().map_or(u64::MAX, unix_ms);
     let lasted = Duration::from_millis(event_ms(event).saturating_sub(began_ms));
     let patience = ABSENT.saturating_sub(lasted);

@@ -1,8 +1,9 @@
-//! Pods that do not come into being: quota, policy and admission refuse them, so no pod tells.
+//! Pods that are refused by quota, policy or admission, so that none exists.
 //!
-//! A Deployment's refusals stand in a condition of its `ReplicaSet`; the other kinds have only events for it. The condition
-//! stays until pods are created, and between two tries their controller pauses for up to a quarter of an hour: what was
-//! refused before this rollout may be allowed now. Then only an event tells that it was refused again.
+//! A Deployment's refusals are in a condition of its `ReplicaSet`. Other kinds have only events.
+//!
+//! The condition stays until pods are created, and a refused controller pauses for up to a quarter of an hour. So a
+//! refusal from before this rollout may be outdated, and only an event shows that it was repeated.
 
 use std::time::Duration;
 
@@ -12,10 +13,10 @@ use kube::ResourceExt;
 use super::{Bounds, Cause, Due, PASSING, SECOND_LOOK};
 use crate::rollout::snapshot::{Snapshot, event_ms, unix_ms};
 
-/// Clocks of nodes and workers differ by so much, in milliseconds.
+/// The largest difference between clocks of nodes and workers, in milliseconds.
 const CLOCK_SKEW_MS: u64 = 5_000;
 
-/// Why the workload's pods are refused, if they are.
+/// Returns the cause if the workload's pods are refused.
 pub(super) fn cause(snapshot: &Snapshot, workload: &Workload, bounds: Bounds) -> Option<Cause> {
     if workload.kind == "Deployment" {
         return replica_failure(snapshot, workload, bounds);
@@ -72,7 +73,7 @@ fn failed_create_event(snapshot: &Snapshot, uid: &str, bounds: Bounds) -> Option
         .map(|message| message.strip_prefix("Error creating: ").unwrap_or(message).to_owned())
 }
 
-/// What the API server's refusal of a pod means, and how long it is given to change its mind.
+/// Returns the meaning of the API server's refusal of a pod, and the time that it gets to pass.
 fn refusal(message: &str) -> (FailureType, Due) {
     use FailureType::{AdmissionDenied, ConfigMissing, ManifestInvalid, NotReady, PolicyDenied, QuotaExceeded};
     let has = |sign: &str| message.contains(sign);

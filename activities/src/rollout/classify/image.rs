@@ -1,13 +1,13 @@
-//! Images that do not come: which of a registry's answers are final.
+//! Images that cannot be pulled, and the registry answers that are final.
 
 use std::time::Duration;
 
 use super::{PASSING, SECOND_LOOK};
 
-/// The kubelet tries again after ten seconds, and may have the pull secret then.
+/// The time to the kubelet's next pull, which may have the pull secret. It retries after ten seconds.
 const NEXT_PULL: Duration = Duration::from_secs(15);
 
-/// Signs of a registry or a network that may answer differently in a moment.
+/// Signs of a registry or network that may answer differently in a moment.
 const PASSING_SIGNS: [&str; 14] = [
     "no such host",
     "server misbehaving",
@@ -25,7 +25,7 @@ const PASSING_SIGNS: [&str; 14] = [
     "service unavailable",
 ];
 
-/// Signs of an answer that stays.
+/// Signs of a final answer.
 const FINAL_SIGNS: [&str; 7] = [
     "not found",
     "manifest unknown",
@@ -36,13 +36,13 @@ const FINAL_SIGNS: [&str; 7] = [
     "invalid reference format",
 ];
 
-/// Signs of an answer that stays for whoever asks with the same credentials.
+/// Signs of an answer that is final for the same credentials.
 const DENIED_SIGNS: [&str; 5] =
     ["unauthorized", "denied", "forbidden", "insufficient_scope", "no basic auth credentials"];
 
-/// How long a pull that fails with this message is given. `as_nobody` says that it was tried without the pull secret.
+/// Returns the time that a failing pull gets. `as_nobody` means that it was made without the pull secret.
 ///
-/// The image's own name is left out of the search: a repository may be called `access-denied`. So is what is quoted.
+/// The image's own name and quoted text are ignored: a repository may be called `access-denied`.
 pub(super) fn patience(message: &str, image: &str, as_nobody: bool) -> Duration {
     let text = without_quoted(&message.replace(repository(image), "")).to_lowercase();
     let has = |signs: &[&str]| signs.iter().any(|sign| text.contains(sign));
@@ -58,14 +58,14 @@ pub(super) fn patience(message: &str, image: &str, as_nobody: bool) -> Duration 
     }
 }
 
-/// Whether the message says why: an older kubelet's `ImagePullBackOff` says only that it is backing off.
+/// Returns whether the message has a reason. `ImagePullBackOff` of an older kubelet has none.
 pub(super) fn says_why(message: &str, image: &str) -> bool {
     !without_quoted(&message.replace(repository(image), "")).trim().is_empty()
         && !message.trim_end().ends_with(&format!("Back-off pulling image \"{image}\""))
 }
 
-/// The message without what the kubelet and its runtime put before the registry's answer: the same cause reads the same
-/// while it is pulled and while it is waited for the next try.
+/// Returns the registry's answer, without the prefixes of kubelet and runtime. The same cause has the same text in
+/// every state.
 pub(super) fn first_cause<'a>(message: &'a str, image: &str) -> &'a str {
     let mut cause = message.trim();
     let prefixes = [format!("Back-off pulling image \"{image}\": "), format!("Failed to pull image \"{image}\": ")];
@@ -73,7 +73,7 @@ pub(super) fn first_cause<'a>(message: &'a str, image: &str) -> &'a str {
     for prefix in prefixes {
         cause = cause.strip_prefix(prefix).unwrap_or(cause);
     }
-    // `NotFound desc = …`, of the `rpc error`.
+    // The text after `NotFound desc = …` of an `rpc error`.
     match cause.split_once(" desc = ") {
         Some((code, rest)) if code.chars().all(char::is_alphanumeric) => rest,
         _ => cause,
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_registrys_no_is_final_and_a_registry_that_does_not_answer_is_not() {
+    fn a_registrys_refusal_is_final_and_its_silence_is_not() {
         let image = "registry.example.com/acme/web:1@sha256:00";
         for (message, expected) in [
             (
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_no_to_a_pull_without_the_pull_secret_is_not_yet_a_no_to_one_with_it() {
+    fn a_refusal_without_the_pull_secret_gets_another_pull() {
         let denied = "pull access denied, repository does not exist or may require authorization";
         assert_eq!(patience(denied, "acme/web:1", true), NEXT_PULL);
         assert_eq!(patience("401 Unauthorized", "acme/web:1", true), NEXT_PULL);
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn words_in_the_images_own_name_decide_nothing() {
+    fn signs_in_the_images_name_are_ignored() {
         let image = "registry.example.com:5000/acme/access-denied:1";
         let message = "failed to resolve registry.example.com:5000/acme/access-denied:1: connection reset by peer";
         assert_eq!(patience(message, image, false), PASSING);
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_registrys_answer_reads_the_same_whichever_state_tells_it() {
+    fn a_registrys_answer_has_the_same_text_in_every_state() {
         let image = "registry.example.com/acme/web:1@sha256:00";
         let cause = "failed to pull and unpack image \"registry.example.com/acme/web@sha256:00\": not found";
         for before in [
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_back_off_says_nothing() {
+    fn a_bare_back_off_has_no_reason() {
         assert!(!says_why(r#"Back-off pulling image "acme/web:1""#, "acme/web:1"));
         assert!(says_why(r#"Back-off pulling image "acme/web:1": ErrImagePull: rpc error: not found"#, "acme/web:1"));
     }

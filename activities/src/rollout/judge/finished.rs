@@ -1,5 +1,5 @@
-//! Jobs that are not there any more. One with `ttlSecondsAfterFinished` is removed when it has ended, whatever else of the
-//! release is still on its way.
+//! Jobs that no longer exist. Kubernetes removes a finished Job with `ttlSecondsAfterFinished`, while other workloads
+//! of the release may still be starting.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +10,12 @@ use crate::rollout::{
     workload_state::{WorkloadState, workload_state},
 };
 
-/// What is known of Jobs beyond what the cluster still has: how they ended, or that nothing tells that they did.
+/// The known ends of Jobs by name. `None` means that nothing reports an end.
 #[derive(Debug, Default)]
 pub(super) struct Finished(BTreeMap<String, Option<WorkloadState>>);
 
 impl Finished {
-    /// How far the workload is; of a Job that is gone, how far it had come.
+    /// Returns the workload's state. For a Job that no longer exists it is the last known one.
     pub(super) fn state(&mut self, snapshot: &Snapshot, workload: &Workload) -> WorkloadState {
         let state = workload_state(snapshot, workload);
         if workload.kind == "Job" && state == WorkloadState::Complete {
@@ -25,7 +25,7 @@ impl Finished {
         known.cloned().flatten().unwrap_or(state)
     }
 
-    /// The Jobs that are gone and of which nothing is known.
+    /// Returns the Jobs that do not exist and whose end is unknown.
     pub(super) fn unknown(&self, snapshot: &Snapshot, workloads: &[Workload]) -> Vec<String> {
         let gone = workloads.iter().filter(|workload| is_gone(snapshot, workload));
         gone.filter(|workload| !self.0.contains_key(&workload.name)).map(|workload| workload.name.clone()).collect()
@@ -52,7 +52,7 @@ mod tests {
         workload_state::WorkloadState,
     };
 
-    /// A Deployment that is still on its way, and a Job.
+    /// A judge of a Deployment that is still starting, and a Job.
     fn judge() -> Judge {
         let mut wait = wait();
         wait.workloads.push(workload("Job", "migrate", 1));
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_was_removed_after_it_had_succeeded_stays_done() {
+    fn a_job_removed_after_success_stays_done() {
         let mut judge = judge();
         let mut with_job = snapshot("ready");
         let status = json!({"conditions": [{"type": "Complete", "status": "True"}]});
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_that_was_gone_before_it_was_seen_is_what_is_learned_of_it() {
+    fn a_job_gone_before_the_first_look_has_its_learned_end() {
         let gone = vec!["migrate".to_owned()];
         let unknown = |judge: &mut Judge| {
             let (text, asked) = waits(judge, &without_job(), 5);
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_that_is_picked_up_late_asks_before_it_gives_up() {
+    fn a_wait_resumed_late_asks_for_ended_jobs_before_its_verdict() {
         let mut judge = judge();
         assert!(!waits(&mut judge, &without_job(), 400).1.is_empty());
         judge.learn(vec![("migrate".to_owned(), None)]);

@@ -1,7 +1,7 @@
-//! Whether what no probe speaks for has run long enough to be believed.
+//! The settling of containers without a probe.
 //!
-//! A container without a readiness probe is ready whenever it runs, so one that cannot start is ready too, for an instant
-//! after each of its restarts, and a controller that looks then counts it as available.
+//! A container without a readiness probe is ready whenever it runs. So a crashing one is ready for an instant after
+//! each restart, and a controller may count it as available.
 
 use std::collections::BTreeMap;
 
@@ -14,23 +14,23 @@ use crate::rollout::{
     snapshot::{Snapshot, unix_ms},
 };
 
-/// For how long such a container has to run. What cannot start has mostly ended by then, and the kubelet, which starts
-/// it again at once the first time, pauses for ten seconds from the second.
+/// The time that such a container must run. A crashing one has mostly ended by then. The kubelet restarts it at once
+/// the first time, and pauses for ten seconds from the second.
 const SETTLED_MS: u64 = 5_000;
 
-/// What is waited for, in words.
-pub(super) const TEXT: &str = "ready, but for less than 5 s and without a readiness probe that would say more";
+/// The description of this wait.
+pub(super) const TEXT: &str = "ready for less than 5 s, without a readiness probe";
 
-/// What is waited for before that.
-pub(super) const UNKNOWN: &str = "ready, as its controller says, but its pods are not listed yet";
+/// The description of the wait before the pods are listed.
+pub(super) const UNKNOWN: &str = "complete by its controller's status, but its pods are not listed yet";
 
-/// When each container that no probe speaks for was first seen to run, by pod UID, name and restarts.
+/// The unix time in milliseconds at which each container without a probe was first seen running, by pod UID, name and
+/// restarts.
 #[derive(Debug, Default)]
 pub(super) struct Settling(BTreeMap<(String, String, i32), u64>);
 
 impl Settling {
-    /// Until when, in unix milliseconds, to watch a workload whose controller calls it done. None if nothing is left
-    /// to be seen.
+    /// Returns the unix time in milliseconds until which a done workload must be watched. `None` if it has settled.
     pub(super) fn until_ms(&mut self, snapshot: &Snapshot, workload: &Workload, now_ms: u64) -> Option<u64> {
         if workload.kind == "Job" {
             return None; // it has succeeded
@@ -50,7 +50,7 @@ impl Settling {
         };
         let key = (pod.uid().unwrap_or_default(), status.name.clone(), status.restart_count);
         let seen_ms = *self.0.entry(key).or_insert(now_ms);
-        // A node's clock may be ahead of this one's: that is not to be waited for.
+        // A node's clock may be ahead, which must not prolong the wait.
         let started_ms = running.started_at.as_ref().map_or(seen_ms, unix_ms).min(seen_ms);
         started_ms + SETTLED_MS
     }
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
     use crate::rollout::fixtures::{START_MS, pod, put, replica_set, workload};
 
-    /// A pod whose container started one second after `START_MS`, has restarted so often, and may have a probe.
+    /// A pod whose container started one second after `START_MS`, with restarts and probes.
     fn seen(restarts: i32, state: &Value, probes: &Value) -> Snapshot {
         let mut snapshot = Snapshot::default();
         let status = json!({"containerStatuses": [{"name": "web", "image": "", "imageID": "", "ready": true,
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn each_restart_begins_it_anew_and_what_has_ended_is_not_settled() {
+    fn a_restarted_or_ended_container_settles_anew() {
         let ended = json!({"terminated": {"exitCode": 127}});
         assert_eq!(until(&mut Settling::default(), &seen(0, &ended, &json!({})), 60_000), Some(65_000));
         let again = json!({"running": {"startedAt": "2026-11-24T09:01:00Z"}});
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_whose_clock_is_ahead_holds_nothing_up() {
+    fn a_nodes_clock_ahead_does_not_prolong_the_wait() {
         let snapshot = seen(0, &json!({"running": {"startedAt": "2026-11-24T10:00:00Z"}}), &json!({}));
         let mut settling = Settling::default();
         assert_eq!(until(&mut settling, &snapshot, 1_000), Some(6_000));
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_readiness_or_startup_probe_speaks_for_its_container() {
+    fn a_container_with_a_readiness_or_startup_probe_is_not_watched() {
         for probe in ["readinessProbe", "startupProbe"] {
             let snapshot = seen(0, &running(), &json!({probe: {"httpGet": {"port": 8080}}}));
             assert_eq!(until(&mut Settling::default(), &snapshot, 1_500), None);

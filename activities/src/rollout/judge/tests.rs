@@ -1,4 +1,4 @@
-//! For how long each kind of trouble is given: what a real cluster reports of each is in `recorded`.
+//! Time limits of each cause. Real clusters' reports of each are in `recorded`.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::rollout::fixtures::{
     START_MS, deployment, owner, pod, put, replica_set, rolled_out, snapshot, wait, workload,
 };
 
-/// Looks at once, and then every second for ten minutes of the cluster's standing still. The verdict and its second.
+/// Looks every second for ten minutes at an unchanged cluster. Returns the verdict and its second.
 fn verdict_of(snapshot: &Snapshot) -> (Cause, u64) {
     verdict_with(&mut Judge::new(&wait()), snapshot, 30)
 }
@@ -40,7 +40,7 @@ fn assert_waits(judge: &mut Judge, snapshot: &Snapshot, at_second: u64) -> Strin
 }
 
 #[test]
-fn an_image_that_does_not_exist_is_final_at_the_second_look() {
+fn a_missing_image_is_final_at_the_second_look() {
     for case in ["image_not_found", "image_not_found_backing_off", "image_back_off_of_an_older_kubelet"] {
         let cause = assert_verdict(case, FailureType::ImageUnavailable, "not found", 2);
         assert_eq!(cause.container.as_deref(), Some("web"));
@@ -49,20 +49,20 @@ fn an_image_that_does_not_exist_is_final_at_the_second_look() {
 }
 
 #[test]
-fn a_first_look_never_is_a_verdict_on_what_may_be_a_cache_that_fills() {
+fn a_cause_of_filling_caches_is_no_verdict_at_the_first_look() {
     let text = assert_waits(&mut Judge::new(&wait()), &snapshot("image_not_found"), 5);
     assert_eq!(text, "web: 0 of 1 pods ready; pod web-5d8f-abcde: ErrImagePull");
 }
 
 #[test]
-fn a_registry_that_cannot_be_reached_is_given_a_minute() {
+fn an_unreachable_registry_gets_a_minute() {
     let (cause, second) = verdict_of(&snapshot("registry_unreachable"));
     assert_eq!((cause.failure, second), (FailureType::ImageUnavailable, 60));
     assert!(cause.message.contains("no such host"));
 }
 
 #[test]
-fn a_cause_that_went_away_begins_anew_when_it_comes_back() {
+fn a_cause_that_returns_starts_its_time_anew() {
     let mut judge = Judge::new(&wait());
     assert_waits(&mut judge, &snapshot("image_not_found"), 5);
     assert_waits(&mut judge, &snapshot("creating"), 6);
@@ -70,19 +70,19 @@ fn a_cause_that_went_away_begins_anew_when_it_comes_back() {
 }
 
 #[test]
-fn the_certificate_that_every_fresh_namespace_lacks_for_a_moment_is_no_cause() {
+fn a_fresh_namespaces_missing_root_certificate_is_no_cause() {
     assert_waits(&mut Judge::new(&wait()), &snapshot("creating"), 5);
     let (cause, second) = verdict_of(&snapshot("creating"));
     assert_eq!((cause.failure, second), (FailureType::NotReady, 270));
 }
 
 #[test]
-fn an_image_that_wants_to_be_root_where_it_may_not_is_a_matter_of_policy() {
+fn an_image_that_may_not_run_as_root_is_denied_by_policy() {
     assert_verdict("runs_as_root", FailureType::PolicyDenied, "image will run as root", 2);
 }
 
 #[test]
-fn three_like_restarts_make_a_crash_loop_and_two_do_not() {
+fn three_similar_restarts_make_a_crash_loop() {
     assert_waits(&mut Judge::new(&wait()), &snapshot("crash_loop_second_restart"), 30);
     let cause =
         assert_verdict("crash_loop", FailureType::CrashLoop, "exited with code 1 (Error), restarted 3 times", 0);
@@ -90,13 +90,13 @@ fn three_like_restarts_make_a_crash_loop_and_two_do_not() {
 }
 
 #[test]
-fn a_container_that_runs_again_between_crashes_is_still_counted() {
+fn restarts_count_while_the_container_runs_between_crashes() {
     let cause = assert_verdict("crash_loop_running_again", FailureType::CrashLoop, "restarted 3 times", 10);
     assert_eq!(cause.container.as_deref(), Some("web"));
 }
 
 #[test]
-fn restarts_with_different_exit_codes_are_not_alike() {
+fn restarts_with_different_exit_codes_are_not_similar() {
     let with_exit = |code: i32, restarts: i32| {
         let mut snapshot = snapshot("crash_loop");
         let mut case = crate::rollout::fixtures::case("crash_loop");
@@ -114,13 +114,13 @@ fn restarts_with_different_exit_codes_are_not_alike() {
 }
 
 #[test]
-fn a_restart_of_long_ago_is_not_this_releases_fault() {
+fn a_restart_before_the_rollout_is_no_cause() {
     assert_waits(&mut Judge::new(&wait()), &snapshot("crash_long_ago"), 30);
     assert_eq!(verdict_of(&snapshot("crash_long_ago")).0.failure, FailureType::NotReady);
 }
 
 #[test]
-fn a_container_that_ends_without_an_error_again_and_again_is_a_crash_loop_too() {
+fn a_container_that_keeps_exiting_with_zero_is_a_crash_loop() {
     assert_verdict("ends_with_zero", FailureType::CrashLoop, "exited with code 0 (Completed)", 0);
 }
 
@@ -130,7 +130,7 @@ fn a_sidecar_is_no_init_container() {
 }
 
 #[test]
-fn pods_that_are_never_created_are_told_from_the_replica_set() {
+fn refused_pods_are_found_by_the_replica_sets_condition() {
     assert_verdict("quota_exceeded", FailureType::QuotaExceeded, "exceeded quota: q", 2);
     assert_verdict("quota_needs_limits", FailureType::QuotaExceeded, "must specify limits.memory", 2);
     assert_verdict("webhook_denies", FailureType::AdmissionDenied, "no latest tags", 2);
@@ -140,7 +140,7 @@ fn pods_that_are_never_created_are_told_from_the_replica_set() {
 }
 
 #[test]
-fn quota_that_ending_pods_still_hold_is_waited_for() {
+fn quota_held_by_ending_pods_is_waited_for() {
     let mut judge = Judge::new(&wait());
     let mut ending = snapshot("quota_exceeded");
     let mut old = pod("web-4c7e-fghij", "old-uid", "web-4c7e", &json!({"phase": "Running"}));
@@ -154,7 +154,7 @@ fn quota_that_ending_pods_still_hold_is_waited_for() {
 }
 
 #[test]
-fn no_room_is_its_own_state_with_its_own_deadline() {
+fn no_room_has_its_own_deadline() {
     let mut judge = Judge::new(&wait());
     let text = assert_waits(&mut judge, &snapshot("no_room"), 30);
     assert!(text.ends_with("no node has room: Insufficient cpu"), "{text}");
@@ -164,7 +164,7 @@ fn no_room_is_its_own_state_with_its_own_deadline() {
 }
 
 #[test]
-fn the_time_a_pod_waited_for_a_node_is_given_back_to_the_release() {
+fn time_spent_waiting_for_a_node_extends_the_deadline() {
     let mut late = snapshot("not_ready");
     let mut case = crate::rollout::fixtures::case("not_ready");
     let conditions = case["pod"]["conditions"].as_array_mut().unwrap();
@@ -175,7 +175,7 @@ fn the_time_a_pod_waited_for_a_node_is_given_back_to_the_release() {
 }
 
 #[test]
-fn at_the_deadline_the_probe_that_does_not_pass_is_named() {
+fn the_failing_probe_is_named_at_the_deadline() {
     let (cause, second) = verdict_of(&snapshot("not_ready"));
     assert_eq!((cause.failure, second, cause.log), (FailureType::NotReady, 270, Log::Current));
     let words = "0 of 1 pods ready; container web of pod web-5d8f-abcde runs, but its readiness probe has not passed \
@@ -184,7 +184,7 @@ fn at_the_deadline_the_probe_that_does_not_pass_is_named() {
 }
 
 #[test]
-fn pods_of_the_revision_before_and_pods_on_their_way_out_are_ignored() {
+fn old_and_ending_pods_are_ignored() {
     let crashed = crate::rollout::fixtures::case("crash_loop");
     let mut snapshot = snapshot("ready");
     put(&mut snapshot, &replica_set("web-4c7e", "1", &json!(null)));
@@ -202,7 +202,7 @@ fn pods_of_the_revision_before_and_pods_on_their_way_out_are_ignored() {
 }
 
 #[test]
-fn while_the_controller_has_not_seen_the_new_spec_no_pod_is_judged() {
+fn no_pod_is_judged_before_the_controller_observes_the_new_spec() {
     let mut snapshot = snapshot("crash_loop");
     put(
         &mut snapshot,
@@ -212,14 +212,14 @@ fn while_the_controller_has_not_seen_the_new_spec_no_pod_is_judged() {
 }
 
 #[test]
-fn done_is_done_whatever_a_pod_of_it_once_did() {
+fn a_done_workload_stays_done_despite_earlier_crashes() {
     let mut snapshot = snapshot("crash_loop_running_again");
     put(&mut snapshot, &deployment(rolled_out()));
     assert!(matches!(Judge::new(&wait()).look(&snapshot, START_MS + 30_000), Look::Complete));
 }
 
 #[test]
-fn a_controllers_word_waits_for_the_list_of_pods_but_not_for_ever() {
+fn a_done_status_waits_for_the_list_of_pods_until_the_deadline() {
     let mut unlisted = Snapshot::default();
     put(&mut unlisted, &deployment(rolled_out()));
     let mut judge = Judge::new(&wait());
@@ -235,7 +235,7 @@ fn a_controllers_word_waits_for_the_list_of_pods_but_not_for_ever() {
 }
 
 #[test]
-fn a_release_of_several_workloads_is_done_when_all_are_and_failed_when_one_is() {
+fn a_release_fails_if_one_of_its_workloads_does() {
     let mut wait = wait();
     wait.workloads.push(workload("StatefulSet", "db", 1));
     let mut snapshot = snapshot("ready");
@@ -260,7 +260,7 @@ fn a_release_of_several_workloads_is_done_when_all_are_and_failed_when_one_is() 
 }
 
 #[test]
-fn a_stateful_set_whose_pods_are_refused_is_told_from_its_events() {
+fn a_stateful_sets_refused_pods_are_found_in_events() {
     let mut wait = wait();
     wait.workloads = vec![workload("StatefulSet", "db", 1)];
     let mut snapshot = Snapshot::default();
@@ -284,7 +284,7 @@ fn a_stateful_set_whose_pods_are_refused_is_told_from_its_events() {
 }
 
 #[test]
-fn a_job_keeps_its_own_budget_of_failures_and_is_lost_when_it_is_used_up() {
+fn a_job_fails_when_its_own_backoff_limit_is_used_up() {
     let mut wait = wait();
     wait.workloads = vec![workload("Job", "migrate", 1)];
     let job = |status| json!({"kind": "Job", "metadata": {"name": "migrate", "uid": "job-uid"}, "spec": {"template": {}}, "status": status});

@@ -1,4 +1,4 @@
-//! What to say when the time is up and nothing was found to be wrong for certain.
+//! The verdict at the deadline, when no certain cause was found.
 
 use berth_workflows::contract::{apply::Workload, verdict::FailureType};
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
@@ -13,8 +13,8 @@ use crate::{
     },
 };
 
-/// The verdict `NotReady`: every workload that is not done with what it still lacks, and the container that is most
-/// likely the reason. None if nothing is waited for.
+/// Returns the cause `NotReady`. It lists every incomplete workload, and names the container that is most likely the
+/// reason. `None` if no workload is waited for.
 pub(super) fn cause(snapshot: &Snapshot, waits: &[(Workload, String)]) -> Option<Cause> {
     let mut lacks: Vec<_> = waits.iter().map(|(workload, text)| lack(snapshot, workload, text)).collect();
     let message = match lacks.as_slice() {
