@@ -60,7 +60,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> +
 
 #[activities]
 impl Activities {
-    /// See [`environment::load_app`].
+    /// See [`environment::load_app()`].
     #[activity(definition = definitions::LoadApp)]
     pub async fn load_app(
         self: Arc<Self>,
@@ -74,7 +74,7 @@ impl Activities {
         .await
     }
 
-    /// See [`environment::ensure_namespace`].
+    /// See [`environment::ensure_namespace()`].
     #[activity(definition = definitions::EnsureNamespace)]
     pub async fn ensure_namespace(
         self: Arc<Self>,
@@ -88,7 +88,7 @@ impl Activities {
         .await
     }
 
-    /// See [`environment::await_namespace_gone`].
+    /// See [`environment::await_namespace_gone()`].
     #[activity(definition = definitions::AwaitNamespaceGone)]
     pub async fn await_namespace_gone(
         self: Arc<Self>,
@@ -99,7 +99,7 @@ impl Activities {
             .await
     }
 
-    /// See [`database::ensure_database`].
+    /// See [`database::ensure_database()`].
     #[activity(definition = definitions::EnsureDatabase)]
     pub async fn ensure_database(
         self: Arc<Self>,
@@ -109,7 +109,7 @@ impl Activities {
         heartbeating(&ctx, async |progress| database::ensure_database(self.context(progress), &environment).await).await
     }
 
-    /// See [`database::drop_database`].
+    /// See [`database::drop_database()`].
     #[activity(definition = definitions::DropDatabase)]
     pub async fn drop_database(
         self: Arc<Self>,
@@ -119,7 +119,7 @@ impl Activities {
         heartbeating(&ctx, async |progress| database::drop_database(self.context(progress), &environment).await).await
     }
 
-    /// See [`secrets::sync_secrets`].
+    /// See [`secrets::sync_secrets()`].
     #[activity(definition = definitions::SyncSecrets)]
     pub async fn sync_secrets(
         self: Arc<Self>,
@@ -133,7 +133,7 @@ impl Activities {
         .await
     }
 
-    /// See [`release::apply_manifests`].
+    /// See [`release::apply_manifests()`].
     #[activity(definition = definitions::ApplyManifests)]
     pub async fn apply_manifests(
         self: Arc<Self>,
@@ -154,7 +154,7 @@ impl Activities {
         .await
     }
 
-    /// See [`rollout::await_rollout`].
+    /// See [`rollout::await_rollout()`].
     #[activity(definition = definitions::AwaitRollout)]
     pub async fn await_rollout(
         self: Arc<Self>,
@@ -164,7 +164,7 @@ impl Activities {
         heartbeating(&ctx, async |progress| rollout::await_rollout(self.context(progress), wait).await).await
     }
 
-    /// See [`gates::check_gates`].
+    /// See [`gates::check_gates()`].
     #[activity(definition = definitions::CheckGates)]
     pub async fn check_gates(
         self: Arc<Self>,
@@ -179,13 +179,13 @@ impl Activities {
         .await
     }
 
-    /// See [`release::prune`].
+    /// See [`release::prune()`].
     #[activity(definition = definitions::Prune)]
     pub async fn prune(self: Arc<Self>, ctx: ActivityContext, input: PruneInput) -> Result<Pruned, ActivityError> {
         heartbeating(&ctx, async |progress| release::prune(self.context(progress), &input).await).await
     }
 
-    /// See [`environment::delete_environment`].
+    /// See [`environment::delete_environment()`].
     #[activity(definition = definitions::DeleteEnvironment)]
     pub async fn delete_environment(
         self: Arc<Self>,
@@ -195,7 +195,7 @@ impl Activities {
         heartbeating(&ctx, async |progress| environment::delete_environment(self.context(progress), &input).await).await
     }
 
-    /// See [`script::start_script`].
+    /// See [`script::start_script()`].
     #[activity(definition = definitions::StartScript)]
     pub async fn start_script(
         self: Arc<Self>,
@@ -209,7 +209,7 @@ impl Activities {
         .await
     }
 
-    /// See [`script::await_script`].
+    /// See [`script::await_script()`].
     #[activity(definition = definitions::AwaitScript)]
     pub async fn await_script(
         self: Arc<Self>,
@@ -219,7 +219,7 @@ impl Activities {
         heartbeating(&ctx, async |progress| script::await_script(self.context(progress), wait).await).await
     }
 
-    /// See [`script::remove_script`].
+    /// See [`script::remove_script()`].
     #[activity(definition = definitions::RemoveScript)]
     pub async fn remove_script(
         self: Arc<Self>,

@@ -43,7 +43,7 @@ impl Failure {
     /// 400, 405, 413 and 422 mean that the request itself is wrong: permanent.
     ///
     /// 401 and 403 are retried within the step's bound. A fresh namespace answers 403 until its quota has a status, its
-    /// default service account exists and its RoleBinding has propagated.
+    /// default service account exists and its `RoleBinding` has propagated.
     ///
     /// Any other answer is retried.
     pub fn kubernetes(what: impl Into<String>, error: kube::Error) -> Self {
@@ -137,7 +137,7 @@ impl Failure {
         match self {
             Self::Permanent(verdict) => failure
                 .type_name(verdict.failure.name().to_owned())
-                .non_retryable(true) // Trying again would change nothing.
+                .non_retryable(true) // Another attempt would get the same answer.
                 .details(*verdict)
                 .build(),
             Self::Transient { failure: kind, retry_after, .. } => {

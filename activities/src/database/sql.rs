@@ -44,8 +44,8 @@ pub async fn ensure(
     let mut created = Vec::new();
     match owner_of_role(admin, &names.role).await? {
         None => {
-            // A request with both is one transaction: no role is ever without an owner, and a refusal leaves no transaction
-            // open.
+            // A request with both is one transaction: no role is ever without an owner, and a refusal leaves no
+            // transaction open.
             let make = format!(
                 "CREATE ROLE {role} NOSUPERUSER NOCREATEDB NOCREATEROLE; COMMENT ON ROLE {role} IS {}",
                 escape_literal(owner)

@@ -1,4 +1,5 @@
-//! The activity `ensure_namespace`: a namespace with limits, policies and berth's own RoleBinding, before any manifest.
+//! The activity `ensure_namespace`: a namespace with limits, policies and berth's own `RoleBinding`, before any
+//! manifest.
 
 use futures::{future::try_join_all, try_join};
 use k8s_openapi::api::core::v1::{Namespace, Secret};

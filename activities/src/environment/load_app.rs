@@ -78,7 +78,7 @@ fn database_of(settings: &Settings, app: &App, kind: EnvironmentKind) -> Result<
 /// Finds an app by name.
 ///
 /// # Errors
-/// As for [`load_app`].
+/// As for [`load_app()`].
 pub(crate) fn find_app(settings: &Settings, name: &str) -> Result<App, Failure> {
     let AppFolder { apps, findings, refused: not_used } = read_apps(&settings.apps);
     if let Some(app) = apps.into_iter().find(|app| app.app == name) {

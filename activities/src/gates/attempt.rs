@@ -77,7 +77,8 @@ where
         match timeout_at(deadline, Box::pin(try_once(deadline))).await {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(missed)) => last = missed,
-            Err(_) => return Err(stopped(checks, asked, last, begun)), // the last whole try tells more than one that was cut off
+            // The last complete attempt says more than one that was cut off.
+            Err(_) => return Err(stopped(checks, asked, last, begun)),
         }
         if last.is_final || Instant::now() + pause >= deadline {
             return Err(stopped(checks, asked, last, begun));

@@ -6,7 +6,7 @@ use k8s_openapi::{api::core::v1::Namespace, jiff::Timestamp};
 
 use crate::failure::is_final_refusal;
 
-/// A namespace younger than this may answer 403 because its RoleBinding has not propagated. Generous: two clocks are
+/// A namespace younger than this may answer 403 because its `RoleBinding` has not propagated. Generous: two clocks are
 /// compared.
 const YOUNG: Duration = Duration::from_secs(60);
 

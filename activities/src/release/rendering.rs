@@ -17,7 +17,7 @@ use crate::failure::Failure;
 /// no secret.
 ///
 /// # Errors
-/// `ManifestInvalid` or `PolicyDenied`, as for [`super::apply_manifests`].
+/// `ManifestInvalid` or `PolicyDenied`, as for [`super::apply_manifests()`].
 pub(crate) fn cluster_objects_of(app: &App, deploy: &RolloutInput) -> Result<Vec<ClusterObject>, Failure> {
     if app.cluster_kinds.is_empty() {
         return Ok(Vec::new());

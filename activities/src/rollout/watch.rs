@@ -24,7 +24,7 @@ use crate::failure::Failure;
 
 /// The server-side end of a watch, in seconds. A silently broken connection is noticed five seconds later.
 const WATCH_SECONDS: u32 = 55;
-/// The time for which a refusal is retried. A fresh namespace answers 403 until its RoleBinding has propagated.
+/// The time for which a refusal is retried. A fresh namespace answers 403 until its `RoleBinding` has propagated.
 const REFUSED_FOR: Duration = Duration::from_secs(30);
 /// The first pause after an error. A restarted API server is back within seconds, and missed changes must be seen soon.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);

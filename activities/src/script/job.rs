@@ -63,7 +63,7 @@ pub(super) fn job(
     let mut job = Job {
         spec: Some(JobSpec {
             template: pod,
-            backoff_limit: Some(0), // It may have done half of its work: only a person knows whether to run it again.
+            backoff_limit: Some(0), // A script may have done half of its work: only a person can decide to repeat it.
             active_deadline_seconds: i64::try_from(SCRIPT_SECONDS).ok(),
             ttl_seconds_after_finished: Some(KEPT_SECONDS),
             ..JobSpec::default()

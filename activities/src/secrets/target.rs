@@ -20,7 +20,7 @@ use crate::{
 /// The time that one attempt waits for the namespace.
 const NAMESPACE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Waits until the environment's namespace exists and belongs to it. Its RoleBinding may propagate a moment later.
+/// Waits until the environment's namespace exists and belongs to it. Its `RoleBinding` may propagate a moment later.
 ///
 /// # Errors
 /// `KubernetesDenied`: permanent if the namespace belongs to somebody else, retried with its last state if it does not

@@ -26,7 +26,7 @@ pub(super) fn namespace(settings: &Settings, app: &App, environment: &Environmen
     namespace
 }
 
-/// The RoleBinding that is the only source of the worker's rights inside the environment.
+/// The `RoleBinding` that is the only source of the worker's rights inside the environment.
 pub(super) fn role_binding(settings: &Settings, environment: &Environment) -> DynamicObject {
     let body = json!({
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "berth-environment"},
@@ -39,7 +39,7 @@ pub(super) fn role_binding(settings: &Settings, environment: &Environment) -> Dy
     object(settings, environment, "rbac.authorization.k8s.io/v1", "RoleBinding", "berth", body)
 }
 
-/// The objects that are applied before the manifests, besides the RoleBinding and the pull secret.
+/// The objects that are applied before the manifests, besides the `RoleBinding` and the pull secret.
 pub(super) fn limits_and_policies(settings: &Settings, app: &App, environment: &Environment) -> Vec<DynamicObject> {
     let object =
         |api_version: &str, kind: &str, body: Value| object(settings, environment, api_version, kind, "berth", body);
@@ -92,7 +92,7 @@ fn limit_range() -> Value {
     json!({"spec": {"limits": [{"type": "Container", "defaultRequest": {"cpu": "50m", "memory": "64Mi"}}]}})
 }
 
-/// The NetworkPolicy of the environment's pods: everything that it does not list is denied.
+/// The `NetworkPolicy` of the environment's pods: everything that it does not list is denied.
 ///
 /// One policy holds all rules, because policies only add to each other. Under a name of its own, a rule that the app
 /// file has dropped would stay in force. An applied list replaces the earlier one.

@@ -46,7 +46,7 @@ impl Settling {
     fn settled_ms(&mut self, pod: &Pod, status: &ContainerStatus, now_ms: u64) -> u64 {
         let running = status.state.as_ref().and_then(|state| state.running.as_ref());
         let Some(running) = running else {
-            return now_ms + SETTLED_MS; // it has ended, and its controller does not know yet
+            return now_ms + SETTLED_MS; // it has ended, and its controller has not observed it
         };
         let key = (pod.uid().unwrap_or_default(), status.name.clone(), status.restart_count);
         let seen_ms = *self.0.entry(key).or_insert(now_ms);

@@ -1,4 +1,4 @@
-//! Namespaces that are created concurrently: their RoleBinding propagates a moment later.
+//! Namespaces that are created concurrently: their `RoleBinding` propagates a moment later.
 
 use super::*;
 
