@@ -3,7 +3,7 @@
 //! The tests beside this one record histories when `BERTH_RECORD_HISTORIES` names a folder. Keep one of each kind for every
 //! released version.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use berth_workflows::register_workflows;
 use temporalio_client::WorkflowHistory;
@@ -14,22 +14,30 @@ fn replayer() -> WorkflowReplayer {
     WorkflowReplayer::new(options.build()).unwrap()
 }
 
+/// The histories in `tests/histories` and in its folders, one for each released version.
 fn histories() -> Vec<(String, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/histories");
-    let mut histories: Vec<_> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
-        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(&path).unwrap()))
-        .collect();
-    histories.sort();
-    histories
+    let mut files = Vec::new();
+    collect_histories(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/histories"), &mut files);
+    files.sort();
+    let named =
+        |path: PathBuf| (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(&path).unwrap());
+    files.into_iter().map(named).collect()
+}
+
+fn collect_histories(folder: &Path, files: &mut Vec<PathBuf>) {
+    for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            collect_histories(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "json") {
+            files.push(path);
+        }
+    }
 }
 
 #[tokio::test]
 async fn each_recorded_history_replays() {
     let histories = histories();
-    assert!(histories.len() >= 6, "there should be recorded histories, found {}", histories.len());
+    assert!(histories.len() >= 31, "there should be recorded histories, found {}", histories.len());
     for (name, json) in histories {
         let replayed = replayer().replay_workflow(WorkflowHistory::from_json(&json).unwrap()).await;
         assert!(replayed.is_ok(), "{name}: {:?}", replayed.err());
