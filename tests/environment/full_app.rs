@@ -45,7 +45,7 @@ impl Environment {
         let lab = Lab::full().unwrap();
         let doppler = DopplerServer::start().unwrap();
         doppler.put(CONFIG.0, CONFIG.1, values);
-        let berth = serve(&lab, pr, &doppler, apps.as_ref().map_or(lab.apps_dir(), TempDir::path));
+        let berth = serve(&lab, pr, &doppler, apps.as_ref().map_or_else(|| lab.apps_dir(), TempDir::path));
         Self { berth, pr, doppler, apps, _places: places }
     }
 
