@@ -2,7 +2,7 @@
 //!
 //! - [`Berth`]: a pull request on a lab, a [`Worker`] that serves it, and the [`Commands`] that a person would type.
 //! - [`preview`]: a pull request on a Temporal dev server, with a worker of fake activities.
-//! - [`until`]: waiting, within a bound.
+//! - [`until()`]: waiting, within a bound.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 #![expect(clippy::print_stderr, reason = "a log is shown where a test fails")]
