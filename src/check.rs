@@ -125,26 +125,17 @@ fn check_environment(app: &App, file: &str, files: &SourceFiles, environment: &E
 
 /// Example values for what only a rollout knows.
 fn example(app: &App, environment: &EnvironmentNames) -> VariableInput {
-    let kind = environment.kind;
     VariableInput {
-        app: app.app.clone(),
-        namespace: environment.namespace.clone(),
-        environment_kind: kind,
-        pr: environment.pr,
         deploy_id: 20_000_000,
         image_repository: app.images.first().cloned().unwrap_or_default(),
-        image_tag: None,
         image_digest: format!("sha256:{}", "0123456789abcdef".repeat(4)),
-        host: environment.host.clone(),
-        temporal_ui_host: environment.temporal_ui_host.clone(),
         commit: "0123456789abcdef0123456789abcdef01234567".to_owned(),
         author: "octocat".to_owned(),
-        repository: app.repository.clone(),
         // berth writes this Secret even without Doppler, since it adds keys of its own.
         doppler_managed_secret: Some(format!("{}-secrets-0123456789", app.app)),
-        doppler_token_secret: app.doppler(kind).map(|config| config.token.secret.clone()),
+        doppler_token_secret: app.doppler(environment.kind).map(|config| config.token.secret.clone()),
         temporal_server_address: format!("{}-temporal.{}.svc.cluster.local:7233", app.app, environment.namespace),
-        extra: app.variables.clone(),
+        ..app.variable_input(environment)
     }
 }
 

@@ -105,13 +105,7 @@ fn stopped(checks: &Checks<'_>, asked: &Asked<'_>, last: Miss, begun: Instant) -
         (Some(_), true) => Log::Previous,
         (Some(_), false) => Log::Current,
     };
-    NotPassed::Unmet(Box::new(Unmet {
-        gate: gate.name.clone(),
-        message: format!("{what}: {}, {how_long}", last.message),
-        workload: workload.map(name_of),
-        log,
-        pod: last.pod,
-        exit_code: last.exit_code,
-        advice: last.advice,
-    }))
+    let message = format!("{what}: {}, {how_long}", last.message);
+    let Miss { pod, exit_code, advice, .. } = last;
+    Unmet { workload: workload.map(name_of), log, pod, exit_code, advice, ..Unmet::new(&gate.name, message) }.into()
 }

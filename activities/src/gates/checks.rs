@@ -28,6 +28,27 @@ pub(super) struct Unmet {
     pub(super) advice: Option<String>,
 }
 
+impl Unmet {
+    /// An unmet requirement without a pod or workload.
+    pub(super) fn new(gate: &str, message: String) -> Self {
+        Self {
+            gate: gate.to_owned(),
+            message,
+            workload: None,
+            pod: None,
+            exit_code: None,
+            log: Log::None,
+            advice: None,
+        }
+    }
+}
+
+impl From<Unmet> for NotPassed {
+    fn from(unmet: Unmet) -> Self {
+        Self::Unmet(Box::new(unmet))
+    }
+}
+
 /// The state that all gates of a check share.
 pub(super) struct Checks<'a> {
     pub(super) client: &'a Client,

@@ -10,7 +10,6 @@ use tokio::time::Instant;
 
 use crate::{
     gates::checks::{Checks, NotPassed, Unmet},
-    kubernetes::log_tail::Log,
     rollout::{snapshot::Snapshot, watch::Watches},
 };
 
@@ -75,15 +74,7 @@ pub(super) async fn check(checks: &Checks<'_>, services: &[BehindIngress]) -> Re
     let workloads = &checks.check.workloads;
     match checks.until_none(deadline, |snapshot| missing(snapshot, workloads, services)).await {
         None => Ok(()),
-        Some(message) => Err(NotPassed::Unmet(Box::new(Unmet {
-            gate: NAME.to_owned(),
-            message: format!("{message} for {} s", DEADLINE.as_secs()),
-            workload: None,
-            pod: None,
-            exit_code: None,
-            log: Log::None,
-            advice: None,
-        }))),
+        Some(message) => Err(Unmet::new(NAME, format!("{message} for {} s", DEADLINE.as_secs())).into()),
     }
 }
 

@@ -31,11 +31,11 @@ pub(super) async fn check(checks: &Checks<'_>, window: Duration) -> Result<(), N
     loop {
         let seen = restarted(&current.borrow_and_update(), workloads, &mut before);
         if let Some(unmet) = seen {
-            return Err(NotPassed::Unmet(Box::new(unmet)));
+            return Err(unmet.into());
         }
         if timeout_at(end, current.changed()).await.is_err() {
             let seen = incomplete(&current.borrow(), workloads);
-            return seen.map_or(Ok(()), |unmet| Err(NotPassed::Unmet(Box::new(unmet))));
+            return seen.map_or(Ok(()), |unmet| Err(unmet.into()));
         }
     }
 }
@@ -49,19 +49,17 @@ fn restarted(snapshot: &Snapshot, workloads: &[Workload], before: &mut Restarts)
             let key = (pod.uid().unwrap_or_default(), status.name.clone());
             if count > *before.entry(key).or_insert(count) {
                 let exit_code = last_end(status).map(|end| end.exit_code);
+                let (container, code) = (&status.name, exit_code.unwrap_or_default());
+                let message = format!(
+                    "container {container} of pod {} exited with code {code} after the gates had passed",
+                    pod.name_any()
+                );
                 return Some(Unmet {
-                    gate: NAME.to_owned(),
-                    message: format!(
-                        "container {} of pod {} exited with code {} after the gates had passed",
-                        status.name,
-                        pod.name_any(),
-                        exit_code.unwrap_or_default(),
-                    ),
                     workload: Some(classify::name_of(workload)),
-                    pod: Some((pod.name_any(), Some(status.name.clone()))),
+                    pod: Some((pod.name_any(), Some(container.clone()))),
                     exit_code,
                     log: if ended { Log::Current } else { Log::Previous },
-                    advice: None,
+                    ..Unmet::new(NAME, message)
                 });
             }
         }
@@ -75,15 +73,10 @@ fn incomplete(snapshot: &Snapshot, workloads: &[Workload]) -> Option<Unmet> {
     let mut staying = workloads.iter().filter(|workload| workload.kind != "Job");
     staying.find_map(|workload| match workload_state(snapshot, workload) {
         WorkloadState::Complete => None,
-        WorkloadState::Waiting(text) | WorkloadState::JobFailed(text) => Some(Unmet {
-            gate: NAME.to_owned(),
-            message: format!("not complete at the end of the stability window: {text}"),
-            workload: Some(classify::name_of(workload)),
-            pod: None,
-            exit_code: None,
-            log: Log::None,
-            advice: None,
-        }),
+        WorkloadState::Waiting(text) | WorkloadState::JobFailed(text) => {
+            let message = format!("not complete at the end of the stability window: {text}");
+            Some(Unmet { workload: Some(classify::name_of(workload)), ..Unmet::new(NAME, message) })
+        }
     })
 }
 

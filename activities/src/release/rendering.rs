@@ -50,14 +50,7 @@ pub(super) fn render_release(
     let environment = &deploy.environment;
     let files = app.source_files().map_err(|found| refused(&app.app, &found))?;
     let variables = Variables::new(variable_input(app, deploy, secrets));
-    let names = EnvironmentNames {
-        kind: kind_of(environment),
-        pr: environment.kind.pr(),
-        namespace: environment.namespace.clone(),
-        host: environment.host.clone(),
-        temporal_ui_host: environment.temporal_ui_host.clone(),
-    };
-    let policy = app.policy(&names, [secrets.secret.clone()]);
+    let policy = app.policy(&names_of(environment), [secrets.secret.clone()]);
     let rendered = render(&files, &variables, &policy).map_err(|found| refused(&app.app, &found))?;
     Ok((rendered, variables))
 }
@@ -66,23 +59,27 @@ fn variable_input(app: &App, deploy: &RolloutInput, secrets: &SyncedSecrets) -> 
     let RolloutInput { environment, release, deploy_id, .. } = deploy;
     let doppler = app.doppler(kind_of(environment));
     VariableInput {
-        app: app.app.clone(),
-        namespace: environment.namespace.clone(),
-        environment_kind: kind_of(environment),
-        pr: environment.kind.pr(),
         deploy_id: *deploy_id,
         image_repository: release.image.repository.clone(),
         image_tag: release.image.tag.clone(),
         image_digest: release.image.digest.clone(),
-        host: environment.host.clone(),
-        temporal_ui_host: environment.temporal_ui_host.clone(),
         commit: release.commit.to_string(),
         author: release.author.as_ref().map(|author| author.as_str().to_owned()).unwrap_or_default(),
-        repository: app.repository.clone(),
         doppler_managed_secret: Some(secrets.secret.clone()),
         doppler_token_secret: doppler.map(|config| config.token.secret.clone()),
         temporal_server_address: secrets.temporal_server_address.clone(),
-        extra: app.variables.clone(),
+        ..app.variable_input(&names_of(environment))
+    }
+}
+
+/// Returns the names of an environment as the manifests crate takes them.
+pub(crate) fn names_of(environment: &Environment) -> EnvironmentNames {
+    EnvironmentNames {
+        kind: kind_of(environment),
+        pr: environment.kind.pr(),
+        namespace: environment.namespace.clone(),
+        host: environment.host.clone(),
+        temporal_ui_host: environment.temporal_ui_host.clone(),
     }
 }
 

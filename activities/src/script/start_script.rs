@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use berth_manifests::{
     app::{App, Scripts},
-    render::{VariableInput, Variables, substitute},
+    render::{Variables, substitute},
 };
 use berth_workflows::contract::{
     environment::Environment,
@@ -23,7 +23,7 @@ use kube::{
 };
 
 use super::{RUN, access, job, remove_script};
-use crate::{context::Context, failure::Failure, kubernetes::labels, release::rendering::kind_of};
+use crate::{context::Context, failure::Failure, kubernetes::labels, release::rendering::names_of};
 
 const REVISION: &str = "deployment.kubernetes.io/revision";
 
@@ -100,7 +100,8 @@ async fn workload(
     environment: &Environment,
 ) -> Result<Deployment, Failure> {
     let deployments: Api<Deployment> = Api::namespaced(context.client.clone(), &environment.namespace);
-    let variables = variables(app, environment);
+    // A name may contain the variables that are the same in every rollout.
+    let variables = Variables::new(app.variable_input(&names_of(environment)));
     let (name, is_named) = match &scripts.workload {
         Some(text) => (substitute(text, &variables), true),
         None => (format!("{}-web", variables.get("KUBE_APP").unwrap_or(&app.app)), false),
@@ -117,32 +118,9 @@ async fn workload(
         return Ok(only);
     }
     Err(refusal(format!(
-        "which Deployment the script is to run like is not clear, since there is none called {name}: \
-         name it in the app file, `preview.scripts.workload`"
+        "no Deployment has the name {name}, so it is unclear which one the script is modelled on: \
+         set `preview.scripts.workload` in the app file"
     )))
-}
-
-/// Returns the variables that a workload's name may contain: those that are the same in every rollout.
-fn variables(app: &App, environment: &Environment) -> Variables {
-    Variables::new(VariableInput {
-        app: app.app.clone(),
-        namespace: environment.namespace.clone(),
-        environment_kind: kind_of(environment),
-        pr: environment.kind.pr(),
-        deploy_id: 0,
-        image_repository: String::new(),
-        image_tag: None,
-        image_digest: String::new(),
-        host: environment.host.clone(),
-        temporal_ui_host: environment.temporal_ui_host.clone(),
-        commit: String::new(),
-        author: String::new(),
-        repository: app.repository.clone(),
-        doppler_managed_secret: None,
-        doppler_token_secret: None,
-        temporal_server_address: String::new(),
-        extra: app.variables.clone(),
-    })
 }
 
 /// Returns the template of the serving pods. During a rollout the Deployment's own template is already the next one.

@@ -3,7 +3,9 @@
 use std::{path::PathBuf, sync::LazyLock};
 
 use super::{App, DopplerConfig, Egress, Gate, Pattern, PodSecurity};
-use crate::render::{EnvironmentKind, Finding, PolicyInput, SourceFiles, builtin, content_hash, unique_name};
+use crate::render::{
+    EnvironmentKind, Finding, PolicyInput, SourceFiles, VariableInput, builtin, content_hash, unique_name,
+};
 
 /// The names of one environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +57,29 @@ impl App {
     /// The web app's host name in a pull request's environment.
     pub fn host_for(&self, pr: u64) -> Option<String> {
         self.preview_environment(pr).map(|environment| environment.host)
+    }
+
+    /// The inputs of the variables that are the same in every rollout of an environment. The others are empty.
+    pub fn variable_input(&self, environment: &EnvironmentNames) -> VariableInput {
+        VariableInput {
+            app: self.app.clone(),
+            namespace: environment.namespace.clone(),
+            environment_kind: environment.kind,
+            pr: environment.pr,
+            deploy_id: 0,
+            image_repository: String::new(),
+            image_tag: None,
+            image_digest: String::new(),
+            host: environment.host.clone(),
+            temporal_ui_host: environment.temporal_ui_host.clone(),
+            commit: String::new(),
+            author: String::new(),
+            repository: self.repository.clone(),
+            doppler_managed_secret: None,
+            doppler_token_secret: None,
+            temporal_server_address: String::new(),
+            extra: self.variables.clone(),
+        }
     }
 
     /// The policy for the manifests of one environment. `reserved_secrets` are the Secrets that berth writes there.
