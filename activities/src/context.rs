@@ -2,7 +2,7 @@
 
 use kube::Client;
 
-use crate::{Settings, heartbeat::Progress};
+use crate::{heartbeat::Progress, settings::Settings};
 
 /// The cluster's client, the worker's settings, and the activity's progress report.
 #[derive(Clone, Copy)]

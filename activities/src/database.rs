@@ -6,7 +6,7 @@ mod ensure_database;
 mod isolated;
 mod names;
 mod password;
-mod server;
+pub(crate) mod server;
 mod sql;
 mod values;
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::database;
+use crate::database::server::Servers;
 
 /// The settings that the worker gets from its flags.
 #[derive(Debug, Clone)]
@@ -20,5 +20,5 @@ pub struct Settings {
     /// The scheme of the environments' URLs: `http` or `https`.
     pub scheme: String,
     /// The database servers that previews share, by name.
-    pub database_servers: database::Servers,
+    pub database_servers: Servers,
 }

@@ -10,7 +10,7 @@ use berth_workflows::contract::{
 };
 
 use super::{Credentials, Names, Server};
-use crate::{Settings, context::Context, failure::Failure};
+use crate::{context::Context, failure::Failure, settings::Settings};
 
 /// Returns the names and the server, or `None` if the environment has no databases of its own. Names are built from app
 /// and pull request, and never read from input.

@@ -17,10 +17,10 @@ use berth_workflows::contract::{
 };
 
 use crate::{
-    Settings,
     context::Context,
     failure::Failure,
     kubernetes::{labels, rbac_lag::Rbac, terminating_namespace::deletion_message},
+    settings::Settings,
 };
 
 mod objects;

@@ -12,10 +12,10 @@ use berth_workflows::contract::{
 };
 
 use crate::{
-    Settings,
     database::{self, Names},
     failure::Failure,
     release::rendering::{cluster_objects_of, refused},
+    settings::Settings,
 };
 
 /// Describes an environment, and checks that the image may run in it.

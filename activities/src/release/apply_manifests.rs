@@ -15,7 +15,6 @@ use berth_workflows::contract::{
 };
 
 use crate::{
-    Settings,
     context::Context,
     failure::Failure,
     kubernetes::{applyset, content_secret::create_once, labels},
@@ -23,6 +22,7 @@ use crate::{
         rendering::{kind_of, render_release},
         stored_release::StoredRelease,
     },
+    settings::Settings,
 };
 
 mod object;

@@ -11,13 +11,13 @@ use berth_workflows::contract::{
 };
 
 use crate::{
-    Settings,
     failure::Failure,
     kubernetes::labels,
     redaction::{
         redactor::Redactor,
         secret_keys::{TEMPORAL_SERVER_ADDRESS as ADDRESS, redactor},
     },
+    settings::Settings,
 };
 
 /// The most bytes of an address. A DNS name has at most 253 characters; the rest is for a scheme and a port.

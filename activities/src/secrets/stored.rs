@@ -13,7 +13,7 @@ use kube::{
 
 use berth_manifests::app::DopplerConfig;
 
-use crate::{Settings, failure::Failure, kubernetes::labels};
+use crate::{failure::Failure, kubernetes::labels, settings::Settings};
 
 /// The cached answer of one config. Not `Debug`, because it contains values.
 pub(super) struct Cached {

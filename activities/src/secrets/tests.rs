@@ -11,10 +11,10 @@ use berth_workflows::contract::{
 
 use super::{fake::Cluster, *};
 use crate::{
-    Settings,
     context::TestContext,
     failure::Failure,
     secrets::doppler::stub::{Answer, Stub, TOKEN, WORDS},
+    settings::Settings,
 };
 
 mod cache;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use berth_manifests::app::{App, Egress, Quota};
 use berth_workflows::contract::environment::Environment;
 
-use crate::{Settings, kubernetes::labels};
+use crate::{kubernetes::labels, settings::Settings};
 
 /// The cloud's metadata services: link-local on every large cloud. A pod that reaches them can take over its node's
 /// identity.

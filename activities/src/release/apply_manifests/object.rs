@@ -15,11 +15,11 @@ use berth_workflows::contract::{
 
 use super::takeover;
 use crate::{
-    Settings,
     context::Context,
     failure::Failure,
     kubernetes::{kind_api::api_for_kind, labels},
     release::rendering::cluster_object,
+    settings::Settings,
 };
 
 type Metadata = PartialObjectMeta<DynamicObject>;
