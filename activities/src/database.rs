@@ -1,20 +1,21 @@
 //! A preview's own role and databases on a shared server. Production's database is Doppler's: no name here can refer to
 //! it.
 
+mod connection;
 mod drop_database;
 mod ensure_database;
 mod isolated;
 mod names;
 mod password;
-pub(crate) mod server;
 mod sql;
 mod values;
 
+pub use crate::settings::database_servers::{Server, Servers, Tls, read_servers};
+pub use connection::Credentials;
 pub use drop_database::drop_database;
 pub(crate) use drop_database::drop_unrecorded;
 pub use ensure_database::ensure_database;
 pub(crate) use isolated::find_server;
 pub use names::Names;
-pub use server::{Credentials, Server, Servers, Tls, read_servers};
 pub use sql::{Dropped, drop_all, ensure};
 pub(crate) use values::values;

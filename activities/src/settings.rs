@@ -1,8 +1,10 @@
 //! The settings of a worker.
 
+pub(crate) mod database_servers;
+
 use std::path::PathBuf;
 
-use crate::database::server::Servers;
+use database_servers::Servers;
 
 /// The settings that the worker gets from its flags.
 #[derive(Debug, Clone)]

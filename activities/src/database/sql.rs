@@ -12,8 +12,8 @@ use tokio_postgres::{Client, error::SqlState};
 use berth_workflows::contract::verdict::{FailureType, Verdict};
 
 use super::{
+    connection::{describe_error, unavailable},
     names::Names,
-    server::{describe_error, unavailable},
 };
 use crate::failure::Failure;
 
