@@ -12,8 +12,6 @@ pub use cache::DopplerReader;
 pub use sync_secrets::sync_secrets;
 
 #[cfg(test)]
-pub(crate) mod fake;
-#[cfg(test)]
 mod tests;
 #[cfg(test)]
 pub(crate) use tests::{environment as example_environment, settings as example_settings};

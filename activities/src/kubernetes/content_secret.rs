@@ -68,7 +68,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::secrets::{example_environment, fake::Cluster};
+    use crate::{fake_api_server::FakeApiServer, secrets::example_environment};
 
     const SECRETS: &str = "/api/v1/namespaces/pr-1/secrets";
 
@@ -80,7 +80,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_new_secret_takes_one_request_and_an_existing_one_is_read() {
-        let cluster = Cluster::default();
+        let cluster = FakeApiServer::default();
         create_once(&cluster.client(), &secret()).await.unwrap();
         let (post, get) = (format!("POST {SECRETS}"), format!("GET {SECRETS}/berth-release-1"));
         assert_eq!(cluster.requests(), [&*post]);
@@ -94,9 +94,9 @@ mod tests {
     #[tokio::test]
     async fn a_mutable_secret_or_one_of_another_owner_is_refused() {
         for (pointer, wrong) in [("/immutable", json!(false)), ("/metadata/labels", json!({}))] {
-            let (cluster, mut there) = (Cluster::default(), json!(secret()));
+            let (cluster, mut there) = (FakeApiServer::default(), json!(secret()));
             *there.pointer_mut(pointer).unwrap() = wrong;
-            cluster.put(&format!("{SECRETS}/berth-release-1"), there);
+            cluster.put(SECRETS, &there);
             let result = create_once(&cluster.client(), &secret()).await;
             let denied = FailureType::KubernetesDenied;
             assert!(matches!(&result, Err(Failure::Permanent(verdict)) if verdict.failure == denied), "{result:?}");

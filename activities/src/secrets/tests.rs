@@ -9,10 +9,11 @@ use berth_workflows::contract::{
     verdict::{FailureType, Verdict},
 };
 
-use super::{fake::Cluster, *};
+use super::*;
 use crate::{
     context::TestContext,
     failure::Failure,
+    fake_api_server::FakeApiServer,
     secrets::doppler::stub::{Answer, Stub, TOKEN, WORDS},
     settings::Settings,
 };
@@ -20,6 +21,7 @@ use crate::{
 mod cache;
 mod young;
 
+const NAMESPACES: &str = "/api/v1/namespaces";
 const BERTH: &str = "/api/v1/namespaces/berth-system/secrets";
 const TOKEN_SECRET: &str = "/api/v1/namespaces/berth-system/secrets/web-token";
 const BODY: &str = r#"{"DOPPLER_PROJECT":"web","DOPPLER_CONFIG":"preview","API_KEY":"value-canary"}"#;
@@ -69,11 +71,10 @@ fn with_doppler() -> App {
     app(json!({"doppler": {"preview": config()}}))
 }
 
-fn put_namespace(cluster: &Cluster, pr: u64, labels: &Value) {
+fn put_namespace(cluster: &FakeApiServer, pr: u64, labels: &Value) {
     let name = format!("pr-{pr}");
-    let path = format!("/api/v1/namespaces/{name}");
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
-    cluster.put(&path, namespace);
+    cluster.put(NAMESPACES, &namespace);
 }
 
 fn own(pr: u64) -> Value {
@@ -82,15 +83,15 @@ fn own(pr: u64) -> Value {
 }
 
 /// A cluster with the token in berth's namespace, and the namespaces of these pull requests.
-fn cluster(prs: impl IntoIterator<Item = u64>) -> Cluster {
-    let cluster = Cluster::default();
+fn cluster(prs: impl IntoIterator<Item = u64>) -> FakeApiServer {
+    let cluster = FakeApiServer::default();
     put_token(&cluster, TOKEN);
     prs.into_iter().for_each(|pr| put_namespace(&cluster, pr, &own(pr)));
     cluster
 }
 
-fn put_token(cluster: &Cluster, token: &str) {
-    cluster.put(TOKEN_SECRET, json!({"metadata": {"name": "web-token"}, "data": {"serviceToken": base64(token)}}));
+fn put_token(cluster: &FakeApiServer, token: &str) {
+    cluster.put(BERTH, &json!({"metadata": {"name": "web-token"}, "data": {"serviceToken": base64(token)}}));
 }
 
 fn base64(text: &str) -> String {
@@ -106,22 +107,21 @@ async fn doppler() -> Stub {
     Stub::answering([values()]).await
 }
 
-async fn sync(cluster: &Cluster, doppler: &DopplerReader, pr: u64) -> Result<SyncedSecrets, Failure> {
+async fn sync(cluster: &FakeApiServer, doppler: &DopplerReader, pr: u64) -> Result<SyncedSecrets, Failure> {
     sync_secrets(TestContext::new(cluster.client()).context(), doppler, &with_doppler(), &environment_of(pr)).await
 }
 
-fn cache(cluster: &Cluster) -> Option<String> {
+fn cache(cluster: &FakeApiServer) -> Option<String> {
     cluster.below(&format!("{BERTH}/berth-doppler-")).pop()
 }
 
 /// Sets the age of the cache to ten minutes.
-fn age(cluster: &Cluster) {
-    let path = cache(cluster).unwrap();
-    let mut secret = cluster.get(&path).unwrap();
+fn age(cluster: &FakeApiServer) {
+    let mut secret = cluster.get(&cache(cluster).unwrap()).unwrap();
     let then = std::time::SystemTime::now() - Duration::from_secs(600);
     let millis = then.duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
     secret["data"]["fetched_ms"] = json!(base64(&millis.to_string()));
-    cluster.put(&path, secret);
+    cluster.put(BERTH, &secret);
 }
 
 fn verdict(result: Result<SyncedSecrets, Failure>) -> Verdict {
@@ -160,7 +160,7 @@ async fn a_missing_or_personal_token_is_denied_with_a_command() {
     let doppler = DopplerReader::new(&stub.url).unwrap();
     put_token(&cluster, "dp.pt.canary");
     let refused = verdict(sync(&cluster, &doppler, 1).await);
-    cluster.put(TOKEN_SECRET, json!({"metadata": {"name": "web-token"}, "data": {"token": base64(TOKEN)}}));
+    cluster.put(BERTH, &json!({"metadata": {"name": "web-token"}, "data": {"token": base64(TOKEN)}}));
     let no_key = verdict(sync(&cluster, &doppler, 1).await);
     cluster.remove(TOKEN_SECRET);
     let missing = verdict(sync(&cluster, &doppler, 1).await);
@@ -195,7 +195,7 @@ async fn a_foreign_or_mutable_secret_of_that_name_is_not_used() {
     for (pointer, wrong) in [("/immutable", json!(false)), ("/metadata/labels", own(2))] {
         let mut secret = good.clone();
         *secret.pointer_mut(pointer).unwrap() = wrong;
-        cluster.put(&path, secret);
+        cluster.put("/api/v1/namespaces/pr-1/secrets", &secret);
         assert_eq!(verdict(sync(&cluster, &doppler, 1).await).failure, FailureType::KubernetesDenied);
     }
 }
@@ -213,7 +213,7 @@ async fn only_the_secret_waits_for_the_namespace() {
     let (cluster, stub) = (cluster([]), doppler().await);
     let doppler = DopplerReader::new(&stub.url).unwrap();
     let made_later = async {
-        while !cluster.is_watched() {
+        while !cluster.is_watched(NAMESPACES) {
             tokio::task::yield_now().await;
         }
         assert_eq!(stub.requests().len(), 1);
@@ -233,7 +233,7 @@ async fn a_missing_namespace_is_a_transient_failure_with_its_last_state() {
         "deletionTimestamp": "2026-01-01T00:00:00Z"}});
     for (namespace, words) in [(None, "it does not exist yet"), (Some(terminating), "it is terminating")] {
         let cluster = cluster([]);
-        namespace.into_iter().for_each(|object| cluster.put("/api/v1/namespaces/pr-1", object));
+        namespace.into_iter().for_each(|object| cluster.put(NAMESPACES, &object));
         let (test, app) = (TestContext::new(cluster.client()), app(Value::Null));
         let result = sync_secrets(test.context(), &doppler, &app, &environment()).await;
         let Err(error @ Failure::Transient { .. }) = result else { panic!("{result:?}") };

@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     context::TestContext,
-    secrets::{example_environment, example_settings, fake::Cluster},
+    fake_api_server::FakeApiServer,
+    secrets::{example_environment, example_settings},
 };
 
-const NAMESPACE: &str = "/api/v1/namespaces/pr-1";
+const NAMESPACES: &str = "/api/v1/namespaces";
 const BINDING: &str = "PATCH /apis/rbac.authorization.k8s.io/v1/namespaces/pr-1/rolebindings/berth";
 const POLICY: &str = "PATCH /apis/networking.k8s.io/v1/namespaces/pr-1/networkpolicies/berth";
 
@@ -21,16 +22,16 @@ fn app(more: Value) -> App {
     serde_json::from_value(app).unwrap()
 }
 
-async fn ensure(cluster: &Cluster, app: &App) -> Result<NamespaceReady, Failure> {
+async fn ensure(cluster: &FakeApiServer, app: &App) -> Result<NamespaceReady, Failure> {
     ensure_namespace(TestContext::new(cluster.client()).context(), app, &example_environment()).await
 }
 
 /// The environment's namespace, as an earlier attempt or rollout created it.
-fn with_namespace(created: Timestamp) -> Cluster {
-    let cluster = Cluster::default();
+fn with_namespace(created: Timestamp) -> FakeApiServer {
+    let cluster = FakeApiServer::default();
     let labels = labels::owner_labels(&example_environment(), "berth");
     let metadata = json!({"name": "pr-1", "labels": labels, "creationTimestamp": created.to_string()});
-    cluster.put(NAMESPACE, json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}));
+    cluster.put(NAMESPACES, &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}));
     cluster
 }
 
@@ -47,7 +48,7 @@ fn allowed(app: &App, environment: &Environment, settings: &Settings, direction:
 
 #[tokio::test]
 async fn a_first_rollout_creates_namespace_then_role_binding_then_the_rest() {
-    let cluster = Cluster::default();
+    let cluster = FakeApiServer::default();
     assert!(ensure(&cluster, &app(json!({}))).await.unwrap().created);
     let expected = [
         "GET /api/v1/namespaces/pr-1",
@@ -62,7 +63,7 @@ async fn a_first_rollout_creates_namespace_then_role_binding_then_the_rest() {
 
 #[tokio::test]
 async fn egress_that_the_app_file_drops_is_closed_in_an_existing_environment() {
-    let cluster = Cluster::default();
+    let cluster = FakeApiServer::default();
     let policies = "/apis/networking.k8s.io/v1/namespaces/pr-1/networkpolicies/";
     let egress = || -> String {
         let all: Vec<_> = cluster.below(policies).iter().filter_map(|path| cluster.get(path)).collect();
@@ -124,7 +125,7 @@ fn previews_get_default_requests_but_no_default_limits() {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_applied_before_the_role_binding() {
-    let cluster = Cluster::default();
+    let cluster = FakeApiServer::default();
     cluster.refuse_times(BINDING, 403, 2);
     assert!(ensure(&cluster, &app(json!({}))).await.unwrap().created);
     assert_eq!(cluster.requests()[2..6], [BINDING, BINDING, BINDING, POLICY]);
@@ -132,7 +133,7 @@ async fn nothing_is_applied_before_the_role_binding() {
 
 #[tokio::test(start_paused = true)]
 async fn propagating_rbac_is_retried_in_place() {
-    let cluster = Cluster::default();
+    let cluster = FakeApiServer::default();
     cluster.refuse_times(POLICY, 403, 3);
     let began = tokio::time::Instant::now();
     assert!(ensure(&cluster, &app(json!({}))).await.unwrap().created);
@@ -149,7 +150,7 @@ async fn propagating_rbac_is_retried_after_an_earlier_attempt_too() {
 #[tokio::test(start_paused = true)]
 async fn missing_rbac_fails_after_five_seconds_or_at_once_if_old() {
     let old = with_namespace("2026-01-01T00:00:00Z".parse().unwrap());
-    for (cluster, times, waited) in [(Cluster::default(), 9, 5), (old, 1, 0)] {
+    for (cluster, times, waited) in [(FakeApiServer::default(), 9, 5), (old, 1, 0)] {
         cluster.refuse(POLICY, 403);
         let began = tokio::time::Instant::now();
         let result = ensure(&cluster, &app(json!({}))).await;

@@ -65,7 +65,7 @@ async fn a_serving_release_is_done_at_once_with_three_watches() {
     let clock = Clock::start();
     assert_eq!(run(&server).await, Outcome::Complete);
     assert_eq!(clock.elapsed(), Duration::ZERO);
-    let requests = server.requests();
+    let requests = server.requests_with_queries();
     assert!(requests.len() <= 3 && requests.iter().all(|request| request.contains("watch=true")), "{requests:?}");
 }
 
@@ -107,7 +107,12 @@ async fn a_crash_loops_verdict_has_the_redacted_log_of_the_crash() {
     assert_eq!((verdict.failure, verdict.exit_code), (FailureType::CrashLoop, Some(137)));
     assert_eq!(verdict.log_tail, ["connecting with ***", "Authorization: Basic YTp***", "bye"]);
     assert!(verdict.events.iter().any(|event| event.contains("Liveness probe failed") && event.contains("9 times")));
-    assert!(server.requests().iter().any(|request| request.contains("/log?") && request.contains("previous=true")));
+    assert!(
+        server
+            .requests_with_queries()
+            .iter()
+            .any(|request| request.contains("/log?") && request.contains("previous=true"))
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,10 +2,10 @@
 
 use super::*;
 
-fn put_young_namespace(cluster: &Cluster) {
+fn put_young_namespace(cluster: &FakeApiServer) {
     let now = k8s_openapi::jiff::Timestamp::now().to_string();
     let metadata = json!({"name": "pr-1", "labels": own(1), "creationTimestamp": now});
-    cluster.put("/api/v1/namespaces/pr-1", json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}));
+    cluster.put(NAMESPACES, &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}));
 }
 
 #[tokio::test]

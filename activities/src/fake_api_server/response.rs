@@ -1,0 +1,31 @@
+//! The fake API server's responses.
+
+use std::convert::Infallible;
+
+use futures::{Stream, StreamExt};
+use http::Response;
+use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
+use hyper::body::{Bytes, Frame};
+use serde_json::{Value, json};
+
+pub(super) type ResponseBody = UnsyncBoxBody<Bytes, Infallible>;
+
+pub(super) fn answer(status: u16, body: impl ToString) -> Response<ResponseBody> {
+    Response::builder().status(status).body(Full::from(body.to_string()).boxed_unsync()).unwrap()
+}
+
+/// An API server's refusal.
+pub(super) fn refuse(status: u16, message: &str) -> Response<ResponseBody> {
+    answer(status, status_object(status, message))
+}
+
+/// An answer that lasts until its lines end.
+pub(super) fn stream(lines: impl Stream<Item = Bytes> + Send + 'static) -> Response<ResponseBody> {
+    Response::new(StreamBody::new(lines.map(|line| Ok(Frame::data(line)))).boxed_unsync())
+}
+
+/// Returns the `Status` object that comes with a refusal.
+pub(crate) fn status_object(code: u16, message: &str) -> Value {
+    json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message,
+        "reason": match code { 403 => "Forbidden", 404 => "NotFound", _ => "Invalid" }, "code": code})
+}

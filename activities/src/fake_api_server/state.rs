@@ -1,0 +1,104 @@
+//! The state of the fake API server, and its answer to a request.
+
+use std::collections::BTreeMap;
+
+use http::{Response, header::CONTENT_TYPE, request::Parts};
+use serde_json::Value;
+
+use super::{
+    objects::{self, Objects},
+    path::{Resource, resource},
+    query::Query,
+    response::{ResponseBody, answer, refuse, stream},
+};
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) objects: Objects,
+    /// Answers by path: the status and the body.
+    pub(super) answers: BTreeMap<String, (u16, String)>,
+    /// Refusals by method and path: the status, and how often.
+    pub(super) refusals: BTreeMap<String, (u16, usize)>,
+    /// The requests in order, as `METHOD /path?query`.
+    pub(super) requests: Vec<String>,
+    pub(super) no_streaming_lists: bool,
+}
+
+impl State {
+    /// Answers a request.
+    ///
+    /// # Panics
+    /// The method or the path is unknown.
+    pub(super) fn respond(&mut self, head: &Parts, body: &[u8]) -> Response<ResponseBody> {
+        let path = head.uri.path();
+        let request = format!("{} {path}", head.method);
+        self.requests.push(format!("{} {}", head.method, head.uri));
+        if let Some((status, times)) = self.refusals.get_mut(&request).filter(|(_, times)| *times > 0) {
+            *times -= 1;
+            return refuse(*status, "refused by the test");
+        }
+        if let Some((status, body)) = self.answers.get(path) {
+            return answer(*status, body);
+        }
+        match (head.method.as_str(), resource(path)) {
+            ("GET", Some(Resource::Collection)) => self.read(path, &Query::parse(head.uri.query().unwrap_or_default())),
+            ("GET", Some(Resource::Object { collection, name })) => found(self.objects.get(collection, name)),
+            ("GET", Some(Resource::Subresource)) => found(None),
+            ("DELETE", Some(Resource::Object { collection, name })) => {
+                found(self.objects.remove(collection, name).as_ref())
+            }
+            ("POST", Some(Resource::Collection)) => self.create(path, parse(body)),
+            ("PATCH", Some(Resource::Object { collection, name })) if is_apply(head) => {
+                self.apply(collection, name, parse(body))
+            }
+            _ => panic!("{request}"),
+        }
+    }
+
+    /// Lists or watches a collection.
+    fn read(&mut self, collection: &str, query: &Query<'_>) -> Response<ResponseBody> {
+        if query.initial_events && self.no_streaming_lists {
+            let message = "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled";
+            return refuse(422, message);
+        }
+        if query.watch {
+            return stream(self.objects.watch(collection, query));
+        }
+        answer(200, self.objects.list(collection, query))
+    }
+
+    /// Creates an object. An existing one is a conflict.
+    fn create(&mut self, collection: &str, object: Value) -> Response<ResponseBody> {
+        match self.objects.get(collection, objects::name(&object)) {
+            Some(_) => refuse(409, "conflict"),
+            None => answer(201, self.objects.put(collection, object)),
+        }
+    }
+
+    /// Creates or replaces an object. An outdated version is a conflict.
+    fn apply(&mut self, collection: &str, name: &str, mut object: Value) -> Response<ResponseBody> {
+        assert_eq!(objects::name(&object), name);
+        let before = self.objects.get(collection, name);
+        let known = &object["metadata"]["resourceVersion"];
+        if !known.is_null() && before.map(|before| &before["metadata"]["resourceVersion"]) != Some(known) {
+            return refuse(409, "conflict");
+        }
+        let status = if before.is_some() { 200 } else { 201 };
+        if let Some(before) = before {
+            object["metadata"]["creationTimestamp"] = before["metadata"]["creationTimestamp"].clone();
+        }
+        answer(status, self.objects.put(collection, object))
+    }
+}
+
+fn found(object: Option<&Value>) -> Response<ResponseBody> {
+    object.map_or_else(|| refuse(404, "not found"), |object| answer(200, object))
+}
+
+fn parse(body: &[u8]) -> Value {
+    serde_json::from_slice(body).unwrap()
+}
+
+fn is_apply(head: &Parts) -> bool {
+    head.headers.get(CONTENT_TYPE).is_some_and(|content| content == "application/apply-patch+yaml")
+}
