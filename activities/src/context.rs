@@ -23,7 +23,7 @@ pub(crate) struct TestContext {
 #[cfg(test)]
 impl TestContext {
     pub(crate) fn new(client: Client) -> Self {
-        Self { client, settings: crate::secrets::example_settings(), progress: Progress::new() }
+        Self { client, settings: crate::examples::settings(), progress: Progress::new() }
     }
 
     pub(crate) fn context(&self) -> Context<'_> {

@@ -7,6 +7,8 @@ mod activities;
 mod context;
 pub mod database;
 pub mod environment;
+#[cfg(test)]
+mod examples;
 pub mod failure;
 #[cfg(test)]
 mod fake_api_server;

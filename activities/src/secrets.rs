@@ -13,5 +13,3 @@ pub use sync_secrets::sync_secrets;
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-pub(crate) use tests::{environment as example_environment, settings as example_settings};

@@ -62,11 +62,11 @@ mod tests {
     use berth_workflows::contract::environment::{Database, EnvironmentKind};
 
     use super::*;
-    use crate::secrets::example_environment;
+    use crate::examples;
 
     fn with_database() -> Environment {
         let isolated = Database::Isolated { server: "previews".into(), name: "anything".into() };
-        Environment { database: Some(isolated), ..example_environment() }
+        Environment { database: Some(isolated), ..examples::environment() }
     }
 
     #[test]

@@ -113,12 +113,12 @@ pub(crate) fn group_kind(object: &Object) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{context::TestContext, fake_api_server::FakeApiServer, secrets::example_environment};
+    use crate::{context::TestContext, examples::environment, fake_api_server::FakeApiServer};
 
     #[tokio::test]
     async fn a_set_is_written_only_when_its_kinds_change() {
         let cluster = FakeApiServer::default();
-        let (test, environment) = (TestContext::new(cluster.client()), example_environment());
+        let (test, environment) = (TestContext::new(cluster.client()), environment());
         for (kinds, writes) in [("", 1), ("", 1), ("Deployment.apps", 2), ("Deployment.apps", 2), ("Service", 3)] {
             let kinds: BTreeSet<_> = kinds.split(',').filter(|kind| !kind.is_empty()).map(str::to_owned).collect();
             let before = read_kinds(&cluster.client(), &environment).await.unwrap();

@@ -68,12 +68,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{fake_api_server::FakeApiServer, secrets::example_environment};
+    use crate::{examples::environment, fake_api_server::FakeApiServer};
 
     const SECRETS: &str = "/api/v1/namespaces/pr-1/secrets";
 
     fn secret() -> Secret {
-        let labels = labels::content_labels(&example_environment(), "berth", labels::RELEASE);
+        let labels = labels::content_labels(&environment(), "berth", labels::RELEASE);
         let metadata = json!({"name": "berth-release-1", "namespace": "pr-1", "labels": labels});
         serde_json::from_value(json!({"metadata": metadata, "immutable": true})).unwrap()
     }

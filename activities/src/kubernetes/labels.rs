@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn an_object_with_only_some_owner_labels_belongs_to_somebody_else() {
-        let environment = crate::secrets::example_environment();
+        let environment = crate::examples::environment();
         let own = owner_labels(&environment, "berth");
         assert!(belongs_to(&own, &environment, "berth"));
         for key in OWNER {
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn the_owner_selector_names_all_owner_labels() {
-        let selector = owner_selector(&crate::secrets::example_environment(), "berth");
+        let selector = owner_selector(&crate::examples::environment(), "berth");
         let expected =
             "app.kubernetes.io/managed-by=berth,berth.dev/workflow=preview-web-1,berth.dev/installation=berth";
         assert_eq!(selector, expected);

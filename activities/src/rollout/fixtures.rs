@@ -1,24 +1,17 @@
 //! Objects as a cluster reports them, for cases that cannot be provoked on demand: a Deployment `web` with one pod, and
 //! the differences of a case in `fixtures/<case>.json`. Provoked cases are in `recorded`.
 
-use berth_workflows::contract::{apply::Workload, checks::AwaitInput, environment::Environment, timings::Timings};
+use berth_workflows::contract::{apply::Workload, checks::AwaitInput, timings::Timings};
 use serde_json::{Value, json};
 
 use super::snapshot::Snapshot;
+use crate::examples::environment;
 
 /// 2026-11-24T09:00:00Z, the start of the fixtures' rollouts.
 pub(crate) const START_MS: u64 = 1_795_510_800_000;
 
 pub(crate) fn workload(kind: &str, name: &str, generation: i64) -> Workload {
     Workload { kind: kind.into(), name: name.into(), generation }
-}
-
-pub(crate) fn environment() -> Environment {
-    serde_json::from_value(json!({
-        "app": "web", "pr": 1, "workflow_id": "preview-web-1", "namespace": "pr-1", "host": "pr-1.example.com",
-        "temporal_ui_host": "pr-1-temporal.example.com", "scheme": "https",
-    }))
-    .unwrap()
 }
 
 /// A wait for the Deployment `web` that begins at `START_MS` and may last 300 s, or 900 s for a node.

@@ -78,7 +78,7 @@ mod tests {
 
     fn input() -> StartScriptInput {
         StartScriptInput {
-            environment: crate::secrets::example_environment(),
+            environment: crate::examples::environment(),
             script: serde_json::from_value(json!({"name": "it"})).unwrap(),
             job: "preview-web-1-script-1".into(),
             run_id: "run".into(),

@@ -187,7 +187,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{context::TestContext, fake_api_server::FakeApiServer, rollout::fixtures::environment};
+    use crate::{context::TestContext, examples::environment, fake_api_server::FakeApiServer};
 
     const JOBS: &str = "/apis/batch/v1/namespaces/pr-1/jobs";
     const PODS: &str = "/api/v1/namespaces/pr-1/pods";

@@ -133,7 +133,8 @@ impl Assembled {
 mod tests {
     use kube::ResourceExt;
 
-    use super::{super::tests::*, *};
+    use super::*;
+    use crate::examples::{environment, settings};
 
     fn values<const N: usize>(entries: [(&str, &str); N]) -> BTreeMap<String, String> {
         entries.map(|(key, value)| (key.to_owned(), value.to_owned())).into()

@@ -95,7 +95,8 @@ fn to_secret(name: &str, settings: &Settings, config: &DopplerConfig, cached: &C
 
 #[cfg(test)]
 mod tests {
-    use super::{super::tests::*, *};
+    use super::{super::tests::config, *};
+    use crate::examples::settings;
 
     #[test]
     fn a_written_cache_entry_is_read_back() {

@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use berth_manifests::app::{App, DopplerConfig};
 use berth_workflows::contract::{
-    environment::{Environment, EnvironmentKind},
     preparation::SyncedSecrets,
     verdict::{FailureType, Verdict},
 };
@@ -12,10 +11,10 @@ use berth_workflows::contract::{
 use super::*;
 use crate::{
     context::TestContext,
+    examples::{app, environment, environment_of},
     failure::Failure,
     fake_api_server::FakeApiServer,
     secrets::doppler::stub::{Answer, Stub, TOKEN, WORDS},
-    settings::Settings,
 };
 
 mod cache;
@@ -26,49 +25,12 @@ const BERTH: &str = "/api/v1/namespaces/berth-system/secrets";
 const TOKEN_SECRET: &str = "/api/v1/namespaces/berth-system/secrets/web-token";
 const BODY: &str = r#"{"DOPPLER_PROJECT":"web","DOPPLER_CONFIG":"preview","API_KEY":"value-canary"}"#;
 
-pub(crate) fn settings() -> Settings {
-    Settings {
-        apps: "".into(),
-        berth_namespace: "berth-system".into(),
-        service_account: "berth".into(),
-        installation: "berth".into(),
-        ingress_namespace: "ingress".into(),
-        scheme: "https".into(),
-        database_servers: crate::database::Servers::default(),
-    }
-}
-
 pub(super) fn config() -> DopplerConfig {
     serde_json::from_value(json!({"project": "web", "config": "preview", "token": {"secret": "web-token"}})).unwrap()
 }
 
-pub(crate) fn environment() -> Environment {
-    environment_of(1)
-}
-
-fn environment_of(pr: u64) -> Environment {
-    Environment {
-        app: "web".into(),
-        kind: EnvironmentKind::Preview { pr },
-        workflow_id: format!("preview-web-{pr}"),
-        namespace: format!("pr-{pr}"),
-        host: format!("pr-{pr}.example.com"),
-        temporal_ui_host: None,
-        namespace_uid: None,
-        cluster_objects: Vec::new(),
-        database: None,
-        scheme: "https".into(),
-    }
-}
-
-fn app(secrets: Value) -> App {
-    let app =
-        json!({"app": "web", "repository": "acme/web", "images": ["registry.example.com/web"], "secrets": secrets});
-    serde_json::from_value(app).unwrap()
-}
-
 fn with_doppler() -> App {
-    app(json!({"doppler": {"preview": config()}}))
+    app(json!({"secrets": {"doppler": {"preview": config()}}}))
 }
 
 fn put_namespace(cluster: &FakeApiServer, pr: u64, labels: &Value) {
@@ -234,7 +196,7 @@ async fn a_missing_namespace_is_a_transient_failure_with_its_last_state() {
     for (namespace, words) in [(None, "it does not exist yet"), (Some(terminating), "it is terminating")] {
         let cluster = cluster([]);
         namespace.into_iter().for_each(|object| cluster.put(NAMESPACES, &object));
-        let (test, app) = (TestContext::new(cluster.client()), app(Value::Null));
+        let (test, app) = (TestContext::new(cluster.client()), app(json!({})));
         let result = sync_secrets(test.context(), &doppler, &app, &environment()).await;
         let Err(error @ Failure::Transient { .. }) = result else { panic!("{result:?}") };
         assert_eq!(error.to_string(), format!("namespace pr-1 after 30 s: {words}"));
@@ -246,7 +208,7 @@ async fn an_app_without_doppler_gets_berths_values() {
     let cluster = cluster([1]);
     let _ = rustls::crypto::ring::default_provider().install_default();
     let doppler = DopplerReader::new("http://127.0.0.1:1").unwrap();
-    let (test, app) = (TestContext::new(cluster.client()), app(Value::Null));
+    let (test, app) = (TestContext::new(cluster.client()), app(json!({})));
     let synced = sync_secrets(test.context(), &doppler, &app, &environment()).await.unwrap();
     assert_eq!(synced.set_by_berth, ["TEMPORAL_SERVER_ADDRESS"]);
     assert_eq!(synced.temporal_server_address, "web-temporal.pr-1.svc.cluster.local:7233");

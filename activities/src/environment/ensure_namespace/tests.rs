@@ -7,29 +7,22 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     context::TestContext,
+    examples::{app, environment, settings},
     fake_api_server::FakeApiServer,
-    secrets::{example_environment, example_settings},
 };
 
 const NAMESPACES: &str = "/api/v1/namespaces";
 const BINDING: &str = "PATCH /apis/rbac.authorization.k8s.io/v1/namespaces/pr-1/rolebindings/berth";
 const POLICY: &str = "PATCH /apis/networking.k8s.io/v1/namespaces/pr-1/networkpolicies/berth";
 
-fn app(more: Value) -> App {
-    let mut app = json!({"app": "web", "repository": "acme/web", "images": ["registry.example.com/web"],
-        "preview": {"host": "pr-{pr}.example.com"}});
-    app.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    serde_json::from_value(app).unwrap()
-}
-
 async fn ensure(cluster: &FakeApiServer, app: &App) -> Result<NamespaceReady, Failure> {
-    ensure_namespace(TestContext::new(cluster.client()).context(), app, &example_environment()).await
+    ensure_namespace(TestContext::new(cluster.client()).context(), app, &environment()).await
 }
 
 /// The environment's namespace, as an earlier attempt or rollout created it.
 fn with_namespace(created: Timestamp) -> FakeApiServer {
     let cluster = FakeApiServer::default();
-    let labels = labels::owner_labels(&example_environment(), "berth");
+    let labels = labels::owner_labels(&environment(), "berth");
     let metadata = json!({"name": "pr-1", "labels": labels, "creationTimestamp": created.to_string()});
     cluster.put(NAMESPACES, &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}));
     cluster
@@ -77,7 +70,7 @@ async fn egress_that_the_app_file_drops_is_closed_in_an_existing_environment() {
 
 #[test]
 fn ingress_allows_own_pods_and_the_controller_but_not_temporals_ports() {
-    let ingress = allowed(&app(json!({})), &example_environment(), &example_settings(), "ingress");
+    let ingress = allowed(&app(json!({})), &environment(), &settings(), "ingress");
     let controller = json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress"}}});
     let ports =
         json!([{"protocol": "TCP", "port": 1, "endPort": 7232}, {"protocol": "TCP", "port": 7244, "endPort": 65535}]);
@@ -93,10 +86,10 @@ fn egress_allows_own_pods_dns_and_the_app_files_destinations() {
     );
     let outside = json!([{"ipBlock": {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]}}]);
     let listed = json!({"isolation": {"egress": "listed"}});
-    let mut settings = example_settings();
+    let mut settings = settings();
     let server = json!({"host": "db", "port": 5433, "admin_secret": "admin", "connections": 5});
     settings.database_servers.insert("previews".into(), serde_json::from_value(server).unwrap());
-    let plain = example_environment();
+    let plain = environment();
     let database = Database::Isolated { server: "previews".into(), name: "web".into() };
     let isolated = Environment { database: Some(database), ..plain.clone() };
     let egress = |more: &Value, environment| allowed(&app(more.clone()), environment, &settings, "egress");
@@ -111,9 +104,9 @@ fn egress_allows_own_pods_dns_and_the_app_files_destinations() {
 #[test]
 fn previews_get_default_requests_but_no_default_limits() {
     let app = app(json!({"production": {"namespace": "web", "host": "example.com"}}));
-    let preview = example_environment();
+    let preview = environment();
     let production = Environment { kind: EnvironmentKind::Production, ..preview.clone() };
-    let objects_of = |environment| objects::limits_and_policies(&example_settings(), &app, environment);
+    let objects_of = |environment| objects::limits_and_policies(&settings(), &app, environment);
     let kinds = |environment| -> Vec<_> {
         objects_of(environment).into_iter().map(|object| object.types.unwrap().kind).collect()
     };

@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     context::TestContext,
+    examples::environment,
     fake_api_server::{FakeApiServer, status_object},
-    rollout::fixtures::{case, deployment, environment, pod, replica_set, rolled_out, workload},
+    rollout::fixtures::{case, deployment, pod, replica_set, rolled_out, workload},
 };
 
 const POD: &str = "/api/v1/namespaces/pr-1/pods/web-5d8f-abcde";

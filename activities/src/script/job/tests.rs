@@ -14,7 +14,7 @@ fn asked(name: &str, args: &[&str]) -> RunScript {
 
 fn input(name: &str) -> StartScriptInput {
     StartScriptInput {
-        environment: crate::secrets::example_environment(),
+        environment: crate::examples::environment(),
         script: asked(name, &[]),
         job: "preview-web-1-script-1".into(),
         run_id: "run".into(),

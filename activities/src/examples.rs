@@ -1,0 +1,51 @@
+//! The example app `web` of unit tests, its previews, and the settings of their worker.
+
+use serde_json::{Value, json};
+
+use berth_manifests::app::App;
+use berth_workflows::contract::environment::{Environment, EnvironmentKind};
+
+use crate::settings::{Settings, database_servers::Servers};
+
+/// Returns the settings of an installation without database servers.
+pub(crate) fn settings() -> Settings {
+    Settings {
+        apps: "".into(),
+        berth_namespace: "berth-system".into(),
+        service_account: "berth".into(),
+        installation: "berth".into(),
+        ingress_namespace: "ingress".into(),
+        scheme: "https".into(),
+        database_servers: Servers::default(),
+    }
+}
+
+/// Returns the app, with these fields of its file besides the required ones.
+pub(crate) fn app(fields: Value) -> App {
+    let mut app = json!({"app": "web", "repository": "acme/web", "images": ["registry.example.com/web"],
+        "preview": {"host": "pr-{pr}.example.com"}});
+    let Value::Object(fields) = fields else { panic!("no fields: {fields}") };
+    app.as_object_mut().unwrap().extend(fields);
+    serde_json::from_value(app).unwrap()
+}
+
+/// Returns the preview of pull request 1.
+pub(crate) fn environment() -> Environment {
+    environment_of(1)
+}
+
+/// Returns the preview of a pull request. It has no database.
+pub(crate) fn environment_of(pr: u64) -> Environment {
+    Environment {
+        app: "web".into(),
+        kind: EnvironmentKind::Preview { pr },
+        workflow_id: format!("preview-web-{pr}"),
+        namespace: format!("pr-{pr}"),
+        host: format!("pr-{pr}.example.com"),
+        temporal_ui_host: Some(format!("pr-{pr}-temporal.example.com")),
+        namespace_uid: None,
+        cluster_objects: Vec::new(),
+        database: None,
+        scheme: "https".into(),
+    }
+}
