@@ -165,7 +165,7 @@ fn refused_or_unstartable_script_is_explained() {
     let unseen = run(&berth, 8104, &["fail"]).env("KUBECONFIG", "/nonexistent/config").output().unwrap();
     let (stdout, stderr) = text(&unseen);
     assert!(stdout.contains("failing as asked") && unseen.status.code() == Some(3), "{unseen:?}");
-    assert_eq!(stderr.matches("cannot be shown as it comes").count(), 1, "{stderr}");
+    assert_eq!(stderr.matches("cannot be shown while the script runs").count(), 1, "{stderr}");
 
     let patch = r#"{"spec":{"hard":{"pods":"1"}}}"#;
     berth.kubectl(&["patch", "resourcequota", "berth", "-n", "pr-8104", "--type", "merge", "-p", patch]);
