@@ -200,7 +200,9 @@ fn redeploy_of_the_same_release_changes_no_object() {
 
 #[test]
 fn secret_values_are_in_no_history_status_or_log() {
-    let berth = Berth::start(BERTH, 109);
+    let berth = Berth::start_with(BERTH, 109, |worker| {
+        worker.env("BERTH_LOG", "debug");
+    });
     assert_eq!(berth.push('1', &berth.lab.image("v1"), &[]).code, 0);
     let canary = berth.secret_value("GREETING");
     assert!(canary.len() >= 8, "the pods got it: {canary}");

@@ -29,7 +29,8 @@ impl Bench {
         let worker = Worker::start(&lab, BERTH, name, |worker| {
             worker.env("BERTH_NAMESPACE", name).env("BERTH_APPS", apps.path());
             worker.env("DOPPLER_API_HOST", doppler.url()).env("BERTH_METRICS_ADDRESS", "127.0.0.1:0");
-            worker.args(worker_arguments);
+            // With the libraries' details: no secret may be in them either.
+            worker.env("BERTH_LOG", "debug").args(worker_arguments);
         });
         let temporal_address = lab.temporal_address().to_owned();
         let commands = Commands { berth: BERTH.into(), temporal_address, task_queue: name.to_owned() };

@@ -12,6 +12,8 @@ use tempfile::NamedTempFile;
 
 use crate::until;
 
+/// The log's filter: details of berth, without those of the libraries, which are most of the text and of its cost.
+const LOG: &str = "info,berth=debug,berth_activities=debug,berth_workflows=debug";
 /// A line of the log that says the worker takes work.
 const READY: &str = "Taking work from";
 /// Text in the log before the address of `/metrics`.
@@ -28,7 +30,7 @@ impl Worker {
     pub fn start(lab: &Lab, berth: impl AsRef<OsStr>, task_queue: &str, configure: impl FnOnce(&mut Command)) -> Self {
         let log = NamedTempFile::new().unwrap();
         let mut command = lab.worker(berth, task_queue);
-        command.env("BERTH_LOG", "debug").stdout(Stdio::null()).stderr(log.reopen().unwrap());
+        command.env("BERTH_LOG", LOG).stdout(Stdio::null()).stderr(log.reopen().unwrap());
         configure(&mut command);
         Self { process: command.spawn().unwrap(), log }
     }
