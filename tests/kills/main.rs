@@ -53,6 +53,8 @@ fn alone() -> MutexGuard<'static, ()> {
 
 /// Starts an environment with a stability window: without it, the check of the gates is too short to hit.
 fn open(berth: &Berth, pr: u64) {
+    // A worker that starts beside the push would spoil the aim.
+    until("the worker takes work", || berth.worker.is_ready());
     let input = format!(r#"{{"app":"web","pr":{pr},"timings":{{"stability_seconds":2}}}}"#);
     let id = format!("preview-web-{pr}");
     let of_it = ["--type", "PreviewEnvironment", "--workflow-id", &id, "--task-queue", &berth.commands.task_queue];
