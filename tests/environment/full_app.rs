@@ -28,8 +28,7 @@ impl Environment {
         Self::on(Places::take(1), pr, values, None)
     }
 
-    /// Starts it while no other test runs: for a test that measures times, stops a part of the lab, or lists what all
-    /// environments have.
+    /// Starts it while no other test runs: for a test that measures times or stops a part of the lab.
     pub(crate) fn alone(pr: u64, values: &[(&str, &str)]) -> Self {
         Self::on(Places::take(Places::ALL), pr, values, None)
     }
@@ -142,9 +141,11 @@ pub(crate) fn pods(lab: &Lab, pr: u64) -> BTreeMap<String, String> {
     listed.lines().filter_map(pair).collect()
 }
 
-/// The databases and roles of the server, without those that each server has.
-pub(crate) fn databases_and_roles(lab: &Lab) -> Vec<String> {
+/// The databases and roles of the server, without those that each server has and those of other previews.
+pub(crate) fn databases_and_roles(lab: &Lab, pr: u64) -> Vec<String> {
     let query = "SELECT datname::text FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres'
                  UNION ALL SELECT rolname || ' (role)' FROM pg_roles WHERE rolname !~ '^pg_' AND rolname <> 'postgres' ORDER BY 1";
-    lab.psql("postgres", query).unwrap().lines().map(str::to_owned).collect()
+    let own = format!("web_pr_{pr}");
+    let names = lab.psql("postgres", query).unwrap();
+    names.lines().filter(|name| !name.starts_with("web_pr_") || name.starts_with(&own)).map(str::to_owned).collect()
 }

@@ -24,9 +24,9 @@ const BERTH: &str = env!("CARGO_BIN_EXE_berth");
 
 #[test]
 fn preview_gets_a_page_temporal_and_database_and_leaves_nothing() {
-    let environment = Environment::alone(501, &[("GREETING", "Ahoy")]);
+    let environment = Environment::start(501, &[("GREETING", "Ahoy")]);
     let lab = &environment.berth.lab;
-    let before = databases_and_roles(lab);
+    let before = databases_and_roles(lab, 501);
     environment.live('1', "full-v1");
 
     let version = environment.api("/api/version");
@@ -46,7 +46,7 @@ fn preview_gets_a_page_temporal_and_database_and_leaves_nothing() {
     assert!(events.to_string().contains("reminder"), "the script wrote into the preview's own database: {events}");
 
     let own = ["web_pr_501", "web_pr_501 (role)", "web_pr_501_temporal", "web_pr_501_visibility"];
-    let made: Vec<_> = databases_and_roles(lab).into_iter().filter(|name| !before.contains(name)).collect();
+    let made: Vec<_> = databases_and_roles(lab, 501).into_iter().filter(|name| !before.contains(name)).collect();
     assert_eq!(made, own);
     let status = environment.berth.status();
     assert_eq!(status["database"]["name"], "web_pr_501", "{status}");
@@ -58,7 +58,7 @@ fn preview_gets_a_page_temporal_and_database_and_leaves_nothing() {
     let (runtime, client) = hold(lab.postgres(), "web_pr_501");
     let closed = environment.berth.preview("close", &[]);
     assert_eq!(closed.code, 0, "{closed:?}");
-    assert_eq!(databases_and_roles(lab), before, "though a client held a connection");
+    assert_eq!(databases_and_roles(lab, 501), before, "though a client held a connection");
     assert!(runtime.block_on(client.simple_query("SELECT 1")).is_err(), "its connection was ended");
     assert_eq!(environment.berth.object("namespace", "pr-501"), None);
 }
@@ -148,7 +148,7 @@ fn temporal_address_in_doppler_overrides_the_environments_own() {
 fn teardown_drops_the_databases_after_an_outage_of_their_server() {
     let environment = Environment::alone(506, &[]);
     let lab = &environment.berth.lab;
-    let before = databases_and_roles(lab);
+    let before = databases_and_roles(lab, 506);
     environment.live('1', "full-v1");
     let close = environment.berth.begin("close", &[]);
     lab.stop_postgres().unwrap();
@@ -160,7 +160,7 @@ fn teardown_drops_the_databases_after_an_outage_of_their_server() {
     lab.start_postgres().unwrap();
     let answer = close.wait();
     assert_eq!(answer.code, 0, "{answer:?}");
-    assert_eq!(databases_and_roles(lab), before);
+    assert_eq!(databases_and_roles(lab, 506), before);
     assert_eq!(pods(lab, 506).len(), 0);
 }
 
@@ -239,7 +239,7 @@ fn idle_or_crashing_worker_is_reported_with_its_log() {
 }
 
 #[test]
-fn temporal_without_its_database_fails_its_gate_until_the_next_push() {
+fn absent_temporal_database_fails_the_gate_until_the_next_push() {
     let environment = Environment::start(508, &[]);
     environment.live('1', "full-v1");
     environment.berth.lab.psql("postgres", "DROP DATABASE web_pr_508_temporal WITH (FORCE)").unwrap();

@@ -10,7 +10,7 @@ pub(crate) struct Places(usize);
 
 impl Places {
     /// The number of all places.
-    pub(crate) const ALL: usize = 2;
+    pub(crate) const ALL: usize = 3;
 
     /// Waits until that many places are free, and takes them.
     pub(crate) fn take(count: usize) -> Self {
