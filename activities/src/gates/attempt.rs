@@ -16,6 +16,8 @@ use crate::{
 /// The pauses between attempts: short at first, because a release may just be starting.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// The time before a gate's deadline in which a timeout of an attempt's own request comes from that deadline.
+const CUT_OFF: Duration = Duration::from_millis(50);
 
 /// The subject of a gate, for its verdict.
 pub(super) struct Asked<'a> {
@@ -41,6 +43,8 @@ pub(super) struct Miss {
     pub(super) refused: Option<http::StatusCode>,
     /// True if another attempt would have the same result.
     pub(super) is_final: bool,
+    /// True if the server did not answer the attempt's request in time.
+    pub(super) timed_out: bool,
     /// Advice for a person. `None` means the advice that fits any gate.
     pub(super) advice: Option<String>,
 }
@@ -71,16 +75,15 @@ where
     let begun = Instant::now();
     let deadline = begun + asked.gate.deadline.as_duration();
     let mut pause = FIRST_PAUSE;
-    let mut last = Miss::new("it was not tried");
+    let mut last = None;
     loop {
         // Boxed, because futures of Temporal requests are large and nested deeply.
         match timeout_at(deadline, Box::pin(try_once(deadline))).await {
             Ok(Ok(())) => return Ok(()),
-            Ok(Err(missed)) => last = missed,
-            // The last complete attempt says more than one that was cut off.
+            Ok(Err(missed)) => last = Some(more_telling(last, missed, deadline)),
             Err(_) => return Err(stopped(checks, asked, last, begun)),
         }
-        if last.is_final || Instant::now() + pause >= deadline {
+        if last.as_ref().is_some_and(|last| last.is_final) || Instant::now() + pause >= deadline {
             return Err(stopped(checks, asked, last, begun));
         }
         tokio::time::sleep(pause).await;
@@ -88,7 +91,16 @@ where
     }
 }
 
-fn stopped(checks: &Checks<'_>, asked: &Asked<'_>, last: Miss, begun: Instant) -> NotPassed {
+/// Keeps the earlier attempt if the gate's deadline cut the later one off: a complete attempt says more.
+fn more_telling(earlier: Option<Miss>, later: Miss, deadline: Instant) -> Miss {
+    match earlier {
+        Some(earlier) if later.timed_out && Instant::now() + CUT_OFF >= deadline => earlier,
+        _ => later,
+    }
+}
+
+fn stopped(checks: &Checks<'_>, asked: &Asked<'_>, last: Option<Miss>, begun: Instant) -> NotPassed {
+    let last = last.unwrap_or_else(|| Miss::new("it was not tried"));
     let Asked { gate, what, workload } = asked;
     if let Some(status) = last.refused {
         let message = format!("forwarding to {workload} for {what}: {status}");
@@ -108,4 +120,21 @@ fn stopped(checks: &Checks<'_>, asked: &Asked<'_>, last: Miss, begun: Instant) -
     let message = format!("{what}: {}, {how_long}", last.message);
     let Miss { pod, exit_code, advice, .. } = last;
     Unmet { workload: workload.map(name_of), log, pod, exit_code, advice, ..Unmet::new(&gate.name, message) }.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn attempt_cut_off_by_the_deadline_does_not_replace_a_complete_one() {
+        let now = Instant::now();
+        let complete = || Some(Miss::new("nobody polls"));
+        let timed_out = || Miss { timed_out: true, ..Miss::new("no answer") };
+        assert_eq!(more_telling(complete(), timed_out(), now).message, "nobody polls");
+        let later = now + Duration::from_secs(5);
+        assert_eq!(more_telling(complete(), timed_out(), later).message, "no answer", "the server itself is slow");
+        assert_eq!(more_telling(complete(), Miss::new("refused"), now).message, "refused");
+        assert_eq!(more_telling(None, timed_out(), now).message, "no answer", "the only attempt");
+    }
 }

@@ -57,7 +57,9 @@ pub(super) async fn within<T>(until: Instant, call: BoxFuture<'_, Result<Respons
 
 /// Returns the miss that a failed call means.
 pub(super) fn refused(what: &str, namespace: &str, status: &Status) -> Miss {
-    let miss = Miss::new(format!("the server did not {what}: {}", describe_status(status)));
+    let timed_out = matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled);
+    let message = format!("the server did not {what}: {}", describe_status(status));
+    let miss = Miss { timed_out, ..Miss::new(message) };
     match status.code() {
         Code::NotFound if status.message().contains("amespace") => miss.advise(format!(
             "Register the namespace ({}), or name another one in the gate.",
