@@ -1,9 +1,10 @@
 //! Binaries of this workspace, built by cargo when needed: a library's test does not build the library's binary.
 
 use std::{
-    env,
-    path::PathBuf,
+    env, fs,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
+    time::SystemTime,
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -15,8 +16,31 @@ pub(crate) fn lab() -> Result<PathBuf> {
     let own = env::current_exe()?;
     match own.file_name().is_some_and(|name| name == "lab") {
         true => Ok(own),
-        false => build("berth-lab", "lab"),
+        false => up_to_date(&own, "lab").map_or_else(|| build("berth-lab", "lab"), Ok),
     }
+}
+
+/// Finds the binary that `cargo test --workspace` has built beside a test, if none of its sources is newer.
+///
+/// A build of one package gives shared dependencies other features, and so compiles most of them again.
+fn up_to_date(test: &Path, binary: &str) -> Option<PathBuf> {
+    let folder = test.parent()?.parent()?;
+    let program = folder.join(binary);
+    let built = modified(&program)?;
+    let sources = sources(&fs::read_to_string(program.with_extension("d")).ok()?);
+    let lock = folders::workspace().join("Cargo.lock");
+    let is_older = |source: &PathBuf| modified(source).is_some_and(|changed| changed <= built);
+    sources.iter().chain([&lock]).all(is_older).then_some(program)
+}
+
+fn modified(file: &Path) -> Option<SystemTime> {
+    fs::metadata(file).and_then(|metadata| metadata.modified()).ok()
+}
+
+/// Reads the sources from a rule that cargo writes for `make`: spaces in paths are escaped.
+fn sources(rule: &str) -> Vec<PathBuf> {
+    let sources = rule.split_once(": ").map_or("", |(_, sources)| sources).replace("\\ ", "\0");
+    sources.split_whitespace().map(|source| source.replace('\0', " ").into()).collect()
 }
 
 pub(crate) fn berth() -> Result<PathBuf> {
@@ -59,6 +83,32 @@ fn executable(messages: &str, binary: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sources_are_read_from_a_make_rule() {
+        let rule = "/t/debug/lab: /w/src/lib.rs /w/my\\ code/main.rs\n";
+        assert_eq!(sources(rule), [PathBuf::from("/w/src/lib.rs"), PathBuf::from("/w/my code/main.rs")]);
+    }
+
+    #[test]
+    fn binary_is_up_to_date_until_a_source_is_newer() {
+        let folder = env::temp_dir().join(format!("berth-lab-cargo-{}", std::process::id()));
+        fs::create_dir_all(folder.join("deps")).unwrap();
+        let (test, program, source) = (folder.join("deps/test"), folder.join("lab"), folder.join("lib.rs"));
+        let write = |file: &Path, text: String, time: SystemTime| {
+            fs::write(file, text).unwrap();
+            fs::File::options().write(true).open(file).unwrap().set_modified(time).unwrap();
+        };
+        let now = SystemTime::now();
+        let second = std::time::Duration::from_secs(1);
+        write(&program, String::new(), now);
+        write(&folder.join("lab.d"), format!("{}: {}\n", program.display(), source.display()), now);
+        write(&source, String::new(), now - second);
+        assert_eq!(up_to_date(&test, "lab"), Some(program));
+        write(&source, String::new(), now + second);
+        assert_eq!(up_to_date(&test, "lab"), None);
+        fs::remove_dir_all(folder).unwrap();
+    }
 
     #[test]
     fn executable_is_read_from_cargo_messages() {
