@@ -56,7 +56,7 @@ impl TemporalServer {
         let uri = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
         let endpoint = Endpoint::from_shared(uri).map_err(|error| failed(call::with_causes(error)))?;
         let connected = timeout_at(until, endpoint.connect()).await;
-        let connected = connected.map_err(|_| failed("it did not answer".to_owned()))?;
+        let connected = connected.map_err(|_| Miss { timed_out: true, ..failed("it did not answer".to_owned()) })?;
         Ok(Self { channel: connected.map_err(|error| failed(call::with_causes(error)))?, pod: None })
     }
 
@@ -81,7 +81,8 @@ impl TemporalServer {
             let channel = forward.or_error(connecting).await.map_err(|miss| miss.advise(NO_SERVER))?;
             Ok((channel, forward))
         };
-        let late = || Miss::new(format!("pod {} did not answer", chosen.0)).advise(NO_SERVER);
+        let miss = || Miss::new(format!("pod {} did not answer", chosen.0)).advise(NO_SERVER);
+        let late = || Miss { timed_out: true, ..miss() };
         match timeout_at(until, connect).await.unwrap_or_else(|_| Err(late())) {
             Ok((channel, forward)) => Ok(Self { channel, pod: Some((forward, chosen)) }),
             Err(miss) => Err(Miss { pod: Some(chosen), ..miss }),
