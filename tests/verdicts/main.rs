@@ -7,6 +7,7 @@
 
 mod app;
 mod case;
+mod images;
 mod record;
 mod refused;
 
@@ -28,12 +29,13 @@ const BERTH: &str = env!("CARGO_BIN_EXE_berth");
 
 /// The bound in seconds for a permanent cause in a warm environment.
 const SOON: u64 = 10;
+
 /// The bound for three restarts: the kubelet waits 10 s before the second and 20 s before the third.
 const CRASHES: u64 = 75;
 
 macro_rules! trials {
     ($($test:path),* $(,)?) => {
-        vec![$(Trial::test(stringify!($test).trim_start_matches("refused::"), || {
+        vec![$(Trial::test(stringify!($test).rsplit("::").next().unwrap(), || {
             let lab = Lab::shared()?;
             if lab.real_pods() {
                 $test(&lab);
@@ -58,10 +60,10 @@ fn main() -> ExitCode {
         a_program_for_another_machine_is_reported_as_such,
         a_startup_probe_that_never_passes_is_not_ready_at_the_deadline,
         a_readiness_probe_that_never_passes_is_not_ready_at_the_deadline,
-        an_image_that_does_not_exist_is_unavailable,
-        an_image_that_the_registry_denies_is_unavailable,
-        an_image_with_a_wrong_name_is_unavailable,
-        an_image_that_may_not_be_pulled_is_unavailable,
+        images::an_image_that_does_not_exist_is_unavailable,
+        images::an_image_that_the_registry_denies_is_unavailable,
+        images::an_image_with_a_wrong_name_is_unavailable,
+        images::an_image_that_may_not_be_pulled_is_unavailable,
         a_command_that_does_not_exist_is_a_crash_loop,
         a_secret_that_does_not_exist_is_named,
         a_key_that_does_not_exist_is_named,
@@ -181,42 +183,6 @@ fn a_readiness_probe_that_never_passes_is_not_ready_at_the_deadline(lab: &Lab) {
     let told = case.fails("NotReady", "readiness probe never passes, deadline 6 s", 6 + 4);
     told.names(&["0 of 1 new pods ready, 1 old pod still there", "readiness probe has not passed", "statuscode: 404"])
         .of_container("web", "listens on");
-}
-
-fn an_image_that_does_not_exist_is_unavailable(lab: &Lab) {
-    let case = Case::start(lab, 207, app("image-missing", lab)).serving();
-    let told = case.fails_with(&lab.missing_image(), "ImageUnavailable", "digest that was never pushed", SOON);
-    told.names(&[
-        "Deployment/image-missing-pr-207",
-        "web",
-        &format!("acme/web@sha256:{}", "0".repeat(64)),
-        "not found",
-    ]);
-}
-
-fn an_image_that_the_registry_denies_is_unavailable(lab: &Lab) {
-    let repository = format!("{}/private/web", lab.registry());
-    let case = Case::start(lab, 208, app("image-denied", lab)).serving();
-    let case = case.then(|app| app.file("/images", json!([repository])));
-    let image = format!("{repository}:1@sha256:{}", "0".repeat(64));
-    let told = case.fails_with(&image, "ImageUnavailable", "registry answers 401", SOON);
-    told.names(&["private/web", "401 Unauthorized", "pull secret"]);
-}
-
-fn an_image_with_a_wrong_name_is_unavailable(lab: &Lab) {
-    let case = Case::start(lab, 209, app("image-name", lab)).serving();
-    let case = case.then(|app| app.container("/image", json!("registry.example.com/UPPER/web:1")));
-    let told = case.fails("ImageUnavailable", "name of an image in capitals", SOON);
-    told.names(&["registry.example.com/UPPER/web:1", "must be lowercase"]);
-}
-
-fn an_image_that_may_not_be_pulled_is_unavailable(lab: &Lab) {
-    let case = Case::start(lab, 210, app("image-never", lab)).serving();
-    let case = case.then(|app| {
-        app.container("/image", json!("registry.example.com/acme/web:1")).container("/imagePullPolicy", json!("Never"))
-    });
-    let told = case.fails("ImageUnavailable", "pull policy Never and no such image", SOON);
-    told.names(&["registry.example.com/acme/web:1", "pull policy of Never"]);
 }
 
 fn a_command_that_does_not_exist_is_a_crash_loop(lab: &Lab) {

@@ -5,6 +5,7 @@
 mod bad_input;
 mod preview_database;
 mod preview_environment;
+mod preview_rollouts;
 mod preview_teardown;
 mod replay;
 mod scripts;
