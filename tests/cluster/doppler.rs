@@ -84,7 +84,7 @@ fn changed_secret_rolls_once_and_an_outage_keeps_the_live_release() {
     bench.temporal(&["workflow", "signal", "--workflow-id", "preview-d645-645", "--name", "redeploy"]);
     let described =
         || bench.temporal(&["workflow", "describe", "--workflow-id", "preview-d645-645-rollout-4", "-o", "json"]);
-    until("the refused connection is told", || {
+    until("the refused connection is reported", || {
         bench.status("d645", 645)["rolling_out"].is_object() && described().contains("Connection refused")
     });
     let during = bench.status("d645", 645);

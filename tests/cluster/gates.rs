@@ -54,9 +54,9 @@ async fn working_server_passes_for_two_checks_at_once_and_again() {
 async fn missing_temporal_namespace_is_reported_with_a_command() {
     let lab = Lab::shared().unwrap();
     let gate = json!({"name": "temporal", "deadline": "2s", "temporal_server": {"namespace": "nowhere"}});
-    let told = checked(&lab, lab.temporal_address(), 8001, &gate).await;
-    let words = ["gate temporal: a probe workflow in namespace nowhere of", "Namespace nowhere is not found"];
-    failed(told, &[words[0], words[1], "temporal operator namespace create --namespace nowhere", "for 2 s"]);
+    let result = checked(&lab, lab.temporal_address(), 8001, &gate).await;
+    let texts = ["gate temporal: a probe workflow in namespace nowhere of", "Namespace nowhere is not found"];
+    failed(result, &[texts[0], texts[1], "temporal operator namespace create --namespace nowhere", "for 2 s"]);
 }
 
 #[tokio::test]
@@ -67,8 +67,8 @@ async fn unreachable_server_is_reported_with_its_address() {
     let address = listener.local_addr().unwrap().to_string();
     drop(listener);
     let gate = json!({"name": "temporal", "deadline": "2s", "temporal_server": {}});
-    let told = checked(&lab, &address, 8002, &gate).await;
-    failed(told, &[&address, "Connection refused", "Correct TEMPORAL_SERVER_ADDRESS in Doppler"]);
+    let result = checked(&lab, &address, 8002, &gate).await;
+    failed(result, &[&address, "Connection refused", "Correct TEMPORAL_SERVER_ADDRESS in Doppler"]);
 }
 
 #[tokio::test]
@@ -76,8 +76,11 @@ async fn server_that_accepts_no_workflow_fails_with_its_message() {
     let lab = Lab::shared().unwrap();
     let (address, serving) = serving_and_nothing_else().await;
     let gate = json!({"name": "temporal", "deadline": "3s", "temporal_server": {}});
-    let told = during(serving, checked(&lab, &address, 8003, &gate)).await;
-    failed(told, &["the server did not accept the probe workflow: Unavailable: shard status unknown", "its database"]);
+    let result = during(serving, checked(&lab, &address, 8003, &gate)).await;
+    failed(
+        result,
+        &["the server did not accept the probe workflow: Unavailable: shard status unknown", "its database"],
+    );
 }
 
 #[tokio::test]
@@ -89,8 +92,8 @@ async fn task_queue_passes_only_with_pollers_for_both_kinds_of_tasks() {
         |deadline: &str| json!({"name": "worker", "deadline": deadline, "temporal_poller": {"task_queue": queue}});
     let check = async |deadline| checked(&lab, address, 8004, &gate(deadline)).await;
     let expected = format!("pollers of task queue {queue} in namespace default of {address}");
-    let nobody = "no worker polls it for workflow tasks or activity tasks, for 2 s";
-    failed(check("2s").await, &[&expected, nobody, "The worker runs but does not poll"]);
+    let no_poller = "no worker polls it for workflow tasks or activity tasks, for 2 s";
+    failed(check("2s").await, &[&expected, no_poller, "The worker runs but does not poll"]);
     let half = during(poll_activities(address, &queue), check("2s")).await;
     failed(half, &["no worker polls it for workflow tasks, for 2 s"]);
     let workflows =
@@ -116,8 +119,11 @@ async fn workflow_with_the_expected_result_passes_and_starts_only_once() {
         }
         passed(&checked(&lab, address, 8005, &gate("counts", json!({"number": 7}))).await);
         let begun = Instant::now();
-        let told = checked(&lab, address, 8005, &gate("differs", json!({"number": 8}))).await;
-        failed(told, &["its result should contain {\"number\":8} and is {\"greeting\":\"hello world\",\"number\":7}"]);
+        let result = checked(&lab, address, 8005, &gate("differs", json!({"number": 8}))).await;
+        failed(
+            result,
+            &["its result should contain {\"number\":8} and is {\"greeting\":\"hello world\",\"number\":7}"],
+        );
         assert!(begun.elapsed() < Duration::from_secs(10), "a result does not change: {:?}", begun.elapsed());
     })
     .await;
@@ -166,9 +172,9 @@ async fn failed_workflow_is_a_verdict_at_once_with_its_message() {
     let fails = Attributes::FailWorkflowExecutionCommandAttributes(fails);
     let worker = run_workflows(address, &queue, CommandType::FailWorkflowExecution, fails);
     let begun = Instant::now();
-    let told = during(worker, checked(&lab, address, 8006, &gate)).await;
+    let result = during(worker, checked(&lab, address, 8006, &gate)).await;
     let expected = format!("workflow Greet on task queue {queue} in namespace default of");
-    failed(told, &[&expected, "it failed: ValueError: there is no table `greetings`"]);
+    failed(result, &[&expected, "it failed: ValueError: there is no table `greetings`"]);
     assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
 }
 
@@ -177,9 +183,9 @@ async fn workflow_without_a_worker_is_reported_as_not_begun() {
     let lab = Lab::shared().unwrap();
     let queue = format!("gates-8007-{}", std::process::id());
     let gate = json!({"name": "greets", "deadline": "5s", "temporal_workflow": {"task_queue": queue, "type": "Greet"}});
-    let told = checked(&lab, lab.temporal_address(), 8007, &gate).await;
+    let result = checked(&lab, lab.temporal_address(), 8007, &gate).await;
     failed(
-        told,
+        result,
         &["it has not begun: no worker took its first task", "for 5 s", "No worker takes the workflow's tasks"],
     );
 }

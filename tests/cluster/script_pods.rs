@@ -65,8 +65,8 @@ fn jobs_and_pods(berth: &Berth, namespace: &str) -> String {
 #[test]
 fn script_runs_as_the_web_pod_and_answers_exit_code_and_log() {
     let berth = live!(8101);
-    let said = berth.preview("run", &["say-greeting", "--dry-run", "a b; exit 9"]);
-    let (code, answer) = (said.code, said.json);
+    let ran = berth.preview("run", &["say-greeting", "--dry-run", "a b; exit 9"]);
+    let (code, answer) = (ran.code, ran.json);
     assert_eq!((code, &answer["exit_code"]), (0, &json!(0)), "{answer}");
     let tail = answer["log_tail"].as_str().unwrap();
     let commit = berth_test_support::commit('1');
@@ -140,22 +140,23 @@ fn close_stops_the_script_and_leaves_nothing() {
     let interrupted = Command::new("kill").args(["-INT", &script.id().to_string()]).status().unwrap();
     assert!(interrupted.success());
     assert_eq!(script.wait().unwrap().code(), Some(130));
-    let words = text(&script.wait_with_output().unwrap()).1;
-    assert!(words.contains("temporal workflow cancel --workflow-id preview-web-8103-script-1"), "{words}");
+    let stderr = text(&script.wait_with_output().unwrap()).1;
+    assert!(stderr.contains("temporal workflow cancel --workflow-id preview-web-8103-script-1"), "{stderr}");
     assert_eq!(berth.status()["scripts"][0]["name"], "wait");
 
     let closed = berth.preview("close", &[]);
     assert_eq!((closed.code, closed.json["gone"].clone()), (0, json!(["Namespace/pr-8103"])), "{closed:?}");
-    let told = berth.temporal(&["workflow", "describe", "--workflow-id", "preview-web-8103-script-1", "-o", "json"]);
-    assert!(told.contains("CANCELED"), "{told}");
+    let described =
+        berth.temporal(&["workflow", "describe", "--workflow-id", "preview-web-8103-script-1", "-o", "json"]);
+    assert!(described.contains("CANCELED"), "{described}");
 }
 
 #[test]
 fn refused_or_unstartable_script_is_explained() {
     let berth = live!(8104);
     let refused = run(&berth, 8104, &["rm"]).output().unwrap();
-    let words = text(&refused).1;
-    assert!(words.contains("rm is not a script that app web allows; it allows say-greeting, fail, wait"), "{words}");
+    let stderr = text(&refused).1;
+    assert!(stderr.contains("rm is not a script that app web allows; it allows say-greeting, fail, wait"), "{stderr}");
     assert_eq!(refused.status.code(), Some(10));
 
     let missing = berth.preview("run", &["missing"]);

@@ -136,7 +136,7 @@ async fn environment_ended_from_outside_is_not_shown_as_before() {
 #[tokio::test]
 async fn wrong_command_line_is_refused_before_any_request() {
     let image = push('a').image.to_string();
-    for (arguments, told) in [
+    for (arguments, expected) in [
         (["wait", "Web", "1"].as_slice(), "app must be a DNS label"),
         (&["wait", "web", "0"], "0 is not in 1..=9999999999"),
         (&["wait", "web", "1", "--timeout", "90"], "`90` is not a duration: write it as `72h`"),
@@ -152,7 +152,7 @@ async fn wrong_command_line_is_refused_before_any_request() {
         let output = Command::new(BERTH).arg("preview").args(arguments).output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
-        assert!(stderr.contains(told), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(expected), "{arguments:?}: {stderr}");
     }
 }
 
@@ -165,13 +165,13 @@ async fn push_without_a_worker_says_so() {
         command.args(["--commit", commit.as_str(), "--image", &image.to_string()]);
         let mut child = command.env("TEMPORAL_ADDRESS", &t.address).stderr(Stdio::piped()).spawn().unwrap();
         let stderr = child.stderr.take().unwrap();
-        let said = tokio::task::spawn_blocking(move || {
+        let line = tokio::task::spawn_blocking(move || {
             let mut line = String::new();
             std::io::BufRead::read_line(&mut std::io::BufReader::new(stderr), &mut line).unwrap();
             line
         });
-        let said = said.await.unwrap();
-        assert!(said.contains("no worker takes work from the task queue nobodys"), "{said}");
+        let line = line.await.unwrap();
+        assert!(line.contains("no worker takes work from the task queue nobodys"), "{line}");
         child.kill().unwrap();
         child.wait().unwrap();
     })

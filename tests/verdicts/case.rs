@@ -29,7 +29,7 @@ pub(crate) struct Case {
 }
 
 /// A verdict as its reader gets it.
-pub(crate) struct Told {
+pub(crate) struct Reported {
     pub(crate) verdict: Value,
     pub(crate) line: String,
 }
@@ -141,12 +141,12 @@ impl Case {
     }
 
     /// Pushes `v1` again as another commit, and reads the verdict.
-    pub(crate) fn fails(&self, failure: &str, how: &str, within_seconds: u64) -> Told {
+    pub(crate) fn fails(&self, failure: &str, how: &str, within_seconds: u64) -> Reported {
         self.fails_with(&self.berth.lab.image("v1"), failure, how, within_seconds)
     }
 
     /// Pushes that image, and reads the verdict: its type, the exit code, the time it took, and what serves meanwhile.
-    pub(crate) fn fails_with(&self, image: &str, failure: &str, how: &str, within_seconds: u64) -> Told {
+    pub(crate) fn fails_with(&self, image: &str, failure: &str, how: &str, within_seconds: u64) -> Reported {
         let (pushed, started) = (SystemTime::now(), Instant::now());
         let answer = self.berth.push('2', image, &[]);
         let elapsed = started.elapsed();
@@ -155,22 +155,22 @@ impl Case {
         if workload && !matches!(failure, "GateFailed") {
             record::record(&self.berth, &self.namespace(), self.name, pushed);
         }
-        let told = self.told(&answer, failure, elapsed);
-        row(failure, how, elapsed, &told.line);
+        let reported = self.reported(&answer, failure, elapsed);
+        row(failure, how, elapsed, &reported.line);
         assert!(elapsed <= self.bound(within_seconds), "{failure} only after {elapsed:?}: {answer:?}");
         if self.serves {
             self.assert_still_serves();
         }
-        told
+        reported
     }
 
     /// Pushes a release that fails its gate: it serves all the same.
-    pub(crate) fn fails_as_it_serves(mut self, failure: &str, how: &str, within_seconds: u64) -> Told {
+    pub(crate) fn fails_as_it_serves(mut self, failure: &str, how: &str, within_seconds: u64) -> Reported {
         self.serves = false;
-        let told = self.fails(failure, how, within_seconds);
+        let reported = self.fails(failure, how, within_seconds);
         let status = self.berth.status();
         assert_eq!(status["failed"]["release"]["commit"], commit('2').as_str(), "{status:#}");
-        told
+        reported
     }
 
     /// Removes the app's file.
@@ -183,7 +183,7 @@ impl Case {
         Duration::from_secs(seconds).max(self.good_push * 3)
     }
 
-    fn told(&self, answer: &Answer, failure: &str, elapsed: Duration) -> Told {
+    fn reported(&self, answer: &Answer, failure: &str, elapsed: Duration) -> Reported {
         let verdict = answer.json["verdict"].clone();
         let got = (answer.code, answer.json["outcome"].as_str(), verdict["failure"].as_str());
         assert_eq!(got, (1, Some("failed"), Some(failure)), "{} after {elapsed:?}: {answer:?}", self.name);
@@ -191,7 +191,7 @@ impl Case {
         let advised = verdict["advice"].as_str().is_some_and(|advice| !advice.is_empty());
         assert!(advised || failure == "SecretsUnavailable", "it says what to do: {verdict:#}");
         let line = answer.json["reason"].as_str().unwrap_or_default().to_owned();
-        Told { verdict, line }
+        Reported { verdict, line }
     }
 
     fn assert_still_serves(&self) {
@@ -229,12 +229,12 @@ impl Drop for Case {
     }
 }
 
-impl Told {
+impl Reported {
     /// Asserts that message, advice and place name all of these.
-    pub(crate) fn names(&self, words: &[&str]) -> &Self {
+    pub(crate) fn names(&self, texts: &[&str]) -> &Self {
         let text = flat(&self.verdict);
-        for word in words {
-            assert!(text.contains(word), "{word:?} should be in: {:#}", self.verdict);
+        for expected in texts {
+            assert!(text.contains(expected), "{expected:?} should be in: {:#}", self.verdict);
         }
         self
     }

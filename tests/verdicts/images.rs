@@ -7,8 +7,8 @@ use crate::{SOON, app, case::Case};
 
 pub(crate) fn an_image_that_does_not_exist_is_unavailable(lab: &Lab) {
     let case = Case::start(lab, 207, app("image-missing", lab)).serving();
-    let told = case.fails_with(&lab.missing_image(), "ImageUnavailable", "digest that was never pushed", SOON);
-    told.names(&[
+    let reported = case.fails_with(&lab.missing_image(), "ImageUnavailable", "digest that was never pushed", SOON);
+    reported.names(&[
         "Deployment/image-missing-pr-207",
         "web",
         &format!("acme/web@sha256:{}", "0".repeat(64)),
@@ -21,15 +21,15 @@ pub(crate) fn an_image_that_the_registry_denies_is_unavailable(lab: &Lab) {
     let case = Case::start(lab, 208, app("image-denied", lab)).serving();
     let case = case.then(|app| app.file("/images", json!([repository])));
     let image = format!("{repository}:1@sha256:{}", "0".repeat(64));
-    let told = case.fails_with(&image, "ImageUnavailable", "registry answers 401", SOON);
-    told.names(&["private/web", "401 Unauthorized", "pull secret"]);
+    let reported = case.fails_with(&image, "ImageUnavailable", "registry answers 401", SOON);
+    reported.names(&["private/web", "401 Unauthorized", "pull secret"]);
 }
 
 pub(crate) fn an_image_with_a_wrong_name_is_unavailable(lab: &Lab) {
     let case = Case::start(lab, 209, app("image-name", lab)).serving();
     let case = case.then(|app| app.container("/image", json!("registry.example.com/UPPER/web:1")));
-    let told = case.fails("ImageUnavailable", "name of an image in capitals", SOON);
-    told.names(&["registry.example.com/UPPER/web:1", "must be lowercase"]);
+    let reported = case.fails("ImageUnavailable", "name of an image in capitals", SOON);
+    reported.names(&["registry.example.com/UPPER/web:1", "must be lowercase"]);
 }
 
 pub(crate) fn an_image_that_may_not_be_pulled_is_unavailable(lab: &Lab) {
@@ -37,6 +37,6 @@ pub(crate) fn an_image_that_may_not_be_pulled_is_unavailable(lab: &Lab) {
     let case = case.then(|app| {
         app.container("/image", json!("registry.example.com/acme/web:1")).container("/imagePullPolicy", json!("Never"))
     });
-    let told = case.fails("ImageUnavailable", "pull policy Never and no such image", SOON);
-    told.names(&["registry.example.com/acme/web:1", "pull policy of Never"]);
+    let reported = case.fails("ImageUnavailable", "pull policy Never and no such image", SOON);
+    reported.names(&["registry.example.com/acme/web:1", "pull policy of Never"]);
 }

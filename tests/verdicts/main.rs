@@ -111,31 +111,32 @@ fn doppler(app: App, token: &str) -> App {
 fn a_container_that_ends_again_and_again_is_a_crash_loop(lab: &Lab) {
     let app = app("crash-loop", lab).container("/env/0", json!({ "name": "CRASH", "value": "1" }));
     let case = Case::start(lab, 200, app);
-    let told = case.fails("CrashLoop", "exits with 1 at once", CRASHES);
-    told.names(&["Deployment/crash-loop-pr-200", "exited with code 1", "restarted 3 times"]).exits_with(1);
-    told.of_container("web", "refusing to start");
+    let reported = case.fails("CrashLoop", "exits with 1 at once", CRASHES);
+    reported.names(&["Deployment/crash-loop-pr-200", "exited with code 1", "restarted 3 times"]).exits_with(1);
+    reported.of_container("web", "refusing to start");
 }
 
 /// Without a readiness probe the container is ready for an instant after each restart.
 fn one_that_no_probe_speaks_for_is_a_crash_loop_all_the_same(lab: &Lab) {
     let app = app("no-probe", lab).container("/env/0", json!({ "name": "CRASH", "value": "1" }));
     let case = Case::start(lab, 233, app.container("/readinessProbe", json!(null)));
-    let told = case.fails("CrashLoop", "exits with 1, and has no readiness probe", CRASHES);
-    told.names(&["exited with code 1", "restarted 3 times"]).of_container("web", "refusing to start");
+    let reported = case.fails("CrashLoop", "exits with 1, and has no readiness probe", CRASHES);
+    reported.names(&["exited with code 1", "restarted 3 times"]).of_container("web", "refusing to start");
 }
 
 fn a_container_that_eats_its_memory_is_out_of_memory(lab: &Lab) {
     let app = app("oom", lab).container("/env/0", json!({ "name": "EAT_MEMORY", "value": "1" }));
     let case = Case::start(lab, 201, app);
-    let told = case.fails("OutOfMemory", "takes more memory than its limit", CRASHES);
-    told.names(&["Deployment/oom-pr-201", "limit of 64Mi"]).exits_with(137);
-    told.of_container("web", "taking memory");
+    let reported = case.fails("OutOfMemory", "takes more memory than its limit", CRASHES);
+    reported.names(&["Deployment/oom-pr-201", "limit of 64Mi"]).exits_with(137);
+    reported.of_container("web", "taking memory");
 }
 
 fn an_init_container_that_fails_is_named(lab: &Lab) {
     let case = Case::start(lab, 202, app("init", lab).pod("/initContainers", json!([crashing_container("setup")])));
-    let told = case.fails("InitFailed", "init container exits with 1", CRASHES);
-    told.names(&["Deployment/init-pr-202", "exited with code 1"])
+    let reported = case.fails("InitFailed", "init container exits with 1", CRASHES);
+    reported
+        .names(&["Deployment/init-pr-202", "exited with code 1"])
         .exits_with(1)
         .of_container("setup", "refusing to start");
 }
@@ -149,8 +150,8 @@ fn a_container_that_its_liveness_probe_kills_is_a_crash_loop(lab: &Lab) {
             .container("/livenessProbe", probe)
             .container("/readinessProbe/httpGet/path", json!("/nope")),
     );
-    let told = case.fails("CrashLoop", "liveness probe asks for a page that is not there", CRASHES);
-    told.names(&["Liveness probe failed", "statuscode: 404"]).of_container("web", "listens on");
+    let reported = case.fails("CrashLoop", "liveness probe asks for a page that is not there", CRASHES);
+    reported.names(&["Liveness probe failed", "statuscode: 404"]).of_container("web", "listens on");
 }
 
 /// The kernel refuses a script without an interpreter line as it refuses a program for another processor.
@@ -164,32 +165,38 @@ fn a_program_for_another_machine_is_reported_as_such(lab: &Lab) {
         .container("/volumeMounts", json!([{ "name": "program", "mountPath": "/program" }]))
         .container("/command", json!(["/program/program"]));
     let case = Case::start(lab, 204, app);
-    let told = case.fails("CrashLoop", "program of another processor's format", CRASHES);
-    told.names(&["another processor architecture"]).of_container("web", "exec format error");
+    let reported = case.fails("CrashLoop", "program of another processor's format", CRASHES);
+    reported.names(&["another processor architecture"]).of_container("web", "exec format error");
 }
 
 fn a_startup_probe_that_never_passes_is_not_ready_at_the_deadline(lab: &Lab) {
     let probe = json!({ "httpGet": { "path": "/nope", "port": "http" }, "periodSeconds": 1, "failureThreshold": 60 });
     let case = Case::start(lab, 205, app("startup", lab).container("/startupProbe", probe));
     let case = case.with_timings(&json!({ "rollout_seconds": 6 }));
-    let told = case.fails("NotReady", "startup probe never passes, deadline 6 s", 6 + SOON);
-    told.names(&["Deployment/startup-pr-205", "0 of 1 pods ready", "startup probe has not passed", "statuscode: 404"]);
-    told.of_container("web", "listens on");
+    let reported = case.fails("NotReady", "startup probe never passes, deadline 6 s", 6 + SOON);
+    reported.names(&[
+        "Deployment/startup-pr-205",
+        "0 of 1 pods ready",
+        "startup probe has not passed",
+        "statuscode: 404",
+    ]);
+    reported.of_container("web", "listens on");
 }
 
 fn a_readiness_probe_that_never_passes_is_not_ready_at_the_deadline(lab: &Lab) {
     let case = Case::start(lab, 206, app("readiness", lab)).with_timings(&json!({ "rollout_seconds": 6 })).serving();
     let case = case.then(|app| app.container("/readinessProbe/httpGet/path", json!("/nope")));
-    let told = case.fails("NotReady", "readiness probe never passes, deadline 6 s", 6 + 4);
-    told.names(&["0 of 1 new pods ready, 1 old pod still there", "readiness probe has not passed", "statuscode: 404"])
+    let reported = case.fails("NotReady", "readiness probe never passes, deadline 6 s", 6 + 4);
+    reported
+        .names(&["0 of 1 new pods ready, 1 old pod still there", "readiness probe has not passed", "statuscode: 404"])
         .of_container("web", "listens on");
 }
 
 fn a_command_that_does_not_exist_is_a_crash_loop(lab: &Lab) {
     let case = Case::start(lab, 211, app("command", lab)).serving();
     let case = case.then(|app| app.container("/command", json!(["/nope"])));
-    let told = case.fails("CrashLoop", "command that is not in the image", SOON);
-    told.names(&["the command could not be started", "/nope", "no such file or directory"]).exits_with(128);
+    let reported = case.fails("CrashLoop", "command that is not in the image", SOON);
+    reported.names(&["the command could not be started", "/nope", "no such file or directory"]).exits_with(128);
 }
 
 fn a_secret_that_does_not_exist_is_named(lab: &Lab) {
@@ -202,8 +209,8 @@ fn a_key_that_does_not_exist_is_named(lab: &Lab) {
     let case = Case::start(lab, 213, with_secrets(app("key", lab))).serving();
     let key = json!({ "secretKeyRef": { "name": "$DOPPLER_MANAGED_SECRET_NAME", "key": "NOPE" } });
     let case = case.then(|app| app.container("/env/1", json!({ "name": "NOPE", "valueFrom": key })));
-    let told = case.fails("ConfigMissing", "key that Doppler does not have", SOON);
-    told.names(&["web", "couldn't find key NOPE in Secret key-pr-213/", "Doppler"]);
+    let reported = case.fails("ConfigMissing", "key that Doppler does not have", SOON);
+    reported.names(&["web", "couldn't find key NOPE in Secret key-pr-213/", "Doppler"]);
 }
 
 fn a_volume_of_a_secret_that_does_not_exist_is_named(lab: &Lab) {
@@ -212,14 +219,14 @@ fn a_volume_of_a_secret_that_does_not_exist_is_named(lab: &Lab) {
         app.pod("/volumes", json!([{ "name": "keys", "secret": { "secretName": "absent" } }]))
             .container("/volumeMounts", json!([{ "name": "keys", "mountPath": "/keys" }]))
     });
-    let told = case.fails("ConfigMissing", "volume of a Secret that is not there", SOON);
-    told.names(&["volume \"keys\"", "secret \"absent\" not found"]);
+    let reported = case.fails("ConfigMissing", "volume of a Secret that is not there", SOON);
+    reported.names(&["volume \"keys\"", "secret \"absent\" not found"]);
 }
 
 fn a_quota_that_is_used_up_is_named(lab: &Lab) {
     let case = Case::start(lab, 215, app("quota", lab).file("/preview/quota/pods", json!(1))).serving();
-    let told = case.fails("QuotaExceeded", "one pod more than the quota", SOON);
-    told.names(&["Deployment/quota-pr-215", "exceeded quota: berth", "pods=1"]);
+    let reported = case.fails("QuotaExceeded", "one pod more than the quota", SOON);
+    reported.names(&["Deployment/quota-pr-215", "exceeded quota: berth", "pods=1"]);
 }
 
 /// The template is the same again, and its `ReplicaSet` still reports the refusal of its pods.
@@ -244,8 +251,8 @@ fn a_quota_that_was_raised_is_tried_again_at_once(lab: &Lab) {
 fn a_pod_below_the_security_level_is_refused(lab: &Lab) {
     let case = Case::start(lab, 216, app("pod-security", lab)).serving();
     let case = case.then(|app| app.file("/isolation/pod_security", json!("restricted")));
-    let told = case.fails("PolicyDenied", "root container where `restricted` holds", SOON);
-    told.names(&["violates PodSecurity \"restricted:latest\"", "runAsNonRoot", "isolation"]);
+    let reported = case.fails("PolicyDenied", "root container where `restricted` holds", SOON);
+    reported.names(&["violates PodSecurity \"restricted:latest\"", "runAsNonRoot", "isolation"]);
 }
 
 fn a_root_user_where_none_may_be_is_refused(lab: &Lab) {
@@ -259,8 +266,8 @@ fn a_pod_that_no_node_has_room_for_is_not_called_a_bad_release(lab: &Lab) {
     let app = app("capacity", lab).file("/preview/quota/cpu", json!("2000"));
     let case = Case::start(lab, 218, app).with_timings(&json!({ "capacity_seconds": 5 })).serving();
     let case = case.then(|app| app.container("/resources/requests/cpu", json!("1000")));
-    let told = case.fails("NoCapacity", "asks for 1000 processors, deadline 5 s", 5 + 6);
-    told.names(&["no node has room", "Insufficient cpu", "not at fault"]);
+    let reported = case.fails("NoCapacity", "asks for 1000 processors, deadline 5 s", 5 + 6);
+    reported.names(&["no node has room", "Insufficient cpu", "not at fault"]);
 }
 
 fn a_job_that_fails_is_a_failed_release(lab: &Lab) {
@@ -272,8 +279,9 @@ fn a_job_that_fails_is_a_failed_release(lab: &Lab) {
     let case = Case::start(lab, 219, app("job", lab)).serving();
     let case = case.then(|app| app.manifest("core/migrate", job));
     // The Deployment completes meanwhile, so the release before no longer serves.
-    let told = case.fails_as_it_serves("JobFailed", "Job exits with 1, backoffLimit 0", SOON);
-    told.names(&["Job/job-pr-219-migrate-", "backoff limit"])
+    let reported = case.fails_as_it_serves("JobFailed", "Job exits with 1, backoffLimit 0", SOON);
+    reported
+        .names(&["Job/job-pr-219-migrate-", "backoff limit"])
         .exits_with(1)
         .of_container("migrate", "refusing to start");
 }
@@ -284,8 +292,8 @@ fn a_pod_that_an_admission_policy_refuses_is_denied(lab: &Lab) {
     let validation = json!({ "expression": "has(object.spec.priorityClassName)", "message": "every pod has a class" });
     let violates = ["run", "x", "-n", "admission-pod-pr-221", "--image", "x", "--dry-run=server"];
     let case = case.with_admission_policy(&rules, &validation, &violates);
-    let told = case.fails("AdmissionDenied", "policy of the cluster refuses the pods", SOON);
-    told.names(&["Deployment/admission-pod-pr-221", "berth-verdicts-221", "every pod has a class"]);
+    let reported = case.fails("AdmissionDenied", "policy of the cluster refuses the pods", SOON);
+    reported.names(&["Deployment/admission-pod-pr-221", "berth-verdicts-221", "every pod has a class"]);
 }
 
 fn a_gate_that_does_not_pass_is_named(lab: &Lab) {
@@ -293,6 +301,6 @@ fn a_gate_that_does_not_pass_is_named(lab: &Lab) {
     let http = json!({ "workload": "$KUBE_APP", "port": 8080, "path": "/nope" });
     let gates = json!([{ "name": "nope", "http": http, "deadline": "2s" }]);
     let case = case.then(|app| app.file("/preview/gates", gates));
-    let told = case.fails_as_it_serves("GateFailed", "gate asks for a page that is not there, deadline 2 s", SOON);
-    told.names(&["nope", "404"]);
+    let reported = case.fails_as_it_serves("GateFailed", "gate asks for a page that is not there, deadline 2 s", SOON);
+    reported.names(&["nope", "404"]);
 }

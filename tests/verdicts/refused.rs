@@ -20,8 +20,8 @@ pub(crate) fn an_object_that_an_admission_policy_refuses_is_denied(lab: &Lab) {
     let validation = json!({ "expression": "object.spec.replicas > 1", "message": "two replicas or more" });
     let violates = ["annotate", "deployment", "admission-pr-220", "-n", "admission-pr-220", "a=b", "--dry-run=server"];
     let case = case.with_admission_policy(&rules, &validation, &violates);
-    let told = case.fails("AdmissionDenied", "policy of the cluster refuses the Deployment", SOON);
-    told.names(&["Deployment/admission-pr-220", "berth-verdicts-220", "two replicas or more"]);
+    let reported = case.fails("AdmissionDenied", "policy of the cluster refuses the Deployment", SOON);
+    reported.names(&["Deployment/admission-pr-220", "berth-verdicts-220", "two replicas or more"]);
 }
 
 pub(crate) fn a_field_that_cannot_be_changed_is_named(lab: &Lab) {
@@ -31,8 +31,8 @@ pub(crate) fn a_field_that_cannot_be_changed_is_named(lab: &Lab) {
         app.deployment("/spec/selector/matchLabels", labels.clone())
             .deployment("/spec/template/metadata/labels", labels)
     });
-    let told = case.fails("FieldImmutable", "another selector in the second push", SOON);
-    told.names(&["Deployment/immutable-pr-222", "spec.selector", "field is immutable"]);
+    let reported = case.fails("FieldImmutable", "another selector in the second push", SOON);
+    reported.names(&["Deployment/immutable-pr-222", "spec.selector", "field is immutable"]);
 }
 
 /// `berth` derives the id itself, so only a workflow started by hand can have another.
@@ -58,29 +58,29 @@ pub(crate) fn an_input_under_another_id_is_invalid(lab: &Lab) {
 pub(crate) fn an_app_that_nobody_described_is_unknown(lab: &Lab) {
     let case = Case::start(lab, 224, app("unknown", lab));
     case.forget_app();
-    let told = case.fails("UnknownApp", "no file of that app", SOON);
-    told.names(&["no app has the name unknown", "unknown.yaml"]);
+    let reported = case.fails("UnknownApp", "no file of that app", SOON);
+    reported.names(&["no app has the name unknown", "unknown.yaml"]);
 }
 
 pub(crate) fn an_image_of_another_repository_is_not_allowed(lab: &Lab) {
     let case = Case::start(lab, 225, app("not-allowed", lab)).serving();
     let image = format!("registry.example.com/other/web:1@sha256:{}", "0".repeat(64));
-    let told = case.fails_with(&image, "ImageNotAllowed", "repository that is not on the app's list", SOON);
-    told.names(&["registry.example.com/other/web", "not-allowed", "`images`"]);
+    let reported = case.fails_with(&image, "ImageNotAllowed", "repository that is not on the app's list", SOON);
+    reported.names(&["registry.example.com/other/web", "not-allowed", "`images`"]);
 }
 
 pub(crate) fn a_manifest_with_an_unknown_variable_is_invalid(lab: &Lab) {
     let case = Case::start(lab, 226, app("manifest", lab)).serving();
     let case = case.then(|app| app.deployment("/metadata/annotations", json!({ "a": "$KUBE_DEPLOYMENT_TAGS" })));
-    let told = case.fails("ManifestInvalid", "variable that berth does not know", SOON);
-    told.names(&["core/web.yaml:", "`$KUBE_DEPLOYMENT_TAGS`", "`$KUBE_DEPLOYMENT_TAG`"]);
+    let reported = case.fails("ManifestInvalid", "variable that berth does not know", SOON);
+    reported.names(&["core/web.yaml:", "`$KUBE_DEPLOYMENT_TAGS`", "`$KUBE_DEPLOYMENT_TAG`"]);
 }
 
 pub(crate) fn a_pod_that_wants_the_nodes_network_is_denied_by_policy(lab: &Lab) {
     let case = Case::start(lab, 227, app("policy", lab)).serving();
     let case = case.then(|app| app.pod("/hostNetwork", json!(true)));
-    let told = case.fails("PolicyDenied", "hostNetwork in a preview", SOON);
-    told.names(&["core/web.yaml:", "spec.template.spec.hostNetwork", "may not share its node's"]);
+    let reported = case.fails("PolicyDenied", "hostNetwork in a preview", SOON);
+    reported.names(&["core/web.yaml:", "spec.template.spec.hostNetwork", "may not share its node's"]);
 }
 
 pub(crate) fn a_token_that_doppler_refuses_denies_the_secrets(lab: &Lab) {
@@ -90,21 +90,21 @@ pub(crate) fn a_token_that_doppler_refuses_denies_the_secrets(lab: &Lab) {
     let value = "--from-literal=serviceToken=dp.st.preview.not-a-token-of-this-doppler";
     case.berth.kubectl(&["create", "secret", "generic", token, "-n", "berth-system", value]);
     let case = case.then(|app| doppler(app, token));
-    let told = case.fails("SecretsDenied", "token that Doppler does not know", SOON);
-    told.names(&["project web, config preview", "Doppler refused", token]);
+    let reported = case.fails("SecretsDenied", "token that Doppler does not know", SOON);
+    reported.names(&["project web, config preview", "Doppler refused", token]);
     case.berth.kubectl(&["delete", "secret", token, "-n", "berth-system"]);
 }
 
 pub(crate) fn a_doppler_that_does_not_answer_leaves_the_secrets_unavailable(lab: &Lab) {
-    let nobody = "http://127.0.0.1:9";
-    let case = Case::start_with_doppler(lab, nobody, 229, with_secrets(app("outage", lab)));
-    let told = case.fails("SecretsUnavailable", "nobody answers at Doppler's address", 200);
-    told.names(&["project web, config preview", "did not answer"]);
+    let unused = "http://127.0.0.1:9";
+    let case = Case::start_with_doppler(lab, unused, 229, with_secrets(app("outage", lab)));
+    let reported = case.fails("SecretsUnavailable", "nobody answers at Doppler's address", 200);
+    reported.names(&["project web, config preview", "did not answer"]);
 }
 
 pub(crate) fn a_namespace_that_berth_has_not_made_is_denied(lab: &Lab) {
     let case = Case::start(lab, 230, app("foreign", lab));
     case.berth.kubectl(&["create", "namespace", "foreign-pr-230"]);
-    let told = case.fails("KubernetesDenied", "namespace that somebody else made", SOON);
-    told.names(&["foreign-pr-230", "kubectl label namespace foreign-pr-230"]);
+    let reported = case.fails("KubernetesDenied", "namespace that somebody else made", SOON);
+    reported.names(&["foreign-pr-230", "kubectl label namespace foreign-pr-230"]);
 }

@@ -48,7 +48,7 @@ async fn bad_start_fails_with_a_message_and_the_id_stays_free() {
                 Err(WorkflowGetResultError::Failed(error)) => {
                     let message = &error.failure().message;
                     table.row("start", case.name, message);
-                    assert!(message.contains(case.told), "{}: {message}", case.name);
+                    assert!(message.contains(case.message), "{}: {message}", case.name);
                 }
                 other => panic!("{}: {:?}", case.name, other.map(|_| ())),
             }
@@ -73,7 +73,7 @@ async fn bad_signal_is_noted_and_the_environment_goes_on() {
             let status = t.until("noted", |s| s.notes != before).await;
             let note = status.notes.last().unwrap();
             table.row("signal push", case.name, note);
-            assert!(note.starts_with("push: ") && note.contains(case.told), "{}: {note}", case.name);
+            assert!(note.starts_with("push: ") && note.contains(case.message), "{}: {note}", case.name);
             assert_eq!(status.phase, Phase::Live);
             takes_a_good_push(&t, &mut turn).await;
         }
@@ -91,13 +91,13 @@ async fn bad_update_is_refused_with_the_same_message() {
             let update = UntypedUpdate::new("deploy");
             let refused = handle.execute_update(update, case.input(), WorkflowExecuteUpdateOptions::default()).await;
             let refused = format!("{:?}", refused.map(|_| ()).unwrap_err());
-            let told = format!("{:?}", case.told);
-            assert!(refused.contains(told.trim_matches('"')), "{}: {refused}", case.name);
+            let expected = format!("{:?}", case.message);
+            assert!(refused.contains(expected.trim_matches('"')), "{}: {refused}", case.name);
             t.status().await;
             takes_a_good_push(&t, &mut turn).await;
         }
-        assert!(t.status().await.notes.is_empty(), "who sent it was told; nobody else needs to know");
-        table.row("update deploy", "all of the above", "refused in the same words");
+        assert!(t.status().await.notes.is_empty(), "only its sender is told");
+        table.row("update deploy", "all of the above", "refused with the same message");
     })
     .await;
 }
@@ -108,7 +108,7 @@ async fn other_signals_note_bad_input_too() {
         let (mut table, mut turn) = (Table::default(), 0);
         takes_a_good_push(&t, &mut turn).await;
         let handle = t.client.get_workflow_handle::<UntypedWorkflow>(t.input.workflow_id());
-        for (signal, json, told) in [
+        for (signal, json, expected) in [
             ("close", json!({"sequence": -1}), "close: invalid value: integer `-1`"),
             ("close", json!({"force": true}), "close: unknown field `force`, expected `sequence`"),
             ("close", json!(7), "close: expected a JSON object"),
@@ -123,7 +123,7 @@ async fn other_signals_note_bad_input_too() {
             let status = t.until("noted", |s| s.notes != before).await;
             let note = status.notes.last().unwrap();
             table.row(&format!("signal {signal}"), &json.to_string(), note);
-            assert!(note.contains(told), "{signal} {json}: {note}");
+            assert!(note.contains(expected), "{signal} {json}: {note}");
             takes_a_good_push(&t, &mut turn).await;
         }
         // Signals that are unknown or internal change nothing.
@@ -225,7 +225,7 @@ async fn temporal_cli_shows_the_same_messages() {
         let app = t.input.app.clone();
         for case in starts(&app) {
             let Some(text) = short(&case) else { continue };
-            let said = temporal(
+            let output = temporal(
                 &t,
                 &[
                     "workflow",
@@ -241,25 +241,25 @@ async fn temporal_cli_shows_the_same_messages() {
                 ],
             )
             .await;
-            let result = said.1.rsplit("Results:").next().unwrap_or_default();
+            let result = output.1.rsplit("Results:").next().unwrap_or_default();
             table.row("temporal execute", case.name, result);
-            assert!(!said.0, "{}: {}", case.name, said.1);
+            assert!(!output.0, "{}: {}", case.name, output.1);
         }
         let mut turn = 0;
         takes_a_good_push(&t, &mut turn).await;
         let id = t.input.workflow_id();
         for case in pushes() {
             let Some(text) = short(&case) else { continue };
-            let said = temporal(
+            let output = temporal(
                 &t,
                 &["workflow", "update", "execute", "--workflow-id", &id, "--name", "deploy", "--input", &text],
             )
             .await;
-            table.row("temporal update", case.name, &said.1);
-            assert!(!said.0, "{}: {}", case.name, said.1);
-            let said =
+            table.row("temporal update", case.name, &output.1);
+            assert!(!output.0, "{}: {}", case.name, output.1);
+            let output =
                 temporal(&t, &["workflow", "signal", "--workflow-id", &id, "--name", "push", "--input", &text]).await;
-            table.row("temporal signal", case.name, &said.1);
+            table.row("temporal signal", case.name, &output.1);
             t.status().await;
         }
         takes_a_good_push(&t, &mut turn).await;

@@ -133,8 +133,8 @@ async fn script_that_cannot_run_is_refused_with_a_message() {
             &t,
             NAME,
             Box::pin(async {
-                let words = run(&t, NAME).await.unwrap_err();
-                assert!(words.contains("is running already") && words.contains("-script-2"), "{words}");
+                let message = run(&t, NAME).await.unwrap_err();
+                assert!(message.contains("is running already") && message.contains("-script-2"), "{message}");
                 assert_eq!(run(&t, "another").await.unwrap().exit_code, Some(3), "one of another name runs beside it");
                 let running = t.status().await.scripts;
                 assert_eq!((running.len(), running[0].name.as_str()), (1, NAME));
@@ -248,7 +248,7 @@ async fn long_history_continues_as_new_after_the_script_with_its_number() {
 #[tokio::test]
 async fn only_an_environment_starts_a_script_run_and_only_in_a_preview() {
     preview("script-stranger", async |t: Preview| {
-        for (kind, words) in [
+        for (kind, message) in [
             (EnvironmentKind::Preview { pr: 1 }, "is started by its environment"),
             (EnvironmentKind::Production, "never in production"),
         ] {
@@ -264,7 +264,7 @@ async fn only_an_environment_starts_a_script_run_and_only_in_a_preview() {
             let options = WorkflowStartOptions::new(t.task_queue.clone(), id).build();
             let started = t.client.start_workflow(ScriptRun::run, input.into(), options).await.unwrap();
             let error = started.get_result(WorkflowGetResultOptions::default()).await.unwrap_err();
-            assert!(format!("{error:?}").contains(words), "{error:?}");
+            assert!(format!("{error:?}").contains(message), "{error:?}");
         }
         assert_eq!(t.world.calls(), Vec::<String>::new());
     })

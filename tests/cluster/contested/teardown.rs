@@ -98,7 +98,7 @@ fn widget(namespace: &str) -> Value {
 fn namespace_with_only_some_of_the_labels_is_left_alone() {
     let berth = Berth::start(BERTH, 303);
     berth.kubectl(&["create", "namespace", "pr-303"]);
-    for (workflow, installation, words, is_offered) in [
+    for (workflow, installation, message, is_offered) in [
         ("preview-web-303", "another", "belongs to the installation another of berth", false),
         ("preview-web-999", "berth", "belongs to the workflow preview-web-999", false),
         ("preview-web-303", "", "has only some of berth's labels", true),
@@ -115,10 +115,10 @@ fn namespace_with_only_some_of_the_labels_is_left_alone() {
         let failed = berth.push('1', &berth.lab.image("v1"), &[]);
         let verdict = &failed.json["verdict"];
         assert_eq!(verdict["failure"], "KubernetesDenied", "{failed:?}");
-        assert!(verdict["message"].to_string().contains(words), "{failed:?}");
+        assert!(verdict["message"].to_string().contains(message), "{failed:?}");
         assert_eq!(verdict["advice"].to_string().contains("kubectl label namespace pr-303"), is_offered, "{failed:?}");
         assert_eq!(berth.preview("close", &[]).code, 0);
-        assert_eq!(version(), before, "untouched by push and close: {words}");
+        assert_eq!(version(), before, "untouched by push and close: {message}");
     }
     assert_eq!(berth.kubectl(&["get", "all,secrets", "-n", "pr-303", "-o", "name"]), "");
     berth.kubectl(&["delete", "namespace", "pr-303"]);

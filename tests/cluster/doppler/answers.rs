@@ -14,12 +14,12 @@ struct Case {
     what: &'static str,
     /// The key and the token in the app's token Secret. None means that there is no such Secret.
     token: Option<(&'static str, &'static str)>,
-    told: Told,
+    preparation: Preparation,
     expected: Expected,
 }
 
 /// The preparation of Doppler.
-enum Told {
+enum Preparation {
     Nothing,
     Fail(Failure),
     Revoke,
@@ -31,9 +31,9 @@ enum Told {
 
 enum Expected {
     /// Live after that many requests and at least that many seconds. Doppler's message is in the history.
-    Live { requests: u64, after: u64, words: &'static str },
+    Live { requests: u64, after: u64, message: &'static str },
     /// A verdict of that type, with that message and advice.
-    Verdict { failure: &'static str, words: &'static str, advice: &'static str },
+    Verdict { failure: &'static str, message: &'static str, advice: &'static str },
 }
 
 const SERVICE: Option<(&str, &str)> = Some(("serviceToken", "dp.st.preview.TOKEN"));
@@ -44,12 +44,12 @@ fn once(status: u16, body: &str) -> Failure {
     Failure { status: Some(status), body: Some(body.to_owned()), times: Some(1), ..Failure::default() }
 }
 
-fn live(requests: u64, after: u64, words: &'static str) -> Expected {
-    Expected::Live { requests, after, words }
+fn live(requests: u64, after: u64, message: &'static str) -> Expected {
+    Expected::Live { requests, after, message }
 }
 
-fn denied(words: &'static str, advice: &'static str) -> Expected {
-    Expected::Verdict { failure: "SecretsDenied", words, advice }
+fn denied(message: &'static str, advice: &'static str) -> Expected {
+    Expected::Verdict { failure: "SecretsDenied", message, advice }
 }
 
 /// The time in five seconds, in a header's format.
@@ -61,7 +61,7 @@ fn soon() -> String {
 }
 
 fn cases() -> Vec<Case> {
-    use Told::{Empty, Fail, Nothing, OtherConfig, RemoveConfig, Revoke};
+    use Preparation::{Empty, Fail, Nothing, OtherConfig, RemoveConfig, Revoke};
     let with_header = |seconds: String| Failure {
         retry_after: Some(seconds),
         ..once(429, r#"{"messages":["Slow down"],"success":false}"#)
@@ -76,7 +76,7 @@ fn cases() -> Vec<Case> {
             "429, back in an hour",
             SERVICE,
             Fail(with_header("3600".into())),
-            Expected::Verdict { failure: "SecretsUnavailable", words: "Slow down", advice: "" },
+            Expected::Verdict { failure: "SecretsUnavailable", message: "Slow down", advice: "" },
         ),
         ("a good answer", SERVICE, Nothing, live(1, 0, "")),
         ("401, a revoked token", SERVICE, Revoke, denied("Invalid Service token (HTTP 401", look)),
@@ -128,7 +128,7 @@ fn cases() -> Vec<Case> {
         ("a service account's token", Some(("serviceToken", "dp.sa.TOKEN")), Nothing, live(1, 0, "")),
         ("an identity's token", Some(("serviceToken", "dp.said.TOKEN")), Nothing, live(1, 0, "")),
     ];
-    let case = |(pr, (what, token, told, expected))| Case { pr, what, token, told, expected };
+    let case = |(pr, (what, token, preparation, expected))| Case { pr, what, token, preparation, expected };
     (601..).zip(rows).map(case).collect()
 }
 
@@ -139,46 +139,47 @@ impl Case {
 
     fn prepare(&self, bench: &Bench) {
         let app = self.app();
-        let values: &[(&str, &str)] = if matches!(self.told, Told::Empty) { &[] } else { &[("API_KEY", "a value")] };
+        let values: &[(&str, &str)] =
+            if matches!(self.preparation, Preparation::Empty) { &[] } else { &[("API_KEY", "a value")] };
         bench.doppler.put(&app, "preview", values);
-        let config = if matches!(self.told, Told::OtherConfig) { "other" } else { "preview" };
+        let config = if matches!(self.preparation, Preparation::OtherConfig) { "other" } else { "preview" };
         bench.app(&app, config, "", &[("core/app.yaml", CONFIG_ONLY)]);
         if let Some((key, token)) = self.token {
             let token = token.replace("TOKEN", &app);
             bench.token(&app, key, &token);
             bench.doppler.bind(&token, &app, "preview");
-            if matches!(self.told, Told::Revoke) {
+            if matches!(self.preparation, Preparation::Revoke) {
                 bench.doppler.revoke(&token);
             }
         }
-        match &self.told {
-            Told::Fail(failure) => bench.doppler.fail(&app, "preview", Some(failure.clone())),
-            Told::RemoveConfig => bench.doppler.remove(&app, "preview"),
+        match &self.preparation {
+            Preparation::Fail(failure) => bench.doppler.fail(&app, "preview", Some(failure.clone())),
+            Preparation::RemoveConfig => bench.doppler.remove(&app, "preview"),
             _ => {}
         }
     }
 
     /// A description of what differs from the expected, or nothing.
-    fn complaint(&self, answer: &Answer, requests: u64, status: &Value, words_seen: &str) -> Option<String> {
+    fn complaint(&self, answer: &Answer, requests: u64, status: &Value, history: &str) -> Option<String> {
         let secs = answer.took.as_secs();
         let ok = match &self.expected {
-            Expected::Live { requests: expected, after, words } => {
+            Expected::Live { requests: expected, after, message } => {
                 answer.json["outcome"] == "live"
                     && status["phase"] == "Live"
                     && requests == *expected
                     && secs >= *after
-                    && (words.is_empty() || words_seen.contains(words))
+                    && (message.is_empty() || history.contains(message))
             }
-            Expected::Verdict { failure, words, advice } => {
+            Expected::Verdict { failure, message, advice } => {
                 let verdict = &status["failed"]["verdict"];
                 let has = |field: &str, text: &str| verdict[field].as_str().unwrap_or_default().contains(text);
                 answer.json["verdict"]["failure"] == *failure
                     && status["phase"] == "Failed"
-                    && has("message", words)
+                    && has("message", message)
                     && has("advice", advice)
             }
         };
-        (!ok).then(|| format!("{}: {requests} requests, {words_seen:?}, {answer:?}\n  {status}", self.what))
+        (!ok).then(|| format!("{}: {requests} requests, {history:?}, {answer:?}\n  {status}", self.what))
     }
 }
 
@@ -207,7 +208,7 @@ fn each_answer_of_doppler_has_its_outcome_in_the_table() {
         let _ = writeln!(table, "{row}");
         table
     });
-    eprintln!("| answer | outcome | seconds | requests | in Doppler's words |\n{table}");
+    eprintln!("| answer | outcome | seconds | requests | in Doppler's message |\n{table}");
     let complaints: Vec<_> = rows.into_iter().filter_map(|(_, complaint)| complaint).collect();
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
     assert!(!bench.worker.log().contains("a value"));
@@ -225,16 +226,16 @@ fn run(bench: &Bench, case: &Case, image: &str) -> (String, Option<String>) {
     let status = bench.status(&app, pr);
     let seen = history(bench, &app, pr);
     let complaint = case.complaint(&answer, requests, &status, &seen);
-    let said = status["failed"]["verdict"]["message"].as_str().map_or_else(
+    let reported = status["failed"]["verdict"]["message"].as_str().map_or_else(
         || match &case.expected {
-            Expected::Live { words, .. } if seen.contains(words) => format!("(while it was retried) {words}"),
+            Expected::Live { message, .. } if seen.contains(message) => format!("(while it was retried) {message}"),
             _ => String::new(),
         },
         str::to_owned,
     );
     let outcome = answer.json["verdict"]["failure"].as_str().or_else(|| answer.json["outcome"].as_str());
     let row = format!(
-        "| {} | {} | {:.1} | {requests} | {said} |",
+        "| {} | {} | {:.1} | {requests} | {reported} |",
         case.what,
         outcome.unwrap_or("?"),
         answer.took.as_secs_f64()

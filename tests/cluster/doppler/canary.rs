@@ -131,13 +131,13 @@ fn container(name: &str, more: &str) -> String {
 
 /// Manifests of a pod that logs the secrets and dies: the sample app logs its VERSION, and the second container finds the
 /// port taken.
-fn that_dies_telling_all() -> String {
-    let said = format!("$(PLAIN) $(ODD) {} {} {}", base64(ODD), percent(ODD), hexadecimal(ODD));
-    let version = json!(format!("{said} {}", json_escaped(ODD)));
+fn crashing_release() -> String {
+    let logged = format!("$(PLAIN) $(ODD) {} {} {}", base64(ODD), percent(ODD), hexadecimal(ODD));
+    let version = json!(format!("{logged} {}", json_escaped(ODD)));
     // Without a probe the container would be ready before it dies.
     let probe = "readinessProbe: {tcpSocket: {port: 8080}, initialDelaySeconds: 20}";
-    let said = format!("        env: [{{name: VERSION, value: {version}}}]\n        {probe}\n");
-    release(&(container("one", &said) + &container("two", &said)))
+    let more = format!("        env: [{{name: VERSION, value: {version}}}]\n        {probe}\n");
+    release(&(container("one", &more) + &container("two", &more)))
 }
 
 fn scenario(pr: u64, log_format: &str) {
@@ -161,7 +161,7 @@ fn scenario(pr: u64, log_format: &str) {
     assert_eq!(live.json["outcome"], "live", "{live:?}");
 
     if bench.lab.real_pods() {
-        manifests(&that_dies_telling_all());
+        manifests(&crashing_release());
         let (failure, said) = failed('2');
         assert!(failure == "CrashLoop" && said.contains("*** listens on"), "{said}");
 
@@ -177,7 +177,7 @@ fn scenario(pr: u64, log_format: &str) {
 
     // An admission policy may repeat the values of the Secret that berth makes.
     bench.doppler.put(&app, "preview", &[("PLAIN", PLAIN), ("ODD", ODD), ("MORE", "a new value, and so a new Secret")]);
-    let policy = AdmissionPolicy::that_tells_all(&bench, &format!("{app}-pr-{pr}"));
+    let policy = AdmissionPolicy::repeating_values(&bench, &format!("{app}-pr-{pr}"));
     until("the answer of before is old", || old_enough(&bench));
     let (failure, said) = failed('5');
     assert!(failure == "AdmissionDenied" && said.contains("***"), "{failure}: {said}");
@@ -220,7 +220,7 @@ impl Drop for AdmissionPolicy<'_> {
 
 impl<'a> AdmissionPolicy<'a> {
     /// Makes a policy that refuses Secrets with Doppler's values in that namespace, and repeats the values.
-    fn that_tells_all(bench: &'a Bench, namespace: &str) -> Self {
+    fn repeating_values(bench: &'a Bench, namespace: &str) -> Self {
         let rules = json!({
             "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": {"name": bench.name},
             "spec": {

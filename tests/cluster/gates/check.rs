@@ -67,14 +67,14 @@ pub(crate) fn passed(checked: &GatesChecked) {
 }
 
 /// Asserts that the gate failed and that its verdict has all of these texts.
-pub(crate) fn failed(checked: GatesChecked, words: &[&str]) -> Verdict {
+pub(crate) fn failed(checked: GatesChecked, texts: &[&str]) -> Verdict {
     let Outcome::Failed { verdict } = checked.outcome else { panic!("should have failed: {:?}", checked.gates) };
     assert_eq!(verdict.failure, FailureType::GateFailed);
-    let told = format!("{}\n{}", verdict.message, verdict.advice);
-    for word in words {
-        assert!(told.contains(word), "{word:?} should be in: {told}");
+    let text = format!("{}\n{}", verdict.message, verdict.advice);
+    for expected in texts {
+        assert!(text.contains(expected), "{expected:?} should be in: {text}");
     }
-    println!("{told}");
+    println!("{text}");
     verdict
 }
 

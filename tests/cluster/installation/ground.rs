@@ -12,7 +12,7 @@ pub(crate) enum By {
 }
 
 impl By {
-    fn words(self) -> &'static [&'static str] {
+    fn texts(self) -> &'static [&'static str] {
         match self {
             Self::Roles => {
                 &["User \"system:serviceaccount:berth-system:berth\" cannot", "attempting to grant RBAC permissions"]
@@ -67,8 +67,8 @@ impl<'a> Ground<'a> {
         let about = || object.map(Value::to_string).unwrap_or_default();
         match self.berth.as_worker(arguments, object) {
             Ok(answer) => panic!("{arguments:?} {} was not refused: {answer}", about()),
-            Err(words) if by.words().iter().any(|known| words.contains(known)) => {}
-            Err(words) => panic!("{arguments:?} {} was refused, but not by {by:?}: {words}", about()),
+            Err(refusal) if by.texts().iter().any(|known| refusal.contains(known)) => {}
+            Err(refusal) => panic!("{arguments:?} {} was refused, but not by {by:?}: {refusal}", about()),
         }
     }
 }

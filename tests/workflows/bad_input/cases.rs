@@ -7,7 +7,7 @@ use temporalio_common::{data_converters::RawValue, protos::temporal::api::common
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) payloads: Vec<Payload>,
-    pub(crate) told: &'static str,
+    pub(crate) message: &'static str,
 }
 
 impl Case {
@@ -32,18 +32,18 @@ fn payload(encoding: Option<&str>, data: impl Into<Vec<u8>>) -> Payload {
     Payload { metadata: metadata.into_iter().collect(), data: data.into(), ..Default::default() }
 }
 
-fn case(name: &'static str, json: &Value, told: &'static str) -> Case {
-    raw(name, json.to_string(), told)
+fn case(name: &'static str, json: &Value, message: &'static str) -> Case {
+    raw(name, json.to_string(), message)
 }
 
-fn raw(name: &'static str, json: impl Into<Vec<u8>>, told: &'static str) -> Case {
-    Case { name, payloads: vec![payload(Some("json/plain"), json)], told }
+fn raw(name: &'static str, json: impl Into<Vec<u8>>, message: &'static str) -> Case {
+    Case { name, payloads: vec![payload(Some("json/plain"), json)], message }
 }
 
 /// Inputs that are bad everywhere.
 fn anywhere() -> Vec<Case> {
     let good = || payload(Some("json/plain"), "{}");
-    let of = |name, payloads, told| Case { name, payloads, told };
+    let of = |name, payloads, message| Case { name, payloads, message };
     vec![
         of("no argument", vec![], "there is no argument; send {"),
         of("two arguments", vec![good(), good()], "expected one JSON argument, got 2"),
