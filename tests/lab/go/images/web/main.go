@@ -113,12 +113,13 @@ func answer(w http.ResponseWriter, body any) {
 func listen(server *http.Server) {
 	stop, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer cancel()
+	// Before it can die of a taken port: its last words are to have the version in any case.
+	log.Printf("web %s listens on %s", os.Getenv("VERSION"), server.Addr)
 	go func() {
 		if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
 			log.Fatal(err)
 		}
 	}()
-	log.Printf("web %s listens on %s", os.Getenv("VERSION"), server.Addr)
 	<-stop.Done()
 	drain, cancelDrain := context.WithTimeout(context.Background(), time.Second)
 	defer cancelDrain()
