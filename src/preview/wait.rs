@@ -179,13 +179,13 @@ mod tests {
 
     fn serves(record: &mut Record, digit: char) {
         let Push { commit, image, .. } = push(digit);
-        let release = Release { commit, image, author: None, branch: None };
+        let release = Release { commit, image, author: None, branch: None, number: None };
         record.book.serving = Some(Serving { release, rollout: "r".into(), since_ms: 1, stored_release: None });
     }
 
     fn failed(record: &mut Record, digit: char) {
         let Push { commit, image, .. } = push(digit);
-        let release = Release { commit, image, author: None, branch: None };
+        let release = Release { commit, image, author: None, branch: None, number: None };
         let verdict = Verdict::new(FailureType::GateFailed, "no");
         record.book.failed = Some(Failed { release, rollout: None, verdict });
     }

@@ -16,7 +16,7 @@ use berth_workflows::contract::{
     environment::{Database, Environment, EnvironmentKind},
     preparation::{AwaitGoneInput, LoadAppInput, NamespaceGone},
     release::{Commit, Image, Release},
-    rollout_input::RolloutInput,
+    rollout_input::{RolloutInput, Source},
     teardown::{DeleteInput, LeakReport},
     timings::Timings,
 };
@@ -79,7 +79,7 @@ async fn each_activity_run_twice_answers_the_same_and_changes_nothing() {
     let before = versions(&lab);
     assert_eq!((sync().await.unwrap(), versions(&lab)), (synced.clone(), before));
 
-    let release = Release { commit: Commit::try_from("2".repeat(40)).unwrap(), image, author: None, branch: None };
+    let release = Release { commit: Commit::try_from("2".repeat(40)).unwrap(), image, author: None, branch: None, number: None };
     let timings = Timings::default();
     let deploy = RolloutInput {
         environment: environment.clone(),
@@ -88,6 +88,9 @@ async fn each_activity_run_twice_answers_the_same_and_changes_nothing() {
         deploy_id: 1,
         keep: Vec::new(),
         timings: timings.clone(),
+        serving: None,
+        source: Source::default(),
+        keep_proven: 0,
     };
     let input = ApplyInput { deploy, secrets: synced.clone() };
     let applying = || release::apply_manifests(context, &app, &input);

@@ -57,6 +57,16 @@ pub fn apply_manifests(token: &WorkflowCancellationToken, summary: impl Into<Str
     options(token, summary, Duration::from_secs(60), Duration::from_secs(300))
 }
 
+/// As [`apply_manifests`]. It also renders, and tries every object that differs in a dry run.
+pub fn plan_release(token: &WorkflowCancellationToken, summary: impl Into<String>) -> ActivityOptions {
+    options(token, summary, Duration::from_secs(60), Duration::from_secs(300))
+}
+
+/// One read or one write of a small object. Production waits for it without end: the workflow starts it again.
+pub fn record(token: &WorkflowCancellationToken, summary: impl Into<String>) -> ActivityOptions {
+    options(token, summary, Duration::from_secs(30), Duration::from_secs(300))
+}
+
 /// The activity ends by itself at its deadline, with a verdict. Time without a node is added to the deadline. These
 /// bounds are a minute later, for a worker that hangs.
 pub fn await_rollout(

@@ -118,7 +118,7 @@ impl Rollout {
 
         Self::end_step(ctx);
         let (made, steps) = ctx.state(|s| (s.made.clone(), s.steps.clone()));
-        Ok(RolledOut { url: rollout.environment.url(), made, plan: applied.plan, gates, pruned, steps })
+        Ok(RolledOut { url: rollout.environment.url(), made, plan: applied.plan, gates, pruned, notes: Vec::new(), steps })
     }
 
     /// Refuses an input that is not one, and a rollout that its environment has not started.
@@ -259,5 +259,6 @@ fn complete(outcome: Outcome) -> Result<(), Unfinished> {
     match outcome {
         Outcome::Complete => Ok(()),
         Outcome::Failed { verdict } => Err(verdict.into()),
+        Outcome::NotObserved { reason } => Err(Verdict::new(FailureType::NotObserved, reason).into()),
     }
 }

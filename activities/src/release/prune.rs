@@ -34,7 +34,7 @@ pub async fn prune(context: Context<'_>, prune: &PruneInput) -> Result<Pruned, F
     let objects: Vec<_> = release.objects.iter().map(|document| Object::new("", 0, document.clone())).collect();
     let kinds = objects.iter().filter_map(applyset::group_kind).collect();
     applyset::update(context, environment, before.as_ref(), &kinds).await?;
-    Ok(Pruned { removed, cluster_objects: objects.iter().filter_map(cluster_object).collect() })
+    Ok(Pruned { removed, reported: Vec::new(), cluster_objects: objects.iter().filter_map(cluster_object).collect() })
 }
 
 async fn prune_members(

@@ -22,6 +22,7 @@ pub(crate) fn wait() -> AwaitInput {
         deadline_ms: START_MS + 300_000,
         timings: Timings { rollout_seconds: 300, ..Timings::default() },
         secret: "web-secrets-1".into(),
+        deploy_id: 0,
     }
 }
 

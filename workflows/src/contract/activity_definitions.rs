@@ -5,12 +5,14 @@
 use temporalio_macros::activity_definitions;
 
 use crate::contract::{
-    apply::{Applied, ApplyInput, PruneInput, Pruned},
+    apply::{Applied, ApplyInput, ApplyStoredInput, PruneInput, Pruned},
     checks::{AwaitInput, CheckGatesInput, GatesChecked, Outcome},
     environment::Environment,
+    plan::{PlanReleaseInput, PlannedRelease},
     preparation::{
         AwaitGoneInput, DatabaseReady, LoadAppInput, LoadedApp, NamespaceGone, NamespaceReady, SyncedSecrets,
     },
+    production_record::{FindRollbackInput, FoundRollback, RecallInput, Recalled, RecordInput, Recorded},
     script::ScriptOutcome,
     script_job::{AwaitScriptInput, RemoveScriptInput, ScriptRemoved, ScriptStarted, StartScriptInput},
     teardown::{DeleteInput, LeakReport},
@@ -54,6 +56,36 @@ impl Activities {
     /// Renders the manifests, stores the release and applies it.
     #[activity(name = "apply_manifests")]
     pub fn apply_manifests(apply: ApplyInput) -> Applied {
+        unimplemented!()
+    }
+
+    /// Applies a release that is stored in the environment already.
+    #[activity(name = "apply_release")]
+    pub fn apply_release(apply: ApplyStoredInput) -> Applied {
+        unimplemented!()
+    }
+
+    /// Renders and stores a release, and computes what it would change.
+    #[activity(name = "plan_release")]
+    pub fn plan_release(plan: PlanReleaseInput) -> PlannedRelease {
+        unimplemented!()
+    }
+
+    /// Reads the record of production in its namespace.
+    #[activity(name = "recall_production")]
+    pub fn recall_production(recall: RecallInput) -> Recalled {
+        unimplemented!()
+    }
+
+    /// Writes the record of production, unless somebody else has written it meanwhile.
+    #[activity(name = "record_production")]
+    pub fn record_production(record: RecordInput) -> Recorded {
+        unimplemented!()
+    }
+
+    /// Finds the stored release that a rollback by hand leads to.
+    #[activity(name = "find_rollback")]
+    pub fn find_rollback(find: FindRollbackInput) -> FoundRollback {
         unimplemented!()
     }
 

@@ -8,6 +8,17 @@ use crate::contract::{
     rollout_input::RolloutInput,
 };
 
+/// The input of `apply_release`: a rollout of a release that is stored already.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApplyStoredInput {
+    pub deploy: RolloutInput,
+    /// The Secret `berth-release-<hash>` to apply.
+    pub stored_release: String,
+    /// Whether it is a rollback, which neither creates nor deletes a Job.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rollback: bool,
+}
+
 /// The input of `apply_manifests`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApplyInput {
@@ -62,6 +73,13 @@ pub struct PruneInput {
     pub environment: Environment,
     pub stored_release: String,
     pub keep: Vec<String>,
+    /// How many proven releases are left besides those, newest first.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub keep_proven: usize,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 impl PruneInput {
@@ -71,6 +89,7 @@ impl PruneInput {
             environment: rollout.environment.clone(),
             stored_release: stored_release.to_owned(),
             keep: rollout.keep.clone(),
+            keep_proven: rollout.keep_proven,
         }
     }
 }
@@ -80,6 +99,9 @@ impl PruneInput {
 pub struct Pruned {
     #[serde(default)]
     pub removed: Vec<String>,
+    /// Objects that the release lacks and that stay all the same: volumes of production.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reported: Vec<String>,
     /// Cluster-scoped objects that the environment still owns.
     #[serde(default)]
     pub cluster_objects: Vec<ClusterObject>,

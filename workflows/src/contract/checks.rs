@@ -21,6 +21,9 @@ pub struct AwaitInput {
     pub timings: Timings,
     /// The Secret with the values to redact from log lines.
     pub secret: String,
+    /// The deploy id that every workload must carry. 0: any.
+    #[serde(default)]
+    pub deploy_id: u64,
 }
 
 impl AwaitInput {
@@ -32,6 +35,7 @@ impl AwaitInput {
             deadline_ms: now_ms + rollout.timings.rollout_seconds * 1000,
             timings: rollout.timings.clone(),
             secret: secrets.secret.clone(),
+            deploy_id: rollout.deploy_id,
         }
     }
 }
@@ -41,7 +45,13 @@ impl AwaitInput {
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Outcome {
     Complete,
-    Failed { verdict: Verdict },
+    Failed {
+        verdict: Verdict,
+    },
+    /// Nothing could be seen of the release, which says nothing about it.
+    NotObserved {
+        reason: String,
+    },
 }
 
 /// The input of `check_gates`.

@@ -184,10 +184,13 @@ pub struct Release {
     pub author: Option<Name>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub branch: Option<Name>,
+    /// Its number in production, from 1, in the order of arrival. Previews do not number releases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<u64>,
 }
 
 impl Release {
-    /// Whether commit and image are the same. Author and branch do not count.
+    /// Whether commit and image are the same. Author, branch and number do not count.
     pub fn is_same_version(&self, other: &Self) -> bool {
         self.commit == other.commit && self.image == other.image
     }

@@ -25,6 +25,9 @@ pub struct Made {
     /// Whether every workload serves the release. From then on it is the serving one, whatever its gates report.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub serves: bool,
+    /// Whether objects of the release may be in the environment: its apply has begun, and was not refused as a whole.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub touched: bool,
     /// Cluster-scoped objects, recorded before they are made. After the prune, only those that are left.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cluster_objects: Vec<ClusterObject>,
@@ -47,6 +50,9 @@ pub struct RolledOut {
     pub gates: Vec<GatePassed>,
     #[serde(default)]
     pub pruned: Vec<String>,
+    /// Remarks for a person: a prune that failed, volumes that stay.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// The duration of each step, in milliseconds and in order.
     pub steps: Vec<StepTime>,
 }
@@ -124,6 +130,15 @@ pub struct RolloutProgress {
     /// its end: the details of a child's cancellation do not reach its parent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serving: Option<String>,
+    /// Why nothing can be seen of the release, while that is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_observed: Option<String>,
+    /// The deploy id that the rollout goes on with, if it is not the one of its input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deploy_id: Option<u64>,
+    /// Whether objects of the release may be in the environment.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub touched: bool,
 }
 
 impl Input for RolloutProgress {

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{environment::Environment, lenient::Input, release::Release, timings::Timings};
+use crate::contract::{
+    environment::Environment, lenient::Input, preparation::SyncedSecrets, release::Release, timings::Timings,
+};
 
 /// The input of `Rollout`: make this release serve in that environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +21,55 @@ pub struct RolloutInput {
     pub keep: Vec<String>,
     #[serde(default, skip_serializing_if = "Timings::is_default")]
     pub timings: Timings,
+    /// The stored release that serves, if one does. A refused release is put back to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serving: Option<String>,
+    /// Where the objects come from.
+    #[serde(default, skip_serializing_if = "Source::is_manifests")]
+    pub source: Source,
+    /// How many proven releases the prune leaves, newest first, besides `keep`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub keep_proven: usize,
+}
+
+/// Where a rollout's objects come from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "from", rename_all = "snake_case")]
+pub enum Source {
+    /// The manifests on the worker's disk, rendered by the rollout.
+    #[default]
+    Manifests,
+    /// A release that is stored in the environment already, with its secrets.
+    Stored(Box<StoredSource>),
+}
+
+/// A stored release to roll out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredSource {
+    /// The Secret `berth-release-<hash>`.
+    pub stored_release: String,
+    pub secrets: SyncedSecrets,
+    /// Whether it is a rollback, which neither creates nor deletes a Job.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rollback: bool,
+}
+
+impl Source {
+    fn is_manifests(&self) -> bool {
+        *self == Self::Manifests
+    }
+
+    /// The stored release to roll out, if it is one.
+    pub fn stored(&self) -> Option<&StoredSource> {
+        match self {
+            Self::Manifests => None,
+            Self::Stored(stored) => Some(stored),
+        }
+    }
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 impl Input for RolloutInput {

@@ -46,6 +46,7 @@ impl Push {
             image: self.image.clone(),
             author: self.author.clone(),
             branch: self.branch.clone(),
+            number: None,
         }
     }
 }

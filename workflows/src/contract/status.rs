@@ -66,6 +66,9 @@ pub struct RollingOutStatus {
     pub since_ms: u64,
     pub step: RolloutStep,
     pub waiting_for: String,
+    /// Why nothing can be seen of the release, while that is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_observed: Option<String>,
 }
 
 /// The environment's secrets: names, never values.

@@ -43,6 +43,10 @@ pub enum FailureType {
     NoCapacity,
     NotReady,
     GateFailed,
+    /// A newer rollout has already written to the environment.
+    Overtaken,
+    /// Nothing could be seen of the release: no worker, no API server, no rights.
+    NotObserved,
     TeardownBlocked,
 }
 
@@ -80,6 +84,12 @@ pub struct Verdict {
     /// The recommended action, in one line.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub advice: String,
+    /// Objects that a refused release has changed and that could not be put back: what serves is a mix of two releases.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mixed: Vec<String>,
+    /// The deploy id that an object carries already, if the failure is `Overtaken`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub met_deploy_id: Option<u64>,
 }
 
 impl Verdict {
@@ -97,6 +107,8 @@ impl Verdict {
             log_tail: Vec::new(),
             events: Vec::new(),
             advice: String::new(),
+            mixed: Vec::new(),
+            met_deploy_id: None,
         }
         .bounded()
     }

@@ -11,7 +11,7 @@ use crate::{
         preparation::SyncedSecrets,
         release::Release,
         rollout::{Made, RolledOut, RolloutProgress, RolloutStep},
-        rollout_input::{DEPLOY_ID_EPOCH_SECONDS, RolloutInput, rollout_id},
+        rollout_input::{DEPLOY_ID_EPOCH_SECONDS, RolloutInput, Source, rollout_id},
         signals::{DeployAnswer, DeployOutcome},
         stop_reason::StopReason,
         timings::Timings,
@@ -148,6 +148,9 @@ impl Book {
             deploy_id: self.last_deploy_id,
             keep: self.keep(),
             timings: timings.clone(),
+            serving: self.serving.as_ref().and_then(|serving| serving.stored_release.clone()),
+            source: Source::default(),
+            keep_proven: 0,
         }
     }
 

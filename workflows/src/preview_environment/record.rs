@@ -155,6 +155,7 @@ mod tests {
             image: Image::try_from(format!("{}:{}@sha256:{digest}", "r".repeat(300), "t".repeat(128))).unwrap(),
             author: name(),
             branch: name(),
+            number: None,
         }
     }
 
@@ -175,7 +176,7 @@ mod tests {
         }
         let mut verdict = Verdict::new(FailureType::CrashLoop, "\"".repeat(10_000)).advise("a".repeat(1000));
         verdict.log_tail = vec!["l".repeat(500); 100];
-        let Release { commit, image, author, branch } = longest_release();
+        let Release { commit, image, author, branch, .. } = longest_release();
         let push = Push { commit, image, sequence: Some(u64::MAX), author, branch, fork: true, draft: false };
         record.mailbox.push(&push, Current::default());
         let remaining = Remaining { object: "o".repeat(300), reason: "\"".repeat(500), command: "c".repeat(500) };

@@ -86,6 +86,9 @@ impl Rollout {
             waiting_for: s.waiting_for.clone(),
             cluster_objects,
             serving: s.made.serving().cloned(),
+            not_observed: None,
+            deploy_id: None,
+            touched: s.made.touched,
         });
         let info = ctx.info();
         let parent = info.parent().ok_or("the rollout has no parent")?;

@@ -79,7 +79,7 @@ fn gate() -> Gate {
 fn verdict(checked: GatesChecked) -> Verdict {
     match checked.outcome {
         Outcome::Failed { verdict } => verdict,
-        Outcome::Complete => panic!("should have failed"),
+        other => panic!("should have failed: {other:?}"),
     }
 }
 

@@ -54,7 +54,7 @@ async fn run(server: &FakeApiServer) -> Outcome {
 async fn verdict(server: &FakeApiServer) -> berth_workflows::contract::verdict::Verdict {
     match run(server).await {
         Outcome::Failed { verdict } => verdict,
-        Outcome::Complete => panic!("should have failed"),
+        other => panic!("should have failed: {other:?}"),
     }
 }
 

@@ -12,6 +12,7 @@ fn queued(digit: char) -> QueuedRelease {
         image: Image::try_from(format!("acme/web@sha256:{}", digit.to_string().repeat(64))).unwrap(),
         author: None,
         branch: None,
+        number: None,
     };
     QueuedRelease { ticket: 1, release }
 }
@@ -35,6 +36,7 @@ fn live(stored_release: &str) -> RolloutEnd {
         plan: Default::default(),
         gates: Vec::new(),
         pruned: Vec::new(),
+        notes: Vec::new(),
         steps: Vec::new(),
     }))
 }
@@ -84,6 +86,9 @@ fn stopped_rollout_serves_only_after_it_reported_so() {
         waiting_for: None,
         cluster_objects: Vec::new(),
         serving: Some("stored-a".into()),
+        not_observed: None,
+        deploy_id: None,
+        touched: false,
     };
     assert!(!book.record_progress(progress(number + 1)), "another rollout's report is ignored");
     assert!(book.record_progress(progress(number)));

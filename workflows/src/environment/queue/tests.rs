@@ -7,6 +7,7 @@ fn release(digit: char) -> Release {
         image: Image::try_from(format!("acme/web@sha256:{}", digit.to_string().repeat(64))).unwrap(),
         author: None,
         branch: None,
+        number: None,
     }
 }
 
