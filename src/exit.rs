@@ -43,7 +43,7 @@ pub(crate) const ERROR: u8 = 10;
 pub(crate) fn from_outcome(outcome: DeployOutcome) -> ExitCode {
     ExitCode::from(match outcome {
         DeployOutcome::Live => 0,
-        DeployOutcome::Failed => FAILED,
+        DeployOutcome::Failed | DeployOutcome::RolledBack => FAILED,
         DeployOutcome::Superseded => SUPERSEDED,
         DeployOutcome::Closed => CLOSED,
         DeployOutcome::AwaitingApproval | DeployOutcome::Queued => WAITING,
@@ -66,9 +66,17 @@ pub(crate) fn from_phase(phase: Phase) -> ExitCode {
 pub(crate) fn phase_code(phase: Phase) -> u8 {
     match phase {
         Phase::Live => 0,
-        Phase::Failed | Phase::TeardownBlocked => FAILED,
+        Phase::Failed | Phase::TeardownBlocked | Phase::RolledBack | Phase::RollbackFailed => FAILED,
         Phase::Closed => CLOSED,
-        Phase::AwaitingPush | Phase::AwaitingApproval | Phase::RollingOut | Phase::TearingDown => WAITING,
+        Phase::AwaitingPush
+        | Phase::AwaitingApproval
+        | Phase::RollingOut
+        | Phase::TearingDown
+        | Phase::AwaitingRelease
+        | Phase::Planning
+        | Phase::Frozen
+        | Phase::RollingBack
+        | Phase::NotObserved => WAITING,
     }
 }
 

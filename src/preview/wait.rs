@@ -112,7 +112,7 @@ pub(super) fn live(observed: &Observed) -> Decision {
             Phase::Live => Decision::Done(0),
             Phase::Failed => Decision::Done(exit::FAILED),
             Phase::Closed | Phase::TearingDown | Phase::TeardownBlocked => Decision::Done(exit::CLOSED),
-            Phase::AwaitingPush | Phase::AwaitingApproval | Phase::RollingOut => Decision::Wait,
+            _ => Decision::Wait,
         },
     }
 }

@@ -33,6 +33,7 @@ impl RolloutEnd {
             Self::Live => "live",
             Self::Failed(_) => "failed",
             Self::Stopped(StopReason::Superseded { .. }) => "superseded",
+            Self::Stopped(StopReason::RolledBack { .. }) => "rolled_back",
             Self::Stopped(StopReason::EnvironmentCloses) => "closed",
             Self::Stopped(StopReason::Cancelled { .. }) => "cancelled",
         }

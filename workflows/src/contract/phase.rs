@@ -23,6 +23,20 @@ pub enum Phase {
     /// An object could not be removed: `status` names it, and the teardown is retried.
     TeardownBlocked,
     Closed,
+    /// Nothing has been released to production yet.
+    AwaitingRelease,
+    /// The plan of a release is being made.
+    Planning,
+    /// No release begins until a person unfreezes.
+    Frozen,
+    /// An earlier release is being made to serve again.
+    RollingBack,
+    /// An earlier release serves again, since the newest one failed.
+    RolledBack,
+    /// A rollback failed. It is tried again.
+    RollbackFailed,
+    /// Nothing can be seen of the release that is being rolled out.
+    NotObserved,
 }
 
 impl Phase {

@@ -97,6 +97,8 @@ pub enum DeployOutcome {
     Superseded,
     /// The pull request was closed before it was live.
     Closed,
+    /// A person rolled production back while it was rolled out.
+    RolledBack,
     /// The pull request is a draft, or the push is older than one already seen.
     Skipped,
     AwaitingApproval,

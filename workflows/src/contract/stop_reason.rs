@@ -5,6 +5,7 @@ use std::{convert::Infallible, fmt, str::FromStr};
 use crate::contract::signals::DeployOutcome;
 
 const SUPERSEDED_BY: &str = "superseded by";
+const ROLLED_BACK_BY: &str = "rolled back by";
 const ENVIRONMENT_CLOSES: &str = "the environment closes";
 const CANCELLED: &str = "cancelled";
 
@@ -13,6 +14,8 @@ const CANCELLED: &str = "cancelled";
 pub enum StopReason {
     /// A newer push, with this commit, replaces it.
     Superseded { by: String },
+    /// A person rolls production back.
+    RolledBack { by: String },
     /// The environment closes and accepts no more work.
     EnvironmentCloses,
     /// It was cancelled from outside, with this reason.
@@ -30,6 +33,7 @@ impl StopReason {
     pub fn phase(&self) -> &'static str {
         match self {
             Self::Superseded { .. } => "Superseded",
+            Self::RolledBack { .. } => "RolledBack",
             Self::EnvironmentCloses => "Closed",
             Self::Cancelled { .. } => "Cancelled",
         }
@@ -39,6 +43,7 @@ impl StopReason {
     pub fn outcome(&self) -> DeployOutcome {
         match self {
             Self::Superseded { .. } => DeployOutcome::Superseded,
+            Self::RolledBack { .. } => DeployOutcome::RolledBack,
             Self::EnvironmentCloses | Self::Cancelled { .. } => DeployOutcome::Closed,
         }
     }
@@ -48,10 +53,12 @@ impl FromStr for StopReason {
     type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(match text.strip_prefix(SUPERSEDED_BY) {
-            Some(by) => Self::Superseded { by: by.trim_start().to_owned() },
-            None if text == ENVIRONMENT_CLOSES => Self::EnvironmentCloses,
-            None => Self::Cancelled { reason: text.to_owned() },
+        let after = |start| text.strip_prefix(start).map(|by: &str| by.trim_start().to_owned());
+        Ok(match (after(SUPERSEDED_BY), after(ROLLED_BACK_BY)) {
+            (Some(by), _) => Self::Superseded { by },
+            (_, Some(by)) => Self::RolledBack { by },
+            _ if text == ENVIRONMENT_CLOSES => Self::EnvironmentCloses,
+            _ => Self::Cancelled { reason: text.to_owned() },
         })
     }
 }
@@ -60,6 +67,7 @@ impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Superseded { by } => write!(f, "{SUPERSEDED_BY} {by}"),
+            Self::RolledBack { by } => write!(f, "{ROLLED_BACK_BY} {by}"),
             Self::EnvironmentCloses => f.write_str(ENVIRONMENT_CLOSES),
             Self::Cancelled { reason } => f.write_str(reason),
         }
@@ -74,6 +82,7 @@ mod tests {
     fn reason_parses_from_the_text_that_it_displays() {
         for (reason, text, phase) in [
             (StopReason::Superseded { by: "4f2a9c1".into() }, "superseded by 4f2a9c1", "Superseded"),
+            (StopReason::RolledBack { by: "octocat".into() }, "rolled back by octocat", "RolledBack"),
             (StopReason::EnvironmentCloses, "the environment closes", "Closed"),
             (StopReason::Cancelled { reason: "by hand".into() }, "by hand", "Cancelled"),
         ] {

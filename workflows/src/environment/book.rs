@@ -46,6 +46,9 @@ pub struct RollingOut {
     /// The cause of the wait, if it is not the usual one of the step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting_for: Option<String>,
+    /// Why nothing can be seen of the release, while that is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_observed: Option<String>,
     /// The stored release, once every workload serves it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serving: Option<String>,
@@ -123,6 +126,7 @@ impl Book {
             since_ms: now_ms,
             step: RolloutStep::LoadingApp,
             waiting_for: None,
+            not_observed: None,
             serving: None,
             stopping: false,
         });
@@ -160,10 +164,13 @@ impl Book {
         let Some(rolling_out) = rolling_out else { return false };
         rolling_out.step = progress.step;
         rolling_out.serving = progress.serving.or_else(|| rolling_out.serving.take());
-        rolling_out.waiting_for = progress.waiting_for.map(|mut waiting_for| {
-            truncate(&mut waiting_for, MAX_WAITING_FOR_BYTES);
-            waiting_for
-        });
+        let bounded = |mut text: String| {
+            truncate(&mut text, MAX_WAITING_FOR_BYTES);
+            text
+        };
+        rolling_out.waiting_for = progress.waiting_for.map(bounded);
+        rolling_out.not_observed = progress.not_observed.map(bounded);
+        self.last_deploy_id = self.last_deploy_id.max(progress.deploy_id.unwrap_or_default());
         if let Some(environment) = &mut self.environment {
             environment.record_cluster_objects(progress.cluster_objects);
         }

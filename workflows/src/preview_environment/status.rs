@@ -34,7 +34,7 @@ impl Status {
                 step: rolling_out.step,
                 waiting_for: (rolling_out.waiting_for.clone())
                     .unwrap_or_else(|| rolling_out.step.waits_for().to_owned()),
-                not_observed: None,
+                not_observed: rolling_out.not_observed.clone(),
             }),
             queued: record.mailbox.queue.next().cloned(),
             failed: record.book.failed.clone(),
