@@ -161,7 +161,7 @@ impl Preview {
             return self.not_found(&id);
         }
         anyhow::ensure!(status.has_release(), "{id} has no release to roll out again: nothing has been pushed yet");
-        let signal = Redeploy {}.into();
+        let signal = Redeploy::default().into();
         handle.signal(PreviewEnvironment::redeploy, signal, WorkflowSignalOptions::default()).await?;
         if redeploy.no_wait {
             self.output.note(&format!("{id} has the redeploy"))?;

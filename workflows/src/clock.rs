@@ -2,10 +2,15 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use temporalio_workflow::WorkflowContext;
+use temporalio_workflow::{SyncWorkflowContext, WorkflowContext};
 
 /// The workflow's time as milliseconds of Unix time. It is 0 only before the first task, when the SDK has none.
 pub(crate) fn now_ms<W>(ctx: &WorkflowContext<W>) -> u64 {
+    milliseconds(ctx.workflow_time())
+}
+
+/// The same in a signal's handler.
+pub(crate) fn now_ms_in_handler<W>(ctx: &SyncWorkflowContext<W>) -> u64 {
     milliseconds(ctx.workflow_time())
 }
 

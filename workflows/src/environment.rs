@@ -3,8 +3,8 @@
 //! Nothing here names the workflow of either. Each implements [`EnvironmentWorkflow`].
 
 use crate::{
-    contract::{phase::Phase, stop_reason::StopReason},
-    environment::{book::Book, publish::Published, queue::Queue},
+    contract::{phase::Phase, release::Release, stop_reason::StopReason},
+    environment::{book::Book, publish::Published},
 };
 
 pub mod admission;
@@ -12,17 +12,20 @@ pub mod answers;
 pub mod book;
 pub mod carry;
 pub mod children;
+pub mod markdown;
 pub mod notes;
 pub mod publish;
 pub mod queue;
 pub mod rollouts;
+mod shown;
 
 /// A workflow that is the only writer of its environment.
 pub trait EnvironmentWorkflow: Sized + 'static {
     fn book(&self) -> &Book;
     fn book_mut(&mut self) -> &mut Book;
-    fn queue(&self) -> &Queue;
-    fn queue_mut(&mut self) -> &mut Queue;
+
+    /// The newest release that was asked for, however it went.
+    fn newest_release(&self) -> Option<&Release>;
 
     /// Records that the workflow was cancelled, as the request that this is. Only the first call counts.
     fn record_cancel(&mut self);

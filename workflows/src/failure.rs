@@ -57,7 +57,9 @@ pub fn from_rollout(error: &ChildWorkflowExecutionError) -> (Unfinished, Made) {
         return (failed.verdict.into(), failed.made);
     }
     let message = format!("the rollout did not report: {}", innermost(error.cause(), &error.to_string()));
-    (Verdict::new(FailureType::NotReady, message).advise("push again, or signal redeploy").into(), Made::default())
+    // Nothing is known of it: objects of the release may be there.
+    let made = Made { touched: true, ..Made::default() };
+    (Verdict::new(FailureType::NotReady, message).advise("push again, or signal redeploy").into(), made)
 }
 
 /// The first application failure in the chain. For a timeout it is the last attempt's.

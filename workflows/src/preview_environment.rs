@@ -10,6 +10,7 @@ use crate::{
         environment::{EnvironmentKind, PullRequest},
         lenient::Lenient,
         phase::Phase,
+        release::Release,
         rollout::RolloutProgress,
         script::{RunScript, ScriptAnswer},
         signals::{Approve, Close, DeployAnswer, DeployOutcome, Push, Redeploy},
@@ -20,11 +21,11 @@ use crate::{
     environment::{
         EnvironmentWorkflow,
         admission::{check_id, invalid_input, publish_identity},
-        answers::{HandlerError, answer_to},
+        answers::HandlerError,
         book::Book,
         carry,
         publish::{Published, publish, publish_in_handler},
-        queue::{Delivery, Queue},
+        queue::Delivery,
     },
     preview_environment::record::Record,
 };
@@ -32,6 +33,7 @@ use crate::{
 mod follow;
 pub mod mailbox;
 pub mod record;
+mod rollouts;
 pub mod running_scripts;
 mod scripts;
 pub mod status;
@@ -179,7 +181,7 @@ impl PreviewEnvironment {
         publish(ctx);
         match delivery {
             Delivery::Answered(answer) => Ok(*answer),
-            Delivery::Waiting(ticket) => answer_to(ctx, ticket).await,
+            Delivery::Waiting(ticket) => Self::answer_to(ctx, ticket).await,
         }
     }
 
@@ -241,12 +243,8 @@ impl EnvironmentWorkflow for PreviewEnvironment {
         &mut self.record.book
     }
 
-    fn queue(&self) -> &Queue {
-        &self.record.mailbox.queue
-    }
-
-    fn queue_mut(&mut self) -> &mut Queue {
-        &mut self.record.mailbox.queue
+    fn newest_release(&self) -> Option<&Release> {
+        self.record.newest_release()
     }
 
     fn record_cancel(&mut self) {

@@ -81,7 +81,11 @@ impl Input for Approve {
 /// Signal `redeploy`: roll the newest release out again, with today's secrets and manifests.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Redeploy {}
+pub struct Redeploy {
+    /// The person who asks for it. It is a claim, not a proof.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Name>,
+}
 
 impl Input for Redeploy {
     const EXAMPLE: &'static str = "{}";

@@ -66,10 +66,19 @@ pub enum RolloutEnd {
 }
 
 impl RolloutEnd {
-    /// A failure without a verdict of the rollout's own. It is tried again by hand.
+    /// A failure without a verdict of the rollout's own. Objects of the release may be there. It is tried again by hand.
     pub fn unreported(message: impl Into<String>) -> Self {
+        Self::without_verdict(message, Made { touched: true, ..Made::default() })
+    }
+
+    /// The failure of a rollout that never began.
+    pub fn not_started(message: impl Into<String>) -> Self {
+        Self::without_verdict(message, Made::default())
+    }
+
+    fn without_verdict(message: impl Into<String>, made: Made) -> Self {
         let verdict = Verdict::new(FailureType::NotReady, message).advise("push again, or signal redeploy");
-        Self::Failed(Box::new(verdict), Box::default())
+        Self::Failed(Box::new(verdict), Box::new(made))
     }
 }
 

@@ -43,7 +43,7 @@ pub fn publish<W: EnvironmentWorkflow>(ctx: &WorkflowContext<W>) {
 }
 
 fn unpublished<W: EnvironmentWorkflow>(workflow: &mut W) -> Vec<SearchAttributeUpdate> {
-    let newest = workflow.book().newest_release(workflow.queue());
+    let newest = workflow.newest_release();
     let author = newest.and_then(|release| release.author.as_ref());
     let failed = workflow.book().failed.as_ref();
     let values = vec![

@@ -6,9 +6,9 @@ use super::PreviewEnvironment;
 use crate::{
     contract::{
         environment::{EnvironmentKind, PullRequest},
-        preparation::LoadAppInput,
+        load_app::LoadAppInput,
     },
-    environment::{carry, publish::publish, rollouts::roll_out},
+    environment::{carry, publish::publish},
 };
 
 impl PreviewEnvironment {
@@ -22,7 +22,7 @@ impl PreviewEnvironment {
         // A teardown may have continued as new: then it goes on.
         while !ctx.state(|s| s.record.tearing_down) && Self::await_push(ctx, pull_request).await? {
             if let Some(push) = ctx.state_mut(|s| s.record.mailbox.take_push()) {
-                roll_out(ctx, names.clone(), timings, push).await;
+                Self::roll_out(ctx, names.clone(), timings, push).await;
                 publish(ctx);
             }
         }

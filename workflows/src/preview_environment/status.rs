@@ -5,9 +5,9 @@ use std::fmt::Write;
 use crate::{
     contract::{
         environment::{Database, Environment},
-        release::Release,
         status::{RollingOutStatus, SecretsStatus, ServingStatus, Status},
     },
+    environment::markdown::{code, plain, release},
     preview_environment::record::Record,
 };
 
@@ -22,34 +22,12 @@ impl Status {
             url: environment.map(Environment::url),
             temporal_ui: environment.and_then(Environment::temporal_ui_url),
             namespace: environment.map(|environment| environment.namespace.clone()),
-            serving: record.book.serving.as_ref().map(|serving| ServingStatus {
-                release: serving.release.clone(),
-                rollout: serving.rollout.clone(),
-                since_ms: serving.since_ms,
-            }),
-            rolling_out: record.book.rolling_out.as_ref().map(|rolling_out| RollingOutStatus {
-                release: rolling_out.queued.release.clone(),
-                rollout: rolling_out.rollout.clone(),
-                since_ms: rolling_out.since_ms,
-                step: rolling_out.step,
-                waiting_for: (rolling_out.waiting_for.clone())
-                    .unwrap_or_else(|| rolling_out.step.waits_for().to_owned()),
-                not_observed: rolling_out.not_observed.clone(),
-            }),
+            serving: record.book.serving.as_ref().map(ServingStatus::from),
+            rolling_out: record.book.rolling_out.as_ref().map(RollingOutStatus::from),
             queued: record.mailbox.queue.next().cloned(),
             failed: record.book.failed.clone(),
             awaiting_approval: record.mailbox.awaiting_approval().cloned(),
-            secrets: record.book.secrets.as_ref().map(|secrets| SecretsStatus {
-                secret: secrets.secret.clone(),
-                version: secrets.version.clone(),
-                set_by_berth: secrets.set_by_berth.clone(),
-                temporal_server_address: secrets.temporal_server_address.clone(),
-                temporal_server_address_from: if secrets.temporal_server_address_from_doppler {
-                    "doppler".to_owned()
-                } else {
-                    "environment".to_owned()
-                },
-            }),
+            secrets: record.book.secrets.as_ref().map(SecretsStatus::from),
             scripts: record.scripts.running.clone(),
             teardown: record.teardown.clone(),
             expires_at: None,
@@ -129,22 +107,6 @@ impl Status {
         }
         Ok(())
     }
-}
-
-fn release(release: &Release) -> String {
-    match &release.author {
-        Some(author) => format!("{} by {}", code(release.commit.short()), code(author.as_str())),
-        None => code(release.commit.short()),
-    }
-}
-
-/// Removes Markdown and line breaks. Kubernetes' messages contain names of finalizers, which anyone may choose.
-fn plain(text: &str) -> String {
-    text.replace(['`', '[', ']', '<', '>', '!', '*', '_', '\n', '\r'], " ")
-}
-
-fn code(text: &str) -> String {
-    format!("`{}`", text.replace('`', "'").replace(['\n', '\r'], " "))
 }
 
 #[cfg(test)]
