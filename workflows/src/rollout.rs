@@ -9,12 +9,10 @@ use crate::{
     clock::now_ms,
     contract::{
         activity_definitions as activities,
-        apply::{Applied, ApplyInput, PruneInput},
+        apply::PruneInput,
         checks::{AwaitInput, CheckGatesInput, GatePassed, Outcome},
-        environment::ClusterObject,
         lenient::Lenient,
         phase::Phase,
-        preparation::SyncedSecrets,
         rollout::{FailedRollout, Made, RolledOut, RolloutStatus, RolloutStep, StepTime},
         rollout_input::RolloutInput,
         search_attributes,
@@ -25,6 +23,7 @@ use crate::{
     failure::{self, Unfinished},
 };
 
+mod apply;
 mod database;
 mod prepare;
 mod report;
@@ -82,32 +81,25 @@ impl Rollout {
 
 impl Rollout {
     async fn roll_out(ctx: &mut WorkflowContext<Self>, rollout: &RolloutInput) -> Result<RolledOut, Unfinished> {
-        // 1. Read the app file as it is now, which must allow the image. Cluster-scoped objects are recorded before they
-        //    are made.
-        Self::begin_step(ctx, rollout, RolloutStep::LoadingApp);
-        let tracked = Self::load_app(ctx, rollout).await?;
+        // 1. Apply the release: the manifests as they are now, or a release that is stored already.
+        let (applied, secrets) = match rollout.source.stored() {
+            None => Self::apply_manifests(ctx, rollout).await?,
+            Some(stored) => Self::apply_release(ctx, rollout, stored).await?,
+        };
 
-        // 2. Make the namespace and fetch the secrets, at the same time: neither needs the other.
-        Self::begin_step(ctx, rollout, RolloutStep::Preparing);
-        let secrets = Self::prepare(ctx, rollout).await?;
-
-        // 3. Apply the manifests, and store the release as rendered.
-        Self::begin_step(ctx, rollout, RolloutStep::Applying);
-        let applied = Self::apply(ctx, rollout, tracked, secrets.clone()).await?;
-
-        // 4. Wait until every workload serves the release, or until it is clear that it will not.
+        // 2. Wait until every workload serves the release, or until it is clear that it will not.
         Self::begin_step(ctx, rollout, RolloutStep::AwaitingRollout);
         let wait = AwaitInput::new(rollout, &applied, &secrets, now_ms(ctx));
         let (awaited, ()) = join!(Self::await_rollout(ctx, rollout, wait), Self::report_step(ctx, rollout));
         awaited?;
         ctx.state_mut(|s| s.made.serves = true);
 
-        // 5. Check the gates.
+        // 3. Check the gates.
         Self::begin_step(ctx, rollout, RolloutStep::CheckingGates);
         let check = CheckGatesInput::new(rollout, &applied, &secrets);
         let gates = Self::report_step_if_slow(ctx, rollout, Self::check_gates(ctx, rollout, check)).await?;
 
-        // 6. Only now remove the objects that the previous release had and this one does not have. A namespace that was
+        // 4. Only now remove the objects that the previous release had and this one does not have. A namespace that was
         //    made for this rollout has none.
         let pruned = if rollout.number == 1 && ctx.state(|s| s.namespace_is_new) {
             Vec::new()
@@ -118,7 +110,15 @@ impl Rollout {
 
         Self::end_step(ctx);
         let (made, steps) = ctx.state(|s| (s.made.clone(), s.steps.clone()));
-        Ok(RolledOut { url: rollout.environment.url(), made, plan: applied.plan, gates, pruned, notes: Vec::new(), steps })
+        Ok(RolledOut {
+            url: rollout.environment.url(),
+            made,
+            plan: applied.plan,
+            gates,
+            pruned,
+            notes: Vec::new(),
+            steps,
+        })
     }
 
     /// Refuses an input that is not one, and a rollout that its environment has not started.
@@ -127,27 +127,6 @@ impl Rollout {
         let (input, expected) = (format!("rollout {}", rollout.number), rollout.workflow_id());
         check_child(ctx, "Rollout", &rollout.environment.workflow_id, (&input, &expected))?;
         Ok(rollout)
-    }
-
-    async fn apply(
-        ctx: &WorkflowContext<Self>,
-        rollout: &RolloutInput,
-        tracked: Vec<ClusterObject>,
-        secrets: SyncedSecrets,
-    ) -> Result<Applied, Unfinished> {
-        let summary = format!("apply {} to {}", rollout.release.commit.short(), rollout.environment.namespace);
-        let mut rollout = rollout.clone();
-        rollout.environment.record_cluster_objects(tracked);
-        let applied = ctx
-            .execute_activity(
-                activities::ApplyManifests,
-                ApplyInput { deploy: rollout, secrets },
-                options::apply_manifests(&ctx.cancellation_token(), summary),
-            )
-            .await
-            .map_err(|e| failure::from_activity(&e, FailureType::KubernetesDenied))?;
-        ctx.state_mut(|s| s.made.stored_release = Some(applied.stored_release.clone()));
-        Ok(applied)
     }
 
     async fn await_rollout(

@@ -79,6 +79,8 @@ pub struct StepTime {
     Copy,
     PartialEq,
     Eq,
+    PartialOrd,
+    Ord,
     Serialize,
     Deserialize,
     schemars::JsonSchema,

@@ -56,6 +56,19 @@ impl FailureType {
         self.into()
     }
 
+    /// Whether it is a refusal of the release itself, before or at its apply.
+    pub fn is_refusal(self) -> bool {
+        matches!(
+            self,
+            Self::ManifestInvalid
+                | Self::PolicyDenied
+                | Self::AdmissionDenied
+                | Self::FieldImmutable
+                | Self::ImageNotAllowed
+                | Self::QuotaExceeded
+        )
+    }
+
     /// The failure type of that name, if there is one.
     pub fn from_name(name: &str) -> Option<Self> {
         name.parse().ok()

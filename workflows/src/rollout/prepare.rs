@@ -9,7 +9,8 @@ use crate::{
     contract::{
         activity_definitions as activities,
         environment::ClusterObject,
-        preparation::{AwaitGoneInput, LoadAppInput, NamespaceReady, SyncedSecrets},
+        load_app::LoadAppInput,
+        preparation::{AwaitGoneInput, NamespaceReady, SyncedSecrets},
         rollout_input::RolloutInput,
         verdict::{FailureType, Verdict},
     },

@@ -1,0 +1,95 @@
+//! The apply of a release: of the manifests as they are now, or of a release that is stored already.
+
+use temporalio_workflow::WorkflowContext;
+
+use super::Rollout;
+use crate::{
+    activity_options as options,
+    contract::{
+        activity_definitions as activities,
+        apply::{Applied, ApplyInput, ApplyStoredInput},
+        environment::ClusterObject,
+        preparation::SyncedSecrets,
+        rollout::RolloutStep,
+        rollout_input::{RolloutInput, StoredSource},
+        verdict::FailureType,
+    },
+    failure::{self, Unfinished},
+};
+
+impl Rollout {
+    /// Renders the manifests as they are now and applies them, with the secrets as they are now.
+    pub(super) async fn apply_manifests(
+        ctx: &mut WorkflowContext<Self>,
+        rollout: &RolloutInput,
+    ) -> Result<(Applied, SyncedSecrets), Unfinished> {
+        // 1. Read the app file as it is now, which must allow the image. Cluster-scoped objects are recorded before they
+        //    are made.
+        Self::begin_step(ctx, rollout, RolloutStep::LoadingApp);
+        let tracked = Self::load_app(ctx, rollout).await?;
+
+        // 2. Make the namespace and fetch the secrets, at the same time: neither needs the other.
+        Self::begin_step(ctx, rollout, RolloutStep::Preparing);
+        let secrets = Self::prepare(ctx, rollout).await?;
+
+        // 3. Apply the manifests, and store the release as rendered.
+        Self::begin_step(ctx, rollout, RolloutStep::Applying);
+        let applied = Self::apply_rendered(ctx, rollout, tracked, secrets.clone()).await?;
+        Ok((applied, secrets))
+    }
+
+    async fn apply_rendered(
+        ctx: &WorkflowContext<Self>,
+        rollout: &RolloutInput,
+        tracked: Vec<ClusterObject>,
+        secrets: SyncedSecrets,
+    ) -> Result<Applied, Unfinished> {
+        let summary = format!("apply {} to {}", rollout.release.commit.short(), rollout.environment.namespace);
+        let mut deploy = rollout.clone();
+        deploy.environment.record_cluster_objects(tracked);
+        let options = options::apply_manifests(&ctx.cancellation_token(), summary);
+        let applied = ctx.execute_activity(activities::ApplyManifests, ApplyInput { deploy, secrets }, options).await;
+        Self::record_applied(ctx, applied.map_err(|e| failure::from_activity(&e, FailureType::KubernetesDenied)))
+    }
+
+    /// Applies a release that is stored already, with the secrets that it names.
+    pub(super) async fn apply_release(
+        ctx: &mut WorkflowContext<Self>,
+        rollout: &RolloutInput,
+        stored: &StoredSource,
+    ) -> Result<(Applied, SyncedSecrets), Unfinished> {
+        Self::begin_step(ctx, rollout, RolloutStep::Applying);
+        let back = if stored.rollback { " again" } else { "" };
+        let summary = format!("apply {}{back} to {}", rollout.release.commit.short(), rollout.environment.namespace);
+        let apply = ApplyStoredInput {
+            deploy: rollout.clone(),
+            stored_release: stored.stored_release.clone(),
+            rollback: stored.rollback,
+        };
+        let options = options::apply_manifests(&ctx.cancellation_token(), summary);
+        let applied = ctx.execute_activity(activities::ApplyRelease, apply, options).await;
+        let applied =
+            Self::record_applied(ctx, applied.map_err(|e| failure::from_activity(&e, FailureType::KubernetesDenied)))?;
+        ctx.state_mut(|s| s.made.secrets = Some(stored.secrets.clone()));
+        Ok((applied, stored.secrets.clone()))
+    }
+
+    /// Records what is known of the environment after the apply, however it ended.
+    fn record_applied(
+        ctx: &WorkflowContext<Self>,
+        applied: Result<Applied, Unfinished>,
+    ) -> Result<Applied, Unfinished> {
+        ctx.state_mut(|s| match &applied {
+            Ok(applied) => {
+                s.made.stored_release = Some(applied.stored_release.clone());
+                s.made.touched = true;
+            }
+            // A refusal names what could not be put back. Anything else may have been cut off half way.
+            Err(Unfinished::Failed(verdict)) => {
+                s.made.touched |= !verdict.mixed.is_empty() || !verdict.failure.is_refusal();
+            }
+            Err(Unfinished::Cancelled) => s.made.touched = true,
+        });
+        applied
+    }
+}
