@@ -14,7 +14,8 @@ use berth_workflows::contract::{
     apply::{ApplyInput, PruneInput},
     checks::{AwaitInput, CheckGatesInput, Outcome},
     environment::{Database, Environment, EnvironmentKind},
-    preparation::{AwaitGoneInput, LoadAppInput, NamespaceGone},
+    load_app::LoadAppInput,
+    preparation::{AwaitGoneInput, NamespaceGone},
     release::{Commit, Image, Release},
     rollout_input::{RolloutInput, Source},
     teardown::{DeleteInput, LeakReport},
@@ -79,7 +80,8 @@ async fn each_activity_run_twice_answers_the_same_and_changes_nothing() {
     let before = versions(&lab);
     assert_eq!((sync().await.unwrap(), versions(&lab)), (synced.clone(), before));
 
-    let release = Release { commit: Commit::try_from("2".repeat(40)).unwrap(), image, author: None, branch: None, number: None };
+    let release =
+        Release { commit: Commit::try_from("2".repeat(40)).unwrap(), image, author: None, branch: None, number: None };
     let timings = Timings::default();
     let deploy = RolloutInput {
         environment: environment.clone(),
@@ -108,6 +110,7 @@ async fn each_activity_run_twice_answers_the_same_and_changes_nothing() {
         deadline_ms: now.as_millis() as u64 + 90_000,
         timings: timings.clone(),
         secret: synced.secret.clone(),
+        deploy_id: 0,
     };
     for _ in 0..2 {
         assert_eq!(rollout::await_rollout(context, wait.clone()).await.unwrap(), Outcome::Complete);
@@ -130,8 +133,12 @@ async fn each_activity_run_twice_answers_the_same_and_changes_nothing() {
         assert!(names.contains(&"endpoints") && stored.gates.iter().all(|gate| names.contains(&gate.name.as_str())));
     }
 
-    let input =
-        PruneInput { environment: environment.clone(), stored_release: applied.stored_release, keep: Vec::new() };
+    let input = PruneInput {
+        environment: environment.clone(),
+        stored_release: applied.stored_release,
+        keep: Vec::new(),
+        keep_proven: 0,
+    };
     release::prune(context, &input).await.unwrap();
     let before = versions(&lab);
     let again = release::prune(context, &input).await.unwrap();

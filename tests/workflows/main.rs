@@ -7,5 +7,6 @@ mod preview_database;
 mod preview_environment;
 mod preview_rollouts;
 mod preview_teardown;
+mod production;
 mod replay;
 mod scripts;

@@ -9,6 +9,7 @@ pub mod contract;
 pub mod environment;
 pub mod failure;
 pub mod preview_environment;
+pub mod production_environment;
 #[cfg(test)]
 mod properties;
 pub mod rollout;
@@ -26,6 +27,7 @@ macro_rules! register_workflows {
     ($options:expr) => {
         $options
             .register_workflow::<$crate::preview_environment::PreviewEnvironment>()
+            .and_then(|options| options.register_workflow::<$crate::production_environment::ProductionEnvironment>())
             .and_then(|options| options.register_workflow::<$crate::rollout::Rollout>())
             .and_then(|options| options.register_workflow::<$crate::script_run::ScriptRun>())
     };

@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    sync::{Arc, Mutex, OnceLock},
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -10,10 +13,10 @@ use berth_workflows::contract::{
     activity_definitions as definitions,
     apply::{Applied, ApplyInput, Plan, PruneInput, Pruned, Workload},
     checks::{AwaitInput, CheckGatesInput, GatesChecked, Outcome},
-    environment::{ClusterObject, Database, Environment},
-    preparation::{
-        AwaitGoneInput, DatabaseReady, LoadAppInput, LoadedApp, NamespaceGone, NamespaceReady, SyncedSecrets,
-    },
+    environment::{ClusterObject, Database, Environment, EnvironmentKind},
+    load_app::{LoadAppInput, LoadedApp, ProductionRules},
+    preparation::{AwaitGoneInput, DatabaseReady, NamespaceGone, NamespaceReady, SyncedSecrets},
+    production_record::{Recalled, ReleaseMark, StoredVersion},
     script::ScriptOutcome,
     script_job::{AwaitScriptInput, RemoveScriptInput, ScriptRemoved, ScriptStarted, StartScriptInput},
     teardown::{DeleteInput, LeakReport, Remaining},
@@ -45,6 +48,14 @@ pub struct World {
     orders: Mutex<BTreeMap<&'static str, VecDeque<Does>>>,
     database: OnceLock<Database>,
     namespaces: Mutex<BTreeSet<String>>,
+    /// The record of production in its namespace.
+    pub recalled: Mutex<Recalled>,
+    /// Facts that were noted on stored releases.
+    pub marks: Mutex<Vec<ReleaseMark>>,
+    /// Releases that production has stored.
+    pub stored: Mutex<Vec<StoredVersion>>,
+    /// Whether the app file asks for approval of production's releases.
+    pub needs_approval: AtomicBool,
 }
 
 impl World {
@@ -74,7 +85,7 @@ impl World {
         self.calls().iter().filter(|call| call.starts_with(activity)).count()
     }
 
-    async fn act(
+    pub(crate) async fn act(
         &self,
         ctx: &ActivityContext,
         activity: &'static str,
@@ -145,6 +156,10 @@ impl FakeActivities {
             _ => Vec::new(),
         };
         let pr = load.kind.pr().unwrap_or_default();
+        let production = (load.kind == EnvironmentKind::Production).then(|| ProductionRules {
+            needs_approval: self.0.needs_approval.load(Ordering::Relaxed),
+            ..ProductionRules::default()
+        });
         let environment = Environment {
             app: load.app,
             kind: load.kind,
@@ -157,7 +172,7 @@ impl FakeActivities {
             database: self.0.database.get().cloned(),
             scheme: "https".into(),
         };
-        Ok(LoadedApp { environment, content_hash: "hash".into(), cluster_objects })
+        Ok(LoadedApp { environment, content_hash: "hash".into(), cluster_objects, production })
     }
 
     #[activity(definition = definitions::EnsureNamespace)]
@@ -308,7 +323,7 @@ impl FakeActivities {
     ) -> Result<ScriptOutcome, ActivityError> {
         Ok(match outcome(self.0.act(&ctx, "await_script", &wait.started.job).await?) {
             Outcome::Failed { verdict } => ScriptOutcome::Failed { verdict },
-            Outcome::Complete => ScriptOutcome::Ended { exit_code: 3, log_tail: "last words".into() },
+            _ => ScriptOutcome::Ended { exit_code: 3, log_tail: "last words".into() },
         })
     }
 

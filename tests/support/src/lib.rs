@@ -2,6 +2,7 @@
 //!
 //! - [`Berth`]: a pull request on a lab, a [`Worker`] that serves it, and the [`Commands`] that a person would type.
 //! - [`preview`]: a pull request on a Temporal dev server, with a worker of fake activities.
+//! - [`production`]: the same for production.
 //! - [`until()`]: waiting, within a bound.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
@@ -10,7 +11,9 @@
 mod berth;
 mod commands;
 pub mod fake_activities;
+pub mod fake_production;
 pub mod preview;
+pub mod production;
 mod until;
 mod worker;
 

@@ -31,7 +31,10 @@ use temporalio_common::protos::temporal::api::{
 use temporalio_sdk::{Runtime, Worker, WorkerOptions, runtime::RuntimeOptions};
 
 pub use crate::fake_activities::Does;
-use crate::fake_activities::{FakeActivities, World};
+use crate::{
+    fake_activities::{FakeActivities, World},
+    fake_production::FakeProduction,
+};
 
 /// The activities of a rollout, in their order.
 pub const STEPS: [&str; 7] =
@@ -55,22 +58,29 @@ pub async fn preview<F: Future<Output = ()>>(app: &str, test: impl FnOnce(Previe
     let (client, address) = connect().await;
     let world = Arc::new(World::default());
     let task_queue = format!("test-{app}");
-    let runtime = Runtime::from_current_tokio(RuntimeOptions::default()).unwrap();
-    let options = register_workflows!(WorkerOptions::new(&task_queue))
-        .unwrap()
-        .register_activities(FakeActivities(world.clone()))
-        .max_heartbeat_throttle_interval(Duration::from_millis(100));
-    let mut worker = Worker::new(&runtime, client.clone(), options.build()).unwrap();
     let timings = Timings { teardown_retry_seconds: 1, ..Timings::default() };
     let input = PullRequest { timings, ..PullRequest::new(app, 1) };
-    let test = test(Preview { client, world, input, task_queue, address });
+    let test =
+        test(Preview { client: client.clone(), world: world.clone(), input, task_queue: task_queue.clone(), address });
+    run_worker(&client, &world, &task_queue, Box::pin(test)).await;
+}
+
+/// Runs a test beside a worker with fake activities.
+pub(crate) async fn run_worker(client: &Client, world: &Arc<World>, task_queue: &str, test: impl Future<Output = ()>) {
+    let runtime = Runtime::from_current_tokio(RuntimeOptions::default()).unwrap();
+    let options = register_workflows!(WorkerOptions::new(task_queue))
+        .unwrap()
+        .register_activities(FakeActivities(world.clone()))
+        .register_activities(FakeProduction(world.clone()))
+        .max_heartbeat_throttle_interval(Duration::from_millis(100));
+    let mut worker = Worker::new(&runtime, client.clone(), options.build()).unwrap();
     tokio::select! {
         ended = worker.run() => panic!("the worker ended: {ended:?}"),
         () = test => {}
     }
 }
 
-async fn connect() -> (Client, String) {
+pub(crate) async fn connect() -> (Client, String) {
     static SERVER: OnceLock<DevServer> = OnceLock::new();
     static REGISTERED: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -119,7 +129,7 @@ impl Preview {
     /// Signals `redeploy`.
     pub async fn redeploy(&self) {
         let options = WorkflowSignalOptions::default();
-        self.handle().signal(PreviewEnvironment::redeploy, Redeploy {}.into(), options).await.unwrap();
+        self.handle().signal(PreviewEnvironment::redeploy, Redeploy::default().into(), options).await.unwrap();
     }
 
     /// Signals `close`.

@@ -8,10 +8,9 @@ use crate::contract::{
     apply::{Applied, ApplyInput, ApplyStoredInput, PruneInput, Pruned},
     checks::{AwaitInput, CheckGatesInput, GatesChecked, Outcome},
     environment::Environment,
+    load_app::{LoadAppInput, LoadedApp},
     plan::{PlanReleaseInput, PlannedRelease},
-    preparation::{
-        AwaitGoneInput, DatabaseReady, LoadAppInput, LoadedApp, NamespaceGone, NamespaceReady, SyncedSecrets,
-    },
+    preparation::{AwaitGoneInput, DatabaseReady, NamespaceGone, NamespaceReady, SyncedSecrets},
     production_record::{FindRollbackInput, FoundRollback, RecallInput, Recalled, RecordInput, Recorded},
     script::ScriptOutcome,
     script_job::{AwaitScriptInput, RemoveScriptInput, ScriptRemoved, ScriptStarted, StartScriptInput},

@@ -10,22 +10,31 @@ use crate::contract::{
     release::{Name, Release},
 };
 
-/// The record of production, as JSON in the ConfigMap `berth-production`.
+/// The record of production, as JSON in the `ConfigMap` `berth-production`. A run that continues no other one begins with it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ProductionRecord {
-    /// The highest number of a release that has begun.
+    /// The number of the newest release.
     pub release: u64,
-    /// The highest sequence of a release that has begun.
+    /// The highest sequence of a release.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sequence: Option<u64>,
     /// The deploy id of the newest rollout.
     pub deploy_id: u64,
     /// The number of the newest rollout.
     pub rollout: u64,
-    /// The rollout that has begun and whose end is not recorded.
+    /// The newest release that has not begun.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queued: Option<QueuedRelease>,
+    /// The rollback by hand that has not begun.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<RequestedRollback>,
+    /// The rollout that has begun and has not ended, or whose end nobody has seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub begun: Option<BegunRollout>,
+    /// The automatic rollback that is due after a failed release.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<Recovery>,
     /// The release that serves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub live: Option<StoredVersion>,
@@ -37,12 +46,35 @@ pub struct ProductionRecord {
     pub served_before: Option<StoredVersion>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frozen: Option<Frozen>,
-    /// The restore by hand that no workflow has seen yet.
+    /// The restore by hand that the workflow has not seen yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restored: Option<Restored>,
-    /// Digests of the newest releases that have begun, oldest first, to recognise one that a reset delivers again.
+    /// Hashes of the newest releases and rollbacks, oldest first, to recognise one that a reset delivers again.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub recent: Vec<String>,
+}
+
+/// A release that has not begun.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueuedRelease {
+    /// The release, with its number.
+    pub release: Release,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<u64>,
+    /// `KUBE_DEPLOY_ID` in its manifests, from its first plan on.
+    pub deploy_id: u64,
+    /// The approval, with the plan that it names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
+}
+
+/// A person's approval of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Approval {
+    /// The plan's id.
+    pub plan: String,
+    /// A claim, not a proof.
+    pub by: Name,
 }
 
 /// A release, and where its objects and secrets are stored.
@@ -54,15 +86,52 @@ pub struct StoredVersion {
     pub secrets: SyncedSecrets,
 }
 
+/// A rollback that a person has asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestedRollback {
+    pub version: StoredVersion,
+    pub by: Name,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Name>,
+}
+
 /// A rollout that has begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BegunRollout {
     #[serde(flatten)]
     pub version: StoredVersion,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub rollback: bool,
-    /// The id of its workflow.
-    pub rollout: String,
+    /// Whether it is a rollback, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<RollbackCause>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<Name>,
+}
+
+/// The cause of a rollback.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "cause", rename_all = "snake_case")]
+pub enum RollbackCause {
+    /// The release with this number failed.
+    Failed { release: u64 },
+    /// A person asked for it.
+    ByHand {
+        by: Name,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Name>,
+    },
+}
+
+/// The automatic rollback after a failed release.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recovery {
+    /// The number of the release that failed.
+    pub failed: u64,
+    /// The release to go back to.
+    pub to: StoredVersion,
+    /// How many tries have failed.
+    pub tries: u32,
+    /// Unix time in milliseconds of the next try.
+    pub next_ms: u64,
 }
 
 /// Why no release begins.
@@ -108,9 +177,9 @@ pub struct RecordInput {
     /// The resourceVersion that it replaces. None: there is no record yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// Facts to note on a stored release.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mark: Option<ReleaseMark>,
+    /// Facts to note on stored releases.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<ReleaseMark>,
 }
 
 /// Facts about a stored release, kept as its annotations. Those that are none stay as they are.
@@ -119,17 +188,26 @@ pub struct RecordInput {
 pub struct ReleaseMark {
     pub stored_release: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub released_by: Option<Name>,
+    pub released: Option<Deed>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub approved_by: Option<Name>,
+    pub approved: Option<Deed>,
+    /// The rollback that leads to it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub rolled_back_by: Option<Name>,
+    pub rolled_back: Option<Deed>,
     /// Unix time in milliseconds at which its rollout passed its gates.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proven_ms: Option<u64>,
     /// Unix time in milliseconds at which its rollout failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed_ms: Option<u64>,
+}
+
+/// What somebody did, and when. The name is a claim, not a proof.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deed {
+    pub by: String,
+    /// Unix time in milliseconds.
+    pub at_ms: u64,
 }
 
 /// The result of `record_production`.
@@ -167,7 +245,7 @@ pub struct FindRollbackInput {
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum FoundRollback {
     Found {
-        version: StoredVersion,
+        version: Box<StoredVersion>,
         secrets: SecretsChoice,
         /// Keys whose values differ from those that run now: names only, at most 50.
         #[serde(default)]

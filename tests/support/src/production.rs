@@ -1,0 +1,178 @@
+//! Production on a real dev server: its workflow, a worker with fake activities, and the messages that it takes.
+
+use std::{
+    future::Future,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use berth_workflows::{
+    contract::{
+        production::{ApproveRelease, Freeze, Production as Input, Rollback, Unfreeze},
+        production_answer::ProductionAnswer,
+        production_record::ProductionRecord,
+        production_status::ProductionStatus,
+        release::Name,
+        signals::Push,
+    },
+    production_environment::ProductionEnvironment,
+    rollout::Rollout,
+};
+use temporalio_client::{
+    Client, WorkflowExecuteUpdateOptions, WorkflowHandle, WorkflowQueryOptions, WorkflowSignalOptions,
+    WorkflowStartOptions,
+};
+
+use crate::{
+    fake_activities::World,
+    preview::{connect, run_worker},
+};
+
+pub use crate::preview::push;
+
+/// The bound of a wait for something that takes well under a second.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Production of an app on a real dev server, with a worker of its own.
+pub struct Production {
+    pub client: Client,
+    pub world: Arc<World>,
+    pub input: Input,
+    pub task_queue: String,
+    /// `host:port` of the server, for other clients of it.
+    pub address: String,
+}
+
+/// Runs a test against a worker with fake activities. `app` must be unique among the tests of this binary.
+pub async fn production<F: Future<Output = ()>>(app: &str, test: impl FnOnce(Production) -> F) {
+    let (client, address) = connect().await;
+    let world = Arc::new(World::default());
+    let task_queue = format!("test-{app}");
+    let production = Production {
+        client: client.clone(),
+        world: world.clone(),
+        input: Input::new(app),
+        task_queue: task_queue.clone(),
+        address,
+    };
+    production.start().await;
+    run_worker(&client, &world, &task_queue, Box::pin(test(production))).await;
+}
+
+/// A name, as callers give it.
+pub fn name(text: &str) -> Name {
+    Name::try_from(text.to_owned()).unwrap()
+}
+
+impl Production {
+    /// The environment's workflow.
+    pub fn handle(&self) -> WorkflowHandle<Client, ProductionEnvironment> {
+        self.client.get_workflow_handle(self.input.workflow_id())
+    }
+
+    /// The rollout of that number.
+    pub fn rollout(&self, number: u64) -> WorkflowHandle<Client, Rollout> {
+        self.client.get_workflow_handle(format!("{}-rollout-{number}", self.input.workflow_id()))
+    }
+
+    /// Starts the workflow.
+    pub async fn start(&self) {
+        let options = WorkflowStartOptions::new(self.task_queue.clone(), self.input.workflow_id()).build();
+        self.client.start_workflow(ProductionEnvironment::run, self.input.clone().into(), options).await.unwrap();
+    }
+
+    /// Sends the update `release`.
+    pub async fn release(&self, push: Push) -> ProductionAnswer {
+        let options = WorkflowExecuteUpdateOptions::default();
+        self.handle().execute_update(ProductionEnvironment::answer_release, push.into(), options).await.unwrap()
+    }
+
+    /// Signals `release`.
+    pub async fn signal_release(&self, push: Push) {
+        let options = WorkflowSignalOptions::default();
+        self.handle().signal(ProductionEnvironment::release, push.into(), options).await.unwrap();
+    }
+
+    /// Sends the update `approve`.
+    pub async fn approve(&self, release: u64, plan: &str) -> ProductionAnswer {
+        let approve = ApproveRelease { release, plan: plan.to_owned(), by: name("lead") };
+        let options = WorkflowExecuteUpdateOptions::default();
+        self.handle().execute_update(ProductionEnvironment::answer_approve, approve.into(), options).await.unwrap()
+    }
+
+    /// Sends the update `rollback`.
+    pub async fn rollback(&self, to: Option<u64>) -> ProductionAnswer {
+        let rollback = Rollback { to, by: name("ops"), reason: None, secrets: None, keep_going: false };
+        let options = WorkflowExecuteUpdateOptions::default();
+        self.handle().execute_update(ProductionEnvironment::answer_rollback, rollback.into(), options).await.unwrap()
+    }
+
+    /// Sends the update `freeze`.
+    pub async fn freeze(&self) -> ProductionAnswer {
+        let freeze = Freeze { reason: name("incident"), by: name("ops") };
+        let options = WorkflowExecuteUpdateOptions::default();
+        self.handle().execute_update(ProductionEnvironment::answer_freeze, freeze.into(), options).await.unwrap()
+    }
+
+    /// Sends the update `unfreeze`.
+    pub async fn unfreeze(&self) -> ProductionAnswer {
+        let options = WorkflowExecuteUpdateOptions::default();
+        let unfreeze = Unfreeze { by: name("ops") };
+        self.handle().execute_update(ProductionEnvironment::answer_unfreeze, unfreeze.into(), options).await.unwrap()
+    }
+
+    /// The record in the namespace.
+    pub fn record(&self) -> ProductionRecord {
+        self.world.recalled.lock().unwrap().record.clone().unwrap_or_default()
+    }
+
+    /// The answer of the query `status`.
+    pub async fn status(&self) -> ProductionStatus {
+        self.handle().query(ProductionEnvironment::status, (), WorkflowQueryOptions::default()).await.unwrap()
+    }
+
+    /// Waits until the status meets the condition, and returns it.
+    pub async fn until(&self, what: &str, mut is_so: impl FnMut(&ProductionStatus) -> bool) -> ProductionStatus {
+        let last = Mutex::new(None);
+        let waiting = async {
+            loop {
+                let status = self.status().await;
+                if is_so(&status) {
+                    return status;
+                }
+                *last.lock().unwrap() = Some(status);
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, waiting).await {
+            Ok(status) => status,
+            Err(_) => panic!("never {what} at {}: {:#?}", self.address, last.lock().unwrap()),
+        }
+    }
+
+    /// Waits until the release of that number serves, and nothing is in flight.
+    pub async fn until_serves(&self, release: u64) -> ProductionStatus {
+        let serves =
+            |s: &ProductionStatus| s.serving.as_ref().and_then(|serving| serving.release.number) == Some(release);
+        self.until(&format!("serving release {release}"), |s| serves(s) && s.rolling_out.is_none()).await
+    }
+
+    /// Records the history of production, if `BERTH_RECORD_HISTORIES` names a folder.
+    pub async fn record_history(&self, name: &str) {
+        let Some(folder) = std::env::var_os("BERTH_RECORD_HISTORIES") else { return };
+        let history = self.handle().fetch_history(Default::default()).to_json().await.unwrap();
+        std::fs::write(Path::new(&folder).join(format!("production-{name}.json")), history).unwrap();
+    }
+
+    /// Waits until an activity was called that many times.
+    pub async fn until_called(&self, activity: &str, times: usize) {
+        let waiting = async {
+            while self.world.count(activity) < times {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let waited = tokio::time::timeout(PATIENCE, waiting).await;
+        waited.unwrap_or_else(|_| panic!("{activity} was not called {times} times: {:#?}", self.world.calls()));
+    }
+}

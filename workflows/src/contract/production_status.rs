@@ -1,0 +1,80 @@
+//! The answer of the query `status` of production.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::contract::{
+    phase::{Failed, PastRollout, Phase},
+    plan::ReleasePlan,
+    production_record::{Approval, Frozen, RollbackCause},
+    release::Release,
+    status::{RollingOutStatus, SecretsStatus, ServingStatus},
+};
+
+/// The state of production for a person, in one JSON object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ProductionStatus {
+    pub app: String,
+    pub phase: Phase,
+    pub url: Option<String>,
+    pub temporal_ui: Option<String>,
+    pub namespace: Option<String>,
+    /// The release that serves now, whatever the result of the newest rollout.
+    pub serving: Option<ServingStatus>,
+    /// The number of the last release whose rollout passed its gates.
+    pub proven: Option<u64>,
+    pub rolling_out: Option<ProductionRollout>,
+    /// The release that is next.
+    pub queued: Option<QueuedStatus>,
+    /// Why no release begins.
+    pub frozen: Option<Frozen>,
+    /// The newest release, if it failed, with its verdict.
+    pub failed: Option<Failed>,
+    /// The automatic rollback that is due.
+    pub recovery: Option<RecoveryStatus>,
+    pub secrets: Option<SecretsStatus>,
+    /// The highest sequence of a release.
+    pub sequence: Option<u64>,
+    /// The last ten rollouts, oldest first.
+    pub rollouts: Vec<PastRollout>,
+    /// Ignored inputs and other remarks, oldest first.
+    pub notes: Vec<String>,
+}
+
+/// The rollout in flight.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ProductionRollout {
+    #[serde(flatten)]
+    pub rollout: RollingOutStatus,
+    /// Why it is a rollback, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<RollbackCause>,
+    /// The person who approved it. It is a claim, not a proof.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approved_by: Option<String>,
+}
+
+/// The release that is next.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct QueuedStatus {
+    #[serde(flatten)]
+    pub release: Release,
+    pub waits_for: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<ReleasePlan>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
+}
+
+/// The automatic rollback that is due.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RecoveryStatus {
+    /// The number of the release that failed.
+    pub failed: u64,
+    /// The release to go back to.
+    pub to: Release,
+    /// How many tries have failed.
+    pub tries: u32,
+    /// Unix time in milliseconds of the next try.
+    pub next_ms: u64,
+}

@@ -1,0 +1,273 @@
+//! The inbox of production: what each message changes, and the answer to it. Pure.
+
+use super::state::State;
+use crate::contract::{
+    production::{ApproveRelease, Freeze, RejectRelease, Rollback, Unfreeze},
+    production_answer::{ProductionAnswer, ProductionOutcome},
+    production_record::{Approval, Frozen, QueuedRelease, RequestedRollback, StoredVersion},
+    release::Release,
+    signals::Push,
+};
+
+/// How many releases and rollbacks are remembered, to recognise one that a reset delivers again.
+const KEPT_RECENT: usize = 50;
+
+/// When a message came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrival {
+    /// Before the record was read: with the start of the run, or delivered again by a reset.
+    Early,
+    Usual,
+}
+
+impl State {
+    /// Takes a release in. The newest sequence is next; what is rolling out goes on.
+    pub fn release(&mut self, push: &Push, arrival: Arrival) -> ProductionAnswer {
+        if push.fork || push.draft {
+            return ProductionAnswer::refused(
+                "a release comes from the app's own main branch, never from a fork or a draft",
+            );
+        }
+        let release = push.release();
+        let seen = self.record.sequence.filter(|seen| push.sequence.is_some_and(|sequence| sequence < *seen));
+        if let Some(answer) = self.joined(&release, push.sequence, seen.is_some()) {
+            return answer;
+        }
+        if let Some(seen) = seen {
+            return superseded(&release, push.sequence.unwrap_or_default(), seen);
+        }
+        let key = key_of_release(&release);
+        if arrival == Arrival::Early && self.record.recent.contains(&key) {
+            return repeated("a release");
+        }
+        self.remember(key);
+        self.put(release, push.sequence)
+    }
+
+    /// The answer to a release of a version that is queued, rolling out or live already. Unless it is older than one already
+    /// seen, it is the newest one now: a queued one of another version is dropped.
+    fn joined(&mut self, release: &Release, sequence: Option<u64>, is_older: bool) -> Option<ProductionAnswer> {
+        let same = |other: &&Release| other.is_same_version(release);
+        let queued = self.record.queued.as_ref().map(|queued| &queued.release).filter(same).cloned();
+        if let Some(release) = queued {
+            self.record.sequence = self.record.sequence.max(sequence);
+            return Some(self.queued_answer(&release));
+        }
+        let (found, outcome) = match (&self.record.begun, &self.record.live) {
+            (Some(begun), _) if begun.rollback.is_none() && self.record.recovery.is_none() => {
+                (&begun.version.release, ProductionOutcome::RollingOut)
+            }
+            (None, Some(live)) => (&live.release, ProductionOutcome::Live),
+            _ => return None,
+        };
+        let found = Some(found).filter(same).cloned()?;
+        if !is_older {
+            self.record.sequence = self.record.sequence.max(sequence);
+            if let Some(old) = self.record.queued.take() {
+                self.replace(&old, &found);
+                self.planned = None;
+            }
+        }
+        Some(ProductionAnswer::new(outcome).about(&found))
+    }
+
+    fn put(&mut self, mut release: Release, sequence: Option<u64>) -> ProductionAnswer {
+        self.record.release += 1;
+        release.number = Some(self.record.release);
+        self.record.sequence = self.record.sequence.max(sequence);
+        self.enqueue(QueuedRelease { release: release.clone(), sequence, deploy_id: 0, approval: None });
+        self.queued_answer(&release)
+    }
+
+    fn enqueue(&mut self, queued: QueuedRelease) {
+        self.planned = None;
+        self.trouble = None;
+        let release = queued.release.clone();
+        if let Some(old) = self.record.queued.replace(queued) {
+            self.replace(&old, &release);
+        }
+    }
+
+    fn queued_answer(&self, release: &Release) -> ProductionAnswer {
+        let plan = self.plan_in_force();
+        let waits = plan.is_some_and(|plan| plan.needs_approval && !plan.is_stale);
+        let outcome = if waits { ProductionOutcome::AwaitingApproval } else { ProductionOutcome::Queued };
+        let mut answer = ProductionAnswer::new(outcome).about(release);
+        answer.plan = plan.map(|plan| plan.planned.plan.id.clone());
+        match (&self.record.frozen, &self.record.begun) {
+            (Some(frozen), _) => answer.because(format!("frozen by {}: {}", frozen.by, frozen.reason)),
+            (None, Some(begun)) => answer.because(format!("after release {}", number(&begun.version.release))),
+            (None, None) => answer,
+        }
+    }
+
+    /// Takes an approval in. It must name the plan that is in force.
+    pub fn approve(&mut self, approve: &ApproveRelease) -> ProductionAnswer {
+        let plan = self.plan_in_force().map(|plan| (plan.planned.plan.id.clone(), plan.needs_approval));
+        let queued = self.record.queued.as_ref().filter(|queued| queued.release.number == Some(approve.release));
+        let Some(queued) = queued else { return self.not_waiting(approve.release) };
+        let release = queued.release.clone();
+        let answer = match plan {
+            None => ProductionAnswer::refused("its plan is still being made"),
+            Some((_, false)) => ProductionAnswer::refused("the app file asks for no approval"),
+            Some((id, true)) if id == approve.plan => {
+                let approval = Approval { plan: id.clone(), by: approve.by.clone() };
+                self.record.queued =
+                    self.record.queued.take().map(|queued| QueuedRelease { approval: Some(approval), ..queued });
+                if let Some(planned) = &mut self.planned {
+                    planned.is_stale = true;
+                }
+                ProductionAnswer { plan: Some(id), ..ProductionAnswer::new(ProductionOutcome::Approved) }
+            }
+            Some((id, true)) => {
+                let why = format!("plan {} is not in force any more: it is {id} now", approve.plan);
+                ProductionAnswer { plan: Some(id), ..ProductionAnswer::refused(why) }
+            }
+        };
+        answer.about(&release)
+    }
+
+    /// Takes a rejection in: the release that waits is dropped.
+    pub fn reject(&mut self, reject: &RejectRelease) -> ProductionAnswer {
+        match self.record.queued.take_if(|queued| queued.release.number == Some(reject.release)) {
+            Some(queued) => {
+                self.planned = None;
+                let reason = reject.reason.as_ref().map_or("no reason given", |reason| reason.as_str());
+                self.notes.add(format!("release {} was rejected by {}: {reason}", reject.release, reject.by.as_str()));
+                ProductionAnswer::new(ProductionOutcome::Rejected).about(&queued.release)
+            }
+            None => self.not_waiting(reject.release),
+        }
+    }
+
+    /// The answer about a release that does not wait.
+    fn not_waiting(&self, release: u64) -> ProductionAnswer {
+        let is = |version: &StoredVersion| version.release.number == Some(release);
+        let mut answer = if let Some(by) = self.replaced_by(release) {
+            ProductionAnswer::new(ProductionOutcome::Superseded).because(format!("release {by} has replaced it"))
+        } else if self.record.begun.as_ref().is_some_and(|begun| is(&begun.version)) {
+            ProductionAnswer::new(ProductionOutcome::RollingOut).because("it is being rolled out")
+        } else if self.record.live.as_ref().is_some_and(is) {
+            ProductionAnswer::new(ProductionOutcome::Live).because("it serves")
+        } else {
+            ProductionAnswer::refused("it does not wait")
+        };
+        answer.release = Some(release);
+        answer
+    }
+
+    /// Takes a rollback in, once its target is known. It stops what is rolling out, and freezes what is queued.
+    pub fn request_rollback(&mut self, rollback: &Rollback, version: StoredVersion, now_ms: u64) -> ProductionAnswer {
+        let release = version.release.clone();
+        if !rollback.keep_going {
+            let reason = match &rollback.reason {
+                Some(reason) => format!("rolled back to release {}: {}", number(&release), reason.as_str()),
+                None => format!("rolled back to release {}", number(&release)),
+            };
+            self.freeze(reason, rollback.by.as_str(), now_ms);
+        }
+        self.remember(key_of_rollback(rollback));
+        let Rollback { by, reason, .. } = rollback.clone();
+        self.record.rollback = Some(RequestedRollback { version, by, reason });
+        ProductionAnswer::new(ProductionOutcome::RollingBack).about(&release)
+    }
+
+    /// The refusal of a rollback that was taken in before, if this is one that a reset delivers again.
+    pub fn refuse_repeated(&self, rollback: &Rollback, arrival: Arrival) -> Option<ProductionAnswer> {
+        let is_repeated = arrival == Arrival::Early && self.record.recent.contains(&key_of_rollback(rollback));
+        is_repeated.then(|| repeated("a rollback"))
+    }
+
+    /// Takes a freeze in. What is rolling out ends as usual.
+    pub fn take_freeze(&mut self, freeze: &Freeze, now_ms: u64) -> ProductionAnswer {
+        self.freeze(freeze.reason.as_str().to_owned(), freeze.by.as_str(), now_ms);
+        ProductionAnswer::new(ProductionOutcome::Frozen)
+    }
+
+    /// Freezes the queue.
+    pub fn freeze(&mut self, reason: String, by: &str, now_ms: u64) {
+        self.record.frozen = Some(Frozen { reason, by: by.to_owned(), since_ms: now_ms });
+    }
+
+    /// Takes an unfreeze in. The newest queued release goes on, planned anew.
+    pub fn unfreeze(&mut self, unfreeze: &Unfreeze, arrival: Arrival) -> ProductionAnswer {
+        let Some(frozen) = self.record.frozen.clone() else {
+            return ProductionAnswer::new(ProductionOutcome::Unfrozen).because("nothing was frozen");
+        };
+        // A reset delivers an old one again, after the freeze that counts.
+        if arrival == Arrival::Early {
+            return repeated("an unfreeze");
+        }
+        self.record.frozen = None;
+        self.planned = None;
+        let was = format!("it was frozen by {}: {}", frozen.by, frozen.reason);
+        self.notes.add(format!("unfrozen by {}", unfreeze.by.as_str()));
+        ProductionAnswer::new(ProductionOutcome::Unfrozen).because(was)
+    }
+
+    /// Takes a redeploy in: the release that serves is queued again, with today's secrets and manifests.
+    pub fn redeploy(&mut self, arrival: Arrival) -> ProductionAnswer {
+        if arrival == Arrival::Early && self.record.release > 0 {
+            return repeated("a redeploy");
+        }
+        if let Some(queued) = &self.record.queued {
+            return ProductionAnswer::refused("it is next anyway").about(&queued.release);
+        }
+        if let Some(begun) = &self.record.begun {
+            return ProductionAnswer::refused("it is being rolled out").about(&begun.version.release);
+        }
+        let Some(live) = &self.record.live else {
+            return ProductionAnswer::refused("nothing has been released yet");
+        };
+        let release = live.release.clone();
+        self.enqueue(QueuedRelease { release: release.clone(), sequence: None, deploy_id: 0, approval: None });
+        self.queued_answer(&release)
+    }
+
+    fn remember(&mut self, key: String) {
+        self.record.recent.push(key);
+        if self.record.recent.len() > KEPT_RECENT {
+            self.record.recent.remove(0);
+        }
+    }
+}
+
+fn superseded(release: &Release, sequence: u64, seen: u64) -> ProductionAnswer {
+    ProductionAnswer::new(ProductionOutcome::Superseded)
+        .because(format!(
+            "sequence {sequence} is older than {seen}, already seen; to go back to an earlier release: berth production \
+             rollback --to N"
+        ))
+        .about(release)
+}
+
+fn repeated(what: &str) -> ProductionAnswer {
+    ProductionAnswer::refused(format!(
+        "{what} that was taken in before came again at the start of the workflow, as after a reset; if it is meant, send \
+         it again"
+    ))
+}
+
+/// The number of a release, as text.
+pub(super) fn number(release: &Release) -> String {
+    release.number.map_or_else(|| "?".to_owned(), |number| number.to_string())
+}
+
+/// Enough of commit and digest to tell releases apart.
+fn key_of_release(release: &Release) -> String {
+    const DIGITS: usize = 12;
+    let digest = release.image.digest.trim_start_matches("sha256:");
+    let start = |text: &str| text.chars().take(DIGITS).collect::<String>();
+    format!("{}@{}", start(release.commit.as_str()), start(digest))
+}
+
+fn key_of_rollback(rollback: &Rollback) -> String {
+    let to = rollback.to.map_or_else(String::new, |to| to.to_string());
+    let reason = rollback.reason.as_ref().map_or("", |reason| reason.as_str());
+    let mut key = format!("rollback {to} {} {reason}", rollback.by.as_str());
+    crate::contract::verdict::truncate(&mut key, 80);
+    key
+}
+
+#[cfg(test)]
+mod tests;

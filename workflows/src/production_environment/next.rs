@@ -1,0 +1,249 @@
+//! What production does next: a function of its state and the time. Pure.
+
+use super::state::{FailedRelease, State};
+use crate::{
+    contract::{
+        phase::Failed,
+        production_record::{
+            BegunRollout, Deed, QueuedRelease as Queued, Recovery, ReleaseMark, RollbackCause, StoredVersion,
+        },
+        release::Name,
+        rollout_input::DEPLOY_ID_EPOCH_SECONDS,
+        stop_reason::StopReason,
+    },
+    environment::{book::RolloutEnd, queue::QueuedRelease},
+};
+
+/// The pause before a failed rollback is tried again. It doubles each time, up to the longest.
+const FIRST_PAUSE_MS: u64 = 10_000;
+const LONGEST_PAUSE_MS: u64 = 300_000;
+
+/// One step of production.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Read the record of the namespace.
+    Recall,
+    /// Write the record of the namespace.
+    Record,
+    /// Plan the queued release.
+    Plan(Box<Queued>),
+    /// Roll out what has begun.
+    RollOut(Box<BegunRollout>),
+    /// Wait for a message, or until this Unix time in milliseconds.
+    Wait(Option<u64>),
+}
+
+impl State {
+    /// The next step. What begins is put into the record first, and the record is written before anything else is done.
+    pub fn next(&mut self, now_ms: u64) -> Action {
+        if !self.is_recalled() {
+            return self.wait_out(now_ms).unwrap_or(Action::Recall);
+        }
+        self.begin_next(now_ms);
+        if !self.is_recorded() {
+            return self.wait_out(now_ms).unwrap_or(Action::Record);
+        }
+        let until = self.record.recovery.as_ref().map(|recovery| recovery.next_ms);
+        if let Some(begun) = self.record.begun.as_ref().filter(|_| until.is_none_or(|until| until <= now_ms)) {
+            return Action::RollOut(Box::new(begun.clone()));
+        }
+        match &self.record.queued {
+            Some(queued) if self.record.frozen.is_none() && self.needs_plan() => {
+                let plan = Action::Plan(Box::new(queued.clone()));
+                match (self.wait_out(now_ms), until) {
+                    (Some(Action::Wait(Some(trouble))), Some(until)) => Action::Wait(Some(trouble.min(until))),
+                    (Some(wait), _) => wait,
+                    (None, _) => plan,
+                }
+            }
+            _ => Action::Wait(until),
+        }
+    }
+
+    /// The wait before a step that did not succeed is tried again.
+    fn wait_out(&self, now_ms: u64) -> Option<Action> {
+        let trouble = self.trouble.as_ref().filter(|trouble| trouble.next_ms > now_ms)?;
+        Some(Action::Wait(Some(trouble.next_ms)))
+    }
+
+    fn needs_plan(&self) -> bool {
+        self.plan_in_force().is_none_or(|planned| planned.is_stale)
+    }
+
+    /// Begins what is due: a rollback by hand, an automatic rollback, or the queued release, in this order.
+    fn begin_next(&mut self, now_ms: u64) {
+        if let Some(rollback) = self.record.rollback.take() {
+            self.record.recovery = None;
+            let cause = RollbackCause::ByHand { by: rollback.by, reason: rollback.reason };
+            return self.begin(rollback.version, Some(cause), None, now_ms);
+        }
+        let is_free = match (&self.record.recovery, &self.record.begun) {
+            (None, begun) => begun.is_none(),
+            // Between two tries a newer release may take the rollback's place.
+            (Some(recovery), _) => recovery.tries > 0,
+        };
+        if is_free && let Some((queued, version)) = self.ready_release() {
+            self.record.queued = None;
+            self.planned = None;
+            self.begin(version, None, queued.approval.map(|approval| approval.by), now_ms);
+            self.record.recovery = None;
+            return;
+        }
+        // What has begun has no rollout yet.
+        if self.record.rollout > self.book.last_number {
+            return;
+        }
+        match self.record.recovery.clone() {
+            Some(recovery) if recovery.next_ms > now_ms => {}
+            Some(recovery) if !self.record.begun.as_ref().is_some_and(|begun| is_try_of(begun, &recovery)) => {
+                let cause = RollbackCause::Failed { release: recovery.failed };
+                self.begin(recovery.to, Some(cause), None, now_ms);
+            }
+            _ if self.record.begun.is_some() => self.number_next(now_ms),
+            _ => {}
+        }
+    }
+
+    /// The queued release, if its plan is in force and approved as far as the app file asks for it.
+    fn ready_release(&self) -> Option<(Queued, StoredVersion)> {
+        let queued = self.record.queued.clone().filter(|_| self.record.frozen.is_none())?;
+        let planned = self.plan_in_force().filter(|planned| !planned.is_stale)?;
+        let is_approved = queued.approval.as_ref().is_some_and(|approval| approval.plan == planned.planned.plan.id);
+        if planned.needs_approval && !is_approved {
+            return None;
+        }
+        let version = StoredVersion {
+            release: queued.release.clone(),
+            stored_release: planned.planned.stored_release.clone(),
+            secrets: planned.planned.secrets.clone(),
+        };
+        Some((queued, version))
+    }
+
+    fn begin(
+        &mut self,
+        version: StoredVersion,
+        rollback: Option<RollbackCause>,
+        approved_by: Option<Name>,
+        now_ms: u64,
+    ) {
+        self.marks.push(mark_of_begin(&version, rollback.as_ref(), approved_by.as_ref(), now_ms));
+        // After a rollback that failed nothing is as it should be, even if this release changes nothing.
+        self.is_touched = self.record.recovery.is_some();
+        self.record.begun = Some(BegunRollout { version, rollback, approved_by });
+        self.number_next(now_ms);
+    }
+
+    /// Records the numbers of the next rollout, as the book will give them.
+    fn number_next(&mut self, now_ms: u64) {
+        self.record.rollout = self.book.last_number + 1;
+        self.record.deploy_id =
+            (now_ms / 1000).saturating_sub(DEPLOY_ID_EPOCH_SECONDS).max(self.book.last_deploy_id + 1);
+    }
+
+    /// The reason to stop the rollout in flight: only a rollback by hand is one.
+    pub fn stop_reason(&self) -> Option<StopReason> {
+        self.record.rollback.as_ref().map(|rollback| StopReason::RolledBack { by: rollback.by.as_str().to_owned() })
+    }
+
+    /// Records how the rollout in flight ended.
+    pub fn conclude(&mut self, end: RolloutEnd, started_ms: u64, now_ms: u64) {
+        let Some(begun) = self.record.begun.take() else { return };
+        let release = begun.version.release.clone();
+        let rollout = self.book.rolling_out.as_ref().map(|rolling_out| rolling_out.rollout.clone());
+        match &end {
+            RolloutEnd::Live(_) => self.conclude_live(begun, now_ms),
+            RolloutEnd::Failed(verdict, made) => {
+                self.is_touched |= made.touched || made.serves;
+                let failed = Failed { release: release.clone(), rollout, verdict: *verdict.clone() };
+                self.conclude_failed(begun, failed, now_ms);
+            }
+            // The next rollout is the one by hand. It begins from whatever there is.
+            RolloutEnd::Stopped(_) => self.record.begun = Some(begun),
+        }
+        self.book.conclude(QueuedRelease { ticket: 0, release }, end, started_ms, now_ms);
+    }
+
+    fn conclude_live(&mut self, begun: BegunRollout, now_ms: u64) {
+        let BegunRollout { version, rollback, .. } = begun;
+        let stored_release = version.stored_release.clone();
+        self.marks.push(ReleaseMark { stored_release, proven_ms: Some(now_ms), ..ReleaseMark::default() });
+        let before = self.record.live.replace(version.clone());
+        if before.as_ref().is_some_and(|before| before.stored_release != version.stored_release) {
+            self.record.served_before = before;
+        }
+        self.record.proven = Some(version);
+        self.record.recovery = None;
+        self.failed = match (self.failed.take(), rollback) {
+            (Some(failed), Some(RollbackCause::Failed { .. })) => {
+                Some(FailedRelease { is_rolled_back: true, ..failed })
+            }
+            _ => None,
+        };
+    }
+
+    fn conclude_failed(&mut self, begun: BegunRollout, failed: Failed, now_ms: u64) {
+        if begun.rollback.is_some() {
+            let before = self.record.recovery.take();
+            let tries = before.as_ref().map_or(0, |recovery| recovery.tries) + 1;
+            let number = begun.version.release.number.unwrap_or_default();
+            self.record.recovery = Some(Recovery {
+                failed: before.map_or(number, |recovery| recovery.failed),
+                to: begun.version.clone(),
+                tries,
+                next_ms: now_ms + pause_ms(tries),
+            });
+            self.record.begun = Some(begun);
+            return;
+        }
+        let stored_release = begun.version.stored_release.clone();
+        self.marks.push(ReleaseMark { stored_release, failed_ms: Some(now_ms), ..ReleaseMark::default() });
+        self.failed = Some(FailedRelease { failed, is_rolled_back: false });
+        // Nothing of it was written: what served goes on.
+        if !self.is_touched {
+            return;
+        }
+        let number = begun.version.release.number.unwrap_or_default();
+        match self.record.live.clone() {
+            Some(to) => {
+                self.record.recovery = Some(Recovery { failed: number, to, tries: 0, next_ms: now_ms });
+                self.record.begun = Some(begun);
+            }
+            None => self.notes.add(format!("release {number} failed, and there is no earlier one to go back to")),
+        }
+    }
+}
+
+/// The facts to note on a stored release when its rollout begins.
+fn mark_of_begin(
+    version: &StoredVersion,
+    rollback: Option<&RollbackCause>,
+    approved_by: Option<&Name>,
+    at_ms: u64,
+) -> ReleaseMark {
+    let deed = |by: &str| Some(Deed { by: by.to_owned(), at_ms });
+    let mark = ReleaseMark { stored_release: version.stored_release.clone(), ..ReleaseMark::default() };
+    match rollback {
+        None => ReleaseMark {
+            released: deed(version.release.author.as_ref().map_or("", Name::as_str)),
+            approved: approved_by.and_then(|by| deed(by.as_str())),
+            ..mark
+        },
+        Some(RollbackCause::ByHand { by, .. }) => ReleaseMark { rolled_back: deed(by.as_str()), ..mark },
+        Some(RollbackCause::Failed { release }) => {
+            ReleaseMark { rolled_back: deed(&format!("berth, since release {release} failed")), ..mark }
+        }
+    }
+}
+
+/// Whether what has begun is the rollback that is due.
+fn is_try_of(begun: &BegunRollout, recovery: &Recovery) -> bool {
+    begun.rollback.is_some() && begun.version == recovery.to
+}
+
+fn pause_ms(tries: u32) -> u64 {
+    FIRST_PAUSE_MS.saturating_mul(2_u64.saturating_pow(tries.saturating_sub(1))).min(LONGEST_PAUSE_MS)
+}
+
+#[cfg(test)]
+mod tests;

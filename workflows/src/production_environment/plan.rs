@@ -1,0 +1,174 @@
+//! The plan of a release: what it would change, before its first write.
+
+use temporalio_workflow::{WorkflowCancellationToken, WorkflowContext};
+
+use super::{
+    ProductionEnvironment,
+    inbox::number,
+    state::{FailedRelease, Planned, State},
+};
+use crate::{
+    activity_options as options,
+    clock::now_ms,
+    contract::{
+        activity_definitions as activities,
+        environment::{Environment, EnvironmentKind},
+        load_app::{LoadAppInput, LoadedApp},
+        phase::{Failed, PastRollout},
+        plan::{PlanReleaseInput, PlannedRelease},
+        preparation::SyncedSecrets,
+        production::Production,
+        production_record::QueuedRelease,
+        rollout_input::DEPLOY_ID_EPOCH_SECONDS,
+        signals::DeployOutcome,
+        verdict::{FailureType, Verdict},
+    },
+    failure::{self, Unfinished},
+};
+
+impl ProductionEnvironment {
+    /// Plans the queued release. A release that is refused fails. Anything else is waited out, and `status` says why: a
+    /// namespace that nobody has made, a token that is refused, an outage.
+    pub(super) async fn plan(ctx: &WorkflowContext<Self>, production: &Production, queued: QueuedRelease) {
+        let now = now_ms(ctx);
+        let queued = ctx.state_mut(|s| s.state.number_deploy(queued, now));
+        let planned = Self::make_plan(ctx, production, &queued).await;
+        match planned {
+            Ok((loaded, planned)) => ctx.state_mut(|s| s.state.take_plan(&queued, &loaded, planned)),
+            Err(Unfinished::Failed(verdict)) if verdict.failure.is_refusal() => {
+                ctx.state_mut(|s| s.state.fail_plan(&queued, *verdict));
+            }
+            Err(why) => Self::try_later(ctx, &why),
+        }
+    }
+
+    async fn make_plan(
+        ctx: &WorkflowContext<Self>,
+        production: &Production,
+        queued: &QueuedRelease,
+    ) -> Result<(LoadedApp, PlannedRelease), Unfinished> {
+        let token = WorkflowCancellationToken::new();
+        let what = format!("release {} of {}", number(&queued.release), production.app);
+        let kind = EnvironmentKind::Production;
+        let load = LoadAppInput::names(&production.app, kind, &production.workflow_id());
+        let load = LoadAppInput { image: Some(queued.release.image.clone()), ..load };
+        let loaded = ctx
+            .execute_activity(activities::LoadApp, load, options::load_app(&token, format!("the app file, for {what}")))
+            .await
+            .map_err(|e| failure::from_activity(&e, FailureType::UnknownApp))?;
+        let environment = ctx.state_mut(|s| s.state.take_names(loaded.environment.clone()))?;
+
+        // The namespace comes first: the secrets are stored in it, and berth never makes it.
+        let summary = format!("namespace {}", environment.namespace);
+        ctx.execute_activity(
+            activities::EnsureNamespace,
+            environment.clone(),
+            options::ensure_namespace(&token, summary),
+        )
+        .await
+        .map_err(|e| failure::from_activity(&e, FailureType::KubernetesDenied))?;
+
+        let secrets = Self::sync_secrets(ctx, &environment).await?;
+        let serving = ctx.state(|s| s.state.record.live.as_ref().map(|live| live.stored_release.clone()));
+        let QueuedRelease { release, deploy_id, .. } = queued.clone();
+        let plan = PlanReleaseInput { environment, release, deploy_id, secrets, serving };
+        let planned = ctx
+            .execute_activity(activities::PlanRelease, plan, options::plan_release(&token, format!("plan {what}")))
+            .await
+            .map_err(|e| failure::from_activity(&e, FailureType::KubernetesDenied))?;
+        Ok((loaded, planned))
+    }
+
+    /// Doppler's secrets as they are now, stored in the namespace.
+    pub(super) async fn sync_secrets(
+        ctx: &WorkflowContext<Self>,
+        environment: &Environment,
+    ) -> Result<SyncedSecrets, Unfinished> {
+        let summary = format!("secrets of {} from Doppler", environment.app);
+        let options = options::sync_secrets(&WorkflowCancellationToken::new(), summary);
+        let synced = ctx.execute_activity(activities::SyncSecrets, environment.clone(), options).await;
+        synced.map_err(|e| failure::from_activity(&e, FailureType::SecretsUnavailable))
+    }
+}
+
+impl State {
+    /// Gives the queued release its `KUBE_DEPLOY_ID`. It keeps it in all its plans, so that they can be compared.
+    fn number_deploy(&mut self, mut planned: QueuedRelease, now_ms: u64) -> QueuedRelease {
+        if planned.deploy_id == 0 {
+            let seconds = (now_ms / 1000).saturating_sub(DEPLOY_ID_EPOCH_SECONDS);
+            planned.deploy_id = seconds.max(self.book.last_deploy_id + 1);
+            self.book.last_deploy_id = planned.deploy_id;
+        }
+        if let Some(queued) = &mut self.record.queued
+            && queued.release.number == planned.release.number
+        {
+            queued.deploy_id = planned.deploy_id;
+        }
+        planned
+    }
+
+    /// Takes the names of the app file over. The namespace stays the same: production is never moved by an edit.
+    fn take_names(&mut self, mut environment: Environment) -> Result<Environment, Unfinished> {
+        if let Some(before) = &self.book.environment {
+            if self.record.live.is_some() && before.namespace != environment.namespace {
+                let message = format!(
+                    "the app file names the namespace {}, but production is in {}",
+                    environment.namespace, before.namespace
+                );
+                return Err(Verdict::new(FailureType::ManifestInvalid, message)
+                    .advise("berth does not move production; put the old name back")
+                    .into());
+            }
+            environment.namespace_uid.clone_from(&before.namespace_uid);
+            environment.cluster_objects.clone_from(&before.cluster_objects);
+        }
+        self.book.environment = Some(environment.clone());
+        Ok(environment)
+    }
+
+    /// Takes a plan over, unless a newer release is queued meanwhile. An approval of another plan is void.
+    fn take_plan(&mut self, planned_for: &QueuedRelease, loaded: &LoadedApp, planned: PlannedRelease) {
+        self.trouble = None;
+        let Some(queued) = self.record.queued.as_mut().filter(|queued| is_same(queued, planned_for)) else { return };
+        let rules = loaded.production.clone().unwrap_or_default();
+        self.keep_releases = Some(rules.keep_releases);
+        if let Some(approval) = queued.approval.take_if(|approval| approval.plan != planned.plan.id) {
+            let number = number(&queued.release);
+            self.notes.add(format!(
+                "the approval of release {number} by {} is void: its plan was {} and is {} now",
+                approval.by.as_str(),
+                approval.plan,
+                planned.plan.id
+            ));
+        }
+        self.planned = Some(Planned {
+            release: queued.release.number.unwrap_or_default(),
+            serving: self.record.live.as_ref().map(|live| live.stored_release.clone()),
+            planned,
+            needs_approval: rules.needs_approval,
+            is_stale: false,
+        });
+    }
+
+    /// Records a release that was refused before its first write. What serves goes on.
+    fn fail_plan(&mut self, planned_for: &QueuedRelease, verdict: Verdict) {
+        self.trouble = None;
+        let Some(queued) = self.record.queued.take_if(|queued| is_same(queued, planned_for)) else { return };
+        self.planned = None;
+        let release = queued.release;
+        self.book.remember(PastRollout {
+            number: 0,
+            commit: release.commit.to_string(),
+            outcome: DeployOutcome::Failed,
+            author: release.author.clone(),
+            ms: 0,
+            failure: Some(verdict.failure.to_string()),
+        });
+        let failed = Failed { release, rollout: None, verdict };
+        self.failed = Some(FailedRelease { failed, is_rolled_back: false });
+    }
+}
+
+fn is_same(queued: &QueuedRelease, other: &QueuedRelease) -> bool {
+    queued.release == other.release
+}

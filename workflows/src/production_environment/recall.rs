@@ -1,0 +1,151 @@
+//! The record of the namespace: read by a run that continues no other one, and written around each change.
+
+use temporalio_workflow::{WorkflowCancellationToken, WorkflowContext, WorkflowTermination};
+
+use super::{
+    ProductionEnvironment,
+    state::{State, Trouble},
+};
+use crate::{
+    activity_options as options,
+    clock::now_ms,
+    contract::{
+        activity_definitions as activities,
+        environment::{Environment, EnvironmentKind},
+        load_app::LoadAppInput,
+        production::Production,
+        production_record::{RecallInput, Recalled, RecordInput, Recorded, Restored},
+        verdict::{FailureType, Verdict},
+    },
+    environment::admission::invalid_input,
+    failure::{self, Unfinished},
+};
+
+/// The pause before a step is tried again. It doubles each time, up to the longest.
+const FIRST_PAUSE_MS: u64 = 2_000;
+const LONGEST_PAUSE_MS: u64 = 60_000;
+
+impl ProductionEnvironment {
+    /// Reads the record, and takes in the messages that have waited for it. The error is an app without production.
+    pub(super) async fn recall(
+        ctx: &WorkflowContext<Self>,
+        production: &Production,
+    ) -> Result<(), WorkflowTermination> {
+        let environment = match Self::load_names(ctx, production).await {
+            Ok(environment) => environment,
+            Err(Unfinished::Failed(verdict)) if verdict.failure == FailureType::UnknownApp => {
+                return Err(invalid_input(verdict.headline()));
+            }
+            Err(why) => {
+                Self::try_later(ctx, &why);
+                return Ok(());
+            }
+        };
+        let options =
+            options::record(&WorkflowCancellationToken::new(), format!("the record of {}", environment.namespace));
+        let recall = RecallInput { environment };
+        match ctx.execute_activity(activities::RecallProduction, recall, options).await {
+            Ok(recalled) => {
+                let now = now_ms(ctx);
+                ctx.state_mut(|s| {
+                    s.state.recall(recalled);
+                    s.state.take_restored(now);
+                    s.state.trouble = None;
+                    s.take_early(now);
+                });
+            }
+            Err(e) => Self::try_later(ctx, &failure::from_activity(&e, FailureType::KubernetesDenied)),
+        }
+        Ok(())
+    }
+
+    /// The names of the environment, as the app file has them now.
+    pub(super) async fn load_names(
+        ctx: &WorkflowContext<Self>,
+        production: &Production,
+    ) -> Result<Environment, Unfinished> {
+        let names = LoadAppInput::names(&production.app, EnvironmentKind::Production, &production.workflow_id());
+        let summary = format!("what production of {} is called", production.app);
+        let loaded = ctx
+            .execute_activity(activities::LoadApp, names, options::load_app(&WorkflowCancellationToken::new(), summary))
+            .await
+            .map_err(|e| failure::from_activity(&e, FailureType::UnknownApp))?;
+        ctx.state_mut(|s| s.state.book.environment = Some(loaded.environment.clone()));
+        Ok(loaded.environment)
+    }
+
+    /// Writes the record. If somebody else has written it meanwhile, theirs is looked at first.
+    pub(super) async fn record(ctx: &WorkflowContext<Self>) {
+        let write = ctx.state(|s| {
+            let environment = s.state.book.environment.clone()?;
+            let version = s.state.recorded.as_ref().and_then(|recorded| recorded.version.clone());
+            Some(RecordInput { environment, record: s.state.record.clone(), version, marks: s.state.marks.clone() })
+        });
+        let Some(write) = write else { return };
+        let summary = format!("the record of {}", write.environment.namespace);
+        let options = options::record(&WorkflowCancellationToken::new(), summary);
+        let (record, marks) = (write.record.clone(), write.marks.len());
+        match ctx.execute_activity(activities::RecordProduction, write, options).await {
+            Ok(Recorded::Written { version }) => ctx.state_mut(|s| {
+                s.state.recorded = Some(Recalled { record: Some(record), version: Some(version) });
+                s.state.marks.drain(..marks);
+                s.state.trouble = None;
+            }),
+            Ok(Recorded::Conflict(theirs)) => {
+                let now = now_ms(ctx);
+                ctx.state_mut(|s| s.state.take_conflict(*theirs, now));
+            }
+            Err(e) => Self::try_later(ctx, &failure::from_activity(&e, FailureType::KubernetesDenied)),
+        }
+    }
+
+    /// Notes why a step did not succeed, and when it is tried again.
+    pub(super) fn try_later(ctx: &WorkflowContext<Self>, why: &Unfinished) {
+        let message = match why {
+            Unfinished::Failed(verdict) => message_of(verdict),
+            Unfinished::Cancelled => "it was cancelled".to_owned(),
+        };
+        let now = now_ms(ctx);
+        ctx.state_mut(|s| {
+            let tries = s.state.trouble.as_ref().map_or(0, |trouble| trouble.tries) + 1;
+            let pause = FIRST_PAUSE_MS.saturating_mul(2_u64.saturating_pow(tries - 1)).min(LONGEST_PAUSE_MS);
+            s.state.trouble = Some(Trouble { message, tries, next_ms: now + pause });
+        });
+    }
+}
+
+fn message_of(verdict: &Verdict) -> String {
+    let advice = if verdict.advice.is_empty() { String::new() } else { format!(" ({})", verdict.advice) };
+    format!("{}{advice}", verdict.headline())
+}
+
+impl State {
+    /// Takes the record over that another writer has left: `berth production restore`, or a hand.
+    fn take_conflict(&mut self, theirs: Recalled, now_ms: u64) {
+        let restored = theirs.record.as_ref().and_then(|record| record.restored.clone());
+        // The answer to an earlier write was lost: the record is this one already.
+        let is_ours = theirs.record.as_ref().is_some_and(|record| *record == self.record);
+        if !is_ours && restored.is_none() {
+            self.notes.add("the record of the namespace was changed by somebody else; this workflow's own replaces it");
+        }
+        let deploy_id = theirs.record.as_ref().map_or(0, |record| record.deploy_id);
+        self.book.last_deploy_id = self.book.last_deploy_id.max(deploy_id);
+        self.recorded = Some(theirs);
+        if let Some(restored) = restored {
+            self.record.restored = Some(restored);
+            self.take_restored(now_ms);
+        }
+    }
+
+    /// Takes a restore by hand over: its release serves, and nothing begins until a person unfreezes.
+    fn take_restored(&mut self, now_ms: u64) {
+        let Some(Restored { version, by, .. }) = self.record.restored.take() else { return };
+        let number = version.release.number.map_or_else(|| "?".to_owned(), |number| number.to_string());
+        self.freeze(format!("restored by hand to release {number}"), by.as_str(), now_ms);
+        self.record.begun = None;
+        self.record.recovery = None;
+        self.record.rollback = None;
+        self.failed = None;
+        self.record.live = Some(version);
+    }
+}

@@ -1,0 +1,176 @@
+//! The state of production: the record that the cluster keeps, and what only this workflow needs.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    contract::{
+        phase::{Failed, Phase},
+        plan::PlannedRelease,
+        production_record::{ProductionRecord, QueuedRelease, Recalled, ReleaseMark, StoredVersion},
+        release::Release,
+    },
+    environment::{book::Book, notes::Notes},
+};
+
+/// How many replaced releases are remembered, for the answer to a late approval.
+const KEPT_REPLACED: usize = 20;
+
+/// See the module.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct State {
+    /// The rollouts: the one in flight, the past ones, the one that failed, the release that serves.
+    #[serde(flatten)]
+    pub book: Book,
+    /// The record as it is to be.
+    pub record: ProductionRecord,
+    /// The record as it was last read or written. None: this run and those before it have not read it.
+    pub recorded: Option<Recalled>,
+    /// Whether objects of what has begun may be in the namespace. A failure before says nothing about what serves.
+    pub is_touched: bool,
+    /// Facts to note on stored releases with the next write of the record.
+    pub marks: Vec<ReleaseMark>,
+    /// The newest release, if it failed.
+    pub failed: Option<FailedRelease>,
+    /// The plan of the queued release.
+    pub planned: Option<Planned>,
+    /// How many proven releases the app file keeps, as last read.
+    pub keep_releases: Option<usize>,
+    /// What the current step waits for, if it is tried again.
+    pub trouble: Option<Trouble>,
+    /// Releases that a newer one has replaced before they began, each with the number of the newer one.
+    pub replaced: Vec<(u64, u64)>,
+    pub notes: Notes,
+}
+
+/// A plan, and the rules of the app file by which it was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Planned {
+    /// The number of the release.
+    pub release: u64,
+    pub planned: PlannedRelease,
+    /// The stored release that served when it was planned.
+    pub serving: Option<String>,
+    pub needs_approval: bool,
+    /// Whether it has to be made again: an approval has come since.
+    #[serde(default)]
+    pub is_stale: bool,
+}
+
+/// The newest release, which failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedRelease {
+    pub failed: Failed,
+    /// Whether an earlier release serves again in its place.
+    pub is_rolled_back: bool,
+}
+
+/// A step that did not succeed and is tried again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    pub message: String,
+    pub tries: u32,
+    /// Unix time in milliseconds of the next try.
+    pub next_ms: u64,
+}
+
+impl State {
+    /// The state for the next run of the workflow: the same, with short texts.
+    pub fn to_carry(&self) -> Self {
+        let mut carried = self.clone();
+        carried.book.shorten();
+        if let Some(failed) = &mut carried.failed {
+            failed.failed.verdict = failed.failed.verdict.short();
+        }
+        carried
+    }
+
+    /// Whether the record of the namespace is known.
+    pub fn is_recalled(&self) -> bool {
+        self.recorded.is_some()
+    }
+
+    /// Whether the namespace has the record as it is to be.
+    pub fn is_recorded(&self) -> bool {
+        let recorded = self.recorded.as_ref().and_then(|recorded| recorded.record.as_ref());
+        self.marks.is_empty()
+            && recorded.map_or_else(|| self.record == ProductionRecord::default(), |recorded| *recorded == self.record)
+    }
+
+    /// Begins with the record of the namespace, as another run has left it.
+    pub fn recall(&mut self, recalled: Recalled) {
+        self.record = recalled.record.clone().unwrap_or_default();
+        self.recorded = Some(recalled);
+        self.is_touched = self.record.begun.is_some();
+        self.book.last_number = self.book.last_number.max(self.record.rollout);
+        self.book.last_deploy_id = self.book.last_deploy_id.max(self.record.deploy_id);
+    }
+
+    /// The plan of the queued release, unless something else serves since it was made.
+    pub fn plan_in_force(&self) -> Option<&Planned> {
+        let queued = self.record.queued.as_ref()?.release.number;
+        let live = self.record.live.as_ref().map(|live| &live.stored_release);
+        self.planned.as_ref().filter(|planned| Some(planned.release) == queued && planned.serving.as_ref() == live)
+    }
+
+    /// Remembers that a queued release does not begin, because a newer one is in its place.
+    pub(super) fn replace(&mut self, old: &QueuedRelease, by: &Release) {
+        // A redeploy has the number of the release that serves already.
+        if let (Some(old), Some(by)) = (old.release.number, by.number)
+            && old != by
+        {
+            self.replaced.push((old, by));
+            if self.replaced.len() > KEPT_REPLACED {
+                self.replaced.remove(0);
+            }
+        }
+    }
+
+    /// The number of the release that has replaced this one, if one has.
+    pub(super) fn replaced_by(&self, release: u64) -> Option<u64> {
+        self.replaced.iter().rev().find(|(old, _)| *old == release).map(|(_, by)| *by)
+    }
+
+    /// The newest release that was asked for, however it went.
+    pub fn newest_release(&self) -> Option<&Release> {
+        let record = &self.record;
+        (record.queued.as_ref().map(|queued| &queued.release))
+            .or_else(|| record.begun.as_ref().map(|begun| &begun.version.release))
+            .or_else(|| self.failed.as_ref().map(|failed| &failed.failed.release))
+            .or_else(|| record.live.as_ref().map(|live: &StoredVersion| &live.release))
+    }
+
+    /// The phase follows from the rest: there is no second place to keep in step.
+    pub fn phase(&self) -> Phase {
+        let record = &self.record;
+        let is_rollback = record.begun.as_ref().is_some_and(|begun| begun.rollback.is_some());
+        if let Some(rolling_out) = &self.book.rolling_out {
+            return match rolling_out.not_observed {
+                Some(_) => Phase::NotObserved,
+                None if is_rollback => Phase::RollingBack,
+                None => Phase::RollingOut,
+            };
+        }
+        match &record.recovery {
+            Some(recovery) if recovery.tries > 0 => return Phase::RollbackFailed,
+            Some(_) => return Phase::RollingBack,
+            None => {}
+        }
+        if record.rollback.is_some() {
+            Phase::RollingBack
+        } else if record.begun.is_some() {
+            Phase::RollingOut
+        } else if record.frozen.is_some() {
+            Phase::Frozen
+        } else if record.queued.is_some() {
+            let waits = self.plan_in_force().is_some_and(|planned| planned.needs_approval && !planned.is_stale);
+            if waits { Phase::AwaitingApproval } else { Phase::Planning }
+        } else if let Some(failed) = &self.failed {
+            if failed.is_rolled_back { Phase::RolledBack } else { Phase::Failed }
+        } else if record.live.is_some() {
+            Phase::Live
+        } else {
+            Phase::AwaitingRelease
+        }
+    }
+}

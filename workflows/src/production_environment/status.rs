@@ -1,0 +1,168 @@
+//! The answer of the query `status` of production, and the same as Markdown for temporal-ui.
+
+use std::fmt::Write;
+
+use super::state::State;
+use crate::{
+    contract::{
+        environment::Environment,
+        plan::ReleasePlan,
+        production_record::QueuedRelease,
+        production_status::{ProductionRollout, ProductionStatus, QueuedStatus, RecoveryStatus},
+        release::Release,
+        status::{RollingOutStatus, SecretsStatus, ServingStatus},
+    },
+    environment::markdown::{code, plain, release},
+};
+
+impl ProductionStatus {
+    /// The status of an app's production.
+    pub fn new(app: &str, state: &State) -> Self {
+        let State { book, record, .. } = state;
+        let environment = book.environment.as_ref();
+        let begun = record.begun.as_ref();
+        Self {
+            app: app.to_owned(),
+            phase: state.phase(),
+            url: environment.map(Environment::url),
+            temporal_ui: environment.and_then(Environment::temporal_ui_url),
+            namespace: environment.map(|environment| environment.namespace.clone()),
+            serving: book.serving.as_ref().map(ServingStatus::from),
+            proven: record.proven.as_ref().and_then(|proven| proven.release.number),
+            rolling_out: book.rolling_out.as_ref().map(|rolling_out| ProductionRollout {
+                rollout: RollingOutStatus::from(rolling_out),
+                rollback: begun.and_then(|begun| begun.rollback.clone()),
+                approved_by: begun.and_then(|begun| begun.approved_by.as_ref()).map(|by| by.as_str().to_owned()),
+            }),
+            queued: record.queued.as_ref().map(|queued| QueuedStatus {
+                release: queued.release.clone(),
+                waits_for: state.waits_for(queued),
+                plan: state.plan_in_force().map(|planned| planned.planned.plan.clone()),
+                approval: queued.approval.clone(),
+            }),
+            frozen: record.frozen.clone(),
+            failed: state.failed.as_ref().map(|failed| failed.failed.clone()),
+            recovery: record.recovery.as_ref().map(|recovery| RecoveryStatus {
+                failed: recovery.failed,
+                to: recovery.to.release.clone(),
+                tries: recovery.tries,
+                next_ms: recovery.next_ms,
+            }),
+            secrets: record.live.as_ref().map(|live| SecretsStatus::from(&live.secrets)),
+            sequence: record.sequence,
+            rollouts: book.rollouts.clone(),
+            notes: state.notes.to_vec(),
+        }
+    }
+
+    /// The same as Markdown, for the workflow's current details in temporal-ui.
+    pub fn to_markdown(&self) -> String {
+        let mut text = format!("### production of {}: {}\n", self.app, self.phase.name());
+        // Writing to a String cannot fail.
+        let _ = self.write_markdown(&mut text);
+        text
+    }
+
+    fn write_markdown(&self, text: &mut String) -> std::fmt::Result {
+        if let Some(url) = &self.url {
+            writeln!(text, "- page: {url}")?;
+        }
+        if let Some(namespace) = &self.namespace {
+            writeln!(text, "- namespace: {}", code(namespace))?;
+        }
+        if let Some(ui) = &self.temporal_ui {
+            writeln!(text, "- its own temporal-ui: {ui}")?;
+        }
+        if let Some(frozen) = &self.frozen {
+            writeln!(text, "- frozen by {}: {}", code(&frozen.by), code(&frozen.reason))?;
+        }
+        self.write_releases(text)?;
+        for note in &self.notes {
+            writeln!(text, "- note: {}", code(note))?;
+        }
+        Ok(())
+    }
+
+    fn write_releases(&self, text: &mut String) -> std::fmt::Result {
+        if let Some(serving) = &self.serving {
+            writeln!(text, "- serving: {} ({})", numbered(&serving.release), code(&serving.rollout))?;
+        }
+        if let Some(ProductionRollout { rollout, rollback, .. }) = &self.rolling_out {
+            let what = if rollback.is_some() { "rolling back to" } else { "rolling out" };
+            writeln!(text, "- {what}: {}, waits for {}", numbered(&rollout.release), plain(&rollout.waiting_for))?;
+            if let Some(why) = &rollout.not_observed {
+                writeln!(text, "  - not observed: {}", code(why))?;
+            }
+        }
+        if let Some(failed) = &self.failed {
+            writeln!(text, "- failed: {}: {}", numbered(&failed.release), code(&failed.verdict.headline()))?;
+            if !failed.verdict.advice.is_empty() {
+                writeln!(text, "  - {}", failed.verdict.advice)?;
+            }
+        }
+        if let Some(recovery) = &self.recovery {
+            let RecoveryStatus { failed, to, tries, .. } = recovery;
+            writeln!(text, "- rollback after release {failed}, to {}: {tries} tries have failed", numbered(to))?;
+        }
+        if let Some(queued) = &self.queued {
+            writeln!(text, "- next: {}, waits for {}", numbered(&queued.release), plain(&queued.waits_for))?;
+            queued.plan.as_ref().map_or(Ok(()), |plan| plan.write_markdown(text))?;
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// What the queued release waits for, to be read after "waits for".
+    fn waits_for(&self, queued: &QueuedRelease) -> String {
+        let number = |release: &Release| release.number.unwrap_or_default();
+        if let Some(begun) = self.record.begun.as_ref().filter(|_| self.book.rolling_out.is_some()) {
+            return format!("the rollout of release {}", number(&begun.version.release));
+        }
+        if let Some(frozen) = &self.record.frozen {
+            return format!("unfreeze (frozen by {}: {})", frozen.by, frozen.reason);
+        }
+        if let Some(trouble) = &self.trouble {
+            return trouble.message.clone();
+        }
+        match self.plan_in_force() {
+            Some(planned) if planned.needs_approval && queued.approval.is_none() => {
+                format!("approval of plan {}", planned.planned.plan.id)
+            }
+            _ => "its plan".to_owned(),
+        }
+    }
+}
+
+impl ReleasePlan {
+    /// The plan as a list in Markdown.
+    fn write_markdown(&self, text: &mut String) -> std::fmt::Result {
+        writeln!(text, "  - plan {}: {} unchanged", code(&self.id), self.unchanged)?;
+        for image in &self.images {
+            let shown = |image: &Option<String>| image.as_deref().map_or_else(|| "none".to_owned(), code);
+            writeln!(text, "    - {}: {} → {}", code(&image.container), shown(&image.from), shown(&image.to))?;
+        }
+        for (what, names) in [
+            ("created", &self.created),
+            ("changed", &self.changed),
+            ("removed", &self.removed),
+            ("secrets changed", &self.changed_secrets),
+            ("rolls with a gap", &self.gaps),
+            ("a rollback cannot undo", &self.irreversible),
+            ("not checked", &self.not_checked),
+            ("note", &self.notes),
+        ] {
+            if !names.is_empty() {
+                writeln!(text, "    - {what}: {}", names.iter().map(|name| code(name)).collect::<Vec<_>>().join(", "))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn numbered(version: &Release) -> String {
+    match version.number {
+        Some(number) => format!("release {number} {}", release(version)),
+        None => release(version),
+    }
+}
