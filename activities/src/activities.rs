@@ -8,9 +8,9 @@ use berth_workflows::contract::{
     activity_definitions as definitions,
     apply::{Applied, ApplyInput, PruneInput, Pruned},
     checks::{AwaitInput, CheckGatesInput, GatesChecked, Outcome},
-    preparation::{
-        AwaitGoneInput, DatabaseReady, LoadAppInput, LoadedApp, NamespaceGone, NamespaceReady, SyncedSecrets,
-    },
+    load_app::{LoadAppInput, LoadedApp},
+    preparation::{AwaitGoneInput, DatabaseReady, NamespaceGone, NamespaceReady, SyncedSecrets},
+    production_record::{RecallInput, Recalled, RecordInput, Recorded},
     script::ScriptOutcome,
     script_job::{AwaitScriptInput, RemoveScriptInput, ScriptRemoved, ScriptStarted, StartScriptInput},
     teardown::{DeleteInput, LeakReport},
@@ -25,6 +25,7 @@ use crate::{
     failure::Failure,
     gates,
     heartbeat::{Progress, heartbeating},
+    production,
     redaction::redacted_failure::hide_values_of,
     release::{self, stored_release::StoredRelease},
     rollout, script,
@@ -152,6 +153,26 @@ impl Activities {
             }
         })
         .await
+    }
+
+    /// See [`production::recall_production()`].
+    #[activity(definition = definitions::RecallProduction)]
+    pub async fn recall_production(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        recall: RecallInput,
+    ) -> Result<Recalled, ActivityError> {
+        heartbeating(&ctx, async |progress| production::recall_production(self.context(progress), &recall).await).await
+    }
+
+    /// See [`production::record_production()`].
+    #[activity(definition = definitions::RecordProduction)]
+    pub async fn record_production(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        record: RecordInput,
+    ) -> Result<Recorded, ActivityError> {
+        heartbeating(&ctx, async |progress| production::record_production(self.context(progress), &record).await).await
     }
 
     /// See [`rollout::await_rollout()`].

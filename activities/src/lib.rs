@@ -15,6 +15,7 @@ mod fake_api_server;
 pub mod gates;
 pub mod heartbeat;
 mod kubernetes;
+pub mod production;
 mod redaction;
 pub mod release;
 pub mod rollout;

@@ -1,12 +1,12 @@
 //! The activity `load_app`: an app file, read from the worker's folder at the moment it is needed.
 
 use berth_manifests::{
-    app::{App, AppFolder, DatabaseMode, read_apps},
+    app::{App, AppFolder, Approval, DatabaseMode, ProductionSettings, read_apps},
     render::Finding,
 };
 use berth_workflows::contract::{
     environment::{Database, Environment, EnvironmentKind},
-    preparation::{LoadAppInput, LoadedApp},
+    load_app::{LoadAppInput, LoadedApp, ProductionRules},
     release::Image,
     verdict::{FailureType, Verdict},
 };
@@ -51,11 +51,17 @@ pub fn load_app(settings: &Settings, load: &LoadAppInput) -> Result<LoadedApp, F
             scheme: settings.scheme.clone(),
         },
         content_hash: app.content_hash(&files),
+        production: app.production.as_ref().filter(|_| load.kind == EnvironmentKind::Production).map(rules_of),
         cluster_objects: match &load.deploy {
             Some(deploy) => cluster_objects_of(&app, deploy)?,
             None => Vec::new(),
         },
     })
+}
+
+/// Returns the rules of production that its workflow decides by.
+fn rules_of(production: &ProductionSettings) -> ProductionRules {
+    ProductionRules { needs_approval: production.approval == Approval::Required, ..ProductionRules::default() }
 }
 
 /// Returns the database that the app file gives to a preview.

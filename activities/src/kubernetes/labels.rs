@@ -25,6 +25,16 @@ pub(crate) const SECRETS: &str = "secrets";
 /// An annotation of a stored release: the Secret that the release's pods read.
 pub(crate) const SECRET_OF_RELEASE: &str = "berth.dev/secret";
 
+/// Annotations of a stored release of production: what became of it, with names and RFC 3339 times.
+pub(crate) const RELEASED_BY: &str = "berth.dev/released-by";
+pub(crate) const RELEASED_AT: &str = "berth.dev/released-at";
+pub(crate) const APPROVED_BY: &str = "berth.dev/approved-by";
+pub(crate) const APPROVED_AT: &str = "berth.dev/approved-at";
+pub(crate) const ROLLED_BACK_BY: &str = "berth.dev/rolled-back-by";
+pub(crate) const ROLLED_BACK_AT: &str = "berth.dev/rolled-back-at";
+pub(crate) const PROVEN_AT: &str = "berth.dev/proven-at";
+pub(crate) const FAILED_AT: &str = "berth.dev/failed-at";
+
 /// kubectl's label on the parent of an `ApplySet`: its id.
 pub(crate) const APPLYSET_ID: &str = "applyset.kubernetes.io/id";
 /// kubectl's label on the members of an `ApplySet`: the parent's id.

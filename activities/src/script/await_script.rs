@@ -105,6 +105,7 @@ impl<'a> Waiting<'a> {
             deadline_ms: wait.deadline_ms + AFTER_DEADLINE_MS,
             timings,
             secret: wait.started.secrets.first().cloned().unwrap_or_default(),
+            deploy_id: 0,
         };
         Self { client, wait, workload, judged }
     }
