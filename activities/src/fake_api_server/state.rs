@@ -51,8 +51,28 @@ impl State {
             ("PATCH", Some(Resource::Object { collection, name })) if is_apply(head) => {
                 self.apply(collection, name, parse(body))
             }
+            ("PATCH", Some(Resource::Object { collection, name })) if is_merge(head) => {
+                self.merge(collection, name, &parse(body))
+            }
+            ("PUT", Some(Resource::Object { collection, name })) => self.replace(collection, name, parse(body)),
             _ => panic!("{request}"),
         }
+    }
+
+    /// Merges a patch into an object.
+    fn merge(&mut self, collection: &str, name: &str, patch: &Value) -> Response<ResponseBody> {
+        let Some(mut object) = self.objects.get(collection, name).cloned() else { return found(None) };
+        merge(&mut object, patch);
+        answer(200, self.objects.put(collection, object))
+    }
+
+    /// Replaces an object of the version that it names.
+    fn replace(&mut self, collection: &str, name: &str, object: Value) -> Response<ResponseBody> {
+        let Some(before) = self.objects.get(collection, name) else { return found(None) };
+        if before["metadata"]["resourceVersion"] != object["metadata"]["resourceVersion"] {
+            return refuse(409, "conflict");
+        }
+        answer(200, self.objects.put(collection, object))
     }
 
     /// Lists or watches a collection.
@@ -100,5 +120,32 @@ fn parse(body: &[u8]) -> Value {
 }
 
 fn is_apply(head: &Parts) -> bool {
-    head.headers.get(CONTENT_TYPE).is_some_and(|content| content == "application/apply-patch+yaml")
+    has_content(head, "application/apply-patch+yaml")
+}
+
+fn is_merge(head: &Parts) -> bool {
+    has_content(head, "application/merge-patch+json")
+}
+
+fn has_content(head: &Parts, kind: &str) -> bool {
+    head.headers.get(CONTENT_TYPE).is_some_and(|content| content == kind)
+}
+
+/// Merges a patch by the rules of RFC 7386.
+fn merge(target: &mut Value, patch: &Value) {
+    let Some(patch) = patch.as_object() else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = serde_json::json!({});
+    }
+    let Some(target) = target.as_object_mut() else { return };
+    for (key, value) in patch {
+        if value.is_null() {
+            target.remove(key);
+        } else {
+            merge(target.entry(key.as_str()).or_insert(Value::Null), value);
+        }
+    }
 }
