@@ -8,7 +8,7 @@ use std::{
 
 use berth_manifests::{
     app::{App, AppFolder, EnvironmentNames, read_apps},
-    render::{Finding, Severity, SourceFiles, VariableInput, Variables, render},
+    render::{Finding, PushedImage, Severity, SourceFiles, VariableInput, Variables, render},
 };
 use serde::Serialize;
 
@@ -119,7 +119,11 @@ fn check_environment(app: &App, file: &str, files: &SourceFiles, environment: &E
             findings.extend(rendered.notes);
             findings
         }
-        Err(findings) => findings,
+        // A finding about all the manifests has no file.
+        Err(findings) => findings
+            .into_iter()
+            .map(|finding| if finding.file.is_empty() { Finding { file: file.to_owned(), ..finding } } else { finding })
+            .collect(),
     }
 }
 
@@ -127,8 +131,11 @@ fn check_environment(app: &App, file: &str, files: &SourceFiles, environment: &E
 fn example(app: &App, environment: &EnvironmentNames) -> VariableInput {
     VariableInput {
         deploy_id: 20_000_000,
-        image_repository: app.images.first().cloned().unwrap_or_default(),
-        image_digest: format!("sha256:{}", "0123456789abcdef".repeat(4)),
+        images: vec![PushedImage::new(
+            app.images.first().cloned().unwrap_or_default(),
+            None,
+            format!("sha256:{}", "0123456789abcdef".repeat(4)),
+        )],
         commit: "0123456789abcdef0123456789abcdef01234567".to_owned(),
         author: "octocat".to_owned(),
         // berth writes this Secret even without Doppler, since it adds keys of its own.

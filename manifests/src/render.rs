@@ -1,16 +1,19 @@
 //! Rendering of an app's manifests for one environment: parse, substitute, check, order. Pure, except that it reads the folder.
 //!
 //! ```text
-//! layout → yaml → template (variables, substitute, scalar) → object → policy → order → stamp
+//! layout → yaml → template (variables, substitute, scalar) → object → policy → images → order → stamp
 //! ```
 
 pub(crate) mod builtin;
 pub(crate) mod finding;
+mod image_field;
+mod images;
 mod kinds;
 mod layout;
 mod object;
 mod order;
 mod policy;
+mod pushed_image;
 mod scalar;
 mod stamp;
 mod substitute;
@@ -18,7 +21,7 @@ pub(crate) mod template;
 mod variables;
 mod yaml;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use sha2::{Digest, Sha256};
 
@@ -30,6 +33,7 @@ pub use kinds::{KINDS, Kind, cluster_kinds};
 pub use layout::{Section, SourceFile, SourceFiles};
 pub use object::{Identity, Object};
 pub use policy::PolicyInput;
+pub use pushed_image::PushedImage;
 pub use stamp::Stamp;
 pub use variables::{EnvironmentKind, VariableInput, Variables, unique_name};
 
@@ -65,18 +69,16 @@ impl Rendered {
 /// # Errors
 /// Every finding, in the order of the files, if at least one is an error. Warnings and notes are included.
 pub fn render(files: &SourceFiles, variables: &Variables, policy: &PolicyInput) -> Result<Rendered, Vec<Finding>> {
-    let mut findings = Vec::new();
-    let mut objects = Vec::new();
-    for file in files.for_kind(policy.environment_kind) {
-        let (documents, found) = template::documents(&file.path, &file.content, Some(variables));
-        findings.extend(found);
-        for document in documents {
-            objects.extend(Object::from_document(&file.path, document, &mut findings));
-        }
+    let mut read = read_objects(files, variables, policy.environment_kind);
+    if !read.sole_images.is_empty() {
+        let variables = variables.with_whole_references(&read.sole_images);
+        read = read_objects(files, &variables, policy.environment_kind);
     }
+    let ReadObjects { objects, mut findings, .. } = read;
     let (objects, found) = policy::check(objects, policy);
     findings.extend(found.into_iter().map(Finding::about_policy));
-    let objects = last_of_each(objects, &mut findings);
+    let mut objects = last_of_each(objects, &mut findings);
+    images::pin(&mut objects, variables, &mut findings);
     if let Some(object) = objects.get(MAX_OBJECTS) {
         findings.push(object.error("", format!("exceeds the limit of {MAX_OBJECTS} objects")));
     }
@@ -96,6 +98,28 @@ pub fn render(files: &SourceFiles, variables: &Variables, policy: &PolicyInput) 
         return Err(findings);
     }
     Ok(Rendered { stages: order::stages(objects), notes: findings })
+}
+
+/// The objects of one kind of environment before the rules.
+#[derive(Default)]
+struct ReadObjects {
+    objects: Vec<Object>,
+    findings: Vec<Finding>,
+    /// The variables of pushed images that are alone in the `image` of a container.
+    sole_images: BTreeSet<String>,
+}
+
+fn read_objects(files: &SourceFiles, variables: &Variables, kind: EnvironmentKind) -> ReadObjects {
+    let mut read = ReadObjects::default();
+    for file in files.for_kind(kind) {
+        let (documents, found) = template::documents(&file.path, &file.content, Some(variables));
+        read.findings.extend(found);
+        for mut document in documents {
+            read.sole_images.append(&mut document.sole_images);
+            read.objects.extend(Object::from_document(&file.path, document, &mut read.findings));
+        }
+    }
+    read
 }
 
 /// Keeps the last of several objects with one identity (`preview/` over `shared/`), as `kubectl apply` does file by file.

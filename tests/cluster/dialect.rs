@@ -10,7 +10,9 @@ use std::{
 };
 
 use berth_lab::Lab;
-use berth_manifests::render::{EnvironmentKind, PolicyInput, SourceFiles, VariableInput, Variables, render};
+use berth_manifests::render::{
+    EnvironmentKind, PolicyInput, PushedImage, SourceFiles, VariableInput, Variables, render,
+};
 use serde_json::{Value, json};
 
 use crate::doppler::bench::Bench;
@@ -75,9 +77,11 @@ fn input() -> VariableInput {
         environment_kind: EnvironmentKind::Preview,
         pr: Some(123),
         deploy_id: 20_000_000,
-        image_repository: "registry.example.com/acme/web".into(),
-        image_tag: None,
-        image_digest: format!("sha256:{}", "0123456789abcdef".repeat(4)),
+        images: vec![PushedImage::new(
+            "registry.example.com/acme/web",
+            None,
+            format!("sha256:{}", "0123456789abcdef".repeat(4)),
+        )],
         host: "pr-123.example.com".into(),
         temporal_ui_host: Some("pr-123-temporal.example.com".into()),
         // A commit of digits alone would be a number after envsubst, and kubectl would refuse it in labels.

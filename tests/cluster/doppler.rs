@@ -11,9 +11,21 @@ use berth_lab::Failure;
 use berth_test_support::{Begun, until};
 use serde_json::{Value, json};
 
-/// An app without pods: its release is live as soon as it is applied.
-const CONFIG_ONLY: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: $KUBE_APP}\n\
-                           data: {secret: $DOPPLER_MANAGED_SECRET_NAME, temporal: $TEMPORAL_SERVER_ADDRESS}\n";
+/// An app without pods: its release is live as soon as it is applied. A suspended `CronJob` has the pushed image.
+const WITHOUT_PODS: &str = "apiVersion: v1
+kind: ConfigMap
+metadata: {name: $KUBE_APP}
+data: {secret: $DOPPLER_MANAGED_SECRET_NAME, temporal: $TEMPORAL_SERVER_ADDRESS}
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: $KUBE_APP}
+spec:
+  schedule: '0 0 1 1 *'
+  suspend: true
+  jobTemplate:
+    spec: {template: {spec: {restartPolicy: Never, containers: [{name: web, image: $KUBE_DEPLOYMENT_IMAGE}]}}}
+";
 
 #[test]
 fn many_environments_pushed_at_once_make_one_request() {
@@ -42,7 +54,7 @@ fn changed_secret_rolls_once_and_an_outage_keeps_the_live_release() {
          - name: web\n        image: $KUBE_DEPLOYMENT_IMAGE@$KUBE_DEPLOYMENT_DIGEST\n        \
          envFrom: [{secretRef: {name: $DOPPLER_MANAGED_SECRET_NAME}}]\n";
     simple_app(&bench, "d645");
-    bench.app("d645", "preview", "", &[("core/app.yaml", CONFIG_ONLY), ("core/web.yaml", deployment)]);
+    bench.app("d645", "preview", "", &[("core/app.yaml", WITHOUT_PODS), ("core/web.yaml", deployment)]);
     assert_eq!(bench.push("d645", 645, '1', &bench.lab.image("v1")).json["outcome"], "live");
     let first = bench.status("d645", 645);
     let own = "d645-temporal.d645-pr-645.svc.cluster.local:7233";
@@ -130,5 +142,5 @@ fn simple_app(bench: &Bench, app: &str) {
     bench.doppler.put(app, "preview", &[("API_KEY", "a value")]);
     bench.doppler.bind(&token, app, "preview");
     bench.token(app, "serviceToken", &token);
-    bench.app(app, "preview", "", &[("core/app.yaml", CONFIG_ONLY)]);
+    bench.app(app, "preview", "", &[("core/app.yaml", WITHOUT_PODS)]);
 }

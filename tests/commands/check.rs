@@ -98,6 +98,38 @@ fn all_findings_are_shown_at_once_with_their_places() {
 }
 
 #[test]
+fn image_that_was_not_pushed_is_an_error_at_its_line() {
+    let written = "$KUBE_DEPLOYMENT_IMAGE:$KUBE_DEPLOYMENT_TAG@$KUBE_DEPLOYMENT_DIGEST";
+    let findings = |image: &str| {
+        let folder = Folder::new();
+        folder.change("web/core/web.yaml", written, image);
+        folder.findings()
+    };
+    let field = "web/core/web.yaml:29: spec.template.spec.containers[0].image: ";
+    for (image, expected) in [
+        ("$KUBE_DEPLOYMENT_IMAGE:latest", "`registry.example.com/acme/web:latest` is not the pushed image"),
+        ("registry.example.com/acme/web", "`registry.example.com/acme/web` is not the pushed image"),
+        ("redis:7", "no container of the manifests has the pushed image"),
+    ] {
+        let findings = findings(image);
+        assert!(findings.len() == 2 && findings[0].starts_with(&format!("{field}{expected}")), "{findings:#?}");
+        assert!(findings[1].ends_with("errors: 1, warnings: 0"), "{findings:#?}");
+    }
+    assert_eq!(findings("$KUBE_DEPLOYMENT_IMAGE"), ["apps checked: web; errors: 0, warnings: 0"]);
+    let tagged = findings("$KUBE_DEPLOYMENT_IMAGE:$KUBE_DEPLOYMENT_TAG");
+    assert!(tagged.len() == 2 && tagged[0].contains("note: ") && tagged[0].contains("berth adds"), "{tagged:#?}");
+}
+
+#[test]
+fn app_whose_manifests_have_no_container_is_named() {
+    let folder = Folder::new();
+    folder.write("web/core/web.yaml", "");
+    let findings = folder.findings();
+    let expected = "web.yaml: no container of the manifests has the pushed image";
+    assert!(findings.iter().any(|finding| finding.starts_with(expected)), "{findings:#?}");
+}
+
+#[test]
 fn a_gate_on_a_workload_that_is_not_there_is_shown_where_it_is_written() {
     let folder = Folder::new();
     folder.change("web.yaml", "workload: $KUBE_APP", "workload: nobody");

@@ -27,16 +27,16 @@ pub(crate) fn an_image_that_the_registry_denies_is_unavailable(lab: &Lab) {
 
 pub(crate) fn an_image_with_a_wrong_name_is_unavailable(lab: &Lab) {
     let case = Case::start(lab, 209, app("image-name", lab)).serving();
-    let case = case.then(|app| app.container("/image", json!("registry.example.com/UPPER/web:1")));
+    let other = json!({ "name": "other", "image": "registry.example.com/UPPER/web:1" });
+    let case = case.then(|app| app.pod("/containers/1", other));
     let reported = case.fails("ImageUnavailable", "name of an image in capitals", SOON);
     reported.names(&["registry.example.com/UPPER/web:1", "must be lowercase"]);
 }
 
 pub(crate) fn an_image_that_may_not_be_pulled_is_unavailable(lab: &Lab) {
     let case = Case::start(lab, 210, app("image-never", lab)).serving();
-    let case = case.then(|app| {
-        app.container("/image", json!("registry.example.com/acme/web:1")).container("/imagePullPolicy", json!("Never"))
-    });
+    let other = json!({ "name": "other", "image": "registry.example.com/acme/web:1", "imagePullPolicy": "Never" });
+    let case = case.then(|app| app.pod("/containers/1", other));
     let reported = case.fails("ImageUnavailable", "pull policy Never and no such image", SOON);
     reported.names(&["registry.example.com/acme/web:1", "pull policy of Never"]);
 }

@@ -2,7 +2,7 @@
 
 use berth_manifests::{
     app::{App, EnvironmentNames},
-    render::{EnvironmentKind, Finding, Object, Rendered, VariableInput, Variables, render},
+    render::{EnvironmentKind, Finding, Object, PushedImage, Rendered, VariableInput, Variables, render},
 };
 use berth_workflows::contract::{
     environment::{self, ClusterObject, Environment},
@@ -60,9 +60,7 @@ fn variable_input(app: &App, deploy: &RolloutInput, secrets: &SyncedSecrets) -> 
     let doppler = app.doppler(kind_of(environment));
     VariableInput {
         deploy_id: *deploy_id,
-        image_repository: release.image.repository.clone(),
-        image_tag: release.image.tag.clone(),
-        image_digest: release.image.digest.clone(),
+        images: vec![PushedImage::new(&release.image.repository, release.image.tag.clone(), &release.image.digest)],
         commit: release.commit.to_string(),
         author: release.author.as_ref().map(|author| author.as_str().to_owned()).unwrap_or_default(),
         doppler_managed_secret: Some(secrets.secret.clone()),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{EnvironmentKind, PolicyInput, Section, SourceFile, SourceFiles, VariableInput, unique_name};
+use super::{EnvironmentKind, PolicyInput, PushedImage, Section, SourceFile, SourceFiles, VariableInput, unique_name};
 
 pub(crate) fn preview() -> VariableInput {
     VariableInput {
@@ -11,9 +11,7 @@ pub(crate) fn preview() -> VariableInput {
         environment_kind: EnvironmentKind::Preview,
         pr: Some(123),
         deploy_id: 20_000_000,
-        image_repository: "registry.example.com/acme/web".to_owned(),
-        image_tag: None,
-        image_digest: format!("sha256:{}", "0123456789abcdef".repeat(4)),
+        images: vec![PushedImage::new("registry.example.com/acme/web", None, digest())],
         host: "pr-123.example.com".to_owned(),
         temporal_ui_host: Some("pr-123-temporal.example.com".to_owned()),
         commit: "12345678".to_owned(),
@@ -48,11 +46,29 @@ pub(crate) fn policy(input: &VariableInput) -> PolicyInput {
     }
 }
 
-/// Source files with a single file, `web/core/app.yaml`.
+/// The digest of the pushed image.
+pub(crate) fn digest() -> String {
+    format!("sha256:{}", "0123456789abcdef".repeat(4))
+}
+
+/// A Job with the pushed image. A release without that image is refused.
+const PUSHED: &str = "apiVersion: batch/v1
+kind: Job
+metadata: {name: pushed}
+spec: {template: {spec: {containers: [{name: web, image: $KUBE_DEPLOYMENT_IMAGE@$KUBE_DEPLOYMENT_DIGEST}]}}}
+";
+
+/// The file `web/core/app.yaml`, and behind it one with the Job `pushed`, which has the pushed image.
 pub(crate) fn file(content: &str) -> SourceFiles {
-    SourceFiles::new(vec![SourceFile {
-        section: Section::Core,
-        path: "web/core/app.yaml".to_owned(),
-        content: content.to_owned(),
-    }])
+    let pushed = source(Section::Shared, "web/shared/pushed.yaml", PUSHED);
+    SourceFiles::new(vec![source(Section::Core, "web/core/app.yaml", content), pushed])
+}
+
+/// The file `web/core/app.yaml` alone.
+pub(crate) fn sole_file(content: &str) -> SourceFiles {
+    SourceFiles::new(vec![source(Section::Core, "web/core/app.yaml", content)])
+}
+
+fn source(section: Section, path: &str, content: &str) -> SourceFile {
+    SourceFile { section, path: path.to_owned(), content: content.to_owned() }
 }

@@ -59,7 +59,7 @@ impl Object {
 
     /// The objects of a document: the document itself, or the items of a `List`.
     pub(super) fn from_document(file: &str, document: Document, findings: &mut Vec<Finding>) -> Vec<Self> {
-        let Document { line, value, lines } = document;
+        let Document { line, value, lines, .. } = document;
         let whole = Self { file: file.to_owned(), line, document: value, lines, prefix: String::new() };
         let mut objects = Vec::new();
         whole.flatten(MAX_NESTED_LISTS, &mut objects, findings);

@@ -6,7 +6,7 @@
 
 mod metadata;
 mod network;
-mod pods;
+pub(super) mod pods;
 mod strings;
 
 use std::collections::BTreeSet;

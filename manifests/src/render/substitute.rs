@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
-use super::variables::{Variables, is_unchecked};
+use super::{
+    pushed_image::PushedImage,
+    variables::{Variables, is_unchecked},
+};
 
 /// A reference in a text: `$NAME` or `${NAME}`. The grammar of `NAME` is envsubst's: letters, digits and `_`, no digit first.
 struct Reference<'a> {
@@ -25,12 +28,30 @@ pub(super) struct Substituted {
 
 /// Replaces the declared names. References within a value are not replaced.
 pub(super) fn substitute(text: &str, variables: &Variables) -> Substituted {
+    replace(text, |name| variables.get(name))
+}
+
+/// Replaces the declared names in the `image` of a container. A pushed image alone is its whole reference.
+pub(super) fn substitute_image(text: &str, variables: &Variables) -> Substituted {
+    let sole = sole_image(text, variables).map(|image| (image.image_variable(), image.reference()));
+    replace(text, |name| match &sole {
+        Some((image, reference)) if image == name => Some(reference.as_str()),
+        _ => variables.get_in_image(name),
+    })
+}
+
+/// The pushed image that an `image` names by its variable alone.
+pub(super) fn sole_image<'a>(text: &str, variables: &'a Variables) -> Option<&'a PushedImage> {
+    variables.image(sole_reference(text.trim())?)
+}
+
+fn replace<'a>(text: &str, value_of: impl Fn(&str) -> Option<&'a str>) -> Substituted {
     let mut out = Substituted { output: String::new(), changed: false, undeclared: Vec::new(), unchecked: Vec::new() };
     let mut rest = text;
     while let Some(reference) = next_reference(rest) {
         let (before, written) = (&rest[..reference.range.start], &rest[reference.range.clone()]);
         out.output.push_str(before);
-        match variables.get(reference.name) {
+        match value_of(reference.name) {
             Some(value) => {
                 out.output.push_str(value);
                 out.changed = true;

@@ -4,14 +4,20 @@
 //! and never changes the structure. The result is a string, even if it looks like a number: a commit of digits stays a string.
 //! Only a plain scalar that consists of `$KUBE_DEPLOY_ID` or `$PR_NUMBER` becomes a number.
 
-use std::{collections::HashMap, rc::Rc, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    rc::Rc,
+    sync::Arc,
+};
 
 use serde_json::{Map, Value};
 
 use super::{
     finding::{Finding, Severity},
+    image_field::is_image_field,
+    pushed_image::PushedImage,
     scalar,
-    substitute::{sole_reference, substitute},
+    substitute::{sole_image, sole_reference, substitute, substitute_image},
     variables::Variables,
     yaml::{self, Node, NodeKind, NodeTag},
 };
@@ -32,6 +38,8 @@ pub(crate) struct Document {
     pub(crate) line: usize,
     pub(crate) value: Value,
     pub(crate) lines: Arc<Lines>,
+    /// The variables of pushed images that are alone in the `image` of a container.
+    pub(crate) sole_images: BTreeSet<String>,
 }
 
 /// Every document of a file that is not empty. Without `variables`, nothing is replaced and no name is unknown.
@@ -54,7 +62,8 @@ pub(crate) fn documents(file: &str, text: &str, variables: Option<&Variables>) -
         match value {
             Ok(Value::Null) => {}
             Ok(value) => {
-                documents.push(Document { line: node.line, value, lines: Arc::new(expansion.lines) });
+                let Expansion { lines, sole_images, .. } = expansion;
+                documents.push(Document { line: node.line, value, lines: Arc::new(lines), sole_images });
             }
             Err(TooLarge) => {
                 let message = format!("is more than {MAX_EXPANDED} bytes with its aliases expanded");
@@ -84,6 +93,7 @@ struct Expansion<'a> {
     variables: Option<&'a Variables>,
     budget: usize,
     lines: Lines,
+    sole_images: BTreeSet<String>,
     findings: Vec<Finding>,
     /// Numbers of unknown names reported so far: outside of scripts, and inside.
     unknown: [usize; 2],
@@ -91,7 +101,8 @@ struct Expansion<'a> {
 
 impl<'a> Expansion<'a> {
     fn new(file: &'a str, variables: Option<&'a Variables>, budget: usize) -> Self {
-        Self { file, variables, budget, lines: Lines::new(), findings: Vec::new(), unknown: [0; 2] }
+        let (lines, sole_images, findings) = (Lines::new(), BTreeSet::new(), Vec::new());
+        Self { file, variables, budget, lines, sole_images, findings, unknown: [0; 2] }
     }
 
     /// Converts a node. The recursion is bounded by the depth that `yaml` allows.
@@ -158,7 +169,12 @@ impl<'a> Expansion<'a> {
             self.spend(text.len())?;
             return Ok((text.to_owned(), false));
         };
-        let substituted = substitute(text, variables);
+        let substituted = if is_image_field(path) {
+            self.sole_images.extend(sole_image(text, variables).map(PushedImage::image_variable));
+            substitute_image(text, variables)
+        } else {
+            substitute(text, variables)
+        };
         self.spend(substituted.output.len())?;
         if shell {
             for name in substituted.unchecked.iter().filter(|name| !variables.is_shell_safe(name)) {

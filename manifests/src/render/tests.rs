@@ -1,6 +1,7 @@
 //! The whole renderer: a team's folder with every oddity that such folders have.
 
 mod hostile;
+mod images;
 mod properties;
 
 use std::path::Path;
@@ -210,7 +211,7 @@ fn lists_of_every_kind_are_flattened() {
     assert!(messages[0].starts_with("web/core/app.yaml:9: items[2].kind: a Pod may not be"), "{messages:?}");
     let rendered = preview(&text.replace("kind: Pod", "kind: Secret")).unwrap();
     let names: Vec<_> = rendered.objects().map(Object::name).collect();
-    assert_eq!(names, ["a", "c", "b"]);
+    assert_eq!(names, ["a", "c", "b", "pushed"]);
 }
 
 #[test]
@@ -218,7 +219,8 @@ fn duplicate_object_is_replaced_by_the_last_one() {
     let object =
         |value: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x}}\ndata: {{a: {value}}}\n");
     let rendered = preview(&format!("{}---\n{}", object("first"), object("last"))).unwrap();
-    assert_eq!(rendered.objects().map(|object| &object.document["data"]["a"]).collect::<Vec<_>>(), ["last"]);
+    let configs = rendered.objects().filter(|object| object.kind() == "ConfigMap");
+    assert_eq!(configs.map(|object| &object.document["data"]["a"]).collect::<Vec<_>>(), ["last"]);
     assert_eq!(rendered.notes.len(), 1);
 }
 

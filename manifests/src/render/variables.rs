@@ -1,8 +1,10 @@
 //! The variables that berth declares to manifests, and their values in one rollout.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+
+use super::pushed_image::PushedImage;
 
 /// The kind of an app's environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -38,12 +40,8 @@ pub struct VariableInput {
     /// A number that rises with each rollout and is the same on every retry of one. It is below 1,000,000,000, because teams
     /// use it as the value of a `PriorityClass`.
     pub deploy_id: u64,
-    /// The image without tag and digest.
-    pub image_repository: String,
-    /// The image's tag, if it has one.
-    pub image_tag: Option<String>,
-    /// The image's digest, `sha256:…`.
-    pub image_digest: String,
+    /// The images of the push.
+    pub images: Vec<PushedImage>,
     /// The host name of the web app.
     pub host: String,
     /// The host name of temporal-ui, if the app has one.
@@ -69,6 +67,7 @@ pub struct VariableInput {
 pub struct Variables {
     values: BTreeMap<String, String>,
     numbers: BTreeMap<&'static str, u64>,
+    images: Vec<PushedImage>,
 }
 
 /// Prefixes of names that only berth or an app file declares. An undeclared name with one is a mistake, not a shell variable.
@@ -121,6 +120,7 @@ impl Variables {
     /// The variables of one rollout.
     pub fn new(input: VariableInput) -> Self {
         let unique_name = unique_name(&input.app, input.pr);
+        let of_images = input.images.iter().flat_map(|image| image.variables(&input.commit)).collect::<Vec<_>>();
         let numbers =
             std::iter::once(("KUBE_DEPLOY_ID", input.deploy_id)).chain(input.pr.map(|pr| ("PR_NUMBER", pr))).collect();
         let reserved = [
@@ -130,10 +130,6 @@ impl Variables {
             ("KUBE_APP", Some(unique_name)),
             ("KUBE_APP_NAME", Some(input.app)),
             ("KUBE_DEPLOY_ID", Some(input.deploy_id.to_string())),
-            ("KUBE_DEPLOYMENT_IMAGE", Some(input.image_repository)),
-            // Never empty, so that `$A:$B@$C` is a valid reference even if the image has no tag.
-            ("KUBE_DEPLOYMENT_TAG", Some(input.image_tag.unwrap_or_else(|| input.commit.clone()))),
-            ("KUBE_DEPLOYMENT_DIGEST", Some(input.image_digest)),
             ("KUBE_INGRESS_HOSTNAME", Some(input.host)),
             ("KUBE_INGRESS_WORKER_HOSTNAME", input.temporal_ui_host),
             ("DOPPLER_MANAGED_SECRET_NAME", input.doppler_managed_secret),
@@ -148,10 +144,11 @@ impl Variables {
         values.extend(input.extra);
         values.retain(|name, _| !RESERVED_NAMES.contains(&name.as_str()));
         values.extend(reserved.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
-        Self { values, numbers }
+        values.extend(of_images);
+        Self { values, numbers, images: input.images }
     }
 
-    /// The value of a name, if berth or the app file declares it.
+    /// The value of a name, if berth or the app file declares it. The variable of a pushed image is its repository here.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str)
     }
@@ -159,6 +156,34 @@ impl Variables {
     /// The value of a name as a number, if it is one of the numbers.
     pub fn number(&self, name: &str) -> Option<u64> {
         self.numbers.get(name).copied()
+    }
+
+    /// The images of the push.
+    pub(super) fn images(&self) -> &[PushedImage] {
+        &self.images
+    }
+
+    /// The pushed image whose repository or whole reference a name stands for.
+    pub(super) fn image(&self, name: &str) -> Option<&PushedImage> {
+        self.images.iter().find(|image| image.image_variable() == name)
+    }
+
+    /// The tag of a pushed image, or the commit if it has none.
+    pub(super) fn tag_of(&self, image: &PushedImage) -> Option<&str> {
+        self.get(&image.tag_variable())
+    }
+
+    /// The value of a name as a part of a container's `image`.
+    pub(super) fn get_in_image(&self, name: &str) -> Option<&str> {
+        self.image(name).map(|image| image.repository.as_str()).or_else(|| self.get(name))
+    }
+
+    /// The same variables, but these names of images stand for whole references outside of a container's `image` as well.
+    pub(super) fn with_whole_references(&self, names: &BTreeSet<String>) -> Self {
+        let mut variables = self.clone();
+        let whole = self.images.iter().map(|image| (image.image_variable(), image.reference()));
+        variables.values.extend(whole.filter(|(name, _)| names.contains(name)));
+        variables
     }
 
     /// Whether a value has only characters without a meaning to a shell.
@@ -227,10 +252,10 @@ mod tests {
     #[test]
     fn missing_image_tag_defaults_to_the_commit() {
         let mut input = examples::preview();
-        input.image_tag = None;
+        input.images[0].tag = None;
         let without = Variables::new(input.clone());
         assert_eq!(without.get("KUBE_DEPLOYMENT_TAG"), Some(input.commit.as_str()));
-        input.image_tag = Some("v1".to_owned());
+        input.images[0].tag = Some("v1".to_owned());
         assert_eq!(Variables::new(input).get("KUBE_DEPLOYMENT_TAG"), Some("v1"));
     }
 

@@ -6,7 +6,7 @@ use berth_lab::Failure;
 use berth_test_support::Answer;
 use serde_json::Value;
 
-use super::{CONFIG_ONLY, bench::Bench};
+use super::{WITHOUT_PODS, bench::Bench};
 
 /// A way in which reading secrets can go, and the outcome of the rollout.
 struct Case {
@@ -143,7 +143,7 @@ impl Case {
             if matches!(self.preparation, Preparation::Empty) { &[] } else { &[("API_KEY", "a value")] };
         bench.doppler.put(&app, "preview", values);
         let config = if matches!(self.preparation, Preparation::OtherConfig) { "other" } else { "preview" };
-        bench.app(&app, config, "", &[("core/app.yaml", CONFIG_ONLY)]);
+        bench.app(&app, config, "", &[("core/app.yaml", WITHOUT_PODS)]);
         if let Some((key, token)) = self.token {
             let token = token.replace("TOKEN", &app);
             bench.token(&app, key, &token);

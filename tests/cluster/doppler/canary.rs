@@ -171,7 +171,8 @@ fn scenario(pr: u64, log_format: &str) {
     }
 
     // The API server repeats the invalid label that it refuses.
-    manifests(&format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x, labels: {{a: \"{PLAIN}/\"}}}}\n"));
+    let config = format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x, labels: {{a: \"{PLAIN}/\"}}}}\n");
+    manifests(&format!("{config}---\n{}", release(&container("web", ""))));
     let (failure, said) = failed('4');
     assert!(!failure.is_empty() && said.contains("***"), "{said}");
 

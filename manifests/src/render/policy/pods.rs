@@ -10,7 +10,7 @@ use super::{
     ObjectReport,
     metadata::{is_empty, is_set},
 };
-use crate::render::{object::Object, template::child};
+use crate::render::{image_field::CONTAINER_LISTS, object::Object, template::child};
 
 /// Types of volume that hold data of the pod or objects of the environment. All others reach a node's disk or another server.
 /// A `csi` volume in a pod reaches everything that its driver does, without a claim.
@@ -58,13 +58,13 @@ fn templates(object: &Object) -> impl Iterator<Item = (&Value, &'static str)> {
 }
 
 /// The pod specs of an object, with the path of each.
-pub(super) fn specs(object: &Object) -> impl Iterator<Item = (&Value, String)> {
+pub(in crate::render) fn specs(object: &Object) -> impl Iterator<Item = (&Value, String)> {
     templates(object).filter_map(|(template, path)| Some((template.get("spec")?, format!("{path}.spec"))))
 }
 
 /// The containers of a pod, with the path of each.
-pub(super) fn containers<'a>(spec: &'a Value, path: &str) -> impl Iterator<Item = (&'a Value, String)> {
-    ["initContainers", "containers", "ephemeralContainers"].into_iter().flat_map(move |list| {
+pub(in crate::render) fn containers<'a>(spec: &'a Value, path: &str) -> impl Iterator<Item = (&'a Value, String)> {
+    CONTAINER_LISTS.into_iter().flat_map(move |list| {
         items(spec.get(list)).map(move |(index, container)| (container, format!("{path}.{list}[{index}]")))
     })
 }
@@ -220,6 +220,6 @@ fn check_apparmor_annotations(report: &mut ObjectReport<'_>, template: &Value, p
 }
 
 /// The items of a list, with their index.
-pub(super) fn items(list: Option<&Value>) -> impl Iterator<Item = (usize, &Value)> {
+pub(in crate::render) fn items(list: Option<&Value>) -> impl Iterator<Item = (usize, &Value)> {
     list.and_then(Value::as_array).into_iter().flatten().enumerate()
 }
