@@ -24,7 +24,7 @@ pub use gate::{
 };
 pub use names::is_script_name;
 pub use pattern::Pattern;
-pub use preview::{Database, DatabaseMode, PreviewSettings, Quota, Scripts};
+pub use preview::{CronJobs, Database, DatabaseMode, PreviewSettings, Quota, Scripts};
 pub use production::{Approval, ProductionSettings};
 
 use crate::render::{line_of, template::Lines};

@@ -194,6 +194,7 @@ fn of_berth() -> Objects {
         hosts: vec!["pr-123.example.com".into(), "pr-123-temporal.example.com".into()],
         cluster_kinds: vec!["PriorityClass".into()],
         reserved_secrets: BTreeSet::new(),
+        suspend_cron_jobs: true,
     };
     let rendered = render(&files, &Variables::new(input()), &policy).unwrap();
     rendered.objects().map(|object| named(object.document.clone())).collect()

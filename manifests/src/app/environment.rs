@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::LazyLock};
 
-use super::{App, DopplerConfig, Egress, Gate, Pattern, PodSecurity};
+use super::{App, CronJobs, DopplerConfig, Egress, Gate, Pattern, PodSecurity};
 use crate::render::{
     EnvironmentKind, Finding, PolicyInput, SourceFiles, VariableInput, builtin, content_hash, unique_name,
 };
@@ -94,7 +94,14 @@ impl App {
             hosts: hosts.into_iter().flatten().cloned().collect(),
             cluster_kinds: self.cluster_kinds.clone(),
             reserved_secrets: reserved_secrets.into_iter().chain(self.image_pull_secret.clone()).collect(),
+            suspend_cron_jobs: self.suspends_cron_jobs(environment.kind),
         }
+    }
+
+    /// Whether `CronJob`s are suspended in one kind of environment. In production they run as written.
+    fn suspends_cron_jobs(&self, kind: EnvironmentKind) -> bool {
+        let setting = self.preview.as_ref().map(|preview| preview.cron_jobs).unwrap_or_default();
+        kind == EnvironmentKind::Preview && setting == CronJobs::Suspend
     }
 
     /// The folder of the app's manifests; `None` if it uses the built-in ones.

@@ -42,9 +42,23 @@ pub struct PreviewSettings {
     /// Checks that must pass before a rollout counts as done.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<Gate>,
+    /// Whether `CronJob`s run on their schedule. Default: they are suspended.
+    #[serde(default)]
+    pub cron_jobs: CronJobs,
     /// Scripts that people may run by hand. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scripts: Option<Scripts>,
+}
+
+/// Whether the `CronJob`s of previews run on their schedule.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CronJobs {
+    /// They are applied with `spec.suspend: true`.
+    #[default]
+    Suspend,
+    /// They run as written.
+    Run,
 }
 
 /// A preview's database.

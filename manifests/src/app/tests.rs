@@ -34,6 +34,7 @@ preview:
       http: { workload: $KUBE_APP-deployment, port: 8080, path: /health, body: ok }
       deadline: 90s
   scripts: { prefix: "npm run run:", allow: ["send-appointment-reminder"] }
+  cron_jobs: run
 production:
   namespace: web-production
   host: app.example.com
@@ -98,6 +99,16 @@ fn omitted_fields_get_their_defaults() {
 }
 
 #[test]
+fn cron_jobs_are_suspended_only_in_previews_by_default() {
+    let suspended = |app: &App| {
+        let environments = [app.preview_environment(7), app.production_environment()];
+        environments.map(|environment| app.policy(&environment.unwrap(), []).suspend_cron_jobs)
+    };
+    assert_eq!(suspended(&parse(&EXAMPLE.replacen("  cron_jobs: run\n", "", 1))), [true, false]);
+    assert_eq!(suspended(&parse(EXAMPLE)), [false, false]);
+}
+
+#[test]
 fn app_is_equal_after_a_json_round_trip() {
     let mut app = parse(EXAMPLE);
     let again: App = serde_json::from_value(serde_json::to_value(&app).unwrap()).unwrap();
@@ -112,7 +123,8 @@ fn malformed_field_is_reported_with_its_line() {
     for (from, to, expected) in [
         ("image_pull_secret", "image_pul_secret", "web.yaml:5:1: unknown field `image_pul_secret`"),
         ("72h", "72", "web.yaml:19:17: `72` is not a duration"),
-        ("approval: required", "approval: maybe", "web.yaml:33:13: unknown variant `maybe`"),
+        ("approval: required", "approval: maybe", "web.yaml:34:13: unknown variant `maybe`"),
+        ("cron_jobs: run", "cron_jobs: never", "web.yaml:29:14: unknown variant `never`"),
         ("http:", "grpc:", "web.yaml:26:7: unknown field `grpc`"),
         ("images: [", "images: [[", "web.yaml:5:18: is not YAML"),
         ("app: web", "app: web\napp: api", "web.yaml:3: app: is a duplicate key"),
@@ -165,10 +177,10 @@ fn invalid_value_is_reported_with_its_line() {
         (
             "namespace: web-production",
             "namespace: pr-7",
-            "web.yaml:30: production.namespace: conflicts with `preview.namespace`",
+            "web.yaml:31: production.namespace: conflicts with `preview.namespace`",
         ),
-        ("namespace: web-production", "namespace: kube-system", "web.yaml:30: production.namespace:"),
-        ("host: app.example.com", "host: pr-{pr}.example.org", "web.yaml:31: production.host:"),
+        ("namespace: web-production", "namespace: kube-system", "web.yaml:31: production.namespace:"),
+        ("host: app.example.com", "host: pr-{pr}.example.org", "web.yaml:32: production.host:"),
     ] {
         let findings = findings_with(from, to);
         assert!(findings[0].starts_with(expected), "{expected}: {findings:?}");

@@ -4,6 +4,7 @@
 //! name that is not the app's. In production, a violation that endangers only the environment itself is a warning, because there
 //! the namespace's Pod Security level decides.
 
+mod cron_jobs;
 mod metadata;
 mod network;
 pub(super) mod pods;
@@ -32,6 +33,8 @@ pub struct PolicyInput {
     pub cluster_kinds: Vec<String>,
     /// Secrets that berth writes in the namespace (Doppler's values, the pull secret). No manifest may write them.
     pub reserved_secrets: BTreeSet<String>,
+    /// Whether `CronJob`s are suspended.
+    pub suspend_cron_jobs: bool,
 }
 
 /// The objects to apply, completed, and the findings about all objects.
@@ -51,6 +54,7 @@ pub(super) fn check(objects: Vec<Object>, input: &PolicyInput) -> (Vec<Object>, 
         network::check(&mut report);
         metadata::complete(&mut object, kind, input);
         network::complete(&mut object, input);
+        findings.extend(cron_jobs::complete(&mut object, input));
         kept.push(object);
     }
     network::check_temporal_is_internal(&kept, input, &mut findings);
