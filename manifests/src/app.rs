@@ -50,7 +50,7 @@ pub struct App {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = names::pattern::FOLDER_BESIDE))]
     pub manifests: Option<String>,
-    /// Isolation of the app's pods from the node and the network.
+    /// Isolation of the previews' pods from the node and the network. Production has a setting of its own.
     #[serde(default)]
     pub isolation: Isolation,
     /// The source of the app's secrets. Default: none besides those that berth generates.
@@ -76,7 +76,7 @@ pub struct App {
     lines: Lines,
 }
 
-/// Isolation of an app's pods from the node and the network.
+/// Isolation of an environment's pods from the node and the network.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Isolation {

@@ -70,6 +70,10 @@ fn app_that_breaks_a_rule_is_invalid_in_schema_and_berth() {
         ("namespace: pr-{pr}", "expire_after: 72\n  namespace: pr-{pr}"),
         ("namespace: pr-{pr}", "max_live: 0\n  namespace: pr-{pr}"),
         ("namespace: web-production", "approval: maybe\n  namespace: web-production"),
+        ("namespace: web-production", "keep_releases: 0\n  namespace: web-production"),
+        ("namespace: web-production", "keep_releases: 101\n  namespace: web-production"),
+        ("namespace: web-production", "isolation: { egress: none }\n  namespace: web-production"),
+        ("namespace: pr-{pr}", "cron_jobs: never\n  namespace: pr-{pr}"),
     ] {
         assert!(EXAMPLE.contains(from), "{from}");
         let text = EXAMPLE.replacen(from, to, 1);

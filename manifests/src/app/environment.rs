@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::LazyLock};
 
-use super::{App, CronJobs, DopplerConfig, Egress, Gate, Pattern, PodSecurity};
+use super::{App, CronJobs, DopplerConfig, Egress, Gate, Isolation, Pattern, PodSecurity};
 use crate::render::{
     EnvironmentKind, Finding, PolicyInput, SourceFiles, VariableInput, builtin, content_hash, unique_name,
 };
@@ -158,14 +158,26 @@ impl App {
         }
     }
 
-    /// The Pod Security level of the app's namespaces.
+    /// The Pod Security level of the previews' namespaces.
     pub fn pod_security(&self) -> PodSecurity {
-        let default = if self.manifests.is_some() { PodSecurity::Baseline } else { PodSecurity::Restricted };
-        self.isolation.pod_security.unwrap_or(default)
+        self.level_of(&self.isolation)
     }
 
-    /// The destinations that the app's pods may connect to.
+    /// The destinations that the previews' pods may connect to.
     pub fn egress(&self) -> Egress {
         self.isolation.egress
+    }
+
+    /// The isolation of production, where it is berth's: the namespace's Pod Security level, and the destinations that pods
+    /// may connect to. Without it, berth makes no `NetworkPolicy` and changes no Pod Security label there.
+    pub fn production_isolation(&self) -> Option<(PodSecurity, Egress)> {
+        let isolation = self.production.as_ref()?.isolation.as_ref()?;
+        Some((self.level_of(isolation), isolation.egress))
+    }
+
+    /// The Pod Security level. Manifests of a team's own are seldom written for `restricted`.
+    fn level_of(&self, isolation: &Isolation) -> PodSecurity {
+        let default = if self.manifests.is_some() { PodSecurity::Baseline } else { PodSecurity::Restricted };
+        isolation.pod_security.unwrap_or(default)
     }
 }

@@ -3,9 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Gate;
+use super::{Gate, Isolation};
 
-/// The production environment. Not in force yet: nothing is released to it.
+/// The largest number of releases that an app keeps. Each is a Secret or several, beside the Secret that it runs with.
+pub(super) const MAX_KEPT_RELEASES: u32 = 100;
+
+/// The production environment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProductionSettings {
@@ -22,6 +25,18 @@ pub struct ProductionSettings {
     /// Checks that must pass before a rollout counts as done.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<Gate>,
+    /// The number of proven releases that are kept for a rollback, with their secrets.
+    #[serde(default = "default_keep_releases")]
+    #[schemars(range(min = 1, max = MAX_KEPT_RELEASES))]
+    pub keep_releases: u32,
+    /// Isolation of the pods from the node and the network. Default: none. The `NetworkPolicy` objects and the Pod Security
+    /// label of the namespace are then the team's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub isolation: Option<Isolation>,
+}
+
+fn default_keep_releases() -> u32 {
+    10
 }
 
 /// Whether a release waits for a person's approval.

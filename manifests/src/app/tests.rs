@@ -40,6 +40,8 @@ production:
   host: app.example.com
   temporal_ui_host: temporal.app.example.com
   approval: required
+  keep_releases: 20
+  isolation: { egress: listed }
 "#;
 
 const SMALLEST: &str = "app: api\nrepository: acme/api\nimages: [acme/api]\npreview: {host: 'api-{pr}.example.com'}\n";
@@ -109,6 +111,27 @@ fn cron_jobs_are_suspended_only_in_previews_by_default() {
 }
 
 #[test]
+fn production_is_isolated_only_where_the_app_file_says_so() {
+    let isolation = |isolation: &str, manifests: &str| {
+        let text = EXAMPLE.replacen("  isolation: { egress: listed }\n", isolation, 1);
+        parse(&text.replacen("manifests: ./web\n", manifests, 1)).production_isolation()
+    };
+    let own = "manifests: ./web\n";
+    assert_eq!(isolation("", own), None);
+    assert_eq!(isolation("  isolation: {}\n", own), Some((PodSecurity::Baseline, Egress::Internet)));
+    assert_eq!(isolation("  isolation: {}\n", ""), Some((PodSecurity::Restricted, Egress::Internet)));
+    let listed = "  isolation: { pod_security: restricted, egress: listed }\n";
+    assert_eq!(isolation(listed, own), Some((PodSecurity::Restricted, Egress::Listed)));
+    assert_eq!(parse(SMALLEST).production_isolation(), None);
+}
+
+#[test]
+fn production_keeps_ten_releases_by_default() {
+    let kept = |text: &str| parse(text).production.unwrap().keep_releases;
+    assert_eq!((kept(EXAMPLE), kept(&EXAMPLE.replacen("  keep_releases: 20\n", "", 1))), (20, 10));
+}
+
+#[test]
 fn app_is_equal_after_a_json_round_trip() {
     let mut app = parse(EXAMPLE);
     let again: App = serde_json::from_value(serde_json::to_value(&app).unwrap()).unwrap();
@@ -124,6 +147,7 @@ fn malformed_field_is_reported_with_its_line() {
         ("image_pull_secret", "image_pul_secret", "web.yaml:5:1: unknown field `image_pul_secret`"),
         ("72h", "72", "web.yaml:19:17: `72` is not a duration"),
         ("approval: required", "approval: maybe", "web.yaml:34:13: unknown variant `maybe`"),
+        ("egress: listed", "egress: none", "web.yaml:36:24: unknown variant `none`"),
         ("cron_jobs: run", "cron_jobs: never", "web.yaml:29:14: unknown variant `never`"),
         ("http:", "grpc:", "web.yaml:26:7: unknown field `grpc`"),
         ("images: [", "images: [[", "web.yaml:5:18: is not YAML"),
@@ -181,6 +205,8 @@ fn invalid_value_is_reported_with_its_line() {
         ),
         ("namespace: web-production", "namespace: kube-system", "web.yaml:31: production.namespace:"),
         ("host: app.example.com", "host: pr-{pr}.example.org", "web.yaml:32: production.host:"),
+        ("keep_releases: 20", "keep_releases: 0", "web.yaml:35: production.keep_releases: must be from 1 to 100"),
+        ("keep_releases: 20", "keep_releases: 101", "web.yaml:35: production.keep_releases: must be from 1 to 100"),
     ] {
         let findings = findings_with(from, to);
         assert!(findings[0].starts_with(expected), "{expected}: {findings:?}");

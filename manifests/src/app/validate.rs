@@ -7,6 +7,7 @@ use super::{
         is_script_name, is_variable_name,
     },
     pattern::LARGEST_PR,
+    production::MAX_KEPT_RELEASES,
     unique,
 };
 use crate::render::{RESERVED_NAMES, cluster_kinds, finding::Finding, line_of, template::Lines};
@@ -191,6 +192,9 @@ fn check_production(app: &App, production: &ProductionSettings, report: &mut App
             Ok(pattern) => check_rendered(&pattern.render(0), field, is_name, report),
         }
     }
+    report.require((1..=MAX_KEPT_RELEASES).contains(&production.keep_releases), "production.keep_releases", || {
+        format!("must be from 1 to {MAX_KEPT_RELEASES}")
+    });
     check_gates(&production.gates, "production.gates", report);
 }
 
