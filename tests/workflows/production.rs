@@ -2,11 +2,12 @@
 
 use berth_test_support::{
     fake_activities::Does,
-    production::{Production, production, push},
+    production::{Production, name, production, push},
 };
 use berth_workflows::contract::{
     phase::Phase,
     production_answer::ProductionOutcome::{self, *},
+    production_record::Restored,
     signals::Push,
     verdict::FailureType,
 };
@@ -187,6 +188,68 @@ async fn terminated_run_is_taken_over_by_the_next() {
             s.serving.as_ref().is_some_and(|serving| serving.release.number >= Some(2)) && s.rolling_out.is_none()
         })
         .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rollback_by_hand_does_not_wait_for_a_plan() {
+    production("p-urgent", async |t: Production| {
+        t.release(numbered('a', 1)).await;
+        t.until_serves(1).await;
+        t.world.next("plan_release", Does::Hang);
+        t.release(numbered('b', 2)).await;
+        t.until_called("plan_release", 2).await;
+        assert_eq!(t.rollback(Some(1)).await.outcome, RollingBack);
+        t.until("rolled back", |s| s.phase == Phase::Frozen && s.rolling_out.is_none()).await;
+        t.until_called("plan_release cancelled", 1).await;
+    })
+    .await;
+}
+
+/// Leaves a record as `berth production restore` does.
+fn restore(t: &Production, release: u64) {
+    let mut recalled = t.world.recalled.lock().unwrap();
+    let stored = t.world.stored.lock().unwrap();
+    let version = stored.iter().find(|version| version.release.number == Some(release)).unwrap().clone();
+    let record = recalled.record.as_mut().unwrap();
+    record.restored = Some(Restored { version, by: name("ops"), at_ms: 1 });
+    record.deploy_id += 1;
+    recalled.version = Some("1000".into());
+}
+
+#[tokio::test]
+async fn restore_by_hand_is_taken_as_a_freeze() {
+    production("p-restored", async |t: Production| {
+        for (digit, sequence) in [('a', 1), ('b', 2)] {
+            t.release(numbered(digit, sequence)).await;
+            t.until_serves(sequence).await;
+        }
+        t.until("recorded", |_| t.record().begun.is_none()).await;
+        restore(&t, 1);
+        t.release(numbered('c', 3)).await;
+        let status = t.until("frozen", |s| s.phase == Phase::Frozen).await;
+        assert_eq!(status.frozen.unwrap().reason, "restored by hand to release 1");
+        assert_eq!(status.serving.unwrap().release.number, Some(1));
+        assert_eq!(t.world.count("apply_release"), 2, "nothing was rolled out on top of it");
+        t.unfreeze().await;
+        t.until_serves(3).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn restore_by_hand_stops_the_rollout_in_flight() {
+    production("p-restored-in-flight", async |t: Production| {
+        t.release(numbered('a', 1)).await;
+        t.until_serves(1).await;
+        t.world.next("await_rollout", Does::Hang);
+        t.release(numbered('b', 2)).await;
+        t.until_called("await_rollout", 2).await;
+        restore(&t, 1);
+        t.release(numbered('c', 3)).await;
+        let status = t.until("frozen", |s| s.phase == Phase::Frozen && s.rolling_out.is_none()).await;
+        assert_eq!(status.serving.unwrap().release.number, Some(1));
     })
     .await;
 }

@@ -38,6 +38,11 @@ pub struct ProductionRecord {
     /// The release that serves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub live: Option<StoredVersion>,
+    /// The workflow id of the rollout that made it live. Empty after a restore by hand.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub live_rollout: String,
+    /// Unix time in milliseconds.
+    pub live_since_ms: u64,
     /// The last release whose rollout passed its gates.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proven: Option<StoredVersion>,

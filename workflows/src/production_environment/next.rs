@@ -141,25 +141,39 @@ impl State {
             (now_ms / 1000).saturating_sub(DEPLOY_ID_EPOCH_SECONDS).max(self.book.last_deploy_id + 1);
     }
 
-    /// The reason to stop the rollout in flight: only a rollback by hand is one.
+    /// The reason to stop the rollout in flight: only a rollback or a restore by hand is one.
     pub fn stop_reason(&self) -> Option<StopReason> {
-        self.record.rollback.as_ref().map(|rollback| StopReason::RolledBack { by: rollback.by.as_str().to_owned() })
+        let by = match (&self.record.rollback, &self.record.frozen) {
+            (Some(rollback), _) => rollback.by.as_str(),
+            // A restore has taken the place of what had begun.
+            (None, Some(frozen)) if self.book.rolling_out.is_some() && self.record.begun.is_none() => &frozen.by,
+            _ => return None,
+        };
+        Some(StopReason::RolledBack { by: by.to_owned() })
     }
 
     /// Records how the rollout in flight ended.
     pub fn conclude(&mut self, end: RolloutEnd, started_ms: u64, now_ms: u64) {
-        let Some(begun) = self.record.begun.take() else { return };
-        let release = begun.version.release.clone();
-        let rollout = self.book.rolling_out.as_ref().map(|rolling_out| rolling_out.rollout.clone());
-        match &end {
-            RolloutEnd::Live(_) => self.conclude_live(begun, now_ms),
-            RolloutEnd::Failed(verdict, made) => {
+        let Some(rolling_out) = &self.book.rolling_out else {
+            // It was never numbered: there is no environment to roll out to.
+            self.record.begun = None;
+            return;
+        };
+        let (release, rollout) = (rolling_out.queued.release.clone(), rolling_out.rollout.clone());
+        match (&end, self.record.begun.take()) {
+            (_, None) => {}
+            (RolloutEnd::Live(_), Some(begun)) => {
+                self.record.live_rollout.clone_from(&rollout);
+                self.record.live_since_ms = now_ms;
+                self.conclude_live(begun, now_ms);
+            }
+            (RolloutEnd::Failed(verdict, made), Some(begun)) => {
                 self.is_touched |= made.touched || made.serves;
-                let failed = Failed { release: release.clone(), rollout, verdict: *verdict.clone() };
+                let failed = Failed { release: release.clone(), rollout: Some(rollout), verdict: *verdict.clone() };
                 self.conclude_failed(begun, failed, now_ms);
             }
             // The next rollout is the one by hand. It begins from whatever there is.
-            RolloutEnd::Stopped(_) => self.record.begun = Some(begun),
+            (RolloutEnd::Stopped(_), begun) => self.record.begun = begun,
         }
         self.book.conclude(QueuedRelease { ticket: 0, release }, end, started_ms, now_ms);
     }

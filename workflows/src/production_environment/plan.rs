@@ -1,6 +1,9 @@
 //! The plan of a release: what it would change, before its first write.
 
-use temporalio_workflow::{WorkflowCancellationToken, WorkflowContext};
+use std::pin::pin;
+
+use futures::FutureExt;
+use temporalio_workflow::{WorkflowCancellationToken, WorkflowContext, workflows::select};
 
 use super::{
     ProductionEnvironment,
@@ -23,6 +26,7 @@ use crate::{
         signals::DeployOutcome,
         verdict::{FailureType, Verdict},
     },
+    environment::answers::detached,
     failure::{self, Unfinished},
 };
 
@@ -32,7 +36,16 @@ impl ProductionEnvironment {
     pub(super) async fn plan(ctx: &WorkflowContext<Self>, production: &Production, queued: QueuedRelease) {
         let now = now_ms(ctx);
         let queued = ctx.state_mut(|s| s.state.number_deploy(queued, now));
-        let planned = Self::make_plan(ctx, production, &queued).await;
+        let token = WorkflowCancellationToken::new();
+        let mut planning = pin!(Self::make_plan(ctx, production, &queued, &token).fuse());
+        let planned = select! {
+            planned = planning => planned,
+            // A rollback by hand does not wait for a plan, nor does a newer release.
+            _ = ctx.wait_condition_with_options(|s| s.state.is_plan_moot(&queued), detached()) => {
+                token.cancel();
+                return;
+            }
+        };
         match planned {
             Ok((loaded, planned)) => ctx.state_mut(|s| s.state.take_plan(&queued, &loaded, planned)),
             Err(Unfinished::Failed(verdict)) if verdict.failure.is_refusal() => {
@@ -46,14 +59,14 @@ impl ProductionEnvironment {
         ctx: &WorkflowContext<Self>,
         production: &Production,
         queued: &QueuedRelease,
+        token: &WorkflowCancellationToken,
     ) -> Result<(LoadedApp, PlannedRelease), Unfinished> {
-        let token = WorkflowCancellationToken::new();
         let what = format!("release {} of {}", number(&queued.release), production.app);
         let kind = EnvironmentKind::Production;
         let load = LoadAppInput::names(&production.app, kind, &production.workflow_id());
         let load = LoadAppInput { image: Some(queued.release.image.clone()), ..load };
         let loaded = ctx
-            .execute_activity(activities::LoadApp, load, options::load_app(&token, format!("the app file, for {what}")))
+            .execute_activity(activities::LoadApp, load, options::load_app(token, format!("the app file, for {what}")))
             .await
             .map_err(|e| failure::from_activity(&e, FailureType::UnknownApp))?;
         let environment = ctx.state_mut(|s| s.state.take_names(loaded.environment.clone()))?;
@@ -63,17 +76,17 @@ impl ProductionEnvironment {
         ctx.execute_activity(
             activities::EnsureNamespace,
             environment.clone(),
-            options::ensure_namespace(&token, summary),
+            options::ensure_namespace(token, summary),
         )
         .await
         .map_err(|e| failure::from_activity(&e, FailureType::KubernetesDenied))?;
 
-        let secrets = Self::sync_secrets(ctx, &environment).await?;
+        let secrets = Self::sync_secrets(ctx, &environment, token).await?;
         let serving = ctx.state(|s| s.state.record.live.as_ref().map(|live| live.stored_release.clone()));
         let QueuedRelease { release, deploy_id, .. } = queued.clone();
         let plan = PlanReleaseInput { environment, release, deploy_id, secrets, serving };
         let planned = ctx
-            .execute_activity(activities::PlanRelease, plan, options::plan_release(&token, format!("plan {what}")))
+            .execute_activity(activities::PlanRelease, plan, options::plan_release(token, format!("plan {what}")))
             .await
             .map_err(|e| failure::from_activity(&e, FailureType::KubernetesDenied))?;
         Ok((loaded, planned))
@@ -83,9 +96,10 @@ impl ProductionEnvironment {
     pub(super) async fn sync_secrets(
         ctx: &WorkflowContext<Self>,
         environment: &Environment,
+        token: &WorkflowCancellationToken,
     ) -> Result<SyncedSecrets, Unfinished> {
         let summary = format!("secrets of {} from Doppler", environment.app);
-        let options = options::sync_secrets(&WorkflowCancellationToken::new(), summary);
+        let options = options::sync_secrets(token, summary);
         let synced = ctx.execute_activity(activities::SyncSecrets, environment.clone(), options).await;
         synced.map_err(|e| failure::from_activity(&e, FailureType::SecretsUnavailable))
     }
@@ -105,6 +119,12 @@ impl State {
             queued.deploy_id = planned.deploy_id;
         }
         planned
+    }
+
+    /// Whether a plan is not wanted any more: a rollback comes first, or another release is queued.
+    fn is_plan_moot(&self, planned_for: &QueuedRelease) -> bool {
+        let is_queued = self.record.queued.as_ref().is_some_and(|queued| is_same(queued, planned_for));
+        self.record.rollback.is_some() || !is_queued
     }
 
     /// Takes the names of the app file over. The namespace stays the same: production is never moved by an edit.

@@ -139,7 +139,7 @@ impl State {
 
     /// Takes a restore by hand over: its release serves, and nothing begins until a person unfreezes.
     fn take_restored(&mut self, now_ms: u64) {
-        let Some(Restored { version, by, .. }) = self.record.restored.take() else { return };
+        let Some(Restored { version, by, at_ms }) = self.record.restored.take() else { return };
         let number = version.release.number.map_or_else(|| "?".to_owned(), |number| number.to_string());
         self.freeze(format!("restored by hand to release {number}"), by.as_str(), now_ms);
         self.record.begun = None;
@@ -147,5 +147,8 @@ impl State {
         self.record.rollback = None;
         self.failed = None;
         self.record.live = Some(version);
+        self.record.live_rollout = String::new();
+        self.record.live_since_ms = at_ms;
+        self.show_live();
     }
 }

@@ -42,6 +42,12 @@ impl ProductionEnvironment {
             }
             Ok(FoundRollback::None { reason }) => ProductionAnswer::refused(reason),
             Ok(FoundRollback::NeedsCurrentSecrets) => ProductionAnswer::refused("its secrets could not be chosen"),
+            Err(Unfinished::Failed(verdict)) if verdict.failure == FailureType::SecretsUnavailable => {
+                let why = verdict.headline();
+                ProductionAnswer::refused(format!(
+                    "{why}; with the secrets that the release ran with: secrets \"stored\""
+                ))
+            }
             Err(Unfinished::Failed(verdict)) => ProductionAnswer::refused(verdict.headline()),
             Err(Unfinished::Cancelled) => ProductionAnswer::refused("it was cancelled"),
         }
@@ -54,7 +60,7 @@ impl ProductionEnvironment {
             return Ok(found);
         }
         let Some(environment) = ctx.state(|s| s.state.book.environment.clone()) else { return Ok(found) };
-        let current = Self::sync_secrets(ctx, &environment).await?;
+        let current = Self::sync_secrets(ctx, &environment, &WorkflowCancellationToken::new()).await?;
         Self::look_for_rollback(ctx, rollback, Some(SecretsChoice::Current), Some(current)).await
     }
 

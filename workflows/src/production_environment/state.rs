@@ -9,7 +9,10 @@ use crate::{
         production_record::{ProductionRecord, QueuedRelease, Recalled, ReleaseMark, StoredVersion},
         release::Release,
     },
-    environment::{book::Book, notes::Notes},
+    environment::{
+        book::{Book, Serving},
+        notes::Notes,
+    },
 };
 
 /// How many replaced releases are remembered, for the answer to a late approval.
@@ -102,8 +105,19 @@ impl State {
         self.record = recalled.record.clone().unwrap_or_default();
         self.recorded = Some(recalled);
         self.is_touched = self.record.begun.is_some();
+        self.show_live();
         self.book.last_number = self.book.last_number.max(self.record.rollout);
         self.book.last_deploy_id = self.book.last_deploy_id.max(self.record.deploy_id);
+    }
+
+    /// Shows the release of the record as the one that serves.
+    pub(super) fn show_live(&mut self) {
+        self.book.serving = self.record.live.as_ref().map(|live| Serving {
+            release: live.release.clone(),
+            rollout: self.record.live_rollout.clone(),
+            since_ms: self.record.live_since_ms,
+            stored_release: Some(live.stored_release.clone()),
+        });
     }
 
     /// The plan of the queued release, unless something else serves since it was made.

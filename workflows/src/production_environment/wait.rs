@@ -34,13 +34,14 @@ impl ProductionEnvironment {
         }
         // An error is a cancel, which is looked for next.
         let news = async {
-            let _ = ctx.wait_condition(|s| s.has_news || is_due()).await;
+            let _ = ctx.wait_condition(|s| s.has_news || (is_due() && s.early.is_empty())).await;
         };
         match until_ms {
             None => news.await,
             Some(until_ms) => Self::race(ctx, until_ms, news).await,
         }
-        if is_due() && !ctx.state(|s| s.has_news) {
+        // Early messages are not carried: they are taken in first.
+        if is_due() && ctx.state(|s| !s.has_news && s.early.is_empty()) {
             return Self::continue_as_new(ctx, production);
         }
         Ok(())
