@@ -61,7 +61,10 @@ pub fn load_app(settings: &Settings, load: &LoadAppInput) -> Result<LoadedApp, F
 
 /// Returns the rules of production that its workflow decides by.
 fn rules_of(production: &ProductionSettings) -> ProductionRules {
-    ProductionRules { needs_approval: production.approval == Approval::Required, ..ProductionRules::default() }
+    ProductionRules {
+        needs_approval: production.approval == Approval::Required,
+        keep_releases: usize::try_from(production.keep_releases).unwrap_or(usize::MAX),
+    }
 }
 
 /// Returns the database that the app file gives to a preview.
