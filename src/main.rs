@@ -8,6 +8,7 @@ mod check;
 mod cli;
 mod exit;
 mod preview;
+mod progress;
 mod schema;
 mod telemetry;
 mod temporal;

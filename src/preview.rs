@@ -20,12 +20,11 @@ use temporalio_client::{
     errors::{WorkflowGetResultError, WorkflowUpdateError, WorkflowUpdateWithStartError},
 };
 
-use crate::{exit, temporal};
+use crate::{exit, progress, temporal};
 
 mod args;
 mod log;
 mod output;
-mod progress;
 mod run;
 mod wait;
 

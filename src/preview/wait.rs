@@ -16,8 +16,7 @@ use temporalio_client::{
     errors::WorkflowQueryError,
 };
 
-use super::progress::Progress;
-use crate::exit;
+use crate::{exit, progress::Progress};
 
 /// Short enough for a script, long enough for a hundred of them at once.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);

@@ -12,7 +12,7 @@ use temporalio_client::{Client, WorkflowHandle, WorkflowQueryOptions};
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Prints what an environment waits for, each time that it changes.
-pub(super) struct Progress {
+pub(crate) struct Progress {
     since: Instant,
     last: String,
     is_terminal: bool,
@@ -27,7 +27,7 @@ impl Default for Progress {
 
 impl Progress {
     /// Prints the status, if it differs from the last one.
-    pub(super) fn print(&mut self, status: Option<&Status>) {
+    pub(crate) fn print(&mut self, status: Option<&Status>) {
         let now = status.map_or_else(|| "no environment yet".to_owned(), line);
         if self.is_terminal && now != self.last {
             let seconds = self.since.elapsed().as_secs();
@@ -39,7 +39,7 @@ impl Progress {
 }
 
 /// Waits for `answer`, and meanwhile prints what the environment waits for.
-pub(super) async fn while_waiting<T>(
+pub(crate) async fn while_waiting<T>(
     handle: &WorkflowHandle<Client, PreviewEnvironment>,
     answer: impl Future<Output = T>,
 ) -> T {
