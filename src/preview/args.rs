@@ -1,7 +1,5 @@
 //! Arguments of `berth preview`, checked before a request is sent.
 
-use std::time::Duration;
-
 use berth_workflows::contract::{
     environment::{MAX_PR, PullRequest},
     release::{Commit, Image, Name},
@@ -9,6 +7,8 @@ use berth_workflows::contract::{
     signals::Push,
 };
 use clap::{Args, Subcommand, ValueEnum};
+
+use crate::arguments::{Patience, app, commit, name};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Action {
@@ -157,13 +157,6 @@ pub(super) enum Goal {
     Gone,
 }
 
-#[derive(Debug, Args)]
-pub(super) struct Patience {
-    /// How long to wait before exit code 5: 90s, 15m, 1h30m
-    #[arg(long, value_parser = duration, default_value = "30m")]
-    pub(super) timeout: Duration,
-}
-
 impl PullRequestArgs {
     pub(super) fn input(&self) -> PullRequest {
         PullRequest::new(&self.app, self.pr)
@@ -193,21 +186,4 @@ impl PushArgs {
             draft: self.draft,
         }
     }
-}
-
-fn app(text: &str) -> Result<String, String> {
-    PullRequest::new(text, 1).check().map(|()| text.to_owned())
-}
-
-fn commit(text: &str) -> Result<Commit, String> {
-    Commit::try_from(text.to_owned())
-}
-
-fn name(text: &str) -> Result<Name, String> {
-    Name::try_from(text.to_owned())
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let span: Result<berth_manifests::app::Span, _> = text.parse();
-    span.map(berth_manifests::app::Span::as_duration)
 }
