@@ -2,22 +2,21 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use berth_workflows::{
     TASK_QUEUE,
     contract::{
         environment::PullRequest,
         phase::Phase,
-        signals::{Approve, Close, DeployAnswer, Redeploy},
+        signals::{Approve, Close, Redeploy},
     },
     preview_environment::PreviewEnvironment,
 };
 use clap::Args;
 use futures::StreamExt;
 use temporalio_client::{
-    Client, WorkflowGetResultOptions, WorkflowHandle, WorkflowIdConflictPolicy, WorkflowListOptions,
-    WorkflowSignalOptions, WorkflowStartOptions, WorkflowUpdateWithStartOptions,
-    errors::{WorkflowGetResultError, WorkflowUpdateError, WorkflowUpdateWithStartError},
+    Client, WorkflowGetResultOptions, WorkflowHandle, WorkflowListOptions, WorkflowSignalOptions, WorkflowStartOptions,
+    errors::WorkflowGetResultError,
 };
 
 use crate::{exit, progress, temporal};
@@ -25,10 +24,11 @@ use crate::{exit, progress, temporal};
 mod args;
 mod log;
 mod output;
+mod push;
 mod run;
 mod wait;
 
-use args::{Action, ApproveArgs, CloseArgs, Goal, PullRequestArgs, PushArgs, RedeployArgs, WaitArgs};
+use args::{Action, ApproveArgs, CloseArgs, Goal, PullRequestArgs, RedeployArgs, WaitArgs};
 use output::{Output, Row};
 
 /// Deploy, close and show the environments of pull requests.
@@ -62,50 +62,6 @@ impl Preview {
             Action::Status(pull_request) => self.status(&client, pull_request).await,
             Action::List { app } => self.list(&client, app.as_deref()).await,
         }
-    }
-
-    /// Starts the environment if it does not run, pushes, and waits for the answer, in one request.
-    async fn push(&self, client: &Client, push: &PushArgs) -> anyhow::Result<ExitCode> {
-        let input = push.pull_request.input();
-        let id = input.workflow_id();
-        let options = WorkflowUpdateWithStartOptions::new(
-            self.task_queue.clone(),
-            id.clone(),
-            WorkflowIdConflictPolicy::UseExisting,
-        )
-        .static_summary(summary(&input));
-        let answer = client.execute_update_with_start_workflow(
-            PreviewEnvironment::run,
-            input.into(),
-            PreviewEnvironment::deploy,
-            push.payload().into(),
-            options.build(),
-        );
-        let handle = client.get_workflow_handle::<PreviewEnvironment>(&id);
-        temporal::warn_if_no_worker_polls(client, &self.task_queue).await;
-        let answer = tokio::time::timeout(push.patience.timeout, progress::while_waiting(&handle, answer)).await;
-        let Ok(answer) = answer else { return Ok(exit::timed_out(push.patience.timeout)) };
-        let answer: DeployAnswer = answer.map_err(|e| refused(&id, e))?;
-        self.output.answer(&answer)?;
-        Ok(exit::from_outcome(answer.outcome))
-    }
-
-    async fn signal_push(&self, client: &Client, push: &PushArgs) -> anyhow::Result<ExitCode> {
-        let input = push.pull_request.input();
-        let id = input.workflow_id();
-        let options = WorkflowStartOptions::new(self.task_queue.clone(), id.clone()).static_summary(summary(&input));
-        client
-            .signal_with_start_workflow(
-                PreviewEnvironment::run,
-                input.into(),
-                PreviewEnvironment::push,
-                push.payload().into(),
-                options.build(),
-            )
-            .await
-            .with_context(|| format!("signalling push to {id}"))?;
-        self.output.note(&format!("{id} has the push of {}", push.commit))?;
-        Ok(ExitCode::SUCCESS)
     }
 
     /// Closes the environment, even if no workflow runs: a terminated one may have left objects, and the new one finds them.
@@ -254,14 +210,4 @@ fn environment(
     let id = pull_request.input().workflow_id();
     let handle = client.get_workflow_handle(&id);
     (id, handle)
-}
-
-/// Turns a refused update into its failure's message, which the error's own text hides.
-fn refused(id: &str, error: WorkflowUpdateWithStartError) -> anyhow::Error {
-    match error {
-        WorkflowUpdateWithStartError::Update(WorkflowUpdateError::Failed(failure)) => {
-            anyhow!("{id} refused the push: {}", failure.message)
-        }
-        other => anyhow::Error::from(other).context(format!("pushing to {id}")),
-    }
 }
