@@ -8,6 +8,7 @@ mod arguments;
 mod check;
 mod cli;
 mod exit;
+mod kubeconfig;
 mod preview;
 mod progress;
 mod schema;

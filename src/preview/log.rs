@@ -5,11 +5,12 @@ use std::io::Write;
 use futures::{AsyncBufReadExt, StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
-    Api, Client, Config, ResourceExt,
+    Api, ResourceExt,
     api::LogParams,
-    config::KubeConfigOptions,
     runtime::{WatchStreamExt, watcher},
 };
+
+use crate::kubeconfig;
 
 /// The label that the Job controller sets on a pod.
 const JOB_NAME: &str = "batch.kubernetes.io/job-name";
@@ -46,9 +47,7 @@ fn is_gone(error: &anyhow::Error) -> bool {
 }
 
 async fn try_follow(namespace: &str, job: &str) -> anyhow::Result<Followed> {
-    // The caller's kubeconfig, never a pod's service account: that one belongs to another cluster, or to no person.
-    let config = Config::from_kubeconfig(&KubeConfigOptions::default()).await?;
-    let pods: Api<Pod> = Api::namespaced(Client::try_from(config)?, namespace);
+    let pods: Api<Pod> = Api::namespaced(kubeconfig::client().await?, namespace);
     let Some((pod, container)) = started(&pods, job).await? else { return Ok(Followed::Part) };
     let params = LogParams { container: Some(container), follow: true, ..LogParams::default() };
     let mut lines = pods.log_stream(&pod, &params).await?.lines();
