@@ -1,7 +1,7 @@
 //! `berth check`: finds every error in a folder of apps, without a cluster.
 
 use std::{
-    io::{self, Write},
+    fmt::{self, Write},
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -12,13 +12,13 @@ use berth_manifests::{
 };
 use serde::Serialize;
 
+use crate::{
+    envelope::{Envelope, Output},
+    exit::{self, Exit, UsageError},
+};
+
 mod advice;
 mod workloads;
-
-/// The folder has at least one error.
-const EXIT_ERRORS: u8 = 1;
-/// There is no such folder.
-const EXIT_USAGE: u8 = 2;
 
 /// The pull request that manifests are rendered for.
 const EXAMPLE_PR: u64 = 123;
@@ -26,25 +26,15 @@ const EXAMPLE_PR: u64 = 123;
 /// Check app files and their manifests; needs neither a cluster nor Temporal
 ///
 /// Renders the manifests with example values and prints every finding, with file, line and field.
-/// Exits with 0 if there is no error, 1 if there is one, and 2 if there is no such folder.
 #[derive(Debug, clap::Args)]
+#[command(after_help = exit::help(exit::CHECK))]
 pub(crate) struct Check {
     /// The folder: one YAML file per app, its manifests beside it
     #[arg(value_name = "DIR")]
     folder: PathBuf,
     /// Format of the findings
     #[arg(long, value_enum, default_value_t)]
-    output: ReportFormat,
-}
-
-/// Format of the findings.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum ReportFormat {
-    /// A line for each finding
-    #[default]
-    Text,
-    /// A JSON object
-    Json,
+    output: Output,
 }
 
 /// The checked apps, and the findings.
@@ -61,14 +51,14 @@ impl Check {
     /// # Errors
     /// Standard output cannot be written.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let Self { folder, output } = self;
-        if !folder.is_dir() {
-            writeln!(io::stderr().lock(), "error: {} is not a folder", folder.display())?;
-            return Ok(ExitCode::from(EXIT_USAGE));
+        self.act().unwrap_or_else(|error| Envelope::error(&error)).print(self.output)
+    }
+
+    fn act(&self) -> anyhow::Result<Envelope> {
+        if !self.folder.is_dir() {
+            return Err(UsageError(format!("{} is not a folder", self.folder.display())).into());
         }
-        let report = check(&folder);
-        report.write(output, &mut io::stdout().lock())?;
-        Ok(if report.ok { ExitCode::SUCCESS } else { ExitCode::from(EXIT_ERRORS) })
+        check(&self.folder).to_envelope()
     }
 }
 
@@ -147,20 +137,18 @@ fn example(app: &App, environment: &EnvironmentNames) -> VariableInput {
 }
 
 impl Report {
-    fn write(&self, output: ReportFormat, to: &mut impl Write) -> anyhow::Result<()> {
-        if output == ReportFormat::Json {
-            serde_json::to_writer_pretty(&mut *to, self)?;
-            writeln!(to)?;
-            return Ok(());
-        }
-        for finding in &self.findings {
-            writeln!(to, "{finding}")?;
-        }
+    fn to_envelope(&self) -> anyhow::Result<Envelope> {
+        let envelope =
+            if self.ok { Envelope::new("passed", Exit::Done) } else { Envelope::new("failed", Exit::Failed) };
+        envelope.with_text(|out| self.write(out)).with_data(self)
+    }
+
+    fn write(&self, out: &mut String) -> fmt::Result {
+        self.findings.iter().try_for_each(|finding| writeln!(out, "{finding}"))?;
         let count = |severity| self.findings.iter().filter(|finding| finding.severity == severity).count();
         let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
         let apps = if self.apps.is_empty() { "none".to_owned() } else { self.apps.join(", ") };
-        writeln!(to, "apps checked: {apps}; errors: {errors}, warnings: {warnings}")?;
-        Ok(())
+        writeln!(out, "apps checked: {apps}; errors: {errors}, warnings: {warnings}")
     }
 }
 
@@ -174,23 +162,23 @@ mod tests {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/src/render/fixtures")
     }
 
-    fn written(report: &Report, output: ReportFormat) -> String {
-        let mut text = Vec::new();
-        report.write(output, &mut text).unwrap();
-        String::from_utf8(text).unwrap()
+    fn written(report: &Report) -> String {
+        let mut text = String::new();
+        report.write(&mut text).unwrap();
+        text
     }
 
     #[test]
     fn manifests_written_for_envsubst_have_no_error() {
         let report = check(&fixtures());
-        assert!(report.ok, "{}", written(&report, ReportFormat::Text));
+        assert!(report.ok, "{}", written(&report));
         assert_eq!(report.apps, ["web"]);
-        assert!(written(&report, ReportFormat::Text).contains("apps checked: web; errors: 0, "));
+        assert!(written(&report).contains("apps checked: web; errors: 0, "));
     }
 
     #[test]
     fn json_output_has_file_line_and_severity() {
-        let json: serde_json::Value = serde_json::from_str(&written(&check(&fixtures()), ReportFormat::Json)).unwrap();
+        let json = check(&fixtures()).to_envelope().unwrap().data.unwrap();
         assert_eq!(json["ok"], true);
         assert_eq!(json["findings"][0]["file"], "oddities/core/doppler-secret.yaml");
         assert_eq!(json["findings"][0]["line"], 2);
@@ -239,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_missing_folder_is_a_usage_error() {
-        let check = Check { folder: PathBuf::from("/nonexistent"), output: ReportFormat::Text };
-        assert_eq!(check.run().unwrap(), ExitCode::from(EXIT_USAGE));
+        let check = Check { folder: PathBuf::from("/nonexistent"), output: Output::Text };
+        assert_eq!(check.run().unwrap(), ExitCode::from(Exit::Usage));
     }
 }

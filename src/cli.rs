@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{check::Check, preview::Preview, schema::PrintSchema, telemetry::Telemetry, worker::Worker};
+use crate::{check::Check, exit, preview::Preview, schema::PrintSchema, telemetry::Telemetry, worker::Worker};
 
 /// How every command finds Temporal and Kubernetes.
 const LONG_ABOUT: &str = "\
@@ -13,7 +13,7 @@ profile of temporal.toml. It finds Kubernetes through KUBECONFIG, or from inside
 
 /// Runs the life of deployment environments on Kubernetes, as Temporal workflows.
 #[derive(Debug, Parser)]
-#[command(version, about, long_about = LONG_ABOUT, after_help = crate::exit::HELP)]
+#[command(version, about, long_about = LONG_ABOUT, after_help = exit::help(exit::ALL))]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -1,101 +1,134 @@
-//! Exit codes: CI decides by them.
+//! Exit codes: CI decides by them. One table for the code, every `--help` and the page of commands.
 
-use std::{io::Write, process::ExitCode, time::Duration};
+use std::process::ExitCode;
 
+use Exit::{Absent, Done, Error, Failed, Interrupted, Skipped, Superseded, Usage, Waiting};
 use berth_workflows::contract::{phase::Phase, signals::DeployOutcome};
 
-/// Shown under `berth --help`.
-pub(crate) const HELP: &str = "\
-Exit codes:
-  0   live, or done
-  1   the release failed: the verdict says why
-  2   the command line is wrong
-  3   superseded by a newer push
-  4   closed, or there is no such environment
-  5   waiting for a rollout, an approval or the end of a teardown; or --timeout is over
-  6   skipped: a draft, or a push or close older than a push already seen
-  10  an error: Temporal or the worker did not answer, or refused";
-
-/// Shown under `berth preview run --help`.
-pub(crate) const RUN_HELP: &str = "\
-Exits with the script's own code. If the script has none:
-  4    there is no such environment
-  10   the script was refused, could not start, or was stopped: the message says which
-  130  Ctrl-C: the script goes on, and the message says how to stop it
-
-If your kubeconfig may read the pod's log, the output is shown unchanged while the script runs. If not, its last lines are \
-shown at the end, without secret values. With --output json standard output has the answer alone.";
-
-/// The release failed.
-pub(crate) const FAILED: u8 = 1;
-/// A newer push took its place.
-pub(crate) const SUPERSEDED: u8 = 3;
-/// The environment is closed, or there is none.
-pub(crate) const CLOSED: u8 = 4;
-/// The environment waits for something.
-const WAITING: u8 = 5;
-/// A draft, or older than a push already seen.
-pub(crate) const SKIPPED: u8 = 6;
-/// berth itself failed, or refused what was asked.
-pub(crate) const ERROR: u8 = 10;
-
-/// The exit code of a push.
-pub(crate) fn from_outcome(outcome: DeployOutcome) -> ExitCode {
-    ExitCode::from(match outcome {
-        DeployOutcome::Live => 0,
-        DeployOutcome::Failed | DeployOutcome::RolledBack => FAILED,
-        DeployOutcome::Superseded => SUPERSEDED,
-        DeployOutcome::Closed => CLOSED,
-        DeployOutcome::AwaitingApproval | DeployOutcome::Queued => WAITING,
-        DeployOutcome::Skipped => SKIPPED,
-    })
+/// An exit code of `berth`, but for `berth preview run`, which passes the script's own on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    Done = 0,
+    Failed = 1,
+    Usage = 2,
+    Superseded = 3,
+    Absent = 4,
+    Waiting = 5,
+    Skipped = 6,
+    Error = 10,
+    Interrupted = 130,
 }
 
-/// The exit code of a script.
-pub(crate) fn from_script_code(code: i32) -> ExitCode {
-    // A container's exit code is one byte. Any other number is no success.
-    ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
+/// The whole table, shown by `berth --help`.
+pub(crate) const ALL: &[Exit] = &[Done, Failed, Usage, Superseded, Absent, Waiting, Skipped, Error, Interrupted];
+/// The rows of commands that roll a release out, or wait for one.
+pub(crate) const PUSH: &[Exit] = &[Done, Failed, Usage, Superseded, Absent, Waiting, Skipped, Error];
+pub(crate) const WAIT: &[Exit] = &[Done, Failed, Usage, Superseded, Absent, Waiting, Error];
+pub(crate) const CLOSE: &[Exit] = &[Done, Usage, Waiting, Skipped, Error];
+pub(crate) const STATUS: &[Exit] = &[Done, Failed, Usage, Absent, Waiting, Error];
+pub(crate) const SCRIPT: &[Exit] = &[Usage, Absent, Error, Interrupted];
+pub(crate) const CHECK: &[Exit] = &[Done, Failed, Usage];
+/// The rows of commands that do one thing at once.
+pub(crate) const PLAIN: &[Exit] = &[Done, Usage, Error];
+
+/// The end of `berth preview run --help`.
+pub(crate) fn script_help() -> String {
+    format!(
+        "Exits with the script's own code. If the script has none:\n{}\n\n\
+         If your kubeconfig may read the pod's log, the output is shown unchanged while the script runs. If not, its last \
+         lines are shown at the end, without secret values. With --output json standard output has the answer alone.",
+        rows(SCRIPT)
+    )
 }
 
-/// The exit code of a status.
-pub(crate) fn from_phase(phase: Phase) -> ExitCode {
-    ExitCode::from(phase_code(phase))
+/// The end of a command's `--help`: the exit codes that it can have.
+pub(crate) fn help(exits: &[Exit]) -> String {
+    format!("Exit codes:\n{}", rows(exits))
 }
 
-/// The exit code of a status, as a number.
-pub(crate) fn phase_code(phase: Phase) -> u8 {
-    match phase {
-        Phase::Live => 0,
-        Phase::Failed | Phase::TeardownBlocked | Phase::RolledBack | Phase::RollbackFailed => FAILED,
-        Phase::Closed => CLOSED,
-        Phase::AwaitingPush
-        | Phase::AwaitingApproval
-        | Phase::RollingOut
-        | Phase::TearingDown
-        | Phase::AwaitingRelease
-        | Phase::Planning
-        | Phase::Frozen
-        | Phase::RollingBack
-        | Phase::NotObserved => WAITING,
+fn rows(exits: &[Exit]) -> String {
+    let row = |exit: &Exit| format!("  {:<3} {}", exit.code(), exit.meaning());
+    exits.iter().map(row).collect::<Vec<_>>().join("\n")
+}
+
+impl Exit {
+    pub(crate) fn code(self) -> u8 {
+        self as u8
+    }
+
+    fn meaning(self) -> &'static str {
+        match self {
+            Done => "live, or done",
+            Failed => "the release failed or was rejected, and the verdict says why; or a check found an error",
+            Usage => "the command line is wrong, or there is no such folder",
+            Superseded => "superseded by a newer push or release",
+            Absent => "closed, or there is none: no such environment, release or plan",
+            Waiting => "waiting for a rollout, an approval, an unfreeze or a teardown; or --timeout is over",
+            Skipped => "skipped: a draft, or a push or close older than a push already seen",
+            Error => "an error: Temporal or the worker did not answer, or refused",
+            Interrupted => "Ctrl-C: what was asked for goes on, and the message says how to stop it",
+        }
     }
 }
 
-/// Reports on standard error that the time is over.
-pub(crate) fn timed_out(after: Duration) -> ExitCode {
-    // A closed standard error changes nothing about the exit code.
-    let _ = writeln!(std::io::stderr(), "berth: not done after {after:?} (--timeout); the worker goes on");
-    ExitCode::from(WAITING)
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        exit.code().into()
+    }
 }
+
+impl From<Exit> for u8 {
+    fn from(exit: Exit) -> Self {
+        exit.code()
+    }
+}
+
+impl From<DeployOutcome> for Exit {
+    fn from(outcome: DeployOutcome) -> Self {
+        match outcome {
+            DeployOutcome::Live => Done,
+            DeployOutcome::Failed | DeployOutcome::RolledBack => Failed,
+            DeployOutcome::Superseded => Superseded,
+            DeployOutcome::Closed => Absent,
+            DeployOutcome::AwaitingApproval | DeployOutcome::Queued => Waiting,
+            DeployOutcome::Skipped => Skipped,
+        }
+    }
+}
+
+impl From<Phase> for Exit {
+    fn from(phase: Phase) -> Self {
+        match phase {
+            Phase::Live => Done,
+            Phase::Failed | Phase::TeardownBlocked | Phase::RolledBack | Phase::RollbackFailed => Failed,
+            Phase::Closed => Absent,
+            Phase::AwaitingPush
+            | Phase::AwaitingApproval
+            | Phase::RollingOut
+            | Phase::TearingDown
+            | Phase::AwaitingRelease
+            | Phase::Planning
+            | Phase::Frozen
+            | Phase::RollingBack
+            | Phase::NotObserved => Waiting,
+        }
+    }
+}
+
+/// The exit code of a script.
+pub(crate) fn script_code(code: i32) -> u8 {
+    // A container's exit code is one byte. Any other number is no success.
+    u8::try_from(code).unwrap_or(u8::MAX)
+}
+
+/// A mistake on the command line that only the command itself finds.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct UsageError(pub(crate) String);
 
 /// Logs the error that ended the worker, with every cause.
 pub(crate) fn worker_error(error: &anyhow::Error) -> ExitCode {
     tracing::error!("The worker ends: {error:#}");
-    ExitCode::from(ERROR)
-}
-
-/// Writes an error to standard error, with every cause.
-pub(crate) fn error(error: &anyhow::Error) -> ExitCode {
-    // A closed standard error changes nothing about the exit code.
-    let _ = writeln!(std::io::stderr(), "berth: {error:#}");
-    ExitCode::from(ERROR)
+    Error.into()
 }

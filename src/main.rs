@@ -7,8 +7,10 @@ use clap::Parser;
 mod arguments;
 mod check;
 mod cli;
+mod envelope;
 mod exit;
 mod kubeconfig;
+mod poll;
 mod preview;
 mod progress;
 mod schema;
@@ -17,6 +19,8 @@ mod temporal;
 mod worker;
 
 use cli::{Cli, Command};
+use envelope::{Envelope, Output};
+use exit::Exit;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -34,5 +38,6 @@ async fn main() -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Schema(schema) => schema.run(),
     };
-    ran.unwrap_or_else(|error| exit::error(&error))
+    // An answer that cannot be printed is still an error on standard error.
+    ran.or_else(|error| Envelope::error(&error).print(Output::Text)).unwrap_or_else(|_| Exit::Error.into())
 }

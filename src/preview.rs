@@ -1,14 +1,14 @@
 //! `berth preview`: commands for the environments of pull requests. Each can also be done with the `temporal` CLI.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use anyhow::Context;
 use berth_workflows::{
-    TASK_QUEUE,
     contract::{
         environment::PullRequest,
         phase::Phase,
         signals::{Approve, Close, Redeploy},
+        status::Status,
     },
     preview_environment::PreviewEnvironment,
 };
@@ -19,7 +19,14 @@ use temporalio_client::{
     errors::WorkflowGetResultError,
 };
 
-use crate::{exit, progress, temporal};
+use crate::{
+    arguments::ClientArgs,
+    envelope::Envelope,
+    exit::{self, Exit},
+    poll::{Ending, LAST_LOOK, Waited},
+    progress::Progress,
+    temporal,
+};
 
 mod args;
 mod log;
@@ -29,46 +36,58 @@ mod run;
 mod wait;
 
 use args::{Action, ApproveArgs, CloseArgs, Goal, PullRequestArgs, RedeployArgs, WaitArgs};
-use output::{Output, Row};
+use output::Row;
 
 /// Deploy, close and show the environments of pull requests.
 #[derive(Debug, Args)]
+#[command(after_help = exit::help(exit::ALL))]
 pub(crate) struct Preview {
     #[command(subcommand)]
     action: Action,
-    /// Format of the answer
-    #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
-    output: Output,
-    /// The Temporal task queue that the worker polls
-    #[arg(long, global = true, env = "BERTH_TASK_QUEUE", default_value = TASK_QUEUE)]
-    task_queue: String,
+    #[command(flatten)]
+    client: ClientArgs,
 }
 
 impl Preview {
-    /// Runs the command.
+    /// Runs the command, and prints its answer.
     ///
     /// # Errors
-    /// Temporal or the worker does not answer, or refuses the input.
+    /// Standard output cannot be written.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
-        let client = temporal::connect().await?;
+        let answered = match temporal::connect().await {
+            Ok(client) => self.act(&client).await,
+            Err(error) => Err(error),
+        };
+        let mut envelope = answered.unwrap_or_else(|error| Envelope::error(&error));
+        if let Some(pull_request) = self.action.pull_request() {
+            let id = pull_request.input().workflow_id();
+            envelope.temporal_ui_url =
+                temporal::namespace().and_then(|namespace| self.client.workflow_page(&namespace, &id));
+            envelope.environment = Some(id);
+        }
+        envelope.print(self.client.output)
+    }
+
+    async fn act(&self, client: &Client) -> anyhow::Result<Envelope> {
         match &self.action {
-            Action::Push(push) if push.no_wait => self.signal_push(&client, push).await,
-            Action::Push(push) => self.push(&client, push).await,
-            Action::Redeploy(redeploy) => self.redeploy(&client, redeploy).await,
-            Action::Approve(approve) => self.approve(&client, approve).await,
-            Action::Close(close) => self.close(&client, close).await,
-            Action::Wait(wait) => self.wait(&client, wait).await,
-            Action::Run(run) => self.run_script(&client, run).await,
-            Action::Status(pull_request) => self.status(&client, pull_request).await,
-            Action::List { app } => self.list(&client, app.as_deref()).await,
+            Action::Push(push) if push.no_wait => self.signal_push(client, push).await,
+            Action::Push(push) => self.push(client, push).await,
+            Action::Redeploy(redeploy) => self.redeploy(client, redeploy).await,
+            Action::Approve(approve) => self.approve(client, approve).await,
+            Action::Close(close) => self.close(client, close).await,
+            Action::Wait(wait) => self.wait(client, wait).await,
+            Action::Run(run) => self.run_script(client, run).await,
+            Action::Status(pull_request) => self.status(client, pull_request).await,
+            Action::List { app } => self.list(client, app.as_deref()).await,
         }
     }
 
     /// Closes the environment, even if no workflow runs: a terminated one may have left objects, and the new one finds them.
-    async fn close(&self, client: &Client, close: &CloseArgs) -> anyhow::Result<ExitCode> {
+    async fn close(&self, client: &Client, close: &CloseArgs) -> anyhow::Result<Envelope> {
         let input = close.pull_request.input();
         let id = input.workflow_id();
-        let options = WorkflowStartOptions::new(self.task_queue.clone(), id.clone()).static_summary(summary(&input));
+        let options =
+            WorkflowStartOptions::new(self.client.task_queue.clone(), id.clone()).static_summary(summary(&input));
         let handle = client
             .signal_with_start_workflow(
                 PreviewEnvironment::run,
@@ -80,56 +99,52 @@ impl Preview {
             .await
             .with_context(|| format!("signalling close to {id}"))?;
         if close.no_wait {
-            self.output.note(&format!("{id} has the close"))?;
-            return Ok(ExitCode::SUCCESS);
+            return Ok(sent(format!("{id} has the close")));
         }
         let handle: WorkflowHandle<_, PreviewEnvironment> =
             client.get_workflow_handle(handle.info().workflow_id.clone());
-        temporal::warn_if_no_worker_polls(client, &self.task_queue).await;
+        temporal::warn_if_no_worker_polls(client, &self.client.task_queue).await;
         if close.sequence.is_some()
             && let Some(status) = wait::observe(&handle, &id).await?
             && !status.is_closing()
         {
-            self.output.note(&format!("{id} ignores the close: it is older than a push already seen"))?;
-            return Ok(ExitCode::from(exit::SKIPPED));
+            let ignored = format!("{id} ignores the close: it is older than a push already seen");
+            return Ok(Envelope::sentence("skipped", Exit::Skipped, ignored));
         }
-        let gone = progress::while_waiting(&handle, handle.get_result(WorkflowGetResultOptions::default()));
-        let Ok(gone) = tokio::time::timeout(close.patience.timeout, gone).await else {
-            return Ok(exit::timed_out(close.patience.timeout));
-        };
-        match gone {
-            Ok(report) => self.output.report(&report)?,
+        let timeout = close.patience.timeout;
+        let gone = while_waiting(&handle, handle.get_result(WorkflowGetResultOptions::default()));
+        match tokio::time::timeout(timeout, gone).await {
+            Err(_) => late(&handle, &id, timeout).await,
+            Ok(Ok(report)) => output::from_report(&report),
             // A cancelled environment ends only after its teardown: it is gone.
-            Err(WorkflowGetResultError::Cancelled { .. }) => {
-                self.output.note(&format!("{id} is gone: its workflow was cancelled"))?;
+            Ok(Err(WorkflowGetResultError::Cancelled { .. })) => {
+                Ok(Envelope::sentence("gone", Exit::Done, format!("{id} is gone: its workflow was cancelled")))
             }
-            Err(e) => return Err(e).with_context(|| format!("waiting for {id} to be gone")),
+            Ok(Err(e)) => Err(e).with_context(|| format!("waiting for {id} to be gone")),
         }
-        Ok(ExitCode::SUCCESS)
     }
 
     /// Signals `redeploy`, and waits until nothing is in flight. The status is the answer.
-    async fn redeploy(&self, client: &Client, redeploy: &RedeployArgs) -> anyhow::Result<ExitCode> {
+    async fn redeploy(&self, client: &Client, redeploy: &RedeployArgs) -> anyhow::Result<Envelope> {
         let (id, handle) = environment(client, &redeploy.pull_request);
-        let Some(status) = wait::observe(&handle, &id).await? else { return self.not_found(&id) };
+        let Some(status) = wait::observe(&handle, &id).await? else { return Ok(output::not_found(&id)) };
         if status.phase == Phase::Closed {
-            return self.not_found(&id);
+            return Ok(output::not_found(&id));
         }
         anyhow::ensure!(status.has_release(), "{id} has no release to roll out again: nothing has been pushed yet");
         let signal = Redeploy::default().into();
         handle.signal(PreviewEnvironment::redeploy, signal, WorkflowSignalOptions::default()).await?;
         if redeploy.no_wait {
-            self.output.note(&format!("{id} has the redeploy"))?;
-            return Ok(ExitCode::SUCCESS);
+            return Ok(sent(format!("{id} has the redeploy")));
         }
-        let observed = wait::until(&handle, &id, redeploy.patience.timeout, wait::at_rest).await?;
-        self.show(&id, observed)
+        let timeout = redeploy.patience.timeout;
+        shown(&id, wait::until(&handle, &id, timeout, wait::at_rest).await?, timeout)
     }
 
     /// Signals `approve` for the commit that waits, then as [`Preview::redeploy`].
-    async fn approve(&self, client: &Client, approve: &ApproveArgs) -> anyhow::Result<ExitCode> {
+    async fn approve(&self, client: &Client, approve: &ApproveArgs) -> anyhow::Result<Envelope> {
         let (id, handle) = environment(client, &approve.pull_request);
-        let Some(status) = wait::observe(&handle, &id).await? else { return self.not_found(&id) };
+        let Some(status) = wait::observe(&handle, &id).await? else { return Ok(output::not_found(&id)) };
         let waiting = status.awaiting_approval.as_ref().map(|release| release.commit.to_string());
         let waits_for_this = waiting.as_deref() == Some(approve.commit.as_str());
         anyhow::ensure!(
@@ -141,17 +156,16 @@ impl Preview {
         let signal = Approve { commit: approve.commit.clone(), by: approve.by.clone() };
         handle.signal(PreviewEnvironment::approve, signal.into(), WorkflowSignalOptions::default()).await?;
         if approve.no_wait {
-            self.output.note(&format!("{id} has the approval of {}", approve.commit))?;
-            return Ok(ExitCode::SUCCESS);
+            return Ok(sent(format!("{id} has the approval of {}", approve.commit)));
         }
-        let observed = wait::until(&handle, &id, approve.patience.timeout, wait::at_rest).await?;
-        self.show(&id, observed)
+        let timeout = approve.patience.timeout;
+        shown(&id, wait::until(&handle, &id, timeout, wait::at_rest).await?, timeout)
     }
 
-    async fn wait(&self, client: &Client, wait: &WaitArgs) -> anyhow::Result<ExitCode> {
+    async fn wait(&self, client: &Client, wait: &WaitArgs) -> anyhow::Result<Envelope> {
         let (id, handle) = environment(client, &wait.pull_request);
         let timeout = wait.patience.timeout;
-        let observed = match (wait.goal, &wait.commit) {
+        let waited = match (wait.goal, &wait.commit) {
             (Goal::Gone, _) => wait::until(&handle, &id, timeout, wait::gone).await?,
             (Goal::Live, None) => wait::until(&handle, &id, timeout, wait::live).await?,
             (Goal::Live, Some(commit)) => {
@@ -159,29 +173,18 @@ impl Preview {
                 wait::until(&handle, &id, timeout, |status| wait::live_commit(status, commit, &mut was_open)).await?
             }
         };
-        self.show(&id, observed)
+        let shown = shown(&id, waited, timeout)?;
+        let commit = wait.commit.as_ref().map(ToString::to_string);
+        Ok(Envelope { commit: commit.or_else(|| shown.commit.clone()), ..shown })
     }
 
-    async fn status(&self, client: &Client, pull_request: &PullRequestArgs) -> anyhow::Result<ExitCode> {
+    async fn status(&self, client: &Client, pull_request: &PullRequestArgs) -> anyhow::Result<Envelope> {
         let (id, handle) = environment(client, pull_request);
-        let Some(status) = wait::observe(&handle, &id).await? else { return self.not_found(&id) };
-        self.output.status(&status)?;
-        Ok(exit::from_phase(status.phase))
+        let status = wait::observe(&handle, &id).await?;
+        status.map_or_else(|| Ok(output::not_found(&id)), |status| output::from_status(&status))
     }
 
-    fn show(&self, id: &str, (observed, code): (wait::Observed, ExitCode)) -> anyhow::Result<ExitCode> {
-        match observed {
-            Some(status) => self.output.status(&status)?,
-            None => self.output.note(&format!("there is no environment {id}"))?,
-        }
-        Ok(code)
-    }
-
-    fn not_found(&self, id: &str) -> anyhow::Result<ExitCode> {
-        self.show(id, (None, ExitCode::from(exit::CLOSED)))
-    }
-
-    async fn list(&self, client: &Client, app: Option<&str>) -> anyhow::Result<ExitCode> {
+    async fn list(&self, client: &Client, app: Option<&str>) -> anyhow::Result<Envelope> {
         let mut query = "WorkflowType = 'PreviewEnvironment' AND ExecutionStatus = 'Running'".to_owned();
         if let Some(app) = app {
             // A DNS label cannot end the quotes.
@@ -192,8 +195,7 @@ impl Preview {
         while let Some(workflow) = found.next().await {
             rows.push(Row::new(&workflow.context("listing environments")?));
         }
-        self.output.list(&rows)?;
-        Ok(ExitCode::SUCCESS)
+        output::from_list(&rows)
     }
 }
 
@@ -210,4 +212,38 @@ fn environment(
     let id = pull_request.input().workflow_id();
     let handle = client.get_workflow_handle(&id);
     (id, handle)
+}
+
+/// Waits for `answer`, and meanwhile prints what the environment waits for.
+async fn while_waiting<T>(handle: &WorkflowHandle<Client, PreviewEnvironment>, answer: impl Future<Output = T>) -> T {
+    // An environment that does not answer yet is asked again.
+    let ask = async || Some(wait::line(Some(&wait::status(handle).await.ok()?)));
+    Progress::on_terminal().while_waiting(ask, answer).await
+}
+
+/// The answer once Temporal has a message that is not waited for.
+fn sent(sentence: String) -> Envelope {
+    Envelope::sentence("sent", Exit::Done, sentence)
+}
+
+/// The answer after `--timeout`, with the status if it can be had.
+async fn late(
+    handle: &WorkflowHandle<Client, PreviewEnvironment>,
+    id: &str,
+    timeout: Duration,
+) -> anyhow::Result<Envelope> {
+    let status = tokio::time::timeout(LAST_LOOK, wait::status(handle)).await;
+    shown(id, Waited { status: status.ok().and_then(Result::ok), ending: None }, timeout)
+}
+
+/// The answer of a command that waited.
+fn shown(id: &str, waited: Waited<Status>, timeout: Duration) -> anyhow::Result<Envelope> {
+    match (waited.status, waited.ending) {
+        (Some(status), Some(ending)) => output::from_wait(&status, ending),
+        (None, Some(Ending { outcome, exit })) => {
+            Ok(Envelope { outcome, exit_code: exit.code(), ..output::not_found(id) })
+        }
+        (Some(status), None) => Ok(output::from_status(&status)?.timed_out(timeout)),
+        (None, None) => Ok(Envelope::new("", Exit::Waiting).timed_out(timeout)),
+    }
 }

@@ -1,4 +1,6 @@
 //! `berth schema`: JSON Schemas of app files and messages, generated from the types that read them.
+//!
+//! Its output is the schema alone, and no envelope: it is written to a file, for an editor or a validator.
 
 use std::{
     io::{self, Write},
@@ -15,12 +17,15 @@ use berth_workflows::contract::{
 use clap::{Args, ValueEnum};
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 
+use crate::exit;
+
 /// Print the JSON Schema of app files, for editors, or of a message over Temporal
 ///
 /// An editor checks an app file while you write it, if the schema is beside it (`berth schema > .app.schema.json`) and the
 /// first line of the file is `# yaml-language-server: $schema=.app.schema.json`. The schema describes the form; `berth check`
 /// checks every rule.
 #[derive(Debug, Args)]
+#[command(after_help = exit::help(exit::PLAIN))]
 pub(crate) struct PrintSchema {
     /// The schema to print
     #[arg(value_enum, default_value_t)]

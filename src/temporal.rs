@@ -30,6 +30,11 @@ pub(crate) async fn connect() -> anyhow::Result<Client> {
     Ok(Client::new(connected, client)?)
 }
 
+/// The Temporal namespace that is configured, if the configuration can be read.
+pub(crate) fn namespace() -> Option<String> {
+    configured().ok().map(|(_, client)| client.namespace)
+}
+
 /// Connects, and retries without a limit: a worker may start before its server.
 pub(crate) async fn connect_with_retry(identity: &str, meter: Option<TemporalMeter>) -> anyhow::Result<Client> {
     let mut pause = Duration::from_millis(200);

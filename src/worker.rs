@@ -20,7 +20,7 @@ use temporalio_sdk::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::temporal;
+use crate::{exit, temporal};
 
 mod health;
 mod metrics;
@@ -34,6 +34,7 @@ use sdk_metrics::SdkMetrics;
 
 /// Run the worker: take workflows and activities from Temporal until SIGTERM or Ctrl-C.
 #[derive(Debug, Args)]
+#[command(after_help = exit::help(exit::PLAIN))]
 pub(crate) struct Worker {
     /// The folder with the app files, their manifests beside them
     #[arg(long, env = "BERTH_APPS", value_name = "DIR")]

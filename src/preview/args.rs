@@ -8,31 +8,57 @@ use berth_workflows::contract::{
 };
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::arguments::{Patience, app, commit, name};
+use crate::{
+    arguments::{Patience, app, commit, image, name},
+    exit,
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Action {
     /// Roll out a commit, and wait until it is live or it is clear why it will not be
+    #[command(after_help = exit::help(exit::PUSH))]
     Push(PushArgs),
     /// Roll out the newest release again, with the current secrets and manifests, and wait as for a push
+    #[command(after_help = exit::help(exit::STATUS))]
     Redeploy(RedeployArgs),
     /// Let one commit of a fork be rolled out, and wait as for a push
+    #[command(after_help = exit::help(exit::STATUS))]
     Approve(ApproveArgs),
     /// Close the environment, and wait until nothing of it is left
+    #[command(after_help = exit::help(exit::CLOSE))]
     Close(CloseArgs),
     /// Wait until the environment is live, or gone
+    #[command(after_help = exit::help(exit::WAIT))]
     Wait(WaitArgs),
     /// Run one of the app's scripts, with image, secrets and rights of the serving release, and show its output
-    #[command(after_help = crate::exit::RUN_HELP)]
+    #[command(after_help = exit::script_help())]
     Run(RunArgs),
     /// Show one environment
+    #[command(after_help = exit::help(exit::STATUS))]
     Status(PullRequestArgs),
     /// Show all environments
+    #[command(after_help = exit::help(exit::PLAIN))]
     List {
         /// Show environments of this app only
         #[arg(long, value_parser = app)]
         app: Option<String>,
     },
+}
+
+impl Action {
+    /// The environment that the command is about, unless it is about all.
+    pub(super) fn pull_request(&self) -> Option<&PullRequestArgs> {
+        match self {
+            Self::Push(push) => Some(&push.pull_request),
+            Self::Redeploy(redeploy) => Some(&redeploy.pull_request),
+            Self::Approve(approve) => Some(&approve.pull_request),
+            Self::Close(close) => Some(&close.pull_request),
+            Self::Wait(wait) => Some(&wait.pull_request),
+            Self::Run(run) => Some(&run.pull_request),
+            Self::Status(pull_request) => Some(pull_request),
+            Self::List { .. } => None,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -53,7 +79,7 @@ pub(super) struct PushArgs {
     #[arg(long, value_parser = commit)]
     pub(super) commit: Commit,
     /// The image built from the commit, by digest: repository:tag@sha256:…
-    #[arg(long, value_parser = |text: &str| Image::try_from(text.to_owned()))]
+    #[arg(long, value_parser = image)]
     image: Image,
     /// The CI run's number: a push with a lower number than already seen is skipped
     #[arg(long)]

@@ -1,21 +1,19 @@
-//! Answers on standard output: text for people, JSON for scripts.
+//! Answers of `berth preview`: each an [`Envelope`], with the same as text for people.
 
-use std::io::Write;
+use std::fmt::Write;
 
 use berth_workflows::contract::{
-    script::ScriptAnswer, search_attributes as attributes, signals::DeployAnswer, status::Status, teardown::LeakReport,
-    verdict::Verdict,
+    phase::Phase, script::ScriptAnswer, search_attributes as attributes, signals::DeployAnswer, status::Status,
+    teardown::LeakReport,
 };
-use clap::ValueEnum;
 use serde::Serialize;
 use temporalio_client::WorkflowExecution;
 
-/// Format of answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Output {
-    Text,
-    Json,
-}
+use crate::{
+    envelope::{Envelope, snake_case, wire_name, write_verdict},
+    exit::{self, Exit},
+    poll::Ending,
+};
 
 /// A line of the list of environments.
 #[derive(Debug, Serialize)]
@@ -45,107 +43,118 @@ impl Row {
     }
 }
 
-impl Output {
-    /// Prints how a push ended.
-    pub(super) fn answer(self, answer: &DeployAnswer) -> anyhow::Result<()> {
-        self.write(answer, |out| {
-            let outcome = serde_json::to_value(answer.outcome)?;
-            write!(out, "{} {}", answer.commit.short(), outcome.as_str().unwrap_or_default())?;
-            match (&answer.url, &answer.reason) {
-                (_, Some(reason)) => writeln!(out, ": {reason}")?,
-                (Some(url), None) => writeln!(out, ": {url}")?,
-                (None, None) => writeln!(out)?,
-            }
-            answer.verdict.as_ref().map_or(Ok(()), |verdict| write_verdict(out, verdict))
-        })
-    }
-
-    /// Prints how a script ended. Output that was followed already is not printed again.
-    pub(super) fn script(self, answer: &ScriptAnswer, is_followed: bool) -> anyhow::Result<()> {
-        self.write(answer, |out| {
-            if !is_followed && answer.verdict.is_none() && !answer.log_tail.is_empty() {
-                writeln!(out, "{}", answer.log_tail)?;
-            }
-            let Some(verdict) = &answer.verdict else { return Ok(()) };
-            writeln!(out, "{}: {}", answer.script_run, verdict.headline())?;
-            write_verdict(out, verdict)
-        })
-    }
-
-    /// Prints the report of a teardown.
-    pub(super) fn report(self, report: &LeakReport) -> anyhow::Result<()> {
-        self.write(report, |out| {
-            for gone in &report.gone {
-                writeln!(out, "gone  {gone}")?;
-            }
-            for remaining in &report.remaining {
-                writeln!(out, "LEFT  {}: {}", remaining.object, remaining.reason)?;
-            }
-            Ok(())
-        })
-    }
-
-    /// Prints one environment.
-    pub(super) fn status(self, status: &Status) -> anyhow::Result<()> {
-        self.write(status, |out| {
-            writeln!(out, "{}", status.to_markdown().trim_start_matches("### ").trim_end())?;
-            if let Some(rolling_out) = &status.rolling_out {
-                writeln!(out, "- rollout: {}", rolling_out.rollout)?;
-            }
-            status.failed.as_ref().map_or(Ok(()), |failed| write_verdict(out, &failed.verdict))
-        })
-    }
-
-    /// Prints all environments.
-    pub(super) fn list(self, rows: &[Row]) -> anyhow::Result<()> {
-        self.write(&rows, |out| {
-            writeln!(out, "{:<12} {:>8}  {:<17} {:<9} {:<18} AUTHOR", "APP", "PR", "PHASE", "COMMIT", "FAILURE")?;
-            for row in rows {
-                let commit: String = row.commit.as_deref().unwrap_or("-").chars().take(7).collect();
-                writeln!(
-                    out,
-                    "{:<12} {:>8}  {:<17} {commit:<9} {:<18} {}",
-                    row.app.as_deref().unwrap_or("-"),
-                    row.pr.unwrap_or_default(),
-                    row.phase.as_deref().unwrap_or("-"),
-                    row.failure.as_deref().unwrap_or("-"),
-                    row.author.as_deref().unwrap_or("-"),
-                )?;
-            }
-            Ok(())
-        })
-    }
-
-    /// Prints an answer that is one sentence.
-    pub(super) fn note(self, note: &str) -> anyhow::Result<()> {
-        self.write(&serde_json::json!({ "note": note }), |out| Ok(writeln!(out, "{note}")?))
-    }
-
-    fn write<T: Serialize>(
-        self,
-        value: &T,
-        text: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
-    ) -> anyhow::Result<()> {
-        let mut out = std::io::stdout().lock();
-        match self {
-            Self::Json => writeln!(out, "{}", serde_json::to_string_pretty(value)?)?,
-            Self::Text => text(&mut out)?,
+/// How a push ended.
+pub(super) fn from_answer(answer: &DeployAnswer) -> anyhow::Result<Envelope> {
+    let outcome = wire_name(&answer.outcome);
+    let envelope = Envelope {
+        commit: Some(answer.commit.to_string()),
+        url: answer.url.clone(),
+        rollout: answer.rollout.clone(),
+        reason: answer.reason.clone(),
+        verdict: answer.verdict.clone(),
+        ..Envelope::new(&outcome, Exit::from(answer.outcome))
+    };
+    let envelope = envelope.with_text(|out| {
+        write!(out, "{} {outcome}", answer.commit.short())?;
+        match (&answer.url, &answer.reason) {
+            (_, Some(reason)) => writeln!(out, ": {reason}")?,
+            (Some(url), None) => writeln!(out, ": {url}")?,
+            (None, None) => writeln!(out)?,
         }
-        Ok(())
-    }
+        answer.verdict.as_ref().map_or(Ok(()), |verdict| write_verdict(out, verdict))
+    });
+    envelope.with_data(answer)
 }
 
-fn write_verdict(out: &mut dyn Write, verdict: &Verdict) -> anyhow::Result<()> {
-    if !verdict.log_tail.is_empty() {
-        writeln!(out, "  last lines of its log:")?;
-        verdict.log_tail.iter().try_for_each(|line| writeln!(out, "    {line}"))?;
-    }
-    if !verdict.events.is_empty() {
-        writeln!(out, "  events:")?;
-        verdict.events.iter().try_for_each(|event| writeln!(out, "    {event}"))?;
-    }
-    if !verdict.advice.is_empty() {
-        writeln!(out, "  what to do: {}", verdict.advice)?;
-    }
-    Ok(())
+/// How a script ended. Output that was followed already is not printed again.
+pub(super) fn from_script(answer: &ScriptAnswer, is_followed: bool) -> anyhow::Result<Envelope> {
+    let exit = answer.exit_code.map_or_else(|| Exit::Error.code(), exit::script_code);
+    let envelope = Envelope {
+        reason: answer.verdict.as_ref().map(|verdict| verdict.headline()),
+        verdict: answer.verdict.clone(),
+        ..Envelope::new(if answer.exit_code.is_some() { "exited" } else { "not_run" }, exit)
+    };
+    let envelope = envelope.with_text(|out| {
+        if !is_followed && answer.verdict.is_none() && !answer.log_tail.is_empty() {
+            writeln!(out, "{}", answer.log_tail)?;
+        }
+        let Some(verdict) = &answer.verdict else { return Ok(()) };
+        writeln!(out, "{}: {}", answer.script_run, verdict.headline())?;
+        write_verdict(out, verdict)
+    });
+    envelope.with_data(answer)
+}
+
+/// The report of a teardown.
+pub(super) fn from_report(report: &LeakReport) -> anyhow::Result<Envelope> {
+    let envelope = Envelope::new("gone", Exit::Done).with_text(|out| {
+        report.gone.iter().try_for_each(|gone| writeln!(out, "gone  {gone}"))?;
+        report.remaining.iter().try_for_each(|left| writeln!(out, "LEFT  {}: {}", left.object, left.reason))
+    });
+    envelope.with_data(report)
+}
+
+/// The status at the end of a wait.
+pub(super) fn from_wait(status: &Status, ending: Ending) -> anyhow::Result<Envelope> {
+    let Ending { outcome, exit } = ending;
+    let shown = Envelope { outcome, exit_code: exit.code(), ..from_status(status)? };
+    let failed = status.failed.as_ref().filter(|_| exit == Exit::Failed);
+    Ok(match failed.map(|failed| &failed.verdict) {
+        Some(verdict) => Envelope { reason: Some(verdict.headline()), verdict: Some(verdict.clone()), ..shown },
+        None => shown,
+    })
+}
+
+/// One environment.
+pub(super) fn from_status(status: &Status) -> anyhow::Result<Envelope> {
+    let Status { rolling_out, failed, serving, awaiting_approval, .. } = status;
+    let failed = failed.as_ref().filter(|_| status.phase == Phase::Failed);
+    let newest = (rolling_out.as_ref().map(|rolling_out| &rolling_out.release))
+        .or(awaiting_approval.as_ref())
+        .or_else(|| failed.map(|failed| &failed.release))
+        .or_else(|| serving.as_ref().map(|serving| &serving.release));
+    let rollout = (rolling_out.as_ref().map(|rolling_out| &rolling_out.rollout))
+        .or_else(|| failed.and_then(|failed| failed.rollout.as_ref()))
+        .or_else(|| serving.as_ref().map(|serving| &serving.rollout));
+    let envelope = Envelope {
+        commit: newest.map(|release| release.commit.to_string()),
+        url: status.url.clone(),
+        rollout: rollout.cloned(),
+        reason: failed.map(|failed| failed.verdict.headline()),
+        verdict: failed.map(|failed| failed.verdict.clone()),
+        ..Envelope::new(snake_case(status.phase.name()), Exit::from(status.phase))
+    };
+    let envelope = envelope.with_text(|out| {
+        writeln!(out, "{}", status.to_markdown().trim_start_matches("### ").trim_end())?;
+        if let Some(rolling_out) = rolling_out {
+            writeln!(out, "- rollout: {}", rolling_out.rollout)?;
+        }
+        status.failed.as_ref().map_or(Ok(()), |failed| write_verdict(out, &failed.verdict))
+    });
+    envelope.with_data(status)
+}
+
+/// All environments.
+pub(super) fn from_list(rows: &[Row]) -> anyhow::Result<Envelope> {
+    let envelope = Envelope::new("done", Exit::Done).with_text(|out| {
+        writeln!(out, "{:<12} {:>8}  {:<17} {:<9} {:<18} AUTHOR", "APP", "PR", "PHASE", "COMMIT", "FAILURE")?;
+        rows.iter().try_for_each(|row| {
+            let commit: String = row.commit.as_deref().unwrap_or("-").chars().take(7).collect();
+            writeln!(
+                out,
+                "{:<12} {:>8}  {:<17} {commit:<9} {:<18} {}",
+                row.app.as_deref().unwrap_or("-"),
+                row.pr.unwrap_or_default(),
+                row.phase.as_deref().unwrap_or("-"),
+                row.failure.as_deref().unwrap_or("-"),
+                row.author.as_deref().unwrap_or("-"),
+            )
+        })
+    });
+    envelope.with_data(&rows)
+}
+
+/// There is no such environment.
+pub(super) fn not_found(id: &str) -> Envelope {
+    Envelope::sentence("not_found", Exit::Absent, format!("there is no environment {id}"))
 }

@@ -1,7 +1,5 @@
 //! `berth preview push`: sends a commit, and waits for its outcome.
 
-use std::process::ExitCode;
-
 use anyhow::{Context, anyhow};
 use berth_workflows::{contract::signals::DeployAnswer, preview_environment::PreviewEnvironment};
 use temporalio_client::{
@@ -9,16 +7,16 @@ use temporalio_client::{
     errors::{WorkflowUpdateError, WorkflowUpdateWithStartError},
 };
 
-use super::{Preview, args::PushArgs, summary};
-use crate::{exit, progress, temporal};
+use super::{Preview, args::PushArgs, late, output, sent, summary, while_waiting};
+use crate::{envelope::Envelope, temporal};
 
 impl Preview {
     /// Starts the environment if it does not run, pushes, and waits for the answer, in one request.
-    pub(super) async fn push(&self, client: &Client, push: &PushArgs) -> anyhow::Result<ExitCode> {
+    pub(super) async fn push(&self, client: &Client, push: &PushArgs) -> anyhow::Result<Envelope> {
         let input = push.pull_request.input();
         let id = input.workflow_id();
         let options = WorkflowUpdateWithStartOptions::new(
-            self.task_queue.clone(),
+            self.client.task_queue.clone(),
             id.clone(),
             WorkflowIdConflictPolicy::UseExisting,
         )
@@ -31,18 +29,22 @@ impl Preview {
             options.build(),
         );
         let handle = client.get_workflow_handle::<PreviewEnvironment>(&id);
-        temporal::warn_if_no_worker_polls(client, &self.task_queue).await;
-        let answer = tokio::time::timeout(push.patience.timeout, progress::while_waiting(&handle, answer)).await;
-        let Ok(answer) = answer else { return Ok(exit::timed_out(push.patience.timeout)) };
+        temporal::warn_if_no_worker_polls(client, &self.client.task_queue).await;
+        let timeout = push.patience.timeout;
+        let Ok(answer) = tokio::time::timeout(timeout, while_waiting(&handle, answer)).await else {
+            let late = late(&handle, &id, timeout).await?;
+            return Ok(Envelope { commit: Some(push.commit.to_string()), ..late });
+        };
         let answer: DeployAnswer = answer.map_err(|e| refused(&id, e))?;
-        self.output.answer(&answer)?;
-        Ok(exit::from_outcome(answer.outcome))
+        output::from_answer(&answer)
     }
 
-    pub(super) async fn signal_push(&self, client: &Client, push: &PushArgs) -> anyhow::Result<ExitCode> {
+    /// Signals the push, and does not wait.
+    pub(super) async fn signal_push(&self, client: &Client, push: &PushArgs) -> anyhow::Result<Envelope> {
         let input = push.pull_request.input();
         let id = input.workflow_id();
-        let options = WorkflowStartOptions::new(self.task_queue.clone(), id.clone()).static_summary(summary(&input));
+        let options =
+            WorkflowStartOptions::new(self.client.task_queue.clone(), id.clone()).static_summary(summary(&input));
         client
             .signal_with_start_workflow(
                 PreviewEnvironment::run,
@@ -53,8 +55,8 @@ impl Preview {
             )
             .await
             .with_context(|| format!("signalling push to {id}"))?;
-        self.output.note(&format!("{id} has the push of {}", push.commit))?;
-        Ok(ExitCode::SUCCESS)
+        let sent = sent(format!("{id} has the push of {}", push.commit));
+        Ok(Envelope { commit: Some(push.commit.to_string()), ..sent })
     }
 }
 

@@ -1,55 +1,44 @@
 //! `berth preview run`: runs one of the app's scripts in an environment, and shows its output while it runs.
 
-use std::{cell::Cell, future::Future, io::Write, process::ExitCode};
+use std::{cell::Cell, future::Future};
 
-use anyhow::{Context, anyhow};
-use berth_workflows::{
-    contract::{
-        script::{RunScript, ScriptAnswer},
-        status::Status,
-    },
-    preview_environment::PreviewEnvironment,
-};
-use temporalio_client::{
-    Client, WorkflowExecuteUpdateOptions, WorkflowHandle, WorkflowQueryOptions, errors::WorkflowUpdateError,
-};
+use anyhow::anyhow;
+use berth_workflows::{contract::script::RunScript, preview_environment::PreviewEnvironment};
+use temporalio_client::{Client, WorkflowExecuteUpdateOptions, WorkflowHandle, errors::WorkflowUpdateError};
 use tokio::time::{Duration, timeout};
 
-use super::{Preview, args::RunArgs, environment, log, output::Output};
-use crate::{exit, temporal};
+use super::{Preview, args::RunArgs, environment, log, output, wait::status};
+use crate::{
+    envelope::{Envelope, Output},
+    exit::Exit,
+    temporal,
+};
 
 /// How long the rest of the output may take to arrive after the script has ended.
 const OUTPUT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How often `status` is asked whether the script run has started.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
-/// The exit code that a shell gives a program ended by Ctrl-C.
-const INTERRUPTED: u8 = 130;
 
 impl Preview {
     /// Runs the script, and exits with its exit code.
-    pub(super) async fn run_script(&self, client: &Client, run: &RunArgs) -> anyhow::Result<ExitCode> {
+    pub(super) async fn run_script(&self, client: &Client, run: &RunArgs) -> anyhow::Result<Envelope> {
         let script = run.script()?;
         let (id, handle) = environment(client, &run.pull_request);
         let options = WorkflowExecuteUpdateOptions::default();
         let answer = handle.execute_update(PreviewEnvironment::run_script, script.clone().into(), options);
-        temporal::warn_if_no_worker_polls(client, &self.task_queue).await;
+        temporal::warn_if_no_worker_polls(client, &self.client.task_queue).await;
         let mut followed = log::Followed::default();
-        let follows = self.output == Output::Text && !run.no_follow;
+        let follows = self.client.output == Output::Text && !run.no_follow;
         let answer = tokio::select! {
             answer = while_following(&handle, &script, answer, follows, &mut followed) => answer,
-            _ = tokio::signal::ctrl_c() => return report_going_on(&handle, &id, &script).await,
+            _ = tokio::signal::ctrl_c() => return Ok(going_on(&handle, &id, &script).await),
         };
         match answer {
-            Ok(answer) => self.script_ended(&answer, followed),
-            Err(WorkflowUpdateError::NotFound(_)) => self.not_found(&id),
+            Ok(answer) => output::from_script(&answer, followed == log::Followed::All),
+            Err(WorkflowUpdateError::NotFound(_)) => Ok(output::not_found(&id)),
             Err(WorkflowUpdateError::Failed(failure)) => Err(anyhow!("{id}: {}", failure.message)),
             Err(other) => Err(anyhow::Error::from(other).context(format!("running {} in {id}", script.name))),
         }
-    }
-
-    fn script_ended(&self, answer: &ScriptAnswer, followed: log::Followed) -> anyhow::Result<ExitCode> {
-        self.output.script(answer, followed == log::Followed::All)?;
-        Ok(answer.exit_code.map_or_else(|| ExitCode::from(exit::ERROR), exit::from_script_code))
     }
 }
 
@@ -101,31 +90,20 @@ async fn started(handle: &WorkflowHandle<Client, PreviewEnvironment>, script: &R
     }
 }
 
-async fn status(handle: &WorkflowHandle<Client, PreviewEnvironment>) -> anyhow::Result<Status> {
-    let asked = handle.query(PreviewEnvironment::status, (), WorkflowQueryOptions::default());
-    asked.await.context("querying the environment's status")
-}
-
-/// Reports after Ctrl-C that the script goes on, and how to stop it.
-async fn report_going_on(
-    handle: &WorkflowHandle<Client, PreviewEnvironment>,
-    id: &str,
-    script: &RunScript,
-) -> anyhow::Result<ExitCode> {
+/// The answer after Ctrl-C: the script goes on, and how to stop it.
+async fn going_on(handle: &WorkflowHandle<Client, PreviewEnvironment>, id: &str, script: &RunScript) -> Envelope {
     let answer = timeout(OUTPUT_TIMEOUT, status(handle)).await;
     let running = answer.ok().and_then(Result::ok).and_then(|status| {
         let mut running = status.scripts.into_iter();
         running.find(|running| running.name == script.name.as_str()).map(|running| running.script_run)
     });
-    let mut out = std::io::stderr();
-    match running {
-        Some(run) => writeln!(
-            out,
-            "\nberth: {} goes on. To stop it: temporal workflow cancel --workflow-id {run}\n\
-             berth: To see how it ends: temporal workflow result --workflow-id {run}",
+    let reason = match running {
+        Some(run) => format!(
+            "{} goes on; to stop it: temporal workflow cancel --workflow-id {run}; to see how it ends: temporal workflow \
+             result --workflow-id {run}",
             script.name
-        )?,
-        None => writeln!(out, "\nberth: the request to {id} goes on: berth preview status shows which scripts run")?,
-    }
-    Ok(ExitCode::from(INTERRUPTED))
+        ),
+        None => format!("the request to {id} goes on: berth preview status shows which scripts run"),
+    };
+    Envelope::new("interrupted", Exit::Interrupted).complain(reason)
 }

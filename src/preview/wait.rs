@@ -1,10 +1,7 @@
-//! Waiting for an environment: polls its status, and decides whether the wait is over. The decisions are pure; only
-//! [`observe`] and [`until`] send requests.
+//! Waiting for a preview: its status, and the decisions whether the wait is over. The decisions are pure; only [`observe`] and
+//! [`until`] send requests.
 
-use std::{
-    process::ExitCode,
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use berth_workflows::{
@@ -16,29 +13,28 @@ use temporalio_client::{
     errors::WorkflowQueryError,
 };
 
-use crate::{exit, progress::Progress};
+use crate::{
+    envelope::snake_case,
+    exit::Exit,
+    poll::{self, Decision, Waited},
+    progress::Progress,
+};
 
-/// Short enough for a script, long enough for a hundred of them at once.
-const POLL_INTERVAL: Duration = Duration::from_millis(500);
-
-/// The status of the environment at one moment, or nothing if there is none.
-pub(super) type Observed = Option<Box<Status>>;
-
-/// Whether a wait goes on.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Decision {
-    Wait,
-    /// The wait is over, with this exit code.
-    Done(u8),
+/// The status as the workflow answers it, even if it was ended from outside.
+pub(super) async fn status(handle: &WorkflowHandle<Client, PreviewEnvironment>) -> Result<Status, WorkflowQueryError> {
+    handle.query(PreviewEnvironment::status, (), WorkflowQueryOptions::default()).await
 }
 
-/// Queries the status of an environment.
+/// Queries the status of an environment. None: there is no such environment.
 ///
 /// # Errors
 /// No worker answers, or the workflow ended in a way that leaves its own status stale.
-pub(super) async fn observe(handle: &WorkflowHandle<Client, PreviewEnvironment>, id: &str) -> anyhow::Result<Observed> {
-    match handle.query(PreviewEnvironment::status, (), WorkflowQueryOptions::default()).await {
-        Ok(status) if status.phase == Phase::Closed => Ok(Some(Box::new(status))),
+pub(super) async fn observe(
+    handle: &WorkflowHandle<Client, PreviewEnvironment>,
+    id: &str,
+) -> anyhow::Result<Option<Status>> {
+    match status(handle).await {
+        Ok(status) if status.phase == Phase::Closed => Ok(Some(status)),
         Ok(status) => {
             // A terminated workflow still answers, with its last status.
             let described = handle.describe(WorkflowDescribeOptions::default()).await;
@@ -50,7 +46,7 @@ pub(super) async fn observe(handle: &WorkflowHandle<Client, PreviewEnvironment>,
                 WorkflowExecutionStatus::Failed => {
                     Err(anyhow!("{id} was refused: temporal workflow result --workflow-id {id} says why"))
                 }
-                _ => Ok(Some(Box::new(status))),
+                _ => Ok(Some(status)),
             }
         }
         Err(WorkflowQueryError::NotFound(_)) => Ok(None),
@@ -58,7 +54,7 @@ pub(super) async fn observe(handle: &WorkflowHandle<Client, PreviewEnvironment>,
     }
 }
 
-/// Polls until `decide` ends the wait, or the time is over. Gives the last status and the exit code.
+/// Polls until `decide` ends the wait, or the time is over.
 ///
 /// # Errors
 /// The errors of [`observe`].
@@ -66,51 +62,62 @@ pub(super) async fn until(
     handle: &WorkflowHandle<Client, PreviewEnvironment>,
     id: &str,
     timeout: Duration,
-    mut decide: impl FnMut(&Observed) -> Decision,
-) -> anyhow::Result<(Observed, ExitCode)> {
-    let end = Instant::now() + timeout;
-    let mut progress = Progress::default();
-    loop {
-        let observed = observe(handle, id).await?;
-        if let Decision::Done(code) = decide(&observed) {
-            return Ok((observed, ExitCode::from(code)));
+    decide: impl FnMut(Option<&Status>) -> Decision,
+) -> anyhow::Result<Waited<Status>> {
+    poll::until(timeout, Progress::on_terminal(), async || observe(handle, id).await, line, decide).await
+}
+
+/// The line of progress for a status.
+pub(super) fn line(status: Option<&Status>) -> String {
+    let Some(status) = status else { return "no environment yet".to_owned() };
+    match &status.rolling_out {
+        Some(rolling_out) => {
+            let commit = rolling_out.release.commit.short();
+            format!("{}: {commit} waits for {}", status.phase.name(), rolling_out.waiting_for)
         }
-        if Instant::now() >= end {
-            return Ok((observed, exit::timed_out(timeout)));
-        }
-        progress.print(observed.as_deref());
-        tokio::time::sleep(POLL_INTERVAL).await;
+        None => status.phase.name().to_owned(),
     }
 }
 
+fn absent() -> Decision {
+    Decision::done("not_found", Exit::Absent)
+}
+
+fn closed() -> Decision {
+    Decision::done("closed", Exit::Absent)
+}
+
+fn at_phase(phase: Phase) -> Decision {
+    Decision::done(snake_case(phase.name()), phase.into())
+}
+
 /// Decides for `redeploy` and `approve`: waits until nothing is in flight.
-pub(super) fn at_rest(observed: &Observed) -> Decision {
-    match observed {
-        None => Decision::Done(exit::CLOSED),
+pub(super) fn at_rest(status: Option<&Status>) -> Decision {
+    match status {
+        None => absent(),
         Some(status) => match status.phase {
             // A release leaves the mailbox a moment before its rollout starts: in between, the phase is `AwaitingPush`.
             Phase::AwaitingPush | Phase::RollingOut | Phase::TearingDown | Phase::TeardownBlocked => Decision::Wait,
-            phase => Decision::Done(exit::phase_code(phase)),
+            phase => at_phase(phase),
         },
     }
 }
 
 /// Decides for `wait --for gone`.
-pub(super) fn gone(observed: &Observed) -> Decision {
-    match observed {
+pub(super) fn gone(status: Option<&Status>) -> Decision {
+    match status {
         Some(status) if status.phase != Phase::Closed => Decision::Wait,
-        _ => Decision::Done(0),
+        _ => Decision::done("gone", Exit::Done),
     }
 }
 
 /// Decides for `wait --for live`: the newest push counts.
-pub(super) fn live(observed: &Observed) -> Decision {
-    match observed {
-        None => Decision::Done(exit::CLOSED),
+pub(super) fn live(status: Option<&Status>) -> Decision {
+    match status {
+        None => absent(),
         Some(status) => match status.phase {
-            Phase::Live => Decision::Done(0),
-            Phase::Failed => Decision::Done(exit::FAILED),
-            Phase::Closed | Phase::TearingDown | Phase::TeardownBlocked => Decision::Done(exit::CLOSED),
+            Phase::Live | Phase::Failed => at_phase(status.phase),
+            Phase::Closed | Phase::TearingDown | Phase::TeardownBlocked => closed(),
             _ => Decision::Wait,
         },
     }
@@ -118,11 +125,11 @@ pub(super) fn live(observed: &Observed) -> Decision {
 
 /// Decides for `wait --for live --commit`. `was_open`: the environment was open before, so a closed one was closed
 /// meanwhile, and not before the push.
-pub(super) fn live_commit(observed: &Observed, commit: &Commit, was_open: &mut bool) -> Decision {
-    let Some(status) = observed else { return Decision::Wait };
+pub(super) fn live_commit(status: Option<&Status>, commit: &Commit, was_open: &mut bool) -> Decision {
+    let Some(status) = status else { return Decision::Wait };
     match status.phase {
         Phase::Closed if !*was_open => return Decision::Wait,
-        Phase::Closed | Phase::TearingDown | Phase::TeardownBlocked => return Decision::Done(exit::CLOSED),
+        Phase::Closed | Phase::TearingDown | Phase::TeardownBlocked => return closed(),
         _ => *was_open = true,
     }
     let rolling_out = status.rolling_out.as_ref().is_some_and(|rolling_out| rolling_out.release.commit == *commit);
@@ -131,16 +138,16 @@ pub(super) fn live_commit(observed: &Observed, commit: &Commit, was_open: &mut b
     }
     // A release that failed a gate serves all the same, so failure is asked first.
     if status.failed.as_ref().is_some_and(|failed| failed.release.commit == *commit) {
-        return Decision::Done(exit::FAILED);
+        return Decision::done("failed", Exit::Failed);
     }
     if status.serving.as_ref().is_some_and(|serving| serving.release.commit == *commit) {
-        return Decision::Done(0);
+        return Decision::done("live", Exit::Done);
     }
     let past = status.rollouts.iter().rev().find(|rollout| rollout.commit == commit.as_str());
     match past.map(|rollout| rollout.outcome) {
         // The commit was rolled out before, and a newer one serves now.
         Some(DeployOutcome::Live | DeployOutcome::Superseded | DeployOutcome::Failed) => {
-            Decision::Done(exit::SUPERSEDED)
+            Decision::done("superseded", Exit::Superseded)
         }
         _ => Decision::Wait,
     }
@@ -170,10 +177,10 @@ mod tests {
         Push { commit: commit(digit), image, sequence: None, author: None, branch: None, fork: false, draft: false }
     }
 
-    fn observed(change: impl FnOnce(&mut Record)) -> Observed {
+    fn observed(change: impl FnOnce(&mut Record)) -> Option<Status> {
         let mut record = Record::default();
         change(&mut record);
-        Some(Box::new(Status::new("web", 1, &record)))
+        Some(Status::new("web", 1, &record))
     }
 
     fn serves(record: &mut Record, digit: char) {
@@ -203,40 +210,41 @@ mod tests {
     #[test]
     fn a_wait_for_a_commit_ends_with_its_rollout() {
         let mut was_open = false;
-        let mut decide = |observed: &Observed| live_commit(observed, &commit('a'), &mut was_open);
+        let mut decide = |observed: &Option<Status>| live_commit(observed.as_ref(), &commit('a'), &mut was_open);
         assert_eq!(decide(&None), Decision::Wait, "the push may come after the wait");
         assert_eq!(decide(&observed(|record| record.closed = true)), Decision::Wait, "closed before the push");
         assert_eq!(decide(&observed(|_| {})), Decision::Wait);
         assert_eq!(decide(&observed(|record| serves(record, 'b'))), Decision::Wait, "the older one still serves");
-        assert_eq!(decide(&observed(|record| serves(record, 'a'))), Decision::Done(0));
+        assert_eq!(decide(&observed(|record| serves(record, 'a'))), Decision::done("live", Exit::Done));
         let gate_failed = observed(|record| {
             serves(record, 'a');
             failed(record, 'a');
         });
         assert_eq!(
             decide(&gate_failed),
-            Decision::Done(exit::FAILED),
+            Decision::done("failed", Exit::Failed),
             "a release that failed a gate serves all the same"
         );
-        assert_eq!(decide(&observed(|record| superseded(record, 'a'))), Decision::Done(exit::SUPERSEDED));
-        assert_eq!(decide(&observed(|record| record.closed = true)), Decision::Done(exit::CLOSED));
+        assert_eq!(decide(&observed(|record| superseded(record, 'a'))), Decision::done("superseded", Exit::Superseded));
+        assert_eq!(decide(&observed(|record| record.closed = true)), closed());
     }
 
     #[test]
     fn a_closed_or_missing_environment_is_gone() {
-        assert_eq!(gone(&None), Decision::Done(0));
-        assert_eq!(gone(&observed(|record| record.closed = true)), Decision::Done(0));
-        assert_eq!(gone(&observed(|record| record.tearing_down = true)), Decision::Wait);
+        let done = Decision::done("gone", Exit::Done);
+        assert_eq!(gone(None), done);
+        assert_eq!(gone(observed(|record| record.closed = true).as_ref()), done);
+        assert_eq!(gone(observed(|record| record.tearing_down = true).as_ref()), Decision::Wait);
     }
 
     #[test]
     fn a_wait_without_commit_follows_the_newest_push() {
-        assert_eq!(live(&None), Decision::Done(exit::CLOSED));
-        assert_eq!(live(&observed(|record| serves(record, 'a'))), Decision::Done(0));
+        assert_eq!(live(None), absent());
+        assert_eq!(live(observed(|record| serves(record, 'a')).as_ref()), Decision::done("live", Exit::Done));
         let next = observed(|record| {
             serves(record, 'a');
             record.mailbox.push(&push('b'), Current::default());
         });
-        assert_eq!((live(&next), at_rest(&next)), (Decision::Wait, Decision::Wait));
+        assert_eq!((live(next.as_ref()), at_rest(next.as_ref())), (Decision::Wait, Decision::Wait));
     }
 }

@@ -83,7 +83,7 @@ fn preview_lives_and_ends_with_the_installed_rights() {
         assert!(verdict["log_tail"].to_string().contains("refusing to start"), "its log is read: {crashed:?}");
     }
     let closed = berth.preview("close", &[]);
-    assert_eq!((closed.code, closed.json["gone"].clone()), (0, json!(["Namespace/pr-401"])), "{closed:?}");
+    assert_eq!((closed.code, closed.data["gone"].clone()), (0, json!(["Namespace/pr-401"])), "{closed:?}");
     assert_eq!(installation.writes_never_allowed("pr-401"), BTreeSet::new(), "what the worker tried in vain");
 }
 

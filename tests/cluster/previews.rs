@@ -51,9 +51,9 @@ fn preview_goes_live_has_its_objects_and_leaves_nothing() {
     assert_eq!(members.lines().count(), 4, "{members}");
 
     let closed = berth.preview("close", &[]);
-    assert_eq!((closed.code, closed.json["gone"].clone()), (0, json!(["Namespace/pr-101"])), "{closed:?}");
+    assert_eq!((closed.code, closed.data["gone"].clone()), (0, json!(["Namespace/pr-101"])), "{closed:?}");
     assert_eq!(berth.object("namespace", "pr-101"), None);
-    assert_eq!(berth.preview("status", &[]).json["phase"], "Closed");
+    assert_eq!(berth.preview("status", &[]).data["phase"], "Closed");
 }
 
 #[test]

@@ -66,7 +66,7 @@ fn jobs_and_pods(berth: &Berth, namespace: &str) -> String {
 fn script_runs_as_the_web_pod_and_answers_exit_code_and_log() {
     let berth = live!(8101);
     let ran = berth.preview("run", &["say-greeting", "--dry-run", "a b; exit 9"]);
-    let (code, answer) = (ran.code, ran.json);
+    let (code, answer) = (ran.code, ran.data);
     assert_eq!((code, &answer["exit_code"]), (0, &json!(0)), "{answer}");
     let tail = answer["log_tail"].as_str().unwrap();
     let commit = berth_test_support::commit('1');
@@ -145,7 +145,7 @@ fn close_stops_the_script_and_leaves_nothing() {
     assert_eq!(berth.status()["scripts"][0]["name"], "wait");
 
     let closed = berth.preview("close", &[]);
-    assert_eq!((closed.code, closed.json["gone"].clone()), (0, json!(["Namespace/pr-8103"])), "{closed:?}");
+    assert_eq!((closed.code, closed.data["gone"].clone()), (0, json!(["Namespace/pr-8103"])), "{closed:?}");
     let described =
         berth.temporal(&["workflow", "describe", "--workflow-id", "preview-web-8103-script-1", "-o", "json"]);
     assert!(described.contains("CANCELED"), "{described}");
@@ -173,7 +173,7 @@ fn refused_or_unstartable_script_is_explained() {
     let full = berth.preview("run", &["fail"]);
     let verdict = &full.json["verdict"];
     assert_eq!(
-        (full.code, &full.json["exit_code"], &verdict["failure"]),
+        (full.code, &full.data["exit_code"], &verdict["failure"]),
         (10, &json!(null), &json!("QuotaExceeded")),
         "{full:?}"
     );

@@ -145,7 +145,9 @@ fn the_answer_for_scripts_has_the_same_in_json() {
     folder.change("web.yaml", "gates:\n    - name: web\n      http: ", "gates: []\n  # ");
     folder.change("web.yaml", "app: web\n", "app: site\n");
     let (code, text) = folder.check(&["--output", "json"]);
-    let json: Value = serde_json::from_str(&text).unwrap();
+    let answer: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&answer["outcome"], &answer["exit_code"]), (&Value::from("passed"), &Value::from(0)));
+    let json = &answer["data"];
     assert_eq!((code, &json["ok"], &json["apps"][0]), (0, &Value::from(true), &Value::from("site")), "{json:#}");
     let is = |field: &str, severity: &str| {
         let findings = json["findings"].as_array().unwrap();
@@ -189,6 +191,8 @@ fn production_temporal_ui_without_a_login_is_a_warning() {
 
 #[test]
 fn no_folder_is_a_mistake_of_the_caller() {
-    let output = Command::new(BERTH).args(["check", "/nonexistent"]).output().unwrap();
+    let output = Command::new(BERTH).args(["check", "/nonexistent", "--output", "json"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&answer["outcome"], &answer["exit_code"]), (&Value::from("usage"), &Value::from(2)));
 }

@@ -5,6 +5,7 @@
 mod check;
 mod dependencies;
 mod documents;
+mod exit_codes;
 mod preview_commands;
 mod schema;
 

@@ -10,7 +10,7 @@ use berth_workflows::contract::{phase::Phase, signals::Push, verdict::FailureTyp
 use serde_json::Value;
 use temporalio_client::WorkflowTerminateOptions;
 
-use crate::BERTH;
+use crate::{BERTH, exit_codes::assert_documented};
 
 fn begin(t: &Preview, verb: &str, more: &[&str]) -> tokio::task::JoinHandle<Answer> {
     let (temporal_address, task_queue) = (t.address.clone(), t.task_queue.clone());
@@ -21,7 +21,10 @@ fn begin(t: &Preview, verb: &str, more: &[&str]) -> tokio::task::JoinHandle<Answ
 }
 
 async fn berth(t: &Preview, verb: &str, more: &[&str]) -> Answer {
-    begin(t, verb, more).await.unwrap()
+    let answer = begin(t, verb, more).await.unwrap();
+    assert_documented(&["preview", verb], answer.code);
+    assert_eq!(answer.json["environment"], t.input.workflow_id(), "{answer:?}");
+    answer
 }
 
 async fn push_by_command(t: &Preview, digit: char, more: &[&str]) -> Answer {
@@ -37,19 +40,20 @@ async fn redeploy_waits_until_the_newest_release_is_live_again() {
         assert_eq!(none.code, 4, "there is no such environment: {none:?}");
         assert_eq!(push_by_command(&t, 'a', &[]).await.code, 0);
         let answer = berth(&t, "redeploy", &[]).await;
-        assert_eq!((answer.code, answer.json["phase"].as_str()), (0, Some("Live")), "{answer:?}");
-        assert_eq!(answer.json["rollouts"].as_array().unwrap().len(), 2);
+        assert_eq!((answer.code, answer.data["phase"].as_str()), (0, Some("Live")), "{answer:?}");
+        assert_eq!(answer.data["rollouts"].as_array().unwrap().len(), 2);
 
         t.world.next("await_rollout", Does::Verdict(FailureType::CrashLoop));
         let failed = berth(&t, "redeploy", &[]).await;
         assert_eq!(
-            (failed.code, failed.json["failed"]["verdict"]["failure"].as_str()),
+            (failed.code, failed.data["failed"]["verdict"]["failure"].as_str()),
             (1, Some("CrashLoop")),
             "{failed:?}"
         );
+        assert_eq!(failed.json["verdict"], failed.data["failed"]["verdict"]);
         let answer = berth(&t, "redeploy", &["--no-wait"]).await;
-        assert_eq!(answer.code, 0);
-        assert!(answer.json["note"].as_str().unwrap().contains("has the redeploy"));
+        assert_eq!((answer.code, answer.json["outcome"].as_str()), (0, Some("sent")));
+        assert!(answer.json["reason"].as_str().unwrap().contains("has the redeploy"));
         t.until("live", |s| s.phase == Phase::Live).await;
     })
     .await;
@@ -62,13 +66,15 @@ async fn close_older_than_a_push_is_ignored_and_a_long_one_times_out() {
         t.until("live", |s| s.phase == Phase::Live).await;
         let old = berth(&t, "close", &["--sequence", "8"]).await;
         assert_eq!(old.code, 6, "{old:?}");
-        assert!(old.json["note"].as_str().unwrap().contains("ignores the close"), "{old:?}");
+        assert!(old.json["reason"].as_str().unwrap().contains("ignores the close"), "{old:?}");
         assert_eq!(t.status().await.phase, Phase::Live);
 
         t.world.next("delete_environment", Does::Hang);
         let impatient = berth(&t, "close", &["--sequence", "9", "--timeout", "1s"]).await;
         assert_eq!(impatient.code, 5, "{impatient:?}");
         assert!(impatient.stderr.contains("not done after 1s (--timeout)"), "{impatient:?}");
+        let (outcome, phase) = (&impatient.json["outcome"], &impatient.data["phase"]);
+        assert_eq!((outcome.as_str(), phase.as_str()), (Some("timed_out"), Some("TearingDown")), "{impatient:?}");
     })
     .await;
 }
@@ -85,11 +91,11 @@ async fn wait_ends_with_the_outcome_of_the_commit() {
         let impatient = berth(&t, "wait", &["--commit", &a, "--timeout", "1s"]).await;
         assert_eq!(impatient.code, 5, "{impatient:?}");
         assert!(impatient.stderr.contains("not done after 1s (--timeout)"), "{impatient:?}");
-        assert_eq!(impatient.json["phase"], "RollingOut");
+        assert_eq!(impatient.data["phase"], "RollingOut");
 
         t.push(push('b')).await;
         let late = berth(&t, "wait", &["--commit", &b]).await;
-        assert_eq!((late.code, &late.json["serving"]["commit"]), (0, &Value::from(b)), "{late:?}");
+        assert_eq!((late.code, &late.data["serving"]["commit"]), (0, &Value::from(b)), "{late:?}");
         let early = early.await.unwrap();
         assert_eq!(early.code, 3, "superseded: {early:?}");
 
@@ -112,7 +118,7 @@ async fn approval_is_only_for_the_commit_that_waits() {
         assert_eq!(other.code, 10);
         assert!(other.stderr.contains(&format!("no push of {b} waits for approval, but {a} does")), "{other:?}");
         let approved = berth(&t, "approve", &["--commit", &a, "--by", "hubot"]).await;
-        assert_eq!((approved.code, approved.json["phase"].as_str()), (0, Some("Live")), "{approved:?}");
+        assert_eq!((approved.code, approved.json["outcome"].as_str()), (0, Some("live")), "{approved:?}");
     })
     .await;
 }

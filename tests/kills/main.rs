@@ -213,7 +213,7 @@ fn kill_during_teardown_leaves_nothing() {
         let killed_after = begun.elapsed();
         berth.restart_worker(|_| {});
         let answer = close.wait();
-        assert_eq!((answer.code, answer.json["gone"][0].as_str()), (0, Some(format!("Namespace/pr-{pr}").as_str())));
+        assert_eq!((answer.code, answer.data["gone"][0].as_str()), (0, Some(format!("Namespace/pr-{pr}").as_str())));
         assert_eq!(berth.object("namespace", &format!("pr-{pr}")), None);
         println!(
             "kill during teardown after {:.1} s: gone after {:.1} s (undisturbed: {:.1} s)",

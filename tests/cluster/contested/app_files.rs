@@ -25,13 +25,13 @@ fn edited_or_deleted_app_file_redirects_nothing_until_the_close() {
     let text = std::fs::read_to_string(own.apps().join("web.yaml")).unwrap();
     own.remove("web.yaml");
     let closed = berth.preview("close", &[]);
-    assert_eq!((closed.code, closed.json["gone"].clone()), (0, json!(["Namespace/pr-312"])), "{closed:?}");
+    assert_eq!((closed.code, closed.data["gone"].clone()), (0, json!(["Namespace/pr-312"])), "{closed:?}");
     assert_eq!(berth.object("namespace", "pr-312"), None);
 
     own.write("web.yaml", &text);
     let next = berth.push('3', &berth.lab.image("v3"), &[]);
     assert_eq!(next.json["url"], "http://moved-312.localhost", "{next:?}");
-    assert_eq!(berth.preview("close", &[]).json["gone"], json!(["Namespace/moved-312"]));
+    assert_eq!(berth.preview("close", &[]).data["gone"], json!(["Namespace/moved-312"]));
     assert_eq!(moved(), "");
 }
 

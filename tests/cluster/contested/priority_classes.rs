@@ -19,7 +19,7 @@ fn priority_class_of_a_failed_rollout_is_gone_after_the_close() {
         assert_eq!(failed.json["verdict"]["failure"], "ImageUnavailable", "{failed:?}");
     }
     let closed = berth.preview("close", &[]);
-    let gone = closed.json["gone"].as_array().unwrap();
+    let gone = closed.data["gone"].as_array().unwrap();
     assert!(gone.contains(&json!(class)) && gone.contains(&json!("Namespace/pr-308")), "{closed:?}");
     assert_eq!(gone.len(), 3, "the namespace, and a class of each rollout: {closed:?}");
     assert_eq!(priority_classes(berth, 308), [""; 0]);
@@ -38,7 +38,7 @@ fn priority_class_goes_after_the_next_gates_or_with_the_close() {
     assert_ne!(first, second);
     let closed = berth.preview("close", &[]);
     let expected = json!([format!("PriorityClass/{}", second[0]), "Namespace/pr-309"]);
-    assert_eq!(closed.json["gone"], expected, "{closed:?}");
+    assert_eq!(closed.data["gone"], expected, "{closed:?}");
     assert_eq!(priority_classes(berth, 309), [""; 0]);
 }
 

@@ -40,7 +40,7 @@ fn blocked_teardown_names_each_object_with_a_command_that_frees_it() {
 
     // Other environments do not wait for it.
     let closed = other.preview("close", &[]);
-    assert_eq!((closed.code, closed.json["gone"].clone()), (0, json!(["Namespace/pr-302"])), "{closed:?}");
+    assert_eq!((closed.code, closed.data["gone"].clone()), (0, json!(["Namespace/pr-302"])), "{closed:?}");
     assert_eq!(berth.status()["phase"], "TeardownBlocked");
     let finalizers = berth.object("configmap", "held").unwrap()["metadata"]["finalizers"].clone();
     assert_eq!(finalizers, json!(["example.com/hold"]), "berth strips none");
@@ -160,7 +160,7 @@ fn close_removes_leftovers_of_a_terminated_workflow_without_its_app() {
     own.remove("web.yaml");
     let closed = own.berth.preview("close", &[]);
     assert_eq!(closed.code, 0, "{closed:?}");
-    assert!(closed.json["gone"].as_array().unwrap().contains(&json!("Namespace/pr-310")), "{closed:?}");
+    assert!(closed.data["gone"].as_array().unwrap().contains(&json!("Namespace/pr-310")), "{closed:?}");
     assert_eq!(own.berth.object("namespace", "pr-310"), None);
     assert_eq!(priority_classes(&own.berth, 310), [""; 0]);
 }

@@ -75,7 +75,7 @@ impl Bench {
     }
 
     pub(crate) fn status(&self, app: &str, pr: u64) -> Value {
-        self.commands.preview("status", (app, pr), &[]).json
+        self.commands.preview("status", (app, pr), &[]).data
     }
 
     /// Redeploys, and waits until that rollout has ended.

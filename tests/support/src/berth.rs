@@ -77,7 +77,7 @@ impl Berth {
 
     /// The environment's status, null where there is none.
     pub fn status(&self) -> Value {
-        self.preview("status", &[]).json
+        self.preview("status", &[]).data
     }
 
     /// `kubectl`, which must succeed.

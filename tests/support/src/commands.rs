@@ -1,4 +1,4 @@
-//! `berth preview` as people and CI type it: the built binary, against a Temporal server.
+//! `berth` as people and CI type it: the built binary, against a Temporal server.
 
 use std::{
     ffi::OsString,
@@ -20,8 +20,10 @@ pub struct Commands {
 #[derive(Debug)]
 pub struct Answer {
     pub code: i32,
-    /// Null where nothing, or no JSON, was printed.
+    /// The whole object. Null where nothing, or no JSON, was printed.
     pub json: Value,
+    /// The command's own object: a status, a report, a list, the answer of an update.
+    pub data: Value,
     pub stderr: String,
     pub took: Duration,
 }
@@ -40,9 +42,12 @@ impl Commands {
 
     /// The same command, which goes on beside the test.
     pub fn begin(&self, verb: &str, (app, pr): (&str, u64), more: &[&str]) -> Begun {
+        self.spawn(&["preview", verb, app, &pr.to_string()], more)
+    }
+
+    fn spawn(&self, arguments: &[&str], more: &[&str]) -> Begun {
         let mut command = self.command();
-        command.args(["preview", verb, app, &pr.to_string(), "--output", "json"]);
-        command.args(["--task-queue", &self.task_queue]).args(more);
+        command.args(arguments).args(["--output", "json", "--task-queue", &self.task_queue]).args(more);
         Begun { process: command.spawn().unwrap(), since: Instant::now() }
     }
 
@@ -57,13 +62,20 @@ impl Commands {
 
 impl Begun {
     /// Waits until the command has ended.
+    ///
+    /// # Panics
+    /// The exit code that the answer states is another than that of the process.
     pub fn wait(self) -> Answer {
         let Output { status, stdout, stderr } = self.process.wait_with_output().unwrap();
-        Answer {
+        let json: Value = serde_json::from_slice(&stdout).unwrap_or_default();
+        let answer = Answer {
             code: status.code().unwrap(),
-            json: serde_json::from_slice(&stdout).unwrap_or_default(),
+            data: json["data"].clone(),
+            json,
             stderr: String::from_utf8_lossy(&stderr).into_owned(),
             took: self.since.elapsed(),
-        }
+        };
+        assert!(answer.json.is_null() || answer.json["exit_code"] == answer.code, "{answer:?}");
+        answer
     }
 }

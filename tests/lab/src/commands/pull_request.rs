@@ -75,7 +75,8 @@ impl PullRequest {
     pub(crate) fn wait_until_status(&self, what: &str, is: impl Fn(&Value) -> bool) -> Result<()> {
         let end = Instant::now() + Duration::from_secs(60);
         loop {
-            let status = self.preview("status", &[]).map(|answer| answer.json).unwrap_or_default();
+            let mut answer = self.preview("status", &[]).map(|answer| answer.json).unwrap_or_default();
+            let status = answer["data"].take();
             if is(&status) {
                 return Ok(());
             }

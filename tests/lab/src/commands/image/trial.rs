@@ -101,7 +101,7 @@ fn push(pull_request: &PullRequest, digit: char, image: &str, (code, outcome): (
 fn close(pull_request: &PullRequest) -> Result<String> {
     let closed = pull_request.preview("close", &[])?;
     ensure!(closed.code == Some(0), "berth preview close: {closed:?}");
-    Ok(closed.json["gone"].to_string())
+    Ok(closed.json["data"]["gone"].to_string())
 }
 
 /// Removes the pods. They must end on SIGTERM, within the grace period.
