@@ -19,16 +19,12 @@ use crate::{
     failure::Failure,
     kubernetes::{applyset, content_secret::create_once, labels},
     release::{
+        apply_release::object::{AppliedObject, Change, apply_object},
         rendering::{kind_of, render_release},
         stored_release::StoredRelease,
     },
     settings::Settings,
 };
-
-mod object;
-mod takeover;
-
-use object::{AppliedObject, Change, apply_object};
 
 /// Concurrent requests for one environment. Beyond this number the API server's own fairness begins to queue them.
 const CONCURRENCY: usize = 16;

@@ -25,14 +25,14 @@ use crate::{
 type Metadata = PartialObjectMeta<DynamicObject>;
 
 /// The result of applying one object.
-pub(super) struct AppliedObject {
-    pub(super) name: String,
-    pub(super) change: Change,
-    pub(super) workload: Option<Workload>,
+pub(in crate::release) struct AppliedObject {
+    pub(in crate::release) name: String,
+    pub(in crate::release) change: Change,
+    pub(in crate::release) workload: Option<Workload>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Change {
+pub(in crate::release) enum Change {
     Created,
     Changed,
     Unchanged,
@@ -40,7 +40,7 @@ pub(super) enum Change {
 
 /// Applies an object with berth as the owner of its fields. Fields of the manifest win; other fields of other managers
 /// stay.
-pub(super) async fn apply_object(
+pub(in crate::release) async fn apply_object(
     context: Context<'_>,
     environment: &Environment,
     object: &Object,
