@@ -3,6 +3,7 @@
 //!
 //! A request that it does not know fails the test: it panics.
 
+mod apply;
 mod objects;
 mod path;
 mod query;
@@ -20,7 +21,7 @@ use http_body_util::BodyExt;
 use kube::client::Body;
 use serde_json::Value;
 
-use state::State;
+use state::{Refusal, State};
 
 pub(crate) use response::status_object;
 
@@ -47,6 +48,11 @@ impl FakeApiServer {
     /// would.
     pub(crate) fn put(&self, collection: &str, object: &Value) {
         self.state().objects.put(collection, object.clone());
+    }
+
+    /// Creates or changes an object as another client would, just before the next `METHOD /path`.
+    pub(crate) fn put_before(&self, request: &str, collection: &str, object: &Value) {
+        self.state().races.insert(request.to_owned(), (collection.to_owned(), object.clone()));
     }
 
     /// Returns the object at a path (`/apis/apps/v1/namespaces/pr-1/deployments/web`).
@@ -76,14 +82,21 @@ impl FakeApiServer {
         self.state().answers.remove(path);
     }
 
-    /// Answers `METHOD /path` with this status from now on.
+    /// Answers `METHOD /path` with this status from now on. The dry run of a request is `DRY-RUN METHOD /path`.
     pub(crate) fn refuse(&self, request: &str, status: u16) {
         self.refuse_times(request, status, usize::MAX);
     }
 
     /// Answers `METHOD /path` with this status so many times.
     pub(crate) fn refuse_times(&self, request: &str, status: u16, times: usize) {
-        self.state().refusals.insert(request.to_owned(), (status, times));
+        let message = "refused by the test".to_owned();
+        self.state().refusals.insert(request.to_owned(), Refusal { status, message, times });
+    }
+
+    /// Answers `METHOD /path` with this status and message from now on.
+    pub(crate) fn refuse_with(&self, request: &str, status: u16, message: &str) {
+        let refusal = Refusal { status, message: message.to_owned(), times: usize::MAX };
+        self.state().refusals.insert(request.to_owned(), refusal);
     }
 
     /// Returns whether a client watches the collection.
@@ -102,7 +115,7 @@ impl FakeApiServer {
         self
     }
 
-    /// Returns the requests in order, as `METHOD /path`.
+    /// Returns the requests in order, as `METHOD /path` or `DRY-RUN METHOD /path`.
     pub(crate) fn requests(&self) -> Vec<String> {
         let requests = self.requests_with_queries().into_iter();
         requests.map(|request| request.split('?').next().unwrap().to_owned()).collect()
@@ -115,7 +128,8 @@ impl FakeApiServer {
 
     /// Returns the requests that write, as `METHOD /path`.
     pub(crate) fn writes(&self) -> Vec<String> {
-        self.requests().into_iter().filter(|request| !request.starts_with("GET ")).collect()
+        let reads = |request: &String| request.starts_with("GET ") || request.starts_with("DRY-RUN ");
+        self.requests().into_iter().filter(|request| !reads(request)).collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use http::{Response, header::CONTENT_TYPE, request::Parts};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     objects::{self, Objects},
@@ -17,11 +17,21 @@ pub(super) struct State {
     pub(super) objects: Objects,
     /// Answers by path: the status and the body.
     pub(super) answers: BTreeMap<String, (u16, String)>,
-    /// Refusals by method and path: the status, and how often.
-    pub(super) refusals: BTreeMap<String, (u16, usize)>,
-    /// The requests in order, as `METHOD /path?query`.
+    /// Refusals by method and path.
+    pub(super) refusals: BTreeMap<String, Refusal>,
+    /// The requests in order, as `METHOD /path?query`, or `DRY-RUN METHOD /path?query`.
     pub(super) requests: Vec<String>,
     pub(super) no_streaming_lists: bool,
+    /// Writes of another client, each just before a request: by method and path, the collection and the object.
+    pub(super) races: BTreeMap<String, (String, Value)>,
+}
+
+/// The refusal of a request.
+pub(super) struct Refusal {
+    pub(super) status: u16,
+    pub(super) message: String,
+    /// How often it is given.
+    pub(super) times: usize,
 }
 
 impl State {
@@ -31,11 +41,16 @@ impl State {
     /// The method or the path is unknown.
     pub(super) fn respond(&mut self, head: &Parts, body: &[u8]) -> Response<ResponseBody> {
         let path = head.uri.path();
-        let request = format!("{} {path}", head.method);
-        self.requests.push(format!("{} {}", head.method, head.uri));
-        if let Some((status, times)) = self.refusals.get_mut(&request).filter(|(_, times)| *times > 0) {
-            *times -= 1;
-            return refuse(*status, "refused by the test");
+        let dry_run = head.uri.query().is_some_and(|query| query.contains("dryRun=All"));
+        let mode = if dry_run { "DRY-RUN " } else { "" };
+        let request = format!("{mode}{} {path}", head.method);
+        self.requests.push(format!("{mode}{} {}", head.method, head.uri));
+        if let Some((collection, object)) = self.races.remove(&request) {
+            self.objects.put(&collection, object);
+        }
+        if let Some(refusal) = self.refusals.get_mut(&request).filter(|refusal| refusal.times > 0) {
+            refusal.times -= 1;
+            return refuse(refusal.status, &refusal.message);
         }
         if let Some((status, body)) = self.answers.get(path) {
             return answer(*status, body);
@@ -44,12 +59,10 @@ impl State {
             ("GET", Some(Resource::Collection)) => self.read(path, &Query::parse(head.uri.query().unwrap_or_default())),
             ("GET", Some(Resource::Object { collection, name })) => found(self.objects.get(collection, name)),
             ("GET", Some(Resource::Subresource)) => found(None),
-            ("DELETE", Some(Resource::Object { collection, name })) => {
-                found(self.objects.remove(collection, name).as_ref())
-            }
-            ("POST", Some(Resource::Collection)) => self.create(path, parse(body)),
+            ("DELETE", Some(Resource::Object { collection, name })) => self.delete(collection, name, &options(body)),
+            ("POST", Some(Resource::Collection)) if !dry_run => self.create(path, parse(body)),
             ("PATCH", Some(Resource::Object { collection, name })) if is_apply(head) => {
-                self.apply(collection, name, parse(body))
+                self.apply(collection, name, parse(body), dry_run)
             }
             ("PATCH", Some(Resource::Object { collection, name })) if is_merge(head) => {
                 self.merge(collection, name, &parse(body))
@@ -59,9 +72,13 @@ impl State {
         }
     }
 
-    /// Merges a patch into an object.
+    /// Merges a patch into an object. An outdated version is a conflict.
     fn merge(&mut self, collection: &str, name: &str, patch: &Value) -> Response<ResponseBody> {
         let Some(mut object) = self.objects.get(collection, name).cloned() else { return found(None) };
+        let known = &patch["metadata"]["resourceVersion"];
+        if !known.is_null() && *known != object["metadata"]["resourceVersion"] {
+            return refuse(409, "conflict");
+        }
         merge(&mut object, patch);
         answer(200, self.objects.put(collection, object))
     }
@@ -91,28 +108,50 @@ impl State {
     fn create(&mut self, collection: &str, object: Value) -> Response<ResponseBody> {
         match self.objects.get(collection, objects::name(&object)) {
             Some(_) => refuse(409, "conflict"),
-            None => answer(201, self.objects.put(collection, object)),
+            None => answer(201, self.objects.create(collection, object)),
         }
     }
 
-    /// Creates or replaces an object. An outdated version is a conflict.
-    fn apply(&mut self, collection: &str, name: &str, mut object: Value) -> Response<ResponseBody> {
-        assert_eq!(objects::name(&object), name);
-        let before = self.objects.get(collection, name);
-        let known = &object["metadata"]["resourceVersion"];
-        if !known.is_null() && before.map(|before| &before["metadata"]["resourceVersion"]) != Some(known) {
+    /// Applies an object. An outdated version is a conflict. Where there is no object, the version is not compared, as in
+    /// Kubernetes.
+    fn apply(&mut self, collection: &str, name: &str, mut fields: Value, dry_run: bool) -> Response<ResponseBody> {
+        assert_eq!(objects::name(&fields), name);
+        let known = fields["metadata"].as_object_mut().unwrap().remove("resourceVersion");
+        let before = self.objects.get(collection, name).map(|before| &before["metadata"]["resourceVersion"]);
+        if known.as_ref().is_some_and(|known| before.is_some_and(|before| before != known)) {
             return refuse(409, "conflict");
         }
         let status = if before.is_some() { 200 } else { 201 };
-        if let Some(before) = before {
-            object["metadata"]["creationTimestamp"] = before["metadata"]["creationTimestamp"].clone();
+        if dry_run {
+            return answer(status, self.objects.dry_run(collection, name, &fields));
         }
-        answer(status, self.objects.put(collection, object))
+        answer(status, self.objects.apply(collection, name, &fields))
+    }
+
+    /// Deletes an object. In the foreground it is only marked: the test removes it, in place of the garbage collector.
+    fn delete(&mut self, collection: &str, name: &str, options: &Value) -> Response<ResponseBody> {
+        let Some(object) = self.objects.get(collection, name) else { return found(None) };
+        let uid = &options["preconditions"]["uid"];
+        if !uid.is_null() && *uid != object["metadata"]["uid"] {
+            return refuse(409, "the UID in the precondition does not match");
+        }
+        if options["propagationPolicy"] != "Foreground" {
+            return found(self.objects.remove(collection, name).as_ref());
+        }
+        let mut object = object.clone();
+        object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+        object["metadata"]["finalizers"] = json!(["foregroundDeletion"]);
+        answer(200, self.objects.put(collection, object))
     }
 }
 
 fn found(object: Option<&Value>) -> Response<ResponseBody> {
     object.map_or_else(|| refuse(404, "not found"), |object| answer(200, object))
+}
+
+/// Returns the options of a delete. They are optional.
+fn options(body: &[u8]) -> Value {
+    if body.is_empty() { Value::Null } else { parse(body) }
 }
 
 fn parse(body: &[u8]) -> Value {
