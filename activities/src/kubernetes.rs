@@ -2,6 +2,7 @@
 
 pub(crate) mod applyset;
 pub(crate) mod content_secret;
+pub(crate) mod fence;
 pub(crate) mod guarded_delete;
 pub(crate) mod kind_api;
 pub(crate) mod labels;
@@ -12,3 +13,4 @@ pub(crate) mod pod_secrets;
 pub(crate) mod rbac_lag;
 pub(crate) mod stop_workloads;
 pub(crate) mod terminating_namespace;
+pub(crate) mod versioned;

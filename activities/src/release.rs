@@ -1,7 +1,7 @@
 //! A release in its environment: rendered, stored, applied, and pruned of the objects of the release before.
 
 mod apply_manifests;
-mod apply_release;
+pub mod apply_release;
 mod prune;
 pub(crate) mod rendering;
 pub mod stored_release;

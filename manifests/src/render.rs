@@ -34,7 +34,7 @@ pub use layout::{Section, SourceFile, SourceFiles};
 pub use object::{Identity, Object};
 pub use policy::PolicyInput;
 pub use pushed_image::PushedImage;
-pub use stamp::Stamp;
+pub use stamp::{Stamp, is_berth_key};
 pub use variables::{EnvironmentKind, VariableInput, Variables, unique_name};
 
 /// The most objects of one environment. It bounds what a rollout watches and what a status holds.

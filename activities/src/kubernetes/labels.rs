@@ -22,6 +22,12 @@ pub(crate) const CONTENT: &str = "berth.dev/content";
 pub(crate) const RELEASE: &str = "release";
 /// A Secret that holds an environment's secrets.
 pub(crate) const SECRETS: &str = "secrets";
+/// The deploy id of the apply that wrote an object last. A label, see [`super::fence`].
+pub(crate) const DEPLOY_ID: &str = "berth.dev/deploy-id";
+/// An annotation of an applied object and of a stored release: the commit.
+pub(crate) const COMMIT: &str = "berth.dev/commit";
+/// An annotation of an applied object: the deploy id of the apply that created it.
+pub(crate) const CREATED_BY: &str = "berth.dev/created-by";
 /// An annotation of a stored release: the Secret that the release's pods read.
 pub(crate) const SECRET_OF_RELEASE: &str = "berth.dev/secret";
 

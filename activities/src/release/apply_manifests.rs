@@ -1,41 +1,31 @@
 //! The activity `apply_manifests`.
 
-use std::collections::BTreeMap;
-
-use futures::{StreamExt, TryStreamExt, stream};
 use kube::ResourceExt;
 
-use berth_manifests::{
-    app::App,
-    render::{Finding, Object, Stamp},
-};
+use berth_manifests::{app::App, render::Stamp};
 use berth_workflows::contract::{
-    apply::{Applied, ApplyInput, Plan},
+    apply::{Applied, ApplyInput},
     rollout_input::RolloutInput,
 };
 
 use crate::{
     context::Context,
     failure::Failure,
-    kubernetes::{applyset, content_secret::create_once, labels},
+    kubernetes::labels,
     release::{
-        apply_release::object::{AppliedObject, Change, apply_object},
+        apply_release::{ReleaseApply, apply_release, plan::add_notes},
         rendering::{kind_of, render_release},
         stored_release::StoredRelease,
     },
     settings::Settings,
 };
 
-/// Concurrent requests for one environment. Beyond this number the API server's own fairness begins to queue them.
-const CONCURRENCY: usize = 16;
-
 /// Renders, stores and applies a release.
 ///
 /// Idempotent: server-side apply of the same objects changes nothing, and the stored release is named by its content.
 ///
 /// # Errors
-/// `ManifestInvalid` or `PolicyDenied` with all findings. `FieldImmutable`, `AdmissionDenied` or `QuotaExceeded` with
-/// the API server's message. `PolicyDenied`, permanent, if a cluster-scoped object belongs to somebody else.
+/// `ManifestInvalid` or `PolicyDenied` with all findings. Those of [`apply_release()`].
 pub async fn apply_manifests(context: Context<'_>, app: &App, apply: &ApplyInput) -> Result<Applied, Failure> {
     let ApplyInput { deploy, secrets } = apply;
     let environment = &deploy.environment;
@@ -49,22 +39,10 @@ pub async fn apply_manifests(context: Context<'_>, app: &App, apply: &ApplyInput
         gates: app.gates(kind_of(environment)).iter().map(|gate| gate.rendered(&variables)).collect(),
     };
     let stored = release.to_secret(environment, &context.settings.installation)?;
-
-    context.progress.report(format!("storing the release in {}", environment.namespace));
-    let parent = applyset::extend(context, environment, &rendered);
-    futures::try_join!(create_once(context.client, &stored), parent)?;
-    let mut results = Vec::new();
-    for stage in &rendered.stages {
-        context.progress.report(format!("applying {}", names(stage)));
-        let applying: Vec<_> = stage.iter().map(|object| apply_object(context, environment, object)).collect();
-        let applied: Vec<AppliedObject> = stream::iter(applying).buffered(CONCURRENCY).try_collect().await?;
-        results.extend(applied);
-    }
-    Ok(Applied {
-        stored_release: stored.name_any(),
-        plan: plan(&results, &rendered.notes),
-        workloads: results.into_iter().filter_map(|applied| applied.workload).collect(),
-    })
+    let release = ReleaseApply { environment, release: &release, store: Some(&stored), deploy_id: deploy.deploy_id };
+    let mut applied = apply_release(context, &release).await?;
+    add_notes(&mut applied.plan, rendered.notes.iter().map(ToString::to_string));
+    Ok(Applied { stored_release: stored.name_any(), plan: applied.plan, workloads: applied.workloads })
 }
 
 fn stamp(settings: &Settings, deploy: &RolloutInput) -> Stamp {
@@ -75,28 +53,4 @@ fn stamp(settings: &Settings, deploy: &RolloutInput) -> Stamp {
         commit: deploy.release.commit.to_string(),
         applyset: Some(labels::applyset_id(&deploy.environment.namespace)),
     }
-}
-
-fn plan(results: &[AppliedObject], notes: &[Finding]) -> Plan {
-    let mut plan = Plan::default();
-    let list = |names: &mut Vec<String>, name: &str, omitted: &mut usize| {
-        if names.len() < Plan::MAX_NAMES { names.push(name.to_owned()) } else { *omitted += 1 }
-    };
-    for result in results {
-        match result.change {
-            Change::Created => list(&mut plan.created, &result.name, &mut plan.omitted),
-            Change::Changed => list(&mut plan.changed, &result.name, &mut plan.omitted),
-            Change::Unchanged => plan.unchanged += 1,
-        }
-    }
-    for note in notes {
-        list(&mut plan.notes, &note.to_string(), &mut plan.omitted);
-    }
-    plan
-}
-
-fn names(objects: &[Object]) -> String {
-    let mut count: BTreeMap<&str, usize> = BTreeMap::new();
-    objects.iter().for_each(|object| *count.entry(object.kind()).or_default() += 1);
-    count.into_iter().map(|(kind, n)| format!("{n} {kind}")).collect::<Vec<_>>().join(", ")
 }

@@ -27,13 +27,13 @@ pub async fn prune(context: Context<'_>, prune: &PruneInput) -> Result<Pruned, F
     let environment = &prune.environment;
     let release = StoredRelease::load(context.client, &environment.namespace, &prune.stored_release).await?;
     context.progress.report("looking for objects that the release does not have");
-    let before = applyset::read_kinds(context.client, environment).await?;
-    let group_kinds = before.clone().unwrap_or_default();
+    let parent = applyset::read(context.client, environment).await?;
+    let group_kinds = parent.iter().flat_map(|parent| &parent.kinds).cloned().collect();
     let mut removed = prune_members(context, environment, &release, &group_kinds).await?;
     removed.extend(prune_contents(context.client, prune).await?);
     let objects: Vec<_> = release.objects.iter().map(|document| Object::new("", 0, document.clone())).collect();
     let kinds = objects.iter().filter_map(applyset::group_kind).collect();
-    applyset::update(context, environment, before.as_ref(), &kinds).await?;
+    applyset::set_kinds(context, environment, parent.as_ref(), &kinds).await?;
     Ok(Pruned { removed, reported: Vec::new(), cluster_objects: objects.iter().filter_map(cluster_object).collect() })
 }
 

@@ -67,7 +67,7 @@ impl StoredRelease {
         secret.metadata.name = Some(format!("berth-release-{}", labels::short_hash(&json)));
         secret.metadata.namespace = Some(environment.namespace.clone());
         secret.annotations_mut().extend([
-            ("berth.dev/commit".to_owned(), self.commit.clone()),
+            (labels::COMMIT.to_owned(), self.commit.clone()),
             (labels::SECRET_OF_RELEASE.to_owned(), self.secret.clone()),
         ]);
         secret.metadata.labels = Some(labels::content_labels(environment, installation, labels::RELEASE));

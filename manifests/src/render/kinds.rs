@@ -102,6 +102,11 @@ impl Kind {
         if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
     }
 
+    /// The stage of an apply in which its objects are written; lower stages come first.
+    pub fn stage(&self) -> usize {
+        self.stage
+    }
+
     /// `Deployment.apps`, or `Service` for the core group: the kind as an `ApplySet` names it.
     pub fn group_kind(&self) -> String {
         if self.group.is_empty() { self.kind.to_owned() } else { format!("{}.{}", self.kind, self.group) }

@@ -49,7 +49,7 @@ fn set_entries(object: &mut Object, field: &str, entries: &[(&str, &str)]) {
 }
 
 /// Whether only berth may set a label or annotation.
-pub(super) fn is_berth_key(key: &str) -> bool {
+pub fn is_berth_key(key: &str) -> bool {
     BERTH_PREFIXES.iter().any(|prefix| key.starts_with(prefix))
 }
 

@@ -1,0 +1,67 @@
+//! An object of a release, beside the object of its name in the cluster.
+
+use std::collections::BTreeMap;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use kube::{Api, ResourceExt, api::DynamicObject};
+
+use berth_manifests::render::{Kind, Object};
+use berth_workflows::contract::verdict::FailureType;
+
+use super::{CONCURRENCY, Scope};
+use crate::{failure::Failure, kubernetes::kind_api::api_for_kind};
+
+/// An object to apply.
+pub(super) struct Target {
+    pub(super) object: Object,
+    pub(super) kind: &'static Kind,
+    pub(super) api: Api<DynamicObject>,
+    /// The object in the cluster, if there is one.
+    pub(super) live: Option<DynamicObject>,
+}
+
+/// Reads the objects of that name, in the same order.
+pub(super) async fn read_all(scope: Scope<'_>, objects: Vec<Object>) -> Result<Vec<Target>, Failure> {
+    let reading: Vec<_> = objects.into_iter().map(|object| Target::read(scope, object)).collect();
+    stream::iter(reading).buffered(CONCURRENCY).try_collect().await
+}
+
+impl Target {
+    /// Reads the object of that name.
+    ///
+    /// # Errors
+    /// `PolicyDenied`, permanent, for a kind that berth does not apply.
+    pub(super) async fn read(scope: Scope<'_>, object: Object) -> Result<Self, Failure> {
+        let Some(kind) = object.known_kind() else {
+            let message = format!("{}/{}: berth does not apply this kind", object.kind(), object.name());
+            return Err(Failure::permanent(FailureType::PolicyDenied, message));
+        };
+        let api = api_for_kind(scope.context.client, kind, &scope.environment.namespace);
+        let mut target = Self { object, kind, api, live: None };
+        target.live = target.get().await?;
+        Ok(target)
+    }
+
+    /// Reads the object again, after a conflict.
+    ///
+    /// # Errors
+    /// `Overtaken`, permanent, if a newer rollout has written it.
+    pub(super) async fn read_again(&mut self, scope: Scope<'_>) -> Result<(), Failure> {
+        self.live = self.get().await?;
+        scope.fence.check(self.fenced())
+    }
+
+    async fn get(&self) -> Result<Option<DynamicObject>, Failure> {
+        self.api.get_opt(self.object.name()).await.map_err(|e| Failure::applying(&self.name(), e))
+    }
+
+    /// Returns `Kind/name`.
+    pub(super) fn name(&self) -> String {
+        format!("{}/{}", self.object.kind(), self.object.name())
+    }
+
+    /// Returns the name and labels of the object in the cluster, to check its fence.
+    pub(super) fn fenced(&self) -> Option<(String, &BTreeMap<String, String>)> {
+        Some((self.name(), self.live.as_ref()?.labels()))
+    }
+}

@@ -1,0 +1,192 @@
+//! Applies against a fake API server.
+
+mod fenced;
+
+use serde_json::{Value, json};
+
+use berth_manifests::render::Stamp;
+use berth_workflows::contract::verdict::{FailureType, Verdict};
+
+use super::*;
+use crate::{context::TestContext, examples::environment, fake_api_server::FakeApiServer, kubernetes::labels};
+
+const CONFIGS: &str = "/api/v1/namespaces/pr-1/configmaps";
+const SERVICES: &str = "/api/v1/namespaces/pr-1/services";
+const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/pr-1/deployments";
+const INGRESSES: &str = "/apis/networking.k8s.io/v1/namespaces/pr-1/ingresses";
+const PARENT: &str = "/api/v1/namespaces/pr-1/secrets/berth-applyset";
+
+/// A `ConfigMap` with one value.
+fn config(name: &str, value: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"VALUE": value}})
+}
+
+fn deployment(image: &str) -> Value {
+    json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {"image": image}})
+}
+
+fn service() -> Value {
+    json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": {"type": "ClusterIP"}})
+}
+
+fn ingress() -> Value {
+    json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "web"}, "spec": {}})
+}
+
+/// A small app: three stages, four objects. The image is all that differs from release to release.
+fn app(image: &str) -> Vec<Value> {
+    vec![config("web", "same"), service(), deployment(image), ingress()]
+}
+
+/// A release as it is stored, with berth's labels and annotations.
+fn release(commit: &str, objects: Vec<Value>) -> StoredRelease {
+    let environment = environment();
+    let stamp = Stamp {
+        app: environment.app,
+        workflow: environment.workflow_id,
+        installation: "berth".into(),
+        commit: commit.into(),
+        applyset: Some(labels::applyset_id("pr-1")),
+    };
+    let stamped = objects.into_iter().map(|document| {
+        let mut object = Object::new("", 0, document);
+        stamp.apply(&mut object);
+        object.document
+    });
+    StoredRelease {
+        commit: commit.into(),
+        secret: "web-secrets-1".into(),
+        objects: stamped.collect(),
+        gates: Vec::new(),
+    }
+}
+
+/// An apply of rollout `deploy_id`.
+struct Apply<'a> {
+    cluster: &'a FakeApiServer,
+    deploy_id: u64,
+}
+
+impl<'a> Apply<'a> {
+    fn first(cluster: &'a FakeApiServer, deploy_id: u64) -> Self {
+        Self { cluster, deploy_id }
+    }
+
+    async fn run(&self, release: &StoredRelease) -> Result<AppliedRelease, Failure> {
+        let environment = environment();
+        let apply = ReleaseApply { environment: &environment, release, store: None, deploy_id: self.deploy_id };
+        apply_release(TestContext::new(self.cluster.client()).context(), &apply).await
+    }
+
+    async fn verdict(&self, release: &StoredRelease) -> Verdict {
+        match self.run(release).await {
+            Err(Failure::Permanent(verdict)) => *verdict,
+            other => panic!("should be refused: {other:?}"),
+        }
+    }
+}
+
+/// A cluster in which a release serves. Rollout 1 has applied it.
+async fn cluster_with(serving: &StoredRelease) -> FakeApiServer {
+    let cluster = FakeApiServer::default();
+    Apply::first(&cluster, 1).run(serving).await.unwrap();
+    cluster
+}
+
+/// The content of every object of a release, in the cluster. A missing object is null.
+fn contents(cluster: &FakeApiServer) -> Vec<(String, Value)> {
+    let paths = [CONFIGS, SERVICES, DEPLOYMENTS, INGRESSES].iter().flat_map(|path| cluster.below(path));
+    paths.map(|path| (path.clone(), difference::content(&cluster.get(&path).unwrap()))).collect()
+}
+
+#[tokio::test]
+async fn each_object_is_read_and_then_applied() {
+    let cluster = FakeApiServer::default();
+    let applied = Apply::first(&cluster, 1).run(&release("a", app("v1"))).await.unwrap();
+    assert_eq!(applied.plan.created, ["ConfigMap/web", "Service/web", "Deployment/web", "Ingress/web"]);
+    let [config, service, deployment, ingress] =
+        [CONFIGS, SERVICES, DEPLOYMENTS, INGRESSES].map(|all| format!("{all}/web"));
+    let expected = [
+        format!("GET {PARENT}"),
+        format!("GET {config}"),
+        format!("GET {service}"),
+        format!("GET {deployment}"),
+        format!("GET {ingress}"),
+        format!("PATCH {PARENT}"),
+        format!("PATCH {config}"),
+        format!("PATCH {service}"),
+        format!("PATCH {deployment}"),
+        format!("PATCH {ingress}"),
+    ];
+    assert_eq!(cluster.requests(), expected);
+}
+
+#[tokio::test]
+async fn second_attempt_changes_nothing() {
+    let cluster = FakeApiServer::default();
+    let release = release("a", app("v1"));
+    let apply = Apply::first(&cluster, 7);
+    let first = apply.run(&release).await.unwrap();
+    let versions = || cluster.below("/").iter().filter_map(|path| cluster.get(path)).collect::<Vec<_>>();
+    let before = versions();
+    let second = apply.run(&release).await.unwrap();
+    assert_eq!(versions(), before);
+    assert_eq!((second.plan.unchanged, second.workloads), (4, first.workloads));
+}
+
+#[tokio::test]
+async fn same_release_again_is_unchanged_and_starts_no_generation() {
+    let serving = release("a", app("v1"));
+    let cluster = cluster_with(&serving).await;
+    let applied = Apply::first(&cluster, 2).run(&serving).await.unwrap();
+    assert_eq!((applied.plan.unchanged, applied.workloads[0].generation), (4, 1), "{:?}", applied.plan);
+    let web = cluster.get(&format!("{DEPLOYMENTS}/web")).unwrap();
+    let marks = &web["metadata"];
+    assert_eq!(
+        (&marks["labels"][labels::DEPLOY_ID], &marks["annotations"][labels::CREATED_BY]),
+        (&json!("2"), &json!("1"))
+    );
+}
+
+#[tokio::test]
+async fn stored_release_contains_no_mark_of_its_apply() {
+    let serving = release("a", app("v1"));
+    let before = serving.clone();
+    cluster_with(&serving).await;
+    assert_eq!(serving, before);
+    let stored = serde_json::to_string(&serving).unwrap();
+    assert!([labels::DEPLOY_ID, labels::CREATED_BY].iter().all(|mark| !stored.contains(mark)));
+}
+
+#[tokio::test]
+async fn release_is_stored_before_its_first_object_is_applied() {
+    let cluster = FakeApiServer::default();
+    let (environment, release) = (environment(), release("a", app("v1")));
+    let secret = release.to_secret(&environment, "berth").unwrap();
+    let apply = ReleaseApply { environment: &environment, release: &release, store: Some(&secret), deploy_id: 1 };
+    let test = TestContext::new(cluster.client());
+    apply_release(test.context(), &apply).await.unwrap();
+    let writes = cluster.writes();
+    let at = |request: &str| writes.iter().position(|write| write == request).unwrap();
+    assert!(at("POST /api/v1/namespaces/pr-1/secrets") < at(&format!("PATCH {CONFIGS}/web")), "{writes:?}");
+    // A release that is overtaken is not even stored.
+    let overtaken = FakeApiServer::default();
+    Apply::first(&overtaken, 2).run(&release).await.unwrap();
+    apply_release(TestContext::new(overtaken.client()).context(), &apply).await.unwrap_err();
+    assert!(!overtaken.writes().iter().any(|write| write.starts_with("POST")));
+}
+
+#[tokio::test]
+async fn field_that_a_manifest_drops_goes_and_a_foreign_one_stays() {
+    let serving = release("a", vec![config("web", "1")]);
+    let cluster = cluster_with(&serving).await;
+    let path = format!("{CONFIGS}/web");
+    let mut edited = cluster.get(&path).unwrap();
+    edited["data"]["THEIRS"] = json!("kept");
+    cluster.put(CONFIGS, &edited);
+    let mut next = config("web", "1");
+    next["data"] = json!({"OTHER": "2"});
+    let applied = Apply::first(&cluster, 2).run(&release("b", vec![next])).await.unwrap();
+    assert_eq!(applied.plan.changed, ["ConfigMap/web"]);
+    assert_eq!(cluster.get(&path).unwrap()["data"], json!({"OTHER": "2", "THEIRS": "kept"}));
+}
