@@ -4,6 +4,7 @@ mod apply_manifests;
 pub mod apply_release;
 mod prune;
 pub(crate) mod rendering;
+mod serving;
 pub mod stored_release;
 
 pub use apply_manifests::apply_manifests;

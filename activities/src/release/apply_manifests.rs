@@ -15,6 +15,7 @@ use crate::{
     release::{
         apply_release::{ReleaseApply, apply_release, plan::add_notes},
         rendering::{kind_of, render_release},
+        serving::find_serving,
         stored_release::StoredRelease,
     },
     settings::Settings,
@@ -39,8 +40,16 @@ pub async fn apply_manifests(context: Context<'_>, app: &App, apply: &ApplyInput
         gates: app.gates(kind_of(environment)).iter().map(|gate| gate.rendered(&variables)).collect(),
     };
     let stored = release.to_secret(environment, &context.settings.installation)?;
-    let release = ReleaseApply { environment, release: &release, store: Some(&stored), deploy_id: deploy.deploy_id };
+    let serving = find_serving(context, environment, deploy.serving.as_deref()).await?;
+    let release = ReleaseApply {
+        environment,
+        release: &release,
+        store: Some(&stored),
+        serving: serving.release.as_ref(),
+        deploy_id: deploy.deploy_id,
+    };
     let mut applied = apply_release(context, &release).await?;
+    add_notes(&mut applied.plan, serving.note);
     add_notes(&mut applied.plan, rendered.notes.iter().map(ToString::to_string));
     Ok(Applied { stored_release: stored.name_any(), plan: applied.plan, workloads: applied.workloads })
 }

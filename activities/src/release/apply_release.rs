@@ -1,24 +1,29 @@
 //! The apply of a rendered release.
 //!
-//! The order is: read what is there, check the fence, write.
+//! The order is: read what is there, check the fence, try a dry run of what differs, write. A release that is refused after
+//! something was written is put back to the one that serves.
 
 mod check;
 pub(crate) mod difference;
+mod dry_run;
 mod marks;
 mod object;
 pub(super) mod plan;
+mod put_back;
+mod refusal;
 mod takeover;
 mod target;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Secret;
 
 use berth_manifests::render::Object;
 use berth_workflows::contract::{
     apply::{Plan, Workload},
     environment::Environment,
+    verdict::Verdict,
 };
 
 use crate::{
@@ -32,6 +37,7 @@ use crate::{
     release::stored_release::StoredRelease,
 };
 use object::{AppliedObject, apply_object};
+use refusal::{Halt, halt};
 use target::Target;
 
 /// Concurrent requests for one environment. Beyond this number the API server's own fairness begins to queue them.
@@ -44,6 +50,8 @@ pub struct ReleaseApply<'a> {
     pub release: &'a StoredRelease,
     /// The Secret of the release, if it is not stored yet. It is stored before the first object is written.
     pub store: Option<&'a Secret>,
+    /// The release that serves, if one does.
+    pub serving: Option<&'a StoredRelease>,
     /// The deploy id of the rollout. Every object gets it.
     pub deploy_id: u64,
 }
@@ -66,11 +74,13 @@ struct Scope<'a> {
 
 /// Applies a release.
 ///
-/// Idempotent: another attempt of the same rollout changes nothing that the first one has written.
+/// Idempotent: another attempt of the same rollout changes nothing that the first one has written, and a refused one ends
+/// in the same state.
 ///
 /// # Errors
-/// `ManifestInvalid`, `FieldImmutable`, `AdmissionDenied`, `QuotaExceeded` or `PolicyDenied` with the API server's message.
-/// `Overtaken`, permanent, if a newer rollout has written an object, with its deploy id.
+/// All permanent: `ManifestInvalid`, `FieldImmutable`, `AdmissionDenied`, `QuotaExceeded` or `PolicyDenied` with the
+/// refusals of all objects, and in [`Verdict::mixed`] the names of those that could not be put back. `Overtaken` if a newer
+/// rollout has written an object, with its deploy id.
 pub async fn apply_release(context: Context<'_>, apply: &ReleaseApply<'_>) -> Result<AppliedRelease, Failure> {
     let scope = Scope { context, environment: apply.environment, fence: Fence::new(apply.deploy_id) };
     context.progress.report(format!("reading what is in {}", apply.environment.namespace));
@@ -79,17 +89,14 @@ pub async fn apply_release(context: Context<'_>, apply: &ReleaseApply<'_>) -> Re
     let (parent, targets) = futures::try_join!(parent, target::read_all(scope, objects))?;
     let fenced = targets.iter().filter_map(Target::fenced);
     scope.fence.check(parent.iter().map(Parent::fenced).chain(fenced))?;
-    if let Some(refusal) = targets.iter().find_map(|target| check::refusal(scope, target)) {
-        return Err(refusal.into());
+    match write(scope, apply, parent.as_ref(), targets).await {
+        Ok((results, notes)) => {
+            let plan = plan::plan(&results, notes);
+            Ok(AppliedRelease { plan, workloads: results.into_iter().filter_map(|applied| applied.workload).collect() })
+        }
+        Err(Halt::Refused(refusals)) => Err(put_back::refuse(scope, apply, refusals).await),
+        Err(Halt::Failed(failure)) => Err(failure),
     }
-    let kinds = targets.iter().map(|target| target.kind.group_kind()).collect();
-    apply.begin(scope, parent.as_ref(), &kinds).await?;
-    let mut results = Vec::new();
-    for stage in by_stage(targets).into_values() {
-        results.extend(apply_stage(scope, stage).await?);
-    }
-    let plan = plan::plan(&results, []);
-    Ok(AppliedRelease { plan, workloads: results.into_iter().filter_map(|applied| applied.workload).collect() })
 }
 
 impl ReleaseApply<'_> {
@@ -106,11 +113,46 @@ impl ReleaseApply<'_> {
     }
 }
 
-/// Applies the objects of a stage at once.
-async fn apply_stage(scope: Scope<'_>, stage: Vec<Target>) -> Result<Vec<AppliedObject>, Failure> {
+/// Checks all objects, then writes them. Returns the result of each, and remarks.
+async fn write(
+    scope: Scope<'_>,
+    apply: &ReleaseApply<'_>,
+    parent: Option<&Parent>,
+    targets: Vec<Target>,
+) -> Result<(Vec<AppliedObject>, Vec<String>), Halt> {
+    let known: Vec<Verdict> = targets.iter().filter_map(|target| check::refusal(scope, target)).collect();
+    if apply.serving.is_none() && !known.is_empty() {
+        return Err(Halt::Refused(known));
+    }
+    scope.context.progress.report("asking the API server whether it takes the release");
+    let kinds = targets.iter().map(|target| target.kind.group_kind()).collect();
+    let dry_run = dry_run::dry_run(scope, &targets, apply.serving);
+    let (checked, ()) = futures::try_join!(dry_run, apply.begin(scope, parent, &kinds))?;
+    let refusals: Vec<_> = known.into_iter().chain(checked.refusals).collect();
+    if !refusals.is_empty() {
+        return Err(Halt::Refused(refusals));
+    }
+    let mut results = Vec::new();
+    for stage in by_stage(targets).into_values() {
+        results.extend(apply_stage(scope, stage, apply.serving.is_some()).await?);
+    }
+    Ok((results, checked.notes))
+}
+
+/// Applies the objects of a stage at once. No request is left in flight after a failure: it could still be carried out when
+/// the object has been put back.
+async fn apply_stage(scope: Scope<'_>, stage: Vec<Target>, serves: bool) -> Result<Vec<AppliedObject>, Halt> {
     scope.context.progress.report(format!("applying {}", count_kinds(&stage)));
     let applying: Vec<_> = stage.into_iter().map(|target| apply_object(scope, target)).collect();
-    stream::iter(applying).buffered(CONCURRENCY).try_collect().await
+    let (mut results, mut failures) = (Vec::new(), Vec::new());
+    let mut answers = stream::iter(applying).buffered(CONCURRENCY);
+    while let Some(answer) = answers.next().await {
+        match answer {
+            Ok(applied) => results.push(applied),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    halt(failures, serves).map_or(Ok(results), Err)
 }
 
 /// Returns the objects by the stage in which they are applied.

@@ -81,6 +81,21 @@ impl StoredRelease {
     pub async fn load(client: &Client, namespace: &str, name: &str) -> Result<Self, Failure> {
         let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
         let secret = secrets.get(name).await.map_err(|e| Failure::kubernetes(format!("stored release {name}"), e))?;
+        Self::from_secret(name, secret)
+    }
+
+    /// Reads a stored release, or returns `None` if there is none of that name.
+    ///
+    /// # Errors
+    /// As [`StoredRelease::load`].
+    pub async fn find(client: &Client, namespace: &str, name: &str) -> Result<Option<Self>, Failure> {
+        let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
+        let found = secrets.get_opt(name).await;
+        let found = found.map_err(|e| Failure::kubernetes(format!("stored release {name}"), e))?;
+        found.map(|secret| Self::from_secret(name, secret)).transpose()
+    }
+
+    fn from_secret(name: &str, secret: Secret) -> Result<Self, Failure> {
         let broken = |why: String| {
             Failure::permanent(FailureType::KubernetesDenied, format!("stored release {name} is damaged: {why}"))
         };

@@ -109,6 +109,9 @@ impl Verdict {
     /// Bound on a verdict as JSON: it is part of results, statuses and pull request comments.
     pub const MAX_BYTES: usize = 8 * 1024;
 
+    /// Bound on the names in [`Verdict::mixed`].
+    pub const MAX_MIXED: usize = 20;
+
     /// A verdict with only its type and message.
     pub fn new(failure: FailureType, message: impl Into<String>) -> Self {
         Self {
@@ -148,6 +151,7 @@ impl Verdict {
         truncate(&mut self.advice, 512);
         self.events.truncate(5);
         self.events.iter_mut().for_each(|event| truncate(event, 256));
+        self.mixed.truncate(Self::MAX_MIXED);
         self.log_tail.iter_mut().for_each(|line| truncate(line, 512));
         while self.json_bytes() > Self::MAX_BYTES && !self.log_tail.is_empty() {
             self.log_tail.remove(0);
@@ -202,6 +206,7 @@ mod tests {
         let mut verdict = Verdict::new(FailureType::CrashLoop, "x".repeat(100_000));
         verdict.log_tail = (0..1000).map(|n| format!("{n} {}", "é".repeat(400))).collect();
         verdict.events = vec!["e".repeat(1000); 50];
+        verdict.mixed = vec!["Deployment/".to_owned() + &"m".repeat(63); 500];
         let verdict = verdict.bounded();
         assert!(serde_json::to_vec(&verdict).unwrap().len() <= Verdict::MAX_BYTES);
         assert!(verdict.log_tail.last().unwrap().starts_with("999 "));

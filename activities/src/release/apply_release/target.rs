@@ -9,7 +9,10 @@ use berth_manifests::render::{Kind, Object};
 use berth_workflows::contract::verdict::FailureType;
 
 use super::{CONCURRENCY, Scope};
-use crate::{failure::Failure, kubernetes::kind_api::api_for_kind};
+use crate::{
+    failure::Failure,
+    kubernetes::{fence::Fence, kind_api::api_for_kind, labels},
+};
 
 /// An object to apply.
 pub(super) struct Target {
@@ -63,5 +66,16 @@ impl Target {
     /// Returns the name and labels of the object in the cluster, to check its fence.
     pub(super) fn fenced(&self) -> Option<(String, &BTreeMap<String, String>)> {
         Some((self.name(), self.live.as_ref()?.labels()))
+    }
+
+    /// Returns whether this rollout wrote the object last.
+    pub(super) fn is_written(&self, fence: Fence) -> bool {
+        self.live.as_ref().is_some_and(|live| fence.is_own(live.labels()))
+    }
+
+    /// Returns whether this rollout created the object.
+    pub(super) fn is_created(&self, fence: Fence) -> bool {
+        let created_by = self.live.as_ref().and_then(|live| live.annotations().get(labels::CREATED_BY));
+        created_by.is_some_and(|id| *id == fence.value())
     }
 }

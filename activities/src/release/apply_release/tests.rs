@@ -1,6 +1,7 @@
 //! Applies against a fake API server.
 
 mod fenced;
+mod refused;
 
 use serde_json::{Value, json};
 
@@ -65,16 +66,22 @@ fn release(commit: &str, objects: Vec<Value>) -> StoredRelease {
 struct Apply<'a> {
     cluster: &'a FakeApiServer,
     deploy_id: u64,
+    serving: Option<&'a StoredRelease>,
 }
 
 impl<'a> Apply<'a> {
     fn first(cluster: &'a FakeApiServer, deploy_id: u64) -> Self {
-        Self { cluster, deploy_id }
+        Self { cluster, deploy_id, serving: None }
+    }
+
+    fn over(self, serving: &'a StoredRelease) -> Self {
+        Self { serving: Some(serving), ..self }
     }
 
     async fn run(&self, release: &StoredRelease) -> Result<AppliedRelease, Failure> {
         let environment = environment();
-        let apply = ReleaseApply { environment: &environment, release, store: None, deploy_id: self.deploy_id };
+        let Self { deploy_id, serving, .. } = *self;
+        let apply = ReleaseApply { environment: &environment, release, store: None, serving, deploy_id };
         apply_release(TestContext::new(self.cluster.client()).context(), &apply).await
     }
 
@@ -99,8 +106,13 @@ fn contents(cluster: &FakeApiServer) -> Vec<(String, Value)> {
     paths.map(|path| (path.clone(), difference::content(&cluster.get(&path).unwrap()))).collect()
 }
 
+/// The requests since `before` requests had been sent.
+fn since(cluster: &FakeApiServer, before: usize) -> Vec<String> {
+    cluster.requests().split_off(before)
+}
+
 #[tokio::test]
-async fn each_object_is_read_and_then_applied() {
+async fn first_release_is_read_and_applied_without_a_dry_run() {
     let cluster = FakeApiServer::default();
     let applied = Apply::first(&cluster, 1).run(&release("a", app("v1"))).await.unwrap();
     assert_eq!(applied.plan.created, ["ConfigMap/web", "Service/web", "Deployment/web", "Ingress/web"]);
@@ -122,6 +134,19 @@ async fn each_object_is_read_and_then_applied() {
 }
 
 #[tokio::test]
+async fn next_release_asks_only_about_the_objects_that_differ() {
+    let serving = release("a", app("v1"));
+    let cluster = cluster_with(&serving).await;
+    let before = cluster.requests().len();
+    let applied = Apply::first(&cluster, 2).over(&serving).run(&release("b", app("v2"))).await.unwrap();
+    assert_eq!((applied.plan.changed, applied.plan.unchanged), (vec!["Deployment/web".to_owned()], 3));
+    let requests = since(&cluster, before);
+    let asked: Vec<_> = requests.iter().filter(|request| request.starts_with("DRY-RUN")).collect();
+    assert_eq!(asked, [&format!("DRY-RUN PATCH {DEPLOYMENTS}/web")]);
+    assert_eq!(requests.len(), 11, "two for each object, two for the set, and the dry run: {requests:?}");
+}
+
+#[tokio::test]
 async fn second_attempt_changes_nothing() {
     let cluster = FakeApiServer::default();
     let release = release("a", app("v1"));
@@ -138,7 +163,7 @@ async fn second_attempt_changes_nothing() {
 async fn same_release_again_is_unchanged_and_starts_no_generation() {
     let serving = release("a", app("v1"));
     let cluster = cluster_with(&serving).await;
-    let applied = Apply::first(&cluster, 2).run(&serving).await.unwrap();
+    let applied = Apply::first(&cluster, 2).over(&serving).run(&serving).await.unwrap();
     assert_eq!((applied.plan.unchanged, applied.workloads[0].generation), (4, 1), "{:?}", applied.plan);
     let web = cluster.get(&format!("{DEPLOYMENTS}/web")).unwrap();
     let marks = &web["metadata"];
@@ -163,7 +188,13 @@ async fn release_is_stored_before_its_first_object_is_applied() {
     let cluster = FakeApiServer::default();
     let (environment, release) = (environment(), release("a", app("v1")));
     let secret = release.to_secret(&environment, "berth").unwrap();
-    let apply = ReleaseApply { environment: &environment, release: &release, store: Some(&secret), deploy_id: 1 };
+    let apply = ReleaseApply {
+        environment: &environment,
+        release: &release,
+        store: Some(&secret),
+        serving: None,
+        deploy_id: 1,
+    };
     let test = TestContext::new(cluster.client());
     apply_release(test.context(), &apply).await.unwrap();
     let writes = cluster.writes();
@@ -177,6 +208,18 @@ async fn release_is_stored_before_its_first_object_is_applied() {
 }
 
 #[tokio::test]
+async fn objects_after_a_failed_release_are_all_asked_about() {
+    let serving = release("a", app("v1"));
+    let cluster = cluster_with(&serving).await;
+    // The release was applied, and its pods failed.
+    Apply::first(&cluster, 2).over(&serving).run(&release("b", app("broken"))).await.unwrap();
+    let before = cluster.requests().len();
+    Apply::first(&cluster, 3).over(&serving).run(&release("c", app("v3"))).await.unwrap();
+    let asked = since(&cluster, before).iter().filter(|request| request.starts_with("DRY-RUN")).count();
+    assert_eq!(asked, 4);
+}
+
+#[tokio::test]
 async fn field_that_a_manifest_drops_goes_and_a_foreign_one_stays() {
     let serving = release("a", vec![config("web", "1")]);
     let cluster = cluster_with(&serving).await;
@@ -186,7 +229,7 @@ async fn field_that_a_manifest_drops_goes_and_a_foreign_one_stays() {
     cluster.put(CONFIGS, &edited);
     let mut next = config("web", "1");
     next["data"] = json!({"OTHER": "2"});
-    let applied = Apply::first(&cluster, 2).run(&release("b", vec![next])).await.unwrap();
+    let applied = Apply::first(&cluster, 2).over(&serving).run(&release("b", vec![next])).await.unwrap();
     assert_eq!(applied.plan.changed, ["ConfigMap/web"]);
     assert_eq!(cluster.get(&path).unwrap()["data"], json!({"OTHER": "2", "THEIRS": "kept"}));
 }

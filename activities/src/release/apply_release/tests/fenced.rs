@@ -18,7 +18,7 @@ async fn object_with_a_lower_or_no_deploy_id_is_applied() {
     let serving = release("a", app("v1"));
     for id in [Some("4"), Some("5"), None, Some("not-a-number"), Some("4000000000")] {
         let cluster = cluster_carrying(&serving, id).await;
-        Apply::first(&cluster, 5).run(&release("b", app("v2"))).await.unwrap();
+        Apply::first(&cluster, 5).over(&serving).run(&release("b", app("v2"))).await.unwrap();
         let web = cluster.get(&format!("{CONFIGS}/web")).unwrap();
         assert_eq!(web["metadata"]["labels"][labels::DEPLOY_ID], "5", "{id:?}");
     }
@@ -29,12 +29,12 @@ async fn object_with_a_higher_deploy_id_refuses_the_whole_apply() {
     let serving = release("a", app("v1"));
     let cluster = cluster_carrying(&serving, Some("6")).await;
     let (before, writes) = (contents(&cluster), cluster.writes().len());
-    let verdict = Apply::first(&cluster, 5).verdict(&release("b", app("v2"))).await;
+    let verdict = Apply::first(&cluster, 5).over(&serving).verdict(&release("b", app("v2"))).await;
     assert_eq!((verdict.failure, verdict.met_deploy_id), (FailureType::Overtaken, Some(6)));
     assert!(verdict.message.contains("ConfigMap/web carries the deploy id 6"), "{}", verdict.message);
     assert_eq!((contents(&cluster), cluster.writes().len()), (before, writes));
     // The rollout goes on if it is the newest that its environment knows.
-    Apply::first(&cluster, 7).run(&release("b", app("v2"))).await.unwrap();
+    Apply::first(&cluster, 7).over(&serving).run(&release("b", app("v2"))).await.unwrap();
 }
 
 #[tokio::test]
@@ -56,7 +56,7 @@ async fn newer_rollout_that_writes_meanwhile_is_not_overwritten() {
     newer["metadata"]["labels"][labels::DEPLOY_ID] = json!("9");
     newer["spec"]["image"] = json!("newer");
     cluster.put_before(&format!("PATCH {DEPLOYMENTS}/web"), DEPLOYMENTS, &newer);
-    let verdict = Apply::first(&cluster, 5).verdict(&release("b", app("v2"))).await;
+    let verdict = Apply::first(&cluster, 5).over(&serving).verdict(&release("b", app("v2"))).await;
     assert_eq!((verdict.failure, verdict.met_deploy_id), (FailureType::Overtaken, Some(9)));
     let web = cluster.get(&format!("{DEPLOYMENTS}/web")).unwrap();
     assert_eq!(web["spec"]["image"], "newer");
@@ -81,7 +81,7 @@ async fn controller_that_writes_meanwhile_only_repeats_the_apply() {
     let mut scaled = cluster.get(&format!("{DEPLOYMENTS}/web")).unwrap();
     scaled["status"] = json!({"replicas": 2});
     cluster.put_before(&format!("PATCH {DEPLOYMENTS}/web"), DEPLOYMENTS, &scaled);
-    let applied = Apply::first(&cluster, 5).run(&release("b", app("v2"))).await.unwrap();
+    let applied = Apply::first(&cluster, 5).over(&serving).run(&release("b", app("v2"))).await.unwrap();
     assert_eq!(applied.plan.changed, ["Deployment/web"]);
     let web = cluster.get(&format!("{DEPLOYMENTS}/web")).unwrap();
     assert_eq!((&web["spec"]["image"], &web["status"]["replicas"]), (&json!("v2"), &json!(2)));
@@ -92,7 +92,7 @@ async fn endless_conflict_is_a_failure_that_may_pass() {
     let serving = release("a", app("v1"));
     let cluster = cluster_with(&serving).await;
     cluster.refuse(&format!("PATCH {DEPLOYMENTS}/web"), 409);
-    let result = Apply::first(&cluster, 5).run(&release("b", app("v2"))).await;
+    let result = Apply::first(&cluster, 5).over(&serving).run(&release("b", app("v2"))).await;
     assert!(
         matches!(&result, Err(Failure::Transient { message, .. }) if message.contains("Deployment/web")),
         "{result:?}"

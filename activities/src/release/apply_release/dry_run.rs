@@ -1,0 +1,172 @@
+//! The dry run of a release, where another one serves: the API server is asked before the first write. A single refusal
+//! means that nothing is applied.
+
+use std::collections::HashMap;
+
+use futures::{StreamExt, stream};
+use kube::{
+    ResourceExt,
+    api::{DynamicObject, Patch, PatchParams},
+};
+use serde_json::Value;
+
+use berth_manifests::render::Object;
+use berth_workflows::contract::verdict::{FailureType, Verdict};
+
+use super::{CONCURRENCY, Scope, check, difference::content, marks::document, target::Target};
+use crate::{
+    failure::{Failure, advice::advice},
+    kubernetes::labels,
+    release::stored_release::StoredRelease,
+};
+
+/// The result of the dry run.
+#[derive(Debug, Default)]
+pub(super) struct Checked {
+    /// The refusals, in the order of the objects.
+    pub(super) refusals: Vec<Verdict>,
+    /// Objects that could not be checked, each with the reason.
+    pub(super) notes: Vec<String>,
+}
+
+/// The API server's answer about one object.
+enum Answer {
+    Accepted,
+    Refused(Verdict),
+    NotChecked(String),
+}
+
+/// Tries each object that differs from the release that serves. Other objects cost no request, and neither do those that
+/// are refused already.
+///
+/// # Errors
+/// The API server could not be asked. Nothing was applied, so the activity is simply repeated.
+pub(super) async fn dry_run(
+    scope: Scope<'_>,
+    targets: &[Target],
+    serving: Option<&StoredRelease>,
+) -> Result<Checked, Failure> {
+    let Some(serving) = serving else { return Ok(Checked::default()) };
+    let known = Serving::new(serving);
+    let open = targets.iter().filter(|target| check::refusal(scope, target).is_none());
+    let differing: Vec<_> = open.filter(|target| known.differs(target)).collect();
+    let limits_change = differing.iter().any(|target| is_limit(target));
+    let asking: Vec<_> = differing.into_iter().map(|target| ask(scope, target, limits_change)).collect();
+    let answers: Vec<_> = stream::iter(asking).buffered(CONCURRENCY).collect().await;
+    let mut checked = Checked::default();
+    for answer in answers {
+        match answer? {
+            Answer::Accepted => {}
+            Answer::Refused(verdict) => checked.refusals.push(verdict),
+            Answer::NotChecked(note) => checked.notes.push(note),
+        }
+    }
+    Ok(checked)
+}
+
+/// The release that serves, for comparison.
+struct Serving<'a> {
+    commit: &'a str,
+    contents: HashMap<(String, String), Value>,
+}
+
+impl<'a> Serving<'a> {
+    fn new(release: &'a StoredRelease) -> Self {
+        let contents = release.objects.iter().map(|document| {
+            let object = Object::new("", 0, document.clone());
+            ((object.kind().to_owned(), object.name().to_owned()), content(document))
+        });
+        Self { commit: &release.commit, contents: contents.collect() }
+    }
+
+    /// Returns whether the release has another document for the object, or a release that failed wrote it last.
+    fn differs(&self, target: &Target) -> bool {
+        let key = (target.object.kind().to_owned(), target.object.name().to_owned());
+        let is_known = self.contents.get(&key).is_some_and(|known| *known == content(&target.object.document));
+        let commit = target.live.as_ref().and_then(|live| live.annotations().get(labels::COMMIT));
+        !is_known || commit.is_some_and(|commit| commit != self.commit)
+    }
+}
+
+/// Returns whether other objects are admitted by this one.
+fn is_limit(target: &Target) -> bool {
+    matches!(target.object.kind(), "ResourceQuota" | "LimitRange")
+}
+
+async fn ask(scope: Scope<'_>, target: &Target, limits_change: bool) -> Result<Answer, Failure> {
+    let document = document(target, scope.fence);
+    let params = PatchParams::apply(labels::FIELD_MANAGER).force().dry_run();
+    let asked = target.api.patch(target.object.name(), &params, &Patch::Apply(&document)).await;
+    answer(&target.name(), asked, limits_change)
+}
+
+fn answer(name: &str, asked: kube::Result<DynamicObject>, limits_change: bool) -> Result<Answer, Failure> {
+    let error = match asked {
+        Ok(_) => return Ok(Answer::Accepted),
+        Err(error) => error,
+    };
+    if let kube::Error::Api(status) = &error
+        && let Some(why) = not_checked(status.code, &status.message, limits_change)
+    {
+        return Ok(Answer::NotChecked(format!("{name} was not checked before the apply: {why}")));
+    }
+    match Failure::applying(name, error) {
+        Failure::Permanent(verdict) => Ok(Answer::Refused(*verdict)),
+        // What is used up now is used up in a moment, too: no object of the release has been counted.
+        Failure::Transient { failure: failure @ FailureType::QuotaExceeded, message, .. } => {
+            Ok(Answer::Refused(Verdict::new(failure, message).advise(advice(failure))))
+        }
+        failure => Err(failure),
+    }
+}
+
+/// Returns the reason why an answer says nothing about the apply to come.
+fn not_checked(code: u16, message: &str, limits_change: bool) -> Option<&str> {
+    match code {
+        400 if message.contains("does not support dry run") => Some(message),
+        // A RoleBinding to a Role of the same release, for example.
+        404 => Some(message),
+        403 if limits_change && message.contains("exceeded quota") => Some("the release changes the quota"),
+        403 if limits_change && message.contains(" usage per ") => Some("the release changes the limits"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(code: u16, message: &str, limits_change: bool) -> Result<Answer, Failure> {
+        let status = kube::core::Status { code, message: message.into(), ..Default::default() };
+        answer("Deployment/web", Err(kube::Error::Api(Box::new(status))), limits_change)
+    }
+
+    #[test]
+    fn answers_that_depend_on_the_release_itself_are_not_checked() {
+        let quota = "services \"web\" is forbidden: exceeded quota: q, requested: services=1, used: services=1";
+        let limit =
+            "persistentvolumeclaims \"data\" is forbidden: maximum storage usage per PersistentVolumeClaim is 1Gi";
+        let role = "roles.rbac.authorization.k8s.io \"web\" not found";
+        for (code, message) in [(404, role), (403, quota), (403, limit)] {
+            assert!(matches!(answered(code, message, true), Ok(Answer::NotChecked(_))), "{message}");
+        }
+        let webhook = "admission webhook \"a.example.com\" does not support dry run";
+        for limits_change in [true, false] {
+            assert!(matches!(answered(400, webhook, limits_change), Ok(Answer::NotChecked(_))));
+        }
+        assert!(
+            matches!(answered(403, quota, false), Ok(Answer::Refused(v)) if v.failure == FailureType::QuotaExceeded)
+        );
+    }
+
+    #[test]
+    fn a_refusal_is_final_unlike_an_outage() {
+        let webhook = "admission webhook \"a.example.com\" denied the request: no";
+        for (code, message) in [(422, "field is immutable"), (400, webhook), (403, webhook)] {
+            assert!(matches!(answered(code, message, true), Ok(Answer::Refused(_))), "{message}");
+        }
+        for (code, message) in [(403, "User \"berth\" cannot patch"), (500, "no"), (503, "no"), (429, "no")] {
+            assert!(answered(code, message, true).is_err(), "{code}");
+        }
+    }
+}
