@@ -28,6 +28,8 @@ pub(crate) const DEPLOY_ID: &str = "berth.dev/deploy-id";
 pub(crate) const COMMIT: &str = "berth.dev/commit";
 /// An annotation of an applied object: the deploy id of the apply that created it.
 pub(crate) const CREATED_BY: &str = "berth.dev/created-by";
+/// An annotation of a Job: a hash of the parts of its spec that cannot be changed.
+pub(crate) const TEMPLATE: &str = "berth.dev/template";
 /// An annotation of a stored release: the Secret that the release's pods read.
 pub(crate) const SECRET_OF_RELEASE: &str = "berth.dev/secret";
 

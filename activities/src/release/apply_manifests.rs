@@ -13,7 +13,7 @@ use crate::{
     failure::Failure,
     kubernetes::labels,
     release::{
-        apply_release::{ReleaseApply, apply_release, plan::add_notes},
+        apply_release::{Mode, ReleaseApply, apply_release, plan::add_notes},
         rendering::{kind_of, render_release},
         serving::find_serving,
         stored_release::StoredRelease,
@@ -47,6 +47,7 @@ pub async fn apply_manifests(context: Context<'_>, app: &App, apply: &ApplyInput
         store: Some(&stored),
         serving: serving.release.as_ref(),
         deploy_id: deploy.deploy_id,
+        mode: Mode::Release,
     };
     let mut applied = apply_release(context, &release).await?;
     add_notes(&mut applied.plan, serving.note);

@@ -1,4 +1,4 @@
-//! The apply of a rendered release.
+//! The apply of a rendered release: the same for a push, a release, a rollback and a restore by hand.
 //!
 //! The order is: read what is there, check the fence, try a dry run of what differs, write. A release that is refused after
 //! something was written is put back to the one that serves.
@@ -6,6 +6,7 @@
 mod check;
 pub(crate) mod difference;
 mod dry_run;
+mod jobs;
 mod marks;
 mod object;
 pub(super) mod plan;
@@ -54,6 +55,15 @@ pub struct ReleaseApply<'a> {
     pub serving: Option<&'a StoredRelease>,
     /// The deploy id of the rollout. Every object gets it.
     pub deploy_id: u64,
+    pub mode: Mode,
+}
+
+/// The purpose of an apply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Release,
+    /// Jobs are left out: one that has run is not undone by another run.
+    Rollback,
 }
 
 /// The result of an apply.
@@ -84,13 +94,14 @@ struct Scope<'a> {
 pub async fn apply_release(context: Context<'_>, apply: &ReleaseApply<'_>) -> Result<AppliedRelease, Failure> {
     let scope = Scope { context, environment: apply.environment, fence: Fence::new(apply.deploy_id) };
     context.progress.report(format!("reading what is in {}", apply.environment.namespace));
-    let objects = apply.release.objects.iter().map(|document| Object::new("", 0, document.clone())).collect();
+    let (objects, left_out) = apply.objects();
     let parent = applyset::read(context.client, apply.environment);
     let (parent, targets) = futures::try_join!(parent, target::read_all(scope, objects))?;
     let fenced = targets.iter().filter_map(Target::fenced);
     scope.fence.check(parent.iter().map(Parent::fenced).chain(fenced))?;
     match write(scope, apply, parent.as_ref(), targets).await {
-        Ok((results, notes)) => {
+        Ok((results, mut notes)) => {
+            notes.extend(left_out);
             let plan = plan::plan(&results, notes);
             Ok(AppliedRelease { plan, workloads: results.into_iter().filter_map(|applied| applied.workload).collect() })
         }
@@ -100,6 +111,15 @@ pub async fn apply_release(context: Context<'_>, apply: &ReleaseApply<'_>) -> Re
 }
 
 impl ReleaseApply<'_> {
+    /// Returns the objects to apply, and a remark for each that is left out.
+    fn objects(&self) -> (Vec<Object>, Vec<String>) {
+        let objects = self.release.objects.iter().map(|document| Object::new("", 0, document.clone()));
+        let (jobs, others): (Vec<_>, Vec<_>) =
+            objects.partition(|object| self.mode == Mode::Rollback && object.kind() == "Job");
+        let remark = |job: Object| format!("Job/{} is left out: a rollback runs no Job", job.name());
+        (others, jobs.into_iter().map(remark).collect())
+    }
+
     /// Claims the set, then stores the release.
     async fn begin(&self, scope: Scope<'_>, parent: Option<&Parent>, kinds: &BTreeSet<String>) -> Result<(), Failure> {
         let claim = applyset::claim(scope.context, self.environment, scope.fence, parent, kinds);
@@ -118,7 +138,7 @@ async fn write(
     scope: Scope<'_>,
     apply: &ReleaseApply<'_>,
     parent: Option<&Parent>,
-    targets: Vec<Target>,
+    mut targets: Vec<Target>,
 ) -> Result<(Vec<AppliedObject>, Vec<String>), Halt> {
     let known: Vec<Verdict> = targets.iter().filter_map(|target| check::refusal(scope, target)).collect();
     if apply.serving.is_none() && !known.is_empty() {
@@ -132,6 +152,7 @@ async fn write(
     if !refusals.is_empty() {
         return Err(Halt::Refused(refusals));
     }
+    jobs::remove_replaced(scope, &mut targets).await?;
     let mut results = Vec::new();
     for stage in by_stage(targets).into_values() {
         results.extend(apply_stage(scope, stage, apply.serving.is_some()).await?);

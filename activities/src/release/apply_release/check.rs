@@ -7,12 +7,18 @@ use berth_workflows::contract::{
     verdict::{FailureType, Verdict},
 };
 
-use super::{Scope, target::Target};
+use super::{Scope, jobs, target::Target};
 use crate::{kubernetes::labels, release::rendering::cluster_object};
 
 /// Returns the reason why the object must not be applied.
 pub(super) fn refusal(scope: Scope<'_>, target: &Target) -> Option<Verdict> {
-    if target.kind.namespaced { None } else { foreign(scope, target) }
+    if !target.kind.namespaced {
+        return foreign(scope, target);
+    }
+    match jobs::step(scope, target) {
+        jobs::Step::Refuse(verdict) => Some(*verdict),
+        jobs::Step::Apply | jobs::Step::Replace => None,
+    }
 }
 
 /// Checks the owner of a cluster-scoped object. It must belong to the environment, or be new and recorded, so that the

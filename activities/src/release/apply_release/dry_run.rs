@@ -13,7 +13,7 @@ use serde_json::Value;
 use berth_manifests::render::Object;
 use berth_workflows::contract::verdict::{FailureType, Verdict};
 
-use super::{CONCURRENCY, Scope, check, difference::content, marks::document, target::Target};
+use super::{CONCURRENCY, Scope, check, difference::content, jobs, marks::document, target::Target};
 use crate::{
     failure::{Failure, advice::advice},
     kubernetes::labels,
@@ -95,8 +95,14 @@ fn is_limit(target: &Target) -> bool {
 
 async fn ask(scope: Scope<'_>, target: &Target, limits_change: bool) -> Result<Answer, Failure> {
     let document = document(target, scope.fence);
+    let document = match jobs::step(scope, target) {
+        // An apply to the old Job would be refused.
+        jobs::Step::Replace => jobs::renamed(document),
+        jobs::Step::Apply | jobs::Step::Refuse(_) => document,
+    };
+    let name = document["metadata"]["name"].as_str().unwrap_or_default();
     let params = PatchParams::apply(labels::FIELD_MANAGER).force().dry_run();
-    let asked = target.api.patch(target.object.name(), &params, &Patch::Apply(&document)).await;
+    let asked = target.api.patch(name, &params, &Patch::Apply(&document)).await;
     answer(&target.name(), asked, limits_change)
 }
 

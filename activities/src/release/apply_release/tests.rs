@@ -1,6 +1,7 @@
 //! Applies against a fake API server.
 
 mod fenced;
+mod jobs;
 mod refused;
 
 use serde_json::{Value, json};
@@ -67,21 +68,26 @@ struct Apply<'a> {
     cluster: &'a FakeApiServer,
     deploy_id: u64,
     serving: Option<&'a StoredRelease>,
+    mode: Mode,
 }
 
 impl<'a> Apply<'a> {
     fn first(cluster: &'a FakeApiServer, deploy_id: u64) -> Self {
-        Self { cluster, deploy_id, serving: None }
+        Self { cluster, deploy_id, serving: None, mode: Mode::Release }
     }
 
     fn over(self, serving: &'a StoredRelease) -> Self {
         Self { serving: Some(serving), ..self }
     }
 
+    fn rollback(self) -> Self {
+        Self { mode: Mode::Rollback, ..self }
+    }
+
     async fn run(&self, release: &StoredRelease) -> Result<AppliedRelease, Failure> {
         let environment = environment();
-        let Self { deploy_id, serving, .. } = *self;
-        let apply = ReleaseApply { environment: &environment, release, store: None, serving, deploy_id };
+        let Self { deploy_id, serving, mode, .. } = *self;
+        let apply = ReleaseApply { environment: &environment, release, store: None, serving, deploy_id, mode };
         apply_release(TestContext::new(self.cluster.client()).context(), &apply).await
     }
 
@@ -180,7 +186,7 @@ async fn stored_release_contains_no_mark_of_its_apply() {
     cluster_with(&serving).await;
     assert_eq!(serving, before);
     let stored = serde_json::to_string(&serving).unwrap();
-    assert!([labels::DEPLOY_ID, labels::CREATED_BY].iter().all(|mark| !stored.contains(mark)));
+    assert!([labels::DEPLOY_ID, labels::CREATED_BY, labels::TEMPLATE].iter().all(|mark| !stored.contains(mark)));
 }
 
 #[tokio::test]
@@ -194,6 +200,7 @@ async fn release_is_stored_before_its_first_object_is_applied() {
         store: Some(&secret),
         serving: None,
         deploy_id: 1,
+        mode: Mode::Release,
     };
     let test = TestContext::new(cluster.client());
     apply_release(test.context(), &apply).await.unwrap();
