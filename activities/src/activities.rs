@@ -6,7 +6,7 @@ use berth_manifests::app::App;
 use berth_workflows::contract::environment::Environment;
 use berth_workflows::contract::{
     activity_definitions as definitions,
-    apply::{Applied, ApplyInput, PruneInput, Pruned},
+    apply::{Applied, ApplyInput, ApplyStoredInput, PruneInput, Pruned},
     checks::{AwaitInput, CheckGatesInput, GatesChecked, Outcome},
     load_app::{LoadAppInput, LoadedApp},
     preparation::{AwaitGoneInput, DatabaseReady, NamespaceGone, NamespaceReady, SyncedSecrets},
@@ -173,6 +173,16 @@ impl Activities {
         record: RecordInput,
     ) -> Result<Recorded, ActivityError> {
         heartbeating(&ctx, async |progress| production::record_production(self.context(progress), &record).await).await
+    }
+
+    /// See [`release::apply_stored()`].
+    #[activity(definition = definitions::ApplyRelease)]
+    pub async fn apply_release(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        input: ApplyStoredInput,
+    ) -> Result<Applied, ActivityError> {
+        heartbeating(&ctx, async |progress| release::apply_stored(self.context(progress), &input).await).await
     }
 
     /// See [`rollout::await_rollout()`].

@@ -2,10 +2,12 @@
 
 mod apply_manifests;
 pub mod apply_release;
+mod apply_stored;
 mod prune;
 pub(crate) mod rendering;
 mod serving;
 pub mod stored_release;
 
 pub use apply_manifests::apply_manifests;
+pub use apply_stored::apply_stored;
 pub use prune::prune;
