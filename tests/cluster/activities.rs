@@ -110,7 +110,7 @@ async fn each_activity_run_twice_answers_the_same_and_changes_nothing() {
         deadline_ms: now.as_millis() as u64 + 90_000,
         timings: timings.clone(),
         secret: synced.secret.clone(),
-        deploy_id: 0,
+        deploy_id: 1,
     };
     for _ in 0..2 {
         assert_eq!(rollout::await_rollout(context, wait.clone()).await.unwrap(), Outcome::Complete);
@@ -138,6 +138,7 @@ async fn each_activity_run_twice_answers_the_same_and_changes_nothing() {
         stored_release: applied.stored_release,
         keep: Vec::new(),
         keep_proven: 0,
+        deploy_id: 1,
     };
     release::prune(context, &input).await.unwrap();
     let before = versions(&lab);

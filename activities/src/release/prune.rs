@@ -3,67 +3,103 @@
 use std::collections::BTreeSet;
 
 use futures::future::try_join_all;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::{api::core::v1::Secret, jiff::Timestamp};
 use kube::{Api, Client, ResourceExt, api::ListParams};
 
 use berth_manifests::render::{Identity, KINDS, Kind, Object};
 use berth_workflows::contract::{
     apply::{PruneInput, Pruned},
-    environment::Environment,
+    environment::{Environment, EnvironmentKind},
 };
 
 use crate::{
     context::Context,
     failure::Failure,
-    kubernetes::{applyset, guarded_delete::delete, kind_api::api_for_kind, labels},
+    kubernetes::{
+        applyset::{self, Parent},
+        fence::Fence,
+        guarded_delete::delete,
+        kind_api::api_for_kind,
+        labels,
+    },
     release::{rendering::cluster_object, stored_release::StoredRelease},
 };
 
+/// The kind of a claim. Its volume holds data that no release can make again.
+const CLAIM: &str = "PersistentVolumeClaim";
+
 /// Removes members of the environment's set that the release lacks. Removes stored releases and secrets that no kept
-/// release needs.
+/// release needs. In production claims stay, and are reported.
 ///
 /// Idempotent: removed objects are not listed again.
+///
+/// # Errors
+/// `Overtaken`, permanent, if a newer rollout has claimed the set: its objects are not this release's.
 pub async fn prune(context: Context<'_>, prune: &PruneInput) -> Result<Pruned, Failure> {
     let environment = &prune.environment;
     let release = StoredRelease::load(context.client, &environment.namespace, &prune.stored_release).await?;
     context.progress.report("looking for objects that the release does not have");
     let parent = applyset::read(context.client, environment).await?;
-    let group_kinds = parent.iter().flat_map(|parent| &parent.kinds).cloned().collect();
-    let mut removed = prune_members(context, environment, &release, &group_kinds).await?;
+    let fence = (prune.deploy_id > 0).then(|| Fence::new(prune.deploy_id));
+    if let Some(fence) = fence {
+        fence.check(parent.iter().map(Parent::fenced))?;
+    }
+    let kinds = parent.iter().flat_map(|parent| &parent.kinds).cloned().collect();
+    let members = Members { environment, identities: release.identities(), fence };
+    let Leftovers { mut removed, reported } = prune_members(context, &members, &kinds).await?;
     removed.extend(prune_contents(context.client, prune).await?);
     let objects: Vec<_> = release.objects.iter().map(|document| Object::new("", 0, document.clone())).collect();
-    let kinds = objects.iter().filter_map(applyset::group_kind).collect();
+    let mut kinds: BTreeSet<String> = objects.iter().filter_map(applyset::group_kind).collect();
+    if !reported.is_empty() {
+        // The next prune has to look there again.
+        kinds.insert(CLAIM.to_owned());
+    }
     applyset::set_kinds(context, environment, parent.as_ref(), &kinds).await?;
-    Ok(Pruned { removed, reported: Vec::new(), cluster_objects: objects.iter().filter_map(cluster_object).collect() })
+    let cluster_objects = objects.iter().filter_map(cluster_object).collect();
+    Ok(Pruned { removed, reported, cluster_objects })
+}
+
+/// The objects that stay.
+struct Members<'a> {
+    environment: &'a Environment,
+    identities: BTreeSet<Identity>,
+    /// The fence of the rollout. Objects of a newer one stay.
+    fence: Option<Fence>,
+}
+
+/// Objects that the release lacks.
+#[derive(Default)]
+struct Leftovers {
+    removed: Vec<String>,
+    /// Objects that stay all the same.
+    reported: Vec<String>,
 }
 
 async fn prune_members(
     context: Context<'_>,
-    environment: &Environment,
-    release: &StoredRelease,
+    members: &Members<'_>,
     group_kinds: &BTreeSet<String>,
-) -> Result<Vec<String>, Failure> {
-    let members: BTreeSet<Identity> = release.identities();
+) -> Result<Leftovers, Failure> {
     let kinds = KINDS.iter().filter(|kind| group_kinds.contains(&kind.group_kind()));
-    let removed = try_join_all(kinds.map(|kind| prune_kind(context, environment, kind, &members))).await?;
-    Ok(removed.into_iter().flatten().collect())
+    let pruned = try_join_all(kinds.map(|kind| prune_kind(context, members, kind))).await?;
+    Ok(pruned.into_iter().fold(Leftovers::default(), |mut all, kind| {
+        all.removed.extend(kind.removed);
+        all.reported.extend(kind.reported);
+        all
+    }))
 }
 
-async fn prune_kind(
-    context: Context<'_>,
-    environment: &Environment,
-    kind: &Kind,
-    members: &BTreeSet<Identity>,
-) -> Result<Vec<String>, Failure> {
+async fn prune_kind(context: Context<'_>, members: &Members<'_>, kind: &Kind) -> Result<Leftovers, Failure> {
+    let environment = members.environment;
     let api = api_for_kind(context.client, kind, &environment.namespace);
     let selector = format!("{}={}", labels::APPLYSET_PART_OF, labels::applyset_id(&environment.namespace));
     let listed = api
         .list_metadata(&ListParams::default().labels(&selector))
         .await
         .map_err(|e| Failure::kubernetes(format!("listing {}", kind.plural), e))?;
-    let mut removed = Vec::new();
+    let mut leftovers = Leftovers::default();
     for object in listed.items {
-        let is_member = members.iter().any(|member| {
+        let is_member = members.identities.iter().any(|member| {
             // The kind may have another version in the release: it is the same object.
             member.kind == kind.kind && member.name == object.name_any()
         });
@@ -72,13 +108,19 @@ async fn prune_kind(
             !kind.namespaced && !labels::belongs_to(object.labels(), environment, &context.settings.installation);
         // Owned objects are deleted by their owner (KEP-3659): Kubernetes copies labels to objects that it creates.
         let is_owned = !object.owner_references().is_empty();
-        if is_member || is_foreign || is_owned || object.metadata.deletion_timestamp.is_some() {
+        let is_newer = members.fence.is_some_and(|fence| fence.is_behind(object.labels()));
+        if is_member || is_foreign || is_owned || is_newer || object.metadata.deletion_timestamp.is_some() {
+            continue;
+        }
+        let name = format!("{}/{}", kind.kind, object.name_any());
+        if kind.kind == CLAIM && environment.kind == EnvironmentKind::Production {
+            leftovers.reported.push(name);
             continue;
         }
         delete(&api, &object.metadata, kind.kind).await?;
-        removed.push(format!("{}/{}", kind.kind, object.name_any()));
+        leftovers.removed.push(name);
     }
-    Ok(removed)
+    Ok(leftovers)
 }
 
 /// Removes stored releases that are not kept, and secrets that no kept release uses.
@@ -89,7 +131,11 @@ async fn prune_contents(client: &Client, prune: &PruneInput) -> Result<Vec<Strin
         .await
         .map_err(|e| Failure::kubernetes("listing Secrets", e))?
         .items;
-    let kept: BTreeSet<String> = prune.keep.iter().cloned().chain([prune.stored_release.clone()]).collect();
+    let proven = listed.iter().filter_map(|secret| Some((proven_at(secret)?, secret.name_any()))).collect();
+    let kept: BTreeSet<String> = (prune.keep.iter().cloned())
+        .chain([prune.stored_release.clone()])
+        .chain(newest(proven, prune.keep_proven))
+        .collect();
     let needed: BTreeSet<String> = listed
         .iter()
         .filter(|secret| kept.contains(&secret.name_any()))
@@ -106,3 +152,18 @@ async fn prune_contents(client: &Client, prune: &PruneInput) -> Result<Vec<Strin
     }
     Ok(removed)
 }
+
+/// Returns the time at which a stored release was proven. An unreadable time is the oldest one: it was proven.
+fn proven_at(secret: &impl ResourceExt) -> Option<Timestamp> {
+    let text = secret.annotations().get(labels::PROVEN_AT)?;
+    Some(text.parse().unwrap_or(Timestamp::MIN))
+}
+
+/// Returns the names of the newest releases.
+fn newest(mut proven: Vec<(Timestamp, String)>, count: usize) -> impl Iterator<Item = String> {
+    proven.sort_unstable_by(|left, right| right.cmp(left));
+    proven.into_iter().take(count).map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests;

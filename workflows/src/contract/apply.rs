@@ -76,6 +76,9 @@ pub struct PruneInput {
     /// How many proven releases are left besides those, newest first.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub keep_proven: usize,
+    /// The rollout's deploy id. Nothing is removed once a newer rollout has begun to apply. 0: any.
+    #[serde(default)]
+    pub deploy_id: u64,
 }
 
 fn is_zero(number: &usize) -> bool {
@@ -90,6 +93,7 @@ impl PruneInput {
             stored_release: stored_release.to_owned(),
             keep: rollout.keep.clone(),
             keep_proven: rollout.keep_proven,
+            deploy_id: rollout.deploy_id,
         }
     }
 }
