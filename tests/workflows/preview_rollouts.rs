@@ -60,6 +60,31 @@ async fn each_failed_step_fails_the_rollout_until_the_next_push() {
 }
 
 #[tokio::test]
+async fn stopped_rollout_whose_step_fails_ends_as_stopped() {
+    for step in STEPS.into_iter().chain(["ensure_database"]) {
+        preview(&format!("stopped-at-{}", step.replace('_', "-")), async |t: Preview| {
+            t.world.with_database();
+            t.push(push('a')).await;
+            t.until("live", |s| s.phase == Phase::Live).await;
+            let calls = t.world.count(step);
+            t.world.next(step, Does::FailWhenCancelled(FailureType::KubernetesDenied));
+            t.push(push('b')).await;
+            t.until_called(step, calls + 1).await;
+            t.push(push('c')).await;
+            let status = t.until("live", |s| s.phase == Phase::Live).await;
+            let outcomes: Vec<_> = status.rollouts.iter().map(|rollout| rollout.outcome).collect();
+            assert_eq!(outcomes, [DeployOutcome::Live, DeployOutcome::Superseded, DeployOutcome::Live], "{step}");
+            let stopped = t.rollout(2).describe(WorkflowDescribeOptions::default()).await.unwrap();
+            assert_eq!(stopped.status(), WorkflowExecutionStatus::Canceled, "{step}");
+            let attributes = stopped.search_attributes();
+            assert_eq!(attributes.get(&search_attributes::PHASE).as_deref(), Some("Superseded"), "{step}");
+            assert_eq!(attributes.get(&search_attributes::FAILURE), None, "{step}");
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
 async fn push_of_the_serving_release_after_a_failure_is_rolled_out() {
     preview("back", async |t: Preview| {
         t.push(push('a')).await;

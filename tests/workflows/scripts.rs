@@ -181,6 +181,25 @@ async fn a_close_stops_the_script_and_tears_down_after_it() {
 }
 
 #[tokio::test]
+async fn a_stopped_script_whose_step_fails_ends_as_stopped() {
+    preview("script-stopped", async |t: Preview| {
+        live(&t).await;
+        for (number, step) in [(1, "start_script"), (2, "await_script")] {
+            t.world.next(step, Does::FailWhenCancelled(FailureType::KubernetesDenied));
+            let called = t.world.count(step);
+            let stop = async {
+                t.until_called(step, called + 1).await;
+                script_run(&t, number).cancel(WorkflowCancelOptions::default()).await.unwrap();
+            };
+            let (answer, ()) = tokio::join!(run(&t, NAME), stop);
+            assert!(answer.unwrap_err().contains("was stopped before it ended"), "{step}");
+            assert_eq!(status_of(&t, number).await, WorkflowExecutionStatus::Canceled, "{step}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_script_that_a_close_stops_is_removed_before_the_environment_is() {
     preview("script-order", async |t: Preview| {
         live(&t).await;

@@ -62,6 +62,8 @@ impl Rollout {
         let rollout = Self::admit(ctx)?;
         match Self::roll_out(ctx, &rollout).await {
             Ok(rolled_out) => Ok(Self::succeed(ctx, &rollout, rolled_out)),
+            // The stop is the reason, whatever an activity reported meanwhile.
+            Err(_) if ctx.cancellation_token().is_cancelled() => Err(Self::stop(ctx, &rollout).await),
             Err(Unfinished::Failed(verdict)) => Err(Self::fail(ctx, &rollout, *verdict)),
             Err(Unfinished::Cancelled) => Err(Self::stop(ctx, &rollout).await),
         }

@@ -49,6 +49,10 @@ impl ScriptRun {
         Self::remove_job(ctx, &script).await;
 
         match ended {
+            // The stop is the reason, whatever an activity reported meanwhile.
+            Err(_) | Ok(ScriptOutcome::Failed { .. }) if ctx.cancellation_token().is_cancelled() => {
+                Err(Self::stop(ctx, &script))
+            }
             Ok(ScriptOutcome::Failed { verdict }) => Err(Self::fail(ctx, &script, verdict)),
             Err(Unfinished::Failed(verdict)) => Err(Self::fail(ctx, &script, *verdict)),
             Ok(outcome) => Ok(Self::conclude(ctx, &script, outcome)),

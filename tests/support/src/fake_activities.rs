@@ -33,6 +33,8 @@ pub enum Does {
     Hang,
     /// Fails permanently.
     Fail(FailureType),
+    /// Heartbeats until it is cancelled, then fails permanently.
+    FailWhenCancelled(FailureType),
     /// Ends with a verdict. Only for `await_rollout`, `check_gates` and `await_script`.
     Verdict(FailureType),
     /// Succeeds with a text. `delete_environment` and `drop_database` report that object as remaining. `ensure_database` reports
@@ -95,25 +97,38 @@ impl World {
         let order = self.orders.lock().unwrap().get_mut(activity).and_then(VecDeque::pop_front);
         match order {
             Some(Does::Hang) => {
-                let mut beat = tokio::time::interval(Duration::from_millis(100));
-                loop {
-                    tokio::select! {
-                        () = ctx.cancelled() => {
-                            self.calls.lock().unwrap().push(format!("{activity} cancelled"));
-                            return Err(ActivityError::cancelled());
-                        }
-                        _ = beat.tick() => ctx.record_heartbeat("hanging").await?,
-                    }
-                }
+                self.hang(ctx, activity).await?;
+                Err(ActivityError::cancelled())
             }
-            Some(Does::Fail(failure)) => Err(ApplicationFailure::builder(anyhow::anyhow!("{failure}: as ordered"))
-                .type_name(failure.name().to_owned())
-                .non_retryable(true) // The test has asked for it once.
-                .build()
-                .into()),
+            Some(Does::Fail(failure)) => Err(permanent(failure)),
+            Some(Does::FailWhenCancelled(failure)) => {
+                self.hang(ctx, activity).await?;
+                Err(permanent(failure))
+            }
             other => Ok(other),
         }
     }
+
+    /// Heartbeats until the activity is cancelled.
+    async fn hang(&self, ctx: &ActivityContext, activity: &'static str) -> Result<(), ActivityError> {
+        let mut beat = tokio::time::interval(Duration::from_millis(100));
+        loop {
+            tokio::select! {
+                () = ctx.cancelled() => break,
+                _ = beat.tick() => ctx.record_heartbeat("hanging").await?,
+            }
+        }
+        self.calls.lock().unwrap().push(format!("{activity} cancelled"));
+        Ok(())
+    }
+}
+
+fn permanent(failure: FailureType) -> ActivityError {
+    ApplicationFailure::builder(anyhow::anyhow!("{failure}: as ordered"))
+        .type_name(failure.name().to_owned())
+        .non_retryable(true) // The test has asked for it once.
+        .build()
+        .into()
 }
 
 fn outcome(does: Option<Does>) -> Outcome {
