@@ -37,7 +37,8 @@ async fn newer_push_supersedes_the_rollout_in_flight() {
 
 #[tokio::test]
 async fn each_failed_step_fails_the_rollout_until_the_next_push() {
-    for (n, step) in STEPS.into_iter().enumerate() {
+    // A prune fails after the release is live.
+    for (n, step) in STEPS.into_iter().filter(|step| *step != "prune").enumerate() {
         preview(&format!("fail-at-{n}"), async |t: Preview| {
             t.push(push('a')).await;
             t.until("live", |s| s.phase == Phase::Live).await;
@@ -48,7 +49,7 @@ async fn each_failed_step_fails_the_rollout_until_the_next_push() {
             assert_eq!((failed.verdict.failure, failed.release.commit), (FailureType::AdmissionDenied, commit('b')));
             assert_eq!(failed.verdict.message, "as ordered", "{step}");
             // After `await_rollout` the new release's pods serve, though a later step fails.
-            let serves = if matches!(step, "check_gates" | "prune") { commit('b') } else { commit('a') };
+            let serves = if step == "check_gates" { commit('b') } else { commit('a') };
             assert_eq!(status.serving.unwrap().release.commit, serves, "{step}");
             assert_eq!(failure_type_of_rollout(&t, 2).await.as_deref(), Some("AdmissionDenied"));
             t.push(push('c')).await;
@@ -155,6 +156,33 @@ async fn first_rollout_prunes_only_in_a_namespace_that_existed() {
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn failed_prune_is_a_note_of_a_live_release() {
+    preview("prune-fails", async |t: Preview| {
+        t.push(push('a')).await;
+        t.until("live", |s| s.phase == Phase::Live).await;
+        t.world.next("load_app", Does::Leave("web-pr-1-7-priority"));
+        t.world.next("prune", Does::Fail(FailureType::KubernetesDenied));
+        let answer = t.deploy(push('b')).await;
+        assert_eq!((answer.outcome, answer.verdict), (DeployOutcome::Live, None));
+        let status = t.status().await;
+        assert_eq!((status.phase, status.failed), (Phase::Live, None));
+        assert_eq!(status.serving.unwrap().release.commit, commit('b'));
+        let note = "leftovers of earlier releases were not removed: KubernetesDenied: as ordered";
+        assert_eq!(status.notes, [format!("rollout of bbbbbbb: {note}")]);
+        let rolled_out = t.rollout(2).get_result(WorkflowGetResultOptions::default()).await.unwrap();
+        assert_eq!((rolled_out.notes, rolled_out.pruned), (vec![note.to_owned()], Vec::new()));
+
+        // Another rollout does not know the object, which a teardown must find all the same.
+        t.world.next("prune", Does::Fail(FailureType::KubernetesDenied));
+        assert_eq!(t.deploy(push('c')).await.outcome, DeployOutcome::Live);
+        t.close().await;
+        t.handle().get_result(WorkflowGetResultOptions::default()).await.unwrap();
+        assert_eq!(t.world.calls().last().unwrap(), "delete_environment pr-1 and web-pr-1-7-priority");
+    })
+    .await;
 }
 
 #[tokio::test]

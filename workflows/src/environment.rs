@@ -33,6 +33,9 @@ pub trait EnvironmentWorkflow: Sized + 'static {
     /// The reason to stop the rollout in flight, if there is one.
     fn stop_reason(&self) -> Option<StopReason>;
 
+    /// Adds a remark to the status.
+    fn note(&mut self, note: String);
+
     /// The phase to publish.
     fn phase(&self) -> Phase;
 

@@ -255,6 +255,10 @@ impl EnvironmentWorkflow for PreviewEnvironment {
         self.record.mailbox.stop_reason()
     }
 
+    fn note(&mut self, note: String) {
+        self.record.notes.add(note);
+    }
+
     fn phase(&self) -> Phase {
         self.record.phase()
     }

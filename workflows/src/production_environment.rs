@@ -289,6 +289,10 @@ impl EnvironmentWorkflow for ProductionEnvironment {
         self.state.stop_reason()
     }
 
+    fn note(&mut self, note: String) {
+        self.state.notes.add(note);
+    }
+
     fn phase(&self) -> Phase {
         self.state.phase()
     }

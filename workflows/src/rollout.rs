@@ -38,6 +38,8 @@ pub struct Rollout {
     step_since_ms: u64,
     steps: Vec<StepTime>,
     made: Made,
+    /// Remarks for a person.
+    notes: Vec<String>,
     /// Whether this rollout made the namespace.
     namespace_is_new: bool,
 }
@@ -53,6 +55,7 @@ impl Rollout {
             step_since_ms: 0,
             steps: Vec::new(),
             made: Made::default(),
+            notes: Vec::new(),
             namespace_is_new: false,
         }
     }
@@ -111,16 +114,8 @@ impl Rollout {
         };
 
         Self::end_step(ctx);
-        let (made, steps) = ctx.state(|s| (s.made.clone(), s.steps.clone()));
-        Ok(RolledOut {
-            url: rollout.environment.url(),
-            made,
-            plan: applied.plan,
-            gates,
-            pruned,
-            notes: Vec::new(),
-            steps,
-        })
+        let (made, notes, steps) = ctx.state(|s| (s.made.clone(), s.notes.clone(), s.steps.clone()));
+        Ok(RolledOut { url: rollout.environment.url(), made, plan: applied.plan, gates, pruned, notes, steps })
     }
 
     /// Refuses an input that is not one, and a rollout that its environment has not started.
@@ -161,6 +156,8 @@ impl Rollout {
         Ok(checked.gates)
     }
 
+    /// Removes the leftovers of earlier releases. The release serves already: a failure is a note, and the next prune
+    /// removes them.
     async fn prune(
         ctx: &WorkflowContext<Self>,
         rollout: &RolloutInput,
@@ -171,9 +168,25 @@ impl Rollout {
         let pruned = ctx
             .execute_activity(activities::Prune, prune, options::prune(&ctx.cancellation_token(), summary))
             .await
-            .map_err(|e| failure::from_activity(&e, FailureType::KubernetesDenied))?;
-        ctx.state_mut(|s| s.made.cluster_objects = pruned.cluster_objects);
-        Ok(pruned.removed)
+            .map_err(|e| failure::from_activity(&e, FailureType::KubernetesDenied));
+        match pruned {
+            Ok(pruned) => {
+                ctx.state_mut(|s| s.made.cluster_objects = pruned.cluster_objects);
+                Ok(pruned.removed)
+            }
+            Err(Unfinished::Failed(verdict)) if !ctx.cancellation_token().is_cancelled() => {
+                let note = format!("leftovers of earlier releases were not removed: {}", verdict.headline());
+                ctx.state_mut(|s| {
+                    s.notes.push(note);
+                    // Those of earlier releases may still exist, and must go with the environment.
+                    let mut known = rollout.environment.clone();
+                    known.record_cluster_objects(std::mem::take(&mut s.made.cluster_objects));
+                    s.made.cluster_objects = known.cluster_objects;
+                });
+                Ok(Vec::new())
+            }
+            Err(unfinished) => Err(unfinished),
+        }
     }
 
     /// Enters a step.

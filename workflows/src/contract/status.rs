@@ -42,7 +42,7 @@ pub struct Status {
     pub database: Option<Database>,
     /// The last ten rollouts, oldest first.
     pub rollouts: Vec<PastRollout>,
-    /// Ignored inputs, each with the reason.
+    /// Ignored inputs, each with the reason, and remarks of rollouts.
     pub notes: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The inputs that an environment has ignored, and why.
+//! Remarks for the status of an environment: inputs that it has ignored and why, and remarks of its rollouts.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ const MAX_NOTE_BYTES: usize = 300;
 pub struct Notes(Vec<String>);
 
 impl Notes {
-    /// Notes an input that was ignored, and why.
+    /// Adds a note: an input that was ignored and why, or a rollout's remark.
     pub fn add(&mut self, note: impl Into<String>) {
         let mut note = note.into();
         truncate(&mut note, MAX_NOTE_BYTES);

@@ -19,11 +19,27 @@ use crate::{
     rollout::Rollout,
 };
 
-/// Runs a rollout as a child, and stops it once there is a reason to.
+/// Runs a rollout as a child, and stops it once there is a reason to. Its remarks become notes of the status.
 ///
 /// `input` numbers the rollout in the book, and is called again if its id is taken. It gets the time as Unix
 /// milliseconds. None: there is no environment to roll out to.
 pub async fn run_rollout<W: EnvironmentWorkflow>(
+    ctx: &WorkflowContext<W>,
+    input: impl Fn(&mut W, u64) -> Option<RolloutInput>,
+) -> RolloutEnd {
+    let end = run_child(ctx, input).await;
+    if let RolloutEnd::Live(rolled_out) = &end {
+        ctx.state_mut(|s| {
+            let commit = s.book().rolling_out.as_ref().map(|rolling_out| rolling_out.queued.release.commit.clone());
+            let rollout =
+                commit.map_or_else(|| "rollout".to_owned(), |commit| format!("rollout of {}", commit.short()));
+            rolled_out.notes.iter().for_each(|note| s.note(format!("{rollout}: {note}")));
+        });
+    }
+    end
+}
+
+async fn run_child<W: EnvironmentWorkflow>(
     ctx: &WorkflowContext<W>,
     input: impl Fn(&mut W, u64) -> Option<RolloutInput>,
 ) -> RolloutEnd {

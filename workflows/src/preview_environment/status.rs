@@ -60,7 +60,7 @@ impl Status {
             }
         }
         for note in &self.notes {
-            writeln!(text, "- ignored: {}", code(note))?;
+            writeln!(text, "- note: {}", code(note))?;
         }
         Ok(())
     }
@@ -122,7 +122,7 @@ mod tests {
         let mut record = Record::default();
         record.notes.add("push: `![x](http://evil.example/x.png)`\n# Heading");
         let text = Status::new("web", 1, &record).to_markdown();
-        assert!(text.contains("- ignored: `push: '![x](http://evil.example/x.png)' # Heading`"), "{text}");
+        assert!(text.contains("- note: `push: '![x](http://evil.example/x.png)' # Heading`"), "{text}");
     }
 
     #[test]
