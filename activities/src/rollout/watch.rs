@@ -1,34 +1,30 @@
 //! Watches that keep a [`Snapshot`] current: one for each kind that is needed, without polling.
 
+mod events;
+
 use std::{collections::BTreeMap, fmt::Debug, time::Duration};
 
 use berth_workflows::contract::apply::Workload;
 use futures::{
     FutureExt, StreamExt,
-    stream::{self, BoxStream, SelectAll},
+    stream::{BoxStream, SelectAll},
 };
 use k8s_openapi::{NamespaceResourceScope, api::core::v1::Event};
 use kube::{
     Api, Client, Resource,
-    runtime::{
-        WatchStreamExt,
-        utils::Backoff,
-        watcher::{self, Config, Error, watcher},
-    },
+    runtime::watcher::{self, Config, Error},
 };
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use super::snapshot::{Snapshot, Store};
 use crate::failure::Failure;
+use events::{code, events};
 
 /// The server-side end of a watch, in seconds. A silently broken connection is noticed five seconds later.
 const WATCH_SECONDS: u32 = 55;
 /// The time for which a refusal is retried. A fresh namespace answers 403 until its `RoleBinding` has propagated.
 const REFUSED_FOR: Duration = Duration::from_secs(30);
-/// The first pause after an error. A restarted API server is back within seconds, and missed changes must be seen soon.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// A change of the snapshot that a watch reported.
 pub(crate) type Update = Box<dyn FnOnce(&mut Snapshot) + Send>;
@@ -178,67 +174,10 @@ impl Watches {
     }
 }
 
-/// Returns the events of one kind. It uses a streaming list, one request, if the API server supports it (1.32, or the
-/// feature gate `WatchList`), else a list and a watch.
-fn events<K>(api: Api<K>, config: Config) -> BoxStream<'static, Result<watcher::Event<K>, Error>>
-where
-    K: Resource + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
-{
-    let open = |api: Api<K>, config: Config| watcher(api, config).backoff(Pauses::default()).boxed();
-    let streaming = open(api.clone(), config.clone().streaming_lists());
-    let state = (streaming, Some((api, config.any_semantic())));
-    stream::unfold(state, move |(mut events, mut fallback)| async move {
-        let mut next = events.next().await?;
-        if matches!(next.as_ref().err().and_then(code), Some(400 | 422))
-            && let Some((api, config)) = fallback.take()
-        {
-            events = open(api, config);
-            next = events.next().await?;
-        }
-        Some((next, (events, fallback)))
-    })
-    .boxed()
-}
-
-fn code(error: &Error) -> Option<u16> {
-    match error {
-        Error::InitialListFailed(kube::Error::Api(status))
-        | Error::WatchStartFailed(kube::Error::Api(status))
-        | Error::WatchFailed(kube::Error::Api(status))
-        | Error::WatchError(status) => Some(status.code),
-        _ => None,
-    }
-}
-
 fn kube_error(error: Error) -> kube::Error {
     match error {
         Error::InitialListFailed(error) | Error::WatchStartFailed(error) | Error::WatchFailed(error) => error,
         Error::WatchError(status) => kube::Error::Api(status),
         other => kube::Error::Service(Box::new(other)),
     }
-}
-
-/// The pauses after errors of a watch. They double, and start again from the shortest only after a while without
-/// errors: one good answer does not prove a healthy API server.
-#[derive(Default)]
-struct Pauses {
-    last: Option<(Instant, Duration)>,
-}
-
-impl Iterator for Pauses {
-    type Item = Duration;
-
-    fn next(&mut self) -> Option<Duration> {
-        let calm = LONGEST_PAUSE * 5;
-        let pause = match self.last {
-            Some((at, pause)) if at.elapsed() < calm => (pause * 2).min(LONGEST_PAUSE),
-            _ => FIRST_PAUSE,
-        };
-        self.last = Some((Instant::now(), pause));
-        Some(pause)
-    }
-}
-
-impl Backoff for Pauses {
-    fn reset(&mut self) {}
 }
