@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context;
-use berth_activities::{Activities, Settings, database, secrets::DopplerReader};
+use berth_activities::{Activities, Settings, database, kubernetes_client, secrets::DopplerReader};
 use berth_workflows::{TASK_QUEUE, register_workflows};
 use clap::{Args, ValueEnum};
 use temporalio_sdk::{
@@ -133,8 +133,9 @@ impl Worker {
 
     async fn activities(&self) -> anyhow::Result<Activities> {
         anyhow::ensure!(self.apps.is_dir(), "{} is not a folder (--apps)", self.apps.display());
-        let client =
-            kube::Client::try_default().await.context("finding Kubernetes (KUBECONFIG, or from inside the cluster)")?;
+        let config = kube::Config::infer().await;
+        let config = config.context("finding Kubernetes (KUBECONFIG, or from inside the cluster)")?;
+        let client = kubernetes_client(config).context("configuring the Kubernetes client")?;
         let scheme = match self.scheme {
             Scheme::Http => "http",
             Scheme::Https => "https",

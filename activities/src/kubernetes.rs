@@ -1,6 +1,7 @@
 //! Conventions for talking to the API server that the activities share.
 
 pub(crate) mod applyset;
+pub(crate) mod client;
 pub(crate) mod content_secret;
 pub(crate) mod fence;
 pub(crate) mod guarded_delete;
@@ -13,4 +14,5 @@ pub(crate) mod pod_secrets;
 pub(crate) mod rbac_lag;
 pub(crate) mod stop_workloads;
 pub(crate) mod terminating_namespace;
+pub(crate) mod time_limits;
 pub(crate) mod versioned;

@@ -25,4 +25,5 @@ mod settings;
 
 pub use activities::Activities;
 pub use context::Context;
+pub use kubernetes::client::kubernetes_client;
 pub use settings::Settings;

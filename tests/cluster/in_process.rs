@@ -1,6 +1,6 @@
 //! A client and a worker's settings, for activities that a test calls in its own process.
 
-use berth_activities::{Settings, database};
+use berth_activities::{Settings, database, kubernetes_client};
 use berth_lab::Lab;
 use kube::{
     Client, Config,
@@ -14,7 +14,7 @@ pub(crate) async fn client(lab: &Lab) -> Client {
     let kubeconfig = Kubeconfig::read_from(lab.kubeconfig()).unwrap();
     let options = KubeConfigOptions::default();
     let config = Box::pin(Config::from_custom_kubeconfig(kubeconfig, &options)).await.unwrap();
-    Client::try_from(config).unwrap()
+    kubernetes_client(config).unwrap()
 }
 
 /// The settings of a worker for the lab's sample apps, without a database server.
