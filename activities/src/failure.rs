@@ -45,7 +45,7 @@ impl Failure {
     /// 401 and 403 are retried within the step's bound. A fresh namespace answers 403 until its quota has a status, its
     /// default service account exists and its `RoleBinding` has propagated.
     ///
-    /// Any other answer is retried.
+    /// Any other answer is retried. 429, 5xx and no answer at all say nothing about the request: `NotObserved`.
     pub fn kubernetes(what: impl Into<String>, error: kube::Error) -> Self {
         Self::answered(&what.into(), error, refusal)
     }
@@ -67,11 +67,11 @@ impl Failure {
                     // entry.
                     500 if status.message.contains(MALFORMED) => Self::refused(FailureType::ManifestInvalid, message),
                     403 if is_final_refusal(&status.message) => Self::refused(refusal(&status.message), message),
-                    _ => Self::transient(refusal(&status.message), message),
+                    code => Self::transient(passing(code, &status.message), message),
                 }
             }
             _ => Self::Transient {
-                failure: FailureType::KubernetesDenied,
+                failure: FailureType::NotObserved,
                 message: format!("{what}: the Kubernetes API did not answer: {error}"),
                 retry_after: None,
                 source: Some(error.into()),
@@ -112,6 +112,14 @@ fn refusal(message: &str) -> FailureType {
         FailureType::AdmissionDenied
     } else {
         FailureType::KubernetesDenied
+    }
+}
+
+/// The type of an answer that may pass.
+fn passing(code: u16, message: &str) -> FailureType {
+    match refusal(message) {
+        FailureType::KubernetesDenied if code == 429 || code >= 500 => FailureType::NotObserved,
+        known => known,
     }
 }
 
@@ -164,6 +172,22 @@ mod tests {
         {
             assert_eq!(matches!(api(code, "no"), Failure::Permanent(_)), permanent, "{code}");
         }
+    }
+
+    #[test]
+    fn a_server_that_does_not_serve_says_nothing_about_the_request() {
+        for (code, failure) in [
+            (403, FailureType::KubernetesDenied),
+            (404, FailureType::KubernetesDenied),
+            (429, FailureType::NotObserved),
+            (500, FailureType::NotObserved),
+            (503, FailureType::NotObserved),
+        ] {
+            assert_eq!(type_of(&api(code, "no")), failure, "{code}");
+        }
+        assert_eq!(type_of(&api(500, "pods \"web\" is forbidden: exceeded quota: q")), FailureType::QuotaExceeded);
+        let lost = Failure::kubernetes("listing pods", kube::Error::LinesCodecMaxLineLengthExceeded);
+        assert_eq!(type_of(&lost), FailureType::NotObserved);
     }
 
     #[test]

@@ -21,7 +21,8 @@ use http_body_util::BodyExt;
 use kube::client::Body;
 use serde_json::Value;
 
-use state::{Refusal, State};
+use crate::kubernetes::time_limits::TimeLimits;
+use state::{Refusal, Stalled, State};
 
 pub(crate) use response::status_object;
 
@@ -38,10 +39,13 @@ impl FakeApiServer {
             async move {
                 let (head, body) = request.into_parts();
                 let body = body.collect().await.unwrap().to_bytes();
+                if server.state().stalls(&head) {
+                    std::future::pending::<()>().await;
+                }
                 Ok::<_, Infallible>(server.state().respond(&head, &body))
             }
         });
-        kube::Client::new(service, "default")
+        kube::Client::new(tower::ServiceBuilder::new().layer(TimeLimits::default()).service(service), "default")
     }
 
     /// Creates or changes an object of a collection (`/apis/apps/v1/namespaces/pr-1/deployments`), as another client
@@ -107,6 +111,21 @@ impl FakeApiServer {
     /// Ends every open watch, as a restarting API server does.
     pub(crate) fn end_watches(&self) {
         self.state().objects.watches.end();
+    }
+
+    /// Stops answering without closing anything: requests last for ever, and open watches are silent.
+    pub(crate) fn stall(&self) {
+        self.state().stall(Stalled::Everything);
+    }
+
+    /// Stops answering requests whose path ends so. Watches go on.
+    pub(crate) fn stall_requests(&self, path_end: &'static str) {
+        self.state().stall(Stalled::Requests(path_end));
+    }
+
+    /// Answers again. Watches that were silenced stay silent, as over a broken connection.
+    pub(crate) fn recover(&self) {
+        self.state().stalled = None;
     }
 
     /// Refuses streaming lists, as an older API server does.

@@ -12,7 +12,7 @@ use berth_lab::{Lab, POSTGRES_PASSWORD, POSTGRES_USER, Postgres};
 use berth_manifests::app;
 use berth_workflows::contract::{
     apply::{ApplyInput, PruneInput},
-    checks::{AwaitInput, CheckGatesInput, Outcome},
+    checks::{AwaitInput, CheckGatesInput, Outcome, UNOBSERVED_SECONDS},
     environment::{Database, Environment, EnvironmentKind},
     load_app::LoadAppInput,
     preparation::{AwaitGoneInput, NamespaceGone},
@@ -108,6 +108,8 @@ async fn each_activity_run_twice_answers_the_same_and_changes_nothing() {
         environment: environment.clone(),
         workloads: applied.workloads.clone(),
         deadline_ms: now.as_millis() as u64 + 90_000,
+        started_ms: 0,
+        unobserved_seconds: UNOBSERVED_SECONDS,
         timings: timings.clone(),
         secret: synced.secret.clone(),
         deploy_id: 1,
@@ -124,6 +126,7 @@ async fn each_activity_run_twice_answers_the_same_and_changes_nothing() {
         stability_seconds: 1,
         temporal_server_address: None,
         deploy_id: 1,
+        unobserved_seconds: UNOBSERVED_SECONDS,
     };
     let stored = StoredRelease::load(&client, NAMESPACE, &applied.stored_release).await.unwrap();
     for _ in 0..2 {

@@ -35,6 +35,9 @@ pub(crate) fn advice(failure: FailureType) -> &'static str {
             "Berth's rights in the cluster do not allow it. Ask the people who installed berth."
         }
         FailureType::ManifestInvalid => "Correct the manifest as the message says; `berth check` finds most of these.",
+        FailureType::NotObserved => {
+            "Nothing could be seen of the release. Check the Kubernetes API server and berth's rights, then push again."
+        }
         FailureType::NoCapacity => {
             "The cluster has no node with room for it; the release is not at fault. Add nodes, close environments, or lower the requests."
         }

@@ -24,6 +24,14 @@ pub(super) struct State {
     pub(super) no_streaming_lists: bool,
     /// Writes of another client, each just before a request: by method and path, the collection and the object.
     pub(super) races: BTreeMap<String, (String, Value)>,
+    pub(super) stalled: Option<Stalled>,
+}
+
+/// The requests that are not answered.
+pub(super) enum Stalled {
+    Everything,
+    /// Those whose path ends so.
+    Requests(&'static str),
 }
 
 /// The refusal of a request.
@@ -35,6 +43,27 @@ pub(super) struct Refusal {
 }
 
 impl State {
+    /// Stops answering. Open watches become silent if nothing is answered.
+    pub(super) fn stall(&mut self, stalled: Stalled) {
+        if matches!(stalled, Stalled::Everything) {
+            self.objects.watches.silence();
+        }
+        self.stalled = Some(stalled);
+    }
+
+    /// Records a request, and returns whether it is never answered.
+    pub(super) fn stalls(&mut self, head: &Parts) -> bool {
+        let stalls = match self.stalled {
+            None => false,
+            Some(Stalled::Everything) => true,
+            Some(Stalled::Requests(path_end)) => head.uri.path().ends_with(path_end),
+        };
+        if stalls {
+            self.requests.push(format!("{} {}", head.method, head.uri));
+        }
+        stalls
+    }
+
     /// Answers a request.
     ///
     /// # Panics

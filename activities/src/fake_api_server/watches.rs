@@ -5,7 +5,11 @@ use hyper::body::Bytes;
 use serde_json::{Value, json};
 
 #[derive(Default)]
-pub(super) struct Watches(Vec<Watch>);
+pub(super) struct Watches {
+    open: Vec<Watch>,
+    /// Watches over broken connections: open, and silent for ever.
+    silent: Vec<Watch>,
+}
 
 struct Watch {
     collection: String,
@@ -25,7 +29,7 @@ impl Watches {
         let (sender, receiver) = mpsc::unbounded();
         let watch = Watch { collection: collection.to_owned(), name: name.map(str::to_owned), sender };
         first.iter().for_each(|event| watch.send(event));
-        self.0.push(watch);
+        self.open.push(watch);
         receiver
     }
 
@@ -35,17 +39,22 @@ impl Watches {
             watch.collection == collection
                 && watch.name.as_ref().is_none_or(|name| object["metadata"]["name"] == **name)
         };
-        for watch in self.0.iter().filter(|watch| selects(watch)) {
+        for watch in self.open.iter().filter(|watch| selects(watch)) {
             watch.send(&event(change, object));
         }
     }
 
     pub(super) fn is_open(&self, collection: &str) -> bool {
-        self.0.iter().any(|watch| watch.collection == collection)
+        self.open.iter().any(|watch| watch.collection == collection)
+    }
+
+    /// Makes the open watches silent, without an end.
+    pub(super) fn silence(&mut self) {
+        self.silent.append(&mut self.open);
     }
 
     pub(super) fn end(&mut self) {
-        self.0.clear();
+        self.open.clear();
     }
 }
 

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use berth_manifests::app::Gate;
-use berth_workflows::contract::verdict::FailureType;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    failure::Failure,
-    gates::checks::{Checks, NotPassed, Unmet},
+    gates::{
+        checks::{Checks, NotPassed, Unmet},
+        sight::OBSERVED_FOR,
+    },
     kubernetes::log_tail::Log,
     rollout::classify::name_of,
 };
@@ -39,8 +40,8 @@ pub(super) struct Miss {
     /// True if the container has restarted: the log of the instance before explains it.
     pub(super) restarted: bool,
     pub(super) exit_code: Option<i32>,
-    /// The status with which the API server refused berth access to pods.
-    pub(super) refused: Option<http::StatusCode>,
+    /// True if the attempt did not reach the pod, because of the API server, its node or berth's rights.
+    pub(super) unobserved: bool,
     /// True if another attempt would have the same result.
     pub(super) is_final: bool,
     /// True if the server did not answer the attempt's request in time.
@@ -63,7 +64,8 @@ impl Miss {
     }
 }
 
-/// Repeats attempts until the gate passes. Each attempt gets the time at which it must end.
+/// Repeats attempts until the gate passes. Each attempt gets the time at which it must end. Attempts that do not reach the
+/// pod move the deadline.
 pub(super) async fn until_passed<F>(
     checks: &Checks<'_>,
     asked: &Asked<'_>,
@@ -73,14 +75,26 @@ where
     F: Future<Output = Result<(), Miss>> + Send,
 {
     let begun = Instant::now();
-    let deadline = begun + asked.gate.deadline.as_duration();
+    let patience = asked.gate.deadline.as_duration();
+    let mut deadline = begun + patience;
     let mut pause = FIRST_PAUSE;
     let mut last = None;
+    let mut unobserved_since = None;
     loop {
         // Boxed, because futures of Temporal requests are large and nested deeply.
         match timeout_at(deadline, Box::pin(try_once(deadline))).await {
             Ok(Ok(())) => return Ok(()),
-            Ok(Err(missed)) => last = Some(more_telling(last, missed, deadline)),
+            Ok(Err(missed)) if missed.unobserved => {
+                let since = *unobserved_since.get_or_insert_with(Instant::now);
+                if since.elapsed() >= Duration::from_secs(checks.check.unobserved_seconds) {
+                    return Err(NotPassed::NotObserved(format!("{}: {}", asked.what, missed.message)));
+                }
+                deadline = deadline.max(Instant::now() + patience.min(OBSERVED_FOR));
+            }
+            Ok(Err(missed)) => {
+                unobserved_since = None;
+                last = Some(more_telling(last, missed, deadline));
+            }
             Err(_) => return Err(stopped(checks, asked, last, begun)),
         }
         if last.as_ref().is_some_and(|last| last.is_final) || Instant::now() + pause >= deadline {
@@ -102,10 +116,6 @@ fn more_telling(earlier: Option<Miss>, later: Miss, deadline: Instant) -> Miss {
 fn stopped(checks: &Checks<'_>, asked: &Asked<'_>, last: Option<Miss>, begun: Instant) -> NotPassed {
     let last = last.unwrap_or_else(|| Miss::new("it was not tried"));
     let Asked { gate, what, workload } = asked;
-    if let Some(status) = last.refused {
-        let message = format!("forwarding to {workload} for {what}: {status}");
-        return NotPassed::Failure(Failure::transient(FailureType::KubernetesDenied, message));
-    }
     let how_long = if last.is_final {
         format!("after {} s", begun.elapsed().as_secs())
     } else {

@@ -8,14 +8,19 @@ use berth_workflows::contract::{
     verdict::{FailureType, Verdict},
 };
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 
 use crate::{
     context::Context,
     failure::{Failure, advice::advice},
     gates::{
         checks::{Checks, NotPassed, Unmet},
-        endpoints, http, stability, temporal,
+        endpoints, http,
+        sight::{Keeper, OBSERVED_FOR, Observer, Sight},
+        stability, temporal,
     },
     heartbeat::Progress,
     kubernetes::log_tail::{lines, log_tail},
@@ -25,12 +30,13 @@ use crate::{
 };
 
 /// Checks every gate, then that the release stays up for the stability window. The result names the gates that passed.
-/// If one does not pass, it has the verdict `GateFailed`.
+/// If one does not pass, it has the verdict `GateFailed`; `NotObserved` if that says nothing about the release, because the
+/// API server does not answer or refuses berth.
 ///
 /// Safe to run again and to drop at any moment: it reads, and sends the gates' own requests.
 ///
 /// # Errors
-/// The API server does not let berth read the namespace or reach its pods.
+/// The release has a gate of a kind that this version does not know.
 pub async fn check(
     context: Context<'_>,
     check: CheckGatesInput,
@@ -43,21 +49,20 @@ pub async fn check(
     if !services.is_empty() {
         endpoints::watch(&mut watches);
     }
-    let current = watch::Sender::new(Snapshot::default());
-    let checks = Checks { client: context.client, check: &check, current: current.subscribe() };
+    let (current, sight) = (watch::Sender::new(Snapshot::default()), watch::Sender::new(Sight::default()));
+    let refresh = Notify::new();
+    let keeper = Keeper { watches, current: &current, sight: &sight, refresh: &refresh };
+    let checks = Checks {
+        client: context.client,
+        check: &check,
+        current: current.subscribe(),
+        observer: Observer { current: current.subscribe(), sight: sight.subscribe(), refresh: &refresh },
+    };
+    let unobserved = Duration::from_secs(check.unobserved_seconds);
     tokio::select! {
         checked = checks.run(context.progress, gates, services) => checked,
-        failure = keep_current(&mut watches, &current) => Err(failure),
-    }
-}
-
-/// Keeps the snapshot current while the checks run. Returns only if the API server refuses berth.
-async fn keep_current(watches: &mut Watches, current: &watch::Sender<Snapshot>) -> Failure {
-    loop {
-        match watches.next_before(Instant::now() + endpoints::DEADLINE).await {
-            Ok(updates) if updates.is_empty() => {}
-            Ok(updates) => current.send_modify(|snapshot| updates.into_iter().for_each(|update| update(snapshot))),
-            Err(failure) => return failure,
+        gap = keeper.keep_current(unobserved, context.progress) => {
+            Ok(GatesChecked { gates: Vec::new(), outcome: Outcome::NotObserved { reason: gap.reason() } })
         }
     }
 }
@@ -69,6 +74,7 @@ impl Checks<'_> {
         gates: &[Gate],
         services: Vec<endpoints::BehindIngress>,
     ) -> Result<GatesChecked, Failure> {
+        self.observer.listed().await;
         let begun = Instant::now();
         let mut names: Vec<_> = gates.iter().map(|gate| gate.name.clone()).collect();
         let mut open: FuturesUnordered<BoxFuture<'_, (String, Result<(), NotPassed>)>> = FuturesUnordered::new();
@@ -118,10 +124,18 @@ impl Checks<'_> {
     async fn stopped(&self, stopped: NotPassed, gates: Vec<GatePassed>) -> Result<GatesChecked, Failure> {
         match stopped {
             NotPassed::Failure(failure) => Err(failure),
-            NotPassed::Unmet(unmet) => {
-                let verdict = self.verdict(*unmet).await;
-                Ok(GatesChecked { gates, outcome: Outcome::Failed { verdict } })
+            NotPassed::NotObserved(reason) => Ok(GatesChecked { gates, outcome: Outcome::NotObserved { reason } }),
+            NotPassed::Unmet(unmet) => Ok(GatesChecked { gates, outcome: self.judged(*unmet).await }),
+        }
+    }
+
+    /// Returns the verdict about an unmet requirement, unless nothing was seen of the release shortly before or now.
+    async fn judged(&self, unmet: Unmet) -> Outcome {
+        match self.observer.refreshed().await {
+            Some(hidden) if hidden.until.elapsed() < OBSERVED_FOR => {
+                Outcome::NotObserved { reason: format!("gate {}: {}", unmet.gate, hidden.reason) }
             }
+            _ => Outcome::Failed { verdict: self.verdict(unmet).await },
         }
     }
 

@@ -7,11 +7,14 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+use super::sight::Observer;
 use crate::{failure::Failure, kubernetes::log_tail::Log, rollout::snapshot::Snapshot};
 
 /// The reason why a gate did not pass: a verdict, or a failure to check it.
 pub(super) enum NotPassed {
     Unmet(Box<Unmet>),
+    /// Nothing could be seen of the release, for this reason.
+    NotObserved(String),
     Failure(Failure),
 }
 
@@ -54,6 +57,7 @@ pub(super) struct Checks<'a> {
     pub(super) client: &'a Client,
     pub(super) check: &'a CheckGatesInput,
     pub(super) current: watch::Receiver<Snapshot>,
+    pub(super) observer: Observer<'a>,
 }
 
 impl Checks<'_> {

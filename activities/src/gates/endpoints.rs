@@ -72,7 +72,13 @@ pub(super) fn watch(watches: &mut Watches) {
 pub(super) async fn check(checks: &Checks<'_>, services: &[BehindIngress]) -> Result<(), NotPassed> {
     let deadline = Instant::now() + DEADLINE;
     let workloads = &checks.check.workloads;
-    match checks.until_none(deadline, |snapshot| missing(snapshot, workloads, services)).await {
+    let look = |snapshot: &Snapshot| missing(snapshot, workloads, services);
+    if checks.until_none(deadline, look).await.is_none() {
+        return Ok(());
+    }
+    checks.observer.refreshed().await;
+    let missing = look(&checks.current.borrow());
+    match missing {
         None => Ok(()),
         Some(message) => Err(Unmet::new(NAME, format!("{message} for {} s", DEADLINE.as_secs())).into()),
     }

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{Container, Pod};
 use kube::{Api, ResourceExt, api::Portforwarder, client::UpgradeConnectionError};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    time::{Instant, timeout_at},
+    time::{Instant, timeout, timeout_at},
 };
 
 use super::attempt::{Miss, PodAndContainer};
@@ -16,6 +16,10 @@ use crate::{
     rollout::snapshot::{Snapshot, is_ready},
 };
 
+/// The time until a port-forward is open. The API server and the pod's node need a moment for it.
+const OPEN: Duration = Duration::from_secs(5);
+/// A part of the API server's message if it cannot reach the kubelet.
+const NODE_IS_AWAY: &str = "error dialing backend";
 /// The time to wait for a ready pod.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -38,17 +42,23 @@ impl Forward {
     /// Connects to a port of the pod.
     ///
     /// # Errors
-    /// The API server refuses.
+    /// The API server refuses or does not answer.
     pub(super) async fn open(
         checks: &Checks<'_>,
         pod: &str,
         port: u16,
     ) -> Result<(Self, impl AsyncRead + AsyncWrite + Unpin + Send + use<>), Miss> {
         let pods = Api::<Pod>::namespaced(checks.client.clone(), &checks.check.environment.namespace);
-        let mut forwarder = pods.portforward(pod, &[port]).await.map_err(|error| {
-            let refused = refusal(&error);
-            Miss { refused, ..Miss::new(format!("the port-forward to pod {pod} failed: {error}")) }
-        })?;
+        let mut forwarder = match timeout(OPEN, pods.portforward(pod, &[port])).await {
+            Ok(opened) => opened.map_err(|error| {
+                let unobserved = says_nothing_about_the_pod(&error);
+                Miss { unobserved, ..Miss::new(format!("the port-forward to pod {pod} failed: {error}")) }
+            })?,
+            Err(_) => {
+                let message = format!("the port-forward to pod {pod} was not open after {} s", OPEN.as_secs());
+                return Err(Miss { unobserved: true, ..Miss::new(message) });
+            }
+        };
         let (stream, error) = (forwarder.take_stream(port), forwarder.take_error(port));
         let (Some(stream), Some(error)) = (stream, error) else {
             return Err(Miss::new(format!("the port-forward to pod {pod} has no such port")));
@@ -66,13 +76,15 @@ impl Forward {
     }
 }
 
-fn refusal(error: &kube::Error) -> Option<http::StatusCode> {
-    let status = match error {
-        kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(status)) => *status,
-        kube::Error::Api(status) => http::StatusCode::from_u16(status.code).ok()?,
-        _ => return None,
-    };
-    matches!(status.as_u16(), 401 | 403).then_some(status)
+/// Returns whether the API server is at fault, the pod's node, or berth's rights.
+fn says_nothing_about_the_pod(error: &kube::Error) -> bool {
+    let is_of_others = |code: u16| matches!(code, 401 | 403 | 429 | 502..=504);
+    match error {
+        kube::Error::Api(status) => is_of_others(status.code) || status.message.contains(NODE_IS_AWAY),
+        kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(status)) => is_of_others(status.as_u16()),
+        // There was no answer.
+        _ => true,
+    }
 }
 
 /// Returns a ready pod of the workload's new revision, and its container with the port. Waits some seconds for one.

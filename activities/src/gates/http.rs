@@ -43,13 +43,14 @@ pub(super) async fn check(checks: &Checks<'_>, gate: &Gate, http: &HttpGate) -> 
 async fn try_once(checks: &Checks<'_>, gate: &HttpGate, deadline: Instant) -> Result<(), Miss> {
     let chosen = forward::ready_pod(checks, &gate.workload, gate.port, deadline).await?;
     let pod = &chosen.0;
-    let asked = timeout(TRY, async {
+    let answer = async {
         let (mut forward, stream) = Forward::open(checks, pod, gate.port).await?;
         let answer = get(stream, &checks.check.environment.host, &gate.path);
-        forward.or_error(answer.map_err(|error| Miss::new(format!("pod {pod} did not answer: {error:#}")))).await
-    });
-    let late = || Miss::new(format!("pod {pod} did not answer within {} s", TRY.as_secs()));
-    let answer = asked.await.unwrap_or_else(|_| Err(late()));
+        let answer = answer.map_err(|error| Miss::new(format!("pod {pod} did not answer: {error:#}")));
+        let late = |_| Err(Miss::new(format!("pod {pod} did not answer within {} s", TRY.as_secs())));
+        timeout(TRY, forward.or_error(answer)).await.unwrap_or_else(late)
+    };
+    let answer = answer.await;
     let met = answer.and_then(|answer| expect(gate, &answer).map_err(Miss::new));
     met.map_err(|miss| Miss { pod: Some(chosen), ..miss })
 }

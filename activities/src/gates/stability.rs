@@ -7,7 +7,10 @@ use kube::ResourceExt;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    gates::checks::{Checks, NotPassed, Unmet},
+    gates::{
+        checks::{Checks, NotPassed, Unmet},
+        sight::OBSERVED_FOR,
+    },
     kubernetes::log_tail::Log,
     rollout::{
         classify,
@@ -22,10 +25,11 @@ pub(super) const NAME: &str = "stability";
 /// The number of restarts by pod UID and container.
 type Restarts = BTreeMap<(String, String), i32>;
 
-/// Watches for the window's time. A pod that is recreated meanwhile (its node went away) is no restart.
+/// Watches for the window's time. A pod that is recreated meanwhile (its node went away) is no restart. A gap in which
+/// nothing is seen moves the end.
 pub(super) async fn check(checks: &Checks<'_>, window: Duration) -> Result<(), NotPassed> {
     let mut current = checks.current.clone();
-    let end = Instant::now() + window;
+    let mut end = Instant::now() + window;
     let workloads = &checks.check.workloads;
     let mut before = Restarts::new();
     loop {
@@ -33,9 +37,21 @@ pub(super) async fn check(checks: &Checks<'_>, window: Duration) -> Result<(), N
         if let Some(unmet) = seen {
             return Err(unmet.into());
         }
-        if timeout_at(end, current.changed()).await.is_err() {
-            let seen = incomplete(&current.borrow(), workloads);
-            return seen.map_or(Ok(()), |unmet| Err(unmet.into()));
+        if timeout_at(end, current.changed()).await.is_ok() {
+            continue;
+        }
+        // Nothing is seen of a restart over a broken connection, either.
+        let hidden = checks.observer.refreshed().await;
+        let seen = {
+            let snapshot = current.borrow_and_update();
+            restarted(&snapshot, workloads, &mut before).or_else(|| incomplete(&snapshot, workloads))
+        };
+        if let Some(unmet) = seen {
+            return Err(unmet.into());
+        }
+        match hidden.map(|hidden| hidden.until + window.min(OBSERVED_FOR)) {
+            Some(later) if later > Instant::now() => end = later,
+            _ => return Ok(()),
         }
     }
 }

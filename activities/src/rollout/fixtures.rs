@@ -1,7 +1,11 @@
 //! Objects as a cluster reports them, for cases that cannot be provoked on demand: a Deployment `web` with one pod, and
 //! the differences of a case in `fixtures/<case>.json`. Provoked cases are in `recorded`.
 
-use berth_workflows::contract::{apply::Workload, checks::AwaitInput, timings::Timings};
+use berth_workflows::contract::{
+    apply::Workload,
+    checks::{AwaitInput, UNOBSERVED_SECONDS},
+    timings::Timings,
+};
 use serde_json::{Value, json};
 
 use super::snapshot::Snapshot;
@@ -20,6 +24,8 @@ pub(crate) fn wait() -> AwaitInput {
         environment: environment(),
         workloads: vec![workload("Deployment", "web", 2)],
         deadline_ms: START_MS + 300_000,
+        started_ms: 0,
+        unobserved_seconds: UNOBSERVED_SECONDS,
         timings: Timings { rollout_seconds: 300, ..Timings::default() },
         secret: "web-secrets-1".into(),
         deploy_id: 0,

@@ -53,10 +53,14 @@ pub(crate) struct Judge {
     settling: Settling,
     /// The unix time in milliseconds at which pods of the namespace were last seen ending.
     ending_ms: Option<u64>,
-    /// The unix time in milliseconds of the first look.
-    first_ms: Option<u64>,
+    /// The unix time in milliseconds since which the cluster is observed: of the first look, or of the first one after a
+    /// gap.
+    observed_since_ms: Option<u64>,
 }
 
+/// The time for which a release is observed before a deadline becomes the verdict, unless the deadline's own time is
+/// shorter. The wait may begin late, or have had a gap.
+const OBSERVED_FOR_MS: u64 = 60_000;
 /// The time in which lists arrive. Until then a wait that resumes after its deadline knows nothing.
 const LISTED_WITHIN_MS: u64 = 10_000;
 /// The time between requests about the unknown end of a Job.
@@ -65,7 +69,7 @@ const ASK_AGAIN_MS: u64 = 2_000;
 impl Judge {
     pub(crate) fn new(wait: &AwaitInput) -> Self {
         let bounds = Bounds {
-            start_ms: wait.deadline_ms.saturating_sub(wait.timings.rollout_seconds * 1000),
+            start_ms: wait.start_ms(),
             deadline_ms: wait.deadline_ms,
             capacity_ms: wait.timings.capacity_seconds * 1000,
         };
@@ -79,13 +83,18 @@ impl Judge {
             finished: Finished::default(),
             settling: Settling::default(),
             ending_ms: None,
-            first_ms: None,
+            observed_since_ms: None,
         }
+    }
+
+    /// Begins to observe anew, after a gap: the release may have needed time that nobody saw.
+    pub(crate) fn resume(&mut self) {
+        self.observed_since_ms = None;
     }
 
     /// Judges the cluster as it is at `now_ms`, a unix time in milliseconds.
     pub(crate) fn look(&mut self, snapshot: &Snapshot, now_ms: u64) -> Look {
-        self.first_ms.get_or_insert(now_ms);
+        self.observed_since_ms.get_or_insert(now_ms);
         self.exits.observe(snapshot.pods.iter());
         if snapshot.pods.iter().any(|pod| pod.metadata.deletion_timestamp.is_some()) {
             self.ending_ms = Some(now_ms);
@@ -135,7 +144,8 @@ impl Judge {
     /// deadline the controller's status suffices.
     fn waits_for_pods(&self, snapshot: &Snapshot, workload: &Workload, now_ms: u64) -> bool {
         let has_pods = matches!(workload.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet");
-        has_pods && !snapshot.knows(std::slice::from_ref(workload)) && now_ms < self.deadline_ms(snapshot, now_ms)
+        let until_ms = self.bounds.deadline_ms.max(self.observed_since(now_ms) + LISTED_WITHIN_MS);
+        has_pods && !snapshot.knows(std::slice::from_ref(workload)) && now_ms < until_ms
     }
 
     fn weigh(&mut self, snapshot: &Snapshot, now_ms: u64, waits: &[(Workload, String)], found: Vec<Cause>) -> Look {
@@ -175,7 +185,7 @@ impl Judge {
             ms.saturating_add(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX))
         };
         match (due, self.ending_ms) {
-            (Due::At(at), _) => *at,
+            (Due::At(at), _) => (*at).max(self.observed_until_ms(now_ms, self.bounds.capacity_ms)),
             (Due::AfterQuotaSettles(_), Some(ending_ms)) if ending_ms == now_ms => after(now_ms, classify::PASSING),
             (Due::AfterQuotaSettles(patience), Some(ending_ms)) if ending_ms > first_ms => {
                 after(ending_ms + (ending_ms - first_ms), *patience)
@@ -186,11 +196,23 @@ impl Judge {
 
     fn deadline_ms(&self, snapshot: &Snapshot, now_ms: u64) -> u64 {
         let deadline_ms = self.bounds.deadline_ms.saturating_add(self.waited_for_room_ms(snapshot, now_ms));
+        let span_ms = self.bounds.deadline_ms.saturating_sub(self.bounds.start_ms);
+        let deadline_ms = deadline_ms.max(self.observed_until_ms(now_ms, span_ms));
         if snapshot.knows(&self.workloads) && self.finished.unknown(snapshot, &self.workloads).is_empty() {
             deadline_ms
         } else {
-            deadline_ms.max(self.first_ms.unwrap_or(now_ms) + LISTED_WITHIN_MS)
+            deadline_ms.max(self.observed_since(now_ms) + LISTED_WITHIN_MS)
         }
+    }
+
+    fn observed_since(&self, now_ms: u64) -> u64 {
+        self.observed_since_ms.unwrap_or(now_ms)
+    }
+
+    /// Returns the unix time in milliseconds at which the cluster will have been observed for long enough. `span_ms` is the
+    /// deadline's own time.
+    fn observed_until_ms(&self, now_ms: u64, span_ms: u64) -> u64 {
+        self.observed_since(now_ms) + OBSERVED_FOR_MS.min(span_ms)
     }
 
     /// Returns the longest time that a pod waited for a node. It does not count against the release. It is read from

@@ -14,7 +14,7 @@ use kube::{
 };
 use serde_json::json;
 
-/// The annotation with the requesting rollout: its deadline in unix milliseconds, which is the same on every retry.
+/// The annotation with the requesting rollout: its first deadline in unix milliseconds, which is the same on every retry.
 const REQUESTED_BY: &str = "berth.dev/tried-again-until";
 /// A field manager apart from that of manifests. Otherwise the next apply would remove the annotation.
 const FIELD_MANAGER: &str = "berth-retry";
@@ -29,7 +29,7 @@ impl Retries {
     pub(super) fn new(client: &Client, wait: &AwaitInput) -> Self {
         Self {
             deployments: Api::namespaced(client.clone(), &wait.environment.namespace),
-            requested_by: wait.deadline_ms.to_string(),
+            requested_by: (wait.start_ms() + wait.timings.rollout_seconds * 1000).to_string(),
             requested: BTreeSet::new(),
         }
     }

@@ -1,6 +1,6 @@
 //! The known state of an environment's namespace, and the pods of the new revision in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use berth_workflows::contract::apply::Workload;
 use k8s_openapi::{
@@ -61,6 +61,15 @@ impl<K: Resource> Store<K> {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &K> {
         self.objects.values()
+    }
+
+    fn versions(&self) -> impl Iterator<Item = [String; 3]>
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        let version =
+            |object: &K| [K::kind(&()).into(), object.name_any(), object.resource_version().unwrap_or_default()];
+        self.iter().map(version)
     }
 
     #[cfg(test)]
@@ -132,6 +141,19 @@ impl Snapshot {
                 "Job" => self.jobs.is_listed(),
                 _ => true,
             })
+    }
+
+    /// Returns kind, name and version of each object, to tell whether two snapshots differ. Events are left out.
+    pub(crate) fn versions(&self) -> BTreeSet<[String; 3]> {
+        let mut versions = BTreeSet::new();
+        versions.extend(self.deployments.versions());
+        versions.extend(self.replica_sets.versions());
+        versions.extend(self.stateful_sets.versions());
+        versions.extend(self.daemon_sets.versions());
+        versions.extend(self.jobs.versions());
+        versions.extend(self.pods.versions());
+        versions.extend(self.endpoint_slices.versions());
+        versions
     }
 
     /// Returns whether the pod belongs to the workload, in any revision.

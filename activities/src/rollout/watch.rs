@@ -4,7 +4,7 @@ mod events;
 
 use std::{collections::BTreeMap, fmt::Debug, time::Duration};
 
-use berth_workflows::contract::apply::Workload;
+use berth_workflows::contract::{apply::Workload, verdict::FailureType};
 use futures::{
     FutureExt, StreamExt,
     stream::{BoxStream, SelectAll},
@@ -18,13 +18,16 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use super::snapshot::{Snapshot, Store};
-use crate::failure::Failure;
-use events::{code, events};
+use crate::{failure::Failure, heartbeat::Progress};
+use events::events;
 
 /// The server-side end of a watch, in seconds. A silently broken connection is noticed five seconds later.
 const WATCH_SECONDS: u32 = 55;
-/// The time for which a refusal is retried. A fresh namespace answers 403 until its `RoleBinding` has propagated.
-const REFUSED_FOR: Duration = Duration::from_secs(30);
+/// The age up to which lists show the namespace as it is.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// The length from which a gap with an error counts.
+const HIDES_AFTER: Duration = Duration::from_secs(5);
 
 /// A change of the snapshot that a watch reported.
 pub(crate) type Update = Box<dyn FnOnce(&mut Snapshot) + Send>;
@@ -33,8 +36,46 @@ pub(crate) type Update = Box<dyn FnOnce(&mut Snapshot) + Send>;
 struct WatchReport {
     kind: &'static str,
     update: Result<Update, Error>,
-    /// True if it proves that berth may read the kind. The start of a paged list does not.
-    allowed: bool,
+    /// Whether the kind's list is complete with it.
+    listed: bool,
+}
+
+/// A time in which a kind is not observed: its list has not arrived, or its watch is in error. The snapshot may be older
+/// than what happens in the namespace, so it is not judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Gap {
+    pub(crate) since: Instant,
+    /// The last error. `None` while the list is on its way.
+    pub(crate) error: Option<String>,
+}
+
+impl Gap {
+    fn starting() -> Self {
+        Self { since: Instant::now(), error: None }
+    }
+
+    /// Describes the gap, for a person.
+    pub(crate) fn reason(&self) -> String {
+        let seconds = self.since.elapsed().as_secs();
+        let error = self.error.as_deref().unwrap_or("the Kubernetes API does not answer");
+        format!("nothing of the environment could be seen for {seconds} s: {error}")
+    }
+
+    /// The same gap, if it continues one that was seen before.
+    pub(crate) fn continuing(self, before: Option<Self>) -> Self {
+        let Some(before) = before else { return self };
+        Self { since: self.since.min(before.since), error: self.error.or(before.error) }
+    }
+
+    /// Whether the release may have changed in it unseen. An API server that is away for a moment hides nothing.
+    pub(crate) fn hid_something(&self) -> bool {
+        self.error.is_some() && self.since.elapsed() >= HIDES_AFTER
+    }
+
+    /// The failure of an activity that has not seen anything for too long.
+    pub(crate) fn failure(&self) -> Failure {
+        Failure::transient(FailureType::NotObserved, self.reason())
+    }
 }
 
 /// The clock of one wait. It starts at the wall clock and then follows tokio's, so that a step of the wall clock moves
@@ -73,13 +114,19 @@ impl Clock {
     }
 }
 
+/// Opens the watch of a kind.
+type Open = Box<dyn Fn() -> BoxStream<'static, WatchReport> + Send + Sync>;
+
 /// The watches of one namespace.
 pub(crate) struct Watches {
     client: Client,
     namespace: String,
+    opened: Vec<(&'static str, Open)>,
     reports: SelectAll<BoxStream<'static, WatchReport>>,
-    /// The start of the API server's refusals, by kind.
-    refused: BTreeMap<&'static str, Instant>,
+    /// The kinds that are not observed.
+    gaps: BTreeMap<&'static str, Gap>,
+    /// The time at which every list had arrived, after the watches were opened or refreshed.
+    complete_at: Option<Instant>,
     events: bool,
 }
 
@@ -89,8 +136,10 @@ impl Watches {
         let mut watches = Self {
             client: client.clone(),
             namespace: namespace.to_owned(),
+            opened: Vec::new(),
             reports: SelectAll::new(),
-            refused: BTreeMap::new(),
+            gaps: BTreeMap::new(),
+            complete_at: None,
             events: false,
         };
         let has = |kind: &str| workloads.iter().any(|workload| workload.kind == kind);
@@ -126,51 +175,92 @@ impl Watches {
         K::DynamicType: Default,
     {
         let api = Api::<K>::namespaced(self.client.clone(), &self.namespace);
-        let reports = events(api, config.timeout(WATCH_SECONDS)).map(move |event| {
-            let allowed = event.as_ref().is_ok_and(|event| !matches!(event, watcher::Event::Init));
-            let update = event.map(|event| Box::new(move |all: &mut Snapshot| store(all).apply(event)) as Update);
-            WatchReport { kind, update, allowed }
-        });
-        self.reports.push(reports.boxed());
+        let config = config.timeout(WATCH_SECONDS);
+        let open = move || {
+            let reports = events(api.clone(), config.clone()).map(move |event| {
+                let listed = matches!(event, Ok(watcher::Event::InitDone));
+                let update = event.map(|event| Box::new(move |all: &mut Snapshot| store(all).apply(event)) as Update);
+                WatchReport { kind, update, listed }
+            });
+            reports.boxed()
+        };
+        self.reports.push(open());
+        self.gaps.insert(kind, Gap::starting());
+        self.opened.push((kind, Box::new(open)));
     }
 
-    /// Waits for changes, at most until `until`, and returns all that there are.
+    /// Opens every watch anew: the gap that begins ends with fresh lists. A connection may be broken without an error, and
+    /// then the snapshot only seems to be current.
+    pub(crate) fn refresh(&mut self) {
+        self.reports = self.opened.iter().map(|(_, open)| open()).collect();
+        self.complete_at = None;
+        for (kind, _) in &self.opened {
+            self.gaps.entry(kind).or_insert_with(Gap::starting);
+        }
+    }
+
+    /// Returns the gap, if something is not observed. It began with the kind that has not been observed for longest.
+    pub(crate) fn gap(&self) -> Option<Gap> {
+        let since = self.gaps.values().map(|gap| gap.since).min()?;
+        Some(Gap { since, error: self.gaps.values().find_map(|gap| gap.error.clone()) })
+    }
+
+    /// Returns whether every list has arrived just now.
+    pub(crate) fn are_fresh(&self) -> bool {
+        self.gaps.is_empty() && self.complete_at.is_some_and(|at| at.elapsed() <= FRESH)
+    }
+
+    /// Waits for changes, at most until `until`, and returns all that there are. An error of a watch ends the wait too: it
+    /// is part of the gap.
+    pub(crate) async fn next_before(&mut self, until: Instant) -> Vec<Update> {
+        let Ok(Some(report)) = tokio::time::timeout_at(until, self.reports.next()).await else { return Vec::new() };
+        let mut updates = Vec::from_iter(self.take(report));
+        while let Some(Some(report)) = self.reports.next().now_or_never() {
+            updates.extend(self.take(report));
+        }
+        updates
+    }
+
+    /// Waits until there is no gap, and reports why there is one. Returns the gap that there was, with its last error.
     ///
     /// # Errors
-    /// The API server has refused berth for longer than a fresh namespace needs. Watches recover from other errors
-    /// themselves.
-    pub(crate) async fn next_before(&mut self, until: Instant) -> Result<Vec<Update>, Failure> {
-        let mut updates = Vec::new();
-        while let Ok(Some(report)) = tokio::time::timeout_at(until, self.reports.next()).await {
-            updates.extend(self.take(report)?);
-            while let Some(Some(report)) = self.reports.next().now_or_never() {
-                updates.extend(self.take(report)?);
+    /// The gap, once it has lasted for `limit`.
+    pub(crate) async fn close_gap(
+        &mut self,
+        snapshot: &mut Snapshot,
+        limit: Duration,
+        progress: &Progress,
+    ) -> Result<Option<Gap>, Gap> {
+        let mut closed: Option<Gap> = None;
+        while let Some(gap) = self.gap() {
+            let gap = gap.continuing(closed);
+            if gap.since.elapsed() >= limit {
+                return Err(gap);
             }
-            if !updates.is_empty() {
-                break;
+            if gap.error.is_some() {
+                progress.report(gap.reason());
             }
+            self.next_before(gap.since + limit).await.into_iter().for_each(|update| update(snapshot));
+            closed = Some(gap);
         }
-        Ok(updates)
+        Ok(closed)
     }
 
-    fn take(&mut self, report: WatchReport) -> Result<Option<Update>, Failure> {
-        let kind = report.kind;
-        if report.allowed {
-            self.refused.remove(kind);
+    fn take(&mut self, WatchReport { kind, update, listed }: WatchReport) -> Option<Update> {
+        if listed {
+            self.gaps.remove(kind);
+            if self.gaps.is_empty() {
+                self.complete_at.get_or_insert_with(Instant::now);
+            }
         }
-        let error = match report.update {
-            Ok(update) => return Ok(Some(update)),
-            Err(error) => error,
-        };
-        tracing::debug!(namespace = %self.namespace, "Watch of {kind} in {} was interrupted: {error}", self.namespace);
-        if !matches!(code(&error), Some(401 | 403)) {
-            return Ok(None);
-        }
-        let since = *self.refused.entry(kind).or_insert_with(Instant::now);
-        if since.elapsed() < REFUSED_FOR {
-            return Ok(None);
-        }
-        Err(Failure::kubernetes(format!("watching {kind} in namespace {}", self.namespace), kube_error(error)))
+        update.map_err(|error| self.take_error(kind, error)).ok()
+    }
+
+    fn take_error(&mut self, kind: &'static str, error: Error) {
+        let what = format!("watching {kind} in namespace {}", self.namespace);
+        let failure = Failure::kubernetes(what, kube_error(error)).to_string();
+        tracing::debug!(namespace = %self.namespace, "A watch was interrupted: {failure}");
+        self.gaps.entry(kind).or_insert_with(Gap::starting).error = Some(failure);
     }
 }
 

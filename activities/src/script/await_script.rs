@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use berth_workflows::contract::{
     apply::Workload,
-    checks::AwaitInput,
+    checks::{AwaitInput, UNOBSERVED_SECONDS},
     script::{SCRIPT_SECONDS, ScriptOutcome},
     script_job::AwaitScriptInput,
     timings::Timings,
@@ -34,6 +34,8 @@ const AFTER_DEADLINE_MS: u64 = 30_000;
 const CAPACITY_SECONDS: u64 = 300;
 /// The time without a watch on events. A script that starts smoothly needs none.
 const EVENTS_AFTER: Duration = Duration::from_secs(2);
+/// The time for which nothing may be seen of the script in one attempt.
+const UNOBSERVED: Duration = Duration::from_secs(UNOBSERVED_SECONDS);
 /// The most bytes of the log in the answer. They are kept in the history.
 const TAIL_BYTES: usize = 4096;
 /// The most lines to read. They exceed the answer, so that it ends with the last line.
@@ -47,7 +49,8 @@ const LOG_PATIENCE: Duration = Duration::from_secs(10);
 /// Safe to run again and to drop at any moment: it only reads, and begins from the cluster's current state.
 ///
 /// # Errors
-/// The API server has refused berth for longer than a fresh namespace needs.
+/// Nothing can be seen of the script: the API server does not answer, or refuses berth for longer than a fresh namespace
+/// needs.
 pub async fn await_script(context: Context<'_>, wait: AwaitScriptInput) -> Result<ScriptOutcome, Failure> {
     let waiting = Waiting::new(context.client, wait);
     let clock = Clock::start();
@@ -56,6 +59,10 @@ pub async fn await_script(context: Context<'_>, wait: AwaitScriptInput) -> Resul
     let mut judge = Judge::new(&waiting.judged);
     let mut redactor = None;
     loop {
+        let closed = watches.close_gap(&mut snapshot, UNOBSERVED, context.progress).await;
+        if closed.map_err(|gap| gap.failure())?.is_some_and(|gap| gap.hid_something()) {
+            judge.resume();
+        }
         // Secrets are read as early as possible: a rollout may remove one while the script runs.
         if let (None, Some(pod)) = (&redactor, waiting.pod(&snapshot)) {
             redactor = waiting.redactor(pod).await;
@@ -65,13 +72,14 @@ pub async fn await_script(context: Context<'_>, wait: AwaitScriptInput) -> Resul
             return Ok(waiting.outcome(end, redactor, &snapshot).await);
         }
         match judge.look(&snapshot, clock.now_ms()) {
+            Look::Failed(_) if !watches.are_fresh() => watches.refresh(),
             Look::Failed(cause) => return Ok(waiting.failed(*cause, &snapshot).await),
             // The Job succeeded and its pod was removed by somebody.
             Look::Complete if snapshot.pods.is_listed() && waiting.pod(&snapshot).is_none() => {
                 return Ok(ScriptOutcome::Ended { exit_code: 0, log_tail: String::new() });
             }
             Look::Complete => {
-                take_news(&mut watches, &mut snapshot, clock, clock.at(clock.elapsed() + EVENTS_AFTER)).await?;
+                take_news(&mut watches, &mut snapshot, clock, clock.at(clock.elapsed() + EVENTS_AFTER)).await;
             }
             Look::Waiting { text, mut again_ms, troubled, .. } => {
                 context.progress.report(text);
@@ -80,7 +88,7 @@ pub async fn await_script(context: Context<'_>, wait: AwaitScriptInput) -> Resul
                 } else if troubled {
                     again_ms = again_ms.min(clock.at(EVENTS_AFTER));
                 }
-                take_news(&mut watches, &mut snapshot, clock, again_ms).await?;
+                take_news(&mut watches, &mut snapshot, clock, again_ms).await;
             }
         }
     }
@@ -103,6 +111,8 @@ impl<'a> Waiting<'a> {
             environment: wait.environment.clone(),
             workloads: vec![workload.clone()],
             deadline_ms: wait.deadline_ms + AFTER_DEADLINE_MS,
+            started_ms: 0,
+            unobserved_seconds: UNOBSERVED_SECONDS,
             timings,
             secret: wait.started.secrets.first().cloned().unwrap_or_default(),
             deploy_id: 0,
@@ -176,11 +186,8 @@ impl<'a> Waiting<'a> {
     }
 }
 
-async fn take_news(watches: &mut Watches, snapshot: &mut Snapshot, clock: Clock, until_ms: u64) -> Result<(), Failure> {
-    for update in watches.next_before(clock.instant(until_ms)).await? {
-        update(snapshot);
-    }
-    Ok(())
+async fn take_news(watches: &mut Watches, snapshot: &mut Snapshot, clock: Clock, until_ms: u64) {
+    watches.next_before(clock.instant(until_ms)).await.into_iter().for_each(|update| update(snapshot));
 }
 
 #[cfg(test)]

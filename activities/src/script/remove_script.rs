@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use berth_workflows::contract::{
     apply::Workload,
+    checks::UNOBSERVED_SECONDS,
     script_job::{RemoveScriptInput, ScriptRemoved},
 };
 use k8s_openapi::api::{batch::v1::Job, networking::v1::NetworkPolicy};
@@ -18,6 +19,8 @@ use crate::{
     rollout::{snapshot::Snapshot, watch::Watches},
 };
 
+/// The time for which nothing may be seen of the Job in one attempt.
+const UNOBSERVED: Duration = Duration::from_secs(UNOBSERVED_SECONDS);
 /// The time between progress reports while a watch shows no change.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -53,13 +56,15 @@ async fn await_gone(context: Context<'_>, remove: &RemoveScriptInput) -> Result<
     let job = Workload { kind: "Job".to_owned(), name: remove.job.clone(), generation: 1 };
     let mut watches = Watches::for_workloads(context.client, &remove.environment.namespace, std::slice::from_ref(&job));
     let mut snapshot = Snapshot::default();
-    while !snapshot.knows(std::slice::from_ref(&job)) || is_there(&snapshot, &remove.job) {
-        context.progress.report(format!("waiting for Job {} and its pod to be gone", remove.job));
-        for update in watches.next_before(Instant::now() + LOOK_AGAIN).await? {
-            update(&mut snapshot);
+    loop {
+        watches.close_gap(&mut snapshot, UNOBSERVED, context.progress).await.map_err(|gap| gap.failure())?;
+        if !is_there(&snapshot, &remove.job) {
+            return Ok(());
         }
+        context.progress.report(format!("waiting for Job {} and its pod to be gone", remove.job));
+        let updates = watches.next_before(Instant::now() + LOOK_AGAIN).await;
+        updates.into_iter().for_each(|update| update(&mut snapshot));
     }
-    Ok(())
 }
 
 fn is_there(snapshot: &Snapshot, job: &str) -> bool {

@@ -7,7 +7,7 @@ use berth_activities::{Context, gates, heartbeat::Progress, release::stored_rele
 use berth_lab::Lab;
 use berth_manifests::app::Gate;
 use berth_workflows::contract::{
-    checks::{CheckGatesInput, GatesChecked, Outcome},
+    checks::{CheckGatesInput, GatesChecked, Outcome, UNOBSERVED_SECONDS},
     verdict::{FailureType, Verdict},
 };
 use http_body_util::{BodyExt as _, Full};
@@ -50,6 +50,7 @@ pub(crate) async fn checked(lab: &Lab, address: &str, pr: u64, gate: &Value) -> 
         temporal_server_address: Some(address.to_owned()),
         // The lab may outlive this run of the test.
         deploy_id: DEPLOY_ID.get_or_init(|| u64::try_from(now.as_millis()).unwrap()).to_owned(),
+        unobserved_seconds: UNOBSERVED_SECONDS,
     };
     let gate: Gate = serde_json::from_value(gate.clone()).unwrap();
     let (commit, secret) = (String::new(), String::new());

@@ -1,5 +1,7 @@
 //! Inputs and results of the activities that check an applied release: its workloads, then its gates.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::contract::{
@@ -11,6 +13,20 @@ use crate::contract::{
     verdict::Verdict,
 };
 
+/// The default of `unobserved_seconds`. Longer than an API server's restart, and than a fresh namespace answers 403.
+pub const UNOBSERVED_SECONDS: u64 = 30;
+
+/// `unobserved_seconds` of a repeated wait. The environment has reported that nothing can be seen, so the wait only has to
+/// be short enough that its time-outs are.
+const UNOBSERVED_AGAIN_SECONDS: u64 = 600;
+
+/// Time, in seconds, for which a release is looked at after nothing could be seen of it.
+const LOOK_AGAIN_SECONDS: u64 = 60;
+
+fn unobserved_seconds() -> u64 {
+    UNOBSERVED_SECONDS
+}
+
 /// The input of `await_rollout`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AwaitInput {
@@ -18,6 +34,12 @@ pub struct AwaitInput {
     pub workloads: Vec<Workload>,
     /// Unix time in milliseconds at which the wait ends with `NotReady`. A retry keeps the same deadline.
     pub deadline_ms: u64,
+    /// Unix time in milliseconds at which the wait began. 0: `rollout_seconds` before the deadline.
+    #[serde(default)]
+    pub started_ms: u64,
+    /// Time, in seconds, for which nothing may be seen of the release before the wait ends with `NotObserved`.
+    #[serde(default = "unobserved_seconds")]
+    pub unobserved_seconds: u64,
     pub timings: Timings,
     /// The Secret with the values to redact from log lines.
     pub secret: String,
@@ -33,9 +55,36 @@ impl AwaitInput {
             environment: rollout.environment.clone(),
             workloads: applied.workloads.clone(),
             deadline_ms: now_ms + rollout.timings.rollout_seconds * 1000,
+            started_ms: now_ms,
+            unobserved_seconds: UNOBSERVED_SECONDS,
             timings: rollout.timings.clone(),
             secret: secrets.secret.clone(),
             deploy_id: rollout.deploy_id,
+        }
+    }
+
+    /// The same wait, after nothing could be seen: it looks for at least a minute from now, and longer for something to see.
+    /// `now_ms` is Unix time in milliseconds, here and below.
+    pub fn again(&self, now_ms: u64) -> Self {
+        Self {
+            deadline_ms: self.deadline_ms.max(now_ms + LOOK_AGAIN_SECONDS * 1000),
+            unobserved_seconds: UNOBSERVED_AGAIN_SECONDS,
+            ..self.clone()
+        }
+    }
+
+    /// The longest that the wait lasts from now on. Time without a node is added to the deadline, and so is a gap in which
+    /// nothing is seen, with the minute after it.
+    pub fn longest(&self, now_ms: u64) -> Duration {
+        let seconds = self.timings.capacity_seconds + self.unobserved_seconds + LOOK_AGAIN_SECONDS;
+        Duration::from_millis(self.deadline_ms.saturating_sub(now_ms)) + Duration::from_secs(seconds)
+    }
+
+    /// Unix time in milliseconds at which the wait began.
+    pub fn start_ms(&self) -> u64 {
+        match self.started_ms {
+            0 => self.deadline_ms.saturating_sub(self.timings.rollout_seconds * 1000),
+            started_ms => started_ms,
         }
     }
 }
@@ -72,6 +121,9 @@ pub struct CheckGatesInput {
     /// The rollout's deploy id, never reused. A gate starts its workflow once per deploy id, and so once per rollout.
     #[serde(default)]
     pub deploy_id: u64,
+    /// Time, in seconds, for which nothing may be seen of the release before the check ends with `NotObserved`.
+    #[serde(default = "unobserved_seconds")]
+    pub unobserved_seconds: u64,
 }
 
 impl CheckGatesInput {
@@ -86,7 +138,13 @@ impl CheckGatesInput {
             stability_seconds: rollout.timings.stability_seconds,
             temporal_server_address: secrets.temporal_server_address_from_doppler.then(|| address.clone()),
             deploy_id: rollout.deploy_id,
+            unobserved_seconds: UNOBSERVED_SECONDS,
         }
+    }
+
+    /// The same check, after nothing could be seen: it waits longer for something to see.
+    pub fn again(&self) -> Self {
+        Self { unobserved_seconds: UNOBSERVED_AGAIN_SECONDS, ..self.clone() }
     }
 }
 
@@ -103,4 +161,27 @@ pub struct GatesChecked {
 pub struct GatePassed {
     pub name: String,
     pub ms: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::environment::EnvironmentKind;
+
+    #[test]
+    fn repeated_wait_looks_for_a_minute_at_least_and_keeps_its_start() {
+        let environment = Environment::unrecorded("web", EnvironmentKind::Preview { pr: 1 }, "preview-web-1");
+        let wait: AwaitInput = serde_json::from_value(serde_json::json!({
+            "environment": environment, "workloads": [], "deadline_ms": 700_000, "secret": "s", "timings": Timings::default(),
+        }))
+        .unwrap();
+        assert_eq!((wait.start_ms(), wait.unobserved_seconds), (100_000, 30), "an input of an earlier version");
+        assert_eq!(wait.longest(100_000).as_secs(), 600 + 900 + 30 + 60);
+        let wait = AwaitInput { started_ms: 100_000, ..wait };
+        let early = wait.again(300_000);
+        assert_eq!((early.deadline_ms, early.start_ms(), early.unobserved_seconds), (700_000, 100_000, 600));
+        let late = wait.again(900_000);
+        assert_eq!((late.deadline_ms, late.start_ms()), (960_000, 100_000));
+        assert_eq!(late.longest(900_000).as_secs(), 60 + 900 + 600 + 60);
+    }
 }

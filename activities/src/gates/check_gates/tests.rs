@@ -1,5 +1,8 @@
 //! Gates against a fake API server. Requests over a port-forward are tested in `http`, and on real pods.
 
+mod gaps;
+
+use berth_workflows::contract::checks::UNOBSERVED_SECONDS;
 use serde_json::{Value, json};
 
 use super::*;
@@ -21,6 +24,7 @@ fn input() -> CheckGatesInput {
         stability_seconds: 0,
         temporal_server_address: None,
         deploy_id: 1,
+        unobserved_seconds: UNOBSERVED_SECONDS,
     }
 }
 
@@ -83,6 +87,14 @@ fn verdict(checked: GatesChecked) -> Verdict {
     }
 }
 
+/// Why nothing was seen of the release.
+fn unobserved(checked: GatesChecked) -> String {
+    match checked.outcome {
+        Outcome::NotObserved { reason } => reason,
+        other => panic!("should not have been observed: {other:?}"),
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn endpoints_are_checked_without_gates_of_the_app() {
     let checked = checked(&live(), &[], 0).await.unwrap();
@@ -133,11 +145,13 @@ async fn a_gate_with_an_unreachable_pod_fails_at_its_deadline_with_its_log() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_gate_that_berth_may_not_check_is_an_error_not_a_verdict() {
+async fn a_gate_that_berth_may_not_check_is_not_observed() {
     let server = live();
     server.answer(&format!("{POD}/portforward"), 403, status_object(403, "pods/portforward is forbidden"));
-    let failure = checked(&server, &[gate()], 0).await.unwrap_err();
-    assert!(matches!(failure, Failure::Transient { failure: FailureType::KubernetesDenied, .. }), "{failure:?}");
+    let begun = Instant::now();
+    let reason = unobserved(checked(&server, &[gate()], 0).await.unwrap());
+    assert!(reason.contains("pods/portforward is forbidden"), "{reason}");
+    assert!((30..=33).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

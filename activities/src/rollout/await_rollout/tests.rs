@@ -1,5 +1,7 @@
 //! The wait against a fake API server.
 
+mod gaps;
+
 use berth_workflows::contract::verdict::FailureType;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -49,6 +51,14 @@ fn server_in(name: &str) -> FakeApiServer {
 
 async fn run(server: &FakeApiServer) -> Outcome {
     await_rollout(TestContext::new(server.client()).context(), wait()).await.unwrap()
+}
+
+/// Why nothing was seen of the release.
+fn unobserved(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::NotObserved { reason } => reason,
+        other => panic!("should not have been observed: {other:?}"),
+    }
 }
 
 async fn verdict(server: &FakeApiServer) -> berth_workflows::contract::verdict::Verdict {
@@ -154,13 +164,12 @@ async fn watches_survive_restarts_and_servers_without_streaming_lists() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_is_retried_and_an_error_after_half_a_minute() {
+async fn a_refusal_is_retried_and_not_observed_after_half_a_minute() {
     let server = server_in("ready");
     server.answer(PODS, 403, status_object(403, "pods is forbidden: User \"berth\" cannot watch"));
     let clock = Clock::start();
-    let failure = await_rollout(TestContext::new(server.client()).context(), wait()).await.unwrap_err();
-    assert!(matches!(&failure, Failure::Transient { failure: FailureType::KubernetesDenied, .. }), "{failure:?}");
-    assert!(failure.to_string().contains("watching pods in namespace pr-1"), "{failure}");
+    let reason = unobserved(run(&server).await);
+    assert!(reason.contains("watching pods in namespace pr-1: pods is forbidden"), "{reason}");
     assert!((30..=33).contains(&clock.elapsed().as_secs()));
 }
 
@@ -174,14 +183,14 @@ async fn a_wait_resumed_after_its_deadline_sees_a_serving_release() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_resumed_after_its_deadline_ends_at_once() {
+async fn a_wait_resumed_after_its_deadline_looks_for_a_minute() {
     let server = server_in("not_ready");
     let wait = AwaitInput { deadline_ms: Clock::start().now_ms() - 1, ..wait() };
     let clock = Clock::start();
     let outcome = await_rollout(TestContext::new(server.client()).context(), wait).await.unwrap();
     let Outcome::Failed { verdict } = outcome else { panic!("should have failed") };
     assert_eq!(verdict.failure, FailureType::NotReady);
-    assert!(clock.elapsed() <= Duration::from_secs(3));
+    assert!((60..=63).contains(&clock.elapsed().as_secs()), "{:?}", clock.elapsed());
 }
 
 /// Runs the wait for a release that serves and whose Job does not exist.

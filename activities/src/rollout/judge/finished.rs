@@ -115,6 +115,7 @@ mod tests {
         let mut judge = judge();
         assert!(!waits(&mut judge, &without_job(), 400).1.is_empty());
         judge.learn(vec![("migrate".to_owned(), None)]);
-        assert!(matches!(judge.look(&without_job(), START_MS + 400_500), Look::Failed(_)));
+        waits(&mut judge, &without_job(), 459);
+        assert!(matches!(judge.look(&without_job(), START_MS + 460_000), Look::Failed(_)));
     }
 }

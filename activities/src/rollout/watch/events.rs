@@ -8,11 +8,7 @@ use futures::{
 };
 use kube::{
     Api, Resource,
-    runtime::{
-        WatchStreamExt,
-        utils::Backoff,
-        watcher::{self, Config, Error, watcher},
-    },
+    runtime::watcher::{Config, Error, Event, watcher},
 };
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
@@ -21,29 +17,67 @@ use tokio::time::Instant;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// Returns the events of one kind. It uses a streaming list, one request, if the API server supports it (1.32, or the
-/// feature gate `WatchList`), else a list and a watch.
-pub(super) fn events<K>(api: Api<K>, config: Config) -> BoxStream<'static, Result<watcher::Event<K>, Error>>
+/// Returns the events of one kind, beginning with its list. After an error the list comes again.
+pub(super) fn events<K>(api: Api<K>, config: Config) -> BoxStream<'static, Result<Event<K>, Error>>
 where
     K: Resource + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
-    let open = |api: Api<K>, config: Config| watcher(api, config).backoff(Pauses::default()).boxed();
-    let streaming = open(api.clone(), config.clone().streaming_lists());
-    let state = (streaming, Some((api, config.any_semantic())));
-    stream::unfold(state, move |(mut events, mut fallback)| async move {
-        let mut next = events.next().await?;
-        if matches!(next.as_ref().err().and_then(code), Some(400 | 422))
-            && let Some((api, config)) = fallback.take()
-        {
-            events = open(api, config);
-            next = events.next().await?;
-        }
-        Some((next, (events, fallback)))
-    })
-    .boxed()
+    let watch = ReopenedWatch { api, config, streaming: true, open: None, pauses: Pauses::default(), pause: None };
+    let next = |mut watch: ReopenedWatch<K>| async move {
+        let event = watch.next().await;
+        Some((event, watch))
+    };
+    stream::unfold(watch, next).boxed()
 }
 
-pub(super) fn code(error: &Error) -> Option<u16> {
+/// A watch that is opened anew after an error. kube would resume it instead, in silence until something changes, so that
+/// nobody could tell whether it works again.
+struct ReopenedWatch<K> {
+    api: Api<K>,
+    config: Config,
+    /// Whether lists are streamed: one request. It needs Kubernetes 1.32 or the feature gate `WatchList`; without it a
+    /// list and a watch are two requests.
+    streaming: bool,
+    open: Option<BoxStream<'static, Result<Event<K>, Error>>>,
+    pauses: Pauses,
+    /// The pause before the watch is opened.
+    pause: Option<Duration>,
+}
+
+impl<K> ReopenedWatch<K>
+where
+    K: Resource + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+{
+    async fn next(&mut self) -> Result<Event<K>, Error> {
+        loop {
+            if let Some(pause) = self.pause.take() {
+                tokio::time::sleep(pause).await;
+            }
+            let open = self.open.get_or_insert_with(|| open(&self.api, &self.config, self.streaming));
+            // A watcher does not end.
+            let event = open.next().await.unwrap_or(Err(Error::NoResourceVersion));
+            let Err(error) = &event else { return event };
+            self.open = None;
+            if self.streaming && matches!(code(error), Some(400 | 422)) {
+                self.streaming = false;
+                continue;
+            }
+            self.pause = Some(self.pauses.next());
+            return event;
+        }
+    }
+}
+
+fn open<K>(api: &Api<K>, config: &Config, streaming: bool) -> BoxStream<'static, Result<Event<K>, Error>>
+where
+    K: Resource + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+{
+    let config = config.clone();
+    let config = if streaming { config.streaming_lists() } else { config.any_semantic() };
+    watcher(api.clone(), config).boxed()
+}
+
+fn code(error: &Error) -> Option<u16> {
     match error {
         Error::InitialListFailed(kube::Error::Api(status))
         | Error::WatchStartFailed(kube::Error::Api(status))
@@ -60,20 +94,14 @@ struct Pauses {
     last: Option<(Instant, Duration)>,
 }
 
-impl Iterator for Pauses {
-    type Item = Duration;
-
-    fn next(&mut self) -> Option<Duration> {
+impl Pauses {
+    fn next(&mut self) -> Duration {
         let calm = LONGEST_PAUSE * 5;
         let pause = match self.last {
             Some((at, pause)) if at.elapsed() < calm => (pause * 2).min(LONGEST_PAUSE),
             _ => FIRST_PAUSE,
         };
         self.last = Some((Instant::now(), pause));
-        Some(pause)
+        pause
     }
-}
-
-impl Backoff for Pauses {
-    fn reset(&mut self) {}
 }
