@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 
 mod bad_input;
+mod not_observed;
 mod preview_database;
 mod preview_environment;
 mod preview_rollouts;

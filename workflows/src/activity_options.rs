@@ -67,24 +67,21 @@ pub fn record(token: &WorkflowCancellationToken, summary: impl Into<String>) -> 
     options(token, summary, Duration::from_secs(30), Duration::from_secs(300))
 }
 
-/// The activity ends by itself at its deadline, with a verdict. Time without a node is added to the deadline. These
-/// bounds are a minute later, for a worker that hangs.
+/// The activity ends by itself, with a verdict, at `longest` from now at the latest. These bounds are a minute later, for a
+/// worker that hangs.
 pub fn await_rollout(
     token: &WorkflowCancellationToken,
     summary: impl Into<String>,
-    timings: &Timings,
+    longest: Duration,
 ) -> ActivityOptions {
-    let deadline = Duration::from_secs(timings.rollout_seconds + timings.capacity_seconds + 60);
-    options(token, summary, deadline, deadline + Duration::from_secs(60))
+    let bound = longest + Duration::from_secs(60);
+    options(token, summary, bound, bound + Duration::from_secs(60))
 }
 
-/// Each gate has its own deadline. Ten minutes exceed any sensible one; the stability window is added.
-pub fn check_gates(
-    token: &WorkflowCancellationToken,
-    summary: impl Into<String>,
-    timings: &Timings,
-) -> ActivityOptions {
-    let bound = Duration::from_secs(600 + timings.stability_seconds);
+/// Each gate has its own deadline. Ten minutes exceed any sensible one. `besides` is added, in seconds: the stability
+/// window, and the time for which nothing may be seen.
+pub fn check_gates(token: &WorkflowCancellationToken, summary: impl Into<String>, besides: u64) -> ActivityOptions {
+    let bound = Duration::from_secs(600 + besides);
     options(token, summary, bound, bound + Duration::from_secs(60))
 }
 

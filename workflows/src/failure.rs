@@ -8,6 +8,9 @@ use crate::contract::{
     verdict::{FailureType, Verdict},
 };
 
+const LOOK_AGAIN: &str =
+    "check the worker, the Kubernetes API server and berth's rights in it; then push again, or signal redeploy";
+
 /// The reason why a step did not finish.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unfinished {
@@ -24,26 +27,46 @@ impl From<Verdict> for Unfinished {
 
 /// Converts an activity's failure. `otherwise` is the failure type of one that has none of berth's.
 pub fn from_activity(error: &ActivityExecutionError, otherwise: FailureType) -> Unfinished {
+    convert(error, |failure| failure.unwrap_or(otherwise))
+}
+
+/// Converts the failure of an activity that only looks at the release. Without a verdict it has seen nothing: missing
+/// rights and a bug of berth's are no fault of the release.
+pub fn from_observation(error: &ActivityExecutionError) -> Unfinished {
+    convert(error, |failure| match failure {
+        None | Some(FailureType::KubernetesDenied) => FailureType::NotObserved,
+        Some(failure) => failure,
+    })
+}
+
+/// Nothing could be seen of the release, for this reason.
+pub fn not_observed(reason: String) -> Unfinished {
+    Verdict::new(FailureType::NotObserved, reason).advise(LOOK_AGAIN).into()
+}
+
+/// `type_of` gives the type of a failure without a verdict, from the one that it reports.
+fn convert(error: &ActivityExecutionError, type_of: impl FnOnce(Option<FailureType>) -> FailureType) -> Unfinished {
     if error.as_cancelled().is_some() {
         return Unfinished::Cancelled;
     }
     let Some(cause) = application(error.cause()) else {
         // No attempt reported a cause: the activity timed out.
-        let message =
-            format!("no worker completed the activity in time: {}", innermost(error.cause(), &error.to_string()));
-        return Verdict::new(FailureType::NotReady, message)
-            .advise("check that a worker runs (its readiness and its log), then push again, or signal redeploy")
-            .into();
+        let cause = innermost(error.cause(), &error.to_string());
+        return not_observed(format!("no worker completed the activity in time: {cause}"));
     };
     // A permanent failure carries a verdict. A retryable one that ran out of time has only a type and a message.
     if let Ok(Some(verdict)) = cause.details::<Verdict>() {
         return verdict.into();
     }
-    let failure = cause.type_name().and_then(FailureType::from_name).unwrap_or(otherwise);
+    let reported = cause.type_name().and_then(FailureType::from_name);
     let message = cause.source_error().to_string();
     // The activity's message begins with the type, for readers of temporal-ui. A verdict has a field for the type.
-    let message = message.strip_prefix(&format!("{failure}: ")).unwrap_or(&message).to_owned();
-    Verdict::new(failure, message).into()
+    let message =
+        reported.and_then(|failure| message.strip_prefix(&format!("{failure}: "))).unwrap_or(&message).to_owned();
+    match type_of(reported) {
+        FailureType::NotObserved => not_observed(message),
+        failure => Verdict::new(failure, message).into(),
+    }
 }
 
 /// Converts the failure of a `Rollout`, and returns the objects that it had made by then.

@@ -13,7 +13,8 @@ use temporalio_common::{
 use crate::{
     activity_options,
     contract::{
-        environment::{PullRequest, is_dns_label},
+        checks::{AwaitInput, UNOBSERVED_SECONDS},
+        environment::{Environment, EnvironmentKind, PullRequest, is_dns_label},
         lenient::{Input, Lenient, MAX_INPUT_BYTES},
         release::{Commit, Image, Name, is_harmless},
         rollout::RolloutProgress,
@@ -94,12 +95,31 @@ fn check_pull_request(pull_request: &PullRequest) {
             let id = pull_request.workflow_id();
             assert!(is_dns_label(&id), "{id} is a label's value and part of names");
             let (token, timings) = (Default::default(), &pull_request.timings);
-            activity_options::await_rollout(&token, "", timings);
-            activity_options::check_gates(&token, "", timings);
+            let wait = wait(pull_request);
+            for wait in [&wait, &wait.again(1)] {
+                activity_options::await_rollout(&token, "", wait.longest(0));
+            }
+            let unobserved = wait.again(1).unobserved_seconds;
+            activity_options::check_gates(&token, "", timings.stability_seconds + unobserved);
             activity_options::delete_environment(&token, "", timings);
             assert!(timings.rollout_seconds.checked_mul(1000).is_some() && timings.teardown_retry_seconds > 0);
         }
         Err(why) => assert!(!why.is_empty()),
+    }
+}
+
+/// The wait for a release of the pull request, beginning at 0.
+fn wait(pull_request: &PullRequest) -> AwaitInput {
+    let (kind, timings) = (EnvironmentKind::Preview { pr: pull_request.pr }, &pull_request.timings);
+    AwaitInput {
+        environment: Environment::unrecorded(&pull_request.app, kind, pull_request.workflow_id()),
+        workloads: Vec::new(),
+        deadline_ms: timings.rollout_seconds * 1000,
+        started_ms: 0,
+        unobserved_seconds: UNOBSERVED_SECONDS,
+        timings: timings.clone(),
+        secret: String::new(),
+        deploy_id: 1,
     }
 }
 

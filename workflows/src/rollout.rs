@@ -25,6 +25,7 @@ use crate::{
 
 mod apply;
 mod database;
+mod observe;
 mod prepare;
 mod report;
 
@@ -35,6 +36,8 @@ pub struct Rollout {
     step: RolloutStep,
     /// The cause of the wait, if it is not the usual one of the step.
     waiting_for: Option<String>,
+    /// Why nothing can be seen of the release, while that is so.
+    not_observed: Option<String>,
     step_since_ms: u64,
     steps: Vec<StepTime>,
     made: Made,
@@ -52,6 +55,7 @@ impl Rollout {
             input: input.0,
             step: RolloutStep::LoadingApp,
             waiting_for: None,
+            not_observed: None,
             step_since_ms: 0,
             steps: Vec::new(),
             made: Made::default(),
@@ -133,12 +137,14 @@ impl Rollout {
     ) -> Result<(), Unfinished> {
         let names: Vec<_> = wait.workloads.iter().map(|workload| workload.name.as_str()).collect();
         let summary = format!("wait for {} to serve {}", names.join(", "), rollout.release.commit.short());
-        let options = options::await_rollout(&ctx.cancellation_token(), summary, &rollout.timings);
-        let outcome = ctx
-            .execute_activity(activities::AwaitRollout, wait, options)
-            .await
-            .map_err(|e| failure::from_activity(&e, FailureType::NotReady))?;
-        complete(outcome)
+        Self::until_observed(ctx, rollout, async |again| {
+            let now_ms = now_ms(ctx);
+            let wait = if again { wait.again(now_ms) } else { wait.clone() };
+            let options = options::await_rollout(&ctx.cancellation_token(), summary.as_str(), wait.longest(now_ms));
+            let outcome = ctx.execute_activity(activities::AwaitRollout, wait, options).await;
+            complete(outcome.map_err(|e| failure::from_observation(&e))?)
+        })
+        .await
     }
 
     async fn check_gates(
@@ -147,13 +153,16 @@ impl Rollout {
         check: CheckGatesInput,
     ) -> Result<Vec<GatePassed>, Unfinished> {
         let summary = format!("gates of {}", rollout.environment.app);
-        let options = options::check_gates(&ctx.cancellation_token(), summary, &rollout.timings);
-        let checked = ctx
-            .execute_activity(activities::CheckGates, check, options)
-            .await
-            .map_err(|e| failure::from_activity(&e, FailureType::GateFailed))?;
-        complete(checked.outcome)?;
-        Ok(checked.gates)
+        Self::until_observed(ctx, rollout, async |again| {
+            let check = if again { check.again() } else { check.clone() };
+            let besides = check.stability_seconds + check.unobserved_seconds;
+            let options = options::check_gates(&ctx.cancellation_token(), summary.as_str(), besides);
+            let checked = ctx.execute_activity(activities::CheckGates, check, options).await;
+            let checked = checked.map_err(|e| failure::from_observation(&e))?;
+            complete(checked.outcome)?;
+            Ok(checked.gates)
+        })
+        .await
     }
 
     /// Removes the leftovers of earlier releases. The release serves already: a failure is a note, and the next prune
@@ -253,6 +262,6 @@ fn complete(outcome: Outcome) -> Result<(), Unfinished> {
     match outcome {
         Outcome::Complete => Ok(()),
         Outcome::Failed { verdict } => Err(verdict.into()),
-        Outcome::NotObserved { reason } => Err(Verdict::new(FailureType::NotObserved, reason).into()),
+        Outcome::NotObserved { reason } => Err(failure::not_observed(reason)),
     }
 }

@@ -35,6 +35,8 @@ pub enum Does {
     Fail(FailureType),
     /// Heartbeats until it is cancelled, then fails permanently.
     FailWhenCancelled(FailureType),
+    /// Sees nothing of the release, for this reason. Only for `await_rollout` and `check_gates`.
+    SeeNothing(&'static str),
     /// Ends with a verdict. Only for `await_rollout`, `check_gates` and `await_script`.
     Verdict(FailureType),
     /// Succeeds with a text. `delete_environment` and `drop_database` report that object as remaining. `ensure_database` reports
@@ -138,6 +140,7 @@ fn outcome(does: Option<Does>) -> Outcome {
             verdict.workload = Some("Deployment/web".into());
             Outcome::Failed { verdict }
         }
+        Some(Does::SeeNothing(reason)) => Outcome::NotObserved { reason: reason.to_owned() },
         _ => Outcome::Complete,
     }
 }

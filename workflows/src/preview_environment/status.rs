@@ -92,6 +92,9 @@ impl Status {
         if let Some(rolling_out) = &self.rolling_out {
             let waits = &rolling_out.waiting_for;
             writeln!(text, "- rolling out: {}, waits for {}", release(&rolling_out.release), plain(waits))?;
+            if let Some(reason) = &rolling_out.not_observed {
+                writeln!(text, "  - not observed: {}", plain(reason))?;
+            }
         }
         if let Some(queued) = &self.queued {
             writeln!(text, "- next: {}", release(queued))?;

@@ -47,9 +47,13 @@ impl Rollout {
         let summary = format!("apply {} to {}", rollout.release.commit.short(), rollout.environment.namespace);
         let mut deploy = rollout.clone();
         deploy.environment.record_cluster_objects(tracked);
-        let options = options::apply_manifests(&ctx.cancellation_token(), summary);
-        let applied = ctx.execute_activity(activities::ApplyManifests, ApplyInput { deploy, secrets }, options).await;
-        Self::record_applied(ctx, applied.map_err(|e| failure::from_activity(&e, FailureType::KubernetesDenied)))
+        let apply = ApplyInput { deploy, secrets };
+        Self::until_observed(ctx, rollout, async |_| {
+            let options = options::apply_manifests(&ctx.cancellation_token(), summary.as_str());
+            let applied = ctx.execute_activity(activities::ApplyManifests, apply.clone(), options).await;
+            Self::record_applied(ctx, applied.map_err(|e| failure::from_activity(&e, FailureType::KubernetesDenied)))
+        })
+        .await
     }
 
     /// Applies a release that is stored already, with the secrets that it names.
@@ -66,10 +70,12 @@ impl Rollout {
             stored_release: stored.stored_release.clone(),
             rollback: stored.rollback,
         };
-        let options = options::apply_manifests(&ctx.cancellation_token(), summary);
-        let applied = ctx.execute_activity(activities::ApplyRelease, apply, options).await;
-        let applied =
-            Self::record_applied(ctx, applied.map_err(|e| failure::from_activity(&e, FailureType::KubernetesDenied)))?;
+        let applied = Self::until_observed(ctx, rollout, async |_| {
+            let options = options::apply_manifests(&ctx.cancellation_token(), summary.as_str());
+            let applied = ctx.execute_activity(activities::ApplyRelease, apply.clone(), options).await;
+            Self::record_applied(ctx, applied.map_err(|e| failure::from_activity(&e, FailureType::KubernetesDenied)))
+        })
+        .await?;
         ctx.state_mut(|s| s.made.secrets = Some(stored.secrets.clone()));
         Ok((applied, stored.secrets.clone()))
     }

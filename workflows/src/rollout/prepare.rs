@@ -36,10 +36,12 @@ impl Rollout {
         let environment = &rollout.environment;
         let load = LoadAppInput::rollout(rollout);
         let summary = format!("read app {}; is {} allowed?", environment.app, rollout.release.image.repository);
-        let loaded = ctx
-            .execute_activity(activities::LoadApp, load, options::load_app(&ctx.cancellation_token(), summary))
-            .await
-            .map_err(|e| failure::from_activity(&e, FailureType::UnknownApp))?;
+        let loaded = Self::until_observed(ctx, rollout, async |_| {
+            let options = options::load_app(&ctx.cancellation_token(), summary.as_str());
+            let loaded = ctx.execute_activity(activities::LoadApp, load.clone(), options).await;
+            loaded.map_err(|e| failure::from_activity(&e, FailureType::UnknownApp))
+        })
+        .await?;
         Self::record_cluster_objects(ctx, rollout, &loaded.cluster_objects).await?;
         Ok(loaded.cluster_objects)
     }
@@ -51,7 +53,7 @@ impl Rollout {
     ) -> Result<SyncedSecrets, Unfinished> {
         let deadline_ms = now_ms(ctx) + options::NAMESPACE_GONE_SECONDS * 1000;
         loop {
-            match Self::prepare_once(ctx, rollout).await? {
+            match Self::until_observed(ctx, rollout, async |_| Self::prepare_once(ctx, rollout).await).await? {
                 Prepared::Ready(secrets) => return Ok(secrets),
                 Prepared::Terminating { uid, reason } => {
                     Self::await_namespace_gone(ctx, rollout, uid, reason, deadline_ms).await?;

@@ -86,7 +86,7 @@ impl Rollout {
             waiting_for: s.waiting_for.clone(),
             cluster_objects,
             serving: s.made.serving().cloned(),
-            not_observed: None,
+            not_observed: s.not_observed.clone(),
             deploy_id: None,
             touched: s.made.touched,
         });

@@ -1,0 +1,102 @@
+//! Steps that are repeated while nothing can be seen of the release. That says nothing about it: no worker took the step,
+//! the API server did not answer, or berth lacks rights.
+
+use std::time::Duration;
+
+use temporalio_workflow::{TimerOptions, WorkflowContext};
+
+use super::Rollout;
+use crate::{
+    clock::now_ms,
+    contract::{
+        environment::EnvironmentKind,
+        phase::Phase,
+        rollout_input::RolloutInput,
+        search_attributes,
+        verdict::{FailureType, Verdict},
+    },
+    failure::Unfinished,
+};
+
+/// Time, in seconds, for which a preview is not observed until that is its verdict. Somebody can push again then.
+/// Production has no such bound: it neither goes on nor rolls back before it knows.
+const PREVIEW_SECONDS: u64 = 1800;
+
+/// The first pause before a step is repeated. It doubles each time. Most steps wait themselves until they see something,
+/// so the pauses only keep the history of a long outage short.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(120);
+
+impl Rollout {
+    /// Does a step's work until its result says something about the release, and reports meanwhile why it does not. The
+    /// work is told whether it is repeated.
+    ///
+    /// # Errors
+    /// The work's own. For a preview also `NotObserved`, after half an hour.
+    pub(super) async fn until_observed<T>(
+        ctx: &WorkflowContext<Self>,
+        rollout: &RolloutInput,
+        mut work: impl AsyncFnMut(bool) -> Result<T, Unfinished>,
+    ) -> Result<T, Unfinished> {
+        let mut pause = FIRST_PAUSE;
+        let mut since_ms = None;
+        loop {
+            let verdict = match work(since_ms.is_some()).await {
+                Err(Unfinished::Failed(verdict)) if verdict.failure == FailureType::NotObserved => *verdict,
+                other => {
+                    if since_ms.is_some() && other.is_ok() {
+                        Self::report_observed(ctx, rollout).await;
+                    }
+                    return other;
+                }
+            };
+            let now = now_ms(ctx);
+            let seconds = now.saturating_sub(*since_ms.get_or_insert(now)) / 1000;
+            if gives_up(rollout.environment.kind, seconds) {
+                return Err(verdict.into());
+            }
+            Self::report_not_observed(ctx, rollout, verdict).await;
+            let timer = TimerOptions::builder(pause).cancellation_token(ctx.cancellation_token());
+            ctx.timer(timer.summary("before berth looks again".to_owned()).build()).await;
+            if ctx.cancellation_token().is_cancelled() {
+                return Err(Unfinished::Cancelled);
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn report_not_observed(ctx: &WorkflowContext<Self>, rollout: &RolloutInput, verdict: Verdict) {
+        let reason = verdict.message;
+        let commit = &rollout.release.commit;
+        ctx.upsert_search_attributes([search_attributes::PHASE.value_set(Phase::NotObserved.name().into())]);
+        ctx.set_current_details(format!("Rolling out `{commit}`: nothing can be seen of it: {reason}."));
+        ctx.state_mut(|s| s.not_observed = Some(reason));
+        Self::report_step(ctx, rollout).await;
+    }
+
+    async fn report_observed(ctx: &WorkflowContext<Self>, rollout: &RolloutInput) {
+        ctx.upsert_search_attributes([search_attributes::PHASE.value_set(Phase::RollingOut.name().into())]);
+        ctx.state_mut(|s| s.not_observed = None);
+        Self::report_step(ctx, rollout).await;
+    }
+}
+
+/// Whether a rollout that has not been observed for so many seconds ends.
+fn gives_up(kind: EnvironmentKind, seconds: u64) -> bool {
+    match kind {
+        EnvironmentKind::Preview { .. } => seconds >= PREVIEW_SECONDS,
+        EnvironmentKind::Production => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_preview_gives_up_and_after_half_an_hour() {
+        let preview = EnvironmentKind::Preview { pr: 1 };
+        assert!(!gives_up(preview, 1799) && gives_up(preview, 1800));
+        assert!(!gives_up(EnvironmentKind::Production, u64::MAX));
+    }
+}
