@@ -48,6 +48,7 @@ pub(super) struct Metrics {
     step_seconds: HistogramVec,
     teardown_attempts: IntCounterVec,
     activity_failures: IntCounterVec,
+    not_observed: IntCounterVec,
     counted: Mutex<CountedRuns>,
 }
 
@@ -114,6 +115,11 @@ impl Metrics {
                 "Failed attempts of activities, by failure type.",
                 &["activity", "failure"],
             )?,
+            not_observed: counter(
+                "berth_not_observed_total",
+                "Steps of rollouts that saw nothing of the release, and are repeated.",
+                &["app", "activity"],
+            )?,
             counted: Mutex::default(),
         };
         metrics.register(build)?;
@@ -122,6 +128,7 @@ impl Metrics {
         metrics.register(metrics.step_seconds.clone())?;
         metrics.register(metrics.teardown_attempts.clone())?;
         metrics.register(metrics.activity_failures.clone())?;
+        metrics.register(metrics.not_observed.clone())?;
         for result in ["complete", "blocked", "failed"] {
             // A rate over a series that does not exist yet misses its first increase.
             metrics.teardown_attempts.with_label_values(&[result]);
@@ -165,6 +172,12 @@ impl Metrics {
     pub(super) fn count_activity_failure(&self, activity: &str, failure: Option<&str>) {
         let failure = failure.and_then(FailureType::from_name).map_or("other", FailureType::name);
         self.activity_failures.with_label_values(&[activity, failure]).inc();
+    }
+
+    /// Counts a step of a rollout that saw nothing of the release. The first one of an app is a series that did not exist:
+    /// alerts must not need a rate.
+    pub(super) fn count_not_observed(&self, app: &str, activity: &str) {
+        self.not_observed.with_label_values(&[app, activity]).inc();
     }
 
     /// All metrics in Prometheus' text format.
@@ -221,6 +234,16 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line} should be in\n{text}");
         }
+    }
+
+    #[test]
+    fn a_step_that_saw_nothing_is_counted_by_app_and_activity() {
+        let metrics = Metrics::new().unwrap();
+        metrics.count_not_observed("web", "await_rollout");
+        metrics.count_not_observed("web", "await_rollout");
+        let line = r#"berth_not_observed_total{activity="await_rollout",app="web"} 2"#;
+        let text = metrics.text().unwrap();
+        assert!(text.contains(line), "{line} should be in\n{text}");
     }
 
     #[test]

@@ -8,8 +8,16 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use berth_workflows::contract::{
-    rollout::RolledOut, search_attributes, stop_reason::StopReason, teardown::LeakReport, verdict::FailureType,
+use berth_workflows::{
+    contract::{
+        checks::{GatesChecked, Outcome},
+        rollout::RolledOut,
+        search_attributes,
+        stop_reason::StopReason,
+        teardown::LeakReport,
+        verdict::FailureType,
+    },
+    failure::{self, Unfinished},
 };
 use futures::FutureExt;
 use temporalio_common::error::OutgoingWorkflowError;
@@ -18,8 +26,9 @@ use temporalio_sdk::{
     activities::ActivityError,
     interceptors::{ActivityInboundInterceptor, ExecuteActivityInput, ExecuteActivityOutput, Next},
     workflow_interceptors::{
-        ExecuteWorkflowInput, ExecuteWorkflowResult, WorkflowInterceptor, WorkflowInterceptorConstructor,
-        WorkflowInterceptorContext, WorkflowInterceptorFuture, WorkflowNext,
+        CancellableWorkflowOutboundFuture, ExecuteWorkflowInput, ExecuteWorkflowResult, ScheduleActivityInput,
+        ScheduleActivityResult, WorkflowInterceptor, WorkflowInterceptorConstructor, WorkflowInterceptorContext,
+        WorkflowInterceptorFuture, WorkflowNext,
     },
 };
 use tracing::{Instrument, info_span};
@@ -55,6 +64,48 @@ impl WorkflowInterceptor for WorkflowObserver {
             result
         };
         WorkflowInterceptorFuture::new(observed.instrument(span))
+    }
+
+    #[expect(clippy::result_large_err, reason = "it is the SDK's error, and only passed on")]
+    fn schedule_activity(
+        &self,
+        ctx: WorkflowInterceptorContext,
+        input: ScheduleActivityInput,
+        next: WorkflowNext<'static, ScheduleActivityInput, CancellableWorkflowOutboundFuture<ScheduleActivityResult>>,
+    ) -> CancellableWorkflowOutboundFuture<ScheduleActivityResult> {
+        if ctx.workflow_type() != "Rollout" {
+            return next.run(input);
+        }
+        let (activity, metrics) = (input.activity_type().to_owned(), Arc::clone(&self.0));
+        next.run(input).map(move |result| {
+            if !ctx.is_replaying()
+                && let Some(reason) = not_observed(&activity, &result)
+            {
+                tracing::warn!(activity = %activity, "{activity} saw nothing of the release: {reason}");
+                let app = ctx.search_attributes().get(&search_attributes::APP).unwrap_or_default();
+                metrics.count_not_observed(&app, &activity);
+            }
+            result
+        })
+    }
+}
+
+/// Gives the reason if an activity's result says nothing about the release.
+fn not_observed(activity: &str, result: &ScheduleActivityResult) -> Option<String> {
+    let unfinished = match result {
+        Ok(output) => {
+            let outcome = output.downcast_ref::<Outcome>();
+            return match outcome.or_else(|| Some(&output.downcast_ref::<GatesChecked>()?.outcome))? {
+                Outcome::NotObserved { reason } => Some(reason.clone()),
+                Outcome::Complete | Outcome::Failed { .. } => None,
+            };
+        }
+        Err(error) if matches!(activity, "await_rollout" | "check_gates") => failure::from_observation(error),
+        Err(error) => failure::from_activity(error, FailureType::KubernetesDenied),
+    };
+    match unfinished {
+        Unfinished::Failed(verdict) if verdict.failure == FailureType::NotObserved => Some(verdict.message),
+        Unfinished::Failed(_) | Unfinished::Cancelled => None,
     }
 }
 
