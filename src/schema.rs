@@ -10,7 +10,8 @@ use std::{
 use berth_manifests::app::App;
 use berth_workflows::contract::{
     environment::PullRequest,
-    script::{RunScript, ScriptAnswer},
+    run_script::RunScript,
+    script::ScriptAnswer,
     signals::{Approve, Close, DeployAnswer, Push, Redeploy},
     status::Status,
 };

@@ -28,7 +28,7 @@ const JOB_NAME: &str = "batch.kubernetes.io/job-name";
 #[cfg(test)]
 mod tests {
     use berth_manifests::app::is_script_name;
-    use berth_workflows::contract::script::ScriptName;
+    use berth_workflows::contract::run_script::ScriptName;
     use proptest::prelude::*;
 
     fn is_accepted_by_both_or_neither(name: &str) -> bool {

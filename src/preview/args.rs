@@ -3,7 +3,7 @@
 use berth_workflows::contract::{
     environment::{MAX_PR, PullRequest},
     release::{Commit, Image, Name},
-    script::{Argument, RunScript, ScriptName},
+    run_script::{Argument, RunScript, ScriptName},
     signals::Push,
 };
 use clap::{Args, Subcommand, ValueEnum};

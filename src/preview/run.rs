@@ -3,7 +3,7 @@
 use std::{cell::Cell, future::Future};
 
 use anyhow::anyhow;
-use berth_workflows::{contract::script::RunScript, preview_environment::PreviewEnvironment};
+use berth_workflows::{contract::run_script::RunScript, preview_environment::PreviewEnvironment};
 use temporalio_client::{Client, WorkflowExecuteUpdateOptions, WorkflowHandle, errors::WorkflowUpdateError};
 use tokio::time::{Duration, timeout};
 

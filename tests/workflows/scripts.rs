@@ -4,7 +4,8 @@ use berth_workflows::{
     contract::{
         environment::{Environment, EnvironmentKind},
         phase::Phase,
-        script::{RunScript, ScriptAnswer, ScriptRunInput},
+        run_script::RunScript,
+        script::{ScriptAnswer, ScriptRunInput},
         verdict::FailureType,
     },
     preview_environment::PreviewEnvironment,

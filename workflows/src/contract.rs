@@ -19,6 +19,7 @@ pub mod production_status;
 pub mod release;
 pub mod rollout;
 pub mod rollout_input;
+pub mod run_script;
 pub mod script;
 pub mod script_job;
 pub mod search_attributes;

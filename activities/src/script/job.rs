@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use berth_manifests::app::Scripts;
 use berth_workflows::contract::{
-    script::{RunScript, SCRIPT_SECONDS},
+    run_script::RunScript,
+    script::SCRIPT_SECONDS,
     script_job::{ScriptStarted, StartScriptInput},
 };
 use k8s_openapi::api::{

@@ -112,7 +112,7 @@ mod tests {
     use super::*;
     use crate::contract::{
         environment::PullRequest,
-        script::RunScript,
+        run_script::RunScript,
         signals::{Approve, Close, Push, Redeploy},
     };
 

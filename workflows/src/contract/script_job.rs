@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{environment::Environment, script::RunScript};
+use crate::contract::{environment::Environment, run_script::RunScript};
 
 /// The input of `start_script`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::contract::{
     environment::Environment,
     release::Release,
-    script::{RunScript, RunningScript, ScriptRunInput},
+    run_script::RunScript,
+    script::{RunningScript, ScriptRunInput},
 };
 
 /// Bound on scripts at once, more than a person watches. The server holds ten open updates, `deploy` among them.

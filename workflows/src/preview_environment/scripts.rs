@@ -10,7 +10,8 @@ use crate::{
     clock::now_ms,
     contract::{
         release::Release,
-        script::{RunScript, ScriptAnswer, ScriptRunInput},
+        run_script::RunScript,
+        script::{ScriptAnswer, ScriptRunInput},
         stop_reason::StopReason,
         verdict::{FailureType, Verdict},
     },
