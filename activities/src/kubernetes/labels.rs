@@ -22,6 +22,8 @@ pub(crate) const CONTENT: &str = "berth.dev/content";
 pub(crate) const RELEASE: &str = "release";
 /// A Secret that holds an environment's secrets.
 pub(crate) const SECRETS: &str = "secrets";
+/// A Secret that holds the full difference of a plan.
+pub(crate) const PLAN: &str = "plan";
 /// The deploy id of the apply that wrote an object last. A label, see [`super::fence`].
 pub(crate) const DEPLOY_ID: &str = "berth.dev/deploy-id";
 /// An annotation of an applied object and of a stored release: the commit.
@@ -34,6 +36,7 @@ pub(crate) const TEMPLATE: &str = "berth.dev/template";
 pub(crate) const SECRET_OF_RELEASE: &str = "berth.dev/secret";
 
 /// Annotations of a stored release of production: what became of it, with names and RFC 3339 times.
+pub(crate) const RELEASE_NUMBER: &str = "berth.dev/release";
 pub(crate) const RELEASED_BY: &str = "berth.dev/released-by";
 pub(crate) const RELEASED_AT: &str = "berth.dev/released-at";
 pub(crate) const APPROVED_BY: &str = "berth.dev/approved-by";

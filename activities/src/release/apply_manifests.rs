@@ -14,7 +14,7 @@ use crate::{
     kubernetes::labels,
     release::{
         apply_release::{Mode, ReleaseApply, apply_release, plan::add_notes},
-        rendering::{kind_of, render_release},
+        rendering::{ToRender, kind_of, render_release},
         serving::find_serving,
         stored_release::StoredRelease,
     },
@@ -31,10 +31,11 @@ pub async fn apply_manifests(context: Context<'_>, app: &App, apply: &ApplyInput
     let ApplyInput { deploy, secrets } = apply;
     let environment = &deploy.environment;
     let stamp = stamp(context.settings, deploy);
-    let (mut rendered, variables) = render_release(app, deploy, secrets)?;
+    let (mut rendered, variables) = render_release(app, ToRender::of_rollout(deploy, secrets))?;
     rendered.stamp(&stamp);
     let release = StoredRelease {
         commit: deploy.release.commit.to_string(),
+        version: None,
         secret: secrets.secret.clone(),
         objects: rendered.objects().map(|object| object.document.clone()).collect(),
         gates: app.gates(kind_of(environment)).iter().map(|gate| gate.rendered(&variables)).collect(),

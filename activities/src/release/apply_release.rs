@@ -110,6 +110,23 @@ pub async fn apply_release(context: Context<'_>, apply: &ReleaseApply<'_>) -> Re
     }
 }
 
+/// Tries a release in a dry run, and writes nothing. Without a release that serves, every object is tried.
+///
+/// Returns remarks on the objects that could not be checked.
+///
+/// # Errors
+/// What the release would be refused for, as [`apply_release()`].
+pub(crate) async fn try_out(context: Context<'_>, apply: &ReleaseApply<'_>) -> Result<Vec<String>, Failure> {
+    let scope = Scope { context, environment: apply.environment, fence: Fence::new(apply.deploy_id) };
+    let (objects, _) = apply.objects();
+    let targets = target::read_all(scope, objects).await?;
+    let known = targets.iter().filter_map(|target| check::refusal(scope, target));
+    let nothing = StoredRelease::empty();
+    let checked = dry_run::dry_run(scope, &targets, Some(apply.serving.unwrap_or(&nothing))).await?;
+    let refusals: Vec<Verdict> = known.chain(checked.refusals).collect();
+    if refusals.is_empty() { Ok(checked.notes) } else { Err(refusal::combine(refusals).into()) }
+}
+
 impl ReleaseApply<'_> {
     /// Returns the objects to apply, and a remark for each that is left out.
     fn objects(&self) -> (Vec<Object>, Vec<String>) {

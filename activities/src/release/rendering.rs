@@ -7,6 +7,7 @@ use berth_manifests::{
 use berth_workflows::contract::{
     environment::{self, ClusterObject, Environment},
     preparation::SyncedSecrets,
+    release::Release,
     rollout_input::RolloutInput,
     verdict::{FailureType, Verdict},
 };
@@ -29,7 +30,7 @@ pub(crate) fn cluster_objects_of(app: &App, deploy: &RolloutInput) -> Result<Vec
         temporal_server_address: "unknown:7233".to_owned(),
         temporal_server_address_from_doppler: false,
     };
-    let (rendered, _) = render_release(app, deploy, &unknown)?;
+    let (rendered, _) = render_release(app, ToRender::of_rollout(deploy, &unknown))?;
     Ok(rendered.objects().filter_map(cluster_object).collect())
 }
 
@@ -42,24 +43,41 @@ pub(crate) fn cluster_object(object: &Object) -> Option<ClusterObject> {
     })
 }
 
-pub(super) fn render_release(
-    app: &App,
-    deploy: &RolloutInput,
-    secrets: &SyncedSecrets,
-) -> Result<(Rendered, Variables), Failure> {
-    let environment = &deploy.environment;
+/// A release to render.
+#[derive(Clone, Copy)]
+pub(crate) struct ToRender<'a> {
+    pub(crate) environment: &'a Environment,
+    pub(crate) release: &'a Release,
+    /// `KUBE_DEPLOY_ID`.
+    pub(crate) deploy_id: u64,
+    pub(crate) secrets: &'a SyncedSecrets,
+}
+
+impl<'a> ToRender<'a> {
+    /// The release of a rollout.
+    pub(crate) fn of_rollout(deploy: &'a RolloutInput, secrets: &'a SyncedSecrets) -> Self {
+        Self { environment: &deploy.environment, release: &deploy.release, deploy_id: deploy.deploy_id, secrets }
+    }
+}
+
+/// Renders an app's manifests as they are now.
+///
+/// # Errors
+/// `ManifestInvalid` or `PolicyDenied` with all findings.
+pub(crate) fn render_release(app: &App, what: ToRender<'_>) -> Result<(Rendered, Variables), Failure> {
+    let environment = what.environment;
     let files = app.source_files().map_err(|found| refused(&app.app, &found))?;
-    let variables = Variables::new(variable_input(app, deploy, secrets));
-    let policy = app.policy(&names_of(environment), [secrets.secret.clone()]);
+    let variables = Variables::new(variable_input(app, what));
+    let policy = app.policy(&names_of(environment), [what.secrets.secret.clone()]);
     let rendered = render(&files, &variables, &policy).map_err(|found| refused(&app.app, &found))?;
     Ok((rendered, variables))
 }
 
-fn variable_input(app: &App, deploy: &RolloutInput, secrets: &SyncedSecrets) -> VariableInput {
-    let RolloutInput { environment, release, deploy_id, .. } = deploy;
+fn variable_input(app: &App, what: ToRender<'_>) -> VariableInput {
+    let ToRender { environment, release, deploy_id, secrets } = what;
     let doppler = app.doppler(kind_of(environment));
     VariableInput {
-        deploy_id: *deploy_id,
+        deploy_id,
         images: vec![PushedImage::new(&release.image.repository, release.image.tag.clone(), &release.image.digest)],
         commit: release.commit.to_string(),
         author: release.author.as_ref().map(|author| author.as_str().to_owned()).unwrap_or_default(),

@@ -6,17 +6,17 @@ use crate::{context::Context, failure::Failure, release::stored_release::StoredR
 
 /// The release that serves, as far as it is known.
 #[derive(Debug, Default)]
-pub(super) struct Serving {
-    pub(super) release: Option<StoredRelease>,
+pub(crate) struct Serving {
+    pub(crate) release: Option<StoredRelease>,
     /// The reason why it is not known although there is one.
-    pub(super) note: Option<String>,
+    pub(crate) note: Option<String>,
 }
 
 /// Reads the stored release of that name. A missing or damaged one stops no release: it only cannot be gone back to.
 ///
 /// # Errors
 /// It could not be read.
-pub(super) async fn find_serving(
+pub(crate) async fn find_serving(
     context: Context<'_>,
     environment: &Environment,
     name: Option<&str>,

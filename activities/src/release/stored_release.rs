@@ -15,7 +15,9 @@ use berth_manifests::{
     app::Gate,
     render::{Identity, Object},
 };
-use berth_workflows::contract::{environment::Environment, verdict::FailureType};
+use berth_workflows::contract::{
+    environment::Environment, preparation::SyncedSecrets, release::Release, verdict::FailureType,
+};
 
 use crate::{failure::Failure, kubernetes::labels};
 
@@ -29,6 +31,9 @@ const MAX_BYTES: u64 = 16 * 1024 * 1024;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredRelease {
     pub commit: String,
+    /// The release with its number, and the facts about its Secret: in production, where it may serve again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Box<ReleaseVersion>>,
     /// The Secret with the environment's secrets that the release's pods read.
     pub secret: String,
     /// The objects, in the order in which they are applied.
@@ -38,7 +43,19 @@ pub struct StoredRelease {
     pub gates: Vec<Gate>,
 }
 
+/// A release of production, as its rollout needs it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseVersion {
+    pub release: Release,
+    pub secrets: SyncedSecrets,
+}
+
 impl StoredRelease {
+    /// A release without objects: what serves before the first one.
+    pub(crate) fn empty() -> Self {
+        Self { commit: String::new(), version: None, secret: String::new(), objects: Vec::new(), gates: Vec::new() }
+    }
+
     /// Returns the identities of the release's objects.
     pub fn identities(&self) -> BTreeSet<Identity> {
         self.objects.iter().map(|document| Object::new("", 0, document.clone()).identity()).collect()
@@ -70,8 +87,29 @@ impl StoredRelease {
             (labels::COMMIT.to_owned(), self.commit.clone()),
             (labels::SECRET_OF_RELEASE.to_owned(), self.secret.clone()),
         ]);
+        let number = self.version.as_ref().and_then(|version| version.release.number);
+        secret.annotations_mut().extend(number.map(|number| (labels::RELEASE_NUMBER.to_owned(), number.to_string())));
         secret.metadata.labels = Some(labels::content_labels(environment, installation, labels::RELEASE));
         Ok(secret)
+    }
+
+    /// Returns the same release with another Secret: each text that names the old one names the new one. Both names are
+    /// hashes of their content, so that nothing else looks like them.
+    pub fn with_secrets(&self, secrets: &SyncedSecrets) -> Self {
+        fn rename(value: &mut Value, old: &str, new: &str) {
+            match value {
+                Value::String(text) if text.contains(old) => *text = text.replace(old, new),
+                Value::Array(items) => items.iter_mut().for_each(|item| rename(item, old, new)),
+                Value::Object(fields) => fields.values_mut().for_each(|field| rename(field, old, new)),
+                _ => {}
+            }
+        }
+        let mut release = Self { secret: secrets.secret.clone(), ..self.clone() };
+        release.objects.iter_mut().for_each(|object| rename(object, &self.secret, &secrets.secret));
+        if let Some(version) = &mut release.version {
+            version.secrets = secrets.clone();
+        }
+        release
     }
 
     /// Reads a stored release.

@@ -51,6 +51,7 @@ fn ingress(name: &str, service: &str) -> Value {
 fn release(gates: &[Gate]) -> StoredRelease {
     let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"}, "spec": {}});
     StoredRelease {
+        version: None,
         commit: "c".into(),
         secret: "web-secrets-1".into(),
         objects: vec![service, ingress("web", "web")],

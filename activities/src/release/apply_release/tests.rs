@@ -56,6 +56,7 @@ fn release(commit: &str, objects: Vec<Value>) -> StoredRelease {
         object.document
     });
     StoredRelease {
+        version: None,
         commit: commit.into(),
         secret: "web-secrets-1".into(),
         objects: stamped.collect(),
