@@ -9,8 +9,9 @@ use berth_workflows::contract::{
     apply::{Applied, ApplyInput, ApplyStoredInput, PruneInput, Pruned},
     checks::{AwaitInput, CheckGatesInput, GatesChecked, Outcome},
     load_app::{LoadAppInput, LoadedApp},
+    plan::{PlanReleaseInput, PlannedRelease},
     preparation::{AwaitGoneInput, DatabaseReady, NamespaceGone, NamespaceReady, SyncedSecrets},
-    production_record::{RecallInput, Recalled, RecordInput, Recorded},
+    production_record::{FindRollbackInput, FoundRollback, RecallInput, Recalled, RecordInput, Recorded},
     script::ScriptOutcome,
     script_job::{AwaitScriptInput, RemoveScriptInput, ScriptRemoved, ScriptStarted, StartScriptInput},
     teardown::{DeleteInput, LeakReport},
@@ -153,6 +154,37 @@ impl Activities {
             }
         })
         .await
+    }
+
+    /// See [`production::plan_release()`].
+    #[activity(definition = definitions::PlanRelease)]
+    pub async fn plan_release(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        plan: PlanReleaseInput,
+    ) -> Result<PlannedRelease, ActivityError> {
+        heartbeating(&ctx, async |progress| {
+            let app = self.app(&plan.environment.app).await?;
+            let planned = production::plan_release(self.context(progress), &app, &plan).await;
+            match planned {
+                Ok(planned) => Ok(planned),
+                Err(failure) => {
+                    let namespace = &plan.environment.namespace;
+                    Err(hide_values_of(&plan.secrets.secret, &self.client, namespace, failure).await)
+                }
+            }
+        })
+        .await
+    }
+
+    /// See [`production::find_rollback()`].
+    #[activity(definition = definitions::FindRollback)]
+    pub async fn find_rollback(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        find: FindRollbackInput,
+    ) -> Result<FoundRollback, ActivityError> {
+        heartbeating(&ctx, async |progress| production::find_rollback(self.context(progress), &find).await).await
     }
 
     /// See [`production::recall_production()`].

@@ -1,8 +1,15 @@
 //! Production's record in its namespace, and the release that a rollback leads to.
 
+mod find_rollback;
+pub(crate) mod plan_release;
 mod recall_production;
 mod record;
 mod record_production;
 
+pub use find_rollback::find_rollback;
+pub use plan_release::plan_release;
 pub use recall_production::recall_production;
 pub use record_production::record_production;
+
+#[cfg(test)]
+mod tests;

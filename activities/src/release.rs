@@ -5,7 +5,7 @@ pub mod apply_release;
 mod apply_stored;
 mod prune;
 pub(crate) mod rendering;
-mod serving;
+pub(crate) mod serving;
 pub mod stored_release;
 
 pub use apply_manifests::apply_manifests;

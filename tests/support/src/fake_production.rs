@@ -68,7 +68,12 @@ impl FakeProduction {
             secrets: plan.secrets.clone(),
         };
         self.0.stored.lock().unwrap().push(version);
-        Ok(PlannedRelease { stored_release, secrets: plan.secrets, plan: ReleasePlan { id, ..ReleasePlan::default() } })
+        Ok(PlannedRelease {
+            stored_release,
+            secrets: plan.secrets,
+            plan: ReleasePlan { id, ..ReleasePlan::default() },
+            cluster_objects: Vec::new(),
+        })
     }
 
     #[activity(definition = definitions::ApplyRelease)]

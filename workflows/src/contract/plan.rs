@@ -3,7 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{environment::Environment, preparation::SyncedSecrets, release::Release};
+use crate::contract::{
+    environment::{ClusterObject, Environment},
+    preparation::SyncedSecrets,
+    release::Release,
+};
 
 /// The input of `plan_release`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +30,9 @@ pub struct PlannedRelease {
     pub stored_release: String,
     pub secrets: SyncedSecrets,
     pub plan: ReleasePlan,
+    /// Cluster-scoped objects that its rollout makes, recorded before they are made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cluster_objects: Vec<ClusterObject>,
 }
 
 /// The changes that a release would make: names only, at most [`ReleasePlan::MAX_BYTES`]. The full difference is in the

@@ -119,6 +119,7 @@ impl Production {
                 stored_release: format!("stored-{number}{}", self.content),
                 secrets: secrets(),
                 plan: ReleasePlan { id, ..ReleasePlan::default() },
+                cluster_objects: Vec::new(),
             },
             serving: live,
             needs_approval: self.needs_approval,

@@ -150,6 +150,9 @@ impl State {
     fn take_plan(&mut self, planned_for: &QueuedRelease, loaded: &LoadedApp, planned: PlannedRelease) {
         self.trouble = None;
         let Some(queued) = self.record.queued.as_mut().filter(|queued| is_same(queued, planned_for)) else { return };
+        if let Some(environment) = &mut self.book.environment {
+            environment.record_cluster_objects(planned.cluster_objects.clone());
+        }
         let rules = loaded.production.clone().unwrap_or_default();
         self.keep_releases = Some(rules.keep_releases);
         if let Some(approval) = queued.approval.take_if(|approval| approval.plan != planned.plan.id) {

@@ -1,0 +1,182 @@
+//! The activity `plan_release`: what a release would change, before its first write.
+
+mod changes;
+mod secrets;
+mod workloads;
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{ByteString, api::core::v1::Secret};
+use kube::ResourceExt;
+use serde_json::Value;
+
+use berth_manifests::{app::App, render::Stamp};
+use berth_workflows::contract::{
+    environment::Environment,
+    plan::{PlanReleaseInput, PlannedRelease, ReleasePlan},
+    verdict::truncate,
+};
+
+use crate::{
+    context::Context,
+    failure::Failure,
+    kubernetes::{content_secret::create_once, labels},
+    release::{
+        apply_release::{Mode, ReleaseApply, try_out},
+        rendering::{ToRender, cluster_object, kind_of, render_release},
+        serving::find_serving,
+        stored_release::{ReleaseVersion, StoredRelease},
+    },
+};
+use changes::{changes, irreversible};
+pub(super) use secrets::changed_keys;
+use workloads::{gaps, image_changes};
+
+/// The key of the full difference in the Secret of a plan.
+const TEXT_KEY: &str = "plan.txt";
+/// The most bytes of that text. A Secret holds a megabyte.
+const MAX_TEXT_BYTES: usize = 900 * 1000;
+/// The most bytes of one entry of a list in the plan.
+const MAX_ENTRY_BYTES: usize = 300;
+
+/// Renders a release, stores it, tries it in a dry run, and returns the changes that it would make.
+///
+/// Idempotent: it writes content-named Secrets only. Nothing of what serves changes.
+///
+/// # Errors
+/// `ManifestInvalid` or `PolicyDenied` with all findings. What the dry run refuses: `FieldImmutable`, `AdmissionDenied`,
+/// `QuotaExceeded`.
+pub async fn plan_release(
+    context: Context<'_>,
+    app: &App,
+    input: &PlanReleaseInput,
+) -> Result<PlannedRelease, Failure> {
+    let PlanReleaseInput { environment, release, deploy_id, secrets, serving } = input;
+    let what = ToRender { environment, release, deploy_id: *deploy_id, secrets };
+    let (mut rendered, variables) = render_release(app, what)?;
+    rendered.stamp(&stamp(context, input));
+    let planned = StoredRelease {
+        commit: release.commit.to_string(),
+        version: Some(Box::new(ReleaseVersion { release: release.clone(), secrets: secrets.clone() })),
+        secret: secrets.secret.clone(),
+        objects: rendered.objects().map(|object| object.document.clone()).collect(),
+        gates: app.gates(kind_of(environment)).iter().map(|gate| gate.rendered(&variables)).collect(),
+    };
+    let stored = planned.to_secret(environment, &context.settings.installation)?;
+    context.progress.report(format!("storing the release in {}", environment.namespace));
+    create_once(context.client, &stored).await?;
+
+    context.progress.report("asking the API server whether it takes the release");
+    let found = find_serving(context, environment, serving.as_deref()).await?;
+    let cluster_objects: Vec<_> = rendered.objects().filter_map(cluster_object).collect();
+    // They are recorded with the plan, before the rollout makes them.
+    let mut recorded = environment.clone();
+    recorded.record_cluster_objects(cluster_objects.clone());
+    let apply = ReleaseApply {
+        environment: &recorded,
+        release: &planned,
+        store: None,
+        serving: found.release.as_ref(),
+        deploy_id: u64::MAX,
+        mode: Mode::Release,
+    };
+    let mut not_checked = try_out(context, &apply).await?;
+    not_checked.extend(found.note);
+    let changed_secrets = changed_keys(context.client, environment, found.release.as_ref(), &planned).await?;
+
+    let before = found.release.as_ref().map(|release| release.objects.as_slice()).unwrap_or_default();
+    let changes = changes(before, &planned.objects);
+    let id = id(&planned, serving.as_deref());
+    let difference = text_of(context, environment, &id, &changes.text)?;
+    create_once(context.client, &difference).await?;
+    let plan = ReleasePlan {
+        id,
+        images: image_changes(before, &planned.objects),
+        from_commit: found.release.as_ref().map(|release| release.commit.clone()),
+        created: changes.created,
+        changed: changes.changed,
+        removed: changes.removed,
+        unchanged: changes.unchanged,
+        changed_secrets,
+        gaps: gaps(before, &planned.objects),
+        irreversible: irreversible(before, &planned.objects),
+        not_checked,
+        notes: rendered.notes.iter().map(ToString::to_string).collect(),
+        omitted: 0,
+    };
+    Ok(PlannedRelease {
+        stored_release: stored.name_any(),
+        secrets: secrets.clone(),
+        plan: bounded(plan),
+        cluster_objects,
+    })
+}
+
+fn stamp(context: Context<'_>, input: &PlanReleaseInput) -> Stamp {
+    Stamp {
+        app: input.environment.app.clone(),
+        workflow: input.environment.workflow_id.clone(),
+        installation: context.settings.installation.clone(),
+        commit: input.release.commit.to_string(),
+        applyset: Some(labels::applyset_id(&input.environment.namespace)),
+    }
+}
+
+/// Returns the plan's id: a hash of what is rolled out, of its Secret, and of what serves. What controllers change is no
+/// part of it.
+fn id(planned: &StoredRelease, serving: Option<&str>) -> String {
+    let content = serde_json::json!([planned.objects, planned.secret, serving]);
+    labels::short_hash(content.to_string().as_bytes())
+}
+
+/// Returns the Secret with the full difference. It is named after the plan.
+fn text_of(context: Context<'_>, environment: &Environment, id: &str, text: &str) -> Result<Secret, Failure> {
+    let mut text = text.to_owned();
+    truncate(&mut text, MAX_TEXT_BYTES);
+    let mut secret = Secret {
+        immutable: Some(true),
+        data: Some(BTreeMap::from([(TEXT_KEY.to_owned(), ByteString(text.into_bytes()))])),
+        ..Secret::default()
+    };
+    secret.metadata.name = Some(format!("berth-plan-{id}"));
+    secret.metadata.namespace = Some(environment.namespace.clone());
+    secret.metadata.labels = Some(labels::content_labels(environment, &context.settings.installation, labels::PLAN));
+    Ok(secret)
+}
+
+/// Shortens the lists of a plan, the longest first, until it is within its bound. The rest are counted.
+fn bounded(mut plan: ReleasePlan) -> ReleasePlan {
+    for list in lists(&mut plan) {
+        list.iter_mut().for_each(|entry| truncate(entry, MAX_ENTRY_BYTES));
+    }
+    while serde_json::to_vec(&plan).is_ok_and(|json| json.len() > ReleasePlan::MAX_BYTES) {
+        let bytes = |list: &Vec<String>| list.iter().map(String::len).sum::<usize>();
+        let longest = lists(&mut plan).into_iter().max_by_key(|list| bytes(list));
+        // Images come last: they are what a person looks for.
+        let is_shorter = longest.and_then(Vec::pop).is_some() || plan.images.pop().is_some();
+        if !is_shorter {
+            break;
+        }
+        plan.omitted += 1;
+    }
+    plan
+}
+
+fn lists(plan: &mut ReleasePlan) -> [&mut Vec<String>; 8] {
+    [
+        &mut plan.created,
+        &mut plan.changed,
+        &mut plan.removed,
+        &mut plan.changed_secrets,
+        &mut plan.gaps,
+        &mut plan.irreversible,
+        &mut plan.not_checked,
+        &mut plan.notes,
+    ]
+}
+
+/// Returns `Kind/name` of an object.
+pub(super) fn name_of(object: &Value) -> String {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    format!("{}/{}", text(&object["kind"]), text(&object["metadata"]["name"]))
+}
