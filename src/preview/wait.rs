@@ -204,6 +204,8 @@ mod tests {
             author: None,
             ms: 1,
             failure: None,
+            release: None,
+            rollback: false,
         });
     }
 

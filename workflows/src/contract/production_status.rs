@@ -7,7 +7,7 @@ use crate::contract::{
     phase::{Failed, PastRollout, Phase},
     plan::ReleasePlan,
     production_record::{Approval, Frozen, RollbackCause},
-    release::Release,
+    release::{Commit, Name, Release},
     status::{RollingOutStatus, SecretsStatus, ServingStatus},
 };
 
@@ -37,6 +37,9 @@ pub struct ProductionStatus {
     pub sequence: Option<u64>,
     /// The last ten rollouts, oldest first.
     pub rollouts: Vec<PastRollout>,
+    /// The last releases that never began, oldest first.
+    #[serde(default)]
+    pub dropped: Vec<DroppedRelease>,
     /// Ignored inputs and other remarks, oldest first.
     pub notes: Vec<String>,
 }
@@ -64,6 +67,28 @@ pub struct QueuedStatus {
     pub plan: Option<ReleasePlan>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approval>,
+}
+
+/// A release that never began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DroppedRelease {
+    /// None: it came after a newer one, and got no number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<u64>,
+    pub commit: Commit,
+    pub cause: DropCause,
+}
+
+/// The cause why a release never began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DropCause {
+    /// The release with this number replaced it while it waited.
+    ReplacedBy(u64),
+    /// This sequence, which is higher than its own, had been seen.
+    OlderThan(u64),
+    /// A person rejected it.
+    Rejected { by: Name, reason: Option<Name> },
 }
 
 /// The automatic rollback that is due.

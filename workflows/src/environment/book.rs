@@ -227,6 +227,8 @@ impl Book {
             author: release.author,
             ms: now_ms.saturating_sub(started_ms),
             failure: answer.verdict.as_ref().map(|verdict| verdict.failure.to_string()),
+            release: release.number,
+            rollback: false,
         });
         answer
     }

@@ -172,6 +172,8 @@ mod tests {
                 author: longest_release().author,
                 ms: u64::MAX,
                 failure: Some(FailureType::DatabaseUnavailable.to_string()),
+                release: None,
+                rollback: false,
             });
         }
         let mut verdict = Verdict::new(FailureType::CrashLoop, "\"".repeat(10_000)).advise("a".repeat(1000));

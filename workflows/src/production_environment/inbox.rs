@@ -5,6 +5,7 @@ use crate::contract::{
     production::{ApproveRelease, Freeze, RejectRelease, Rollback, Unfreeze},
     production_answer::{ProductionAnswer, ProductionOutcome},
     production_record::{Approval, Frozen, QueuedRelease, RequestedRollback, StoredVersion},
+    production_status::DropCause,
     release::Release,
     signals::Push,
 };
@@ -34,6 +35,7 @@ impl State {
             return answer;
         }
         if let Some(seen) = seen {
+            self.drop_release(&release, DropCause::OlderThan(seen));
             return superseded(&release, push.sequence.unwrap_or_default(), seen);
         }
         let key = key_of_release(&release);
@@ -132,8 +134,10 @@ impl State {
         match self.record.queued.take_if(|queued| queued.release.number == Some(reject.release)) {
             Some(queued) => {
                 self.planned = None;
-                let reason = reject.reason.as_ref().map_or("no reason given", |reason| reason.as_str());
-                self.notes.add(format!("release {} was rejected by {}: {reason}", reject.release, reject.by.as_str()));
+                let because = reject.reason.as_ref().map_or("no reason given", |reason| reason.as_str());
+                self.notes.add(format!("release {} was rejected by {}: {because}", reject.release, reject.by.as_str()));
+                let RejectRelease { by, reason, .. } = reject.clone();
+                self.drop_release(&queued.release, DropCause::Rejected { by, reason });
                 ProductionAnswer::new(ProductionOutcome::Rejected).about(&queued.release)
             }
             None => self.not_waiting(reject.release),

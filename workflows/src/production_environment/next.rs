@@ -160,6 +160,7 @@ impl State {
             return;
         };
         let (release, rollout) = (rolling_out.queued.release.clone(), rolling_out.rollout.clone());
+        let is_rollback = self.record.begun.as_ref().is_some_and(|begun| begun.rollback.is_some());
         match (&end, self.record.begun.take()) {
             (_, None) => {}
             (RolloutEnd::Live(_), Some(begun)) => {
@@ -176,6 +177,9 @@ impl State {
             (RolloutEnd::Stopped(_), begun) => self.record.begun = begun,
         }
         self.book.conclude(QueuedRelease { ticket: 0, release }, end, started_ms, now_ms);
+        if let Some(past) = self.book.rollouts.last_mut() {
+            past.rollback = is_rollback;
+        }
     }
 
     fn conclude_live(&mut self, begun: BegunRollout, now_ms: u64) {

@@ -186,6 +186,8 @@ impl State {
             author: release.author.clone(),
             ms: 0,
             failure: Some(verdict.failure.to_string()),
+            release: release.number,
+            rollback: false,
         });
         let failed = Failed { release, rollout: None, verdict };
         self.failed = Some(FailedRelease { failed, is_rolled_back: false });

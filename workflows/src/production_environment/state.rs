@@ -7,6 +7,7 @@ use crate::{
         phase::{Failed, Phase},
         plan::PlannedRelease,
         production_record::{ProductionRecord, QueuedRelease, Recalled, ReleaseMark, StoredVersion},
+        production_status::{DropCause, DroppedRelease},
         release::Release,
     },
     environment::{
@@ -15,8 +16,8 @@ use crate::{
     },
 };
 
-/// How many replaced releases are remembered, for the answer to a late approval.
-const KEPT_REPLACED: usize = 20;
+/// How many releases that never began are remembered, for a late approval and for those who wait for one.
+const KEPT_DROPPED: usize = 20;
 
 /// See the module.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,8 +42,8 @@ pub struct State {
     pub keep_releases: Option<usize>,
     /// What the current step waits for, if it is tried again.
     pub trouble: Option<Trouble>,
-    /// Releases that a newer one has replaced before they began, each with the number of the newer one.
-    pub replaced: Vec<(u64, u64)>,
+    /// The last releases that never began.
+    pub dropped: Vec<DroppedRelease>,
     pub notes: Notes,
 }
 
@@ -130,19 +131,23 @@ impl State {
     /// Remembers that a queued release does not begin, because a newer one is in its place.
     pub(super) fn replace(&mut self, old: &QueuedRelease, by: &Release) {
         // A redeploy has the number of the release that serves already.
-        if let (Some(old), Some(by)) = (old.release.number, by.number)
-            && old != by
-        {
-            self.replaced.push((old, by));
-            if self.replaced.len() > KEPT_REPLACED {
-                self.replaced.remove(0);
-            }
+        if let Some(by) = by.number.filter(|_| old.release.number != by.number) {
+            self.drop_release(&old.release, DropCause::ReplacedBy(by));
+        }
+    }
+
+    /// Remembers that a release does not begin.
+    pub(super) fn drop_release(&mut self, release: &Release, cause: DropCause) {
+        self.dropped.push(DroppedRelease { release: release.number, commit: release.commit.clone(), cause });
+        if self.dropped.len() > KEPT_DROPPED {
+            self.dropped.remove(0);
         }
     }
 
     /// The number of the release that has replaced this one, if one has.
     pub(super) fn replaced_by(&self, release: u64) -> Option<u64> {
-        self.replaced.iter().rev().find(|(old, _)| *old == release).map(|(_, by)| *by)
+        let dropped = self.dropped.iter().rev().find(|dropped| dropped.release == Some(release))?;
+        if let DropCause::ReplacedBy(by) = dropped.cause { Some(by) } else { None }
     }
 
     /// The newest release that was asked for, however it went.

@@ -51,6 +51,7 @@ impl ProductionStatus {
             secrets: record.live.as_ref().map(|live| SecretsStatus::from(&live.secrets)),
             sequence: record.sequence,
             rollouts: book.rollouts.clone(),
+            dropped: state.dropped.clone(),
             notes: state.notes.to_vec(),
         }
     }

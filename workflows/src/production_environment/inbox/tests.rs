@@ -14,6 +14,8 @@ fn older_sequence_is_superseded_and_names_the_rollback() {
     let answer = production.release('a', 1);
     assert_eq!(answer.outcome, Superseded);
     assert!(answer.reason.unwrap().contains("berth production rollback --to"));
+    let dropped = &production.state.dropped[0];
+    assert_eq!((dropped.release, &dropped.cause), (None, &DropCause::OlderThan(2)));
     assert_eq!(production.live(), 1);
     assert_eq!(production.release('a', 1).outcome, Superseded, "also after it is live");
 }
@@ -103,6 +105,8 @@ fn rejected_release_is_dropped() {
     production.settle();
     let reject = RejectRelease { release: 1, by: name("lead"), reason: None };
     assert_eq!(production.state.reject(&reject).outcome, Rejected);
+    let cause = DropCause::Rejected { by: name("lead"), reason: None };
+    assert_eq!(production.state.dropped.last().map(|dropped| &dropped.cause), Some(&cause));
     assert_eq!(production.state.record.queued, None);
     assert_eq!(production.state.reject(&reject).outcome, Refused);
 }

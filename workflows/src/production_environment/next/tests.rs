@@ -31,6 +31,8 @@ fn failed_release_is_rolled_back_and_the_queue_goes_on() {
     assert_eq!(back.version.release.number, Some(1));
     production.succeed();
     assert!(production.state.failed.as_ref().unwrap().is_rolled_back);
+    let past = production.state.book.rollouts.iter().map(|past| (past.release, past.rollback));
+    assert_eq!(past.collect::<Vec<_>>(), [(Some(1), false), (Some(2), false), (Some(1), true)]);
     assert_eq!(production.live(), 3, "the next release may be the fix");
     assert_eq!(production.state.failed, None);
 }
