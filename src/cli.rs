@@ -2,7 +2,10 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{check::Check, exit, preview::Preview, schema::PrintSchema, telemetry::Telemetry, worker::Worker};
+use crate::{
+    check::Check, exit, preview::Preview, production::Production, schema::PrintSchema, telemetry::Telemetry,
+    worker::Worker,
+};
 
 /// How every command finds Temporal and Kubernetes.
 const LONG_ABOUT: &str = "\
@@ -27,6 +30,8 @@ pub(crate) enum Command {
     Worker(Worker),
     /// Deploy, close and show the environments of pull requests
     Preview(Preview),
+    /// Release to production, approve, roll back, freeze, and show it
+    Production(Production),
     Check(Check),
     Schema(PrintSchema),
 }

@@ -99,6 +99,17 @@ impl Envelope {
         Self { complaint: Some(reason.clone()), reason: Some(reason), ..self }
     }
 
+    /// Adds to the reason: what a person does next, or has to know.
+    pub(crate) fn with_remark(mut self, remark: &str) -> Self {
+        let before = self.reason.take();
+        self.reason = Some(before.map_or_else(|| remark.to_owned(), |reason| format!("{reason}; {remark}")));
+        match &mut self.complaint {
+            Some(complaint) => *complaint += &format!("; {remark}"),
+            None => self.text += &format!("- {remark}\n"),
+        }
+        self
+    }
+
     /// Adds the command's own object.
     ///
     /// # Errors

@@ -28,6 +28,11 @@ pub(crate) const WAIT: &[Exit] = &[Done, Failed, Usage, Superseded, Absent, Wait
 pub(crate) const CLOSE: &[Exit] = &[Done, Usage, Waiting, Skipped, Error];
 pub(crate) const STATUS: &[Exit] = &[Done, Failed, Usage, Absent, Waiting, Error];
 pub(crate) const SCRIPT: &[Exit] = &[Usage, Absent, Error, Interrupted];
+/// The rows of messages to production: those that wait for a rollout, and those that are answered at once.
+pub(crate) const RELEASE: &[Exit] = &[Done, Failed, Usage, Superseded, Waiting, Error];
+pub(crate) const ANSWER: &[Exit] = &[Done, Usage, Superseded, Waiting, Error];
+pub(crate) const PLAN: &[Exit] = &[Done, Usage, Absent, Waiting, Error];
+pub(crate) const HISTORY: &[Exit] = &[Done, Usage, Absent, Error];
 pub(crate) const CHECK: &[Exit] = &[Done, Failed, Usage];
 /// The rows of commands that do one thing at once.
 pub(crate) const PLAIN: &[Exit] = &[Done, Usage, Error];

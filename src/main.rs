@@ -12,6 +12,7 @@ mod exit;
 mod kubeconfig;
 mod poll;
 mod preview;
+mod production;
 mod progress;
 mod schema;
 mod telemetry;
@@ -35,6 +36,7 @@ async fn main() -> ExitCode {
             return worker.run().await.unwrap_or_else(|error| exit::worker_error(&error));
         }
         Command::Preview(preview) => preview.run().await,
+        Command::Production(production) => production.run().await,
         Command::Check(check) => check.run(),
         Command::Schema(schema) => schema.run(),
     };

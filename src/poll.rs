@@ -23,13 +23,29 @@ pub(crate) enum Decision {
 pub(crate) struct Ending {
     pub(crate) outcome: String,
     pub(crate) exit: Exit,
+    /// The reason, in one line, if the status alone does not tell it.
+    pub(crate) reason: Option<String>,
 }
 
 impl Decision {
     /// Ends the wait.
     pub(crate) fn done(outcome: impl Into<String>, exit: Exit) -> Self {
-        Self::Done(Ending { outcome: outcome.into(), exit })
+        Self::Done(Ending { outcome: outcome.into(), exit, reason: None })
     }
+
+    /// Ends the wait, with a reason.
+    pub(crate) fn because(outcome: impl Into<String>, exit: Exit, reason: impl Into<String>) -> Self {
+        Self::Done(Ending { outcome: outcome.into(), exit, reason: Some(reason.into()) })
+    }
+}
+
+/// The reason why a status cannot be had.
+#[derive(Debug)]
+pub(crate) enum Unobserved {
+    /// No later question would be answered either.
+    Final(anyhow::Error),
+    /// It is asked again: a worker restarts, or the server is away.
+    Passing(anyhow::Error),
 }
 
 /// The last status of an environment, if there is one, and how the wait for it ended.
@@ -42,11 +58,11 @@ pub(crate) struct Waited<S> {
 /// Polls until `decide` ends the wait, or the time is over.
 ///
 /// # Errors
-/// The status cannot be had.
+/// The status cannot be had, now or later.
 pub(crate) async fn until<S>(
     timeout: Duration,
     mut progress: Progress,
-    observe: impl AsyncFn() -> anyhow::Result<Option<S>>,
+    observe: impl AsyncFn() -> Result<Option<S>, Unobserved>,
     line: impl Fn(Option<&S>) -> String,
     mut decide: impl FnMut(Option<&S>) -> Decision,
 ) -> anyhow::Result<Waited<S>> {
@@ -57,12 +73,17 @@ pub(crate) async fn until<S>(
         let Ok(observed) = tokio::time::timeout_at(look_until.into(), observe()).await else {
             return Ok(Waited { status, ending: None });
         };
-        let now = observed?;
-        if let Decision::Done(ending) = decide(now.as_ref()) {
-            return Ok(Waited { status: now, ending: Some(ending) });
+        match observed {
+            Ok(now) => {
+                if let Decision::Done(ending) = decide(now.as_ref()) {
+                    return Ok(Waited { status: now, ending: Some(ending) });
+                }
+                progress.print(line(now.as_ref()));
+                status = now;
+            }
+            Err(Unobserved::Final(error)) => return Err(error),
+            Err(Unobserved::Passing(error)) => progress.print(format!("no answer yet: {error:#}")),
         }
-        progress.print(line(now.as_ref()));
-        status = now;
         if Instant::now() >= end {
             return Ok(Waited { status, ending: None });
         }

@@ -240,7 +240,7 @@ async fn late(
 fn shown(id: &str, waited: Waited<Status>, timeout: Duration) -> anyhow::Result<Envelope> {
     match (waited.status, waited.ending) {
         (Some(status), Some(ending)) => output::from_wait(&status, ending),
-        (None, Some(Ending { outcome, exit })) => {
+        (None, Some(Ending { outcome, exit, .. })) => {
             Ok(Envelope { outcome, exit_code: exit.code(), ..output::not_found(id) })
         }
         (Some(status), None) => Ok(output::from_status(&status)?.timed_out(timeout)),

@@ -16,9 +16,14 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
+    /// Prints in a log too, where a silent wait looks like one that hangs.
+    pub(crate) fn everywhere() -> Self {
+        Self { since: Instant::now(), last: String::new(), is_shown: true }
+    }
+
     /// Prints only if standard error is a terminal.
     pub(crate) fn on_terminal() -> Self {
-        Self { since: Instant::now(), last: String::new(), is_shown: io::stderr().is_terminal() }
+        Self { is_shown: io::stderr().is_terminal(), ..Self::everywhere() }
     }
 
     /// Prints the line, if it differs from the last one.

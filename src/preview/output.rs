@@ -96,7 +96,7 @@ pub(super) fn from_report(report: &LeakReport) -> anyhow::Result<Envelope> {
 
 /// The status at the end of a wait.
 pub(super) fn from_wait(status: &Status, ending: Ending) -> anyhow::Result<Envelope> {
-    let Ending { outcome, exit } = ending;
+    let Ending { outcome, exit, .. } = ending;
     let shown = Envelope { outcome, exit_code: exit.code(), ..from_status(status)? };
     let failed = status.failed.as_ref().filter(|_| exit == Exit::Failed);
     Ok(match failed.map(|failed| &failed.verdict) {

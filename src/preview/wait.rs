@@ -16,7 +16,7 @@ use temporalio_client::{
 use crate::{
     envelope::snake_case,
     exit::Exit,
-    poll::{self, Decision, Waited},
+    poll::{self, Decision, Unobserved, Waited},
     progress::Progress,
 };
 
@@ -64,7 +64,8 @@ pub(super) async fn until(
     timeout: Duration,
     decide: impl FnMut(Option<&Status>) -> Decision,
 ) -> anyhow::Result<Waited<Status>> {
-    poll::until(timeout, Progress::on_terminal(), async || observe(handle, id).await, line, decide).await
+    let observe = async || observe(handle, id).await.map_err(Unobserved::Final);
+    poll::until(timeout, Progress::on_terminal(), observe, line, decide).await
 }
 
 /// The line of progress for a status.

@@ -7,6 +7,7 @@ mod dependencies;
 mod documents;
 mod exit_codes;
 mod preview_commands;
+mod production_commands;
 mod schema;
 
 /// The binary under test.

@@ -45,6 +45,11 @@ impl Commands {
         self.spawn(&["preview", verb, app, &pr.to_string()], more)
     }
 
+    /// `berth production <verb> <app> <more>`, which goes on beside the test.
+    pub fn begin_production(&self, verb: &str, app: &str, more: &[&str]) -> Begun {
+        self.spawn(&["production", verb, app], more)
+    }
+
     fn spawn(&self, arguments: &[&str], more: &[&str]) -> Begun {
         let mut command = self.command();
         command.args(arguments).args(["--output", "json", "--task-queue", &self.task_queue]).args(more);
