@@ -10,6 +10,9 @@ use std::{
 use berth_manifests::app::App;
 use berth_workflows::contract::{
     environment::PullRequest,
+    production::{ApproveRelease, Freeze, Production, RejectRelease, Rollback, Unfreeze},
+    production_answer::ProductionAnswer,
+    production_status::ProductionStatus,
     run_script::RunScript,
     script::ScriptAnswer,
     signals::{Approve, Close, DeployAnswer, Push, Redeploy},
@@ -41,7 +44,7 @@ enum SchemaName {
     App,
     /// The input of the workflow `PreviewEnvironment`
     PullRequest,
-    /// The signal `push` and the update `deploy`
+    /// The signal `push` and the update `deploy`; `release` of production, without `fork` and `draft`
     Push,
     /// The signal `close`
     Close,
@@ -57,6 +60,22 @@ enum SchemaName {
     ScriptAnswer,
     /// The answer of the query `status`
     Status,
+    /// The input of the workflow `ProductionEnvironment`
+    Production,
+    /// `approve` of production
+    ApproveRelease,
+    /// `reject` of production
+    RejectRelease,
+    /// `rollback` of production
+    Rollback,
+    /// `freeze` of production
+    Freeze,
+    /// `unfreeze` of production
+    Unfreeze,
+    /// The answer of production to an update
+    ProductionAnswer,
+    /// The answer of production to the query `status`
+    ProductionStatus,
 }
 
 impl PrintSchema {
@@ -85,6 +104,14 @@ impl SchemaName {
             Self::RunScript => read::<RunScript>(),
             Self::ScriptAnswer => written::<ScriptAnswer>(),
             Self::Status => written::<Status>(),
+            Self::Production => read::<Production>(),
+            Self::ApproveRelease => read::<ApproveRelease>(),
+            Self::RejectRelease => read::<RejectRelease>(),
+            Self::Rollback => read::<Rollback>(),
+            Self::Freeze => read::<Freeze>(),
+            Self::Unfreeze => read::<Unfreeze>(),
+            Self::ProductionAnswer => written::<ProductionAnswer>(),
+            Self::ProductionStatus => written::<ProductionStatus>(),
         }
     }
 }

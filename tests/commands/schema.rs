@@ -142,3 +142,23 @@ fn messages_over_temporal_have_schemas_too() {
     }
     assert!(schema(&["script-answer"])["properties"]["exit_code"].is_object());
 }
+
+#[test]
+fn messages_of_production_have_schemas_too() {
+    for (name, message, valid) in [
+        ("production", json!({"app": "web"}), true),
+        ("production", json!({"app": "web", "pr": 1}), false),
+        ("approve-release", json!({"release": 7, "plan": "0123456789abcdef", "by": "octocat"}), true),
+        ("approve-release", json!({"release": 7, "by": "octocat"}), false),
+        ("reject-release", json!({"release": 7, "by": "octocat", "reason": "wait for Monday"}), true),
+        ("rollback", json!({"to": 6, "by": "octocat", "secrets": "stored", "keep_going": true}), true),
+        ("rollback", json!({"by": "octocat", "secrets": "new"}), false),
+        ("freeze", json!({"reason": "incident 42", "by": "octocat"}), true),
+        ("freeze", json!({"by": "octocat"}), false),
+        ("unfreeze", json!({"by": "octocat"}), true),
+    ] {
+        assert_eq!(validator(&[name]).is_valid(&message), valid, "{name}: {message}");
+    }
+    assert!(schema(&["production-answer"])["properties"]["outcome"].is_object());
+    assert!(schema(&["production-status"])["properties"]["queued"].is_object());
+}
