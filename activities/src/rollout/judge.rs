@@ -1,5 +1,6 @@
 //! The judge: it turns successive looks at the cluster into waiting, done, or a verdict.
 
+mod failed_job;
 mod finished;
 mod settling;
 mod unready;
@@ -7,20 +8,17 @@ mod unready;
 use std::collections::BTreeMap;
 
 use berth_workflows::contract::{apply::Workload, checks::AwaitInput, verdict::FailureType};
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
-use kube::ResourceExt;
+use k8s_openapi::api::core::v1::Pod;
 
 use super::{
     classify::{self, Bounds, Cause, Due, causes, name_of},
     snapshot::{Snapshot, unix_ms},
 };
+use failed_job::job_failed;
 use finished::Finished;
 use settling::Settling;
 
-use crate::{
-    kubernetes::log_tail::Log,
-    rollout::{container_status, exits::Exits, workload_state::WorkloadState},
-};
+use crate::rollout::{exits::Exits, workload_state::WorkloadState};
 
 /// The result of a look at the cluster.
 #[derive(Debug)]
@@ -243,26 +241,6 @@ fn has_observed(snapshot: &Snapshot, workload: &Workload) -> bool {
     };
     let paused = snapshot.deployments.get(name).and_then(|d| d.spec.as_ref()?.paused).unwrap_or_default();
     observed.unwrap_or_default() >= workload.generation && !(workload.kind == "Deployment" && paused)
-}
-
-fn job_failed(snapshot: &Snapshot, workload: &Workload, message: String) -> Cause {
-    let ended = |pod: &&Pod| container_status::statuses(pod).find_map(|(status, _)| failed_container(status));
-    let mut pods = snapshot.new_pods(workload);
-    pods.sort_by_key(|pod| pod.metadata.creation_timestamp.as_ref().map(unix_ms));
-    let mut cause = Cause::new(FailureType::JobFailed, workload, message, Due::At(0));
-    if let Some((pod, (container, exit_code))) = pods.iter().rev().find_map(|pod| ended(pod).map(|end| (pod, end))) {
-        cause.message = format!("{}; the last attempt exited with code {exit_code}", cause.message);
-        cause.pod = Some(pod.name_any());
-        cause.container = Some(container);
-        cause.exit_code = Some(exit_code);
-        cause.log = Log::Current;
-    }
-    cause
-}
-
-fn failed_container(status: &ContainerStatus) -> Option<(String, i32)> {
-    let end = container_status::last_end(status).filter(|end| end.exit_code != 0)?;
-    Some((status.name.clone(), end.exit_code))
 }
 
 fn refused_before(cause: &Cause) -> Option<String> {

@@ -3,8 +3,9 @@
 use serde_json::json;
 
 use super::*;
-use crate::rollout::fixtures::{
-    START_MS, deployment, owner, pod, put, replica_set, rolled_out, snapshot, wait, workload,
+use crate::{
+    kubernetes::log_tail::Log,
+    rollout::fixtures::{START_MS, deployment, owner, pod, put, replica_set, rolled_out, snapshot, wait, workload},
 };
 
 /// Looks every second for ten minutes at an unchanged cluster. Returns the verdict and its second.
