@@ -22,6 +22,7 @@ pub(crate) mod container_status;
 mod ended_jobs;
 pub(crate) mod evidence;
 mod exits;
+mod fenced;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub(crate) mod judge;

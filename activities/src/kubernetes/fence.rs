@@ -56,19 +56,17 @@ impl Fence {
     /// # Errors
     /// `Overtaken`, permanent, with the highest deploy id that was found.
     pub(crate) fn check<'a>(self, objects: impl IntoIterator<Item = (String, &'a Labels)>) -> Result<(), Failure> {
-        let ids = objects.into_iter().filter_map(|(name, labels)| Some((deploy_id(labels)?, name)));
-        match ids.max() {
-            Some((id, name)) if id > self.0 => Err(self.overtaken(&name, id)),
-            _ => Ok(()),
-        }
+        self.overtaken(objects).map_or(Ok(()), |verdict| Err(verdict.into()))
     }
 
-    fn overtaken(self, name: &str, id: u64) -> Failure {
+    /// Returns the verdict `Overtaken` if an object has a higher deploy id. It has the highest one.
+    pub(crate) fn overtaken<'a>(self, objects: impl IntoIterator<Item = (String, &'a Labels)>) -> Option<Verdict> {
+        let ids = objects.into_iter().filter_map(|(name, labels)| Some((deploy_id(labels)?, name)));
+        let (id, name) = ids.max().filter(|(id, _)| *id > self.0)?;
         let message = format!("{name} carries the deploy id {id} of a newer rollout; this one has {}", self.0);
         let verdict = Verdict::new(FailureType::Overtaken, message);
-        Verdict { met_deploy_id: Some(id), ..verdict }
-            .advise("the newer rollout goes on; to repeat this one, push again")
-            .into()
+        let verdict = verdict.advise("the newer rollout goes on; to repeat this one, push again");
+        Some(Verdict { met_deploy_id: Some(id), ..verdict })
     }
 }
 

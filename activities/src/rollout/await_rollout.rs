@@ -8,7 +8,7 @@ use crate::{
     context::Context,
     failure::Failure,
     rollout::{
-        ended_jobs, evidence,
+        ended_jobs, evidence, fenced,
         judge::{Judge, Look},
         retry::Retries,
         snapshot::Snapshot,
@@ -21,6 +21,8 @@ const EVENTS_AFTER: Duration = Duration::from_secs(2);
 
 /// Waits until every workload of the release is done, or returns the verdict why it is not. `NotObserved` if nothing can be
 /// seen for `unobserved_seconds`, since the API server does not answer or refuses berth.
+///
+/// `Overtaken` if a newer rollout has written a workload.
 ///
 /// A verdict is given on fresh lists only: a connection may be broken for a minute before its watch ends.
 ///
@@ -42,6 +44,9 @@ pub async fn await_rollout(context: Context<'_>, wait: AwaitInput) -> Result<Out
             Ok(gap) if gap.as_ref().is_some_and(Gap::hid_something) => judge.resume(),
             Ok(_) => {}
             Err(gap) => return Ok(Outcome::NotObserved { reason: gap.reason() }),
+        }
+        if let Some(verdict) = fenced::overtaken(&snapshot, &wait) {
+            return Ok(Outcome::Failed { verdict });
         }
         match judge.look(&snapshot, clock.now_ms()) {
             // Time alone has made it complete.

@@ -18,7 +18,7 @@ use failed_job::job_failed;
 use finished::Finished;
 use settling::Settling;
 
-use crate::rollout::{exits::Exits, workload_state::WorkloadState};
+use crate::rollout::{exits::Exits, fenced, workload_state::WorkloadState};
 
 /// The result of a look at the cluster.
 #[derive(Debug)]
@@ -43,6 +43,8 @@ pub(crate) enum Look {
 #[derive(Debug)]
 pub(crate) struct Judge {
     workloads: Vec<Workload>,
+    /// The rollout's deploy id. 0: any.
+    deploy_id: u64,
     bounds: Bounds,
     /// The unix time in milliseconds at which each present cause was first seen.
     seen: BTreeMap<(String, Option<String>, FailureType), u64>,
@@ -75,6 +77,7 @@ impl Judge {
         workloads.sort();
         Self {
             workloads,
+            deploy_id: wait.deploy_id,
             bounds,
             seen: BTreeMap::new(),
             exits: Exits::default(),
@@ -101,6 +104,10 @@ impl Judge {
         let mut found = Vec::new();
         let mut settled_ms = u64::MAX;
         for workload in &self.workloads {
+            if fenced::is_older(snapshot, workload, self.deploy_id) {
+                waits.push((workload.clone(), fenced::OLDER.to_owned()));
+                continue;
+            }
             match self.finished.state(snapshot, workload) {
                 WorkloadState::Complete if self.waits_for_pods(snapshot, workload, now_ms) => {
                     waits.push((workload.clone(), settling::UNKNOWN.to_owned()));

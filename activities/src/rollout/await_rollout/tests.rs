@@ -1,5 +1,6 @@
 //! The wait against a fake API server.
 
+mod fenced;
 mod gaps;
 
 use berth_workflows::contract::verdict::FailureType;
