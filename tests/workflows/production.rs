@@ -25,7 +25,8 @@ async fn release_is_planned_rolled_out_and_recorded() {
         assert_eq!((answer.outcome, answer.release), (Queued, Some(1)));
         let status = t.until_serves(1).await;
         assert_eq!(status.phase, Phase::Live);
-        let steps = ["load_app", "recall_production", "load_app", "ensure_namespace", "sync_secrets", "plan_release"];
+        let steps =
+            ["load_app", "ensure_namespace", "recall_production", "load_app", "ensure_namespace", "sync_secrets"];
         let calls = t.world.calls();
         let called: Vec<_> = calls.iter().map(|call| call.split(' ').next().unwrap()).collect();
         let begun: Vec<_> = called.iter().filter(|call| **call != "record_production").take(6).copied().collect();

@@ -35,6 +35,7 @@ fn status(phase: Phase, change: impl FnOnce(&mut ProductionStatus)) -> Productio
         rolling_out: None,
         queued: None,
         frozen: None,
+        trouble: None,
         failed: None,
         recovery: None,
         secrets: None,

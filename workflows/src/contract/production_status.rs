@@ -28,6 +28,9 @@ pub struct ProductionStatus {
     pub queued: Option<QueuedStatus>,
     /// Why no release begins.
     pub frozen: Option<Frozen>,
+    /// Why the current step is tried again.
+    #[serde(default)]
+    pub trouble: Option<String>,
     /// The newest release, if it failed, with its verdict.
     pub failed: Option<Failed>,
     /// The automatic rollback that is due.

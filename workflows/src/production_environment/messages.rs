@@ -60,8 +60,8 @@ impl ProductionEnvironment {
         let is_early = !ctx.state(|s| s.state.is_recalled());
         if is_early && !Self::await_recall(ctx).await {
             ctx.state_mut(|s| s.keep(message));
-            return ProductionAnswer::new(ProductionOutcome::Queued)
-                .because("the record of the namespace cannot be read yet: status says why");
+            let why = ctx.state(Self::why_not_recalled);
+            return ProductionAnswer::new(ProductionOutcome::Queued).because(why);
         }
         let arrival = if is_early { Arrival::Early } else { Arrival::Usual };
         let now = now_ms(ctx);
@@ -81,6 +81,14 @@ impl ProductionEnvironment {
             _ = ctx.timer(timer.build()) => {}
         }
         ctx.state(|s| s.state.is_recalled())
+    }
+
+    /// Why the record of the namespace is not known yet.
+    pub(super) fn why_not_recalled(&self) -> String {
+        match &self.state.trouble {
+            Some(trouble) => format!("the record of the namespace cannot be read yet: {}", trouble.message),
+            None => "the record of the namespace has not been read yet".to_owned(),
+        }
     }
 
     /// Takes the early messages in, in their order.

@@ -71,15 +71,8 @@ impl ProductionEnvironment {
             .map_err(|e| failure::from_activity(&e, FailureType::UnknownApp))?;
         let environment = ctx.state_mut(|s| s.state.take_names(loaded.environment.clone()))?;
 
-        // The namespace comes first: the secrets are stored in it, and berth never makes it.
-        let summary = format!("namespace {}", environment.namespace);
-        ctx.execute_activity(
-            activities::EnsureNamespace,
-            environment.clone(),
-            options::ensure_namespace(token, summary),
-        )
-        .await
-        .map_err(|e| failure::from_activity(&e, FailureType::KubernetesDenied))?;
+        // The namespace comes first: the secrets are stored in it.
+        Self::ensure_namespace(ctx, &environment, token).await?;
 
         let secrets = Self::sync_secrets(ctx, &environment, token).await?;
         let serving = ctx.state(|s| s.state.record.live.as_ref().map(|live| live.stored_release.clone()));
@@ -90,6 +83,17 @@ impl ProductionEnvironment {
             .await
             .map_err(|e| failure::from_activity(&e, FailureType::KubernetesDenied))?;
         Ok((loaded, planned))
+    }
+
+    /// Finds the namespace, which a person has made, and gives the worker its rights in it.
+    pub(super) async fn ensure_namespace(
+        ctx: &WorkflowContext<Self>,
+        environment: &Environment,
+        token: &WorkflowCancellationToken,
+    ) -> Result<(), Unfinished> {
+        let options = options::ensure_namespace(token, format!("namespace {}", environment.namespace));
+        let ready = ctx.execute_activity(activities::EnsureNamespace, environment.clone(), options).await;
+        ready.map(drop).map_err(|e| failure::from_activity(&e, FailureType::KubernetesDenied))
     }
 
     /// Doppler's secrets as they are now, stored in the namespace.

@@ -23,7 +23,7 @@ use crate::{
 
 /// The pause before a step is tried again. It doubles each time, up to the longest.
 const FIRST_PAUSE_MS: u64 = 2_000;
-const LONGEST_PAUSE_MS: u64 = 60_000;
+const LONGEST_PAUSE_MS: u64 = 300_000;
 
 impl ProductionEnvironment {
     /// Reads the record, and takes in the messages that have waited for it. The error is an app without production.
@@ -41,6 +41,10 @@ impl ProductionEnvironment {
                 return Ok(());
             }
         };
+        if let Err(why) = Self::ensure_namespace(ctx, &environment, &WorkflowCancellationToken::new()).await {
+            Self::try_later(ctx, &why);
+            return Ok(());
+        }
         let options =
             options::record(&WorkflowCancellationToken::new(), format!("the record of {}", environment.namespace));
         let recall = RecallInput { environment };

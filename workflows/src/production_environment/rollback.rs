@@ -22,10 +22,8 @@ impl ProductionEnvironment {
     pub(super) async fn take_rollback(ctx: &WorkflowContext<Self>, rollback: Rollback) -> ProductionAnswer {
         let is_early = !ctx.state(|s| s.state.is_recalled());
         if is_early && !Self::await_recall(ctx).await {
-            return ProductionAnswer::refused(
-                "the record of the namespace cannot be read yet: status says why; without Temporal, and with a kubeconfig: \
-                 berth production restore",
-            );
+            let why = ctx.state(Self::why_not_recalled);
+            return ProductionAnswer::refused(format!("{why}; with a kubeconfig: berth production restore"));
         }
         let arrival = if is_early { Arrival::Early } else { Arrival::Usual };
         if let Some(refusal) = ctx.state(|s| s.state.refuse_repeated(&rollback, arrival)) {

@@ -41,6 +41,7 @@ impl ProductionStatus {
                 approval: queued.approval.clone(),
             }),
             frozen: record.frozen.clone(),
+            trouble: state.trouble.as_ref().map(|trouble| trouble.message.clone()),
             failed: state.failed.as_ref().map(|failed| failed.failed.clone()),
             recovery: record.recovery.as_ref().map(|recovery| RecoveryStatus {
                 failed: recovery.failed,
@@ -76,6 +77,9 @@ impl ProductionStatus {
         }
         if let Some(frozen) = &self.frozen {
             writeln!(text, "- frozen by {}: {}", code(&frozen.by), code(&frozen.reason))?;
+        }
+        if let Some(trouble) = &self.trouble {
+            writeln!(text, "- tried again: {}", code(trouble))?;
         }
         self.write_releases(text)?;
         for note in &self.notes {
