@@ -5,11 +5,13 @@ pub(crate) mod plan_release;
 mod recall_production;
 mod record;
 mod record_production;
+mod restore;
 
 pub use find_rollback::find_rollback;
 pub use plan_release::plan_release;
 pub use recall_production::recall_production;
 pub use record_production::record_production;
+pub use restore::{Restore, restore};
 
 #[cfg(test)]
 mod tests;

@@ -24,3 +24,18 @@ pub struct Settings {
     /// The database servers that previews share, by name.
     pub database_servers: Servers,
 }
+
+impl Settings {
+    /// The settings of a command that a person runs on an installation, without a worker. It reads no app file.
+    pub(crate) fn of_installation(installation: String) -> Self {
+        Self {
+            apps: PathBuf::new(),
+            berth_namespace: String::new(),
+            service_account: String::new(),
+            installation,
+            ingress_namespace: String::new(),
+            scheme: String::new(),
+            database_servers: Servers::default(),
+        }
+    }
+}

@@ -60,7 +60,7 @@ pub async fn find_rollback(context: Context<'_>, find: &FindRollbackInput) -> Re
 }
 
 /// Returns the stored releases of production, those first that were proven, and then the newest.
-async fn list(context: Context<'_>, environment: &Environment) -> Result<Vec<Stored>, Failure> {
+pub(super) async fn list(context: Context<'_>, environment: &Environment) -> Result<Vec<Stored>, Failure> {
     let secrets: Api<Secret> = Api::namespaced(context.client.clone(), &environment.namespace);
     let selector = format!("{}={}", labels::CONTENT, labels::RELEASE);
     let listed = secrets
@@ -73,7 +73,7 @@ async fn list(context: Context<'_>, environment: &Environment) -> Result<Vec<Sto
     Ok(stored)
 }
 
-fn number(stored: &Stored) -> Option<u64> {
+pub(super) fn number(stored: &Stored) -> Option<u64> {
     stored.annotations().get(labels::RELEASE_NUMBER)?.parse().ok()
 }
 

@@ -8,7 +8,7 @@ use berth_workflows::contract::{
     verdict::{FailureType, Verdict},
 };
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, Client, ResourceExt, api::PostParams};
 
 use crate::{failure::Failure, kubernetes::labels};
 
@@ -58,4 +58,14 @@ pub(super) fn build(
     map.metadata.labels = Some(owner);
     map.metadata.resource_version = version.map(str::to_owned);
     Ok(map)
+}
+
+/// Creates the record, or replaces the version that was read. The API server refuses any other.
+pub(super) async fn write(api: &Api<ConfigMap>, map: &ConfigMap) -> kube::Result<ConfigMap> {
+    let params = PostParams { field_manager: Some(labels::FIELD_MANAGER.to_owned()), ..PostParams::default() };
+    if map.metadata.resource_version.is_none() {
+        api.create(&params, map).await
+    } else {
+        api.replace(NAME, &params, map).await
+    }
 }

@@ -6,13 +6,10 @@ use berth_workflows::contract::{
     environment::Environment,
     production_record::{Deed, RecordInput, Recorded, ReleaseMark},
 };
-use k8s_openapi::{
-    api::core::v1::{ConfigMap, Secret},
-    jiff::Timestamp,
-};
+use k8s_openapi::{api::core::v1::Secret, jiff::Timestamp};
 use kube::{
     Api, Client, ResourceExt,
-    api::{Patch, PatchParams, PostParams},
+    api::{Patch, PatchParams},
 };
 use serde_json::json;
 
@@ -30,7 +27,7 @@ pub async fn record_production(context: Context<'_>, input: &RecordInput) -> Res
     let owner = labels::owner_labels(environment, &context.settings.installation);
     let api = record::api(context.client, environment);
     let map = record::build(wanted, owner.clone(), version.as_deref())?;
-    let recorded = match write(&api, &map).await {
+    let recorded = match record::write(&api, &map).await {
         Ok(written) => Recorded::Written { version: written.resource_version().unwrap_or_default() },
         Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {
             let theirs = record::read(&api, &owner).await?;
@@ -48,16 +45,6 @@ pub async fn record_production(context: Context<'_>, input: &RecordInput) -> Res
         }
     }
     Ok(recorded)
-}
-
-/// Creates the record, or replaces the version that was read. The API server refuses any other.
-async fn write(api: &Api<ConfigMap>, map: &ConfigMap) -> kube::Result<ConfigMap> {
-    let params = PostParams { field_manager: Some(labels::FIELD_MANAGER.to_owned()), ..PostParams::default() };
-    if map.metadata.resource_version.is_none() {
-        api.create(&params, map).await
-    } else {
-        api.replace(record::NAME, &params, map).await
-    }
 }
 
 /// Notes facts on a stored release, as annotations. A release that is not stored any more has nothing to note.

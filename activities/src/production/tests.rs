@@ -231,3 +231,25 @@ async fn a_rollback_with_current_secrets_stores_the_release_anew() {
     let directly = FindRollbackInput { served_before: Some(one.stored_release), ..find };
     assert!(matches!(bench.find(directly).await, FoundRollback::Found { secrets: SecretsChoice::Stored, .. }));
 }
+
+#[tokio::test]
+async fn a_restore_applies_the_proven_release_and_says_so_in_the_record() {
+    let bench = Bench::new();
+    let own = crate::kubernetes::labels::owner_labels(&environment(), "berth");
+    bench.cluster.put("/api/v1/namespaces", &json!({"metadata": {"name": "web", "uid": "u", "labels": own}}));
+    let one = bench.proven(1, '1', None).await;
+    bench.plan(&Bench::input(2, '2', "web-secrets-2", Some(&one))).await.unwrap();
+    let by = berth_workflows::contract::release::Name::try_from("ops".to_owned()).unwrap();
+    let first = restore(&bench.cluster.client(), "web", None, &by).await.unwrap();
+    assert_eq!((first.version.release.number, first.version.stored_release), (Some(1), one.stored_release.clone()));
+    assert!(bench.cluster.get(&format!("{DEPLOYMENTS}/web-web")).is_some());
+    let recall = RecallInput { environment: environment() };
+    let record = recall_production(bench.test.context(), &recall).await.unwrap().record.unwrap();
+    assert_eq!(record.restored.unwrap().version.stored_release, one.stored_release);
+    // A second run changes nothing, and is above the first.
+    let second = restore(&bench.cluster.client(), "web", Some(1), &by).await.unwrap();
+    assert!(second.created.is_empty() && second.changed.is_empty() && second.deploy_id > first.deploy_id);
+    let missing = restore(&bench.cluster.client(), "web", Some(9), &by).await.unwrap_err();
+    assert!(missing.to_string().contains("no stored release 9"), "{missing}");
+    assert!(restore(&bench.cluster.client(), "another", None, &by).await.is_err());
+}

@@ -1,0 +1,162 @@
+//! `berth production restore`: a stored release serves again while Temporal is away. No activity: a person runs it with
+//! their own kubeconfig.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use k8s_openapi::api::core::v1::{Namespace, Secret};
+use kube::{Api, Client, ResourceExt, api::ListParams};
+
+use berth_workflows::contract::{
+    apply::Workload,
+    environment::{Environment, EnvironmentKind},
+    production::Production,
+    production_record::{ProductionRecord, Recalled, Restored, StoredVersion},
+    release::Name,
+    rollout_input::DEPLOY_ID_EPOCH_SECONDS,
+    verdict::{FailureType, Verdict},
+};
+
+use super::{find_rollback, record};
+use crate::{
+    context::Context,
+    failure::Failure,
+    heartbeat::Progress,
+    kubernetes::labels,
+    release::{
+        apply_release::{Mode, ReleaseApply, apply_release},
+        stored_release::StoredRelease,
+    },
+    settings::Settings,
+};
+
+/// How often a record that somebody else writes at the same moment is read again.
+const ATTEMPTS: usize = 5;
+
+/// A restore that was carried out.
+#[derive(Debug)]
+pub struct Restore {
+    pub environment: Environment,
+    pub version: StoredVersion,
+    /// The deploy id of every object now.
+    pub deploy_id: u64,
+    pub created: Vec<String>,
+    pub changed: Vec<String>,
+    pub unchanged: usize,
+    pub notes: Vec<String>,
+    /// The workloads to wait for.
+    pub workloads: Vec<Workload>,
+}
+
+/// Makes a stored release serve: the one of that number, or the last proven one. The record says so first, so that a
+/// workflow that runs again takes it as a freeze.
+///
+/// # Errors
+/// There is no namespace of that production, no such release, or the API server refuses.
+pub async fn restore(client: &Client, app: &str, release: Option<u64>, by: &Name) -> Result<Restore, Failure> {
+    let (environment, installation) = find_environment(client, app).await?;
+    let (settings, progress) = (Settings::of_installation(installation), Progress::new());
+    let context = Context { client, settings: &settings, progress: &progress };
+    let (version, stored) = choose(context, &environment, release).await?;
+    let deploy_id = mark(context, &environment, &version, by).await?;
+    let apply = ReleaseApply {
+        environment: &environment,
+        release: &stored,
+        store: None,
+        serving: None,
+        deploy_id,
+        mode: Mode::Rollback,
+    };
+    let applied = apply_release(context, &apply).await?;
+    let plan = applied.plan;
+    Ok(Restore {
+        environment,
+        version,
+        deploy_id,
+        created: plan.created,
+        changed: plan.changed,
+        unchanged: plan.unchanged,
+        notes: plan.notes,
+        workloads: applied.workloads,
+    })
+}
+
+/// Finds the namespace of an app's production by its labels. Returns its environment and its installation.
+async fn find_environment(client: &Client, app: &str) -> Result<(Environment, String), Failure> {
+    let workflow_id = Production::new(app).workflow_id();
+    let selector = format!("{}=berth,{}={workflow_id}", labels::MANAGED_BY, labels::WORKFLOW);
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let found = namespaces
+        .list_metadata(&ListParams::default().labels(&selector))
+        .await
+        .map_err(|e| Failure::kubernetes("listing namespaces", e))?
+        .items;
+    let [namespace] = found.as_slice() else {
+        let names: Vec<String> = found.iter().map(ResourceExt::name_any).collect();
+        let message =
+            format!("production of {app} should have one namespace with the labels {selector}, found {names:?}");
+        return Err(Failure::permanent(FailureType::UnknownApp, message));
+    };
+    let mut environment = Environment::unrecorded(app, EnvironmentKind::Production, workflow_id);
+    environment.namespace = namespace.name_any();
+    environment.namespace_uid = namespace.uid();
+    let installation = namespace.labels().get(labels::INSTALLATION).cloned().unwrap_or_default();
+    Ok((environment, installation))
+}
+
+/// Returns the release to restore: of that number, or the last proven one.
+async fn choose(
+    context: Context<'_>,
+    environment: &Environment,
+    number: Option<u64>,
+) -> Result<(StoredVersion, StoredRelease), Failure> {
+    let stored = find_rollback::list(context, environment).await?;
+    let fits = |one: &&kube::api::PartialObjectMeta<Secret>| match number {
+        Some(number) => find_rollback::number(one) == Some(number),
+        None => one.annotations().contains_key(labels::PROVEN_AT),
+    };
+    let Some(found) = stored.iter().find(fits) else {
+        let what = number.map_or_else(|| "proven release".to_owned(), |number| format!("stored release {number}"));
+        return Err(Failure::permanent(
+            FailureType::UnknownApp,
+            format!("there is no {what} in {}", environment.namespace),
+        ));
+    };
+    let name = found.name_any();
+    let release = StoredRelease::load(context.client, &environment.namespace, &name).await?;
+    let Some(version) = release.version.clone() else {
+        let message = format!("stored release {name} is not one of production");
+        return Err(Failure::permanent(FailureType::KubernetesDenied, message));
+    };
+    Ok((StoredVersion { release: version.release, stored_release: name, secrets: version.secrets }, release))
+}
+
+/// Writes into the record that the release is restored by hand. Returns the deploy id of the restore, which is higher than
+/// that of any rollout before.
+async fn mark(
+    context: Context<'_>,
+    environment: &Environment,
+    version: &StoredVersion,
+    by: &Name,
+) -> Result<u64, Failure> {
+    let owner = labels::owner_labels(environment, &context.settings.installation);
+    let api = record::api(context.client, environment);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    for _ in 0..ATTEMPTS {
+        let Recalled { record: found, version: at } = record::read(&api, &owner).await?;
+        let mut next: ProductionRecord = found.unwrap_or_default();
+        next.deploy_id = now.as_secs().saturating_sub(DEPLOY_ID_EPOCH_SECONDS).max(next.deploy_id + 1);
+        next.restored = Some(Restored {
+            version: version.clone(),
+            by: by.clone(),
+            at_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
+        });
+        let map = record::build(&next, owner.clone(), at.as_deref())?;
+        match record::write(&api, &map).await {
+            Ok(_) => return Ok(next.deploy_id),
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {}
+            Err(e) => return Err(Failure::kubernetes(format!("writing ConfigMap/{}", record::NAME), e)),
+        }
+    }
+    let message = format!("ConfigMap/{} was written by somebody else {ATTEMPTS} times in a row", record::NAME);
+    Err(Verdict::new(FailureType::KubernetesDenied, message).advise("is a worker still at work? try again").into())
+}
