@@ -39,7 +39,7 @@ impl PullRequest {
 
     /// The only workflow id that may serve this input: an environment must never have two mailboxes.
     pub fn workflow_id(&self) -> String {
-        format!("preview-{}-{}", self.app, self.pr)
+        EnvironmentKind::Preview { pr: self.pr }.workflow_id(&self.app)
     }
 
     /// Checks that the names can become a namespace, a label and a host, and that the timings are within their bounds.
@@ -47,14 +47,22 @@ impl PullRequest {
     /// # Errors
     /// A message that names the field, its bounds and its value.
     pub fn check(&self) -> Result<(), String> {
-        if !is_dns_label(&self.app) || self.app.len() > MAX_APP_BYTES {
-            return Err(format!("app must be a DNS label of at most {MAX_APP_BYTES} characters, got {:?}", self.app));
-        }
-        if self.pr == 0 || self.pr > MAX_PR {
-            return Err(format!("pr must be from 1 to {MAX_PR}, got {}", self.pr));
-        }
+        check_app(&self.app)?;
+        check_pr(self.pr)?;
         self.timings.check()
     }
+}
+
+/// Checks that an app's name can become a namespace, a label and a host.
+pub(super) fn check_app(app: &str) -> Result<(), String> {
+    if is_dns_label(app) && app.len() <= MAX_APP_BYTES {
+        return Ok(());
+    }
+    Err(format!("app must be a DNS label of at most {MAX_APP_BYTES} characters, got {app:?}"))
+}
+
+fn check_pr(pr: u64) -> Result<(), String> {
+    if (1..=MAX_PR).contains(&pr) { Ok(()) } else { Err(format!("pr must be from 1 to {MAX_PR}, got {pr}")) }
 }
 
 /// Highest pull request number. GitHub's are far below; ten digits leave room in every name that is built from one.
@@ -115,6 +123,22 @@ impl EnvironmentKind {
         self.into()
     }
 
+    /// The type of the only workflow that may serve such an environment.
+    pub fn workflow_type(self) -> &'static str {
+        match self {
+            Self::Preview { .. } => "PreviewEnvironment",
+            Self::Production => "ProductionEnvironment",
+        }
+    }
+
+    /// The id of the only workflow that may serve the app's environment of this kind.
+    pub fn workflow_id(self, app: &str) -> String {
+        match self {
+            Self::Preview { pr } => format!("preview-{app}-{pr}"),
+            Self::Production => format!("production-{app}"),
+        }
+    }
+
     /// The pull request's number, if it is a preview.
     pub fn pr(self) -> Option<u64> {
         match self {
@@ -172,6 +196,20 @@ impl Environment {
             database: None,
             scheme: String::new(),
         }
+    }
+
+    /// Checks that app and pull request are valid, and that the workflow id is the one that follows from them.
+    ///
+    /// # Errors
+    /// A message that names the field and its value.
+    pub fn check_identity(&self) -> Result<(), String> {
+        check_app(&self.app)?;
+        self.kind.pr().map_or(Ok(()), check_pr)?;
+        let expected = self.kind.workflow_id(&self.app);
+        if self.workflow_id == expected {
+            return Ok(());
+        }
+        Err(format!("workflow_id must be {expected}, got {:?}", self.workflow_id))
     }
 
     /// Name and server of its isolated databases, if it has any.

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::contract::{
-    environment::{MAX_APP_BYTES, is_dns_label},
+    environment::{EnvironmentKind, check_app},
     lenient::Input,
     release::Name,
     timings::Timings,
@@ -38,7 +38,7 @@ impl Production {
 
     /// The only workflow id that may serve this input.
     pub fn workflow_id(&self) -> String {
-        format!("production-{}", self.app)
+        EnvironmentKind::Production.workflow_id(&self.app)
     }
 
     /// Checks that the name can become a label, and that the timings are within their bounds.
@@ -46,9 +46,7 @@ impl Production {
     /// # Errors
     /// A message that names the field, its bounds and its value.
     pub fn check(&self) -> Result<(), String> {
-        if !is_dns_label(&self.app) || self.app.len() > MAX_APP_BYTES {
-            return Err(format!("app must be a DNS label of at most {MAX_APP_BYTES} characters, got {:?}", self.app));
-        }
+        check_app(&self.app)?;
         self.timings.check()
     }
 }

@@ -15,6 +15,26 @@ fn check_refuses_an_app_or_number_that_cannot_become_a_name() {
 }
 
 #[test]
+fn check_identity_accepts_only_the_id_of_app_and_kind() {
+    let preview = EnvironmentKind::Preview { pr: 1 };
+    let check = |app: &str, kind, id: &str| Environment::unrecorded(app, kind, id).check_identity();
+    assert_eq!(check("web", preview, "preview-web-1"), Ok(()));
+    assert_eq!(check("web", EnvironmentKind::Production, "production-web"), Ok(()));
+    for (app, kind, id) in [
+        ("web", preview, "preview-web-2"),
+        ("web", preview, "preview-web-01"),
+        ("web", preview, "production-web"),
+        ("web", EnvironmentKind::Production, "preview-web-1"),
+        ("web", EnvironmentKind::Preview { pr: 0 }, "preview-web-0"),
+        ("web", EnvironmentKind::Preview { pr: MAX_PR + 1 }, "preview-web-10000000000"),
+        ("web,x", EnvironmentKind::Production, "production-web,x"),
+        ("", EnvironmentKind::Production, "production-"),
+    ] {
+        assert!(check(app, kind, id).is_err(), "{app} {kind:?} {id} should be refused");
+    }
+}
+
+#[test]
 fn record_cluster_objects_keeps_the_newest_without_duplicates() {
     let object = |n: usize| ClusterObject {
         api_version: "scheduling.k8s.io/v1".into(),
