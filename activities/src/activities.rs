@@ -1,8 +1,9 @@
 //! The list of the activities. Each calls one function that knows nothing of Temporal.
 
+mod app;
+
 use std::sync::Arc;
 
-use berth_manifests::app::App;
 use berth_workflows::contract::environment::Environment;
 use berth_workflows::contract::{
     activity_definitions as definitions,
@@ -20,11 +21,11 @@ use kube::Client;
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
+use app::blocking;
+
 use crate::{
     context::Context,
-    database, environment,
-    failure::Failure,
-    gates,
+    database, environment, gates,
     heartbeat::{Progress, heartbeating},
     production,
     redaction::redacted_failure::hide_values_of,
@@ -45,19 +46,6 @@ impl Activities {
     fn context<'a>(&'a self, progress: &'a Progress) -> Context<'a> {
         Context { client: &self.client, settings: &self.settings, progress }
     }
-
-    /// Reads the app on a thread for blocking work, because it reads files.
-    async fn app(&self, name: &str) -> Result<App, Failure> {
-        let (settings, name) = (self.settings.clone(), name.to_owned());
-        blocking(move || environment::load_app::find_app(&settings, &name)).await
-    }
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {
-    use berth_workflows::contract::verdict::FailureType;
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|e| Err(Failure::transient(FailureType::UnknownApp, format!("reading the app: {e}"))))
 }
 
 #[activities]
