@@ -1,6 +1,9 @@
 use std::time::Duration;
 
-use berth_workflows::contract::environment::{Database, EnvironmentKind};
+use berth_workflows::contract::{
+    environment::{Database, EnvironmentKind},
+    verdict::FailureType,
+};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -9,6 +12,8 @@ use crate::{
     context::TestContext,
     examples::{app, environment, settings},
     fake_api_server::FakeApiServer,
+    kubernetes::labels,
+    settings::Settings,
 };
 
 const NAMESPACES: &str = "/api/v1/namespaces";
@@ -30,7 +35,7 @@ fn with_namespace(created: Timestamp) -> FakeApiServer {
 
 /// Returns the allowed traffic of the only policy: `ingress` or `egress`.
 fn allowed(app: &App, environment: &Environment, settings: &Settings, direction: &str) -> Value {
-    let objects = objects::limits_and_policies(settings, app, environment);
+    let objects = isolation::limits_and_policies(settings, app, environment);
     let policies: Vec<_> =
         objects.iter().filter(|object| object.types.as_ref().unwrap().kind == "NetworkPolicy").collect();
     assert_eq!((policies.len(), policies[0].name_any().as_str()), (1, "berth"));
@@ -106,7 +111,7 @@ fn previews_get_default_requests_but_no_default_limits() {
     let app = app(json!({"production": {"namespace": "web", "host": "example.com"}}));
     let preview = environment();
     let production = Environment { kind: EnvironmentKind::Production, ..preview.clone() };
-    let objects_of = |environment| objects::limits_and_policies(&settings(), &app, environment);
+    let objects_of = |environment| isolation::limits_and_policies(&settings(), &app, environment);
     let kinds = |environment| -> Vec<_> {
         objects_of(environment).into_iter().map(|object| object.types.unwrap().kind).collect()
     };

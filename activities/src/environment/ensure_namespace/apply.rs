@@ -1,0 +1,57 @@
+//! The apply of the objects that come before a release.
+
+use k8s_openapi::api::core::v1::Secret;
+use kube::{
+    Api, Client, ResourceExt,
+    api::{DynamicObject, Patch, PatchParams},
+    core::ApiResource,
+};
+
+use berth_manifests::app::App;
+use berth_workflows::contract::{
+    environment::Environment,
+    verdict::{FailureType, Verdict},
+};
+
+use super::objects;
+use crate::{
+    context::Context,
+    failure::Failure,
+    kubernetes::{labels, rbac_lag::Rbac},
+};
+
+/// Reads the app's pull secret, for a copy in the environment.
+pub(super) async fn pull_secret(
+    context: Context<'_>,
+    app: &App,
+    environment: &Environment,
+) -> Result<Option<DynamicObject>, Failure> {
+    let Some(name) = &app.image_pull_secret else { return Ok(None) };
+    let secrets: Api<Secret> = Api::namespaced(context.client.clone(), &context.settings.berth_namespace);
+    let what = format!("pull secret {name} of namespace {}", context.settings.berth_namespace);
+    match secrets.get_opt(name).await.map_err(|e| Failure::kubernetes(&what, e))? {
+        Some(secret) => Ok(Some(objects::pull_secret(context.settings, environment, &secret))),
+        None => Err(Verdict::new(FailureType::ConfigMissing, format!("{what} does not exist"))
+            .advise(format!(
+                "create it: kubectl create secret docker-registry {name} -n {} …",
+                context.settings.berth_namespace
+            ))
+            .into()),
+    }
+}
+
+pub(super) async fn apply(client: &Client, rbac: Rbac, object: &DynamicObject) -> Result<(), Failure> {
+    let types = object.types.clone().unwrap_or_default();
+    let resource = match kube::core::GroupVersionKind::try_from(&types) {
+        Ok(gvk) => ApiResource::from_gvk(&gvk),
+        Err(e) => return Err(Failure::permanent(FailureType::ManifestInvalid, e.to_string())),
+    };
+    let api: Api<DynamicObject> =
+        Api::namespaced_with(client.clone(), &object.namespace().unwrap_or_default(), &resource);
+    let (name, params) = (object.name_any(), PatchParams::apply(labels::FIELD_MANAGER).force());
+    let patch = Patch::Apply(object);
+    rbac.request(|| api.patch(&name, &params, &patch))
+        .await
+        .map_err(|e| Failure::applying(&format!("{}/{name}", types.kind), e))?;
+    Ok(())
+}

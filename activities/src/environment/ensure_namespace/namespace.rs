@@ -1,0 +1,45 @@
+//! The namespace of a preview: created, or found with berth's labels.
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{
+    Api, ResourceExt,
+    api::{Patch, PatchParams, PostParams},
+};
+
+use berth_manifests::app::App;
+use berth_workflows::contract::environment::Environment;
+
+use super::{objects, ownership::not_ours};
+use crate::{context::Context, failure::Failure, kubernetes::labels};
+
+pub(super) async fn create_or_find(
+    context: Context<'_>,
+    app: &App,
+    environment: &Environment,
+) -> Result<(Namespace, bool), Failure> {
+    let namespaces: Api<Namespace> = Api::all(context.client.clone());
+    let name = environment.namespace.as_str();
+    let what = || format!("namespace {name}");
+    let wanted = objects::namespace(context.settings, app, environment);
+    loop {
+        let found = namespaces.get_opt(name).await.map_err(|e| Failure::kubernetes(what(), e))?;
+        let Some(found) = found else {
+            match namespaces.create(&PostParams::default(), &wanted).await {
+                Ok(created) => return Ok((created, true)),
+                // A concurrent attempt created it first: read its owner.
+                Err(kube::Error::Api(status)) if status.code == 409 => continue,
+                Err(e) => return Err(Failure::kubernetes(what(), e)),
+            }
+        };
+        // The name will be free, whoever the owner is.
+        if found.metadata.deletion_timestamp.is_some() {
+            return Ok((found, false));
+        }
+        if !labels::belongs_to(found.labels(), environment, &context.settings.installation) {
+            return Err(not_ours(context.settings, environment, &found));
+        }
+        let apply = PatchParams::apply(labels::FIELD_MANAGER).force();
+        let applied = namespaces.patch(name, &apply, &Patch::Apply(&wanted)).await;
+        return Ok((applied.map_err(|e| Failure::kubernetes(what(), e))?, false));
+    }
+}
