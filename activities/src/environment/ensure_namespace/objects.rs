@@ -7,9 +7,12 @@ use serde_json::{Value, json};
 use berth_manifests::app::App;
 use berth_workflows::contract::environment::Environment;
 
-use crate::{kubernetes::labels, settings::Settings};
+use crate::{
+    kubernetes::{labels, recorded_names},
+    settings::Settings,
+};
 
-/// The namespace, with labels for its owner and its Pod Security level.
+/// The namespace, with labels for its owner and its Pod Security level. It records the environment's names.
 pub(super) fn namespace(settings: &Settings, app: &App, environment: &Environment) -> Namespace {
     let level: &str = app.pod_security().into();
     let mut namespace = Namespace::default();
@@ -19,6 +22,7 @@ pub(super) fn namespace(settings: &Settings, app: &App, environment: &Environmen
         labels.insert(format!("pod-security.kubernetes.io/{mode}"), level.to_owned());
     }
     namespace.metadata.labels = Some(labels);
+    namespace.metadata.annotations = Some(recorded_names::annotations(environment));
     namespace
 }
 

@@ -60,6 +60,18 @@ async fn a_first_rollout_creates_namespace_then_role_binding_then_the_rest() {
 }
 
 #[tokio::test]
+async fn namespace_records_the_environments_names_old_or_new() {
+    let old = with_namespace("2026-01-01T00:00:00Z".parse().unwrap());
+    for cluster in [FakeApiServer::default(), old] {
+        ensure(&cluster, &app(json!({}))).await.unwrap();
+        let namespace = cluster.get("/api/v1/namespaces/pr-1").unwrap();
+        let expected = json!({"berth.dev/database": "", "berth.dev/host": "pr-1.example.com",
+            "berth.dev/temporal-ui-host": "pr-1-temporal.example.com"});
+        assert_eq!(namespace["metadata"]["annotations"], expected);
+    }
+}
+
+#[tokio::test]
 async fn egress_that_the_app_file_drops_is_closed_in_an_existing_environment() {
     let cluster = FakeApiServer::default();
     let policies = "/apis/networking.k8s.io/v1/namespaces/pr-1/networkpolicies/";

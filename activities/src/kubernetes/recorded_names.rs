@@ -1,0 +1,54 @@
+//! Names of an environment that its namespace records, as annotations. They outlive the app file's own names.
+
+use std::collections::BTreeMap;
+
+use berth_workflows::contract::environment::Environment;
+
+/// The host name of the web app.
+const HOST: &str = "berth.dev/host";
+/// The host name of temporal-ui. Empty if the environment has none.
+const TEMPORAL_UI_HOST: &str = "berth.dev/temporal-ui-host";
+/// The database as JSON. Empty if the environment has none.
+const DATABASE: &str = "berth.dev/database";
+
+/// Returns the annotations that record the environment's names.
+pub(crate) fn annotations(environment: &Environment) -> BTreeMap<String, String> {
+    let Environment { host, temporal_ui_host, database, .. } = environment;
+    // A struct of strings always serialises.
+    let database = database.as_ref().and_then(|database| serde_json::to_string(database).ok());
+    // Every key is there, so that a name that goes replaces its annotation.
+    [
+        (HOST, host.clone()),
+        (TEMPORAL_UI_HOST, temporal_ui_host.clone().unwrap_or_default()),
+        (DATABASE, database.unwrap_or_default()),
+    ]
+    .map(|(key, name)| (key.to_owned(), name))
+    .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use berth_workflows::contract::environment::Database;
+
+    use super::*;
+    use crate::examples;
+
+    fn environment() -> Environment {
+        let database = Database::Isolated { server: "previews".into(), name: "web_pr_1".into() };
+        Environment { database: Some(database), ..examples::environment() }
+    }
+
+    #[test]
+    fn annotations_record_hosts_and_database() {
+        let expected = [
+            ("berth.dev/database", r#"{"mode":"isolated","server":"previews","name":"web_pr_1"}"#),
+            ("berth.dev/host", "pr-1.example.com"),
+            ("berth.dev/temporal-ui-host", "pr-1-temporal.example.com"),
+        ];
+        let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        assert_eq!(annotations(&environment()), expected.into());
+        let bare = Environment { temporal_ui_host: None, database: None, ..environment() };
+        let names = annotations(&bare);
+        assert_eq!((&*names[TEMPORAL_UI_HOST], &*names[DATABASE]), ("", ""), "each key is there");
+    }
+}
