@@ -1,5 +1,6 @@
-//! The list of the activities. Each calls one function that knows nothing of Temporal.
+//! The list of the activities. Each admits its caller, then calls one function that knows nothing of Temporal.
 
+mod admit;
 mod app;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use app::blocking;
 
 use crate::{
+    admission::Purpose,
     context::Context,
     database, environment, gates,
     heartbeat::{Progress, heartbeating},
@@ -72,7 +74,7 @@ impl Activities {
         environment: Environment,
     ) -> Result<NamespaceReady, ActivityError> {
         heartbeating(&ctx, async |progress| {
-            let app = self.app(&environment.app).await?;
+            let app = self.admit_preparation(&ctx, progress, &environment).await?;
             environment::ensure_namespace(self.context(progress), &app, &environment).await
         })
         .await
@@ -96,7 +98,11 @@ impl Activities {
         ctx: ActivityContext,
         environment: Environment,
     ) -> Result<DatabaseReady, ActivityError> {
-        heartbeating(&ctx, async |progress| database::ensure_database(self.context(progress), &environment).await).await
+        heartbeating(&ctx, async |progress| {
+            self.admit_inside(&ctx, progress, Purpose::Prepare, &environment).await?;
+            database::ensure_database(self.context(progress), &environment).await
+        })
+        .await
     }
 
     /// See [`database::drop_database()`].
@@ -106,7 +112,11 @@ impl Activities {
         ctx: ActivityContext,
         environment: Environment,
     ) -> Result<LeakReport, ActivityError> {
-        heartbeating(&ctx, async |progress| database::drop_database(self.context(progress), &environment).await).await
+        heartbeating(&ctx, async |progress| {
+            self.admit(&ctx, progress, Purpose::TearDown, &environment)?.check_database()?;
+            database::drop_database(self.context(progress), &environment).await
+        })
+        .await
     }
 
     /// See [`secrets::sync_secrets()`].
@@ -117,7 +127,7 @@ impl Activities {
         environment: Environment,
     ) -> Result<SyncedSecrets, ActivityError> {
         heartbeating(&ctx, async |progress| {
-            let app = self.app(&environment.app).await?;
+            let app = self.admit_preparation(&ctx, progress, &environment).await?;
             secrets::sync_secrets(self.context(progress), &self.doppler, &app, &environment).await
         })
         .await
@@ -131,7 +141,7 @@ impl Activities {
         input: ApplyInput,
     ) -> Result<Applied, ActivityError> {
         heartbeating(&ctx, async |progress| {
-            let app = self.app(&input.deploy.environment.app).await?;
+            let app = self.admit_apply(&ctx, progress, &input).await?;
             let applied = release::apply_manifests(self.context(progress), &app, &input).await;
             match applied {
                 Ok(applied) => Ok(applied),
@@ -182,7 +192,11 @@ impl Activities {
         ctx: ActivityContext,
         recall: RecallInput,
     ) -> Result<Recalled, ActivityError> {
-        heartbeating(&ctx, async |progress| production::recall_production(self.context(progress), &recall).await).await
+        heartbeating(&ctx, async |progress| {
+            self.admit_inside(&ctx, progress, Purpose::KeepRecord, &recall.environment).await?;
+            production::recall_production(self.context(progress), &recall).await
+        })
+        .await
     }
 
     /// See [`production::record_production()`].
@@ -192,7 +206,12 @@ impl Activities {
         ctx: ActivityContext,
         record: RecordInput,
     ) -> Result<Recorded, ActivityError> {
-        heartbeating(&ctx, async |progress| production::record_production(self.context(progress), &record).await).await
+        heartbeating(&ctx, async |progress| {
+            let admission = self.admit_inside(&ctx, progress, Purpose::KeepRecord, &record.environment).await?;
+            admission.check_objects(record.marks.iter().map(|mark| &*mark.stored_release))?;
+            production::record_production(self.context(progress), &record).await
+        })
+        .await
     }
 
     /// See [`release::apply_stored()`].
@@ -202,7 +221,11 @@ impl Activities {
         ctx: ActivityContext,
         input: ApplyStoredInput,
     ) -> Result<Applied, ActivityError> {
-        heartbeating(&ctx, async |progress| release::apply_stored(self.context(progress), &input).await).await
+        heartbeating(&ctx, async |progress| {
+            self.admit_apply_stored(&ctx, progress, &input).await?;
+            release::apply_stored(self.context(progress), &input).await
+        })
+        .await
     }
 
     /// See [`rollout::await_rollout()`].
@@ -212,7 +235,11 @@ impl Activities {
         ctx: ActivityContext,
         wait: AwaitInput,
     ) -> Result<Outcome, ActivityError> {
-        heartbeating(&ctx, async |progress| rollout::await_rollout(self.context(progress), wait).await).await
+        heartbeating(&ctx, async |progress| {
+            self.admit_wait(&ctx, progress, &wait).await?;
+            rollout::await_rollout(self.context(progress), wait).await
+        })
+        .await
     }
 
     /// See [`gates::check_gates()`].
@@ -223,6 +250,7 @@ impl Activities {
         check: CheckGatesInput,
     ) -> Result<GatesChecked, ActivityError> {
         heartbeating(&ctx, async |progress| {
+            self.admit_gates(&ctx, progress, &check).await?;
             let namespace = &check.environment.namespace;
             let release = StoredRelease::load(&self.client, namespace, &check.stored_release).await?;
             gates::check_gates(self.context(progress), check, &release).await
@@ -233,7 +261,12 @@ impl Activities {
     /// See [`release::prune()`].
     #[activity(definition = definitions::Prune)]
     pub async fn prune(self: Arc<Self>, ctx: ActivityContext, input: PruneInput) -> Result<Pruned, ActivityError> {
-        heartbeating(&ctx, async |progress| release::prune(self.context(progress), &input).await).await
+        heartbeating(&ctx, async |progress| {
+            let admission = self.admit_inside(&ctx, progress, Purpose::RollOut, &input.environment).await?;
+            admission.check_objects([&*input.stored_release])?;
+            release::prune(self.context(progress), &input).await
+        })
+        .await
     }
 
     /// See [`environment::delete_environment()`].
@@ -243,7 +276,12 @@ impl Activities {
         ctx: ActivityContext,
         input: DeleteInput,
     ) -> Result<LeakReport, ActivityError> {
-        heartbeating(&ctx, async |progress| environment::delete_environment(self.context(progress), &input).await).await
+        heartbeating(&ctx, async |progress| {
+            // Its namespaces and cluster-scoped objects are found by the workflow's labels, whatever the input names.
+            self.admit(&ctx, progress, Purpose::TearDown, &input.environment)?;
+            environment::delete_environment(self.context(progress), &input).await
+        })
+        .await
     }
 
     /// See [`script::start_script()`].
@@ -254,6 +292,7 @@ impl Activities {
         start: StartScriptInput,
     ) -> Result<ScriptStarted, ActivityError> {
         heartbeating(&ctx, async |progress| {
+            self.admit_script(&ctx, progress, &start.environment, &start.job).await?;
             let app = self.app(&start.environment.app).await?;
             script::start_script(self.context(progress), &app, &start).await
         })
@@ -267,7 +306,11 @@ impl Activities {
         ctx: ActivityContext,
         wait: AwaitScriptInput,
     ) -> Result<ScriptOutcome, ActivityError> {
-        heartbeating(&ctx, async |progress| script::await_script(self.context(progress), wait).await).await
+        heartbeating(&ctx, async |progress| {
+            self.admit_script(&ctx, progress, &wait.environment, &wait.started.job).await?;
+            script::await_script(self.context(progress), wait).await
+        })
+        .await
     }
 
     /// See [`script::remove_script()`].
@@ -277,6 +320,10 @@ impl Activities {
         ctx: ActivityContext,
         remove: RemoveScriptInput,
     ) -> Result<ScriptRemoved, ActivityError> {
-        heartbeating(&ctx, async |progress| script::remove_script(self.context(progress), &remove).await).await
+        heartbeating(&ctx, async |progress| {
+            self.admit_script(&ctx, progress, &remove.environment, &remove.job).await?;
+            script::remove_script(self.context(progress), &remove).await
+        })
+        .await
     }
 }

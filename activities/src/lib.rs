@@ -4,6 +4,7 @@
 //! is retried) apart from "never" (a typed failure, or a verdict as its result).
 
 mod activities;
+mod admission;
 mod context;
 pub mod database;
 pub mod environment;

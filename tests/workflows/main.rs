@@ -11,3 +11,4 @@ mod preview_teardown;
 mod production;
 mod replay;
 mod scripts;
+mod trust;

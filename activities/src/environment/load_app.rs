@@ -28,28 +28,10 @@ pub fn load_app(settings: &Settings, load: &LoadAppInput) -> Result<LoadedApp, F
     if let Some(image) = &load.image {
         check_image(&app, image)?;
     }
-    let names = match load.kind {
-        EnvironmentKind::Preview { pr } => app.preview_environment(pr),
-        EnvironmentKind::Production => app.production_environment(),
-    };
-    let names = names.ok_or_else(|| {
-        let kind = load.kind.name();
-        Failure::permanent(FailureType::UnknownApp, format!("app {} has no {kind} section in its file", app.app))
-    })?;
+    let environment = describe(settings, &app, load.kind)?;
     let files = app.source_files().map_err(|found| refused(&app.app, &found))?;
     Ok(LoadedApp {
-        environment: Environment {
-            app: app.app.clone(),
-            kind: load.kind,
-            workflow_id: load.workflow_id.clone(),
-            namespace: names.namespace,
-            host: names.host,
-            temporal_ui_host: names.temporal_ui_host,
-            namespace_uid: None,
-            cluster_objects: Vec::new(),
-            database: database_of(settings, &app, load.kind)?,
-            scheme: settings.scheme.clone(),
-        },
+        environment: Environment { workflow_id: load.workflow_id.clone(), ..environment },
         content_hash: app.content_hash(&files),
         production: app.production.as_ref().filter(|_| load.kind == EnvironmentKind::Production).map(rules_of),
         cluster_objects: match &load.deploy {
@@ -65,6 +47,33 @@ fn rules_of(production: &ProductionSettings) -> ProductionRules {
         needs_approval: production.approval == Approval::Required,
         keep_releases: usize::try_from(production.keep_releases).unwrap_or(usize::MAX),
     }
+}
+
+/// Describes an environment by the names that the app file gives it now.
+///
+/// # Errors
+/// As for [`load_app()`].
+pub(crate) fn describe(settings: &Settings, app: &App, kind: EnvironmentKind) -> Result<Environment, Failure> {
+    let names = match kind {
+        EnvironmentKind::Preview { pr } => app.preview_environment(pr),
+        EnvironmentKind::Production => app.production_environment(),
+    };
+    let names = names.ok_or_else(|| {
+        let message = format!("app {} has no {} section in its file", app.app, kind.name());
+        Failure::permanent(FailureType::UnknownApp, message)
+    })?;
+    Ok(Environment {
+        app: app.app.clone(),
+        kind,
+        workflow_id: kind.workflow_id(&app.app),
+        namespace: names.namespace,
+        host: names.host,
+        temporal_ui_host: names.temporal_ui_host,
+        namespace_uid: None,
+        cluster_objects: Vec::new(),
+        database: database_of(settings, app, kind)?,
+        scheme: settings.scheme.clone(),
+    })
 }
 
 /// Returns the database that the app file gives to a preview.

@@ -26,6 +26,11 @@ pub(crate) fn annotations(environment: &Environment) -> BTreeMap<String, String>
     .into()
 }
 
+/// Returns whether the annotations record exactly the environment's names.
+pub(crate) fn are_recorded(found: &BTreeMap<String, String>, environment: &Environment) -> bool {
+    annotations(environment).iter().all(|(key, name)| found.get(key) == Some(name))
+}
+
 #[cfg(test)]
 mod tests {
     use berth_workflows::contract::environment::Database;
@@ -50,5 +55,22 @@ mod tests {
         let bare = Environment { temporal_ui_host: None, database: None, ..environment() };
         let names = annotations(&bare);
         assert_eq!((&*names[TEMPORAL_UI_HOST], &*names[DATABASE]), ("", ""), "each key is there");
+    }
+
+    #[test]
+    fn any_other_name_is_not_recorded() {
+        let found = annotations(&environment());
+        assert!(are_recorded(&found, &environment()));
+        let other = Database::Isolated { server: "another".into(), name: "web_pr_1".into() };
+        for changed in [
+            Environment { host: "web.example.com".into(), ..environment() },
+            Environment { temporal_ui_host: None, ..environment() },
+            Environment { database: None, ..environment() },
+            Environment { database: Some(other), ..environment() },
+        ] {
+            assert!(!are_recorded(&found, &changed), "{changed:?}");
+            assert!(!are_recorded(&annotations(&changed), &environment()), "{changed:?}");
+        }
+        assert!(!are_recorded(&BTreeMap::new(), &environment()), "nothing is recorded");
     }
 }

@@ -133,7 +133,11 @@ impl StoredRelease {
         found.map(|secret| Self::from_secret(name, secret)).transpose()
     }
 
-    fn from_secret(name: &str, secret: Secret) -> Result<Self, Failure> {
+    /// Reads a stored release from its Secret.
+    ///
+    /// # Errors
+    /// `KubernetesDenied`, permanent: its content is damaged.
+    pub(crate) fn from_secret(name: &str, secret: Secret) -> Result<Self, Failure> {
         let broken = |why: String| {
             Failure::permanent(FailureType::KubernetesDenied, format!("stored release {name} is damaged: {why}"))
         };

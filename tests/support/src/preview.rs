@@ -80,7 +80,8 @@ pub(crate) async fn run_worker(client: &Client, world: &Arc<World>, task_queue: 
     }
 }
 
-pub(crate) async fn connect() -> (Client, String) {
+/// Connects to the dev server of this process, which starts it at first. Returns also `host:port`, for other clients.
+pub async fn connect() -> (Client, String) {
     static SERVER: OnceLock<DevServer> = OnceLock::new();
     static REGISTERED: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -83,6 +83,9 @@ impl RolloutInput {
     }
 }
 
+/// The type of a rollout's workflow.
+pub const ROLLOUT: &str = "Rollout";
+
 /// The workflow id of a `Rollout`, from the id of its environment's workflow and its number.
 pub fn rollout_id(environment_id: &str, number: u64) -> String {
     format!("{environment_id}-rollout-{number}")

@@ -41,10 +41,18 @@ impl Input for ScriptRunInput {
     const EXAMPLE: &'static str = "";
 }
 
+/// The type of a script run's workflow.
+pub const SCRIPT_RUN: &str = "ScriptRun";
+
+/// The workflow id of a `ScriptRun`, from the id of its environment's workflow and its number.
+pub fn script_id(environment_id: &str, number: u64) -> String {
+    format!("{environment_id}-script-{number}")
+}
+
 impl ScriptRunInput {
     /// The only workflow id that may serve this input. The Job has the same name.
     pub fn workflow_id(&self) -> String {
-        format!("{}-script-{}", self.environment.workflow_id, self.number)
+        script_id(&self.environment.workflow_id, self.number)
     }
 
     /// The workflow's summary: `send-appointment-reminder for web #123`.

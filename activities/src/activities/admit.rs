@@ -1,0 +1,130 @@
+//! The admission of an activity: the caller by Temporal's task information, the rest as [`crate::admission`] decides.
+
+use berth_manifests::app::App;
+use berth_workflows::contract::{
+    apply::{ApplyInput, ApplyStoredInput, Workload},
+    checks::{AwaitInput, CheckGatesInput},
+    environment::Environment,
+};
+use temporalio_sdk::activities::ActivityContext;
+
+use super::Activities;
+use crate::{
+    admission::{Admission, Caller, Owner, Purpose},
+    failure::Failure,
+    heartbeat::Progress,
+};
+
+impl Activities {
+    /// Admits the caller, before anything is read on its behalf.
+    pub(super) fn admit<'a>(
+        &'a self,
+        ctx: &ActivityContext,
+        progress: &'a Progress,
+        purpose: Purpose,
+        environment: &'a Environment,
+    ) -> Result<Admission<'a>, Failure> {
+        let info = ctx.info();
+        // An activity without a workflow may have an empty id.
+        let text = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let caller = Caller { workflow_id: text(&info.workflow_id), workflow_type: text(&info.workflow_type) };
+        Admission::new(self.context(progress), caller, purpose, environment)
+    }
+
+    /// Admits the caller to the environment's own namespace, under its names.
+    pub(super) async fn admit_inside<'a>(
+        &'a self,
+        ctx: &ActivityContext,
+        progress: &'a Progress,
+        purpose: Purpose,
+        environment: &'a Environment,
+    ) -> Result<Admission<'a>, Failure> {
+        let admission = self.admit(ctx, progress, purpose, environment)?;
+        admission.check_names(Owner::Environment, async || self.app(&environment.app).await).await?;
+        Ok(admission)
+    }
+
+    /// Admits an activity that may come before the namespace, and that refuses a foreign one by itself. Returns the
+    /// app.
+    pub(super) async fn admit_preparation(
+        &self,
+        ctx: &ActivityContext,
+        progress: &Progress,
+        environment: &Environment,
+    ) -> Result<App, Failure> {
+        let admission = self.admit(ctx, progress, Purpose::Prepare, environment)?;
+        let app = self.app(&environment.app).await?;
+        admission.check_names(Owner::CheckedLater, async || Ok(app.clone())).await?;
+        Ok(app)
+    }
+
+    /// Admits an apply of the app's manifests: names, image, and the Secret with its address. Returns the app.
+    pub(super) async fn admit_apply(
+        &self,
+        ctx: &ActivityContext,
+        progress: &Progress,
+        apply: &ApplyInput,
+    ) -> Result<App, Failure> {
+        let ApplyInput { deploy, secrets } = apply;
+        let admission = self.admit(ctx, progress, Purpose::RollOut, &deploy.environment)?;
+        admission.check_objects(deploy.serving.as_deref().into_iter().chain([&*secrets.secret]))?;
+        let app = self.app(&deploy.environment.app).await?;
+        admission.check_names(Owner::Environment, async || Ok(app.clone())).await?;
+        admission.check_image(&app, &deploy.release.image).await?;
+        admission.check_address(&secrets.secret, &secrets.temporal_server_address).await?;
+        Ok(app)
+    }
+
+    /// Admits an apply of a stored release. Its objects, images and Secret are those that were stored.
+    pub(super) async fn admit_apply_stored(
+        &self,
+        ctx: &ActivityContext,
+        progress: &Progress,
+        apply: &ApplyStoredInput,
+    ) -> Result<(), Failure> {
+        let admission = self.admit_inside(ctx, progress, Purpose::RollOut, &apply.deploy.environment).await?;
+        admission.check_objects(apply.deploy.serving.as_deref().into_iter().chain([&*apply.stored_release]))?;
+        admission.check_stored(&apply.stored_release).await
+    }
+
+    pub(super) async fn admit_wait(
+        &self,
+        ctx: &ActivityContext,
+        progress: &Progress,
+        wait: &AwaitInput,
+    ) -> Result<(), Failure> {
+        let admission = self.admit_inside(ctx, progress, Purpose::RollOut, &wait.environment).await?;
+        admission.check_objects(names(&wait.workloads).chain([&*wait.secret]))
+    }
+
+    /// Admits a check of gates. It may send requests to an address, which must be the one in the environment's Secret.
+    pub(super) async fn admit_gates(
+        &self,
+        ctx: &ActivityContext,
+        progress: &Progress,
+        check: &CheckGatesInput,
+    ) -> Result<(), Failure> {
+        let admission = self.admit_inside(ctx, progress, Purpose::RollOut, &check.environment).await?;
+        admission.check_objects(names(&check.workloads).chain([&*check.stored_release, &*check.secret]))?;
+        match &check.temporal_server_address {
+            Some(address) => admission.check_address(&check.secret, address).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Admits a script run to its own Job.
+    pub(super) async fn admit_script(
+        &self,
+        ctx: &ActivityContext,
+        progress: &Progress,
+        environment: &Environment,
+        job: &str,
+    ) -> Result<(), Failure> {
+        let admission = self.admit_inside(ctx, progress, Purpose::RunScript, environment).await?;
+        admission.check_job(job)
+    }
+}
+
+fn names(workloads: &[Workload]) -> impl Iterator<Item = &str> {
+    workloads.iter().map(|workload| workload.name.as_str())
+}

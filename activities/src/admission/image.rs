@@ -1,0 +1,63 @@
+//! The image in an activity's input.
+
+use berth_manifests::app::App;
+use berth_workflows::contract::{
+    environment::Environment,
+    release::Image,
+    verdict::{FailureType, Verdict},
+};
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, ResourceExt, api::ListParams};
+use serde_json::Value;
+
+use crate::{context::Context, failure::Failure, kubernetes::labels, release::stored_release::StoredRelease};
+
+/// Checks that the image is on the app's list as it is now, or that a stored release of the environment has it.
+///
+/// # Errors
+/// As for [`super::Admission::check_image`].
+pub(super) async fn check(
+    context: Context<'_>,
+    environment: &Environment,
+    app: &App,
+    image: &Image,
+) -> Result<(), Failure> {
+    if app.images.contains(&image.repository) || is_stored(context, environment, image).await? {
+        return Ok(());
+    }
+    let allowed = app.images.join(", ");
+    let message = format!(
+        "{} is not an image of app {}, and no stored release of {} has it; the app allows {allowed}",
+        image.repository, app.app, environment.workflow_id
+    );
+    Err(Verdict::new(FailureType::PolicyDenied, message)
+        .advise("add the repository to `images` in the app file")
+        .into())
+}
+
+/// Returns whether a stored release of the environment has the image. A damaged release counts as none.
+async fn is_stored(context: Context<'_>, environment: &Environment, image: &Image) -> Result<bool, Failure> {
+    let secrets: Api<Secret> = Api::namespaced(context.client.clone(), &environment.namespace);
+    let own = labels::owner_selector(environment, &context.settings.installation);
+    let stored = ListParams::default().labels(&format!("{own},{}={}", labels::CONTENT, labels::RELEASE));
+    let listed = secrets.list(&stored).await.map_err(|e| Failure::kubernetes("listing stored releases", e))?;
+    let stored = listed.items.into_iter();
+    let mut releases = stored.filter_map(|secret| StoredRelease::from_secret(&secret.name_any(), secret).ok());
+    Ok(releases.any(|release| release.objects.iter().any(|document| has_image(document, image))))
+}
+
+/// Returns whether a container in the value runs this image, by digest. The tag does not count.
+fn has_image(value: &Value, image: &Image) -> bool {
+    let is_image = |text: &str| {
+        let found = Image::try_from(text.to_owned());
+        found.is_ok_and(|found| found.repository == image.repository && found.digest == image.digest)
+    };
+    match value {
+        Value::Object(fields) => fields.iter().any(|(key, value)| match value {
+            Value::String(text) => key == "image" && is_image(text),
+            other => has_image(other, image),
+        }),
+        Value::Array(items) => items.iter().any(|item| has_image(item, image)),
+        _ => false,
+    }
+}
