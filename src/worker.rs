@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context;
-use berth_activities::{Activities, Settings, database, kubernetes_client, secrets::DopplerReader};
+use berth_activities::{Activities, Serve, Settings, database, kubernetes_client, secrets::DopplerReader};
 use berth_workflows::{TASK_QUEUE, register_workflows};
 use clap::{Args, ValueEnum};
 use temporalio_sdk::{
@@ -63,6 +63,10 @@ pub(crate) struct Worker {
     /// connections for each environment
     #[arg(long, env = "BERTH_DATABASE_SERVERS", value_name = "FILE")]
     database_servers: Option<PathBuf>,
+    /// The kinds of environments that this worker serves. It refuses to change one of another kind
+    #[arg(long, env = "BERTH_SERVE", value_enum, value_delimiter = ',', value_name = "KINDS",
+        default_values_t = [Served::Previews, Served::Production])]
+    serve: Vec<Served>,
     /// The URL of Doppler's API
     #[arg(long, env = "DOPPLER_API_HOST", default_value = "https://api.doppler.com", value_name = "URL")]
     doppler_api_host: String,
@@ -86,6 +90,13 @@ pub(crate) struct Worker {
 enum Scheme {
     Http,
     Https,
+}
+
+/// A kind of environment, as `--serve` names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Served {
+    Previews,
+    Production,
 }
 
 impl Worker {
@@ -157,6 +168,10 @@ impl Worker {
                 ingress_namespace: self.ingress_namespace.clone(),
                 scheme: scheme.to_owned(),
                 database_servers,
+                serve: Serve {
+                    previews: self.serve.contains(&Served::Previews),
+                    production: self.serve.contains(&Served::Production),
+                },
             },
         })
     }

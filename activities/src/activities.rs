@@ -25,7 +25,7 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use app::blocking;
 
 use crate::{
-    admission::Purpose,
+    admission::{self, Purpose},
     context::Context,
     database, environment, gates,
     heartbeat::{Progress, heartbeating},
@@ -60,6 +60,7 @@ impl Activities {
         load: LoadAppInput,
     ) -> Result<LoadedApp, ActivityError> {
         heartbeating(&ctx, async |_| {
+            admission::check_served(&self.settings, load.kind)?;
             let settings = self.settings.clone();
             blocking(move || environment::load_app(&settings, &load)).await
         })

@@ -18,9 +18,13 @@ mod refusal;
 mod secrets;
 
 use berth_manifests::app::App;
-use berth_workflows::contract::{environment::Environment, release::Image};
+use berth_workflows::contract::{
+    environment::{Environment, EnvironmentKind},
+    release::Image,
+    verdict::{FailureType, Verdict},
+};
 
-use crate::{context::Context, database::Names, failure::Failure};
+use crate::{context::Context, database::Names, failure::Failure, settings::Settings};
 
 pub(crate) use caller::{Caller, Purpose};
 pub(crate) use names::Owner;
@@ -37,7 +41,8 @@ impl<'a> Admission<'a> {
     /// Admits the environment's own workflow, or its child, as the purpose demands.
     ///
     /// # Errors
-    /// `PolicyDenied`, permanent: another caller, or a kind of environment that the purpose excludes.
+    /// `PolicyDenied`, permanent: another caller, an environment that the worker does not serve, or one that the
+    /// purpose excludes.
     pub(crate) fn new(
         context: Context<'a>,
         caller: Caller,
@@ -45,6 +50,7 @@ impl<'a> Admission<'a> {
         environment: &'a Environment,
     ) -> Result<Self, Failure> {
         caller::check(&caller, purpose, environment)?;
+        check_served(context.settings, environment.kind)?;
         Ok(Self { context, caller, environment })
     }
 
@@ -126,6 +132,23 @@ impl<'a> Admission<'a> {
         }
         Err(denied(format!("the database of {} is {expected}, not {name:?}", self.environment.workflow_id)))
     }
+}
+
+/// Checks that the worker serves environments of this kind.
+///
+/// # Errors
+/// `PolicyDenied`, permanent, with the flag's name.
+pub(crate) fn check_served(settings: &Settings, kind: EnvironmentKind) -> Result<(), Failure> {
+    if settings.serve.includes(kind) {
+        return Ok(());
+    }
+    let kinds = match kind {
+        EnvironmentKind::Preview { .. } => "previews",
+        EnvironmentKind::Production => "production",
+    };
+    Err(Verdict::new(FailureType::PolicyDenied, format!("this worker does not serve {kinds} (its flag --serve)"))
+        .advise(format!("send it to the task queue of a worker that serves {kinds}, or change --serve"))
+        .into())
 }
 
 #[cfg(test)]

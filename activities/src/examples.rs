@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use berth_manifests::app::App;
 use berth_workflows::contract::environment::{Environment, EnvironmentKind};
 
-use crate::settings::{Settings, database_servers::Servers};
+use crate::settings::{Serve, Settings, database_servers::Servers};
 
 /// Returns the settings of an installation without database servers.
 pub(crate) fn settings() -> Settings {
@@ -17,6 +17,7 @@ pub(crate) fn settings() -> Settings {
         ingress_namespace: "ingress".into(),
         scheme: "https".into(),
         database_servers: Servers::default(),
+        serve: Serve::ALL,
     }
 }
 

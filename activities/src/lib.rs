@@ -27,4 +27,4 @@ mod settings;
 pub use activities::Activities;
 pub use context::Context;
 pub use kubernetes::client::kubernetes_client;
-pub use settings::Settings;
+pub use settings::{Serve, Settings};

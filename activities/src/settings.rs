@@ -4,6 +4,7 @@ pub(crate) mod database_servers;
 
 use std::path::PathBuf;
 
+use berth_workflows::contract::environment::EnvironmentKind;
 use database_servers::Servers;
 
 /// The settings that the worker gets from its flags.
@@ -23,6 +24,27 @@ pub struct Settings {
     pub scheme: String,
     /// The database servers that previews share, by name.
     pub database_servers: Servers,
+    /// The kinds of environments that the worker serves.
+    pub serve: Serve,
+}
+
+/// The kinds of environments that a worker serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Serve {
+    pub previews: bool,
+    pub production: bool,
+}
+
+impl Serve {
+    /// Both kinds.
+    pub const ALL: Self = Self { previews: true, production: true };
+
+    pub(crate) fn includes(self, kind: EnvironmentKind) -> bool {
+        match kind {
+            EnvironmentKind::Preview { .. } => self.previews,
+            EnvironmentKind::Production => self.production,
+        }
+    }
 }
 
 impl Settings {

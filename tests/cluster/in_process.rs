@@ -1,6 +1,6 @@
 //! A client and a worker's settings, for activities that a test calls in its own process.
 
-use berth_activities::{Settings, database, kubernetes_client};
+use berth_activities::{Serve, Settings, database, kubernetes_client};
 use berth_lab::Lab;
 use kube::{
     Client, Config,
@@ -27,5 +27,6 @@ pub(crate) fn settings(lab: &Lab) -> Settings {
         ingress_namespace: "ingress-nginx".into(),
         scheme: "http".into(),
         database_servers: database::Servers::default(),
+        serve: Serve::ALL,
     }
 }

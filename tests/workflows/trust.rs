@@ -7,7 +7,7 @@ mod foreign;
 use std::process::{Command, Output};
 
 use api_server::ApiServer;
-use berth_activities::{Activities, Settings, database::Servers, secrets::DopplerReader};
+use berth_activities::{Activities, Serve, Settings, database::Servers, secrets::DopplerReader};
 use berth_test_support::preview::connect;
 use berth_workflows::{
     contract::{
@@ -72,6 +72,7 @@ fn settings(apps: &std::path::Path) -> Settings {
         ingress_namespace: "ingress-nginx".into(),
         scheme: "https".into(),
         database_servers: Servers::default(),
+        serve: Serve::ALL,
     }
 }
 

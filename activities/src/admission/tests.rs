@@ -1,4 +1,4 @@
-use berth_workflows::contract::{environment::Database, verdict::FailureType};
+use berth_workflows::contract::environment::Database;
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::{Value, json};
 
@@ -9,6 +9,7 @@ use crate::{
     fake_api_server::FakeApiServer,
     kubernetes::{labels, recorded_names},
     release::stored_release::StoredRelease,
+    settings::Serve,
 };
 
 const NAMESPACES: &str = "/api/v1/namespaces";
@@ -196,6 +197,16 @@ async fn stored_release_is_one_that_berth_stored() {
     for name in [labels::SECRETS, "theirs", "absent"] {
         denied_with(admission.check_stored(name).await, "is not one that berth has made");
     }
+}
+
+#[test]
+fn worker_refuses_a_kind_that_it_does_not_serve() {
+    let only = |previews, production| Settings { serve: Serve { previews, production }, ..examples::settings() };
+    let (preview, production) = (EnvironmentKind::Preview { pr: 1 }, EnvironmentKind::Production);
+    check_served(&only(true, false), preview).unwrap();
+    check_served(&only(false, true), production).unwrap();
+    denied_with(check_served(&only(false, true), preview), "does not serve previews (its flag --serve)");
+    denied_with(check_served(&only(true, false), production), "does not serve production (its flag --serve)");
 }
 
 #[tokio::test]
