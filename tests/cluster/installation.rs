@@ -129,13 +129,16 @@ fn until_the_role_is_in_force(ground: &Ground<'_>) {
     until("the binding gives rights", reads);
 }
 
-/// A foreign namespace is berth's once a person labels it, as the worker's refusal advises.
+/// A foreign namespace is berth's once a person labels it, as the worker's refusal advises. Production's has no Pod
+/// Security level: there the worker may record names as annotations, and change no label.
 fn what_is_handed_over(ground: &Ground<'_>) {
     let foreign = ground.foreign.as_str();
     let take =
         ["label", "namespace", foreign, "berth.dev/installation=berth", "pod-security.kubernetes.io/enforce=baseline"];
     ground.refused(By::Policy, &take, None);
     ground.berth.kubectl(&["label", "namespace", foreign, "app.kubernetes.io/managed-by=berth"]);
+    ground.allowed(&["annotate", "namespace", foreign, "berth.dev/host=www.example.com"], None);
+    ground.refused(By::Policy, &["label", "namespace", foreign, "berth.dev/app=web"], None);
     ground.allowed(&take, None);
 }
 

@@ -1,54 +1,43 @@
-//! The activity `ensure_namespace`: a namespace with limits, policies and berth's own `RoleBinding`, before any
-//! manifest.
-
-use futures::{future::try_join_all, try_join};
-use kube::ResourceExt;
+//! The activity `ensure_namespace`: the namespace with berth's own `RoleBinding`, before any manifest.
+//!
+//! A preview's namespace is berth's: created with limits and policies, and deleted with the preview. Production's is a
+//! person's: berth never creates it, and neither limits nor isolates it here.
 
 use berth_manifests::app::App;
-use berth_workflows::contract::{environment::Environment, preparation::NamespaceReady};
-
-use crate::{
-    context::Context,
-    failure::Failure,
-    kubernetes::{rbac_lag::Rbac, terminating_namespace::deletion_message},
+use berth_workflows::contract::{
+    environment::{Environment, EnvironmentKind},
+    preparation::NamespaceReady,
 };
+
+use crate::{context::Context, failure::Failure};
 
 mod apply;
 mod isolation;
 mod namespace;
 mod objects;
 mod ownership;
+mod preview;
+mod production;
 
-use apply::{apply, pull_secret};
-use namespace::create_or_find;
-
-/// Creates the namespace or finds it, and applies its standard objects.
+/// Creates a preview's namespace or finds it, or finds production's. Applies its standard objects, and records the
+/// environment's names on it.
 ///
-/// Idempotent: everything is applied server-side, and the same apply changes nothing. A namespace that is being deleted
-/// is only reported. The workflow waits for it, so that `status` can show it.
+/// Idempotent: everything is applied server-side, and the same apply changes nothing. A preview's namespace that is
+/// being deleted is only reported. The workflow waits for it, so that `status` can show it.
 ///
 /// # Errors
-/// `KubernetesDenied`, permanent, if the namespace exists and does not belong to this workflow. berth adopts only what
-/// it has created.
+/// `KubernetesDenied`, permanent, if the namespace exists and does not belong to this workflow: berth adopts only what
+/// it has created, or what a person has labelled. In production also if it does not exist, with the commands that make
+/// it, or if it is being deleted.
 pub async fn ensure_namespace(
     context: Context<'_>,
     app: &App,
     environment: &Environment,
 ) -> Result<NamespaceReady, Failure> {
-    let (namespace, created) = create_or_find(context, app, environment).await?;
-    let uid = namespace.uid().unwrap_or_default();
-    if namespace.metadata.deletion_timestamp.is_some() {
-        return Ok(NamespaceReady { uid, created: false, terminating: Some(deletion_message(&namespace)) });
+    match environment.kind {
+        EnvironmentKind::Preview { .. } => preview::ensure(context, app, environment).await,
+        EnvironmentKind::Production => production::ensure(context, app, environment).await,
     }
-    context.progress.report(format!("applying limits and policies to namespace {}", environment.namespace));
-    let rbac = if created { Rbac::Propagating } else { Rbac::from_age(&namespace) };
-    // The RoleBinding grants the rights that all later requests need.
-    let binding = objects::role_binding(context.settings, environment);
-    let (secret, ()) = try_join!(pull_secret(context, app, environment), apply(context.client, rbac, &binding))?;
-    let mut objects = isolation::limits_and_policies(context.settings, app, environment);
-    objects.extend(secret);
-    try_join_all(objects.iter().map(|object| apply(context.client, rbac, object))).await?;
-    Ok(NamespaceReady { uid, created, terminating: None })
 }
 
 #[cfg(test)]

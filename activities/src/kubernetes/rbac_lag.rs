@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use k8s_openapi::{api::core::v1::Namespace, jiff::Timestamp};
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::ObjectMeta, jiff::Timestamp};
 
 use crate::failure::is_final_refusal;
 
@@ -26,13 +26,14 @@ pub(crate) enum Rbac {
 }
 
 impl Rbac {
-    /// Decides by the age of an existing namespace. It may be this young if an earlier attempt created it.
-    pub(crate) fn from_age(namespace: &Namespace) -> Self {
-        Self::at(namespace, Timestamp::now())
+    /// Decides by the age of an existing namespace or `RoleBinding`. It may be this young if an earlier attempt created
+    /// it.
+    pub(crate) fn from_age(metadata: &ObjectMeta) -> Self {
+        Self::at(metadata, Timestamp::now())
     }
 
-    fn at(namespace: &Namespace, now: Timestamp) -> Self {
-        let created = namespace.metadata.creation_timestamp.as_ref();
+    fn at(metadata: &ObjectMeta, now: Timestamp) -> Self {
+        let created = metadata.creation_timestamp.as_ref();
         let is_young = created.is_some_and(|created| now.duration_since(created.0).as_secs_f64() < YOUNG.as_secs_f64());
         if is_young { Self::Propagating } else { Self::InForce }
     }
@@ -68,9 +69,8 @@ mod tests {
 
     #[test]
     fn only_a_young_namespace_is_propagating_even_if_clocks_differ() {
-        let namespace = |created: &str| -> Namespace {
-            serde_json::from_value(json!({"metadata": {"creationTimestamp": created}})).unwrap()
-        };
+        let metadata =
+            |created: &str| -> ObjectMeta { serde_json::from_value(json!({"creationTimestamp": created})).unwrap() };
         let now: Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
         for (created, rbac) in [
             ("2026-01-01T11:59:59Z", Rbac::Propagating),
@@ -78,9 +78,9 @@ mod tests {
             ("2026-01-01T11:58:59Z", Rbac::InForce),
             ("2025-01-01T12:00:00Z", Rbac::InForce),
         ] {
-            assert_eq!(Rbac::at(&namespace(created), now), rbac, "{created}");
+            assert_eq!(Rbac::at(&metadata(created), now), rbac, "{created}");
         }
-        assert_eq!(Rbac::at(&Namespace::default(), now), Rbac::InForce);
+        assert_eq!(Rbac::at(&ObjectMeta::default(), now), Rbac::InForce);
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub(super) async fn await_namespace(context: Context<'_>, environment: &Environm
                 Ok(Some(namespace))
                     if labels::belongs_to(namespace.labels(), environment, &context.settings.installation) =>
                 {
-                    return Ok(Rbac::from_age(&namespace));
+                    return Ok(Rbac::from_age(&namespace.metadata));
                 }
                 Ok(Some(_)) => return Err(foreign(format!("namespace {name}"))),
                 // The watcher restarts by itself.

@@ -40,7 +40,8 @@ pub(super) async fn pull_secret(
     }
 }
 
-pub(super) async fn apply(client: &Client, rbac: Rbac, object: &DynamicObject) -> Result<(), Failure> {
+/// Applies an object, and returns it as it is now.
+pub(super) async fn apply(client: &Client, rbac: Rbac, object: &DynamicObject) -> Result<DynamicObject, Failure> {
     let types = object.types.clone().unwrap_or_default();
     let resource = match kube::core::GroupVersionKind::try_from(&types) {
         Ok(gvk) => ApiResource::from_gvk(&gvk),
@@ -50,8 +51,6 @@ pub(super) async fn apply(client: &Client, rbac: Rbac, object: &DynamicObject) -
         Api::namespaced_with(client.clone(), &object.namespace().unwrap_or_default(), &resource);
     let (name, params) = (object.name_any(), PatchParams::apply(labels::FIELD_MANAGER).force());
     let patch = Patch::Apply(object);
-    rbac.request(|| api.patch(&name, &params, &patch))
-        .await
-        .map_err(|e| Failure::applying(&format!("{}/{name}", types.kind), e))?;
-    Ok(())
+    let applied = rbac.request(|| api.patch(&name, &params, &patch)).await;
+    applied.map_err(|e| Failure::applying(&format!("{}/{name}", types.kind), e))
 }

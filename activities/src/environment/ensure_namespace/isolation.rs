@@ -4,7 +4,7 @@ use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
 use berth_manifests::app::{App, Egress, Quota};
-use berth_workflows::contract::environment::Environment;
+use berth_workflows::contract::environment::{Environment, EnvironmentKind};
 
 use super::objects::object;
 use crate::settings::Settings;
@@ -13,16 +13,30 @@ use crate::settings::Settings;
 /// identity.
 const METADATA_ADDRESSES: &str = "169.254.0.0/16";
 
-/// The objects that are applied before the manifests, besides the `RoleBinding` and the pull secret.
-pub(super) fn limits_and_policies(settings: &Settings, app: &App, environment: &Environment) -> Vec<DynamicObject> {
+/// The objects that limit and isolate an environment of its kind.
+///
+/// A preview gets all of them, before its first release. Production gets a `NetworkPolicy` where the app file asks for
+/// isolation, and nothing otherwise. There it refuses traffic that was allowed before, so it is planned and applied with
+/// a release, never before one.
+pub(crate) fn isolation_objects(settings: &Settings, app: &App, environment: &Environment) -> Vec<DynamicObject> {
+    let Some(egress) = egress(app, environment.kind) else { return Vec::new() };
     let object =
         |api_version: &str, kind: &str, body: Value| object(settings, environment, api_version, kind, "berth", body);
-    let mut objects = vec![object("networking.k8s.io/v1", "NetworkPolicy", policy(settings, app, environment))];
-    if let (Some(preview), Some(_)) = (&app.preview, environment.kind.pr()) {
+    let policy = policy(settings, egress, environment);
+    let mut objects = vec![object("networking.k8s.io/v1", "NetworkPolicy", policy)];
+    if let (Some(preview), EnvironmentKind::Preview { .. }) = (&app.preview, environment.kind) {
         objects.push(object("v1", "ResourceQuota", quota(&preview.quota)));
         objects.push(object("v1", "LimitRange", limit_range()));
     }
     objects
+}
+
+/// Returns the destinations of an environment's pods, if berth isolates environments of that kind.
+fn egress(app: &App, kind: EnvironmentKind) -> Option<Egress> {
+    match kind {
+        EnvironmentKind::Preview { .. } => Some(app.egress()),
+        EnvironmentKind::Production => app.production_isolation().map(|(_, egress)| egress),
+    }
 }
 
 fn quota(quota: &Quota) -> Value {
@@ -45,11 +59,11 @@ fn limit_range() -> Value {
 ///
 /// One policy holds all rules, because policies only add to each other. Under a name of its own, a rule that the app
 /// file has dropped would stay in force. An applied list replaces the earlier one.
-fn policy(settings: &Settings, app: &App, environment: &Environment) -> Value {
+fn policy(settings: &Settings, destinations: Egress, environment: &Environment) -> Value {
     // Pods of the same environment, and no others.
     let within = json!([{"podSelector": {}}]);
     let mut egress = vec![json!({"to": within}), dns()];
-    match (app.egress(), environment.isolated_database()) {
+    match (destinations, environment.isolated_database()) {
         (Egress::Internet, _) => egress.push(internet()),
         (Egress::Listed, Some((_, server))) => {
             egress.extend(settings.database_servers.get(server).map(|server| database(server.port)));

@@ -9,7 +9,7 @@ use kube::{
 use berth_manifests::app::App;
 use berth_workflows::contract::environment::Environment;
 
-use super::{objects, ownership::not_ours};
+use super::{objects, ownership::foreign_preview};
 use crate::{context::Context, failure::Failure, kubernetes::labels};
 
 pub(super) async fn create_or_find(
@@ -36,7 +36,7 @@ pub(super) async fn create_or_find(
             return Ok((found, false));
         }
         if !labels::belongs_to(found.labels(), environment, &context.settings.installation) {
-            return Err(not_ours(context.settings, environment, &found));
+            return Err(foreign_preview(context.settings, environment, &found));
         }
         let apply = PatchParams::apply(labels::FIELD_MANAGER).force();
         let applied = namespaces.patch(name, &apply, &Patch::Apply(&wanted)).await;

@@ -5,9 +5,10 @@ use berth_workflows::contract::{
     verdict::FailureType,
 };
 use k8s_openapi::jiff::Timestamp;
+use kube::{ResourceExt, api::DynamicObject};
 use serde_json::{Value, json};
 
-use super::*;
+use super::{isolation::isolation_objects, *};
 use crate::{
     context::TestContext,
     examples::{app, environment, settings},
@@ -35,7 +36,7 @@ fn with_namespace(created: Timestamp) -> FakeApiServer {
 
 /// Returns the allowed traffic of the only policy: `ingress` or `egress`.
 fn allowed(app: &App, environment: &Environment, settings: &Settings, direction: &str) -> Value {
-    let objects = isolation::limits_and_policies(settings, app, environment);
+    let objects = isolation_objects(settings, app, environment);
     let policies: Vec<_> =
         objects.iter().filter(|object| object.types.as_ref().unwrap().kind == "NetworkPolicy").collect();
     assert_eq!((policies.len(), policies[0].name_any().as_str()), (1, "berth"));
@@ -120,17 +121,26 @@ fn egress_allows_own_pods_dns_and_the_app_files_destinations() {
 
 #[test]
 fn previews_get_default_requests_but_no_default_limits() {
-    let app = app(json!({"production": {"namespace": "web", "host": "example.com"}}));
-    let preview = environment();
-    let production = Environment { kind: EnvironmentKind::Production, ..preview.clone() };
-    let objects_of = |environment| isolation::limits_and_policies(&settings(), &app, environment);
-    let kinds = |environment| -> Vec<_> {
-        objects_of(environment).into_iter().map(|object| object.types.unwrap().kind).collect()
-    };
-    assert_eq!(kinds(&preview), ["NetworkPolicy", "ResourceQuota", "LimitRange"]);
-    assert_eq!(kinds(&production), ["NetworkPolicy"]);
-    let limits = objects_of(&preview).pop().unwrap().data["spec"]["limits"].clone();
+    let objects = isolation_objects(&settings(), &app(json!({})), &environment());
+    assert_eq!(kinds(&objects), ["NetworkPolicy", "ResourceQuota", "LimitRange"]);
+    let limits = objects[2].data["spec"]["limits"].clone();
     assert_eq!(limits, json!([{"type": "Container", "defaultRequest": {"cpu": "50m", "memory": "64Mi"}}]));
+}
+
+fn kinds(objects: &[DynamicObject]) -> Vec<&str> {
+    objects.iter().map(|object| object.types.as_ref().unwrap().kind.as_str()).collect()
+}
+
+#[test]
+fn production_is_isolated_only_if_the_app_file_asks() {
+    let production = Environment { kind: EnvironmentKind::Production, ..environment() };
+    for (isolation, expected) in [(json!(null), &[][..]), (json!({"egress": "listed"}), &["NetworkPolicy"])] {
+        let settings_of = json!({"namespace": "web", "host": "example.com", "isolation": isolation});
+        let app = app(json!({"production": settings_of, "isolation": {"egress": "internet"}}));
+        let objects = isolation_objects(&settings(), &app, &production);
+        assert_eq!(kinds(&objects), expected);
+        assert!(objects.iter().all(|policy| !policy.data.to_string().contains("0.0.0.0/0")), "{objects:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
