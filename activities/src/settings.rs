@@ -28,6 +28,22 @@ pub struct Settings {
     pub serve: Serve,
 }
 
+impl Settings {
+    /// The settings of a command that a person runs on an installation, without a worker. It reads no app file.
+    pub(crate) fn of_installation(installation: String) -> Self {
+        Self {
+            apps: PathBuf::new(),
+            berth_namespace: String::new(),
+            service_account: String::new(),
+            installation,
+            ingress_namespace: String::new(),
+            scheme: String::new(),
+            database_servers: Servers::default(),
+            serve: Serve::ALL,
+        }
+    }
+}
+
 /// The kinds of environments that a worker serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Serve {
@@ -43,21 +59,6 @@ impl Serve {
         match kind {
             EnvironmentKind::Preview { .. } => self.previews,
             EnvironmentKind::Production => self.production,
-        }
-    }
-}
-
-impl Settings {
-    /// The settings of a command that a person runs on an installation, without a worker. It reads no app file.
-    pub(crate) fn of_installation(installation: String) -> Self {
-        Self {
-            apps: PathBuf::new(),
-            berth_namespace: String::new(),
-            service_account: String::new(),
-            installation,
-            ingress_namespace: String::new(),
-            scheme: String::new(),
-            database_servers: Servers::default(),
         }
     }
 }
