@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod not_observed;
+mod overtaken;
 mod preview_database;
 mod preview_environment;
 mod preview_rollouts;

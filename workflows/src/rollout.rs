@@ -41,6 +41,8 @@ pub struct Rollout {
     step_since_ms: u64,
     steps: Vec<StepTime>,
     made: Made,
+    /// The deploy id that the rollout goes on with, if it is not the one of its input.
+    deploy_id: Option<u64>,
     /// Remarks for a person.
     notes: Vec<String>,
     /// Whether this rollout made the namespace.
@@ -59,6 +61,7 @@ impl Rollout {
             step_since_ms: 0,
             steps: Vec::new(),
             made: Made::default(),
+            deploy_id: None,
             notes: Vec::new(),
             namespace_is_new: false,
         }
@@ -91,10 +94,8 @@ impl Rollout {
 impl Rollout {
     async fn roll_out(ctx: &mut WorkflowContext<Self>, rollout: &RolloutInput) -> Result<RolledOut, Unfinished> {
         // 1. Apply the release: the manifests as they are now, or a release that is stored already.
-        let (applied, secrets) = match rollout.source.stored() {
-            None => Self::apply_manifests(ctx, rollout).await?,
-            Some(stored) => Self::apply_release(ctx, rollout, stored).await?,
-        };
+        let (rollout, applied, secrets) = Self::apply(ctx, rollout).await?;
+        let rollout = &rollout;
 
         // 2. Wait until every workload serves the release, or until it is clear that it will not.
         Self::begin_step(ctx, rollout, RolloutStep::AwaitingRollout);

@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use berth_workflows::contract::verdict::{FailureType, Verdict};
+use berth_workflows::contract::{
+    rollout_input::DEPLOY_ID_BOUND,
+    verdict::{FailureType, Verdict},
+};
 
 use crate::{failure::Failure, kubernetes::labels};
-
-/// The bound on deploy ids, which teams use as the value of a `PriorityClass`. A higher number is not berth's.
-const BOUND: u64 = 1_000_000_000;
 
 type Labels = BTreeMap<String, String>;
 
@@ -23,7 +23,7 @@ pub(crate) struct Fence(u64);
 
 /// Returns the deploy id that an object carries. A value that no rollout can have counts as none.
 pub(crate) fn deploy_id(labels: &Labels) -> Option<u64> {
-    labels.get(labels::DEPLOY_ID)?.parse().ok().filter(|id| *id < BOUND)
+    labels.get(labels::DEPLOY_ID)?.parse().ok().filter(|id| *id < DEPLOY_ID_BOUND)
 }
 
 impl Fence {

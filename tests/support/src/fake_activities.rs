@@ -37,6 +37,8 @@ pub enum Does {
     FailWhenCancelled(FailureType),
     /// Sees nothing of the release, for this reason. Only for `await_rollout` and `check_gates`.
     SeeNothing(&'static str),
+    /// Fails as overtaken: an object carries this deploy id.
+    MeetDeployId(u64),
     /// Ends with a verdict. Only for `await_rollout`, `check_gates` and `await_script`.
     Verdict(FailureType),
     /// Succeeds with a text. `delete_environment` and `drop_database` report that object as remaining. `ensure_database` reports
@@ -52,6 +54,8 @@ pub struct World {
     orders: Mutex<BTreeMap<&'static str, VecDeque<Does>>>,
     database: OnceLock<Database>,
     namespaces: Mutex<BTreeSet<String>>,
+    /// The deploy ids of each apply, wait and prune, in order.
+    pub deploy_ids: Mutex<Vec<u64>>,
     /// The record of production in its namespace.
     pub recalled: Mutex<Recalled>,
     /// Facts that were noted on stored releases.
@@ -103,6 +107,7 @@ impl World {
                 Err(ActivityError::cancelled())
             }
             Some(Does::Fail(failure)) => Err(permanent(failure)),
+            Some(Does::MeetDeployId(id)) => Err(overtaken(id)),
             Some(Does::FailWhenCancelled(failure)) => {
                 self.hang(ctx, activity).await?;
                 Err(permanent(failure))
@@ -129,6 +134,16 @@ fn permanent(failure: FailureType) -> ActivityError {
     ApplicationFailure::builder(anyhow::anyhow!("{failure}: as ordered"))
         .type_name(failure.name().to_owned())
         .non_retryable(true) // The test has asked for it once.
+        .build()
+        .into()
+}
+
+fn overtaken(id: u64) -> ActivityError {
+    let verdict = Verdict::new(FailureType::Overtaken, "as ordered");
+    ApplicationFailure::builder(anyhow::anyhow!("Overtaken: as ordered"))
+        .type_name(FailureType::Overtaken.name().to_owned())
+        .non_retryable(true) // Another attempt meets it again.
+        .details(Verdict { met_deploy_id: Some(id), ..verdict })
         .build()
         .into()
 }
@@ -265,6 +280,7 @@ impl FakeActivities {
         apply: ApplyInput,
     ) -> Result<Applied, ActivityError> {
         let commit = apply.deploy.release.commit.short().to_owned();
+        self.0.deploy_ids.lock().unwrap().push(apply.deploy.deploy_id);
         self.0.act(&ctx, "apply_manifests", &commit).await?;
         Ok(Applied {
             stored_release: format!("berth-release-{commit}"),
@@ -279,6 +295,7 @@ impl FakeActivities {
         ctx: ActivityContext,
         wait: AwaitInput,
     ) -> Result<Outcome, ActivityError> {
+        self.0.deploy_ids.lock().unwrap().push(wait.deploy_id);
         Ok(outcome(self.0.act(&ctx, "await_rollout", &wait.environment.namespace).await?))
     }
 
@@ -294,6 +311,7 @@ impl FakeActivities {
 
     #[activity(definition = definitions::Prune)]
     pub async fn prune(self: Arc<Self>, ctx: ActivityContext, prune: PruneInput) -> Result<Pruned, ActivityError> {
+        self.0.deploy_ids.lock().unwrap().push(prune.deploy_id);
         let what = format!("{} keeping {}", prune.stored_release, prune.keep.join(" "));
         self.0.act(&ctx, "prune", &what).await?;
         Ok(Pruned::default())

@@ -83,6 +83,7 @@ impl FakeProduction {
         apply: ApplyStoredInput,
     ) -> Result<Applied, ActivityError> {
         let back = if apply.rollback { " again" } else { "" };
+        self.0.deploy_ids.lock().unwrap().push(apply.deploy.deploy_id);
         self.0.act(&ctx, "apply_release", &format!("{}{back}", apply.stored_release)).await?;
         Ok(Applied {
             stored_release: apply.stored_release,

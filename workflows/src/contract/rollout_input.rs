@@ -91,5 +91,8 @@ pub fn rollout_id(environment_id: &str, number: u64) -> String {
     format!("{environment_id}-rollout-{number}")
 }
 
+/// Bound on deploy ids: a `PriorityClass` value must stay below it.
+pub const DEPLOY_ID_BOUND: u64 = 1_000_000_000;
+
 /// 2026-01-01T00:00:00Z, from which [`RolloutInput::deploy_id`] counts.
 pub const DEPLOY_ID_EPOCH_SECONDS: u64 = 1_767_225_600;

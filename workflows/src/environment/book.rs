@@ -11,7 +11,7 @@ use crate::{
         preparation::SyncedSecrets,
         release::Release,
         rollout::{Made, RolledOut, RolloutProgress, RolloutStep},
-        rollout_input::{DEPLOY_ID_EPOCH_SECONDS, RolloutInput, Source, rollout_id},
+        rollout_input::{DEPLOY_ID_BOUND, DEPLOY_ID_EPOCH_SECONDS, RolloutInput, Source, rollout_id},
         signals::{DeployAnswer, DeployOutcome},
         stop_reason::StopReason,
         timings::Timings,
@@ -179,7 +179,9 @@ impl Book {
         };
         rolling_out.waiting_for = progress.waiting_for.map(bounded);
         rolling_out.not_observed = progress.not_observed.map(bounded);
-        self.last_deploy_id = self.last_deploy_id.max(progress.deploy_id.unwrap_or_default());
+        // Anyone may send that signal.
+        let deploy_id = progress.deploy_id.filter(|id| *id < DEPLOY_ID_BOUND);
+        self.last_deploy_id = self.last_deploy_id.max(deploy_id.unwrap_or_default());
         if let Some(environment) = &mut self.environment {
             environment.record_cluster_objects(progress.cluster_objects);
         }

@@ -8,18 +8,54 @@ use crate::{
     contract::{
         activity_definitions as activities,
         apply::{Applied, ApplyInput, ApplyStoredInput},
-        environment::ClusterObject,
+        environment::{ClusterObject, EnvironmentKind},
         preparation::SyncedSecrets,
         rollout::RolloutStep,
-        rollout_input::{RolloutInput, StoredSource},
+        rollout_input::{DEPLOY_ID_BOUND, RolloutInput, StoredSource},
         verdict::FailureType,
     },
     failure::{self, Unfinished},
 };
 
+/// How often a rollout begins its apply again with a higher deploy id. Nothing in berth raises one twice.
+const TRIES: usize = 3;
+
 impl Rollout {
+    /// Applies the release: the manifests as they are now, or a release that is stored already. Returns the rollout with
+    /// the deploy id that it went on with.
+    ///
+    /// Its environment has stopped every other rollout, so a preview goes on if an object carries a higher deploy id: the
+    /// label was changed, or the environment's last id was lost. In production somebody may have restored an earlier
+    /// release by hand, which is not overwritten. The environment is told the id, so that its next rollout has a higher one.
+    pub(super) async fn apply(
+        ctx: &mut WorkflowContext<Self>,
+        rollout: &RolloutInput,
+    ) -> Result<(RolloutInput, Applied, SyncedSecrets), Unfinished> {
+        let mut rollout = rollout.clone();
+        let mut tries = 1;
+        loop {
+            let applied = match rollout.source.stored() {
+                None => Self::apply_manifests(ctx, &rollout).await,
+                Some(stored) => Self::apply_release(ctx, &rollout, stored).await,
+            };
+            let overtaken = match applied {
+                Ok((applied, secrets)) => return Ok((rollout, applied, secrets)),
+                Err(unfinished) => unfinished,
+            };
+            let Some(deploy_id) = higher_deploy_id(&overtaken) else { return Err(overtaken) };
+            ctx.state_mut(|s| s.deploy_id = Some(deploy_id));
+            Self::report_step(ctx, &rollout).await;
+            let is_production = rollout.environment.kind == EnvironmentKind::Production;
+            if is_production || tries == TRIES || ctx.cancellation_token().is_cancelled() {
+                return Err(overtaken);
+            }
+            rollout.deploy_id = deploy_id;
+            tries += 1;
+        }
+    }
+
     /// Renders the manifests as they are now and applies them, with the secrets as they are now.
-    pub(super) async fn apply_manifests(
+    async fn apply_manifests(
         ctx: &mut WorkflowContext<Self>,
         rollout: &RolloutInput,
     ) -> Result<(Applied, SyncedSecrets), Unfinished> {
@@ -57,7 +93,7 @@ impl Rollout {
     }
 
     /// Applies a release that is stored already, with the secrets that it names.
-    pub(super) async fn apply_release(
+    async fn apply_release(
         ctx: &mut WorkflowContext<Self>,
         rollout: &RolloutInput,
         stored: &StoredSource,
@@ -98,4 +134,11 @@ impl Rollout {
         });
         applied
     }
+}
+
+/// The deploy id that is higher than the one that an object carries, if that is why the apply was refused.
+fn higher_deploy_id(unfinished: &Unfinished) -> Option<u64> {
+    let Unfinished::Failed(verdict) = unfinished else { return None };
+    let met = verdict.met_deploy_id.filter(|_| verdict.failure == FailureType::Overtaken)?;
+    met.checked_add(1).filter(|id| *id < DEPLOY_ID_BOUND)
 }

@@ -87,7 +87,7 @@ impl Rollout {
             cluster_objects,
             serving: s.made.serving().cloned(),
             not_observed: s.not_observed.clone(),
-            deploy_id: None,
+            deploy_id: s.deploy_id,
             touched: s.made.touched,
         });
         let info = ctx.info();
