@@ -89,8 +89,10 @@ pub struct Book {
     /// Recorded at the first rollout, forgotten when it is verified gone.
     pub environment: Option<Environment>,
     pub serving: Option<Serving>,
-    /// The stored release that served before [`Book::serving`].
+    /// The stored release that served before [`Book::serving`], and is another one.
     pub served_before: Option<String>,
+    /// The last stored release whose rollout passed its gates.
+    pub proven: Option<String>,
     pub rolling_out: Option<RollingOut>,
     pub failed: Option<Failed>,
     pub secrets: Option<SyncedSecrets>,
@@ -243,6 +245,7 @@ impl Book {
         let stored = made.stored_release.clone();
         self.take_over(made);
         self.failed = None;
+        self.proven = stored.clone().or_else(|| self.proven.take());
         self.serve(release.clone(), rollout, stored, now_ms);
     }
 
@@ -255,15 +258,23 @@ impl Book {
 
     fn serve(&mut self, release: Release, rollout: Option<String>, stored_release: Option<String>, now_ms: u64) {
         let rollout = rollout.unwrap_or_default();
-        let serving = Serving { release, rollout, since_ms: now_ms, stored_release };
-        let before = self.serving.replace(serving).and_then(|before| before.stored_release);
-        self.served_before = before.or_else(|| self.served_before.take());
+        let before = self.serving.take().and_then(|before| before.stored_release);
+        // A redeploy of the same content replaces nothing: its stored release has the same name.
+        let mut candidates = before.into_iter().chain(self.served_before.take());
+        self.served_before = candidates.find(|before| stored_release.as_ref() != Some(before));
+        self.serving = Some(Serving { release, rollout, since_ms: now_ms, stored_release });
     }
 
-    /// Stored releases that a prune must leave: the one that serves and the one that served before.
+    /// Stored releases that a prune must leave: the one that serves, the one that served before, and the last proven one.
     fn keep(&self) -> Vec<String> {
-        let serving = self.serving.as_ref().and_then(|serving| serving.stored_release.clone());
-        serving.into_iter().chain(self.served_before.clone()).collect()
+        let serving = self.serving.as_ref().and_then(|serving| serving.stored_release.as_ref());
+        let mut keep: Vec<String> = Vec::new();
+        for name in serving.into_iter().chain(&self.served_before).chain(&self.proven) {
+            if !keep.contains(name) {
+                keep.push(name.clone());
+            }
+        }
+        keep
     }
 
     /// Records the objects that a rollout has made, however it ended.
@@ -295,6 +306,7 @@ impl Book {
         self.environment = None;
         self.serving = None;
         self.served_before = None;
+        self.proven = None;
         self.failed = None;
         self.secrets = None;
     }

@@ -163,6 +163,7 @@ mod tests {
     fn carried_state_fits_the_next_input_with_the_longest_texts() {
         let mut record = Record::default();
         record.book.served_before = Some("x".repeat(63));
+        record.book.proven = Some("p".repeat(63));
         for number in 0..100 {
             record.notes.add("\"".repeat(10_000));
             record.book.remember(PastRollout {
@@ -229,8 +230,8 @@ mod tests {
         let json = serde_json::to_value(Record::default()).unwrap();
         assert_eq!(
             fields(&json),
-            "closed environment failed last_deploy_id last_number mailbox notes rolling_out rollouts scripts secrets \
-             served_before serving teardown tearing_down was_cancelled"
+            "closed environment failed last_deploy_id last_number mailbox notes proven rolling_out rollouts scripts \
+             secrets served_before serving teardown tearing_down was_cancelled"
         );
         assert_eq!(fields(&json["mailbox"]), "awaiting_approval close_requested last_ticket next seen_sequence");
     }

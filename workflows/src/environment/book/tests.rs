@@ -41,6 +41,20 @@ fn live(stored_release: &str) -> RolloutEnd {
     }))
 }
 
+/// The report of a rollout that is at its gates: its release serves by then.
+fn progress(number: u64, stored_release: &str) -> RolloutProgress {
+    RolloutProgress {
+        number,
+        step: RolloutStep::CheckingGates,
+        waiting_for: None,
+        cluster_objects: Vec::new(),
+        serving: Some(stored_release.to_owned()),
+        not_observed: None,
+        deploy_id: None,
+        touched: false,
+    }
+}
+
 #[test]
 fn numbers_and_deploy_ids_rise_within_one_second() {
     let mut book = Book::default();
@@ -59,13 +73,96 @@ fn prune_keeps_the_serving_release_and_the_one_before() {
     assert_eq!(begin(&mut book, 'd').keep, ["stored-c", "stored-b"]);
 }
 
+/// Rolls a release out, which ends as given. Returns the book's `served_before` and `proven` afterwards.
+fn conclude(book: &mut Book, digit: char, end: RolloutEnd) -> (Option<String>, Option<String>) {
+    begin(book, digit);
+    book.conclude(queued(digit), end, NOW_MS, NOW_MS);
+    (book.served_before.clone(), book.proven.clone())
+}
+
+fn gates_failed(stored_release: &str) -> RolloutEnd {
+    let verdict = Verdict::new(FailureType::GateFailed, "404");
+    RolloutEnd::Failed(Box::new(verdict), Box::new(made(stored_release)))
+}
+
+fn names(before: Option<&str>, proven: Option<&str>) -> (Option<String>, Option<String>) {
+    (before.map(str::to_owned), proven.map(str::to_owned))
+}
+
+#[test]
+fn redeploy_of_the_same_content_keeps_the_release_before() {
+    let mut book = Book::default();
+    assert_eq!(conclude(&mut book, 'a', live("stored-a")), names(None, Some("stored-a")));
+    assert_eq!(conclude(&mut book, 'a', live("stored-a")), names(None, Some("stored-a")));
+    conclude(&mut book, 'b', live("stored-b"));
+    for _ in 0..2 {
+        let after = conclude(&mut book, 'b', live("stored-b"));
+        assert_eq!(after, names(Some("stored-a"), Some("stored-b")));
+    }
+    assert_eq!(begin(&mut book, 'b').keep, ["stored-b", "stored-a"]);
+}
+
+#[test]
+fn redeploy_with_other_content_has_the_former_content_before_it() {
+    // Other secrets or manifests make another stored release of the same commit.
+    let mut book = Book::default();
+    conclude(&mut book, 'a', live("stored-a"));
+    assert_eq!(conclude(&mut book, 'a', live("stored-a2")), names(Some("stored-a"), Some("stored-a2")));
+}
+
+#[test]
+fn return_to_an_earlier_release_has_the_later_one_before_it() {
+    let mut book = Book::default();
+    conclude(&mut book, 'a', live("stored-a"));
+    conclude(&mut book, 'b', live("stored-b"));
+    assert_eq!(conclude(&mut book, 'a', live("stored-a")), names(Some("stored-b"), Some("stored-a")));
+    assert_eq!(conclude(&mut book, 'a', live("stored-a")), names(Some("stored-b"), Some("stored-a")));
+}
+
+#[test]
+fn release_that_fails_its_gates_is_not_proven() {
+    let mut book = Book::default();
+    conclude(&mut book, 'a', live("stored-a"));
+    assert_eq!(conclude(&mut book, 'b', gates_failed("stored-b")), names(Some("stored-a"), Some("stored-a")));
+    assert_eq!(conclude(&mut book, 'b', gates_failed("stored-b")), names(Some("stored-a"), Some("stored-a")));
+    assert_eq!(conclude(&mut book, 'c', gates_failed("stored-c")), names(Some("stored-b"), Some("stored-a")));
+    assert_eq!(begin(&mut book, 'd').keep, ["stored-c", "stored-b", "stored-a"], "the proven one is not pruned");
+}
+
+#[test]
+fn redeploy_that_fails_its_gates_leaves_its_release_proven() {
+    let mut book = Book::default();
+    conclude(&mut book, 'a', live("stored-a"));
+    conclude(&mut book, 'b', live("stored-b"));
+    assert_eq!(conclude(&mut book, 'b', gates_failed("stored-b")), names(Some("stored-a"), Some("stored-b")));
+}
+
+#[test]
+fn stopped_rollout_proves_nothing_even_if_it_serves() {
+    let stopped = || RolloutEnd::Stopped(StopReason::Superseded { by: "c".repeat(40) });
+    let mut book = Book::default();
+    conclude(&mut book, 'a', live("stored-a"));
+    assert_eq!(conclude(&mut book, 'b', stopped()), names(None, Some("stored-a")), "it never served");
+    let number = begin(&mut book, 'b').number;
+    book.record_progress(progress(number, "stored-b"));
+    book.conclude(queued('b'), stopped(), NOW_MS, NOW_MS);
+    assert_eq!((book.served_before, book.proven), names(Some("stored-a"), Some("stored-a")));
+}
+
+#[test]
+fn environment_that_is_gone_has_no_release_before() {
+    let mut book = Book::default();
+    conclude(&mut book, 'a', live("stored-a"));
+    conclude(&mut book, 'b', live("stored-b"));
+    book.forget_environment();
+    assert_eq!((&book.served_before, &book.proven, &book.serving), (&None, &None, &None));
+}
+
 #[test]
 fn release_that_fails_its_gates_serves_and_is_failed() {
     let mut book = Book::default();
     begin(&mut book, 'a');
-    let verdict = Verdict::new(FailureType::GateFailed, "404");
-    let end = RolloutEnd::Failed(Box::new(verdict), Box::new(made("stored-a")));
-    let answer = book.conclude(queued('a'), end, NOW_MS, NOW_MS);
+    let answer = book.conclude(queued('a'), gates_failed("stored-a"), NOW_MS, NOW_MS);
     assert_eq!((answer.outcome, answer.reason.as_deref()), (DeployOutcome::Failed, Some("GateFailed: 404")));
     assert_eq!(book.serving.as_ref().unwrap().release, queued('a').release);
     assert_eq!(book.current().serving, None, "a push of it is rolled out again");
@@ -80,18 +177,8 @@ fn stopped_rollout_serves_only_after_it_reported_so() {
     assert_eq!(book.serving, None);
 
     let number = begin(&mut book, 'a').number;
-    let progress = |number| RolloutProgress {
-        number,
-        step: RolloutStep::CheckingGates,
-        waiting_for: None,
-        cluster_objects: Vec::new(),
-        serving: Some("stored-a".into()),
-        not_observed: None,
-        deploy_id: None,
-        touched: false,
-    };
-    assert!(!book.record_progress(progress(number + 1)), "another rollout's report is ignored");
-    assert!(book.record_progress(progress(number)));
+    assert!(!book.record_progress(progress(number + 1, "stored-a")), "another rollout's report is ignored");
+    assert!(book.record_progress(progress(number, "stored-a")));
     book.conclude(queued('a'), stop(), NOW_MS, NOW_MS);
     assert_eq!(book.serving.unwrap().stored_release.as_deref(), Some("stored-a"));
 }
