@@ -8,6 +8,9 @@ use crate::contract::{lenient::Input, timings::Timings};
 /// Longest app name. It becomes part of namespaces, host names and labels, which have at most 63 characters.
 pub const MAX_APP_BYTES: usize = 30;
 
+/// Longest name of an object in Kubernetes.
+pub const MAX_NAME_BYTES: usize = 253;
+
 /// The input of the workflow `PreviewEnvironment`: a pull request of an app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -220,9 +223,10 @@ impl Environment {
         }
     }
 
-    /// Records cluster-scoped objects. The oldest beyond the bound are dropped: their label still finds them.
+    /// Records cluster-scoped objects. The oldest beyond the bound are dropped: their label still finds them. An object whose
+    /// name is longer than any in Kubernetes is not recorded.
     pub fn record_cluster_objects(&mut self, objects: impl IntoIterator<Item = ClusterObject>) {
-        for object in objects {
+        for object in objects.into_iter().filter(ClusterObject::can_exist) {
             if !self.cluster_objects.contains(&object) {
                 self.cluster_objects.push(object);
             }
@@ -248,6 +252,12 @@ pub struct ClusterObject {
     pub api_version: String,
     pub kind: String,
     pub name: String,
+}
+
+impl ClusterObject {
+    fn can_exist(&self) -> bool {
+        [&self.api_version, &self.kind, &self.name].iter().all(|text| text.len() <= MAX_NAME_BYTES)
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     contract::{
-        environment::Environment,
+        environment::{Environment, MAX_NAME_BYTES},
         phase::{Failed, PastRollout},
         preparation::SyncedSecrets,
         release::Release,
@@ -22,7 +22,7 @@ use crate::{
 
 /// How many past rollouts `status` lists.
 const KEPT_ROLLOUTS: usize = 10;
-/// How many bytes are kept of the text that says what a rollout waits for: anyone may send that signal.
+/// How many bytes are kept of the text that says what a rollout waits for.
 const MAX_WAITING_FOR_BYTES: usize = 500;
 
 /// The release that answers now.
@@ -169,19 +169,20 @@ impl Book {
         }
     }
 
-    /// Records how far the rollout in flight is. Returns whether the report was of that one.
+    /// Records how far the rollout in flight is. Returns whether the report was of that one. Anyone may send that signal, so
+    /// every part is bounded, and a name or id that cannot be is left out.
     pub fn record_progress(&mut self, progress: RolloutProgress) -> bool {
         let rolling_out = self.rolling_out.as_mut().filter(|rolling_out| rolling_out.number == progress.number);
         let Some(rolling_out) = rolling_out else { return false };
         rolling_out.step = progress.step;
-        rolling_out.serving = progress.serving.or_else(|| rolling_out.serving.take());
+        let serving = progress.serving.filter(|name| name.len() <= MAX_NAME_BYTES);
+        rolling_out.serving = serving.or_else(|| rolling_out.serving.take());
         let bounded = |mut text: String| {
             truncate(&mut text, MAX_WAITING_FOR_BYTES);
             text
         };
         rolling_out.waiting_for = progress.waiting_for.map(bounded);
         rolling_out.not_observed = progress.not_observed.map(bounded);
-        // Anyone may send that signal.
         let deploy_id = progress.deploy_id.filter(|id| *id < DEPLOY_ID_BOUND);
         self.last_deploy_id = self.last_deploy_id.max(deploy_id.unwrap_or_default());
         if let Some(environment) = &mut self.environment {

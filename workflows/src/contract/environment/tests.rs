@@ -49,6 +49,16 @@ fn record_cluster_objects_keeps_the_newest_without_duplicates() {
 }
 
 #[test]
+fn record_cluster_objects_ignores_one_that_cannot_exist() {
+    let object = |kind: &str, name: String| ClusterObject { api_version: "v1".into(), kind: kind.into(), name };
+    let mut environment = Environment::unrecorded("web", EnvironmentKind::Preview { pr: 1 }, "preview-web-1");
+    environment.record_cluster_objects([object("Namespace", "n".repeat(254)), object(&"k".repeat(254), "n".into())]);
+    assert_eq!(environment.cluster_objects, []);
+    environment.record_cluster_objects([object("Namespace", "n".repeat(253))]);
+    assert_eq!(environment.cluster_objects.len(), 1);
+}
+
+#[test]
 fn kind_is_encoded_as_the_pull_request_or_null() {
     let production = Environment::unrecorded("web", EnvironmentKind::Production, "production-web");
     let preview = Environment { kind: EnvironmentKind::Preview { pr: 7 }, ..production.clone() };

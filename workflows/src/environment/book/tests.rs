@@ -1,6 +1,6 @@
 use super::*;
 use crate::contract::{
-    environment::EnvironmentKind,
+    environment::{ClusterObject, EnvironmentKind},
     release::{Commit, Image},
 };
 
@@ -181,6 +181,29 @@ fn stopped_rollout_serves_only_after_it_reported_so() {
     assert!(book.record_progress(progress(number, "stored-a")));
     book.conclude(queued('a'), stop(), NOW_MS, NOW_MS);
     assert_eq!(book.serving.unwrap().stored_release.as_deref(), Some("stored-a"));
+}
+
+#[test]
+fn report_of_a_rollout_is_bounded() {
+    let mut book = Book { environment: Some(environment()), ..Book::default() };
+    let number = begin(&mut book, 'a').number;
+    let last_deploy_id = book.last_deploy_id;
+    let object = ClusterObject { api_version: "v1".into(), kind: "Namespace".into(), name: "n".repeat(10_000) };
+    let long = || "x".repeat(10_000);
+    assert!(book.record_progress(RolloutProgress {
+        waiting_for: Some(long()),
+        not_observed: Some(long()),
+        cluster_objects: vec![object; 20],
+        deploy_id: Some(u64::MAX),
+        ..progress(number, &long())
+    }));
+    assert_eq!(book.last_deploy_id, last_deploy_id);
+    let bytes = serde_json::to_vec(&book).unwrap().len();
+    assert!(bytes < 3000, "{bytes}");
+
+    let report = RolloutProgress { deploy_id: Some(last_deploy_id + 5), ..progress(number, "stored-a") };
+    book.record_progress(report);
+    assert_eq!(book.last_deploy_id, last_deploy_id + 5);
 }
 
 #[test]
