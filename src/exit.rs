@@ -98,6 +98,7 @@ impl From<DeployOutcome> for Exit {
             DeployOutcome::Closed => Absent,
             DeployOutcome::AwaitingApproval | DeployOutcome::Queued => Waiting,
             DeployOutcome::Skipped => Skipped,
+            DeployOutcome::Unknown => Error,
         }
     }
 }
@@ -116,7 +117,8 @@ impl From<Phase> for Exit {
             | Phase::Planning
             | Phase::Frozen
             | Phase::RollingBack
-            | Phase::NotObserved => Waiting,
+            | Phase::NotObserved
+            | Phase::Unknown => Waiting,
         }
     }
 }

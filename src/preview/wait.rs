@@ -98,7 +98,9 @@ pub(super) fn at_rest(status: Option<&Status>) -> Decision {
         None => absent(),
         Some(status) => match status.phase {
             // A release leaves the mailbox a moment before its rollout starts: in between, the phase is `AwaitingPush`.
-            Phase::AwaitingPush | Phase::RollingOut | Phase::TearingDown | Phase::TeardownBlocked => Decision::Wait,
+            Phase::AwaitingPush | Phase::RollingOut | Phase::TearingDown | Phase::TeardownBlocked | Phase::Unknown => {
+                Decision::Wait
+            }
             phase => at_phase(phase),
         },
     }

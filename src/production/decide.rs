@@ -151,7 +151,7 @@ fn decide_past(status: &ProductionStatus, number: u64) -> Option<Decision> {
             Decision::because("rolled_back", Exit::Failed, "a person rolled production back while it was rolled out")
         }
         DeployOutcome::Superseded | DeployOutcome::Skipped => Decision::done("superseded", Exit::Superseded),
-        DeployOutcome::AwaitingApproval | DeployOutcome::Queued => return None,
+        DeployOutcome::AwaitingApproval | DeployOutcome::Queued | DeployOutcome::Unknown => return None,
     })
 }
 

@@ -37,6 +37,10 @@ pub enum Phase {
     RollbackFailed,
     /// Nothing can be seen of the release that is being rolled out.
     NotObserved,
+    /// A phase that only a newer version of berth knows. None is in it.
+    #[serde(other)]
+    #[schemars(skip)]
+    Unknown,
 }
 
 impl Phase {

@@ -96,6 +96,10 @@ pub enum RolloutStep {
     AwaitingRollout,
     CheckingGates,
     Pruning,
+    /// A step that only a newer version of berth knows. None is in it.
+    #[serde(other)]
+    #[schemars(skip)]
+    Unknown,
 }
 
 impl RolloutStep {
@@ -113,6 +117,7 @@ impl RolloutStep {
             Self::AwaitingRollout => "every workload to serve the release",
             Self::CheckingGates => "the gates",
             Self::Pruning => "the leftovers of the previous release to be removed",
+            Self::Unknown => "a step that this version of berth does not know",
         }
     }
 }

@@ -107,6 +107,10 @@ pub enum DeployOutcome {
     Skipped,
     AwaitingApproval,
     Queued,
+    /// An outcome that only a newer version of berth knows. None has it.
+    #[serde(other)]
+    #[schemars(skip)]
+    Unknown,
 }
 
 /// The answer of the update `deploy`: the first state that is final or waits for an action from outside.

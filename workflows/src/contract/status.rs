@@ -94,3 +94,48 @@ impl Status {
         self.phase == Phase::RollingOut || self.serving.is_some() || self.failed.is_some()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::{
+        signals::{DeployAnswer, DeployOutcome},
+        verdict::FailureType,
+    };
+
+    /// A status as a newer version writes it: with a phase, a step, an outcome, a failure type and a field of its own.
+    fn of_a_newer_version() -> serde_json::Value {
+        let release = serde_json::json!({
+            "commit": "4f2a9c1", "image": format!("acme/web@sha256:{}", "a".repeat(64)),
+        });
+        let rolling_out = serde_json::json!({
+            "commit": release["commit"], "image": release["image"], "rollout": "r", "since_ms": 1, "step": "migrating",
+            "waiting_for": "the migration",
+        });
+        let verdict = serde_json::json!({"failure": "MigrationFailed", "message": "no such table"});
+        let past = serde_json::json!({"number": 1, "commit": "4f2a9c1", "outcome": "promoted", "ms": 5});
+        serde_json::json!({
+            "app": "web", "pr": 1, "phase": "Sleeping", "rollouts": [past], "notes": [], "rolling_out": rolling_out,
+            "failed": {"release": release, "verdict": verdict}, "wakes_at": "soon",
+        })
+    }
+
+    #[test]
+    fn status_of_a_newer_version_is_shown() {
+        let status: Status = serde_json::from_value(of_a_newer_version()).unwrap();
+        assert_eq!(status.phase, Phase::Unknown);
+        assert_eq!(status.rollouts[0].outcome, DeployOutcome::Unknown);
+        assert_eq!(status.rolling_out.as_ref().unwrap().step, RolloutStep::Unknown);
+        let verdict = &status.failed.as_ref().unwrap().verdict;
+        assert_eq!((verdict.failure, verdict.headline().as_str()), (FailureType::Unknown, "Unknown: no such table"));
+        let text = status.to_markdown();
+        assert!(text.contains("waits for the migration") && text.contains("no such table"), "{text}");
+    }
+
+    #[test]
+    fn answer_of_a_newer_version_is_shown() {
+        let answer = serde_json::json!({"outcome": "promoted", "commit": "4f2a9c1", "reason": "as staging"});
+        let answer: DeployAnswer = serde_json::from_value(answer).unwrap();
+        assert_eq!((answer.outcome, answer.reason.as_deref()), (DeployOutcome::Unknown, Some("as staging")));
+    }
+}

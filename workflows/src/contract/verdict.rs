@@ -48,6 +48,10 @@ pub enum FailureType {
     /// Nothing could be seen of the release: no worker, no API server, no rights.
     NotObserved,
     TeardownBlocked,
+    /// A type that only a newer version of berth knows. None has it.
+    #[serde(other)]
+    #[schemars(skip)]
+    Unknown,
 }
 
 impl FailureType {
