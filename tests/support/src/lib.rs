@@ -16,6 +16,7 @@ pub mod preview;
 pub mod production;
 mod until;
 mod worker;
+mod worker_switch;
 
 pub use berth::Berth;
 pub use commands::{Answer, Begun, Commands};

@@ -34,6 +34,7 @@ pub use crate::fake_activities::Does;
 use crate::{
     fake_activities::{FakeActivities, World},
     fake_production::FakeProduction,
+    worker_switch::{SwitchedWorker, WorkerSwitch},
 };
 
 /// The activities of a rollout, in their order.
@@ -51,6 +52,7 @@ pub struct Preview {
     pub task_queue: String,
     /// `host:port` of the server, for other clients of it.
     pub address: String,
+    pub worker: WorkerSwitch,
 }
 
 /// Runs a test against a worker with fake activities. `app` must be unique among the tests of this binary.
@@ -60,22 +62,38 @@ pub async fn preview<F: Future<Output = ()>>(app: &str, test: impl FnOnce(Previe
     let task_queue = format!("test-{app}");
     let timings = Timings { teardown_retry_seconds: 1, ..Timings::default() };
     let input = PullRequest { timings, ..PullRequest::new(app, 1) };
-    let test =
-        test(Preview { client: client.clone(), world: world.clone(), input, task_queue: task_queue.clone(), address });
-    run_worker(&client, &world, &task_queue, Box::pin(test)).await;
+    let (worker, switched) = WorkerSwitch::new();
+    let test = test(Preview {
+        client: client.clone(),
+        world: world.clone(),
+        input,
+        task_queue: task_queue.clone(),
+        address,
+        worker,
+    });
+    run_worker(&client, &world, &task_queue, switched, Box::pin(test)).await;
 }
 
-/// Runs a test beside a worker with fake activities.
-pub(crate) async fn run_worker(client: &Client, world: &Arc<World>, task_queue: &str, test: impl Future<Output = ()>) {
+/// Runs a test beside a worker with fake activities, which the test may stop and start.
+pub(crate) async fn run_worker(
+    client: &Client,
+    world: &Arc<World>,
+    task_queue: &str,
+    switched: SwitchedWorker,
+    test: impl Future<Output = ()>,
+) {
     let runtime = Runtime::from_current_tokio(RuntimeOptions::default()).unwrap();
-    let options = register_workflows!(WorkerOptions::new(task_queue))
-        .unwrap()
-        .register_activities(FakeActivities(world.clone()))
-        .register_activities(FakeProduction(world.clone()))
-        .max_heartbeat_throttle_interval(Duration::from_millis(100));
-    let mut worker = Worker::new(&runtime, client.clone(), options.build()).unwrap();
+    let new_worker = || {
+        let options = register_workflows!(WorkerOptions::new(task_queue))
+            .unwrap()
+            .register_activities(FakeActivities(world.clone()))
+            .register_activities(FakeProduction(world.clone()))
+            .max_heartbeat_throttle_interval(Duration::from_millis(100))
+            .graceful_shutdown_period(Duration::from_millis(100));
+        Worker::new(&runtime, client.clone(), options.build()).unwrap()
+    };
     tokio::select! {
-        ended = worker.run() => panic!("the worker ended: {ended:?}"),
+        never = switched.run(new_worker) => never,
         () = test => {}
     }
 }

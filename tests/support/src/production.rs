@@ -27,6 +27,7 @@ use temporalio_client::{
 use crate::{
     fake_activities::World,
     preview::{connect, run_worker},
+    worker_switch::WorkerSwitch,
 };
 
 pub use crate::preview::push;
@@ -42,6 +43,7 @@ pub struct Production {
     pub task_queue: String,
     /// `host:port` of the server, for other clients of it.
     pub address: String,
+    pub worker: WorkerSwitch,
 }
 
 /// Runs a test against a worker with fake activities. `app` must be unique among the tests of this binary.
@@ -49,15 +51,17 @@ pub async fn production<F: Future<Output = ()>>(app: &str, test: impl FnOnce(Pro
     let (client, address) = connect().await;
     let world = Arc::new(World::default());
     let task_queue = format!("test-{app}");
+    let (worker, switched) = WorkerSwitch::new();
     let production = Production {
         client: client.clone(),
         world: world.clone(),
         input: Input::new(app),
         task_queue: task_queue.clone(),
         address,
+        worker,
     };
     production.start().await;
-    run_worker(&client, &world, &task_queue, Box::pin(test(production))).await;
+    run_worker(&client, &world, &task_queue, switched, Box::pin(test(production))).await;
 }
 
 /// A name, as callers give it.
