@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 
 mod bad_input;
+mod carried_state;
 mod not_observed;
 mod overtaken;
 mod preview_database;

@@ -5,8 +5,10 @@
 
 pub mod activity_definitions;
 pub mod apply;
+pub mod carrying;
 pub mod checks;
 pub mod environment;
+pub mod exact;
 pub mod lenient;
 pub mod load_app;
 pub mod phase;

@@ -7,6 +7,7 @@ use temporalio_workflow::{
 
 use crate::{
     contract::{
+        carrying::Carrying,
         environment::{EnvironmentKind, PullRequest},
         lenient::Lenient,
         phase::Phase,
@@ -21,10 +22,10 @@ use crate::{
     },
     environment::{
         EnvironmentWorkflow,
-        admission::{check_id, invalid_input, publish_identity},
+        admission::{check_id, publish_identity},
         answers::HandlerError,
         book::Book,
-        carry,
+        carry::{self, Refused},
         publish::{Published, publish, publish_in_handler},
         queue::Delivery,
     },
@@ -43,7 +44,7 @@ mod teardown;
 /// The life of one pull request's environment. No other workflow writes to that environment.
 #[workflow]
 pub struct PreviewEnvironment {
-    input: Result<PullRequest, String>,
+    input: Result<PullRequest, Refused>,
     record: Record,
     /// Whether the cancel of this run has been put into the mailbox, as a close.
     is_cancel_recorded: bool,
@@ -53,11 +54,10 @@ pub struct PreviewEnvironment {
 #[workflow_methods]
 impl PreviewEnvironment {
     #[init]
-    fn new(ctx: &WorkflowContextView, input: Lenient<PullRequest>) -> Self {
-        let carried = input.0.as_ref().ok().and_then(|input| input.carried.clone());
-        let (input, record) = match carry::read(ctx, carried) {
-            Ok(record) => (input.0, record),
-            Err(why) => (Err(why), Record::default()),
+    fn new(ctx: &WorkflowContextView, input: Carrying<PullRequest>) -> Self {
+        let (input, record) = match carry::read(ctx, input) {
+            Ok((input, record)) => (Ok(input), record),
+            Err(refused) => (Err(refused), Record::default()),
         };
         Self { input, record, is_cancel_recorded: false, published: Published::default() }
     }
@@ -211,12 +211,11 @@ impl PreviewEnvironment {
 impl PreviewEnvironment {
     /// Refuses an input that is not one, and any id but the one that follows from it.
     fn admit(ctx: &WorkflowContext<Self>) -> Result<PullRequest, WorkflowTermination> {
-        let input = ctx.state(|s| s.input.clone()).map_err(|why| invalid_input(format!("invalid input: {why}")))?;
-        input.check().map_err(invalid_input)?;
+        let input = ctx.state(|s| s.input.clone())?;
         check_id(ctx, &format!("app {} and pr {}", input.app, input.pr), &input.workflow_id())?;
         publish_identity(ctx, &input.app, EnvironmentKind::Preview { pr: input.pr });
         publish(ctx);
-        Ok(PullRequest { carried: None, ..input })
+        Ok(input)
     }
 
     /// Puts a cancel of the workflow into the mailbox, once. Earlier pushes are closed with it, later ones are kept.

@@ -8,6 +8,7 @@ use temporalio_workflow::{
 use crate::{
     clock::now_ms,
     contract::{
+        carrying::Carrying,
         environment::EnvironmentKind,
         lenient::Lenient,
         phase::Phase,
@@ -21,10 +22,10 @@ use crate::{
     },
     environment::{
         EnvironmentWorkflow,
-        admission::{check_id, invalid_input, publish_identity},
+        admission::{check_id, publish_identity},
         answers::HandlerError,
         book::Book,
-        carry,
+        carry::{self, Refused},
         publish::{Published, publish, publish_in_handler},
     },
     production_environment::{messages::Message, next::Action, state::State},
@@ -46,7 +47,7 @@ mod wait;
 /// The production environment of one app. No other workflow writes to it.
 #[workflow]
 pub struct ProductionEnvironment {
-    input: Result<Production, String>,
+    input: Result<Production, Refused>,
     state: State,
     /// Messages that came before the record of the namespace was read.
     early: Vec<Message>,
@@ -61,11 +62,10 @@ pub struct ProductionEnvironment {
 #[workflow_methods]
 impl ProductionEnvironment {
     #[init]
-    fn new(ctx: &WorkflowContextView, input: Lenient<Production>) -> Self {
-        let carried = input.0.as_ref().ok().and_then(|input| input.carried.clone());
-        let (input, state) = match carry::read(ctx, carried) {
-            Ok(state) => (input.0, state),
-            Err(why) => (Err(why), State::default()),
+    fn new(ctx: &WorkflowContextView, input: Carrying<Production>) -> Self {
+        let (input, state) = match carry::read(ctx, input) {
+            Ok((input, state)) => (Ok(input), state),
+            Err(refused) => (Err(refused), State::default()),
         };
         Self {
             input,
@@ -236,12 +236,11 @@ impl ProductionEnvironment {
 impl ProductionEnvironment {
     /// Refuses an input that is not one, and any id but the one that follows from it.
     fn admit(ctx: &WorkflowContext<Self>) -> Result<Production, WorkflowTermination> {
-        let input = ctx.state(|s| s.input.clone()).map_err(|why| invalid_input(format!("invalid input: {why}")))?;
-        input.check().map_err(invalid_input)?;
+        let input = ctx.state(|s| s.input.clone())?;
         check_id(ctx, &format!("production of {}", input.app), &input.workflow_id())?;
         publish_identity(ctx, &input.app, EnvironmentKind::Production);
         publish(ctx);
-        Ok(Production { carried: None, ..input })
+        Ok(input)
     }
 
     /// The next step, with a cancel of the workflow recorded first: it counts as a freeze.

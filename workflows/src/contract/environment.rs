@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{lenient::Input, timings::Timings};
+use crate::contract::{carrying::CarriesState, lenient::Input, timings::Timings};
 
 /// Longest app name. It becomes part of namespaces, host names and labels, which have at most 63 characters.
 pub const MAX_APP_BYTES: usize = 30;
@@ -32,6 +32,16 @@ pub struct PullRequest {
 
 impl Input for PullRequest {
     const EXAMPLE: &'static str = r#"{"app":"web","pr":123}"#;
+}
+
+impl CarriesState for PullRequest {
+    fn take_carried(&mut self) -> Option<serde_json::Value> {
+        self.carried.take()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        Self::check(self)
+    }
 }
 
 impl PullRequest {

@@ -66,12 +66,22 @@ impl<T: Input + 'static> TemporalDeserializable for Lenient<T> {
     }
 }
 
-/// Decodes plain JSON only: the CLI, the UI and every SDK's default converter send that.
 fn decode<T: Input>(payload: &Payload) -> Result<T, String> {
-    if payload.data.len() > MAX_INPUT_BYTES {
-        let bytes = payload.data.len();
-        return Err(explained::<T>(&format!("the input has {bytes} bytes, the limit is {MAX_INPUT_BYTES}")));
+    refuse_if_too_long::<T>(payload)?;
+    decode_unbounded(payload)
+}
+
+/// Refuses an input that is longer than [`MAX_INPUT_BYTES`].
+pub(super) fn refuse_if_too_long<T: Input>(payload: &Payload) -> Result<(), String> {
+    let bytes = payload.data.len();
+    if bytes <= MAX_INPUT_BYTES {
+        return Ok(());
     }
+    Err(explained::<T>(&format!("the input has {bytes} bytes, the limit is {MAX_INPUT_BYTES}")))
+}
+
+/// Decodes plain JSON only: the CLI, the UI and every SDK's default converter send that.
+pub(super) fn decode_unbounded<T: Input>(payload: &Payload) -> Result<T, String> {
     match payload.metadata.get("encoding").map(Vec::as_slice) {
         Some(b"json/plain") => object(&payload.data).map_err(|why| explained::<T>(&why)),
         Some(b"binary/null") => empty(),

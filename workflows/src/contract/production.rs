@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::contract::{
+    carrying::CarriesState,
     environment::{EnvironmentKind, check_app},
     lenient::Input,
     release::Name,
@@ -28,6 +29,16 @@ pub struct Production {
 
 impl Input for Production {
     const EXAMPLE: &'static str = r#"{"app":"web"}"#;
+}
+
+impl CarriesState for Production {
+    fn take_carried(&mut self) -> Option<serde_json::Value> {
+        self.carried.take()
+    }
+
+    fn check(&self) -> Result<(), String> {
+        Self::check(self)
+    }
 }
 
 impl Production {

@@ -1,40 +1,97 @@
 //! State that a run of an environment's workflow carries to the next one.
+//!
+//! The next run's first task may reach a worker of another version, during an upgrade or after its rollback. State that such
+//! a worker cannot read fails the workflow *task*, never the workflow: the server tries the task again until a worker can
+//! read it. A workflow that failed would leave its environment without an owner.
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use temporalio_common::protos::temporal::api::enums::v1::ContinueAsNewInitiator;
+use temporalio_common::{
+    data_converters::PayloadConversionError, protos::temporal::api::enums::v1::ContinueAsNewInitiator,
+};
 use temporalio_workflow::{WorkflowContext, WorkflowContextView, WorkflowTermination};
 
 use super::admission::invalid_input;
-use crate::contract::{lenient::MAX_INPUT_BYTES, timings::Timings};
+use crate::contract::{
+    carrying::{CarriesState, Carrying},
+    exact,
+    lenient::MAX_INPUT_BYTES,
+    timings::Timings,
+    verdict::truncate,
+};
 
-/// The bound on carried state: an input's bound, less the room for the rest of the input.
-pub const MAX_CARRIED_BYTES: usize = MAX_INPUT_BYTES - 2048;
+/// The size that carried state is shortened to, if lists that decide nothing can be. It is no bound: needed state stays.
+pub const TARGET_BYTES: usize = MAX_INPUT_BYTES - 2048;
+/// Bound on the reason why state cannot be read. It is in the history and in the worker's log.
+const MAX_REASON_BYTES: usize = 400;
 
-/// Reads the state that an input carries, or begins with none.
+/// The reason why a run cannot begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refused {
+    /// A caller's input is wrong. The workflow fails.
+    Input(String),
+    /// Another version of berth has written what this one cannot read. The workflow task fails.
+    Carried(String),
+}
+
+impl From<Refused> for WorkflowTermination {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Input(why) => invalid_input(why),
+            Refused::Carried(mut why) => {
+                truncate(&mut why, MAX_REASON_BYTES);
+                // The SDK fails the task for this error alone.
+                PayloadConversionError::EncodingError(why.into()).into()
+            }
+        }
+    }
+}
+
+/// Reads a run's input, and the state that it carries or else the default one.
 ///
 /// Only a run that continues another one by its own decision may carry state. A stranger's start cannot, nor can a run
 /// that the server begins again for one (a cron schedule, a retry policy).
-pub fn read<T: DeserializeOwned + Default>(ctx: &WorkflowContextView, carried: Option<Value>) -> Result<T, String> {
+pub fn read<I: CarriesState, S: Serialize + DeserializeOwned + Default>(
+    ctx: &WorkflowContextView,
+    input: Carrying<I>,
+) -> Result<(I, S), Refused> {
     let continues = ctx.first_execution_run_id() != ctx.run_id()
         && ctx.raw().continued_initiator() == ContinueAsNewInitiator::Workflow;
-    let state = carried.filter(|_| continues).map(serde_json::from_value).transpose();
-    state.map(Option::unwrap_or_default).map_err(|why| format!("carried state: {why}"))
+    if continues { continued(input).map_err(Refused::Carried) } else { begun(input).map_err(Refused::Input) }
+}
+
+fn begun<I: CarriesState, S: Default>(input: Carrying<I>) -> Result<(I, S), String> {
+    let mut input = input.into_input_of_caller().map_err(|why| format!("invalid input: {why}"))?;
+    input.check()?;
+    input.take_carried();
+    Ok((input, S::default()))
+}
+
+/// The input and state of a run before. A version of berth has accepted that input, so a refusal is this version's fault.
+fn continued<I: CarriesState, S: Serialize + DeserializeOwned + Default>(input: Carrying<I>) -> Result<(I, S), String> {
+    let mut input = input.into_input_of_earlier_run().map_err(|why| format!("input of the run before: {why}"))?;
+    input.check().map_err(|why| format!("input of the run before: {why}"))?;
+    let state = input.take_carried().map(decode).transpose()?;
+    Ok((input, state.unwrap_or_default()))
+}
+
+fn decode<S: Serialize + DeserializeOwned>(carried: Value) -> Result<S, String> {
+    exact::decode(carried).map_err(|why| format!("carried state: {why}"))
 }
 
 /// Writes the state for the next run's input.
 pub fn write(state: &impl Serialize) -> Result<Value, WorkflowTermination> {
-    serde_json::to_value(state).map_err(|why| invalid_input(format!("cannot carry the state: {why}")))
+    serde_json::to_value(state).map_err(|why| Refused::Carried(format!("cannot carry the state: {why}")).into())
 }
 
-/// Drops parts of a state until it fits, or until `drop_part` has nothing left to drop.
-pub fn shorten_to_fit<T: Serialize>(state: &mut T, mut drop_part: impl FnMut(&mut T) -> bool) {
-    while is_too_long(state) && drop_part(state) {}
+/// Drops parts of a state until it has the target size, or until `drop_part` has nothing left to drop.
+pub fn shorten<T: Serialize>(state: &mut T, mut drop_part: impl FnMut(&mut T) -> bool) {
+    while is_long(state) && drop_part(state) {}
 }
 
-fn is_too_long(state: &impl Serialize) -> bool {
+fn is_long(state: &impl Serialize) -> bool {
     // A state that cannot be written cannot be carried, which `write` reports.
-    serde_json::to_vec(state).is_ok_and(|json| json.len() > MAX_CARRIED_BYTES)
+    serde_json::to_vec(state).is_ok_and(|json| json.len() > TARGET_BYTES)
 }
 
 /// Whether the history is so long that the workflow is to continue with a fresh one, and no update waits in this one.
@@ -42,3 +99,6 @@ pub fn is_due<W>(ctx: &WorkflowContext<W>, timings: &Timings) -> bool {
     let is_long = ctx.continue_as_new_suggested() || ctx.history_length() >= timings.history_events;
     is_long && ctx.all_handlers_finished()
 }
+
+#[cfg(test)]
+mod tests;

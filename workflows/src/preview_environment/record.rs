@@ -92,8 +92,8 @@ impl Record {
         self.book.newest_release(&self.mailbox.queue)
     }
 
-    /// The state for the next run of the workflow: the same, with short texts. If it is too long for one input all the
-    /// same, past rollouts and notes go first, since nothing is decided by them.
+    /// The state for the next run of the workflow: the same, with short texts. If it is long all the same, past rollouts
+    /// and notes are dropped, since nothing is decided by them.
     pub fn to_carry(&self) -> Self {
         let mut carried = self.clone();
         carried.book.shorten();
@@ -101,7 +101,7 @@ impl Record {
             report.shorten();
         }
         // Not `||`: a rollout and a note are dropped at a time.
-        carry::shorten_to_fit(&mut carried, |record| record.book.drop_oldest_rollout() | record.notes.drop_oldest());
+        carry::shorten(&mut carried, |record| record.book.drop_oldest_rollout() | record.notes.drop_oldest());
         carried
     }
 
@@ -139,6 +139,7 @@ mod tests {
     use super::*;
     use crate::contract::{
         environment::{ClusterObject, Environment, EnvironmentKind},
+        exact,
         phase::{Failed, PastRollout},
         release::*,
         signals::{DeployOutcome, Push},
@@ -159,8 +160,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn carried_state_fits_the_next_input_with_the_longest_texts() {
+    /// A record with the longest texts.
+    fn longest_record() -> Record {
         let mut record = Record::default();
         record.book.served_before = Some("x".repeat(63));
         record.book.proven = Some("p".repeat(63));
@@ -199,9 +200,15 @@ mod tests {
             name: format!("{n:0>253}"),
         }));
         record.book.environment = Some(environment);
+        record
+    }
+
+    #[test]
+    fn carried_state_is_short_with_the_longest_texts() {
+        let record = longest_record();
         let carried = record.to_carry();
         let bytes = serde_json::to_vec(&carried).unwrap().len();
-        assert!(bytes <= carry::MAX_CARRIED_BYTES, "{bytes} bytes leave no room for the rest");
+        assert!(bytes <= carry::TARGET_BYTES, "{bytes} bytes");
         assert_eq!(
             (carried.mailbox, carried.book.serving),
             (record.mailbox, record.book.serving),
@@ -224,6 +231,39 @@ mod tests {
         // A push of the serving release must be rolled out: objects of the failed one may be there instead of its own.
         assert_eq!(record.book.current().serving, None);
     }
+    #[test]
+    fn carried_state_reads_whole_in_the_same_version() {
+        let mut record = longest_record();
+        record.scripts.last_number = 3;
+        let carried = serde_json::to_value(record.to_carry()).unwrap();
+        assert_eq!(exact::decode::<Record>(carried), Ok(record.to_carry()));
+    }
+
+    #[test]
+    fn carried_state_with_a_part_more_is_refused() {
+        for pointer in [
+            "",
+            "/environment",
+            "/serving",
+            "/serving/release",
+            "/failed/verdict",
+            "/mailbox",
+            "/scripts",
+            "/rollouts/0",
+        ] {
+            let mut carried = serde_json::to_value(longest_record()).unwrap();
+            carried.pointer_mut(pointer).unwrap()["newer"] = serde_json::json!({"by": "octocat"});
+            let refusal = exact::decode::<Record>(carried).unwrap_err();
+            assert!(refusal.contains("newer is not known to this version of berth"), "{pointer}: {refusal}");
+        }
+        for (pointer, variant) in [("/rollouts/0/outcome", "promoted"), ("/failed/verdict/failure", "MigrationFailed")]
+        {
+            let mut carried = serde_json::to_value(longest_record()).unwrap();
+            *carried.pointer_mut(pointer).unwrap() = serde_json::json!(variant);
+            exact::decode::<Record>(carried).unwrap_err();
+        }
+    }
+
     #[test]
     fn carried_state_keeps_its_fields() {
         let fields = |json: &serde_json::Value| json.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");

@@ -1,0 +1,85 @@
+//! State that a run of another version of berth carries over, on a real dev server.
+
+use berth_test_support::preview::{Preview, preview, push};
+use berth_workflows::contract::phase::Phase;
+use serde_json::{Value, json};
+use temporalio_client::{WorkflowDescribeOptions, WorkflowExecutionStatus};
+use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
+
+fn input(t: &Preview, carried: &Value) -> Value {
+    json!({ "app": t.input.app, "pr": 1, "carried": carried })
+}
+
+/// Waits until a workflow task has failed, and the workflow has not. Returns the task's message.
+async fn failed_task(t: &Preview) -> String {
+    loop {
+        let events = t.handle().fetch_history(Default::default()).into_events().await.unwrap();
+        for event in events {
+            if let Some(Attributes::WorkflowTaskFailedEventAttributes(failed)) = event.attributes {
+                return failed.failure.unwrap().message;
+            }
+        }
+        let described = t.handle().describe(WorkflowDescribeOptions::default()).await.unwrap();
+        assert_eq!(described.status(), WorkflowExecutionStatus::Running);
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn state_of_a_newer_version_fails_the_task_until_that_version_takes_it() {
+    preview("carried-newer", async |t: Preview| {
+        let carried = json!({ "last_number": 7, "mailbox": { "last_ticket": 3, "frozen": { "by": "octocat" } } });
+        t.continue_from_other_version(input(&t, &carried)).await;
+        let message = failed_task(&t).await;
+        assert!(message.contains("carried state: mailbox.frozen is not known to this version of berth"), "{message}");
+        let described = t.handle().describe(WorkflowDescribeOptions::default()).await.unwrap();
+        assert_eq!(described.status(), WorkflowExecutionStatus::Running);
+        t.worker.stop().await;
+        assert_eq!(t.end_by_other_version().await, "read by the other version");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn input_of_a_newer_version_fails_the_task_only() {
+    preview("carried-input", async |t: Preview| {
+        let mut next = input(&t, &json!({}));
+        next["expire_after"] = json!("72h");
+        t.continue_from_other_version(next).await;
+        let message = failed_task(&t).await;
+        assert!(message.contains("input of the run before: unknown field `expire_after`"), "{message}");
+        let described = t.handle().describe(WorkflowDescribeOptions::default()).await.unwrap();
+        assert_eq!(described.status(), WorkflowExecutionStatus::Running);
+        t.worker.stop().await;
+        assert_eq!(t.end_by_other_version().await, "read by the other version");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn state_of_an_older_version_is_read() {
+    preview("carried-older", async |t: Preview| {
+        let carried = json!({ "last_number": 7, "notes": ["of the older version"], "mailbox": { "seen_sequence": 9 } });
+        t.continue_from_other_version(input(&t, &carried)).await;
+        let status = t.until("read", |s| !s.notes.is_empty()).await;
+        assert_eq!(
+            (status.phase, status.notes.as_slice()),
+            (Phase::AwaitingPush, ["of the older version".to_owned()].as_slice())
+        );
+        t.push(push('a')).await;
+        let status = t.until("live", |s| s.phase == Phase::Live).await;
+        assert_eq!(status.rollouts[0].number, 8);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn carried_state_may_be_longer_than_an_input_of_a_caller() {
+    preview("carried-long", async |t: Preview| {
+        let carried = json!({ "notes": ["x".repeat(20_000)] });
+        t.continue_from_other_version(input(&t, &carried)).await;
+        let status = t.until("read", |s| !s.notes.is_empty()).await;
+        assert_eq!(status.notes[0].len(), 20_000);
+    })
+    .await;
+}
