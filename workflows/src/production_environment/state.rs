@@ -24,7 +24,6 @@ const KEPT_DROPPED: usize = 20;
 #[serde(default)]
 pub struct State {
     /// The rollouts: the one in flight, the past ones, the one that failed, the release that serves.
-    #[serde(flatten)]
     pub book: Book,
     /// The record as it is to be.
     pub record: ProductionRecord,
@@ -191,5 +190,35 @@ impl State {
         } else {
             Phase::AwaitingRelease
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::{
+        exact,
+        release::{Commit, Image},
+        verdict::{FailureType, Verdict},
+    };
+
+    #[test]
+    fn carried_state_reads_whole_in_the_same_version() {
+        let release = Release {
+            commit: Commit::try_from("4f2a9c1".to_owned()).unwrap(),
+            image: Image::try_from(format!("acme/web@sha256:{}", "a".repeat(64))).unwrap(),
+            author: None,
+            branch: None,
+            number: Some(7),
+        };
+        let verdict = Verdict::new(FailureType::GateFailed, "404");
+        let failed = Failed { release, rollout: None, verdict };
+        let mut state = State { is_touched: true, ..State::default() };
+        state.failed = Some(FailedRelease { failed: failed.clone(), is_rolled_back: true });
+        state.book.failed = Some(failed);
+        state.book.last_number = 9;
+        state.recorded = Some(Recalled::default());
+        let carried = serde_json::to_value(state.to_carry()).unwrap();
+        assert_eq!(exact::decode::<State>(carried), Ok(state));
     }
 }
