@@ -33,6 +33,7 @@ pub(crate) const RELEASE: &[Exit] = &[Done, Failed, Usage, Superseded, Waiting, 
 pub(crate) const ANSWER: &[Exit] = &[Done, Usage, Superseded, Waiting, Error];
 pub(crate) const PLAN: &[Exit] = &[Done, Usage, Absent, Waiting, Error];
 pub(crate) const HISTORY: &[Exit] = &[Done, Usage, Absent, Error];
+pub(crate) const RESTORE: &[Exit] = &[Done, Failed, Usage, Waiting, Error];
 pub(crate) const CHECK: &[Exit] = &[Done, Failed, Usage];
 /// The rows of commands that do one thing at once.
 pub(crate) const PLAIN: &[Exit] = &[Done, Usage, Error];

@@ -19,6 +19,7 @@ mod history;
 mod observe;
 mod output;
 mod plan;
+mod restore;
 mod send;
 mod wait;
 
@@ -66,6 +67,10 @@ impl Production {
             return history::in_namespace(namespace).await;
         }
         self.action.check_caller()?;
+        // Temporal is what may be away.
+        if let Action::Restore(restore) = &self.action {
+            return restore::restore(restore).await;
+        }
         let client = &temporal::connect().await?;
         match &self.action {
             Action::Release(release) => self.release(client, release).await,
@@ -91,6 +96,7 @@ impl Production {
             Action::Status(app) => status(client, app).await,
             Action::History(history) => history::show(client, &history.app).await,
             Action::Wait(wait) => wait::wait(client, wait).await,
+            Action::Restore(restore) => restore::restore(restore).await,
         }
     }
 }

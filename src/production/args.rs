@@ -45,6 +45,12 @@ pub(super) enum Action {
     /// List the stored releases, newest first, as your kubeconfig may read them
     #[command(after_help = exit::help(exit::HISTORY))]
     History(HistoryArgs),
+    /// Make a stored release serve while Temporal is away, with your kubeconfig
+    ///
+    /// Applies the release as it is stored in the namespace: its objects, its images and its secrets, but no Job. The
+    /// record in the namespace says so, and production begins frozen when its workflow runs again.
+    #[command(after_help = exit::help(exit::RESTORE))]
+    Restore(RestoreArgs),
     /// Wait for a release, also through an approval or a freeze
     #[command(after_help = exit::help(exit::WAIT))]
     Wait(WaitArgs),
@@ -64,6 +70,7 @@ impl Action {
             | Self::Plan(PlanArgs { app, .. })
             | Self::Status(app)
             | Self::History(HistoryArgs { app, .. })
+            | Self::Restore(RestoreArgs { app, .. })
             | Self::Wait(WaitArgs { app, .. }) => app,
         }
     }
@@ -218,6 +225,19 @@ pub(super) struct HistoryArgs {
     /// The Kubernetes namespace of production, if Temporal is not to be asked for it
     #[arg(long)]
     pub(super) namespace: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RestoreArgs {
+    #[command(flatten)]
+    pub(super) app: AppArgs,
+    /// The release's number. Default: the last one that was proven
+    #[arg(long)]
+    pub(super) release: Option<u64>,
+    #[command(flatten)]
+    by: ByArgs,
+    #[command(flatten)]
+    pub(super) waiting: WaitingArgs,
 }
 
 #[derive(Debug, Args)]

@@ -1,18 +1,20 @@
 //! `berth production restore`: a stored release serves again while Temporal is away. No activity: a person runs it with
 //! their own kubeconfig.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::{Api, Client, ResourceExt, api::ListParams};
 
 use berth_workflows::contract::{
     apply::Workload,
+    checks::{AwaitInput, Outcome, UNOBSERVED_SECONDS},
     environment::{Environment, EnvironmentKind},
     production::Production,
     production_record::{ProductionRecord, Recalled, Restored, StoredVersion},
     release::Name,
     rollout_input::DEPLOY_ID_EPOCH_SECONDS,
+    timings::Timings,
     verdict::{FailureType, Verdict},
 };
 
@@ -26,6 +28,7 @@ use crate::{
         apply_release::{Mode, ReleaseApply, apply_release},
         stored_release::StoredRelease,
     },
+    rollout,
     settings::Settings,
 };
 
@@ -78,6 +81,29 @@ pub async fn restore(client: &Client, app: &str, release: Option<u64>, by: &Name
         notes: plan.notes,
         workloads: applied.workloads,
     })
+}
+
+/// Waits until every workload of a restore serves, at most so long.
+///
+/// # Errors
+/// The API server refuses the watches.
+pub async fn await_restore(client: &Client, restore: &Restore, patience: Duration) -> Result<Outcome, Failure> {
+    let (settings, progress) = (Settings::of_installation(String::new()), Progress::new());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let unix_ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let timings = Timings { rollout_seconds: patience.as_secs(), capacity_seconds: 0, ..Timings::default() };
+    let wait = AwaitInput {
+        environment: restore.environment.clone(),
+        workloads: restore.workloads.clone(),
+        deadline_ms: unix_ms(now + patience),
+        started_ms: unix_ms(now),
+        unobserved_seconds: UNOBSERVED_SECONDS,
+        timings,
+        secret: restore.version.secrets.secret.clone(),
+        deploy_id: restore.deploy_id,
+    };
+    let context = Context { client, settings: &settings, progress: &progress };
+    rollout::await_rollout(context, wait).await
 }
 
 /// Finds the namespace of an app's production by its labels. Returns its environment and its installation.

@@ -9,8 +9,8 @@ use berth_workflows::contract::{
 };
 
 use super::{
-    Action, ApproveArgs, ByArgs, FreezeArgs, RedeployArgs, RejectArgs, ReleaseArgs, RollbackArgs, SecretsArg,
-    UnfreezeArgs,
+    Action, ApproveArgs, ByArgs, FreezeArgs, RedeployArgs, RejectArgs, ReleaseArgs, RestoreArgs, RollbackArgs,
+    SecretsArg, UnfreezeArgs,
 };
 use crate::exit::UsageError;
 
@@ -28,7 +28,8 @@ impl Action {
             | Self::Reject(RejectArgs { by, .. })
             | Self::Rollback(RollbackArgs { by, .. })
             | Self::Freeze(FreezeArgs { by, .. })
-            | Self::Unfreeze(UnfreezeArgs { by, .. }) => by,
+            | Self::Unfreeze(UnfreezeArgs { by, .. })
+            | Self::Restore(RestoreArgs { by, .. }) => by,
             _ => return Ok(()),
         };
         by.name().map(drop)
@@ -91,6 +92,12 @@ impl RollbackArgs {
 impl FreezeArgs {
     pub(crate) fn payload(&self) -> anyhow::Result<Freeze> {
         Ok(Freeze { reason: self.reason.clone(), by: self.by.name()? })
+    }
+}
+
+impl RestoreArgs {
+    pub(crate) fn caller(&self) -> anyhow::Result<Name> {
+        self.by.name()
     }
 }
 
