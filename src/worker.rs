@@ -132,7 +132,9 @@ impl Worker {
             .context("starting the worker")?;
         shut_down_on_signal(worker.shutdown_handle(), Arc::clone(&health));
         tracing::info!(task_queue = %self.task_queue, apps = %names, "Taking work from {}", self.task_queue);
-        tokio::spawn(forever::keep_running(client.clone(), self.apps.clone(), self.task_queue.clone()));
+        if self.serve.contains(&Served::Production) {
+            tokio::spawn(forever::keep_running(client.clone(), self.apps.clone(), self.task_queue.clone()));
+        }
         let queue = self.task_queue.clone();
         tokio::spawn(async move {
             readiness::await_polling_and_kubernetes(&client, &queue, &identity, &kubernetes, &health).await;
