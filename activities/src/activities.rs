@@ -163,7 +163,7 @@ impl Activities {
         plan: PlanReleaseInput,
     ) -> Result<PlannedRelease, ActivityError> {
         heartbeating(&ctx, async |progress| {
-            let app = self.app(&plan.environment.app).await?;
+            let app = self.admit_plan(&ctx, progress, &plan).await?;
             let planned = production::plan_release(self.context(progress), &app, &plan).await;
             match planned {
                 Ok(planned) => Ok(planned),
@@ -183,7 +183,11 @@ impl Activities {
         ctx: ActivityContext,
         find: FindRollbackInput,
     ) -> Result<FoundRollback, ActivityError> {
-        heartbeating(&ctx, async |progress| production::find_rollback(self.context(progress), &find).await).await
+        heartbeating(&ctx, async |progress| {
+            self.admit_rollback(&ctx, progress, &find).await?;
+            production::find_rollback(self.context(progress), &find).await
+        })
+        .await
     }
 
     /// See [`production::recall_production()`].

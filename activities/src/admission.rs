@@ -54,6 +54,11 @@ impl<'a> Admission<'a> {
         Ok(Self { context, caller, environment })
     }
 
+    /// The name of the environment's app.
+    pub(crate) fn app(&self) -> &str {
+        &self.environment.app
+    }
+
     /// Checks the environment's names. `app` reads the app file, which is needed only where the namespace does not
     /// record the names.
     ///

@@ -16,6 +16,7 @@ use berth_workflows::{
         script::SCRIPT_RUN,
     },
     preview_environment::PreviewEnvironment,
+    production_environment::ProductionEnvironment,
     rollout::Rollout,
     script_run::ScriptRun,
 };
@@ -96,12 +97,18 @@ fn production() -> Environment {
     }
 }
 
+fn release(repository: &str) -> Value {
+    json!({"commit": "a".repeat(40), "image": format!("{repository}@sha256:{}", "a".repeat(64))})
+}
+
+fn secrets() -> Value {
+    json!({"secret": "berth-secrets-1", "version": "1",
+        "temporal_server_address": "evil.example.com:7233", "temporal_server_address_from_doppler": true})
+}
+
 fn apply(environment: &Environment, repository: &str) -> Value {
-    let image = format!("{repository}@sha256:{}", "a".repeat(64));
-    let release = json!({"commit": "a".repeat(40), "image": image});
-    let secrets = json!({"secret": "berth-secrets-1", "version": "1",
-        "temporal_server_address": "evil.example.com:7233", "temporal_server_address_from_doppler": true});
-    json!({"deploy": {"environment": environment, "release": release, "number": 1, "deploy_id": 1}, "secrets": secrets})
+    let deploy = json!({"environment": environment, "release": release(repository), "number": 1, "deploy_id": 1});
+    json!({"deploy": deploy, "secrets": secrets()})
 }
 
 /// Every activity that writes or answers with a log, and an input with the environment's own names.
@@ -134,6 +141,12 @@ fn activities() -> Vec<(&'static str, Value)> {
             json!({"deploy": apply(&production, "registry.example.com/trust")["deploy"],
                 "stored_release": "berth-release-1"}),
         ),
+        (
+            "plan_release",
+            json!({"environment": production, "release": release("registry.example.com/trust"), "deploy_id": 1,
+                "secrets": secrets()}),
+        ),
+        ("find_rollback", json!({"environment": production})),
         ("recall_production", json!({"environment": production})),
         ("record_production", json!({"environment": production, "record": {}, "marks": []})),
     ]
@@ -178,8 +191,11 @@ async fn refused(ground: &Ground, workflow: (&str, &str), activity: &str, input:
 async fn foreign_workflow_is_refused_and_writes_nothing() {
     with_worker("test-trust-foreign", async |ground: Ground| {
         let (ground, all) = (&ground, activities());
-        let callers =
-            [("Stranger", "stranger-1"), ("Rollout", "preview-trust-2-rollout-1"), ("ScriptRun", "production-trust")];
+        let callers = [
+            ("Stranger", "stranger-1"),
+            ("Rollout", "preview-trust-2-rollout-1"),
+            ("ScriptRun", "production-trust-script-1"),
+        ];
         join_all(callers.map(async |workflow| {
             for (activity, input) in &all {
                 let message = refused(ground, workflow, activity, input).await;
@@ -196,18 +212,26 @@ async fn foreign_workflow_is_refused_and_writes_nothing() {
 async fn forged_input_under_the_right_id_is_refused_and_writes_nothing() {
     with_worker("test-trust-forged", async |ground: Ground| {
         let own = environment();
-        let production = Environment { host: "trust.example.com".into(), ..own.clone() };
+        let on_production = Environment { host: "trust.example.com".into(), ..own.clone() };
         let elsewhere = Environment { namespace: "kube-system".into(), ..own.clone() };
         let another = Environment { workflow_id: "preview-other-1".into(), ..own.clone() };
         let rollout = ("Rollout", "preview-trust-1-rollout-1");
         let preview = ("PreviewEnvironment", "preview-trust-1");
+        let owner = ("ProductionEnvironment", "production-trust");
         let stranger = ("Stranger", "preview-trust-1");
         let allowed = "registry.example.com/trust";
         for (workflow, activity, input, part) in [
-            (rollout, "apply_manifests", apply(&production, allowed), "the host of preview-trust-1"),
+            (rollout, "apply_manifests", apply(&on_production, allowed), "the host of preview-trust-1"),
             (rollout, "apply_manifests", apply(&elsewhere, allowed), "the namespace of preview-trust-1"),
             (rollout, "apply_manifests", apply(&own, "registry.example.com/evil"), "is not an image of app trust"),
             (rollout, "apply_manifests", apply(&own, allowed), "berth-secrets-1"),
+            (
+                owner,
+                "plan_release",
+                json!({"environment": production(), "release": release("registry.example.com/evil"), "deploy_id": 1,
+                    "secrets": secrets()}),
+                "is not an image of app trust",
+            ),
             (rollout, "ensure_namespace", json!(elsewhere), "the namespace of preview-trust-1"),
             (rollout, "sync_secrets", json!(elsewhere), "the namespace of preview-trust-1"),
             (rollout, "delete_environment", json!({"environment": own, "timings": {}}), "may not do this"),
@@ -231,5 +255,6 @@ async fn forged_input_under_the_right_id_is_refused_and_writes_nothing() {
 #[test]
 fn workflows_have_the_types_that_activities_admit() {
     assert_eq!(PreviewEnvironment::run.name(), EnvironmentKind::Preview { pr: 1 }.workflow_type());
+    assert_eq!(ProductionEnvironment::run.name(), EnvironmentKind::Production.workflow_type());
     assert_eq!((Rollout::run.name(), ScriptRun::run.name()), (ROLLOUT, SCRIPT_RUN));
 }

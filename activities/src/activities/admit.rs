@@ -5,6 +5,10 @@ use berth_workflows::contract::{
     apply::{ApplyInput, ApplyStoredInput, Workload},
     checks::{AwaitInput, CheckGatesInput},
     environment::Environment,
+    plan::PlanReleaseInput,
+    preparation::SyncedSecrets,
+    production_record::FindRollbackInput,
+    release::Image,
 };
 use temporalio_sdk::activities::ActivityContext;
 
@@ -58,7 +62,7 @@ impl Activities {
         Ok(app)
     }
 
-    /// Admits an apply of the app's manifests: names, image, and the Secret with its address. Returns the app.
+    /// Admits an apply of the app's manifests. Returns the app.
     pub(super) async fn admit_apply(
         &self,
         ctx: &ActivityContext,
@@ -67,12 +71,51 @@ impl Activities {
     ) -> Result<App, Failure> {
         let ApplyInput { deploy, secrets } = apply;
         let admission = self.admit(ctx, progress, Purpose::RollOut, &deploy.environment)?;
-        admission.check_objects(deploy.serving.as_deref().into_iter().chain([&*secrets.secret]))?;
-        let app = self.app(&deploy.environment.app).await?;
+        self.admit_rendering(&admission, &deploy.release.image, secrets, deploy.serving.as_deref()).await
+    }
+
+    /// Admits the plan of a release. Returns the app.
+    pub(super) async fn admit_plan(
+        &self,
+        ctx: &ActivityContext,
+        progress: &Progress,
+        plan: &PlanReleaseInput,
+    ) -> Result<App, Failure> {
+        let admission = self.admit(ctx, progress, Purpose::KeepRecord, &plan.environment)?;
+        self.admit_rendering(&admission, &plan.release.image, &plan.secrets, plan.serving.as_deref()).await
+    }
+
+    /// Admits what the app's manifests are rendered with: names, image, and the Secret with its address. Returns the
+    /// app.
+    async fn admit_rendering(
+        &self,
+        admission: &Admission<'_>,
+        image: &Image,
+        secrets: &SyncedSecrets,
+        serving: Option<&str>,
+    ) -> Result<App, Failure> {
+        admission.check_objects(serving.into_iter().chain([&*secrets.secret]))?;
+        let app = self.app(admission.app()).await?;
         admission.check_names(Owner::Environment, async || Ok(app.clone())).await?;
-        admission.check_image(&app, &deploy.release.image).await?;
+        admission.check_image(&app, image).await?;
         admission.check_address(&secrets.secret, &secrets.temporal_server_address).await?;
         Ok(app)
+    }
+
+    /// Admits the search for a release to roll back to. It may store one that runs with the current secrets.
+    pub(super) async fn admit_rollback(
+        &self,
+        ctx: &ActivityContext,
+        progress: &Progress,
+        find: &FindRollbackInput,
+    ) -> Result<(), Failure> {
+        let admission = self.admit_inside(ctx, progress, Purpose::KeepRecord, &find.environment).await?;
+        let serving = find.serving.iter().flat_map(|serving| [&*serving.stored_release, &*serving.secrets.secret]);
+        admission.check_objects(serving.chain(find.current.iter().map(|current| &*current.secret)))?;
+        match &find.current {
+            Some(current) => admission.check_address(&current.secret, &current.temporal_server_address).await,
+            None => Ok(()),
+        }
     }
 
     /// Admits an apply of a stored release. Its objects, images and Secret are those that were stored.
