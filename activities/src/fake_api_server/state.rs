@@ -96,7 +96,6 @@ impl State {
             ("PATCH", Some(Resource::Object { collection, name })) if is_merge(head) => {
                 self.merge(collection, name, &parse(body))
             }
-            ("PUT", Some(Resource::Object { collection, name })) => self.replace(collection, name, parse(body)),
             _ => panic!("{request}"),
         }
     }
@@ -109,15 +108,6 @@ impl State {
             return refuse(409, "conflict");
         }
         merge(&mut object, patch);
-        answer(200, self.objects.put(collection, object))
-    }
-
-    /// Replaces an object of the version that it names.
-    fn replace(&mut self, collection: &str, name: &str, object: Value) -> Response<ResponseBody> {
-        let Some(before) = self.objects.get(collection, name) else { return found(None) };
-        if before["metadata"]["resourceVersion"] != object["metadata"]["resourceVersion"] {
-            return refuse(409, "conflict");
-        }
         answer(200, self.objects.put(collection, object))
     }
 

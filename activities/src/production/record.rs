@@ -8,7 +8,10 @@ use berth_workflows::contract::{
     verdict::{FailureType, Verdict},
 };
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::{Api, Client, ResourceExt, api::PostParams};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{Patch, PatchParams, PostParams},
+};
 
 use crate::{failure::Failure, kubernetes::labels};
 
@@ -60,12 +63,15 @@ pub(super) fn build(
     Ok(map)
 }
 
-/// Creates the record, or replaces the version that was read. The API server refuses any other.
+/// Creates the record, or changes the version that was read. The API server refuses any other.
+///
+/// A patch, because the worker's role in an environment has no verb `update`.
 pub(super) async fn write(api: &Api<ConfigMap>, map: &ConfigMap) -> kube::Result<ConfigMap> {
-    let params = PostParams { field_manager: Some(labels::FIELD_MANAGER.to_owned()), ..PostParams::default() };
+    let manager = Some(labels::FIELD_MANAGER.to_owned());
     if map.metadata.resource_version.is_none() {
-        api.create(&params, map).await
+        api.create(&PostParams { field_manager: manager, ..PostParams::default() }, map).await
     } else {
-        api.replace(NAME, &params, map).await
+        let params = PatchParams { field_manager: manager, ..PatchParams::default() };
+        api.patch(NAME, &params, &Patch::Merge(map)).await
     }
 }
