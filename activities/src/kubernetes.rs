@@ -6,7 +6,7 @@ pub(crate) mod content_secret;
 pub(crate) mod fence;
 pub(crate) mod guarded_delete;
 pub(crate) mod kind_api;
-pub(crate) mod labels;
+pub mod labels;
 pub(crate) mod log_tail;
 pub(crate) mod own_namespaces;
 pub(crate) mod permitted;

@@ -26,5 +26,5 @@ mod settings;
 
 pub use activities::Activities;
 pub use context::Context;
-pub use kubernetes::client::kubernetes_client;
+pub use kubernetes::{client::kubernetes_client, labels};
 pub use settings::{Serve, Settings};

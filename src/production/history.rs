@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow};
+use berth_activities::labels;
 use berth_workflows::contract::{phase::PastRollout, production_status::ProductionStatus};
 use k8s_openapi::{api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{Api, api::ListParams};
@@ -19,8 +20,6 @@ use crate::{
     kubeconfig,
 };
 
-/// The label of the Secrets that hold a rendered release.
-const STORED_RELEASES: &str = "berth.dev/content=release";
 /// How long the API server may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -81,7 +80,7 @@ async fn stored(namespace: Option<&str>) -> anyhow::Result<Vec<StoredRelease>> {
     let namespace = namespace.ok_or_else(|| anyhow!("the namespace is not known yet"))?;
     let secrets: Api<Secret> = Api::namespaced(kubeconfig::client().await?, namespace);
     // The objects themselves are up to a megabyte each.
-    let params = ListParams::default().labels(STORED_RELEASES);
+    let params = ListParams::default().labels(&format!("{}={}", labels::CONTENT, labels::RELEASE));
     let listed = tokio::time::timeout(TIMEOUT, secrets.list_metadata(&params)).await;
     let listed = listed.map_err(|_| anyhow!("the API server does not answer"))??;
     let mut releases: Vec<_> = listed.items.iter().map(|item| StoredRelease::new(&item.metadata)).collect();
@@ -91,20 +90,20 @@ async fn stored(namespace: Option<&str>) -> anyhow::Result<Vec<StoredRelease>> {
 
 impl StoredRelease {
     fn new(metadata: &ObjectMeta) -> Self {
-        let fact = |name: &str| metadata.annotations.as_ref()?.get(&format!("berth.dev/{name}")).cloned();
+        let fact = |name: &str| metadata.annotations.as_ref()?.get(name).cloned();
         Self {
-            release: fact("release").and_then(|number| number.parse().ok()),
-            commit: fact("commit"),
+            release: fact(labels::RELEASE_NUMBER).and_then(|number| number.parse().ok()),
+            commit: fact(labels::COMMIT),
             stored_release: metadata.name.clone().unwrap_or_default(),
-            secret: fact("secret"),
-            released_by: fact("released-by"),
-            released_at: fact("released-at"),
-            approved_by: fact("approved-by"),
-            approved_at: fact("approved-at"),
-            rolled_back_by: fact("rolled-back-by"),
-            rolled_back_at: fact("rolled-back-at"),
-            proven_at: fact("proven-at"),
-            failed_at: fact("failed-at"),
+            secret: fact(labels::SECRET_OF_RELEASE),
+            released_by: fact(labels::RELEASED_BY),
+            released_at: fact(labels::RELEASED_AT),
+            approved_by: fact(labels::APPROVED_BY),
+            approved_at: fact(labels::APPROVED_AT),
+            rolled_back_by: fact(labels::ROLLED_BACK_BY),
+            rolled_back_at: fact(labels::ROLLED_BACK_AT),
+            proven_at: fact(labels::PROVEN_AT),
+            failed_at: fact(labels::FAILED_AT),
             stored_at: metadata.creation_timestamp.as_ref().map(|time| time.0.to_string()),
         }
     }
@@ -167,7 +166,7 @@ mod tests {
     use super::*;
 
     fn metadata(annotations: &[(&str, &str)]) -> ObjectMeta {
-        let pairs = annotations.iter().map(|(name, value)| (format!("berth.dev/{name}"), (*value).to_owned()));
+        let pairs = annotations.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let annotations = Some(pairs.collect::<BTreeMap<_, _>>());
         ObjectMeta { name: Some("berth-release-1".into()), annotations, ..ObjectMeta::default() }
     }
@@ -175,13 +174,13 @@ mod tests {
     #[test]
     fn stored_release_is_read_from_its_annotations() {
         let release = StoredRelease::new(&metadata(&[
-            ("release", "7"),
-            ("commit", "4f2a9c1"),
-            ("secret", "web-secrets-1"),
-            ("released-by", "octocat"),
-            ("approved-by", "lead"),
-            ("rolled-back-by", "ops"),
-            ("proven-at", "2026-11-27T10:00:00Z"),
+            (labels::RELEASE_NUMBER, "7"),
+            (labels::COMMIT, "4f2a9c1"),
+            (labels::SECRET_OF_RELEASE, "web-secrets-1"),
+            (labels::RELEASED_BY, "octocat"),
+            (labels::APPROVED_BY, "lead"),
+            (labels::ROLLED_BACK_BY, "ops"),
+            (labels::PROVEN_AT, "2026-11-27T10:00:00Z"),
         ]));
         assert_eq!((release.release, release.commit.as_deref()), (Some(7), Some("4f2a9c1")));
         assert_eq!((release.approved_by.as_deref(), release.rolled_back_by.as_deref()), (Some("lead"), Some("ops")));
@@ -192,8 +191,8 @@ mod tests {
     fn state_of_a_stored_release_is_its_last_rollout() {
         let state = |annotations: &[(&str, &str)]| StoredRelease::new(&metadata(annotations)).state();
         let (early, late) = ("2026-11-27T10:00:00Z", "2026-11-27T11:00:00Z");
-        assert_eq!(state(&[("proven-at", early), ("failed-at", late)]), format!("failed {late}"));
-        assert_eq!(state(&[("proven-at", late), ("failed-at", early)]), format!("proven {late}"));
+        assert_eq!(state(&[(labels::PROVEN_AT, early), (labels::FAILED_AT, late)]), format!("failed {late}"));
+        assert_eq!(state(&[(labels::PROVEN_AT, late), (labels::FAILED_AT, early)]), format!("proven {late}"));
         assert_eq!(state(&[]), "not proven");
     }
 }

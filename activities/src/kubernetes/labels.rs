@@ -17,9 +17,9 @@ pub(crate) const WORKFLOW: &str = "berth.dev/workflow";
 /// The installation of berth. Several may share a cluster.
 pub(crate) const INSTALLATION: &str = "berth.dev/installation";
 /// The content of a content-named Secret: [`RELEASE`] or [`SECRETS`].
-pub(crate) const CONTENT: &str = "berth.dev/content";
+pub const CONTENT: &str = "berth.dev/content";
 /// A Secret that holds a rendered release.
-pub(crate) const RELEASE: &str = "release";
+pub const RELEASE: &str = "release";
 /// A Secret that holds an environment's secrets.
 pub(crate) const SECRETS: &str = "secrets";
 /// A Secret that holds the full difference of a plan.
@@ -27,24 +27,24 @@ pub(crate) const PLAN: &str = "plan";
 /// The deploy id of the apply that wrote an object last. A label, see [`super::fence`].
 pub(crate) const DEPLOY_ID: &str = "berth.dev/deploy-id";
 /// An annotation of an applied object and of a stored release: the commit.
-pub(crate) const COMMIT: &str = "berth.dev/commit";
+pub const COMMIT: &str = "berth.dev/commit";
 /// An annotation of an applied object: the deploy id of the apply that created it.
 pub(crate) const CREATED_BY: &str = "berth.dev/created-by";
 /// An annotation of a Job: a hash of the parts of its spec that cannot be changed.
 pub(crate) const TEMPLATE: &str = "berth.dev/template";
 /// An annotation of a stored release: the Secret that the release's pods read.
-pub(crate) const SECRET_OF_RELEASE: &str = "berth.dev/secret";
+pub const SECRET_OF_RELEASE: &str = "berth.dev/secret";
 
 /// Annotations of a stored release of production: what became of it, with names and RFC 3339 times.
-pub(crate) const RELEASE_NUMBER: &str = "berth.dev/release";
-pub(crate) const RELEASED_BY: &str = "berth.dev/released-by";
-pub(crate) const RELEASED_AT: &str = "berth.dev/released-at";
-pub(crate) const APPROVED_BY: &str = "berth.dev/approved-by";
-pub(crate) const APPROVED_AT: &str = "berth.dev/approved-at";
-pub(crate) const ROLLED_BACK_BY: &str = "berth.dev/rolled-back-by";
-pub(crate) const ROLLED_BACK_AT: &str = "berth.dev/rolled-back-at";
-pub(crate) const PROVEN_AT: &str = "berth.dev/proven-at";
-pub(crate) const FAILED_AT: &str = "berth.dev/failed-at";
+pub const RELEASE_NUMBER: &str = "berth.dev/release";
+pub const RELEASED_BY: &str = "berth.dev/released-by";
+pub const RELEASED_AT: &str = "berth.dev/released-at";
+pub const APPROVED_BY: &str = "berth.dev/approved-by";
+pub const APPROVED_AT: &str = "berth.dev/approved-at";
+pub const ROLLED_BACK_BY: &str = "berth.dev/rolled-back-by";
+pub const ROLLED_BACK_AT: &str = "berth.dev/rolled-back-at";
+pub const PROVEN_AT: &str = "berth.dev/proven-at";
+pub const FAILED_AT: &str = "berth.dev/failed-at";
 
 /// kubectl's label on the parent of an `ApplySet`: its id.
 pub(crate) const APPLYSET_ID: &str = "applyset.kubernetes.io/id";
