@@ -11,7 +11,7 @@ use berth_workflows::contract::{phase::Phase, signals::Push, verdict::FailureTyp
 use serde_json::{Value, json};
 use temporalio_client::WorkflowTerminateOptions;
 
-use crate::{BERTH, exit_codes::assert_documented};
+use crate::{BERTH, exit_codes::assert_documented, kubernetes::Kubernetes};
 
 /// A kubeconfig that leads nowhere.
 const NO_CLUSTER: (&str, &str) = ("KUBECONFIG", "/nonexistent/config");
@@ -212,6 +212,48 @@ async fn plan_and_history_say_what_a_kubeconfig_would_show() {
         assert!(history["reason"].as_str().unwrap().contains("a kubeconfig that may list the Secrets"), "{history:#}");
         let alone = show("history", &["--namespace", "web-production"]).await;
         assert_eq!((&alone["exit_code"], &alone["outcome"]), (&json!(10), &json!("error")), "{alone:#}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn plan_and_history_show_what_a_kubeconfig_may_read() {
+    production("cmd-p-read", async |t: Production| {
+        t.world.needs_approval.store(true, Ordering::Relaxed);
+        let waiting = release(&t, 'a', &[]).await;
+        assert_ended(&waiting, 5, "awaiting_approval");
+        let (data, namespace) = (&waiting.data, waiting.data["namespace"].as_str().unwrap());
+        let plan = data["queued"]["plan"]["id"].as_str().unwrap();
+        let stored = |name: &str, release: &str, by: &str| {
+            let annotations = json!({"berth.dev/release": release, "berth.dev/commit": "4f2a9c1", "berth.dev/released-by": by,
+                "berth.dev/proven-at": "2026-11-27T10:00:00Z"});
+            json!({"metadata": {"name": name, "annotations": annotations}})
+        };
+        let list = json!({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": {},
+            "items": [stored("berth-release-b", "9", "octocat"), stored("berth-release-a", "10", "hubot")]});
+        let difference = json!({"kind": "Secret", "apiVersion": "v1", "metadata": {"name": format!("berth-plan-{plan}")},
+            "data": {"plan.txt": "LXJlcGxpY2FzOiAxCityZXBsaWNhczogMg=="}});
+        let secrets = format!("/api/v1/namespaces/{namespace}/secrets");
+        let cluster = Kubernetes::with([
+            (format!("{secrets}?&labelSelector=berth.dev%2Fcontent%3Drelease"), list),
+            (format!("{secrets}/berth-plan-{plan}"), difference),
+        ]);
+        let cluster = cluster.await;
+        let show = async |arguments: &[&str]| {
+            let mut command = Command::new(BERTH);
+            command.arg("production").args(arguments).env("KUBECONFIG", cluster.kubeconfig());
+            command.env("TEMPORAL_ADDRESS", &t.address);
+            let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let shown = show(&["plan", "cmd-p-read"]).await;
+        assert!(shown.contains("-replicas: 1\n+replicas: 2"), "{shown}");
+        let shown = show(&["history", "cmd-p-read"]).await;
+        let rows: Vec<_> = shown.lines().skip(1).map(|row| row.split_whitespace().collect::<Vec<_>>()).collect();
+        assert_eq!((rows[0][0], rows[1][0], rows[0][4]), ("10", "9", "hubot"), "newest first: {shown}");
+        let alone = ["history", "cmd-p-read", "--namespace", namespace, "--output", "json"];
+        let json: Value = serde_json::from_str(&show(&alone).await).unwrap();
+        assert_eq!((&json["data"]["from"], &json["data"]["releases"][0]["release"]), (&json!("namespace"), &json!(10)));
     })
     .await;
 }
