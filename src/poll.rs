@@ -90,3 +90,43 @@ pub(crate) async fn until<S>(
         tokio::time::sleep(INTERVAL).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use anyhow::anyhow;
+
+    use super::*;
+
+    async fn wait(
+        timeout: Duration,
+        observe: impl AsyncFn() -> Result<Option<u8>, Unobserved>,
+    ) -> anyhow::Result<Waited<u8>> {
+        let decide = |status: Option<&u8>| match status {
+            Some(2) => Decision::done("live", Exit::Done),
+            _ => Decision::Wait,
+        };
+        until(timeout, Progress::everywhere(), observe, |_| String::new(), decide).await
+    }
+
+    #[tokio::test]
+    async fn question_without_an_answer_is_asked_again() {
+        let asked = Cell::new(0);
+        let observe = async || {
+            asked.set(asked.get() + 1);
+            if asked.get() == 1 { Err(Unobserved::Passing(anyhow!("no worker"))) } else { Ok(Some(2)) }
+        };
+        let waited = wait(Duration::from_secs(30), observe).await.unwrap();
+        assert_eq!((asked.get(), waited.status, waited.ending.unwrap().exit), (2, Some(2), Exit::Done));
+    }
+
+    #[tokio::test]
+    async fn wait_ends_with_the_time_and_the_last_status() {
+        let waited = wait(Duration::ZERO, async || Ok(Some(1))).await.unwrap();
+        assert!(waited.ending.is_none());
+        assert_eq!(waited.status, Some(1));
+        let refused = wait(Duration::from_secs(30), async || Err(Unobserved::Final(anyhow!("no right")))).await;
+        assert_eq!(refused.err().unwrap().to_string(), "no right");
+    }
+}
