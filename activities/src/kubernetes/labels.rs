@@ -21,7 +21,7 @@ pub const CONTENT: &str = "berth.dev/content";
 /// A Secret that holds a rendered release.
 pub const RELEASE: &str = "release";
 /// A Secret that holds an environment's secrets.
-pub(crate) const SECRETS: &str = "secrets";
+pub const SECRETS: &str = "secrets";
 /// A Secret that holds the full difference of a plan.
 pub(crate) const PLAN: &str = "plan";
 /// The deploy id of the apply that wrote an object last. A label, see [`super::fence`].
