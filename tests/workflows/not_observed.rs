@@ -36,6 +36,10 @@ async fn release_is_looked_at_again_and_status_says_why() {
         assert_eq!((t.world.count("await_rollout"), t.world.count("check_gates")), (3, 2));
         assert_eq!(t.world.count("apply_manifests"), 1, "the steps before are not repeated");
         assert_eq!(phase_of_rollout(&t, 1).await.as_deref(), Some("Live"));
+        let [workloads, gates] = status.notes.as_slice() else { panic!("{:?}", status.notes) };
+        let note = "rollout of aaaaaaa: nothing could be seen of it for ";
+        assert!(workloads.starts_with(note) && workloads.ends_with("s (awaiting_rollout): still away"), "{workloads}");
+        assert!(gates.starts_with(note) && gates.ends_with("s (checking_gates): the API server is [away]"), "{gates}");
         t.record("unseen", Some(1)).await;
     })
     .await;
@@ -94,7 +98,9 @@ async fn verdict_after_a_look_that_saw_nothing_is_the_verdict() {
         t.world.next("await_rollout", Does::Verdict(FailureType::CrashLoop));
         t.push(push('a')).await;
         let status = t.until("failed", |s| s.phase == Phase::Failed).await;
-        assert_eq!(status.failed.unwrap().verdict.failure, FailureType::CrashLoop);
+        let verdict = status.failed.unwrap().verdict;
+        assert_eq!(verdict.failure, FailureType::CrashLoop);
+        assert!(verdict.message.starts_with("as ordered; before that, nothing could be seen of it for"), "{verdict:?}");
     })
     .await;
 }

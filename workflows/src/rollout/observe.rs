@@ -13,7 +13,7 @@ use crate::{
         phase::Phase,
         rollout_input::RolloutInput,
         search_attributes,
-        verdict::{FailureType, Verdict},
+        verdict::{FailureType, Verdict, truncate},
     },
     failure::Unfinished,
 };
@@ -26,6 +26,9 @@ const PREVIEW_SECONDS: u64 = 1800;
 /// so the pauses only keep the history of a long outage short.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(120);
+
+/// How much of a reason is remembered.
+const MAX_REASON_BYTES: usize = 200;
 
 impl Rollout {
     /// Does a step's work until its result says something about the release, and reports meanwhile why it does not. The
@@ -41,19 +44,16 @@ impl Rollout {
         let mut pause = FIRST_PAUSE;
         let mut since_ms = None;
         loop {
-            let verdict = match work(since_ms.is_some()).await {
-                Err(Unfinished::Failed(verdict)) if verdict.failure == FailureType::NotObserved => *verdict,
-                other => {
-                    if since_ms.is_some() && other.is_ok() {
-                        Self::report_observed(ctx, rollout).await;
-                    }
-                    return other;
-                }
+            let seconds_since = |since_ms: u64| now_ms(ctx).saturating_sub(since_ms) / 1000;
+            let mut verdict = match (work(since_ms.is_some()).await, since_ms) {
+                (Err(Unfinished::Failed(verdict)), _) if verdict.failure == FailureType::NotObserved => *verdict,
+                (other, None) => return other,
+                (other, Some(since_ms)) => return Self::end_gap(ctx, rollout, seconds_since(since_ms), other).await,
             };
-            let now = now_ms(ctx);
-            let seconds = now.saturating_sub(*since_ms.get_or_insert(now)) / 1000;
+            let seconds = seconds_since(*since_ms.get_or_insert_with(|| now_ms(ctx)));
             if gives_up(rollout.environment.kind, seconds) {
-                return Err(verdict.into());
+                verdict.message = format!("nothing could be seen of it for {seconds} s: {}", verdict.message);
+                return Err(verdict.bounded().into());
             }
             Self::report_not_observed(ctx, rollout, verdict).await;
             let timer = TimerOptions::builder(pause).cancellation_token(ctx.cancellation_token());
@@ -74,10 +74,29 @@ impl Rollout {
         Self::report_step(ctx, rollout).await;
     }
 
-    async fn report_observed(ctx: &WorkflowContext<Self>, rollout: &RolloutInput) {
-        ctx.upsert_search_attributes([search_attributes::PHASE.value_set(Phase::RollingOut.name().into())]);
-        ctx.state_mut(|s| s.not_observed = None);
-        Self::report_step(ctx, rollout).await;
+    /// Ends a time in which nothing was seen of the release. It is remembered, as a note or in the verdict.
+    async fn end_gap<T>(
+        ctx: &WorkflowContext<Self>,
+        rollout: &RolloutInput,
+        seconds: u64,
+        result: Result<T, Unfinished>,
+    ) -> Result<T, Unfinished> {
+        let (mut reason, step) = ctx.state_mut(|s| (s.not_observed.take().unwrap_or_default(), s.step));
+        truncate(&mut reason, MAX_REASON_BYTES);
+        let gap = format!("nothing could be seen of it for {seconds} s ({}): {reason}", step.name());
+        match result {
+            Ok(done) => {
+                ctx.upsert_search_attributes([search_attributes::PHASE.value_set(Phase::RollingOut.name().into())]);
+                ctx.state_mut(|s| s.notes.push(gap));
+                Self::report_step(ctx, rollout).await;
+                Ok(done)
+            }
+            Err(Unfinished::Failed(mut verdict)) => {
+                verdict.message = format!("{}; before that, {gap}", verdict.message);
+                Err(verdict.bounded().into())
+            }
+            Err(Unfinished::Cancelled) => Err(Unfinished::Cancelled),
+        }
     }
 }
 
