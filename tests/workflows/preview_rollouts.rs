@@ -186,6 +186,19 @@ async fn failed_prune_is_a_note_of_a_live_release() {
 }
 
 #[tokio::test]
+async fn object_that_a_prune_leaves_is_a_note() {
+    preview("prune-leaves", async |t: Preview| {
+        t.push(push('a')).await;
+        t.until("live", |s| s.phase == Phase::Live).await;
+        t.world.next("prune", Does::Leave("PersistentVolumeClaim/data"));
+        assert_eq!(t.deploy(push('b')).await.outcome, DeployOutcome::Live);
+        let note = "PersistentVolumeClaim/data is not in the release any more, and stays with its data";
+        assert_eq!(t.status().await.notes, [format!("rollout of bbbbbbb: {note}")]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn redeploy_restarts_the_rollout_in_flight_for_its_waiters() {
     preview("redeploy-in-flight", async |t: Preview| {
         t.world.next("await_rollout", Does::Hang);

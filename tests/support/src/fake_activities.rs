@@ -41,9 +41,9 @@ pub enum Does {
     MeetDeployId(u64),
     /// Ends with a verdict. Only for `await_rollout`, `check_gates` and `await_script`.
     Verdict(FailureType),
-    /// Succeeds with a text. `delete_environment` and `drop_database` report that object as remaining. `ensure_database` reports
-    /// its server as unavailable. `ensure_namespace` reports the namespace as terminating. `load_app` announces a cluster-scoped
-    /// object.
+    /// Succeeds with a text. `delete_environment` and `drop_database` report that object as remaining, and `prune` as
+    /// staying. `ensure_database` reports its server as unavailable. `ensure_namespace` reports the namespace as
+    /// terminating. `load_app` announces a cluster-scoped object.
     Leave(&'static str),
 }
 
@@ -313,8 +313,11 @@ impl FakeActivities {
     pub async fn prune(self: Arc<Self>, ctx: ActivityContext, prune: PruneInput) -> Result<Pruned, ActivityError> {
         self.0.deploy_ids.lock().unwrap().push(prune.deploy_id);
         let what = format!("{} keeping {}", prune.stored_release, prune.keep.join(" "));
-        self.0.act(&ctx, "prune", &what).await?;
-        Ok(Pruned::default())
+        let reported = match self.0.act(&ctx, "prune", &what).await? {
+            Some(Does::Leave(object)) => vec![object.to_owned()],
+            _ => Vec::new(),
+        };
+        Ok(Pruned { reported, ..Pruned::default() })
     }
 
     #[activity(definition = definitions::DeleteEnvironment)]
