@@ -230,6 +230,7 @@ async fn rollout_stopped_at_its_gates_serves_and_its_release_is_kept() {
         t.until("live", |s| s.phase == Phase::Live).await;
         let last = t.world.calls().into_iter().rfind(|call| call.starts_with("prune")).unwrap();
         assert_eq!(last, "prune berth-release-ddddddd keeping berth-release-bbbbbbb berth-release-aaaaaaa");
+        t.record("stopped-late", Some(2)).await;
     })
     .await;
 }

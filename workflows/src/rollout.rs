@@ -181,7 +181,8 @@ impl Rollout {
             .map_err(|e| failure::from_activity(&e, FailureType::KubernetesDenied));
         match pruned {
             Ok(pruned) => {
-                let stays = |object: &String| format!("{object} is not in the release any more, and stays with its data");
+                let stays =
+                    |object: &String| format!("{object} is not in the release any more, and stays with its data");
                 ctx.state_mut(|s| {
                     s.made.cluster_objects = pruned.cluster_objects;
                     s.notes.extend(pruned.reported.iter().map(stays));

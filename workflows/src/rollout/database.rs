@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use temporalio_workflow::{TimerOptions, WorkflowContext};
+use temporalio_workflow::WorkflowContext;
 
 use super::Rollout;
 use crate::{
     activity_options as options,
-    clock::now_ms,
+    clock::{now_ms, sleep},
     contract::{
         activity_definitions as activities,
         rollout_input::RolloutInput,
@@ -44,8 +44,7 @@ impl Rollout {
                 return Err(unavailable(&why, seconds));
             }
             Self::wait_for(ctx, rollout, Some(format!("the database server {server}: {why}"))).await;
-            let timer = TimerOptions::builder(pause).cancellation_token(ctx.cancellation_token());
-            ctx.timer(timer.summary(format!("before {server} is tried again")).build()).await;
+            sleep(ctx, pause, &ctx.cancellation_token(), format!("before {server} is tried again")).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
             has_waited = true;
         }

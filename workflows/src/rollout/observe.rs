@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use temporalio_workflow::{TimerOptions, WorkflowContext};
+use temporalio_workflow::WorkflowContext;
 
 use super::Rollout;
 use crate::{
-    clock::now_ms,
+    clock::{now_ms, sleep},
     contract::{
         environment::EnvironmentKind,
         phase::Phase,
@@ -56,9 +56,7 @@ impl Rollout {
                 return Err(verdict.bounded().into());
             }
             Self::report_not_observed(ctx, rollout, verdict).await;
-            let timer = TimerOptions::builder(pause).cancellation_token(ctx.cancellation_token());
-            ctx.timer(timer.summary("before berth looks again".to_owned()).build()).await;
-            if ctx.cancellation_token().is_cancelled() {
+            if !sleep(ctx, pause, &ctx.cancellation_token(), "before berth looks again".to_owned()).await {
                 return Err(Unfinished::Cancelled);
             }
             pause = (pause * 2).min(LONGEST_PAUSE);

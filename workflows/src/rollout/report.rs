@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use temporalio_workflow::{
-    SignalWorkflowOptions, TimerOptions, TimerResult, WorkflowCancellationToken, WorkflowContext, workflows::join,
-};
+use temporalio_workflow::{SignalWorkflowOptions, WorkflowCancellationToken, WorkflowContext, workflows::join};
 
 use super::Rollout;
 use crate::{
+    clock::sleep,
     contract::{
         environment::ClusterObject,
         rollout::{RolloutProgress, RolloutStepSignal},
@@ -34,16 +33,15 @@ impl Rollout {
         rollout: &RolloutInput,
         work: impl Future<Output = T>,
     ) -> T {
-        let until_slow = ctx.cancellation_token().child_token();
-        let timer = TimerOptions::builder(SLOW_AFTER).cancellation_token(until_slow.clone());
-        let timer = ctx.timer(timer.summary("before this step is reported as slow".to_owned()).build());
+        let until_done = ctx.cancellation_token().child_token();
+        let is_slow = sleep(ctx, SLOW_AFTER, &until_done, "before this step is reported as slow".to_owned());
         let work = async {
             let done = work.await;
-            until_slow.cancel();
+            until_done.cancel();
             done
         };
         let report = async {
-            if timer.await == TimerResult::Fired {
+            if is_slow.await {
                 Self::report_step(ctx, rollout).await;
             }
         };
