@@ -15,7 +15,7 @@ use berth_workflows::contract::{
     production_status::ProductionStatus,
     run_script::RunScript,
     script::ScriptAnswer,
-    signals::{Approve, Close, DeployAnswer, Push, Redeploy},
+    signals::{Approve, Close, CloseAnswer, DeployAnswer, Push, Redeploy},
     status::Status,
 };
 use clap::{Args, ValueEnum};
@@ -46,8 +46,10 @@ enum SchemaName {
     PullRequest,
     /// The signal `push` and the update `deploy`; `release` of production, without `fork` and `draft`
     Push,
-    /// The signal `close`
+    /// The signal and the update `close`
     Close,
+    /// The answer of the update `close`
+    CloseAnswer,
     /// The signal `approve`
     Approve,
     /// The signal `redeploy`
@@ -98,6 +100,7 @@ impl SchemaName {
             Self::PullRequest => read::<PullRequest>(),
             Self::Push => read::<Push>(),
             Self::Close => read::<Close>(),
+            Self::CloseAnswer => written::<CloseAnswer>(),
             Self::Approve => read::<Approve>(),
             Self::Redeploy => read::<Redeploy>(),
             Self::DeployAnswer => written::<DeployAnswer>(),

@@ -165,7 +165,7 @@ mod tests {
             signals::Push,
             verdict::{FailureType, Verdict},
         },
-        environment::{book::Serving, queue::Current},
+        environment::{arrival::Arrival, book::Serving, queue::Current},
         preview_environment::record::Record,
     };
 
@@ -248,7 +248,7 @@ mod tests {
         assert_eq!(live(observed(|record| serves(record, 'a')).as_ref()), Decision::done("live", Exit::Done));
         let next = observed(|record| {
             serves(record, 'a');
-            record.mailbox.push(&push('b'), Current::default());
+            record.mailbox.push(&push('b'), Arrival::signal(1), Current::default());
         });
         assert_eq!((live(next.as_ref()), at_rest(next.as_ref())), (Decision::Wait, Decision::Wait));
     }

@@ -128,6 +128,7 @@ fn messages_over_temporal_have_schemas_too() {
         assert!(!pull_request.is_valid(&wrong), "{wrong}");
     }
     assert!(validator(&["close"]).is_valid(&json!({})));
+    assert!(validator(&["close-answer"]).is_valid(&json!({"outcome": "skipped", "seen": 9, "reason": "older"})));
     assert!(!validator(&["redeploy"]).is_valid(&json!({"commit": "4f2a9c1"})));
     assert_eq!(schema(&["deploy-answer"])["type"], "object");
     assert!(schema(&["status"])["properties"]["phase"].is_object());

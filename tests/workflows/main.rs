@@ -9,6 +9,7 @@ mod overtaken;
 mod preview_database;
 mod preview_environment;
 mod preview_rollouts;
+mod preview_same_task;
 mod preview_teardown;
 mod production;
 mod replay;

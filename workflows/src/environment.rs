@@ -4,12 +4,14 @@
 
 use crate::{
     contract::{phase::Phase, release::Release, stop_reason::StopReason},
-    environment::{book::Book, publish::Published},
+    environment::{arrival::Arrival, book::Book, publish::Published},
 };
 
 pub mod admission;
 pub mod answers;
+pub mod arrival;
 pub mod book;
+pub mod cancel;
 pub mod carry;
 pub mod children;
 pub mod markdown;
@@ -28,7 +30,7 @@ pub trait EnvironmentWorkflow: Sized + 'static {
     fn newest_release(&self) -> Option<&Release>;
 
     /// Records that the workflow was cancelled, as the request that this is. Only the first call counts.
-    fn record_cancel(&mut self);
+    fn record_cancel(&mut self, arrival: Arrival);
 
     /// The reason to stop the rollout in flight, if there is one.
     fn stop_reason(&self) -> Option<StopReason>;

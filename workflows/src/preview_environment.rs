@@ -15,7 +15,7 @@ use crate::{
         rollout::RolloutProgress,
         run_script::RunScript,
         script::ScriptAnswer,
-        signals::{Approve, Close, DeployAnswer, DeployOutcome, Push, Redeploy},
+        signals::{Approve, Close, CloseAnswer, DeployAnswer, DeployOutcome, Push, Redeploy},
         status::Status,
         stop_reason::StopReason,
         teardown::LeakReport,
@@ -24,7 +24,9 @@ use crate::{
         EnvironmentWorkflow,
         admission::{check_id, publish_identity},
         answers::HandlerError,
+        arrival::Arrival,
         book::Book,
+        cancel::{record_cancel, recording_cancel},
         carry::{self, Refused},
         publish::{Published, publish, publish_in_handler},
         queue::Delivery,
@@ -65,40 +67,42 @@ impl PreviewEnvironment {
     #[run(name = "PreviewEnvironment")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<LeakReport> {
         // 1. Admit one workflow per pull request, under the id that follows from it.
-        let pull_request = Self::admit(ctx)?;
-        loop {
-            // 2. While the pull request is open, keep its newest push rolled out.
-            Self::follow_pull_request(ctx, &pull_request).await?;
+        let (ctx, pull_request) = (&*ctx, Self::admit(ctx)?);
+        recording_cancel(ctx, async {
+            loop {
+                // 2. While the pull request is open, keep its newest push rolled out.
+                Self::follow_pull_request(ctx, &pull_request).await?;
 
-            // 3. However that ended, leave nothing behind. Scripts that run are stopped first.
-            Self::await_scripts(ctx).await;
-            let report = Self::tear_down(ctx, &pull_request).await?;
+                // 3. However that ended, leave nothing behind. Scripts that run are stopped first.
+                Self::await_scripts(ctx).await;
+                let report = Self::tear_down(ctx, &pull_request).await?;
 
-            // 4. A push that came meanwhile reopens the pull request: it gets a new environment.
-            if Self::is_reopened(ctx) {
-                if ctx.cancellation_token().is_cancelled() {
-                    Self::continue_in_new_run(ctx, &pull_request).await?;
+                // 4. A push that came meanwhile reopens the pull request: it gets a new environment.
+                if Self::is_reopened(ctx) {
+                    if ctx.cancellation_token().is_cancelled() {
+                        Self::continue_in_new_run(ctx, &pull_request).await?;
+                    }
+                    continue;
                 }
-                continue;
-            }
 
-            // 5. Otherwise answer every update that still waits, and end.
-            Self::answer_all_waiters(ctx).await;
-            return if Self::is_cancelled(ctx) {
-                Err(WorkflowTermination::cancelled_with_details(report))
-            } else {
-                Ok(report)
-            };
-        }
+                // 5. Otherwise answer every update that still waits, and end.
+                Self::answer_all_waiters(ctx).await;
+                return if Self::is_cancelled(ctx) {
+                    Err(WorkflowTermination::cancelled_with_details(report))
+                } else {
+                    Ok(report)
+                };
+            }
+        })
+        .await
     }
 
     /// A commit of the pull request has an image.
     #[signal(name = "push")]
     pub fn push(&mut self, ctx: &mut SyncWorkflowContext<Self>, push: Lenient<Push>) {
-        self.record_cancel_as_close(ctx.cancellation_token().is_cancelled());
         match push.0 {
             Ok(push) => {
-                if let Delivery::Answered(answer) = self.record.deliver(&push)
+                if let Delivery::Answered(answer) = self.record.deliver(&push, Arrival::signal(ctx.history_length()))
                     && answer.outcome == DeployOutcome::Skipped
                 {
                     self.record.notes.add(format!(
@@ -116,17 +120,35 @@ impl PreviewEnvironment {
     /// The pull request was closed or merged.
     #[signal(name = "close")]
     pub fn close(&mut self, ctx: &mut SyncWorkflowContext<Self>, close: Lenient<Close>) {
-        let closed = close.0.map_err(|why| format!("close: {why}")).and_then(|close| self.record.mailbox.close(&close));
-        if let Err(why) = closed {
-            self.record.notes.add(why);
+        let arrival = Arrival::signal(ctx.history_length());
+        let ignored = close.0.map_or_else(Some, |close| self.record.mailbox.close(&close, arrival).reason);
+        if let Some(why) = ignored {
+            self.record.notes.add(format!("close: {why}"));
         }
         publish_in_handler(self, ctx);
+    }
+
+    #[update_validator(request_close)]
+    fn validate_close(&self, _ctx: &WorkflowContextView, close: &Lenient<Close>) -> Result<(), HandlerError> {
+        close.0.as_ref().map(|_| ()).map_err(|why| why.clone().into())
+    }
+
+    /// Puts a close in, as the signal does. Answers at once whether it is obeyed. Asynchronous, as `deploy` is: only then
+    /// do the two keep their order.
+    #[update(name = "close")]
+    pub async fn request_close(
+        ctx: &mut WorkflowContext<Self>,
+        close: Lenient<Close>,
+    ) -> Result<CloseAnswer, HandlerError> {
+        let (close, arrival) = (close.0?, Arrival::update(ctx.history_length()));
+        let answer = ctx.state_mut(|s| s.record.mailbox.close(&close, arrival));
+        publish(ctx);
+        Ok(answer)
     }
 
     /// Lets one commit of a fork be rolled out.
     #[signal(name = "approve")]
     pub fn approve(&mut self, ctx: &mut SyncWorkflowContext<Self>, approve: Lenient<Approve>) {
-        self.record_cancel_as_close(ctx.cancellation_token().is_cancelled());
         let approved = approve.0.map_err(|why| format!("approve: {why}")).and_then(|approve| {
             let (mailbox, current) = self.record.mailbox_and_current();
             mailbox.approve(&approve, current)
@@ -140,7 +162,6 @@ impl PreviewEnvironment {
     /// Rolls the newest release out again, with today's secrets and manifests.
     #[signal(name = "redeploy")]
     pub fn redeploy(&mut self, ctx: &mut SyncWorkflowContext<Self>, redeploy: Lenient<Redeploy>) {
-        self.record_cancel_as_close(ctx.cancellation_token().is_cancelled());
         match (redeploy.0, self.record.newest_release().cloned()) {
             (Err(why), _) => self.record.notes.add(format!("redeploy: {why}")),
             // No further close would come to remove what it made.
@@ -174,11 +195,9 @@ impl PreviewEnvironment {
     /// Puts a push in, as the signal does. Answers at the first state that is final or waits for a person.
     #[update(name = "deploy")]
     pub async fn deploy(ctx: &mut WorkflowContext<Self>, push: Lenient<Push>) -> Result<DeployAnswer, HandlerError> {
-        let push = push.0?;
-        let delivery = ctx.state_mut(|s| {
-            s.record_cancel_as_close(ctx.cancellation_token().is_cancelled());
-            s.record.deliver(&push)
-        });
+        let (push, arrival) = (push.0?, Arrival::update(ctx.history_length()));
+        record_cancel(ctx);
+        let delivery = ctx.state_mut(|s| s.record.deliver(&push, arrival));
         publish(ctx);
         match delivery {
             Delivery::Answered(answer) => Ok(*answer),
@@ -218,14 +237,6 @@ impl PreviewEnvironment {
         Ok(input)
     }
 
-    /// Puts a cancel of the workflow into the mailbox, once. Earlier pushes are closed with it, later ones are kept.
-    fn record_cancel_as_close(&mut self, is_cancelled: bool) {
-        if is_cancelled && !self.is_cancel_recorded {
-            self.is_cancel_recorded = true;
-            self.record.mailbox.request_close();
-        }
-    }
-
     fn to_status(&self) -> Status {
         match &self.input {
             Ok(input) => Status::new(&input.app, input.pr, &self.record),
@@ -247,8 +258,12 @@ impl EnvironmentWorkflow for PreviewEnvironment {
         self.record.newest_release()
     }
 
-    fn record_cancel(&mut self) {
-        self.record_cancel_as_close(true);
+    /// A cancel is a close. Earlier pushes are closed with it, later ones are kept.
+    fn record_cancel(&mut self, arrival: Arrival) {
+        if !self.is_cancel_recorded {
+            self.is_cancel_recorded = true;
+            self.record.mailbox.close(&Close::default(), arrival);
+        }
     }
 
     fn stop_reason(&self) -> Option<StopReason> {

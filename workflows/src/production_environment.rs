@@ -24,6 +24,7 @@ use crate::{
         EnvironmentWorkflow,
         admission::{check_id, publish_identity},
         answers::HandlerError,
+        arrival::Arrival,
         book::Book,
         carry::{self, Refused},
         publish::{Published, publish, publish_in_handler},
@@ -282,7 +283,7 @@ impl EnvironmentWorkflow for ProductionEnvironment {
     }
 
     /// Nothing is stopped for it: the main loop records it when what is rolling out has ended.
-    fn record_cancel(&mut self) {}
+    fn record_cancel(&mut self, _arrival: Arrival) {}
 
     fn stop_reason(&self) -> Option<StopReason> {
         self.state.stop_reason()

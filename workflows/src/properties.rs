@@ -23,7 +23,10 @@ use crate::{
         status::Status,
         timings::Timings,
     },
-    environment::queue::{Current, Delivery, QueuedRelease},
+    environment::{
+        arrival::Arrival,
+        queue::{Current, Delivery, QueuedRelease},
+    },
     preview_environment::{mailbox::Mailbox, record::Record},
 };
 
@@ -177,6 +180,14 @@ fn nearly_a_push() -> impl Strategy<Value = Value> {
     })
 }
 
+fn any_arrival() -> impl Strategy<Value = Arrival> {
+    (0..3_u32, 0..3_u8).prop_map(|(task, kind)| match kind {
+        0 => Arrival::signal(task),
+        1 => Arrival::update(task),
+        _ => Arrival::cancel(task),
+    })
+}
+
 proptest! {
     #[test]
     fn any_bytes_decode_as_an_input_or_give_a_harmless_error(
@@ -270,20 +281,20 @@ proptest! {
 
     #[test]
     fn mailbox_answers_every_push_in_any_order_of_messages(
-        steps in prop::collection::vec((0..6_u8, 0..3_u8, prop::option::of(0..9_u64)), 0..40),
+        steps in prop::collection::vec((0..6_u8, 0..3_u8, prop::option::of(0..9_u64), any_arrival()), 0..40),
     ) {
         let (mut mailbox, mut rolling_out) = (Mailbox::default(), None::<QueuedRelease>);
         let mut waiting = Vec::new();
-        for (kind, which, sequence) in steps {
+        for (kind, which, sequence, arrival) in steps {
             let commit = Commit::try_from(which.to_string().repeat(7)).unwrap();
             let image = Image::try_from(format!("acme/web@{DIGEST}")).unwrap();
             let push = Push { commit, image, sequence, author: None, branch: None, fork: kind == 1, draft: kind == 2 };
             let current = Current { serving: None, rolling_out: rolling_out.as_ref() };
             match kind {
-                0..=2 => if let Delivery::Waiting(ticket) = mailbox.push(&push, current) {
+                0..=2 => if let Delivery::Waiting(ticket) = mailbox.push(&push, arrival, current) {
                     waiting.push(ticket);
                 },
-                3 => drop(mailbox.close(&Close { sequence })),
+                3 => drop(mailbox.close(&Close { sequence }, arrival)),
                 4 => drop(mailbox.approve(&Approve { commit: push.commit, by: None }, current)),
                 _ => {
                     // As in the main loop: the rollout in flight ends, and the next push is taken.

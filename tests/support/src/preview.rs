@@ -3,7 +3,10 @@
 use std::{
     future::Future,
     path::Path,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -13,7 +16,7 @@ use berth_workflows::{
         environment::PullRequest,
         release::{Commit, Image},
         search_attributes,
-        signals::{DeployAnswer, Push, Redeploy},
+        signals::{Close, CloseAnswer, DeployAnswer, Push, Redeploy},
         status::Status,
         timings::Timings,
     },
@@ -26,9 +29,11 @@ use temporalio_client::{
     WorkflowQueryOptions, WorkflowSignalOptions, WorkflowStartOptions, tonic::Request,
 };
 use temporalio_common::protos::temporal::api::{
-    enums::v1::IndexedValueType, operatorservice::v1::AddSearchAttributesRequest,
+    common::v1::WorkflowExecution, enums::v1::IndexedValueType, operatorservice::v1::AddSearchAttributesRequest,
+    update::v1::UpdateRef, workflowservice::v1::PollWorkflowExecutionUpdateRequest,
 };
 use temporalio_sdk::{Runtime, Worker, WorkerOptions, runtime::RuntimeOptions};
+use tokio::task::JoinHandle;
 
 pub use crate::fake_activities::Does;
 use crate::{
@@ -139,6 +144,48 @@ impl Preview {
         self.client.signal_with_start_workflow(start, input, signal, push.into(), options).await.unwrap();
     }
 
+    /// Starts the environment without a message.
+    pub async fn start(&self) {
+        let options = WorkflowStartOptions::new(self.task_queue.clone(), self.input.workflow_id()).build();
+        self.client.start_workflow(PreviewEnvironment::run, self.input.clone().into(), options).await.unwrap();
+    }
+
+    /// Sends the update `deploy`, and waits until the server has it. The answer follows once a worker runs.
+    pub async fn begin_deploy(&self, push: Push) -> JoinHandle<DeployAnswer> {
+        let (handle, options) = (self.handle(), update_options());
+        let update_id = options.update_id.clone().unwrap_or_default();
+        let update = PreviewEnvironment::deploy;
+        let answer = tokio::spawn(async move { handle.execute_update(update, push.into(), options).await.unwrap() });
+        self.until_admitted(update_id).await;
+        answer
+    }
+
+    /// Sends the update `close`, as [`Preview::begin_deploy`].
+    pub async fn begin_close(&self, close: Close) -> JoinHandle<CloseAnswer> {
+        let (handle, options) = (self.handle(), update_options());
+        let update_id = options.update_id.clone().unwrap_or_default();
+        let update = PreviewEnvironment::request_close;
+        let answer = tokio::spawn(async move { handle.execute_update(update, close.into(), options).await.unwrap() });
+        self.until_admitted(update_id).await;
+        answer
+    }
+
+    async fn until_admitted(&self, update_id: String) {
+        let execution = WorkflowExecution { workflow_id: self.input.workflow_id(), run_id: String::new() };
+        let poll = PollWorkflowExecutionUpdateRequest {
+            namespace: "default".into(),
+            update_ref: Some(UpdateRef { workflow_execution: Some(execution), update_id }),
+            ..Default::default()
+        };
+        let mut service = self.client.connection().workflow_service();
+        let waiting = async {
+            while service.poll_workflow_execution_update(Request::new(poll.clone())).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting).await.unwrap();
+    }
+
     /// Sends the update `deploy`, and returns its answer.
     pub async fn deploy(&self, push: Push) -> DeployAnswer {
         let options = WorkflowExecuteUpdateOptions::default();
@@ -153,7 +200,11 @@ impl Preview {
 
     /// Signals `close`.
     pub async fn close(&self) {
-        let close = berth_workflows::contract::signals::Close::default();
+        self.close_with(Close::default()).await;
+    }
+
+    /// Signals `close` with a sequence.
+    pub async fn close_with(&self, close: Close) {
         self.handle().signal(PreviewEnvironment::close, close.into(), WorkflowSignalOptions::default()).await.unwrap();
     }
 
@@ -202,6 +253,13 @@ impl Preview {
         let waited = tokio::time::timeout(PATIENCE, waiting).await;
         waited.unwrap_or_else(|_| panic!("{activity} was not called {times} times: {:#?}", self.world.calls()));
     }
+}
+
+/// Options of an update with an id of its own.
+fn update_options() -> WorkflowExecuteUpdateOptions {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let id = format!("update-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    WorkflowExecuteUpdateOptions::builder().update_id(id).build()
 }
 
 /// A push of the commit that consists of one digit.

@@ -51,7 +51,7 @@ impl Push {
     }
 }
 
-/// Signal `close`: the pull request was closed or merged.
+/// Signal and update `close`: the pull request was closed or merged.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Close {
@@ -62,6 +62,40 @@ pub struct Close {
 
 impl Input for Close {
     const EXAMPLE: &'static str = r#"{"sequence":42}"#;
+}
+
+/// The answer of the update `close`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CloseAnswer {
+    pub outcome: CloseOutcome,
+    /// The sequence already seen, if the close is older.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<u64>,
+    /// The reason, in one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// The outcome of a close.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CloseOutcome {
+    /// The environment is removed. The workflow ends when nothing of it is left.
+    Closing,
+    /// The close is older than a push or close already seen, and has no effect.
+    Skipped,
+}
+
+impl CloseAnswer {
+    /// The answer to a close that is obeyed.
+    pub fn closing() -> Self {
+        Self { outcome: CloseOutcome::Closing, seen: None, reason: None }
+    }
+
+    /// The answer to a close that is older than a sequence already seen.
+    pub fn skipped(seen: u64, reason: String) -> Self {
+        Self { outcome: CloseOutcome::Skipped, seen: Some(seen), reason: Some(reason) }
+    }
 }
 
 /// Signal `approve`: this one commit of a fork may be rolled out.

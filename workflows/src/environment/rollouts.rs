@@ -120,13 +120,7 @@ fn stop_rollout<W: EnvironmentWorkflow>(ctx: &WorkflowContext<W>, token: &Workfl
     reason
 }
 
-/// The reason to stop, with a cancel of the workflow recorded first.
+/// The reason to stop the rollout in flight, if there is one.
 pub fn stop_reason<W: EnvironmentWorkflow>(ctx: &WorkflowContext<W>) -> Option<StopReason> {
-    let is_cancelled = ctx.cancellation_token().is_cancelled();
-    ctx.state_mut(|s| {
-        if is_cancelled {
-            s.record_cancel();
-        }
-        s.stop_reason()
-    })
+    ctx.state(W::stop_reason)
 }

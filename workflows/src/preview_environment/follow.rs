@@ -14,7 +14,7 @@ use crate::{
 impl PreviewEnvironment {
     /// Rolls out push after push until a close or a cancel. The error is a continue-as-new.
     pub(super) async fn follow_pull_request(
-        ctx: &mut WorkflowContext<Self>,
+        ctx: &WorkflowContext<Self>,
         pull_request: &PullRequest,
     ) -> Result<(), WorkflowTermination> {
         let PullRequest { app, pr, timings, .. } = pull_request;
@@ -35,20 +35,13 @@ impl PreviewEnvironment {
         let is_due = || carry::is_due(ctx, &pull_request.timings);
         // An error is a cancel, which is looked for next.
         let _ = ctx.wait_condition(|s| s.record.mailbox.has_work() || is_due()).await;
-        if Self::is_close_requested(ctx) {
+        if ctx.state(|s| s.record.mailbox.is_close_requested()) {
             return Ok(false);
         }
         if !ctx.state(|s| s.record.mailbox.has_work()) {
             Self::continue_as_new(ctx, pull_request)?;
         }
         Ok(true)
-    }
-
-    fn is_close_requested(ctx: &WorkflowContext<Self>) -> bool {
-        ctx.state_mut(|s| {
-            s.record_cancel_as_close(ctx.cancellation_token().is_cancelled());
-            s.record.mailbox.is_close_requested()
-        })
     }
 
     /// Continues with a fresh history and the same record.

@@ -7,11 +7,17 @@ use serde::{Deserialize, Serialize};
 use crate::{
     contract::{
         release::Release,
-        signals::{Approve, Close, DeployAnswer, DeployOutcome, Push},
+        signals::{Approve, Close, CloseAnswer, DeployAnswer, DeployOutcome, Push},
         stop_reason::StopReason,
     },
-    environment::queue::{Current, Delivery, Queue, QueuedRelease},
+    environment::{
+        arrival::Arrival,
+        queue::{Current, Delivery, Queue, QueuedRelease},
+    },
 };
+
+/// The answer to a push that has no order with a close.
+const CLOSED_AT_ONCE: &str = "a close arrived at the same moment; push again if the pull request is open";
 
 /// See the module.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,24 +28,38 @@ pub struct Mailbox {
     awaiting_approval: Option<Release>,
     #[serde(default)]
     close_requested: bool,
+    /// The closes of the newest task that brought one. Not carried: another run has other tasks.
+    #[serde(skip)]
+    closes: Vec<ArrivedClose>,
+}
+
+/// A close that was accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct ArrivedClose {
+    arrival: Arrival,
+    sequence: Option<u64>,
 }
 
 impl Mailbox {
     /// Puts a push in.
-    pub fn push(&mut self, push: &Push, current: Current<'_>) -> Delivery {
-        let answer = |outcome| DeployAnswer::new(outcome, push.commit.clone());
+    pub fn push(&mut self, push: &Push, arrival: Arrival, current: Current<'_>) -> Delivery {
+        let answered = |outcome, reason: String| {
+            Delivery::Answered(Box::new(DeployAnswer::new(outcome, push.commit.clone()).because(reason)))
+        };
         if let Some(seen) = self.queue.newer_seen(push.sequence) {
-            let reason = format!("sequence {} is older than {seen}, already seen", push.sequence.unwrap_or_default());
-            return Delivery::Answered(Box::new(answer(DeployOutcome::Skipped).because(reason)));
+            return answered(DeployOutcome::Skipped, older(push.sequence, seen));
         }
         if push.draft {
-            return Delivery::Answered(Box::new(answer(DeployOutcome::Skipped).because("the pull request is a draft")));
+            return answered(DeployOutcome::Skipped, "the pull request is a draft".to_owned());
+        }
+        if self.is_closed_at_once(push, arrival) {
+            return answered(DeployOutcome::Closed, CLOSED_AT_ONCE.to_owned());
         }
         if push.fork {
             // The rollout in flight goes on: a fork's commit has no effect before it is approved.
             self.awaiting_approval = Some(push.release());
             let reason = format!("from a fork: waits for the signal approve with commit {}", push.commit);
-            return Delivery::Answered(Box::new(answer(DeployOutcome::AwaitingApproval).because(reason)));
+            return answered(DeployOutcome::AwaitingApproval, reason);
         }
         self.awaiting_approval = None;
         self.enqueue(push.release(), current)
@@ -67,19 +87,22 @@ impl Mailbox {
     }
 
     /// Puts a close in. A push that has not begun is dropped; a push that comes later is kept, for a new environment.
-    pub fn close(&mut self, close: &Close) -> Result<(), String> {
+    pub fn close(&mut self, close: &Close, arrival: Arrival) -> CloseAnswer {
         if let Some(seen) = self.queue.newer_seen(close.sequence) {
-            return Err(format!("close: sequence {} is older than {seen}", close.sequence.unwrap_or_default()));
+            return CloseAnswer::skipped(seen, older(close.sequence, seen));
         }
-        self.request_close();
-        Ok(())
-    }
-
-    /// Puts a close without a sequence in, for a cancel of the workflow.
-    pub fn request_close(&mut self) {
+        self.closes.retain(|earlier| earlier.arrival.task == arrival.task);
+        self.closes.push(ArrivedClose { arrival, sequence: close.sequence });
         self.close_requested = true;
         self.awaiting_approval = None;
         self.queue.drop_next(DeployOutcome::Closed);
+        CloseAnswer::closing()
+    }
+
+    /// Whether a push came with a close of another kind in one task, and is not the later one by its sequence.
+    fn is_closed_at_once(&self, push: &Push, arrival: Arrival) -> bool {
+        let mut unordered = self.closes.iter().filter(|close| close.arrival.is_unordered_with(arrival));
+        unordered.any(|close| !matches!((push.sequence, close.sequence), (Some(push), Some(close)) if push > close))
     }
 
     /// Whether there is something to do next: a close, or a push.
@@ -114,6 +137,11 @@ impl Mailbox {
     pub fn awaiting_approval(&self) -> Option<&Release> {
         self.awaiting_approval.as_ref()
     }
+}
+
+/// The reason to skip a message whose sequence is lower than one already seen.
+fn older(sequence: Option<u64>, seen: u64) -> String {
+    format!("sequence {} is older than {seen}, already seen", sequence.unwrap_or_default())
 }
 
 #[cfg(test)]

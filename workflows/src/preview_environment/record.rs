@@ -12,6 +12,7 @@ use crate::{
         verdict::truncate,
     },
     environment::{
+        arrival::Arrival,
         book::Book,
         carry,
         notes::Notes,
@@ -64,9 +65,9 @@ impl Record {
     }
 
     /// Puts a push in. Returns its answer, or the ticket to wait under.
-    pub fn deliver(&mut self, push: &Push) -> Delivery {
+    pub fn deliver(&mut self, push: &Push, arrival: Arrival) -> Delivery {
         let (mailbox, current) = self.mailbox_and_current();
-        match mailbox.push(push, current) {
+        match mailbox.push(push, arrival, current) {
             Delivery::Answered(mut answer) if answer.outcome == DeployOutcome::Live => {
                 answer.url = self.book.environment.as_ref().map(Environment::url);
                 answer.rollout = self.book.serving.as_ref().map(|serving| serving.rollout.clone());
@@ -182,7 +183,7 @@ mod tests {
         verdict.log_tail = vec!["l".repeat(500); 100];
         let Release { commit, image, author, branch, .. } = longest_release();
         let push = Push { commit, image, sequence: Some(u64::MAX), author, branch, fork: true, draft: false };
-        record.mailbox.push(&push, Current::default());
+        record.mailbox.push(&push, Arrival::signal(1), Current::default());
         let remaining = Remaining { object: "o".repeat(300), reason: "\"".repeat(500), command: "c".repeat(500) };
         record.teardown = Some(LeakReport { gone: vec!["g".repeat(300); 100], remaining: vec![remaining; 100] });
         record.book.failed = Some(Failed { release: longest_release(), rollout: Some("r".repeat(80)), verdict });

@@ -117,7 +117,7 @@ mod tests {
     use super::*;
     use crate::{
         contract::{phase::Phase, release::*, signals::Push},
-        environment::queue::Current,
+        environment::{arrival::Arrival, queue::Current},
     };
 
     #[test]
@@ -140,7 +140,7 @@ mod tests {
             fork: true,
             draft: false,
         };
-        record.mailbox.push(&push, Current::default());
+        record.mailbox.push(&push, Arrival::signal(1), Current::default());
         let status = Status::new("web", 1, &record);
         assert_eq!(status.phase, Phase::AwaitingApproval);
         assert!(status.to_markdown().contains("waits for approval, from a fork: `aaaaaaa` by `octocat`"));

@@ -111,7 +111,6 @@ impl PreviewEnvironment {
     /// Whether a push has come since the close.
     pub(super) fn is_reopened(ctx: &WorkflowContext<Self>) -> bool {
         ctx.state_mut(|s| {
-            s.record_cancel_as_close(ctx.cancellation_token().is_cancelled());
             // A second close asks for a teardown that is done already.
             s.record.mailbox.take_close();
             let is_reopened = s.record.mailbox.has_work() || s.record.mailbox.awaiting_approval().is_some();
