@@ -7,17 +7,14 @@ use berth_workflows::{
     contract::{
         environment::PullRequest,
         phase::Phase,
-        signals::{Approve, Close, Redeploy},
+        signals::{Approve, Redeploy},
         status::Status,
     },
     preview_environment::PreviewEnvironment,
 };
 use clap::Args;
 use futures::StreamExt;
-use temporalio_client::{
-    Client, WorkflowGetResultOptions, WorkflowHandle, WorkflowListOptions, WorkflowSignalOptions, WorkflowStartOptions,
-    errors::WorkflowGetResultError,
-};
+use temporalio_client::{Client, WorkflowHandle, WorkflowListOptions, WorkflowSignalOptions};
 
 use crate::{
     arguments::ClientArgs,
@@ -29,13 +26,14 @@ use crate::{
 };
 
 mod args;
+mod close;
 mod log;
 mod output;
 mod push;
 mod run;
 mod wait;
 
-use args::{Action, ApproveArgs, CloseArgs, Goal, PullRequestArgs, RedeployArgs, WaitArgs};
+use args::{Action, ApproveArgs, Goal, PullRequestArgs, RedeployArgs, WaitArgs};
 use output::Row;
 
 /// Deploy, close and show the environments of pull requests.
@@ -79,48 +77,6 @@ impl Preview {
             Action::Run(run) => self.run_script(client, run).await,
             Action::Status(pull_request) => self.status(client, pull_request).await,
             Action::List { app } => self.list(client, app.as_deref()).await,
-        }
-    }
-
-    /// Closes the environment, even if no workflow runs: a terminated one may have left objects, and the new one finds them.
-    async fn close(&self, client: &Client, close: &CloseArgs) -> anyhow::Result<Envelope> {
-        let input = close.pull_request.input();
-        let id = input.workflow_id();
-        let options =
-            WorkflowStartOptions::new(self.client.task_queue.clone(), id.clone()).static_summary(summary(&input));
-        let handle = client
-            .signal_with_start_workflow(
-                PreviewEnvironment::run,
-                input.into(),
-                PreviewEnvironment::close,
-                Close { sequence: close.sequence }.into(),
-                options.build(),
-            )
-            .await
-            .with_context(|| format!("signalling close to {id}"))?;
-        if close.no_wait {
-            return Ok(sent(format!("{id} has the close")));
-        }
-        let handle: WorkflowHandle<_, PreviewEnvironment> =
-            client.get_workflow_handle(handle.info().workflow_id.clone());
-        temporal::warn_if_no_worker_polls(client, &self.client.task_queue).await;
-        if close.sequence.is_some()
-            && let Some(status) = wait::observe(&handle, &id).await?
-            && !status.is_closing()
-        {
-            let ignored = format!("{id} ignores the close: it is older than a push already seen");
-            return Ok(Envelope::sentence("skipped", Exit::Skipped, ignored));
-        }
-        let timeout = close.patience.timeout;
-        let gone = while_waiting(&handle, handle.get_result(WorkflowGetResultOptions::default()));
-        match tokio::time::timeout(timeout, gone).await {
-            Err(_) => late(&handle, &id, timeout).await,
-            Ok(Ok(report)) => output::from_report(&report),
-            // A cancelled environment ends only after its teardown: it is gone.
-            Ok(Err(WorkflowGetResultError::Cancelled { .. })) => {
-                Ok(Envelope::sentence("gone", Exit::Done, format!("{id} is gone: its workflow was cancelled")))
-            }
-            Ok(Err(e)) => Err(e).with_context(|| format!("waiting for {id} to be gone")),
         }
     }
 
