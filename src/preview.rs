@@ -2,7 +2,7 @@
 
 use std::{process::ExitCode, time::Duration};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use berth_workflows::{
     contract::{
         environment::PullRequest,
@@ -14,7 +14,11 @@ use berth_workflows::{
 };
 use clap::Args;
 use futures::StreamExt;
-use temporalio_client::{Client, WorkflowHandle, WorkflowListOptions, WorkflowSignalOptions};
+use temporalio_client::{
+    Client, WorkflowHandle, WorkflowIdConflictPolicy, WorkflowListOptions, WorkflowSignalOptions,
+    WorkflowUpdateWithStartOptions,
+    errors::{WorkflowUpdateError, WorkflowUpdateWithStartError},
+};
 
 use crate::{
     arguments::ClientArgs,
@@ -72,12 +76,20 @@ impl Preview {
             Action::Push(push) => self.push(client, push).await,
             Action::Redeploy(redeploy) => self.redeploy(client, redeploy).await,
             Action::Approve(approve) => self.approve(client, approve).await,
+            Action::Close(close) if close.no_wait => self.signal_close(client, close).await,
             Action::Close(close) => self.close(client, close).await,
             Action::Wait(wait) => self.wait(client, wait).await,
             Action::Run(run) => self.run_script(client, run).await,
             Action::Status(pull_request) => self.status(client, pull_request).await,
             Action::List { app } => self.list(client, app.as_deref()).await,
         }
+    }
+
+    /// Options of an update that starts the environment if it does not run, in one request.
+    fn update_with_start(&self, input: &PullRequest) -> WorkflowUpdateWithStartOptions {
+        let (task_queue, policy) = (self.client.task_queue.clone(), WorkflowIdConflictPolicy::UseExisting);
+        let options = WorkflowUpdateWithStartOptions::new(task_queue, input.workflow_id(), policy);
+        options.static_summary(summary(input)).build()
     }
 
     /// Signals `redeploy`, and waits until nothing is in flight. The status is the answer.
@@ -168,6 +180,16 @@ fn environment(
     let id = pull_request.input().workflow_id();
     let handle = client.get_workflow_handle(&id);
     (id, handle)
+}
+
+/// Turns a refused update into its failure's message, which the error's own text hides. `message` names it: `push`.
+fn refused(id: &str, message: &str, error: WorkflowUpdateWithStartError) -> anyhow::Error {
+    match error {
+        WorkflowUpdateWithStartError::Update(WorkflowUpdateError::Failed(failure)) => {
+            anyhow!("{id} refused the {message}: {}", failure.message)
+        }
+        other => anyhow::Error::from(other).context(format!("sending the {message} to {id}")),
+    }
 }
 
 /// Waits for `answer`, and meanwhile prints what the environment waits for.

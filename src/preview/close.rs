@@ -1,22 +1,63 @@
 //! `berth preview close`: closes an environment, and waits until nothing of it is left.
 
 use anyhow::Context;
-use berth_workflows::{contract::signals::Close, preview_environment::PreviewEnvironment};
-use temporalio_client::{
-    Client, WorkflowGetResultOptions, WorkflowHandle, WorkflowStartOptions, errors::WorkflowGetResultError,
+use berth_workflows::{
+    contract::signals::{Close, CloseAnswer, CloseOutcome},
+    preview_environment::PreviewEnvironment,
 };
+use temporalio_client::{Client, WorkflowGetResultOptions, WorkflowStartOptions, errors::WorkflowGetResultError};
 
-use super::{Preview, args::CloseArgs, late, output, sent, summary, wait, while_waiting};
+use super::{Preview, args::CloseArgs, late, output, refused, sent, summary, while_waiting};
 use crate::{envelope::Envelope, exit::Exit, temporal};
 
 impl Preview {
     /// Closes the environment, even if no workflow runs: a terminated one may have left objects, and the new one finds them.
     pub(super) async fn close(&self, client: &Client, close: &CloseArgs) -> anyhow::Result<Envelope> {
+        let id = close.pull_request.input().workflow_id();
+        let handle = client.get_workflow_handle::<PreviewEnvironment>(&id);
+        temporal::warn_if_no_worker_polls(client, &self.client.task_queue).await;
+        let timeout = close.patience.timeout;
+        let closing = while_waiting(&handle, self.close_and_await_end(client, close));
+        match tokio::time::timeout(timeout, closing).await {
+            Ok(closed) => closed,
+            Err(_) => late(&handle, &id, timeout).await,
+        }
+    }
+
+    async fn close_and_await_end(&self, client: &Client, close: &CloseArgs) -> anyhow::Result<Envelope> {
+        let input = close.pull_request.input();
+        let (id, options) = (input.workflow_id(), self.update_with_start(&input));
+        // An update, since its answer says whether the close is obeyed. Among updates it has an order with `deploy`.
+        let answer = client.execute_update_with_start_workflow(
+            PreviewEnvironment::run,
+            input.into(),
+            PreviewEnvironment::request_close,
+            Close { sequence: close.sequence }.into(),
+            options,
+        );
+        let answer: CloseAnswer = answer.await.map_err(|e| refused(&id, "close", e))?;
+        if answer.outcome == CloseOutcome::Skipped {
+            let ignored = format!("{id} ignores the close: {}", answer.reason.as_deref().unwrap_or_default());
+            return Envelope::sentence("skipped", Exit::Skipped, ignored).with_data(&answer);
+        }
+        let handle = client.get_workflow_handle::<PreviewEnvironment>(&id);
+        match handle.get_result(WorkflowGetResultOptions::default()).await {
+            Ok(report) => output::from_report(&report),
+            // A cancelled environment ends only after its teardown: it is gone.
+            Err(WorkflowGetResultError::Cancelled { .. }) => {
+                Ok(Envelope::sentence("gone", Exit::Done, format!("{id} is gone: its workflow was cancelled")))
+            }
+            Err(e) => Err(e).with_context(|| format!("waiting for {id} to be gone")),
+        }
+    }
+
+    /// Signals the close, and does not wait.
+    pub(super) async fn signal_close(&self, client: &Client, close: &CloseArgs) -> anyhow::Result<Envelope> {
         let input = close.pull_request.input();
         let id = input.workflow_id();
         let options =
             WorkflowStartOptions::new(self.client.task_queue.clone(), id.clone()).static_summary(summary(&input));
-        let handle = client
+        client
             .signal_with_start_workflow(
                 PreviewEnvironment::run,
                 input.into(),
@@ -26,29 +67,6 @@ impl Preview {
             )
             .await
             .with_context(|| format!("signalling close to {id}"))?;
-        if close.no_wait {
-            return Ok(sent(format!("{id} has the close")));
-        }
-        let handle: WorkflowHandle<_, PreviewEnvironment> =
-            client.get_workflow_handle(handle.info().workflow_id.clone());
-        temporal::warn_if_no_worker_polls(client, &self.client.task_queue).await;
-        if close.sequence.is_some()
-            && let Some(status) = wait::observe(&handle, &id).await?
-            && !status.is_closing()
-        {
-            let ignored = format!("{id} ignores the close: it is older than a push already seen");
-            return Ok(Envelope::sentence("skipped", Exit::Skipped, ignored));
-        }
-        let timeout = close.patience.timeout;
-        let gone = while_waiting(&handle, handle.get_result(WorkflowGetResultOptions::default()));
-        match tokio::time::timeout(timeout, gone).await {
-            Err(_) => late(&handle, &id, timeout).await,
-            Ok(Ok(report)) => output::from_report(&report),
-            // A cancelled environment ends only after its teardown: it is gone.
-            Ok(Err(WorkflowGetResultError::Cancelled { .. })) => {
-                Ok(Envelope::sentence("gone", Exit::Done, format!("{id} is gone: its workflow was cancelled")))
-            }
-            Ok(Err(e)) => Err(e).with_context(|| format!("waiting for {id} to be gone")),
-        }
+        Ok(sent(format!("{id} has the close")))
     }
 }

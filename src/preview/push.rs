@@ -1,32 +1,23 @@
 //! `berth preview push`: sends a commit, and waits for its outcome.
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use berth_workflows::{contract::signals::DeployAnswer, preview_environment::PreviewEnvironment};
-use temporalio_client::{
-    Client, WorkflowIdConflictPolicy, WorkflowStartOptions, WorkflowUpdateWithStartOptions,
-    errors::{WorkflowUpdateError, WorkflowUpdateWithStartError},
-};
+use temporalio_client::{Client, WorkflowStartOptions};
 
-use super::{Preview, args::PushArgs, late, output, sent, summary, while_waiting};
+use super::{Preview, args::PushArgs, late, output, refused, sent, summary, while_waiting};
 use crate::{envelope::Envelope, temporal};
 
 impl Preview {
     /// Starts the environment if it does not run, pushes, and waits for the answer, in one request.
     pub(super) async fn push(&self, client: &Client, push: &PushArgs) -> anyhow::Result<Envelope> {
         let input = push.pull_request.input();
-        let id = input.workflow_id();
-        let options = WorkflowUpdateWithStartOptions::new(
-            self.client.task_queue.clone(),
-            id.clone(),
-            WorkflowIdConflictPolicy::UseExisting,
-        )
-        .static_summary(summary(&input));
+        let (id, options) = (input.workflow_id(), self.update_with_start(&input));
         let answer = client.execute_update_with_start_workflow(
             PreviewEnvironment::run,
             input.into(),
             PreviewEnvironment::deploy,
             push.payload().into(),
-            options.build(),
+            options,
         );
         let handle = client.get_workflow_handle::<PreviewEnvironment>(&id);
         temporal::warn_if_no_worker_polls(client, &self.client.task_queue).await;
@@ -35,7 +26,7 @@ impl Preview {
             let late = late(&handle, &id, timeout).await?;
             return Ok(Envelope { commit: Some(push.commit.to_string()), ..late });
         };
-        let answer: DeployAnswer = answer.map_err(|e| refused(&id, e))?;
+        let answer: DeployAnswer = answer.map_err(|e| refused(&id, "push", e))?;
         output::from_answer(&answer)
     }
 
@@ -57,15 +48,5 @@ impl Preview {
             .with_context(|| format!("signalling push to {id}"))?;
         let sent = sent(format!("{id} has the push of {}", push.commit));
         Ok(Envelope { commit: Some(push.commit.to_string()), ..sent })
-    }
-}
-
-/// Turns a refused update into its failure's message, which the error's own text hides.
-fn refused(id: &str, error: WorkflowUpdateWithStartError) -> anyhow::Error {
-    match error {
-        WorkflowUpdateWithStartError::Update(WorkflowUpdateError::Failed(failure)) => {
-            anyhow!("{id} refused the push: {}", failure.message)
-        }
-        other => anyhow::Error::from(other).context(format!("pushing to {id}")),
     }
 }

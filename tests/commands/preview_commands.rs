@@ -66,7 +66,8 @@ async fn close_older_than_a_push_is_ignored_and_a_long_one_times_out() {
         t.until("live", |s| s.phase == Phase::Live).await;
         let old = berth(&t, "close", &["--sequence", "8"]).await;
         assert_eq!(old.code, 6, "{old:?}");
-        assert!(old.json["reason"].as_str().unwrap().contains("ignores the close"), "{old:?}");
+        let reason = "preview-cmd-close-1 ignores the close: sequence 8 is older than 9, already seen";
+        assert_eq!((old.json["reason"].as_str(), old.data["seen"].as_u64()), (Some(reason), Some(9)), "{old:?}");
         assert_eq!(t.status().await.phase, Phase::Live);
 
         t.world.next("delete_environment", Does::Hang);

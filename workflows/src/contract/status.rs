@@ -84,11 +84,6 @@ pub struct SecretsStatus {
 }
 
 impl Status {
-    /// Whether a close has been accepted.
-    pub fn is_closing(&self) -> bool {
-        matches!(self.phase, Phase::TearingDown | Phase::TeardownBlocked | Phase::Closed)
-    }
-
     /// Whether there is a release that `redeploy` could roll out again.
     pub fn has_release(&self) -> bool {
         self.phase == Phase::RollingOut || self.serving.is_some() || self.failed.is_some()
