@@ -117,7 +117,7 @@ async fn remove(scope: Scope<'_>, target: &mut Target) -> Result<(), Failure> {
     if gone.is_err() {
         let (seconds, job) = (GONE_WITHIN.as_secs(), target.object.name());
         let message = format!("{name} is still being deleted after {seconds} s; see kubectl get job {job} -o yaml");
-        return Err(Failure::transient(FailureType::KubernetesDenied, message));
+        return Err(Failure::transient(FailureType::NotObserved, message));
     }
     target.live = None;
     Ok(())
