@@ -142,6 +142,7 @@ async fn each_activity_run_twice_answers_the_same_and_changes_nothing() {
         keep: Vec::new(),
         keep_proven: 0,
         deploy_id: 1,
+        rollback: false,
     };
     release::prune(context, &input).await.unwrap();
     let before = versions(&lab);

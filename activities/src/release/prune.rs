@@ -29,7 +29,7 @@ use crate::{
 const CLAIM: &str = "PersistentVolumeClaim";
 
 /// Removes members of the environment's set that the release lacks. Removes stored releases and secrets that no kept
-/// release needs. In production claims stay, and are reported.
+/// release needs. In production claims stay, and are reported. After a rollback Jobs stay, until the next release.
 ///
 /// Idempotent: removed objects are not listed again.
 ///
@@ -45,15 +45,13 @@ pub async fn prune(context: Context<'_>, prune: &PruneInput) -> Result<Pruned, F
         fence.check(parent.iter().map(Parent::fenced))?;
     }
     let kinds = parent.iter().flat_map(|parent| &parent.kinds).cloned().collect();
-    let members = Members { environment, identities: release.identities(), fence };
-    let Leftovers { mut removed, reported } = prune_members(context, &members, &kinds).await?;
+    let members = Members { environment, identities: release.identities(), fence, keeps_jobs: prune.rollback };
+    let Leftovers { mut removed, reported, kinds: left } = prune_members(context, &members, &kinds).await?;
     removed.extend(prune_contents(context.client, prune).await?);
     let objects: Vec<_> = release.objects.iter().map(|document| Object::new("", 0, document.clone())).collect();
     let mut kinds: BTreeSet<String> = objects.iter().filter_map(applyset::group_kind).collect();
-    if !reported.is_empty() {
-        // The next prune has to look there again.
-        kinds.insert(CLAIM.to_owned());
-    }
+    // The next prune has to look there again.
+    kinds.extend(left);
     applyset::set_kinds(context, environment, parent.as_ref(), &kinds).await?;
     let cluster_objects = objects.iter().filter_map(cluster_object).collect();
     Ok(Pruned { removed, reported, cluster_objects })
@@ -65,14 +63,17 @@ struct Members<'a> {
     identities: BTreeSet<Identity>,
     /// The fence of the rollout. Objects of a newer one stay.
     fence: Option<Fence>,
+    keeps_jobs: bool,
 }
 
 /// Objects that the release lacks.
 #[derive(Default)]
 struct Leftovers {
     removed: Vec<String>,
-    /// Objects that stay all the same.
+    /// Claims that stay all the same.
     reported: Vec<String>,
+    /// The kinds of objects that stay all the same, as the set names them.
+    kinds: BTreeSet<String>,
 }
 
 async fn prune_members(
@@ -85,6 +86,7 @@ async fn prune_members(
     Ok(pruned.into_iter().fold(Leftovers::default(), |mut all, kind| {
         all.removed.extend(kind.removed);
         all.reported.extend(kind.reported);
+        all.kinds.extend(kind.kinds);
         all
     }))
 }
@@ -113,8 +115,10 @@ async fn prune_kind(context: Context<'_>, members: &Members<'_>, kind: &Kind) ->
             continue;
         }
         let name = format!("{}/{}", kind.kind, object.name_any());
-        if kind.kind == CLAIM && environment.kind == EnvironmentKind::Production {
-            leftovers.reported.push(name);
+        let is_claim = kind.kind == CLAIM && environment.kind == EnvironmentKind::Production;
+        if is_claim || (members.keeps_jobs && kind.kind == "Job") {
+            leftovers.kinds.insert(kind.group_kind());
+            leftovers.reported.extend(is_claim.then_some(name));
             continue;
         }
         delete(&api, &object.metadata, kind.kind).await?;

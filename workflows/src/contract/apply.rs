@@ -79,6 +79,9 @@ pub struct PruneInput {
     /// The rollout's deploy id. Nothing is removed once a newer rollout has begun to apply. 0: any.
     #[serde(default)]
     pub deploy_id: u64,
+    /// Whether it follows a rollback, which deletes no Job: one of the release that failed may still run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rollback: bool,
 }
 
 fn is_zero(number: &usize) -> bool {
@@ -94,6 +97,7 @@ impl PruneInput {
             keep: rollout.keep.clone(),
             keep_proven: rollout.keep_proven,
             deploy_id: rollout.deploy_id,
+            rollback: rollout.source.stored().is_some_and(|stored| stored.rollback),
         }
     }
 }

@@ -47,7 +47,7 @@ async fn cluster(environment: &Environment, kinds: &[&str]) -> (FakeApiServer, P
     let test = TestContext::new(cluster.client());
     let set: BTreeSet<String> = kinds.iter().map(|kind| (*kind).to_owned()).collect();
     applyset::claim(test.context(), environment, Fence::new(5), None, &set).await.unwrap();
-    for kind in kinds {
+    for kind in kinds.iter().filter(|kind| !kind.contains('.')) {
         let plural = format!("{}s", kind.to_lowercase());
         cluster.put(&format!("/api/v1/namespaces/pr-1/{plural}"), &member(kind, "dropped", "4"));
     }
@@ -58,6 +58,7 @@ async fn cluster(environment: &Environment, kinds: &[&str]) -> (FakeApiServer, P
         keep: Vec::new(),
         keep_proven: 0,
         deploy_id: 5,
+        rollback: false,
     };
     (cluster, input)
 }
@@ -111,6 +112,21 @@ async fn owned_and_ending_claims_are_not_reported() {
         let kinds = BTreeSet::from([CLAIM.to_owned()]);
         applyset::claim(test.context(), &input.environment, Fence::new(5), Some(&parent), &kinds).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn job_of_the_failed_release_outlives_a_rollback() {
+    let (cluster, release) = cluster(&production(), &["ConfigMap", "Job.batch"]).await;
+    let jobs = "/apis/batch/v1/namespaces/pr-1/jobs";
+    cluster.put(jobs, &member("Job", "migrate-4", "4"));
+    let rollback = PruneInput { rollback: true, ..release.clone() };
+    for removed in [vec!["ConfigMap/dropped".to_owned()], Vec::new()] {
+        let pruned = run(&cluster, &rollback).await.unwrap();
+        assert_eq!((pruned.removed, pruned.reported), (removed, Vec::new()));
+        assert_eq!(cluster.below(jobs).len(), 1);
+    }
+    // The set still lists the kind, so the next release removes it.
+    assert_eq!(run(&cluster, &release).await.unwrap().removed, ["Job/migrate-4"]);
 }
 
 #[tokio::test]
