@@ -20,19 +20,14 @@ use crate::{
     environment::queue::{Current, Queue, QueuedRelease},
 };
 
+pub use serving::Serving;
+
+mod serving;
+
 /// How many past rollouts `status` lists.
 const KEPT_ROLLOUTS: usize = 10;
 /// How many bytes are kept of the text that says what a rollout waits for.
 const MAX_WAITING_FOR_BYTES: usize = 500;
-
-/// The release that answers now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Serving {
-    pub release: Release,
-    pub rollout: String,
-    pub since_ms: u64,
-    pub stored_release: Option<String>,
-}
 
 /// The rollout in flight.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -248,34 +243,6 @@ impl Book {
         self.failed = None;
         self.proven = stored.clone().or_else(|| self.proven.take());
         self.serve(release.clone(), rollout, stored, now_ms);
-    }
-
-    /// Records that a release that failed its gates, or was stopped at them, serves all the same: the old pods are gone.
-    fn serve_unproven(&mut self, release: &Release, rollout: Option<String>, stored: Option<String>, now_ms: u64) {
-        if stored.is_some() {
-            self.serve(release.clone(), rollout, stored, now_ms);
-        }
-    }
-
-    fn serve(&mut self, release: Release, rollout: Option<String>, stored_release: Option<String>, now_ms: u64) {
-        let rollout = rollout.unwrap_or_default();
-        let before = self.serving.take().and_then(|before| before.stored_release);
-        // A redeploy of the same content replaces nothing: its stored release has the same name.
-        let mut candidates = before.into_iter().chain(self.served_before.take());
-        self.served_before = candidates.find(|before| stored_release.as_ref() != Some(before));
-        self.serving = Some(Serving { release, rollout, since_ms: now_ms, stored_release });
-    }
-
-    /// Stored releases that a prune must leave: the one that serves, the one that served before, and the last proven one.
-    fn keep(&self) -> Vec<String> {
-        let serving = self.serving.as_ref().and_then(|serving| serving.stored_release.as_ref());
-        let mut keep: Vec<String> = Vec::new();
-        for name in serving.into_iter().chain(&self.served_before).chain(&self.proven) {
-            if !keep.contains(name) {
-                keep.push(name.clone());
-            }
-        }
-        keep
     }
 
     /// Records the objects that a rollout has made, however it ended.
