@@ -74,7 +74,11 @@ pub(super) fn line(status: Option<&Status>) -> String {
     match &status.rolling_out {
         Some(rolling_out) => {
             let commit = rolling_out.release.commit.short();
-            format!("{}: {commit} waits for {}", status.phase.name(), rolling_out.waiting_for)
+            let line = format!("{}: {commit} waits for {}", status.phase.name(), rolling_out.waiting_for);
+            match &rolling_out.not_observed {
+                Some(why) => format!("{line}; not observed: {why}"),
+                None => line,
+            }
         }
         None => status.phase.name().to_owned(),
     }
@@ -165,7 +169,11 @@ mod tests {
             signals::Push,
             verdict::{FailureType, Verdict},
         },
-        environment::{arrival::Arrival, book::Serving, queue::Current},
+        environment::{
+            arrival::Arrival,
+            book::Serving,
+            queue::{Current, QueuedRelease},
+        },
         preview_environment::record::Record,
     };
 
@@ -190,6 +198,21 @@ mod tests {
         let Push { commit, image, .. } = push(digit);
         let release = Release { commit, image, author: None, branch: None, number: None };
         record.book.serving = Some(Serving { release, rollout: "r".into(), since_ms: 1, stored_release: None });
+    }
+
+    #[test]
+    fn line_says_why_nothing_can_be_seen_of_a_release() {
+        let mut status = observed(|record| {
+            let Push { commit, image, .. } = push('a');
+            let release = Release { commit, image, author: None, branch: None, number: None };
+            record.book.expect("preview-web-1", &QueuedRelease { ticket: 1, release }, 1);
+        });
+        assert_eq!(line(status.as_ref()), "RollingOut: aaaaaaa waits for the app file to be read");
+        status.as_mut().unwrap().rolling_out.as_mut().unwrap().not_observed = Some("no answer".into());
+        assert_eq!(
+            line(status.as_ref()),
+            "RollingOut: aaaaaaa waits for the app file to be read; not observed: no answer"
+        );
     }
 
     fn failed(record: &mut Record, digit: char) {
