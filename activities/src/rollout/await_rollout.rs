@@ -37,10 +37,9 @@ pub async fn await_rollout(context: Context<'_>, wait: AwaitInput) -> Result<Out
     let mut watches = Watches::for_workloads(context.client, &wait.environment.namespace, &wait.workloads);
     let mut judge = Judge::new(&wait);
     let mut retries = Retries::new(context.client, &wait);
-    let unobserved = Duration::from_secs(wait.unobserved_seconds);
     let mut changed = false;
     loop {
-        match watches.close_gap(&mut snapshot, unobserved, context.progress).await {
+        match watches.close_gap(&mut snapshot, Duration::from_secs(wait.unobserved_seconds), context.progress).await {
             Ok(gap) if gap.as_ref().is_some_and(Gap::hid_something) => judge.resume(),
             Ok(_) => {}
             Err(gap) => return Ok(Outcome::NotObserved { reason: gap.reason() }),
