@@ -1,6 +1,6 @@
 //! State that a run of another version of berth carries over, on a real dev server.
 
-use berth_test_support::preview::{Preview, preview, push};
+use berth_test_support::preview::{PATIENCE, Preview, preview, push};
 use berth_workflows::contract::phase::Phase;
 use serde_json::{Value, json};
 use temporalio_client::{WorkflowDescribeOptions, WorkflowExecutionStatus};
@@ -30,7 +30,7 @@ async fn state_of_a_newer_version_fails_the_task_until_that_version_takes_it() {
     preview("carried-newer", async |t: Preview| {
         let carried = json!({ "last_number": 7, "mailbox": { "last_ticket": 3, "frozen": { "by": "octocat" } } });
         t.continue_from_other_version(input(&t, &carried)).await;
-        let message = failed_task(&t).await;
+        let message = tokio::time::timeout(PATIENCE, failed_task(&t)).await.unwrap();
         assert!(message.contains("carried state: mailbox.frozen is not known to this version of berth"), "{message}");
         let described = t.handle().describe(WorkflowDescribeOptions::default()).await.unwrap();
         assert_eq!(described.status(), WorkflowExecutionStatus::Running);
@@ -46,7 +46,7 @@ async fn input_of_a_newer_version_fails_the_task_only() {
         let mut next = input(&t, &json!({}));
         next["expire_after"] = json!("72h");
         t.continue_from_other_version(next).await;
-        let message = failed_task(&t).await;
+        let message = tokio::time::timeout(PATIENCE, failed_task(&t)).await.unwrap();
         assert!(message.contains("input of the run before: unknown field `expire_after`"), "{message}");
         let described = t.handle().describe(WorkflowDescribeOptions::default()).await.unwrap();
         assert_eq!(described.status(), WorkflowExecutionStatus::Running);

@@ -6,7 +6,7 @@ use temporalio_macros::{workflow, workflow_methods};
 use temporalio_sdk::{Runtime, Worker, WorkerOptions, runtime::RuntimeOptions};
 use temporalio_workflow::{ContinueAsNewOptions, WorkflowContext, WorkflowContextView, WorkflowResult};
 
-use crate::preview::Preview;
+use crate::preview::{PATIENCE, Preview};
 
 /// The workflow of the other version. Its first run continues as new on the task queue of the test's worker.
 #[workflow]
@@ -64,7 +64,7 @@ impl Preview {
         let mut worker = Worker::new(&runtime, self.client.clone(), options.build()).unwrap();
         tokio::select! {
             ended = worker.run() => panic!("the worker ended: {ended:?}"),
-            ended = until => ended,
+            ended = tokio::time::timeout(PATIENCE, until) => ended.unwrap(),
         }
     }
 }

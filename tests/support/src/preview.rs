@@ -47,7 +47,7 @@ pub const STEPS: [&str; 7] =
     ["load_app", "ensure_namespace", "sync_secrets", "apply_manifests", "await_rollout", "check_gates", "prune"];
 
 /// The bound of a wait for something that takes well under a second.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A pull request on a real dev server, with a worker of its own.
 pub struct Preview {
