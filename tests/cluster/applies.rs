@@ -22,7 +22,8 @@ use berth_workflows::contract::{
     timings::Timings,
     verdict::{FailureType, Verdict},
 };
-use kube::Client;
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, Client, ResourceExt, runtime::wait::await_condition};
 use serde_json::{Value, json};
 
 use crate::in_process::{client, settings};
@@ -91,6 +92,16 @@ impl Applies {
             Err(Failure::Permanent(verdict)) => *verdict,
             other => panic!("should be refused: {other:?}"),
         }
+    }
+
+    /// Waits until a rollout has passed the check of the set's deploy id.
+    async fn until_claimed(&self, deploy_id: u64) {
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.environment.namespace);
+        let is_claimed = |parent: Option<&Secret>| {
+            let labels = parent.map(ResourceExt::labels);
+            labels.and_then(|labels| labels.get("berth.dev/deploy-id")).is_some_and(|id| *id == deploy_id.to_string())
+        };
+        await_condition(secrets, "berth-applyset", is_claimed).await.unwrap();
     }
 
     fn kubectl(&self, arguments: &[&str]) -> String {
@@ -165,7 +176,8 @@ async fn release_that_exceeds_a_quota_half_way_is_put_back() {
 async fn newer_of_two_rollouts_at_once_always_wins() {
     let applies = Applies::start(206).await;
     let names = ["a", "b", "c", "d", "e", "f"];
-    let release = |value: &str| applies.release(value, names.map(|name| config(name, value)).into());
+    let shared = |value: &str| names.map(|name| config(name, value));
+    let mut overtaken = 0;
     for round in 1..=20 {
         // Every other round, the objects do not exist.
         if round % 2 == 0 {
@@ -173,18 +185,24 @@ async fn newer_of_two_rollouts_at_once_always_wins() {
             let all: Vec<_> = all.iter().map(String::as_str).collect();
             applies.kubectl(&[&["delete"], all.as_slice()].concat());
         }
-        let (older, newer) = (release(&format!("older-{round}")), release(&format!("newer-{round}")));
-        let (older, newer) =
-            tokio::join!(applies.apply(round * 2, &older, None), applies.apply(round * 2 + 1, &newer, None));
-        newer.unwrap();
+        // The older one has more to do before it comes to the objects that both have. The newer one begins meanwhile.
+        let more = (0..40).map(|n| config(&format!("more-{n}"), "older"));
+        let older = applies.release("older", more.chain(shared("older")).collect());
+        let newer = applies.release("newer", shared(&format!("newer-{round}")).into());
+        let overtake = async {
+            applies.until_claimed(round * 2).await;
+            applies.apply(round * 2 + 1, &newer, None).await.unwrap();
+        };
+        let (older, ()) = tokio::join!(applies.apply(round * 2, &older, None), overtake);
         if let Err(failure) = older {
             let Failure::Permanent(verdict) = failure else { panic!("{failure:?}") };
             assert_eq!((verdict.failure, verdict.met_deploy_id), (FailureType::Overtaken, Some(round * 2 + 1)));
+            overtaken += 1;
         }
-        let values = applies.kubectl(&["get", "configmaps", "-o", "jsonpath={.items[*].data.VALUE}"]);
-        let expected = vec![format!("newer-{round}"); names.len()].join(" ");
-        assert_eq!(values.trim(), expected);
+        let values = names.map(|name| applies.field(&format!("configmap/{name}"), "{.data.VALUE}"));
+        assert_eq!(values, names.map(|_| format!("newer-{round}")));
     }
+    assert!(overtaken > 0, "no older one was still at work");
     applies.end().await;
 }
 
