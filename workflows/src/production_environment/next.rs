@@ -10,6 +10,7 @@ use crate::{
         release::Name,
         rollout_input::DEPLOY_ID_EPOCH_SECONDS,
         stop_reason::StopReason,
+        verdict::Verdict,
     },
     environment::{book::RolloutEnd, queue::QueuedRelease},
 };
@@ -170,7 +171,8 @@ impl State {
             }
             (RolloutEnd::Failed(verdict, made), Some(begun)) => {
                 self.is_touched |= made.touched || made.serves;
-                let failed = Failed { release: release.clone(), rollout: Some(rollout), verdict: *verdict.clone() };
+                let verdict = self.complete_verdict(&begun, *verdict.clone());
+                let failed = Failed { release: release.clone(), rollout: Some(rollout), verdict };
                 self.conclude_failed(begun, failed, now_ms);
             }
             // The next rollout is the one by hand. It begins from whatever there is.
@@ -222,13 +224,19 @@ impl State {
             return;
         }
         let number = begun.version.release.number.unwrap_or_default();
-        match self.record.live.clone() {
-            Some(to) => {
-                self.record.recovery = Some(Recovery { failed: number, to, tries: 0, next_ms: now_ms });
-                self.record.begun = Some(begun);
-            }
-            None => self.notes.add(format!("release {number} failed, and there is no earlier one to go back to")),
+        if let Some(to) = self.record.live.clone() {
+            self.record.recovery = Some(Recovery { failed: number, to, tries: 0, next_ms: now_ms });
+            self.record.begun = Some(begun);
         }
+    }
+
+    /// The verdict of a release, with what a person must know beyond it: nothing serves in its place.
+    fn complete_verdict(&self, begun: &BegunRollout, verdict: Verdict) -> Verdict {
+        if begun.rollback.is_some() || self.record.live.is_some() {
+            return verdict;
+        }
+        let rest = if verdict.advice.is_empty() { String::new() } else { format!("; {}", verdict.advice) };
+        verdict.advise(format!("it is not rolled back, since no release before it was live{rest}"))
     }
 }
 

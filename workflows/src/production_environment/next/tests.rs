@@ -54,7 +54,8 @@ fn first_release_that_fails_has_nothing_to_go_back_to() {
     production.release('a', 1);
     production.fail(true);
     assert_eq!(production.settle(), Action::Wait(None));
-    assert!(production.state.notes.to_vec().iter().any(|note| note.contains("no earlier one")));
+    let advice = &production.state.failed.as_ref().unwrap().failed.verdict.advice;
+    assert!(advice.contains("not rolled back"), "{advice}");
 }
 
 #[test]
