@@ -1,7 +1,7 @@
 //! A production that is driven by hand, for tests of its decisions.
 
 use super::{
-    inbox::Arrival,
+    inbox::Receipt,
     next::Action,
     state::{Planned, State},
 };
@@ -72,7 +72,7 @@ impl Production {
     }
 
     pub(super) fn release(&mut self, digit: char, sequence: u64) -> ProductionAnswer {
-        self.state.release(&push(digit, Some(sequence)), Arrival::Usual)
+        self.state.release(&push(digit, Some(sequence)), Receipt::Usual)
     }
 
     pub(super) fn freeze(&mut self) {
@@ -80,7 +80,7 @@ impl Production {
     }
 
     pub(super) fn unfreeze(&mut self) {
-        self.state.unfreeze(&Unfreeze { by: name("ops") }, Arrival::Usual);
+        self.state.unfreeze(&Unfreeze { by: name("ops") }, Receipt::Usual);
     }
 
     pub(super) fn rollback(&mut self, version: StoredVersion) -> ProductionAnswer {

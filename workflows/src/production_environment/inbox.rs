@@ -15,7 +15,7 @@ const KEPT_RECENT: usize = 50;
 
 /// When a message came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Arrival {
+pub enum Receipt {
     /// Before the record was read: with the start of the run, or delivered again by a reset.
     Early,
     Usual,
@@ -23,7 +23,7 @@ pub enum Arrival {
 
 impl State {
     /// Takes a release in. The newest sequence is next; what is rolling out goes on.
-    pub fn release(&mut self, push: &Push, arrival: Arrival) -> ProductionAnswer {
+    pub fn release(&mut self, push: &Push, receipt: Receipt) -> ProductionAnswer {
         if push.fork || push.draft {
             return ProductionAnswer::refused(
                 "a release comes from the app's own main branch, never from a fork or a draft",
@@ -39,7 +39,7 @@ impl State {
             return superseded(&release, push.sequence.unwrap_or_default(), seen);
         }
         let key = key_of_release(&release);
-        if arrival == Arrival::Early && self.record.recent.contains(&key) {
+        if receipt == Receipt::Early && self.record.recent.contains(&key) {
             return repeated("a release");
         }
         self.remember(key);
@@ -177,8 +177,8 @@ impl State {
     }
 
     /// The refusal of a rollback that was taken in before, if this is one that a reset delivers again.
-    pub fn refuse_repeated(&self, rollback: &Rollback, arrival: Arrival) -> Option<ProductionAnswer> {
-        let is_repeated = arrival == Arrival::Early && self.record.recent.contains(&key_of_rollback(rollback));
+    pub fn refuse_repeated(&self, rollback: &Rollback, receipt: Receipt) -> Option<ProductionAnswer> {
+        let is_repeated = receipt == Receipt::Early && self.record.recent.contains(&key_of_rollback(rollback));
         is_repeated.then(|| repeated("a rollback"))
     }
 
@@ -194,12 +194,12 @@ impl State {
     }
 
     /// Takes an unfreeze in. The newest queued release goes on, planned anew.
-    pub fn unfreeze(&mut self, unfreeze: &Unfreeze, arrival: Arrival) -> ProductionAnswer {
+    pub fn unfreeze(&mut self, unfreeze: &Unfreeze, receipt: Receipt) -> ProductionAnswer {
         let Some(frozen) = self.record.frozen.clone() else {
             return ProductionAnswer::new(ProductionOutcome::Unfrozen).because("nothing was frozen");
         };
         // A reset delivers an old one again, after the freeze that counts.
-        if arrival == Arrival::Early {
+        if receipt == Receipt::Early {
             return repeated("an unfreeze");
         }
         self.record.frozen = None;
@@ -210,8 +210,8 @@ impl State {
     }
 
     /// Takes a redeploy in: the release that serves is queued again, with today's secrets and manifests.
-    pub fn redeploy(&mut self, arrival: Arrival) -> ProductionAnswer {
-        if arrival == Arrival::Early && self.record.release > 0 {
+    pub fn redeploy(&mut self, receipt: Receipt) -> ProductionAnswer {
+        if receipt == Receipt::Early && self.record.release > 0 {
             return repeated("a redeploy");
         }
         if let Some(queued) = &self.record.queued {

@@ -6,7 +6,7 @@ use temporalio_workflow::{
     SyncWorkflowContext, TimerOptions, WorkflowCancellationToken, WorkflowContext, workflows::select,
 };
 
-use super::{ProductionEnvironment, inbox::Arrival};
+use super::{ProductionEnvironment, inbox::Receipt};
 use crate::{
     clock::{now_ms, now_ms_in_handler},
     contract::{
@@ -46,7 +46,7 @@ impl ProductionEnvironment {
     ) {
         match message {
             Ok(message) if self.state.is_recalled() => {
-                let answer = self.take(&message, Arrival::Usual, now_ms_in_handler(ctx));
+                let answer = self.take(&message, Receipt::Usual, now_ms_in_handler(ctx));
                 self.note(name, &answer);
             }
             Ok(message) => self.keep(message),
@@ -63,9 +63,9 @@ impl ProductionEnvironment {
             let why = ctx.state(Self::why_not_recalled);
             return ProductionAnswer::new(ProductionOutcome::Queued).because(why);
         }
-        let arrival = if is_early { Arrival::Early } else { Arrival::Usual };
+        let receipt = if is_early { Receipt::Early } else { Receipt::Usual };
         let now = now_ms(ctx);
-        let answer = ctx.state_mut(|s| s.take(&message, arrival, now));
+        let answer = ctx.state_mut(|s| s.take(&message, receipt, now));
         publish(ctx);
         answer
     }
@@ -94,7 +94,7 @@ impl ProductionEnvironment {
     /// Takes the early messages in, in their order.
     pub(super) fn take_early(&mut self, now_ms: u64) {
         for message in std::mem::take(&mut self.early) {
-            let answer = self.take(&message, Arrival::Early, now_ms);
+            let answer = self.take(&message, Receipt::Early, now_ms);
             self.note(message.name(), &answer);
         }
     }
@@ -108,15 +108,15 @@ impl ProductionEnvironment {
         }
     }
 
-    fn take(&mut self, message: &Message, arrival: Arrival, now_ms: u64) -> ProductionAnswer {
+    fn take(&mut self, message: &Message, receipt: Receipt, now_ms: u64) -> ProductionAnswer {
         self.has_news = true;
         match message {
-            Message::Release(push) => self.state.release(push, arrival),
+            Message::Release(push) => self.state.release(push, receipt),
             Message::Approve(approve) => self.state.approve(approve),
             Message::Reject(reject) => self.state.reject(reject),
             Message::Freeze(freeze) => self.state.take_freeze(freeze, now_ms),
-            Message::Unfreeze(unfreeze) => self.state.unfreeze(unfreeze, arrival),
-            Message::Redeploy => self.state.redeploy(arrival),
+            Message::Unfreeze(unfreeze) => self.state.unfreeze(unfreeze, receipt),
+            Message::Redeploy => self.state.redeploy(receipt),
         }
     }
 

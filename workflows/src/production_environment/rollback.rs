@@ -2,7 +2,7 @@
 
 use temporalio_workflow::{WorkflowCancellationToken, WorkflowContext};
 
-use super::{ProductionEnvironment, inbox::Arrival};
+use super::{ProductionEnvironment, inbox::Receipt};
 use crate::{
     activity_options as options,
     clock::now_ms,
@@ -25,8 +25,8 @@ impl ProductionEnvironment {
             let why = ctx.state(Self::why_not_recalled);
             return ProductionAnswer::refused(format!("{why}; with a kubeconfig: berth production restore"));
         }
-        let arrival = if is_early { Arrival::Early } else { Arrival::Usual };
-        if let Some(refusal) = ctx.state(|s| s.state.refuse_repeated(&rollback, arrival)) {
+        let receipt = if is_early { Receipt::Early } else { Receipt::Usual };
+        if let Some(refusal) = ctx.state(|s| s.state.refuse_repeated(&rollback, receipt)) {
             return refusal;
         }
         match Self::find_rollback(ctx, &rollback).await {

@@ -61,7 +61,7 @@ fn newest_release_of_the_version_in_flight_drops_the_queued_one() {
 fn releases_without_a_sequence_are_taken_in_the_order_of_arrival() {
     let mut production = Production::new();
     for digit in ['a', 'b'] {
-        assert_eq!(production.state.release(&push(digit, None), Arrival::Usual).outcome, Queued);
+        assert_eq!(production.state.release(&push(digit, None), Receipt::Usual).outcome, Queued);
     }
     assert_eq!(production.live(), 2);
 }
@@ -70,7 +70,7 @@ fn releases_without_a_sequence_are_taken_in_the_order_of_arrival() {
 fn fork_and_draft_are_refused() {
     let mut production = Production::new();
     for refused in [Push { fork: true, ..push('a', None) }, Push { draft: true, ..push('a', None) }] {
-        assert_eq!(production.state.release(&refused, Arrival::Usual).outcome, Refused);
+        assert_eq!(production.state.release(&refused, Receipt::Usual).outcome, Refused);
     }
     assert_eq!(production.state.record.queued, None);
 }
@@ -114,10 +114,10 @@ fn rejected_release_is_dropped() {
 #[test]
 fn redeploy_queues_the_live_release_under_its_number() {
     let mut production = Production::new();
-    assert_eq!(production.state.redeploy(Arrival::Usual).outcome, Refused);
+    assert_eq!(production.state.redeploy(Receipt::Usual).outcome, Refused);
     production.release('a', 1);
     production.live();
-    let answer = production.state.redeploy(Arrival::Usual);
+    let answer = production.state.redeploy(Receipt::Usual);
     assert_eq!((answer.outcome, answer.release), (Queued, Some(1)));
     assert_eq!(production.live(), 1);
 }
@@ -126,7 +126,7 @@ fn redeploy_queues_the_live_release_under_its_number() {
 fn messages_that_a_reset_delivers_again_change_nothing() {
     let mut production = Production::new();
     for digit in ['a', 'b', 'c'] {
-        production.state.release(&push(digit, None), Arrival::Usual);
+        production.state.release(&push(digit, None), Receipt::Usual);
     }
     production.live();
     let version = production.state.record.live.clone().unwrap();
@@ -135,13 +135,13 @@ fn messages_that_a_reset_delivers_again_change_nothing() {
     production.write();
     let mut again = production.restarted();
     for digit in ['a', 'b'] {
-        assert_eq!(again.state.release(&push(digit, None), Arrival::Early).outcome, Refused, "{digit}");
+        assert_eq!(again.state.release(&push(digit, None), Receipt::Early).outcome, Refused, "{digit}");
     }
-    assert_eq!(again.state.release(&push('c', None), Arrival::Early).outcome, Live);
+    assert_eq!(again.state.release(&push('c', None), Receipt::Early).outcome, Live);
     let rollback = Rollback { to: None, by: name("ops"), reason: None, secrets: None, keep_going: false };
-    assert_eq!(again.state.refuse_repeated(&rollback, Arrival::Early).unwrap().outcome, Refused);
-    assert_eq!(again.state.refuse_repeated(&rollback, Arrival::Usual), None);
-    assert_eq!(again.state.redeploy(Arrival::Early).outcome, Refused);
-    assert_eq!(again.state.unfreeze(&Unfreeze { by: name("ops") }, Arrival::Early).outcome, Refused);
+    assert_eq!(again.state.refuse_repeated(&rollback, Receipt::Early).unwrap().outcome, Refused);
+    assert_eq!(again.state.refuse_repeated(&rollback, Receipt::Usual), None);
+    assert_eq!(again.state.redeploy(Receipt::Early).outcome, Refused);
+    assert_eq!(again.state.unfreeze(&Unfreeze { by: name("ops") }, Receipt::Early).outcome, Refused);
     assert!(again.state.record.frozen.is_some(), "frozen stays frozen");
 }
