@@ -156,7 +156,7 @@ impl Preview {
         let update_id = options.update_id.clone().unwrap_or_default();
         let update = PreviewEnvironment::deploy;
         let answer = tokio::spawn(async move { handle.execute_update(update, push.into(), options).await.unwrap() });
-        self.until_admitted(update_id).await;
+        until_admitted(&self.client, self.input.workflow_id(), update_id).await;
         answer
     }
 
@@ -166,24 +166,8 @@ impl Preview {
         let update_id = options.update_id.clone().unwrap_or_default();
         let update = PreviewEnvironment::request_close;
         let answer = tokio::spawn(async move { handle.execute_update(update, close.into(), options).await.unwrap() });
-        self.until_admitted(update_id).await;
+        until_admitted(&self.client, self.input.workflow_id(), update_id).await;
         answer
-    }
-
-    async fn until_admitted(&self, update_id: String) {
-        let execution = WorkflowExecution { workflow_id: self.input.workflow_id(), run_id: String::new() };
-        let poll = PollWorkflowExecutionUpdateRequest {
-            namespace: "default".into(),
-            update_ref: Some(UpdateRef { workflow_execution: Some(execution), update_id }),
-            ..Default::default()
-        };
-        let mut service = self.client.connection().workflow_service();
-        let waiting = async {
-            while service.poll_workflow_execution_update(Request::new(poll.clone())).await.is_err() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, waiting).await.unwrap();
     }
 
     /// Sends the update `deploy`, and returns its answer.
@@ -255,8 +239,25 @@ impl Preview {
     }
 }
 
+/// Waits until the server has an update. The answer follows once a worker runs.
+pub(crate) async fn until_admitted(client: &Client, workflow_id: String, update_id: String) {
+    let execution = WorkflowExecution { workflow_id, run_id: String::new() };
+    let poll = PollWorkflowExecutionUpdateRequest {
+        namespace: "default".into(),
+        update_ref: Some(UpdateRef { workflow_execution: Some(execution), update_id }),
+        ..Default::default()
+    };
+    let mut service = client.connection().workflow_service();
+    let waiting = async {
+        while service.poll_workflow_execution_update(Request::new(poll.clone())).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap();
+}
+
 /// Options of an update with an id of its own.
-fn update_options() -> WorkflowExecuteUpdateOptions {
+pub(crate) fn update_options() -> WorkflowExecuteUpdateOptions {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let id = format!("update-{}", NEXT.fetch_add(1, Ordering::Relaxed));
     WorkflowExecuteUpdateOptions::builder().update_id(id).build()

@@ -19,14 +19,17 @@ use berth_workflows::{
     production_environment::ProductionEnvironment,
     rollout::Rollout,
 };
+use serde_json::Value;
 use temporalio_client::{
-    Client, WorkflowExecuteUpdateOptions, WorkflowHandle, WorkflowQueryOptions, WorkflowSignalOptions,
-    WorkflowStartOptions,
+    Client, UntypedSignal, UntypedUpdate, UntypedWorkflow, WorkflowExecuteUpdateOptions, WorkflowHandle,
+    WorkflowQueryOptions, WorkflowSignalOptions, WorkflowStartOptions,
 };
+use temporalio_common::{data_converters::RawValue, protos::temporal::api::common::v1::Payload};
+use tokio::task::JoinHandle;
 
 use crate::{
     fake_activities::World,
-    preview::{connect, run_worker},
+    preview::{connect, run_worker, until_admitted, update_options},
     worker_switch::WorkerSwitch,
 };
 
@@ -62,6 +65,16 @@ pub async fn production<F: Future<Output = ()>>(app: &str, test: impl FnOnce(Pro
     };
     production.start().await;
     run_worker(&client, &world, &task_queue, switched, Box::pin(test(production))).await;
+}
+
+/// An input in plain JSON.
+fn json(input: &Value) -> RawValue {
+    let payload = Payload {
+        metadata: [("encoding".to_owned(), b"json/plain".to_vec())].into(),
+        data: serde_json::to_vec(input).unwrap(),
+        ..Default::default()
+    };
+    RawValue::new(vec![payload])
 }
 
 /// A name, as callers give it.
@@ -124,6 +137,25 @@ impl Production {
         let options = WorkflowExecuteUpdateOptions::default();
         let unfreeze = Unfreeze { by: name("ops") };
         self.handle().execute_update(ProductionEnvironment::answer_unfreeze, unfreeze.into(), options).await.unwrap()
+    }
+
+    /// Sends a signal as a person does, in plain JSON.
+    pub async fn signal(&self, name: &str, input: &Value) {
+        let handle = self.client.get_workflow_handle::<UntypedWorkflow>(self.input.workflow_id());
+        handle.signal(UntypedSignal::new(name), json(input), WorkflowSignalOptions::default()).await.unwrap();
+    }
+
+    /// Sends an update in plain JSON, and waits until the server has it. The answer follows once a worker runs.
+    pub async fn begin_update(&self, name: &str, input: &Value) -> JoinHandle<ProductionAnswer> {
+        let handle = self.client.get_workflow_handle::<UntypedWorkflow>(self.input.workflow_id());
+        let (update, input, options) = (UntypedUpdate::new(name), json(input), update_options());
+        let update_id = options.update_id.clone().unwrap_or_default();
+        let answer = tokio::spawn(async move {
+            let answer = handle.execute_update(update, input, options).await.unwrap();
+            serde_json::from_slice(&answer.payloads[0].data).unwrap()
+        });
+        until_admitted(&self.client, self.input.workflow_id(), update_id).await;
+        answer
     }
 
     /// The record in the namespace.
