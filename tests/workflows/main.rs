@@ -12,6 +12,7 @@ mod preview_rollouts;
 mod preview_same_task;
 mod preview_teardown;
 mod production;
+mod production_same_task;
 mod replay;
 mod scripts;
 mod trust;

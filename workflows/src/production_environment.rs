@@ -29,12 +29,17 @@ use crate::{
         carry::{self, Refused},
         publish::{Published, publish, publish_in_handler},
     },
-    production_environment::{messages::Message, next::Action, state::State},
+    production_environment::{
+        mailbox::{Mailbox, Message},
+        next::Action,
+        state::State,
+    },
 };
 
 #[cfg(test)]
 mod harness;
 pub mod inbox;
+mod mailbox;
 mod messages;
 pub mod next;
 mod plan;
@@ -50,8 +55,7 @@ mod wait;
 pub struct ProductionEnvironment {
     input: Result<Production, Refused>,
     state: State,
-    /// Messages that came before the record of the namespace was read.
-    early: Vec<Message>,
+    mailbox: Mailbox,
     /// Whether a message has come since the last look at the state.
     has_news: bool,
     is_in_flight: bool,
@@ -71,7 +75,7 @@ impl ProductionEnvironment {
         Self {
             input,
             state,
-            early: Vec::new(),
+            mailbox: Mailbox::default(),
             has_news: false,
             is_in_flight: false,
             is_cancel_recorded: false,
@@ -82,26 +86,29 @@ impl ProductionEnvironment {
     #[run(name = "ProductionEnvironment")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<()> {
         // One workflow per app, under the id that follows from it. It never ends by itself.
-        let production = Self::admit(ctx)?;
-        loop {
-            match Self::next_action(ctx) {
-                // 1. Begin with what the namespace remembers: a run before this one may have been terminated.
-                Action::Recall => Self::recall(ctx, &production).await?,
+        let (ctx, production) = (&*ctx, Self::admit(ctx)?);
+        Self::finding_targets(ctx, async {
+            loop {
+                match Self::next_action(ctx) {
+                    // 1. Begin with what the namespace remembers: a run before this one may have been terminated.
+                    Action::Recall => Self::recall(ctx, &production).await?,
 
-                // 2. Write down what is to come before it begins, and how it ended after it.
-                Action::Record => Self::record(ctx).await,
+                    // 2. Write down what is to come before it begins, and how it ended after it.
+                    Action::Record => Self::record(ctx).await,
 
-                // 3. Plan the newest release, unless production is frozen.
-                Action::Plan(queued) => Self::plan(ctx, &production, *queued).await,
+                    // 3. Plan the newest release, unless production is frozen.
+                    Action::Plan(queued) => Self::plan(ctx, &production, *queued).await,
 
-                // 4. Roll out what has begun: a release, or the way back.
-                Action::RollOut(begun) => Self::roll_out(ctx, &production, *begun).await,
+                    // 4. Roll out what has begun: a release, or the way back.
+                    Action::RollOut(begun) => Self::roll_out(ctx, &production, *begun).await,
 
-                // 5. Wait for a message: a release, an approval, a rollback.
-                Action::Wait(until_ms) => Self::wait(ctx, &production, until_ms).await?,
+                    // 5. Wait for a message: a release, an approval, a rollback.
+                    Action::Wait(until_ms) => Self::wait(ctx, &production, until_ms).await?,
+                }
+                publish(ctx);
             }
-            publish(ctx);
-        }
+        })
+        .await
     }
 
     /// A commit of the main branch has an image.
@@ -142,13 +149,8 @@ impl ProductionEnvironment {
 
     /// Makes an earlier release serve again, before everything else.
     #[signal(name = "rollback")]
-    pub async fn rollback(ctx: &mut WorkflowContext<Self>, rollback: Lenient<Rollback>) {
-        let taken = match rollback.0 {
-            Ok(rollback) => Self::take_rollback(ctx, rollback).await,
-            Err(why) => ProductionAnswer::refused(why),
-        };
-        ctx.state_mut(|s| s.note("rollback", &taken));
-        publish(ctx);
+    pub fn rollback(&mut self, ctx: &mut SyncWorkflowContext<Self>, rollback: Lenient<Rollback>) {
+        self.take_signal(ctx, "rollback", rollback.0.map(Message::Rollback));
     }
 
     /// Progress of the rollout in flight.
@@ -222,9 +224,7 @@ impl ProductionEnvironment {
         ctx: &mut WorkflowContext<Self>,
         rollback: Lenient<Rollback>,
     ) -> Result<ProductionAnswer, HandlerError> {
-        let answer = Self::take_rollback(ctx, rollback.0?).await;
-        publish(ctx);
-        Ok(answer)
+        Ok(Self::take_update(ctx, Message::Rollback(rollback.0?)).await)
     }
 
     /// The state of production for a person, in one JSON object.

@@ -1,4 +1,4 @@
-//! Messages of production: taken in at once, or kept until the record of the namespace has been read.
+//! Messages of production: put into the mailbox by every handler, judged in one place, in their order.
 
 use std::time::Duration;
 
@@ -6,35 +6,27 @@ use temporalio_workflow::{
     SyncWorkflowContext, TimerOptions, WorkflowCancellationToken, WorkflowContext, workflows::select,
 };
 
-use super::{ProductionEnvironment, inbox::Receipt};
+use super::{
+    ProductionEnvironment,
+    inbox::Receipt,
+    mailbox::{Letter, Message},
+};
 use crate::{
     clock::{now_ms, now_ms_in_handler},
-    contract::{
-        production::{ApproveRelease, Freeze, RejectRelease, Unfreeze},
-        production_answer::{ProductionAnswer, ProductionOutcome},
-        signals::Push,
-    },
+    contract::production_answer::{ProductionAnswer, ProductionOutcome},
     environment::{
         answers::detached,
+        arrival::Arrival,
         publish::{publish, publish_in_handler},
     },
 };
 
-/// How long an update waits for the record of the namespace. Reading it takes milliseconds while the API server answers.
-const RECALL_PATIENCE: Duration = Duration::from_secs(10);
-/// How many early messages are kept. More come only if the API server is away for long.
-const KEPT_EARLY: usize = 200;
+/// How long an update waits until its message is judged. It takes milliseconds while the API server answers.
+const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A message that is taken in at once.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Message {
-    Release(Push),
-    Approve(ApproveRelease),
-    Reject(RejectRelease),
-    Freeze(Freeze),
-    Unfreeze(Unfreeze),
-    Redeploy,
-}
+/// The answer to an update `unfreeze` that has no order with a freeze.
+const FROZEN_AT_ONCE: &str =
+    "a freeze or a rollback arrived at the same moment; unfreeze again if releases are to go on";
 
 impl ProductionEnvironment {
     /// Takes a signal in. What it does not change is noted, since nobody waits for an answer.
@@ -44,12 +36,13 @@ impl ProductionEnvironment {
         name: &str,
         message: Result<Message, String>,
     ) {
-        match message {
-            Ok(message) if self.state.is_recalled() => {
-                let answer = self.take(&message, Receipt::Usual, now_ms_in_handler(ctx));
-                self.note(name, &answer);
-            }
-            Ok(message) => self.keep(message),
+        let now = now_ms_in_handler(ctx);
+        let put = message.and_then(|message| {
+            let letter = self.letter(message, Arrival::signal(ctx.history_length()), now);
+            self.mailbox.put(letter).map_err(str::to_owned)
+        });
+        match put {
+            Ok(()) => self.judge(now),
             Err(why) => self.state.notes.add(format!("{name}: {why}")),
         }
         publish_in_handler(self, ctx);
@@ -57,50 +50,93 @@ impl ProductionEnvironment {
 
     /// Takes an update in, and answers it.
     pub(super) async fn take_update(ctx: &WorkflowContext<Self>, message: Message) -> ProductionAnswer {
-        let is_early = !ctx.state(|s| s.state.is_recalled());
-        if is_early && !Self::await_recall(ctx).await {
-            ctx.state_mut(|s| s.keep(message));
-            let why = ctx.state(Self::why_not_recalled);
-            return ProductionAnswer::new(ProductionOutcome::Queued).because(why);
-        }
-        let receipt = if is_early { Receipt::Early } else { Receipt::Usual };
-        let now = now_ms(ctx);
-        let answer = ctx.state_mut(|s| s.take(&message, receipt, now));
+        let (arrival, now) = (Arrival::update(ctx.history_length()), now_ms(ctx));
+        let put = ctx.state_mut(|s| {
+            let letter = s.letter(message, arrival, now);
+            let put = s.mailbox.put_for_answer(letter);
+            s.judge(now);
+            put
+        });
         publish(ctx);
-        answer
-    }
-
-    /// Waits for the record of the namespace. Returns whether it is known.
-    pub(super) async fn await_recall(ctx: &WorkflowContext<Self>) -> bool {
-        let until = WorkflowCancellationToken::new();
-        let timer = TimerOptions::builder(RECALL_PATIENCE)
-            .cancellation_token(until.clone())
-            .summary("for the record of the namespace to be read".to_owned());
-        select! {
-            _ = ctx.wait_condition_with_options(|s| s.state.is_recalled(), detached()) => until.cancel(),
-            _ = ctx.timer(timer.build()) => {}
+        match put {
+            Ok(ticket) => Self::await_answer(ctx, ticket).await,
+            Err(why) => ProductionAnswer::refused(why),
         }
-        ctx.state(|s| s.state.is_recalled())
     }
 
-    /// Why the record of the namespace is not known yet.
-    pub(super) fn why_not_recalled(&self) -> String {
+    fn letter(&self, message: Message, arrival: Arrival, now_ms: u64) -> Letter {
+        let receipt = if self.state.is_recalled() { Receipt::Usual } else { Receipt::Early };
+        Letter::new(message, arrival, receipt, now_ms)
+    }
+
+    /// Waits for the answer of an update. Only a rollback whose target is being looked for waits without a bound: its answer
+    /// names the target.
+    async fn await_answer(ctx: &WorkflowContext<Self>, ticket: u64) -> ProductionAnswer {
+        if !ctx.state(|s| s.mailbox.is_answered(ticket)) {
+            let until = WorkflowCancellationToken::new();
+            let timer = TimerOptions::builder(PATIENCE).cancellation_token(until.clone());
+            select! {
+                _ = ctx.wait_condition_with_options(|s| s.mailbox.is_answered(ticket), detached()) => until.cancel(),
+                _ = ctx.timer(timer.summary("for an answer".to_owned()).build()) => {
+                    if let Some(late) = ctx.state_mut(|s| s.answer_late(ticket)) {
+                        return late;
+                    }
+                }
+            }
+        }
+        let _ = ctx.wait_condition_with_options(|s| s.mailbox.is_answered(ticket), detached()).await;
+        ctx.state_mut(|s| s.mailbox.take_answer(ticket)).unwrap_or_else(|| ProductionAnswer::refused("it was lost"))
+    }
+
+    /// The answer of an update that has waited for too long, if it does not wait on. Its message is judged later. A rollback
+    /// is not: it might come on top of a restore by hand.
+    fn answer_late(&mut self, ticket: u64) -> Option<ProductionAnswer> {
+        let why = self.why_not_judged();
+        match self.mailbox.waiting_for(ticket)? {
+            Message::Rollback(_) if self.state.is_recalled() => None,
+            Message::Rollback(_) => {
+                self.mailbox.withdraw(ticket);
+                Some(ProductionAnswer::refused(format!("{why}; with a kubeconfig: berth production restore")))
+            }
+            _ => {
+                self.mailbox.take_ticket(ticket);
+                Some(ProductionAnswer::new(ProductionOutcome::Queued).because(why))
+            }
+        }
+    }
+
+    /// Why messages wait.
+    fn why_not_judged(&self) -> String {
         match &self.state.trouble {
+            _ if self.state.is_recalled() => {
+                "it waits for the rollback before it, whose target is not known yet".to_owned()
+            }
             Some(trouble) => format!("the record of the namespace cannot be read yet: {}", trouble.message),
             None => "the record of the namespace has not been read yet".to_owned(),
         }
     }
 
-    /// Takes the early messages in, in their order.
-    pub(super) fn take_early(&mut self, now_ms: u64) {
-        for message in std::mem::take(&mut self.early) {
-            let answer = self.take(&message, Receipt::Early, now_ms);
-            self.note(message.name(), &answer);
+    /// Judges messages in their order, up to a rollback: its target has to be looked for.
+    pub(super) fn judge(&mut self, now_ms: u64) {
+        while self.state.is_recalled()
+            && let Some(letter) = self.mailbox.next().cloned()
+            && let Some(answer) = self.judge_at_once(&letter, now_ms)
+        {
+            self.conclude_message(&answer);
+        }
+    }
+
+    /// Removes the next message, with its answer.
+    pub(super) fn conclude_message(&mut self, answer: &ProductionAnswer) {
+        let Some(letter) = self.mailbox.take_next() else { return };
+        self.has_news = true;
+        if !self.mailbox.answer(&letter, answer) {
+            self.note(letter.message.name(), answer);
         }
     }
 
     /// Notes an answer that says that a message changed nothing.
-    pub(super) fn note(&mut self, name: &str, answer: &ProductionAnswer) {
+    fn note(&mut self, name: &str, answer: &ProductionAnswer) {
         if matches!(answer.outcome, ProductionOutcome::Refused | ProductionOutcome::Superseded) {
             let about = answer.release.map_or_else(String::new, |release| format!(" {release}"));
             let reason = answer.reason.clone().unwrap_or_default();
@@ -108,36 +144,20 @@ impl ProductionEnvironment {
         }
     }
 
-    fn take(&mut self, message: &Message, receipt: Receipt, now_ms: u64) -> ProductionAnswer {
-        self.has_news = true;
-        match message {
-            Message::Release(push) => self.state.release(push, receipt),
-            Message::Approve(approve) => self.state.approve(approve),
-            Message::Reject(reject) => self.state.reject(reject),
-            Message::Freeze(freeze) => self.state.take_freeze(freeze, now_ms),
-            Message::Unfreeze(unfreeze) => self.state.unfreeze(unfreeze, receipt),
-            Message::Redeploy => self.state.redeploy(receipt),
-        }
-    }
-
-    fn keep(&mut self, message: Message) {
-        if self.early.len() < KEPT_EARLY {
-            self.early.push(message);
-        } else {
-            self.state.notes.add(format!("{}: too many messages before the record could be read", message.name()));
-        }
-    }
-}
-
-impl Message {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Release(_) => "release",
-            Self::Approve(_) => "approve",
-            Self::Reject(_) => "reject",
-            Self::Freeze(_) => "freeze",
-            Self::Unfreeze(_) => "unfreeze",
-            Self::Redeploy => "redeploy",
-        }
+    /// The answer to a message. None: it is a rollback, which needs more than the state.
+    fn judge_at_once(&mut self, letter: &Letter, now_ms: u64) -> Option<ProductionAnswer> {
+        let (state, receipt) = (&mut self.state, letter.receipt);
+        Some(match &letter.message {
+            Message::Release(push) => state.release(push, receipt),
+            Message::Approve(approve) => state.approve(approve),
+            Message::Reject(reject) => state.reject(reject),
+            Message::Freeze(freeze) => state.take_freeze(freeze, now_ms),
+            Message::Unfreeze(_) if state.record.frozen.is_some() && self.mailbox.is_unordered_with_freeze(letter) => {
+                ProductionAnswer::refused(FROZEN_AT_ONCE)
+            }
+            Message::Unfreeze(unfreeze) => state.unfreeze(unfreeze, receipt),
+            Message::Redeploy => state.redeploy(receipt),
+            Message::Rollback(rollback) => return state.refuse_late(rollback, letter, now_ms),
+        })
     }
 }

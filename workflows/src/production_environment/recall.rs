@@ -55,7 +55,7 @@ impl ProductionEnvironment {
                     s.state.recall(recalled);
                     s.state.take_restored(now);
                     s.state.trouble = None;
-                    s.take_early(now);
+                    s.judge(now);
                 });
             }
             Err(e) => Self::try_later(ctx, &failure::from_activity(&e, FailureType::KubernetesDenied)),

@@ -1,8 +1,16 @@
 //! A rollback by hand: its target is found first, then what is rolling out is stopped for it.
 
-use temporalio_workflow::{WorkflowCancellationToken, WorkflowContext};
+use std::pin::pin;
 
-use super::{ProductionEnvironment, inbox::Receipt};
+use futures::FutureExt;
+use temporalio_workflow::{WorkflowCancellationToken, WorkflowContext, workflows::select};
+
+use super::{
+    ProductionEnvironment,
+    inbox::Receipt,
+    mailbox::{Letter, Message},
+    state::State,
+};
 use crate::{
     activity_options as options,
     clock::now_ms,
@@ -14,41 +22,45 @@ use crate::{
         production_record::{FindRollbackInput, FoundRollback},
         verdict::FailureType,
     },
+    environment::{answers::detached, publish::publish},
     failure::{self, Unfinished},
 };
 
+/// How long a rollback waits for the record of the namespace. Later it might come on top of a restore by hand.
+const PATIENCE_MS: u64 = 10_000;
+
 impl ProductionEnvironment {
-    /// Takes a rollback in, and answers it. What is rolling out goes on until the target is known.
-    pub(super) async fn take_rollback(ctx: &WorkflowContext<Self>, rollback: Rollback) -> ProductionAnswer {
-        let is_early = !ctx.state(|s| s.state.is_recalled());
-        if is_early && !Self::await_recall(ctx).await {
-            let why = ctx.state(Self::why_not_recalled);
-            return ProductionAnswer::refused(format!("{why}; with a kubeconfig: berth production restore"));
+    /// Lives production's life, and looks for the targets of rollbacks beside it: they wait for no step of it.
+    pub(super) async fn finding_targets<T>(ctx: &WorkflowContext<Self>, life: impl Future<Output = T>) -> T {
+        let (mut life, mut targets) = (pin!(life.fuse()), pin!(Self::find_targets(ctx).fuse()));
+        select! {
+            () = targets => {}
+            ended = life => return ended,
         }
-        let receipt = if is_early { Receipt::Early } else { Receipt::Usual };
-        if let Some(refusal) = ctx.state(|s| s.state.refuse_repeated(&rollback, receipt)) {
-            return refusal;
+        life.await
+    }
+
+    /// Judges each rollback when its target is known, for ever. What is rolling out goes on until then.
+    async fn find_targets(ctx: &WorkflowContext<Self>) {
+        loop {
+            // A detached wait is not cancelled, so there is no error to look at.
+            let _ = ctx.wait_condition_with_options(|s| s.next_rollback().is_some(), detached()).await;
+            let Some(rollback) = ctx.state(Self::next_rollback) else { continue };
+            let found = Self::find_rollback(ctx, &rollback).await;
+            let now = now_ms(ctx);
+            ctx.state_mut(|s| {
+                let answer = s.state.take_rollback(&rollback, found, now);
+                s.conclude_message(&answer);
+                s.judge(now);
+            });
+            publish(ctx);
         }
-        match Self::find_rollback(ctx, &rollback).await {
-            Ok(FoundRollback::Found { version, secrets, changed_keys }) => {
-                let now = now_ms(ctx);
-                let answer = ctx.state_mut(|s| {
-                    s.has_news = true;
-                    s.state.request_rollback(&rollback, *version, now)
-                });
-                ProductionAnswer { secrets: Some(secrets), changed_secrets: changed_keys, ..answer }
-            }
-            Ok(FoundRollback::None { reason }) => ProductionAnswer::refused(reason),
-            Ok(FoundRollback::NeedsCurrentSecrets) => ProductionAnswer::refused("its secrets could not be chosen"),
-            Err(Unfinished::Failed(verdict)) if verdict.failure == FailureType::SecretsUnavailable => {
-                let why = verdict.headline();
-                ProductionAnswer::refused(format!(
-                    "{why}; with the secrets that the release ran with: secrets \"stored\""
-                ))
-            }
-            Err(Unfinished::Failed(verdict)) => ProductionAnswer::refused(verdict.headline()),
-            Err(Unfinished::Cancelled) => ProductionAnswer::refused("it was cancelled"),
-        }
+    }
+
+    /// The rollback whose target is to be looked for.
+    fn next_rollback(&self) -> Option<Rollback> {
+        let next = self.mailbox.next().filter(|_| self.state.is_recalled())?;
+        if let Message::Rollback(rollback) = &next.message { Some(rollback.clone()) } else { None }
     }
 
     /// Finds the target, and the secrets that it is to run with.
@@ -86,5 +98,60 @@ impl ProductionEnvironment {
         let options = options::record(&WorkflowCancellationToken::new(), format!("find {to}"));
         let found = ctx.execute_activity(activities::FindRollback, find, options).await;
         found.map_err(|e| failure::from_activity(&e, FailureType::KubernetesDenied))
+    }
+}
+
+impl State {
+    /// The refusal of a rollback that is not looked at: it has waited for too long, or a reset has delivered it again.
+    pub(super) fn refuse_late(&self, rollback: &Rollback, letter: &Letter, now_ms: u64) -> Option<ProductionAnswer> {
+        let waited_ms = now_ms.saturating_sub(letter.at_ms);
+        if letter.receipt == Receipt::Early && waited_ms > PATIENCE_MS {
+            let why = format!("the record of the namespace could not be read for {} s", waited_ms / 1000);
+            return Some(ProductionAnswer::refused(format!("{why}; roll back again if it is still meant")));
+        }
+        self.refuse_repeated(rollback, letter.receipt)
+    }
+
+    /// Takes a rollback in, as far as its target was found.
+    fn take_rollback(
+        &mut self,
+        rollback: &Rollback,
+        found: Result<FoundRollback, Unfinished>,
+        now_ms: u64,
+    ) -> ProductionAnswer {
+        match found {
+            Ok(FoundRollback::Found { version, secrets, changed_keys }) => {
+                let answer = self.request_rollback(rollback, *version, now_ms);
+                ProductionAnswer { secrets: Some(secrets), changed_secrets: changed_keys, ..answer }
+            }
+            Ok(FoundRollback::None { reason }) => ProductionAnswer::refused(reason),
+            Ok(FoundRollback::NeedsCurrentSecrets) => ProductionAnswer::refused("its secrets could not be chosen"),
+            Err(Unfinished::Failed(verdict)) if verdict.failure == FailureType::SecretsUnavailable => {
+                let why = verdict.headline();
+                ProductionAnswer::refused(format!(
+                    "{why}; with the secrets that the release ran with: secrets \"stored\""
+                ))
+            }
+            Err(Unfinished::Failed(verdict)) => ProductionAnswer::refused(verdict.headline()),
+            Err(Unfinished::Cancelled) => ProductionAnswer::refused("it was cancelled"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{environment::arrival::Arrival, production_environment::harness::name};
+
+    #[test]
+    fn rollback_that_waited_too_long_for_the_record_is_refused() {
+        let rollback = Rollback { to: None, by: name("ops"), reason: None, secrets: None, keep_going: false };
+        let refused = |receipt, waited_ms| {
+            let message = Message::Rollback(rollback.clone());
+            let letter = Letter::new(message, Arrival::signal(1), receipt, 1000);
+            State::default().refuse_late(&rollback, &letter, 1000 + waited_ms).is_some()
+        };
+        assert!(!refused(Receipt::Early, PATIENCE_MS) && refused(Receipt::Early, PATIENCE_MS + 1));
+        assert!(!refused(Receipt::Usual, 10 * PATIENCE_MS), "behind another rollback it may wait");
     }
 }

@@ -29,19 +29,24 @@ impl ProductionEnvironment {
                 Self::wait_until(ctx, until_ms.unwrap_or_default(), |s| s.has_news).await;
                 return Ok(());
             }
-            let _ = ctx.wait_condition_with_options(|s| s.has_news || ctx.all_handlers_finished(), detached()).await;
+            let _ = ctx
+                .wait_condition_with_options(
+                    |s| s.has_news || (ctx.all_handlers_finished() && s.mailbox.is_empty()),
+                    detached(),
+                )
+                .await;
             return if ctx.state(|s| s.has_news) { Ok(()) } else { Self::continue_as_new(ctx, production) };
         }
         // An error is a cancel, which is looked for next.
         let news = async {
-            let _ = ctx.wait_condition(|s| s.has_news || (is_due() && s.early.is_empty())).await;
+            let _ = ctx.wait_condition(|s| s.has_news || (is_due() && s.mailbox.is_empty())).await;
         };
         match until_ms {
             None => news.await,
             Some(until_ms) => Self::race(ctx, until_ms, news).await,
         }
-        // Early messages are not carried: they are taken in first.
-        if is_due() && ctx.state(|s| !s.has_news && s.early.is_empty()) {
+        // Messages are not carried: they are judged first.
+        if is_due() && ctx.state(|s| !s.has_news && s.mailbox.is_empty()) {
             return Self::continue_as_new(ctx, production);
         }
         Ok(())

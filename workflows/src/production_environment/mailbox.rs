@@ -1,0 +1,172 @@
+//! The mailbox of production: messages in their order of arrival, each judged when all before it are.
+//!
+//! Pure. A message that must wait holds up those behind it: all messages for the record of the namespace, a rollback also for
+//! its target. So `rollback` and then `unfreeze` never change places.
+//!
+//! Signals keep their order among themselves, and so do updates, and any two messages of different workflow tasks. Within one
+//! task the SDK delivers signals before updates, whatever came first (see [`Arrival`]). There a freeze or a rollback counts
+//! as the later message: an update `unfreeze` that comes with a signal of either changes nothing.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::inbox::Receipt;
+use crate::{
+    contract::{
+        production::{ApproveRelease, Freeze, RejectRelease, Rollback, Unfreeze},
+        production_answer::ProductionAnswer,
+        signals::Push,
+    },
+    environment::arrival::Arrival,
+};
+
+/// How many messages wait at most. So many come only if the API server is away for long.
+const KEPT: usize = 200;
+
+/// A message of production.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Message {
+    Release(Push),
+    Approve(ApproveRelease),
+    Reject(RejectRelease),
+    Freeze(Freeze),
+    Unfreeze(Unfreeze),
+    Redeploy,
+    Rollback(Rollback),
+}
+
+impl Message {
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Release(_) => "release",
+            Self::Approve(_) => "approve",
+            Self::Reject(_) => "reject",
+            Self::Freeze(_) => "freeze",
+            Self::Unfreeze(_) => "unfreeze",
+            Self::Redeploy => "redeploy",
+            Self::Rollback(_) => "rollback",
+        }
+    }
+
+    /// Whether it holds releases.
+    fn freezes(&self) -> bool {
+        match self {
+            Self::Freeze(_) => true,
+            Self::Rollback(rollback) => !rollback.keep_going,
+            _ => false,
+        }
+    }
+}
+
+/// A message that has arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Letter {
+    pub(super) message: Message,
+    pub(super) arrival: Arrival,
+    pub(super) receipt: Receipt,
+    /// Unix time in milliseconds.
+    pub(super) at_ms: u64,
+    /// The ticket of the update that waits for an answer, if one does.
+    ticket: Option<u64>,
+}
+
+impl Letter {
+    /// A message that no update waits for.
+    pub(super) fn new(message: Message, arrival: Arrival, receipt: Receipt, at_ms: u64) -> Self {
+        Self { message, arrival, receipt, at_ms, ticket: None }
+    }
+}
+
+/// See the module. Not carried: a run continues as new when all is judged and answered.
+#[derive(Debug, Default)]
+pub(super) struct Mailbox {
+    waiting: VecDeque<Letter>,
+    /// Answers that their updates have not taken yet.
+    answers: BTreeMap<u64, ProductionAnswer>,
+    last_ticket: u64,
+    /// The arrival of the newest message that holds releases.
+    last_freeze: Option<Arrival>,
+}
+
+impl Mailbox {
+    /// Puts a message in.
+    ///
+    /// # Errors
+    /// Too many messages wait: it is not put in.
+    pub(super) fn put(&mut self, letter: Letter) -> Result<(), &'static str> {
+        if self.waiting.len() >= KEPT {
+            return Err("too many messages wait already");
+        }
+        if letter.message.freezes() {
+            self.last_freeze = Some(letter.arrival);
+        }
+        self.waiting.push_back(letter);
+        Ok(())
+    }
+
+    /// Puts an update in. Returns the ticket for its answer.
+    ///
+    /// # Errors
+    /// As [`Mailbox::put`].
+    pub(super) fn put_for_answer(&mut self, letter: Letter) -> Result<u64, &'static str> {
+        let ticket = self.last_ticket + 1;
+        self.put(Letter { ticket: Some(ticket), ..letter })?;
+        self.last_ticket = ticket;
+        Ok(ticket)
+    }
+
+    /// Whether no message waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// The message to judge next.
+    pub(super) fn next(&self) -> Option<&Letter> {
+        self.waiting.front()
+    }
+
+    /// Takes the message to judge next.
+    pub(super) fn take_next(&mut self) -> Option<Letter> {
+        self.waiting.pop_front()
+    }
+
+    /// Records the answer to a message. Returns whether an update takes it.
+    pub(super) fn answer(&mut self, letter: &Letter, answer: &ProductionAnswer) -> bool {
+        let Some(ticket) = letter.ticket else { return false };
+        self.answers.insert(ticket, answer.clone());
+        true
+    }
+
+    /// Whether the answer for a ticket is there.
+    pub(super) fn is_answered(&self, ticket: u64) -> bool {
+        self.answers.contains_key(&ticket)
+    }
+
+    /// Takes the answer for a ticket.
+    pub(super) fn take_answer(&mut self, ticket: u64) -> Option<ProductionAnswer> {
+        self.answers.remove(&ticket)
+    }
+
+    /// The message of a ticket, while it waits.
+    pub(super) fn waiting_for(&self, ticket: u64) -> Option<&Message> {
+        let letter = self.waiting.iter().find(|letter| letter.ticket == Some(ticket))?;
+        Some(&letter.message)
+    }
+
+    /// Takes a ticket back: its message waits on without an update.
+    pub(super) fn take_ticket(&mut self, ticket: u64) {
+        self.waiting.iter_mut().filter(|letter| letter.ticket == Some(ticket)).for_each(|letter| letter.ticket = None);
+    }
+
+    /// Removes the message of that ticket.
+    pub(super) fn withdraw(&mut self, ticket: u64) {
+        self.waiting.retain(|letter| letter.ticket != Some(ticket));
+    }
+
+    /// Whether it is unknown which came first: this message, or one that holds releases.
+    pub(super) fn is_unordered_with_freeze(&self, letter: &Letter) -> bool {
+        self.last_freeze.is_some_and(|freeze| freeze.is_unordered_with(letter.arrival))
+    }
+}
+
+#[cfg(test)]
+mod tests;
