@@ -9,8 +9,10 @@ mod access;
 mod await_script;
 mod end;
 mod job;
+mod refusal;
 mod remove_script;
 mod start_script;
+mod web_pod;
 
 pub use await_script::await_script;
 pub use remove_script::remove_script;
