@@ -14,6 +14,8 @@ use crate::kubeconfig;
 
 /// The label that the Job controller sets on a pod.
 const JOB_NAME: &str = "batch.kubernetes.io/job-name";
+/// kubectl's annotation for a pod's main container.
+const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 
 /// How much of a script's output was followed to the terminal.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -58,21 +60,32 @@ async fn try_follow(namespace: &str, job: &str) -> anyhow::Result<Followed> {
     Ok(Followed::All)
 }
 
-/// Waits until the pod's container has started. Gives pod and container, or nothing if the watch ends before.
+/// Waits until the pod's main container has started. Gives pod and container, or nothing if the watch ends before.
 async fn started(pods: &Api<Pod>, job: &str) -> anyhow::Result<Option<(String, String)>> {
     let config = watcher::Config::default().labels(&format!("{JOB_NAME}={job}"));
     let mut seen = std::pin::pin!(watcher(pods.clone(), config).applied_objects());
     while let Some(pod) = seen.next().await {
         let pod = pod?;
         let statuses = pod.status.as_ref().and_then(|status| status.container_statuses.as_deref()).unwrap_or_default();
+        let main = main_container(&pod);
         let started = statuses.iter().find(|status| {
-            status.state.as_ref().is_some_and(|state| state.running.is_some() || state.terminated.is_some())
+            let state = status.state.as_ref();
+            main == Some(&status.name)
+                && state.is_some_and(|state| state.running.is_some() || state.terminated.is_some())
         });
         if let Some(status) = started {
             return Ok(Some((pod.name_any(), status.name.clone())));
         }
     }
     Ok(None)
+}
+
+/// The container that kubectl takes by default, else the first: a `CronJob` may have several.
+fn main_container(pod: &Pod) -> Option<&String> {
+    let containers = pod.spec.as_ref().map(|spec| spec.containers.as_slice()).unwrap_or_default();
+    let wanted = pod.annotations().get(DEFAULT_CONTAINER);
+    let named = containers.iter().find(|container| Some(&container.name) == wanted);
+    named.or(containers.first()).map(|container| &container.name)
 }
 
 /// Removes control characters and escape sequences, except colours.
@@ -99,5 +112,23 @@ mod tests {
     fn output_keeps_colours_and_loses_other_escapes() {
         assert_eq!(without_controls("\u{1b}[1;31mred\u{1b}[0m\tx"), "\u{1b}[1;31mred\u{1b}[0m\tx");
         assert_eq!(without_controls("a\u{1b}[2Jb\u{1b}]0;title\u{7}c\r"), "a[2Jb]0;titlec");
+    }
+
+    #[test]
+    fn output_is_of_the_main_container() {
+        let pod = |annotations: serde_json::Value, names: &[&str]| -> Pod {
+            let containers: Vec<_> = names.iter().map(|name| serde_json::json!({"name": name})).collect();
+            let pod = serde_json::json!({"metadata": {"annotations": annotations}, "spec": {"containers": containers}});
+            serde_json::from_value(pod).unwrap()
+        };
+        let second = serde_json::json!({DEFAULT_CONTAINER: "b"});
+        for (annotations, names, expected) in [
+            (serde_json::json!({}), &["a", "b"][..], Some("a")),
+            (second.clone(), &["a", "b"], Some("b")),
+            (second, &["a"], Some("a")),
+            (serde_json::json!({}), &[], None),
+        ] {
+            assert_eq!(main_container(&pod(annotations, names)).map(String::as_str), expected);
+        }
     }
 }

@@ -136,15 +136,15 @@ impl<'a> Waiting<'a> {
 
     async fn outcome(&self, end: End, redactor: Option<Redactor>, snapshot: &Snapshot) -> ScriptOutcome {
         match end {
-            End::Exited { pod, exit_code } => {
-                ScriptOutcome::Ended { exit_code, log_tail: self.log_tail(&pod, redactor).await }
+            End::Exited { pod, container, exit_code } => {
+                ScriptOutcome::Ended { exit_code, log_tail: self.log_tail(&pod, container, redactor).await }
             }
             End::Lost(cause) => self.failed(*cause, snapshot).await,
         }
     }
 
     async fn failed(&self, mut cause: Cause, snapshot: &Snapshot) -> ScriptOutcome {
-        end::attach_pod(&mut cause, self.pod(snapshot), &self.wait.started);
+        end::attach_pod(&mut cause, self.pod(snapshot), &self.wait.started.container);
         let mut verdict: Verdict = evidence::verdict(self.client, &self.judged, cause, snapshot).await;
         if verdict.failure == FailureType::JobFailed {
             verdict = verdict.advise("Run it again if it may be run twice; its last lines say how far it came.");
@@ -163,7 +163,7 @@ impl<'a> Waiting<'a> {
         known
     }
 
-    async fn log_tail(&self, pod: &Pod, redactor: Option<Redactor>) -> String {
+    async fn log_tail(&self, pod: &Pod, container: String, redactor: Option<Redactor>) -> String {
         let redactor = match redactor {
             Some(redactor) => Some(redactor),
             None => self.redactor(pod).await,
@@ -172,7 +172,7 @@ impl<'a> Waiting<'a> {
             return KnownSecrets::new(&self.wait.started.secrets.join(", "), None).unknown();
         };
         let params = LogParams {
-            container: Some(self.wait.started.container.clone()),
+            container: Some(container),
             tail_lines: Some(LOG_LINES),
             limit_bytes: Some(LOG_BYTES),
             ..LogParams::default()
@@ -205,13 +205,43 @@ mod tests {
     }
 
     async fn wait(server: &FakeApiServer) -> ScriptOutcome {
-        let started = json!({"job": "script", "container": "web", "workload": "Deployment/web", "secrets": []});
+        wait_for(server, &[]).await
+    }
+
+    async fn wait_for(server: &FakeApiServer, others: &[&str]) -> ScriptOutcome {
+        let started =
+            json!({"job": "script", "container": "web", "other_containers": others, "workload": "Deployment/web"});
         let wait = AwaitScriptInput {
             environment: environment(),
             started: serde_json::from_value(started).unwrap(),
             deadline_ms: Clock::start().now_ms() + SCRIPT_SECONDS * 1000,
         };
         await_script(TestContext::new(server.client()).context(), wait).await.unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn cron_job_of_two_containers_has_the_log_of_the_one_that_failed() {
+        let server = FakeApiServer::default();
+        server.put(JOBS, &job());
+        let ended = |name: &str, code: i32| {
+            json!({"name": name, "image": "", "imageID": "", "ready": false, "restartCount": 0,
+                "state": {"terminated": {"exitCode": code}}})
+        };
+        let owner = json!({"apiVersion": "batch/v1", "kind": "Job", "name": "script", "uid": "job-uid"});
+        server.put(
+            PODS,
+            &json!({"metadata": {"name": "script-x", "ownerReferences": [owner]},
+                "status": {"containerStatuses": [ended("web", 0), ended("upload", 5)]}}),
+        );
+        server.answer(&format!("{PODS}/script-x/log"), 200, "no room\n");
+        for _ in 0..2 {
+            let outcome = wait_for(&server, &["upload"]).await;
+            assert_eq!(outcome, ScriptOutcome::Ended { exit_code: 5, log_tail: "no room".to_owned() });
+        }
+        let requests = server.requests_with_queries();
+        let logs: Vec<_> = requests.iter().filter(|request| request.contains("/log?")).collect();
+        assert!(logs.len() == 2 && logs.iter().all(|log| log.contains("container=upload")), "{logs:?}");
+        assert_eq!(server.writes(), [""; 0]);
     }
 
     #[tokio::test(start_paused = true)]

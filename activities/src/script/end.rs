@@ -21,19 +21,19 @@ use crate::{
 /// The end of a script.
 #[derive(Debug, PartialEq)]
 pub(super) enum End {
-    /// The script's process exited.
-    Exited { pod: Box<Pod>, exit_code: i32 },
+    /// The script's process exited, in that container.
+    Exited { pod: Box<Pod>, container: String, exit_code: i32 },
     /// The script was ended, or never started.
     Lost(Box<Cause>),
 }
 
-/// Returns how the script ended, if it did. The container's end counts, not the pod's: a sidecar that the cluster
-/// injects may keep running. `removed` means that its Job was looked up and does not exist.
+/// Returns how the script ended, if it did. The ends of its own containers count, not the pod's: a sidecar that the
+/// cluster injects may keep running. `removed` means that its Job was looked up and does not exist.
 pub(super) fn end(started: &ScriptStarted, workload: &Workload, snapshot: &Snapshot, removed: bool) -> Option<End> {
-    let lost = |failure, message: String, pod: Option<&Pod>, exit_code: Option<i32>| {
+    let lost = |failure, message: String, pod: Option<&Pod>, exit: Option<(&str, i32)>| {
         let mut cause = Cause::new(failure, workload, message, Due::At(0));
-        cause.exit_code = exit_code;
-        attach_pod(&mut cause, pod, started);
+        cause.exit_code = exit.map(|(_, exit_code)| exit_code);
+        attach_pod(&mut cause, pod, exit.map_or(&started.container, |(container, _)| container));
         Some(End::Lost(Box::new(cause)))
     };
     let job = snapshot.jobs.get(&workload.name);
@@ -41,22 +41,29 @@ pub(super) fn end(started: &ScriptStarted, workload: &Workload, snapshot: &Snaps
         return lost(FailureType::JobFailed, "somebody has removed its Job".to_owned(), None, None);
     }
     let pod = pod(workload, snapshot)?;
-    if job.is_some_and(is_out_of_time) {
-        let message = format!("it ran for longer than {SCRIPT_SECONDS} s and was killed");
+    if let Some(job) = job.filter(|job| is_out_of_time(job)) {
+        let deadline = job.spec.as_ref().and_then(|spec| spec.active_deadline_seconds);
+        let seconds = deadline.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(SCRIPT_SECONDS);
+        let message = format!("it ran for longer than {seconds} s and was killed");
         return lost(FailureType::JobFailed, message, Some(pod), None);
     }
-    let ended = terminated(pod, &started.container)?;
+    let (container, ended) = deciding_end(pod, started)?;
+    let exit = Some((container, ended.exit_code));
     match ended.reason.as_deref() {
         Some("StartError" | "ContainerCannotRun") => {
             let message = ended.message.as_deref().unwrap_or_default().trim();
             let message = format!("its command could not be started: {message}");
-            lost(FailureType::JobFailed, message, Some(pod), Some(ended.exit_code))
+            lost(FailureType::JobFailed, message, Some(pod), exit)
         }
         Some("OOMKilled") => {
             let message = "it exceeded its container's memory limit".to_owned();
-            lost(FailureType::OutOfMemory, message, Some(pod), Some(ended.exit_code))
+            lost(FailureType::OutOfMemory, message, Some(pod), exit)
         }
-        _ => Some(End::Exited { pod: Box::new(pod.clone()), exit_code: ended.exit_code }),
+        _ => Some(End::Exited {
+            pod: Box::new(pod.clone()),
+            container: container.to_owned(),
+            exit_code: ended.exit_code,
+        }),
     }
 }
 
@@ -70,16 +77,16 @@ pub(super) fn pod<'s>(workload: &Workload, snapshot: &'s Snapshot) -> Option<&'s
     snapshot.new_pods(workload).into_iter().next()
 }
 
-/// Adds the pod and its log to a cause. They say more than the Job.
-pub(super) fn attach_pod(cause: &mut Cause, pod: Option<&Pod>, started: &ScriptStarted) {
+/// Adds the pod and the container's log to a cause. They say more than the Job.
+pub(super) fn attach_pod(cause: &mut Cause, pod: Option<&Pod>, container: &str) {
     let Some(pod) = pod.filter(|_| cause.pod.is_none()) else { return };
     cause.pod = Some(pod.name_any());
     let has_run = container_status::statuses(pod).any(|(status, _)| {
         let state = status.state.as_ref();
-        status.name == started.container && state.is_some_and(|s| s.running.is_some() || s.terminated.is_some())
+        status.name == container && state.is_some_and(|s| s.running.is_some() || s.terminated.is_some())
     });
     if has_run {
-        cause.container = Some(started.container.clone());
+        cause.container = Some(container.to_owned());
         cause.log = Log::Current;
     }
 }
@@ -87,6 +94,15 @@ pub(super) fn attach_pod(cause: &mut Cause, pod: Option<&Pod>, started: &ScriptS
 fn is_out_of_time(job: &Job) -> bool {
     let conditions = job.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
     conditions.iter().any(|c| c.status == "True" && c.reason.as_deref() == Some("DeadlineExceeded"))
+}
+
+/// Returns the container that decides how the pod ended, once all of the script's own have: the first that failed, else the
+/// main one.
+fn deciding_end<'s>(pod: &'s Pod, started: &'s ScriptStarted) -> Option<(&'s str, &'s ContainerStateTerminated)> {
+    let names = std::iter::once(&started.container).chain(&started.other_containers);
+    let ends: Option<Vec<_>> = names.map(|name| Some((name.as_str(), terminated(pod, name)?))).collect();
+    let ends = ends?;
+    ends.iter().find(|(_, end)| end.exit_code != 0).or_else(|| ends.first()).copied()
 }
 
 fn terminated<'s>(pod: &'s Pod, container: &str) -> Option<&'s ContainerStateTerminated> {
@@ -131,9 +147,14 @@ mod tests {
     }
 
     fn end_of(snapshot: &Snapshot, removed: bool) -> Option<End> {
+        end_of_containers(snapshot, removed, &[])
+    }
+
+    fn end_of_containers(snapshot: &Snapshot, removed: bool, others: &[&str]) -> Option<End> {
         let started = ScriptStarted {
             job: "script".into(),
             container: "web".into(),
+            other_containers: others.iter().map(|name| (*name).to_owned()).collect(),
             workload: "Deployment/web".into(),
             secrets: Vec::new(),
         };
@@ -165,6 +186,56 @@ mod tests {
             assert_eq!((cause.failure, cause.log), (failure, Log::Current));
             assert!(cause.message.contains(words), "{}", cause.message);
         }
+    }
+
+    #[test]
+    fn pod_with_several_containers_has_ended_once_all_have() {
+        let seen = |web: Value, other: Value| {
+            let mut snapshot = seen(json!([]), web);
+            let status =
+                json!({"name": "other", "image": "", "imageID": "", "ready": true, "restartCount": 0, "state": other});
+            let mut pod = snapshot.pods.iter().next().unwrap().clone();
+            let statuses = &mut pod.status.as_mut().unwrap().container_statuses;
+            statuses.as_mut().unwrap().push(serde_json::from_value(status).unwrap());
+            snapshot.pods.put(pod);
+            snapshot
+        };
+        let exit = |code: i32| json!({"terminated": {"exitCode": code}});
+        let running = json!({"running": {}});
+        for (web, other, expected) in [
+            (exit(0), running.clone(), None),
+            (exit(3), running.clone(), None),
+            (running, exit(4), None),
+            (exit(0), exit(0), Some(("web", 0))),
+            (exit(3), exit(0), Some(("web", 3))),
+            (exit(0), exit(4), Some(("other", 4))),
+            (exit(3), exit(4), Some(("web", 3))),
+        ] {
+            let snapshot = seen(web, other);
+            let ended = end_of_containers(&snapshot, false, &["other"]);
+            let ended = ended.map(|end| match end {
+                End::Exited { container, exit_code, .. } => (container, exit_code),
+                End::Lost(cause) => panic!("{cause:?}"),
+            });
+            assert_eq!(ended, expected.map(|(container, code)| (container.to_owned(), code)));
+        }
+        let killed = json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}});
+        let ended = end_of_containers(&seen(exit(0), killed), false, &["other"]);
+        let Some(End::Lost(cause)) = ended else { panic!("{ended:?}") };
+        assert_eq!((cause.failure, cause.container.as_deref()), (FailureType::OutOfMemory, Some("other")));
+    }
+
+    #[test]
+    fn verdict_names_the_deadline_of_the_job() {
+        let mut snapshot = seen(
+            json!([{"type": "FailureTarget", "status": "True", "reason": "DeadlineExceeded"}]),
+            json!({"running": {}}),
+        );
+        let mut job = snapshot.jobs.get("script").unwrap().clone();
+        job.spec.as_mut().unwrap().active_deadline_seconds = Some(60);
+        snapshot.jobs.put(job);
+        let Some(End::Lost(cause)) = end_of(&snapshot, false) else { panic!("should be lost") };
+        assert_eq!(cause.message, "it ran for longer than 60 s and was killed");
     }
 
     #[test]

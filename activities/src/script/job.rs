@@ -85,9 +85,7 @@ pub(super) fn job(
 /// Builds the pod: the main container alone, which runs the command once.
 fn pod_spec(template: &PodTemplateSpec, command: Vec<String>) -> Option<PodSpec> {
     let mut spec = template.spec.clone()?;
-    let wanted = template.metadata.as_ref().and_then(|meta| meta.annotations.as_ref()?.get(DEFAULT_CONTAINER));
-    let at = spec.containers.iter().position(|container| Some(&container.name) == wanted).unwrap_or_default();
-    let main = run_once(spec.containers.drain(..).nth(at)?, command);
+    let main = run_once(spec.containers.drain(..).nth(main_container(template))?, command);
     let emptied = scratch(&main, spec.volumes.as_deref().unwrap_or_default());
     if let Some(init) = &mut spec.init_containers {
         init.retain(|container| fills(container, &emptied));
@@ -113,6 +111,13 @@ fn pod_spec(template: &PodTemplateSpec, command: Vec<String>) -> Option<PodSpec>
     spec.hostname = None;
     spec.subdomain = None;
     Some(spec)
+}
+
+/// Returns the place of the main container: the one that kubectl takes by default, else the first.
+fn main_container(template: &PodTemplateSpec) -> usize {
+    let wanted = template.metadata.as_ref().and_then(|meta| meta.annotations.as_ref()?.get(DEFAULT_CONTAINER));
+    let mut containers = template.spec.iter().flat_map(|spec| &spec.containers);
+    containers.position(|container| Some(&container.name) == wanted).unwrap_or_default()
 }
 
 fn run_once(mut container: Container, command: Vec<String>) -> Container {
@@ -149,11 +154,15 @@ fn mounts(container: &Container) -> impl Iterator<Item = String> + '_ {
 
 /// Returns the description of a Job that this run has started.
 pub(super) fn started(job: &Job) -> ScriptStarted {
-    let spec = job.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
+    let template = job.spec.as_ref().map(|spec| &spec.template);
+    let spec = template.and_then(|template| template.spec.as_ref());
+    let mut containers: Vec<_> = spec.iter().flat_map(|spec| &spec.containers).map(|c| c.name.clone()).collect();
+    let main = template.map(main_container).filter(|at| *at < containers.len()).map(|at| containers.remove(at));
     let annotation = |key: &str| job.annotations().get(key).cloned().unwrap_or_default();
     ScriptStarted {
         job: job.name_any(),
-        container: spec.and_then(|spec| spec.containers.first()).map(|c| c.name.clone()).unwrap_or_default(),
+        container: main.unwrap_or_default(),
+        other_containers: containers,
         workload: annotation(WORKLOAD),
         secrets: spec.map(needed_secrets).unwrap_or_default(),
     }

@@ -348,6 +348,7 @@ impl FakeActivities {
         Ok(ScriptStarted {
             job: start.job,
             container: "web".into(),
+            other_containers: Vec::new(),
             workload: "Deployment/web".into(),
             secrets: Vec::new(),
         })

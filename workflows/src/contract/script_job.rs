@@ -20,6 +20,9 @@ pub struct StartScriptInput {
 pub struct ScriptStarted {
     pub job: String,
     pub container: String,
+    /// The other containers of its pod that must end before the script has ended: a `CronJob` may have several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_containers: Vec<String>,
     /// The workload that its pod is modelled on: `Deployment/web`.
     pub workload: String,
     /// The Secrets that its pod cannot start without. If they cannot be read, none of its output may be shown.

@@ -119,6 +119,7 @@ fn labels_are_berths_and_none_of_the_apps() {
 fn a_started_script_is_described_by_its_job() {
     let started = started(&made());
     assert_eq!((started.container.as_str(), started.workload.as_str()), ("web", "Deployment/web"));
+    assert_eq!(started.other_containers, [""; 0]);
     assert_eq!(started.secrets, ["berth-secrets-1", "key"], "not what may be missing");
 }
 
