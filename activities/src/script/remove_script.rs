@@ -86,3 +86,61 @@ where
 {
     guarded_delete::delete_with(api, object.meta(), kind, PropagationPolicy::Foreground).await
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{context::TestContext, examples::environment, fake_api_server::FakeApiServer};
+
+    const JOBS: &str = "/apis/batch/v1/namespaces/pr-1/jobs";
+    const PODS: &str = "/api/v1/namespaces/pr-1/pods";
+    const POLICIES: &str = "/apis/networking.k8s.io/v1/namespaces/pr-1/networkpolicies";
+    const SCRIPT: &str = "preview-web-1-script-1";
+
+    fn object(labels: Value) -> Value {
+        json!({"metadata": {"name": SCRIPT, "uid": "uid", "labels": labels}, "spec": {"template": {}}})
+    }
+
+    /// Removes the Job and its pod once the Job is marked, as the garbage collector does.
+    async fn collect(cluster: &FakeApiServer) {
+        let job = format!("{JOBS}/{SCRIPT}");
+        while cluster.get(&job).is_some_and(|job| job["metadata"]["deletionTimestamp"].is_null()) {
+            tokio::task::yield_now().await;
+        }
+        cluster.remove(&format!("{PODS}/x"));
+        cluster.remove(&job);
+    }
+
+    #[tokio::test]
+    async fn removing_a_script_twice_deletes_its_objects_once() {
+        let cluster = FakeApiServer::default();
+        let own = json!(labels::owner_labels(&environment(), "berth"));
+        cluster.put(JOBS, &object(own.clone()));
+        cluster.put(POLICIES, &object(own));
+        cluster.put(PODS, &json!({"metadata": {"name": "x", "labels": {JOB_NAME: SCRIPT}}}));
+        let remove = RemoveScriptInput { environment: environment(), job: SCRIPT.into() };
+        let context = TestContext::new(cluster.client());
+        let (removed, ()) = tokio::join!(remove_script(context.context(), &remove), collect(&cluster));
+        assert_eq!(removed.unwrap().gone, [format!("Job/{SCRIPT}")]);
+        // The fake only marks the policy: the test stands for the garbage collector.
+        let policy = cluster.get(&format!("{POLICIES}/{SCRIPT}")).unwrap();
+        assert!(!policy["metadata"]["deletionTimestamp"].is_null());
+        cluster.remove(&format!("{POLICIES}/{SCRIPT}"));
+        let writes = cluster.writes();
+        assert_eq!(writes, [format!("DELETE {JOBS}/{SCRIPT}"), format!("DELETE {POLICIES}/{SCRIPT}")]);
+        assert_eq!(remove_script(context.context(), &remove).await.unwrap().gone, [format!("Job/{SCRIPT}")]);
+        assert_eq!(cluster.writes(), writes);
+    }
+
+    #[tokio::test]
+    async fn objects_of_another_owner_are_left_alone() {
+        let cluster = FakeApiServer::default();
+        cluster.put(JOBS, &object(json!({})));
+        let remove = RemoveScriptInput { environment: environment(), job: SCRIPT.into() };
+        let context = TestContext::new(cluster.client());
+        assert_eq!(remove_script(context.context(), &remove).await.unwrap(), ScriptRemoved::default());
+        assert_eq!(cluster.writes(), [""; 0]);
+    }
+}
