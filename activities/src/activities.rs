@@ -297,7 +297,7 @@ impl Activities {
         start: StartScriptInput,
     ) -> Result<ScriptStarted, ActivityError> {
         heartbeating(&ctx, async |progress| {
-            self.admit_script(&ctx, progress, &start.environment, &start.job).await?;
+            self.admit_script_start(&ctx, progress, &start).await?;
             let app = self.app(&start.environment.app).await?;
             script::start_script(self.context(progress), &app, &start).await
         })

@@ -1,14 +1,21 @@
-//! Scripts of an app, run by hand in a preview: a Job modelled on the web pod, its end, and its removal.
+//! Scripts and `CronJob`s of an app, run by hand in a preview: a Job, its end, and its removal.
 //!
-//! Decisions: the pod is the web pod's main container with another command. It keeps image, environment, volumes,
-//! account and security settings, so the same policies admit it. It has none of the web pod's labels, so no Service
-//! sends it traffic. Its model is the `ReplicaSet` whose pods serve at that moment, so a rollout in flight does not
-//! change it. No shell reads the command.
+//! Decisions for a script: the pod is the web pod's main container with another command. It keeps image, environment,
+//! volumes, account and security settings, so the same policies admit it. It has none of the web pod's labels, so no
+//! Service sends it traffic. Its model is the `ReplicaSet` whose pods serve at that moment, so a rollout in flight does
+//! not change it. No shell reads the command.
+//!
+//! Decisions for a `CronJob`: the Job is its `jobTemplate` in the stored release that serves. A rollout in flight, or one
+//! that failed, has already changed the `CronJob` in the cluster. The pod keeps the template's labels, because network
+//! policies may let it reach others by them, except those by which a Service would send it traffic.
 
 mod access;
 mod await_script;
+mod cron_job;
+mod cron_template;
 mod end;
 mod job;
+mod model;
 mod refusal;
 mod remove_script;
 mod start_script;
@@ -20,6 +27,8 @@ pub use start_script::start_script;
 
 /// The label with the script's name, shortened to a valid value.
 pub(crate) const SCRIPT: &str = "berth.dev/script";
+/// The label with the name of a `CronJob` that is run by hand. A script may have the same name, so this is another key.
+const CRON: &str = "berth.dev/cron";
 /// The annotation with the run of the `ScriptRun` that created the Job.
 const RUN: &str = "berth.dev/run-id";
 /// The annotation with the workload that the pod is modelled on.

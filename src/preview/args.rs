@@ -1,6 +1,8 @@
 //! Arguments of `berth preview`, checked before a request is sent.
 
+use anyhow::anyhow;
 use berth_workflows::contract::{
+    cron_name::CronName,
     environment::{MAX_PR, PullRequest},
     release::{Commit, Image, Name},
     run_script::{Argument, RunScript, ScriptName},
@@ -30,7 +32,7 @@ pub(super) enum Action {
     /// Wait until the environment is live, or gone
     #[command(after_help = exit::help(exit::WAIT))]
     Wait(WaitArgs),
-    /// Run one of the app's scripts, with image, secrets and rights of the serving release, and show its output
+    /// Run one of the app's scripts, or a CronJob, with image, secrets and rights of the serving release, and show its output
     #[command(after_help = exit::script_help())]
     Run(RunArgs),
     /// Show one environment
@@ -164,11 +166,15 @@ pub(super) struct RunArgs {
     #[command(flatten)]
     pub(super) pull_request: PullRequestArgs,
     /// The script's name, as in the app file
-    #[arg(value_parser = |text: &str| ScriptName::try_from(text.to_owned()))]
-    script: ScriptName,
+    #[arg(value_parser = |text: &str| ScriptName::try_from(text.to_owned()), required_unless_present = "cron")]
+    script: Option<ScriptName>,
     /// Arguments for the script, one word each; no shell reads them
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_parser = |text: &str| Argument::try_from(text.to_owned()))]
     args: Vec<Argument>,
+    /// Run this CronJob of the manifests once, also while it is suspended: its name in the cluster, or without `$KUBE_APP-`
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["script", "args"],
+        value_parser = |text: &str| CronName::try_from(text.to_owned()))]
+    cron: Option<CronName>,
     /// Show only the end of the output, when the script has ended
     #[arg(long)]
     pub(super) no_follow: bool,
@@ -193,10 +199,14 @@ impl RunArgs {
     /// The input of the update `run_script`.
     ///
     /// # Errors
-    /// There are too many arguments.
+    /// There are too many arguments, or neither a script nor a `CronJob`.
     pub(super) fn script(&self) -> anyhow::Result<RunScript> {
         let args = self.args.clone().try_into().map_err(anyhow::Error::msg)?;
-        Ok(RunScript { name: self.script.clone(), args })
+        match (&self.cron, &self.script) {
+            (Some(cron), _) => Ok(RunScript::CronJob { cron: cron.clone() }),
+            (None, Some(name)) => Ok(RunScript::Script { name: name.clone(), args }),
+            (None, None) => Err(anyhow!("name a script, or a CronJob with --cron")),
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! `berth preview run`: runs one of the app's scripts in an environment, and shows its output while it runs.
+//! `berth preview run`: runs one of the app's scripts or `CronJob`s in an environment, and shows its output while it runs.
 
 use std::{cell::Cell, future::Future};
 
@@ -37,7 +37,7 @@ impl Preview {
             Ok(answer) => output::from_script(&answer, followed == log::Followed::All),
             Err(WorkflowUpdateError::NotFound(_)) => Ok(output::not_found(&id)),
             Err(WorkflowUpdateError::Failed(failure)) => Err(anyhow!("{id}: {}", failure.message)),
-            Err(other) => Err(anyhow::Error::from(other).context(format!("running {} in {id}", script.name))),
+            Err(other) => Err(anyhow::Error::from(other).context(format!("running {} in {id}", script.title()))),
         }
     }
 }
@@ -81,7 +81,7 @@ async fn while_following<T>(
 async fn started(handle: &WorkflowHandle<Client, PreviewEnvironment>, script: &RunScript) -> (String, String) {
     loop {
         if let Ok(status) = status(handle).await
-            && let Some(running) = status.scripts.iter().find(|running| running.name == script.name.as_str())
+            && let Some(running) = status.scripts.iter().find(|running| running.is(script))
             && let Some(namespace) = &status.namespace
         {
             return (namespace.clone(), running.script_run.clone());
@@ -95,13 +95,13 @@ async fn going_on(handle: &WorkflowHandle<Client, PreviewEnvironment>, id: &str,
     let answer = timeout(OUTPUT_TIMEOUT, status(handle)).await;
     let running = answer.ok().and_then(Result::ok).and_then(|status| {
         let mut running = status.scripts.into_iter();
-        running.find(|running| running.name == script.name.as_str()).map(|running| running.script_run)
+        running.find(|running| running.is(script)).map(|running| running.script_run)
     });
     let reason = match running {
         Some(run) => format!(
             "{} goes on; to stop it: temporal workflow cancel --workflow-id {run}; to see how it ends: temporal workflow \
              result --workflow-id {run}",
-            script.name
+            script.title()
         ),
         None => format!("the request to {id} goes on: berth preview status shows which scripts run"),
     };

@@ -2,7 +2,7 @@
 
 mod app_files;
 mod fields;
-mod own_apps;
+pub(crate) mod own_apps;
 mod priority_classes;
 mod rights;
 mod teardown;

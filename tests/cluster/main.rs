@@ -5,6 +5,7 @@
 mod activities;
 mod applies;
 mod contested;
+mod cron_job_pods;
 mod database;
 mod dialect;
 mod doppler;

@@ -31,7 +31,7 @@ macro_rules! live {
 }
 
 /// The command as a person types it.
-fn run(berth: &Berth, pr: u64, arguments: &[&str]) -> Command {
+pub(crate) fn run(berth: &Berth, pr: u64, arguments: &[&str]) -> Command {
     let mut command = berth.commands.command();
     command
         .args(["preview", "--task-queue", &berth.commands.task_queue, "run", "web", &pr.to_string()])
@@ -40,7 +40,7 @@ fn run(berth: &Berth, pr: u64, arguments: &[&str]) -> Command {
     command
 }
 
-fn text(output: &Output) -> (String, String) {
+pub(crate) fn text(output: &Output) -> (String, String) {
     (String::from_utf8_lossy(&output.stdout).into_owned(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
@@ -197,6 +197,7 @@ async fn each_activity_run_twice_answers_the_same_and_changes_nothing() {
     let start = StartScriptInput {
         environment: environment.clone(),
         script: serde_json::from_value(json!({"name": "fail"})).unwrap(),
+        stored_release: None,
         job: job.into(),
         run_id: "a".into(),
     };

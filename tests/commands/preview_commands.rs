@@ -141,6 +141,27 @@ async fn environment_ended_from_outside_is_not_shown_as_before() {
 }
 
 #[tokio::test]
+async fn run_exits_as_the_script_or_cron_job_does() {
+    preview("cmd-run", async |t: Preview| {
+        assert_eq!(push_by_command(&t, 'a', &[]).await.code, 0);
+        for (arguments, started) in [
+            (["--cron", "nightly"].as_slice(), "start_script CronJob nightly of berth-release-aaaaaaa"),
+            (&["nightly"], "start_script nightly"),
+        ] {
+            let answer = begin(&t, "run", arguments).await.unwrap();
+            assert_eq!((answer.code, answer.json["outcome"].as_str()), (3, Some("exited")), "{answer:?}");
+            assert_eq!(answer.data["log_tail"], "last words");
+            assert!(t.world.calls().contains(&started.to_owned()), "{:?}", t.world.calls());
+        }
+        t.world.next("start_script", Does::Fail(FailureType::InvalidInput));
+        let refused = begin(&t, "run", &["--cron", "absent"]).await.unwrap();
+        assert_eq!((refused.code, refused.json["outcome"].as_str()), (10, Some("error")), "{refused:?}");
+        assert!(refused.json["reason"].as_str().unwrap().contains("as ordered"), "{refused:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn wrong_command_line_is_refused_before_any_request() {
     let image = push('a').image.to_string();
     for (arguments, expected) in [
@@ -155,6 +176,10 @@ async fn wrong_command_line_is_refused_before_any_request() {
         ),
         (&["push", "web", "1", "--commit", "1234567", "--image", "web:v1"], "has no digest"),
         (&["list", "--app", "x' OR 1=1"], "app must be a DNS label"),
+        (&["run", "web", "1"], "<SCRIPT>"),
+        (&["run", "web", "1", "--cron", "A b"], "the name of a CronJob has at most 52"),
+        (&["run", "web", "1", "--cron", "nightly", "remind"], "cannot be used with"),
+        (&["run", "web", "1", "remind", "--cron", "nightly"], "cannot be used with"),
     ] {
         let output = Command::new(BERTH).arg("preview").args(arguments).output().unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();

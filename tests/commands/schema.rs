@@ -138,6 +138,12 @@ fn messages_over_temporal_have_schemas_too() {
         (json!({"name": "a b"}), false),
         (json!({"name": "x", "args": vec!["a"; 21]}), false),
         (json!({"name": "x", "args": ["a".repeat(256)]}), false),
+        (json!({"cron": "nightly"}), true),
+        (json!({"cron": "nightly", "args": []}), true),
+        (json!({"cron": "nightly", "args": ["x"]}), false),
+        (json!({"cron": "nightly", "name": "x"}), false),
+        (json!({"cron": "A b"}), false),
+        (json!({}), false),
     ] {
         assert_eq!(validator(&["run-script"]).is_valid(&script), valid, "{script}");
     }

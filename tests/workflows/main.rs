@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod carried_state;
+mod cron_jobs;
 mod not_observed;
 mod overtaken;
 mod preview_database;

@@ -27,37 +27,51 @@ fn script(name: &str) -> RunScript {
     serde_json::from_value(json!({"name": name, "args": ["--dry-run"]})).unwrap()
 }
 
-fn script_run(t: &Preview, number: u64) -> WorkflowHandle<Client, ScriptRun> {
+pub(crate) fn script_run(t: &Preview, number: u64) -> WorkflowHandle<Client, ScriptRun> {
     t.client.get_workflow_handle(format!("{}-script-{number}", t.input.workflow_id()))
 }
 
 /// Runs a script. Returns the answer, or the refusal's message.
 async fn run(t: &Preview, name: &str) -> Result<ScriptAnswer, String> {
+    run_asked(t, script(name)).await
+}
+
+/// Runs a script or a `CronJob`. Returns the answer, or the refusal's message.
+pub(crate) async fn run_asked(t: &Preview, asked: RunScript) -> Result<ScriptAnswer, String> {
     let options = WorkflowExecuteUpdateOptions::default();
-    let answer = t.handle().execute_update(PreviewEnvironment::run_script, script(name).into(), options).await;
+    let answer = t.handle().execute_update(PreviewEnvironment::run_script, asked.into(), options).await;
     answer.map_err(|e| match e {
         WorkflowUpdateError::Failed(failure) => failure.message,
         other => other.to_string(),
     })
 }
 
-async fn live(t: &Preview) {
+pub(crate) async fn live(t: &Preview) {
     t.push(push('a')).await;
     t.until("live", |s| s.phase == Phase::Live).await;
 }
 
 /// Runs a script that does not end by itself, and meanwhile something else.
 async fn while_running<F: Future<Output = ()>>(t: &Preview, name: &str, then: F) -> Result<ScriptAnswer, String> {
+    while_asked_runs(t, script(name), then).await
+}
+
+/// The same for a script or a `CronJob`.
+pub(crate) async fn while_asked_runs<F: Future<Output = ()>>(
+    t: &Preview,
+    asked: RunScript,
+    then: F,
+) -> Result<ScriptAnswer, String> {
     t.world.next("await_script", Does::Hang);
     let called = t.world.count("await_script");
     let then = async {
         t.until_called("await_script", called + 1).await;
         then.await;
     };
-    tokio::join!(run(t, name), then).0
+    tokio::join!(run_asked(t, asked), then).0
 }
 
-async fn status_of(t: &Preview, number: u64) -> WorkflowExecutionStatus {
+pub(crate) async fn status_of(t: &Preview, number: u64) -> WorkflowExecutionStatus {
     script_run(t, number).describe(WorkflowDescribeOptions::default()).await.unwrap().status()
 }
 
@@ -83,7 +97,7 @@ async fn a_script_runs_in_what_is_live_and_answers_with_its_own_end() {
 }
 
 /// Records histories for `replay.rs`, as [`Preview::record`] does.
-async fn record(t: &Preview, name: &str, number: Option<u64>) {
+pub(crate) async fn record(t: &Preview, name: &str, number: Option<u64>) {
     t.record(&format!("script-{name}"), None).await;
     let (Some(folder), Some(number)) = (std::env::var_os("BERTH_RECORD_HISTORIES"), number) else { return };
     let history = script_run(t, number).fetch_history(Default::default()).to_json().await.unwrap();
@@ -279,6 +293,7 @@ async fn only_an_environment_starts_a_script_run_and_only_in_a_preview() {
                 number: 1,
                 commit: commit('a').to_string(),
                 author: None,
+                stored_release: None,
             };
             let id = format!("stranger-{}", kind.name());
             let options = WorkflowStartOptions::new(t.task_queue.clone(), id).build();
@@ -307,6 +322,9 @@ async fn bad_input_is_refused_and_wedges_nothing() {
             json!({"name": "x", "args": ["\u{1b}[2J"]}),
             json!({"name": "x", "args": ["a".repeat(256)]}),
             json!({"name": "x", "shell": true}),
+            json!({"cron": "A b"}),
+            json!({"cron": "x", "name": "x"}),
+            json!({"cron": "x", "args": ["a"]}),
         ] {
             let payload = temporalio_common::data_converters::RawValue::new(vec![
                 temporalio_common::protos::temporal::api::common::v1::Payload {

@@ -7,6 +7,7 @@ pub mod activity_definitions;
 pub mod apply;
 pub mod carrying;
 pub mod checks;
+pub mod cron_name;
 pub mod environment;
 pub mod exact;
 pub mod lenient;

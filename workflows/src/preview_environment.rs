@@ -211,7 +211,8 @@ impl PreviewEnvironment {
         Ok(self.record.admit_script(script).map(|_| ())?)
     }
 
-    /// Runs one of the app's scripts in the serving release, beside everything else. Answers when it has ended.
+    /// Runs one of the app's scripts or `CronJob`s in the serving release, beside everything else. Answers when it has
+    /// ended.
     #[update(name = "run_script")]
     pub async fn run_script(
         ctx: &mut WorkflowContext<Self>,

@@ -1,5 +1,6 @@
-//! A script run: one of an app's cron scripts, run by hand in a preview. It is a Job with the image, secrets and rights of
-//! the running web pod, and a row of its own in temporal-ui. In production scripts run on their schedule only.
+//! A script run: one of an app's cron scripts, or a `CronJob` of its manifests, run by hand in a preview. It is a Job with the
+//! image, secrets and rights of the running web pod, or with the `CronJob`'s own template, and a row of its own in
+//! temporal-ui. In production both run on their schedule only.
 
 use temporalio_common::error::ApplicationFailure;
 use temporalio_macros::{workflow, workflow_methods};
@@ -75,14 +76,16 @@ impl ScriptRun {
 
     async fn run_job(ctx: &WorkflowContext<Self>, script: &ScriptRunInput) -> Result<ScriptOutcome, Unfinished> {
         let ScriptRunInput { environment, script: asked, .. } = script;
-        ctx.set_current_details(format!("Running `{}` in `{}`.", asked.name, environment.namespace));
+        ctx.set_current_details(format!("Running `{}` in `{}`.", asked.title(), environment.namespace));
         let start = StartScriptInput {
             environment: environment.clone(),
             script: asked.clone(),
+            stored_release: script.stored_release.clone(),
             job: script.workflow_id(),
             run_id: ctx.run_id().to_owned(),
         };
-        let summary = format!("start {} as the web pod that runs", asked.name);
+        let model = if asked.is_cron() { "of the release that serves" } else { "as the web pod that runs" };
+        let summary = format!("start {} {model}", asked.title());
         let started = ctx
             .execute_activity(activities::StartScript, start, options::start_script(&ctx.cancellation_token(), summary))
             .await
@@ -92,7 +95,7 @@ impl ScriptRun {
             started,
             deadline_ms: now_ms(ctx) + SCRIPT_SECONDS * 1000,
         };
-        let summary = format!("wait for {} to end", asked.name);
+        let summary = format!("wait for {} to end", asked.title());
         ctx.execute_activity(activities::AwaitScript, wait, options::await_script(&ctx.cancellation_token(), summary))
             .await
             .map_err(|e| failure::from_activity(&e, FailureType::JobFailed))
@@ -128,7 +131,7 @@ impl ScriptRun {
             search_attributes::PHASE.value_set("Failed".into()),
             search_attributes::FAILURE.value_set(verdict.failure.name().into()),
         ]);
-        ctx.set_current_details(format!("`{}` failed: {}", script.script.name, verdict.headline()));
+        ctx.set_current_details(format!("`{}` failed: {}", script.script.title(), verdict.headline()));
         ApplicationFailure::builder(anyhow::anyhow!(verdict.headline()))
             .type_name(verdict.failure.name().to_owned())
             .non_retryable(true) // Running a script again is for its caller to decide.
@@ -140,7 +143,7 @@ impl ScriptRun {
     fn stop(ctx: &WorkflowContext<Self>, script: &ScriptRunInput) -> WorkflowTermination {
         let reason = StopReason::from_cancellation(ctx.cancellation_token().reason().as_deref());
         ctx.upsert_search_attributes([search_attributes::PHASE.value_set("Stopped".into())]);
-        ctx.set_current_details(format!("`{}` was stopped: {reason}.", script.script.name));
+        ctx.set_current_details(format!("`{}` was stopped: {reason}.", script.script.title()));
         WorkflowTermination::cancelled_with_details(reason.to_string())
     }
 }

@@ -9,6 +9,7 @@ use berth_workflows::contract::{
     preparation::SyncedSecrets,
     production_record::FindRollbackInput,
     release::Image,
+    script_job::StartScriptInput,
 };
 use temporalio_sdk::activities::ActivityContext;
 
@@ -153,6 +154,18 @@ impl Activities {
             Some(address) => admission.check_address(&check.secret, address).await,
             None => Ok(()),
         }
+    }
+
+    /// Admits the start of a script. A stored release that is not the environment's counts as none.
+    pub(super) async fn admit_script_start(
+        &self,
+        ctx: &ActivityContext,
+        progress: &Progress,
+        start: &StartScriptInput,
+    ) -> Result<(), Failure> {
+        let admission = self.admit_inside(ctx, progress, Purpose::RunScript, &start.environment).await?;
+        admission.check_objects(start.stored_release.as_deref())?;
+        admission.check_job(&start.job)
     }
 
     /// Admits a script run to its own Job.

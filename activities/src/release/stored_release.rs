@@ -19,7 +19,7 @@ use berth_workflows::contract::{
     environment::Environment, preparation::SyncedSecrets, release::Release, verdict::FailureType,
 };
 
-use crate::{failure::Failure, kubernetes::labels};
+use crate::{context::Context, failure::Failure, kubernetes::labels};
 
 /// The key of the gzipped JSON in the Secret.
 const KEY: &str = "release.json.gz";
@@ -131,6 +131,24 @@ impl StoredRelease {
         let found = secrets.get_opt(name).await;
         let found = found.map_err(|e| Failure::kubernetes(format!("stored release {name}"), e))?;
         found.map(|secret| Self::from_secret(name, secret)).transpose()
+    }
+
+    /// Reads a stored release of the environment. A Secret of that name that berth has not made counts as none: manifests
+    /// may have Secrets, and a release in one would not have been checked.
+    ///
+    /// # Errors
+    /// As [`StoredRelease::load`].
+    pub async fn find_own(
+        context: Context<'_>,
+        environment: &Environment,
+        name: &str,
+    ) -> Result<Option<Self>, Failure> {
+        let secrets: Api<Secret> = Api::namespaced(context.client.clone(), &environment.namespace);
+        let found = secrets.get_opt(name).await;
+        let found = found.map_err(|e| Failure::kubernetes(format!("stored release {name}"), e))?;
+        let own = labels::content_labels(environment, &context.settings.installation, labels::RELEASE);
+        let is_own = |secret: &Secret| own.iter().all(|(key, value)| secret.labels().get(key) == Some(value));
+        found.filter(is_own).map(|secret| Self::from_secret(name, secret)).transpose()
     }
 
     /// Reads a stored release from its Secret.

@@ -1,6 +1,6 @@
-//! The network access of a script's pod: no incoming traffic, and the web pod's destinations. Pure.
+//! The network access of a script's pod: no incoming traffic, and the destinations of the pod it is modelled on. Pure.
 //!
-//! berth's own policies select every pod of the environment. The manifests may open destinations to the web pod by a
+//! berth's own policies select every pod of the environment. The manifests may open destinations to the modelled pod by a
 //! label that the script's pod must not have. A policy of its own opens these to the script's pod.
 
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ use kube::core::{Selector, SelectorExt};
 
 use super::job::job_labels;
 
-type Labels = BTreeMap<String, String>;
+pub(super) type Labels = BTreeMap<String, String>;
 
 /// Returns a Service that would send traffic to a pod with these labels.
 pub(super) fn selecting_service<'a>(services: &'a [Service], labels: &Labels) -> Option<&'a Service> {
@@ -29,17 +29,27 @@ pub(super) fn selecting_service<'a>(services: &'a [Service], labels: &Labels) ->
     })
 }
 
-/// Builds a policy for destinations that only the web pod's labels open. `None` if there are none.
+/// Returns the labels without those by which a Service would send traffic to a pod.
+pub(super) fn without_services(mut labels: Labels, services: &[Service]) -> Labels {
+    while let Some(service) = selecting_service(services, &labels) {
+        let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref());
+        labels.retain(|key, _| selector.is_none_or(|selector| !selector.contains_key(key)));
+    }
+    labels
+}
+
+/// Builds a policy for destinations that only the labels of the modelled pod open, not those of the script's `pod`.
+/// `None` if there are none.
 pub(super) fn egress_policy(
     input: &StartScriptInput,
     installation: &str,
     policies: &[NetworkPolicy],
-    web: &Labels,
+    (modelled, pod): (&Labels, &Labels),
 ) -> Option<NetworkPolicy> {
     let own = job_labels(input, installation);
     let specs = policies.iter().filter_map(|policy| policy.spec.as_ref());
     let egress: Vec<NetworkPolicyEgressRule> = specs
-        .filter(|spec| selects(spec, web) && !selects(spec, &own))
+        .filter(|spec| selects(spec, modelled) && !selects(spec, pod))
         .flat_map(|spec| spec.egress.iter().flatten().cloned())
         .collect();
     if egress.is_empty() {
@@ -80,6 +90,7 @@ mod tests {
         StartScriptInput {
             environment: crate::examples::environment(),
             script: serde_json::from_value(json!({"name": "it"})).unwrap(),
+            stored_release: None,
             job: "preview-web-1-script-1".into(),
             run_id: "run".into(),
         }
@@ -94,12 +105,13 @@ mod tests {
             policy(json!({}), 53),
             policy(json!({"matchLabels": {"app": "other"}}), 9999),
         ];
-        let made = egress_policy(&input(), "berth", &policies, &web).unwrap();
+        let own = job_labels(&input(), "berth");
+        let made = egress_policy(&input(), "berth", &policies, (&web, &own)).unwrap();
         let json = serde_json::to_value(made.spec.unwrap()).unwrap();
         assert_eq!(json["egress"], json!([{"ports": [{"port": 5432}]}, {"ports": [{"port": 6379}]}]));
         assert_eq!(json["policyTypes"], json!(["Egress"]));
         assert_eq!(json["podSelector"]["matchLabels"]["berth.dev/script"], "it");
-        assert_eq!(egress_policy(&input(), "berth", &policies[2..], &web), None);
+        assert_eq!(egress_policy(&input(), "berth", &policies[2..], (&web, &own)), None);
     }
 
     #[test]
@@ -112,5 +124,36 @@ mod tests {
         assert_eq!(selecting_service(&harmless, &own), None);
         let all = [service(json!({"app.kubernetes.io/managed-by": "berth"}))];
         assert!(selecting_service(&all, &own).is_some());
+    }
+
+    #[test]
+    fn destinations_that_a_kept_label_opens_need_no_policy() {
+        let modelled = Labels::from([("app".to_owned(), "web".to_owned()), ("role".to_owned(), "cron".to_owned())]);
+        let pod = Labels::from([("role".to_owned(), "cron".to_owned())]);
+        let policies = [
+            policy(json!({"matchLabels": {"role": "cron"}}), 6379),
+            policy(json!({"matchLabels": {"app": "web"}}), 5432),
+        ];
+        let made = egress_policy(&input(), "berth", &policies, (&modelled, &pod)).unwrap();
+        assert_eq!(serde_json::to_value(made.spec.unwrap()).unwrap()["egress"], json!([{"ports": [{"port": 5432}]}]));
+        assert_eq!(egress_policy(&input(), "berth", &policies[..1], (&modelled, &pod)), None);
+    }
+
+    #[test]
+    fn labels_that_a_service_selects_are_left_out() {
+        let service = |selector: serde_json::Value| -> Service {
+            serde_json::from_value(json!({"spec": {"selector": selector}})).unwrap()
+        };
+        let labels = |value: serde_json::Value| -> Labels { serde_json::from_value(value).unwrap() };
+        let all = labels(json!({"app": "web", "tier": "front", "team": "a", "role": "cron"}));
+        let services = [
+            service(json!({"app": "web", "tier": "front"})),
+            service(json!({"team": "a"})),
+            service(json!({"role": "web"})),
+            service(json!({})),
+            service(json!(null)),
+        ];
+        assert_eq!(without_services(all.clone(), &services), labels(json!({"role": "cron"})));
+        assert_eq!(without_services(all.clone(), &services[2..]), all);
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use berth_manifests::app::Scripts;
 use berth_workflows::contract::{
-    run_script::RunScript,
+    run_script::{Arguments, ScriptName},
     script::SCRIPT_SECONDS,
     script_job::{ScriptStarted, StartScriptInput},
 };
@@ -14,34 +14,45 @@ use k8s_openapi::api::{
 };
 use kube::ResourceExt;
 
-use super::{RUN, SCRIPT, WORKLOAD};
+use super::{CRON, RUN, SCRIPT, WORKLOAD};
 use crate::kubernetes::{labels, pod_secrets::secret_references};
 
 /// kubectl's annotation for a pod's main container.
-const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
+pub(super) const DEFAULT_CONTAINER: &str = "kubectl.kubernetes.io/default-container";
 /// Commands that consume a script's arguments unless `--` separates them.
 const RUNNERS: [&str; 3] = ["npm", "pnpm", "yarn"];
 /// The time that Kubernetes keeps a finished Job. A safety net: berth removes it after reading its end.
-const KEPT_SECONDS: i32 = 3600;
+pub(super) const KEPT_SECONDS: i32 = 3600;
 /// The longest grace period in seconds. A close waits for it, and a slower script is killed.
-const LONGEST_GRACE: i64 = 10;
+pub(super) const LONGEST_GRACE: i64 = 10;
 
 /// Returns the command: prefix and name, split at spaces, then the arguments unchanged.
-pub(super) fn command(scripts: &Scripts, script: &RunScript) -> Vec<String> {
-    let line = format!("{}{}", scripts.prefix.trim_start(), script.name);
+pub(super) fn command(scripts: &Scripts, name: &ScriptName, args: &Arguments) -> Vec<String> {
+    let line = format!("{}{name}", scripts.prefix.trim_start());
     let mut words: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
-    if !script.args.is_empty() && words.first().is_some_and(|first| RUNNERS.contains(&first.as_str())) {
+    if !args.is_empty() && words.first().is_some_and(|first| RUNNERS.contains(&first.as_str())) {
         words.push("--".to_owned());
     }
-    words.extend(script.args.iter().map(str::to_owned));
+    words.extend(args.iter().map(str::to_owned));
     words
 }
 
 /// Returns the labels of Job and pod. They are berth's only, so that no selector of the app matches.
 pub(super) fn job_labels(input: &StartScriptInput, installation: &str) -> BTreeMap<String, String> {
     let mut labels = labels::owner_labels(&input.environment, installation);
-    labels.insert(SCRIPT.to_owned(), label_value(input.script.name.as_str()));
+    labels.insert(name_key(input).to_owned(), label_value(input.script.name()));
     labels
+}
+
+/// Returns the annotations of a Job: the name in the request, the run that made it, and the workload it is modelled on.
+pub(super) fn annotations(input: &StartScriptInput, workload: &str) -> BTreeMap<String, String> {
+    [(name_key(input), input.script.name()), (RUN, &input.run_id), (WORKLOAD, workload)]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into()
+}
+
+fn name_key(input: &StartScriptInput) -> &'static str {
+    if input.script.is_cron() { CRON } else { SCRIPT }
 }
 
 /// Returns a valid label value: without `:`, ending in a letter or digit, at most 63 characters.
@@ -50,7 +61,7 @@ fn label_value(name: &str) -> String {
     plain.trim_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned()
 }
 
-/// Builds the Job. `None` if the template has no container.
+/// Builds the Job of a script. `None` if the template has no container.
 pub(super) fn job(
     input: &StartScriptInput,
     installation: &str,
@@ -74,11 +85,7 @@ pub(super) fn job(
     job.metadata.name = Some(input.job.clone());
     job.metadata.namespace = Some(input.environment.namespace.clone());
     job.metadata.labels = Some(labels);
-    job.annotations_mut().extend([
-        (SCRIPT.to_owned(), input.script.name.to_string()),
-        (RUN.to_owned(), input.run_id.clone()),
-        (WORKLOAD.to_owned(), workload.to_owned()),
-    ]);
+    job.metadata.annotations = Some(annotations(input, workload));
     Some(job)
 }
 

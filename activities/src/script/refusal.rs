@@ -4,7 +4,7 @@ use berth_workflows::contract::verdict::{FailureType, Verdict};
 
 use crate::failure::Failure;
 
-/// A refusal for the caller: the script or workload they named does not exist.
+/// A refusal for the caller: the script, `CronJob` or workload they named does not exist.
 pub(super) fn refusal(message: impl Into<String>) -> Failure {
     Verdict::new(FailureType::InvalidInput, message).into()
 }

@@ -1,24 +1,20 @@
-//! The activity `start_script`: the permission, the model pod, and the Job.
-
-use std::collections::BTreeMap;
+//! The activity `start_script`: the permission, the model, and the Job.
 
 use berth_manifests::app::App;
 use berth_workflows::contract::{
+    run_script::RunScript,
     script_job::{ScriptStarted, StartScriptInput},
     verdict::FailureType,
 };
-use k8s_openapi::api::{
-    batch::v1::Job,
-    core::v1::{PodTemplateSpec, Service},
-    networking::v1::NetworkPolicy,
-};
+use k8s_openapi::api::{batch::v1::Job, core::v1::Service, networking::v1::NetworkPolicy};
 use kube::{
     Api, ResourceExt,
-    api::{ListParams, Patch, PatchParams, PostParams},
+    api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams, PostParams},
 };
 
 use super::{
-    RUN, access, job,
+    RUN, access, cron_job, job,
+    model::Model,
     refusal::{kubernetes_failure, refusal},
     remove_script, web_pod,
 };
@@ -29,7 +25,8 @@ use crate::{context::Context, failure::Failure, kubernetes::labels};
 /// Idempotent: the Job is named after the script run, so another attempt finds it.
 ///
 /// # Errors
-/// `InvalidInput`, with a message for the caller: the script is not allowed, or no pod can run it.
+/// `InvalidInput`, with a message for the caller: the script is not allowed, no pod can run it, or there is no such
+/// `CronJob`.
 pub async fn start_script(context: Context<'_>, app: &App, input: &StartScriptInput) -> Result<ScriptStarted, Failure> {
     let environment = &input.environment;
     let jobs: Api<Job> = Api::namespaced(context.client.clone(), &environment.namespace);
@@ -41,20 +38,18 @@ pub async fn start_script(context: Context<'_>, app: &App, input: &StartScriptIn
 }
 
 async fn make(context: Context<'_>, app: &App, input: &StartScriptInput) -> Result<ScriptStarted, Failure> {
-    let environment = &input.environment;
-    let jobs: Api<Job> = Api::namespaced(context.client.clone(), &environment.namespace);
-    let scripts = web_pod::allowed(app, input)?;
-    context.progress.report(format!("looking for the pod that {} is modelled on", input.script.name));
-    let deployment = web_pod::workload(context, app, scripts, environment).await?;
-    let template = web_pod::serving_template(context.client, environment, &deployment).await?;
-    let command = job::command(scripts, &input.script);
-    let workload = format!("Deployment/{}", deployment.name_any());
-    let made = job::job(input, &context.settings.installation, command, &template, &workload)
-        .ok_or_else(|| refusal(format!("{workload} has no container")))?;
-    allow_egress(context, input, &template).await?;
+    let mut model = match &input.script {
+        RunScript::Script { name, args } => web_pod::model(context, app, input, (name, args)).await?,
+        RunScript::CronJob { cron } => cron_job::model(context, input, cron).await?,
+    };
+    set_access(context, input, &mut model).await?;
     context.progress.report(format!("starting Job {}", input.job));
-    let created =
-        jobs.create(&PostParams::default(), &made).await.map_err(|e| kubernetes_failure("Job", &input.job, e))?;
+    let namespace = &input.environment.namespace;
+    let jobs: Api<DynamicObject> =
+        Api::namespaced_with(context.client.clone(), namespace, &ApiResource::erase::<Job>(&()));
+    let created = jobs.create(&PostParams::default(), &model.job).await;
+    let created = created.map_err(|e| kubernetes_failure("Job", &input.job, e))?;
+    let created = created.try_parse().map_err(|e| refusal(format!("Job {} cannot be read: {e}", input.job)))?;
     Ok(job::started(&created))
 }
 
@@ -77,31 +72,22 @@ async fn adopt_or_delete(
     Err(Failure::transient(FailureType::KubernetesDenied, format!("the Job {name} of an earlier run is being removed")))
 }
 
-/// Checks that no Service will send traffic to the pod, and opens the web pod's destinations to it.
-async fn allow_egress(
-    context: Context<'_>,
-    input: &StartScriptInput,
-    template: &PodTemplateSpec,
-) -> Result<(), Failure> {
-    let namespace = &input.environment.namespace;
+/// Labels the pod so that no Service will send it traffic, and opens the modelled pod's destinations to it.
+async fn set_access(context: Context<'_>, input: &StartScriptInput, model: &mut Model) -> Result<(), Failure> {
+    let (namespace, installation) = (&input.environment.namespace, &context.settings.installation);
     let services: Api<Service> = Api::namespaced(context.client.clone(), namespace);
     let policies: Api<NetworkPolicy> = Api::namespaced(context.client.clone(), namespace);
     let all = ListParams::default();
     let listed = futures::future::try_join(services.list(&all), policies.list(&all)).await;
     let (found, allowed) = listed.map_err(|e| kubernetes_failure("Service or NetworkPolicy", "", e))?;
-    if let Some(service) =
-        access::selecting_service(&found.items, &job::job_labels(input, &context.settings.installation))
-    {
-        let name = service.name_any();
-        return Err(refusal(format!(
-            "Service {name} selects pods by berth's own labels: it would send the script traffic"
-        )));
-    }
-    let web: BTreeMap<_, _> = template.metadata.as_ref().and_then(|meta| meta.labels.clone()).unwrap_or_default();
-    if let Some(policy) = access::egress_policy(input, &context.settings.installation, &allowed.items, &web) {
+    let pod = model.label_pod(input, installation, &found.items)?;
+    if let Some(policy) = access::egress_policy(input, installation, &allowed.items, (&model.labels, &pod)) {
         let params = PatchParams::apply(labels::FIELD_MANAGER).force();
         let applied = policies.patch(&input.job, &params, &Patch::Apply(&policy)).await;
         applied.map_err(|e| kubernetes_failure("NetworkPolicy", &input.job, e))?;
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,21 +4,50 @@ use berth_manifests::{
     app::{App, Scripts},
     render::{Variables, substitute},
 };
-use berth_workflows::contract::{environment::Environment, script_job::StartScriptInput};
+use berth_workflows::contract::{
+    environment::Environment,
+    run_script::{Arguments, ScriptName},
+    script_job::StartScriptInput,
+};
 use k8s_openapi::api::{
     apps::v1::{Deployment, ReplicaSet},
     core::v1::PodTemplateSpec,
 };
 use kube::{Api, Client, ResourceExt, api::ListParams};
 
-use super::refusal::{kubernetes_failure, refusal};
+use super::{
+    job,
+    model::Model,
+    refusal::{kubernetes_failure, refusal},
+};
 use crate::{context::Context, failure::Failure, kubernetes::labels, release::rendering::names_of};
 
 const REVISION: &str = "deployment.kubernetes.io/revision";
 
+/// Builds the Job of a script, modelled on the web pod that serves.
+///
+/// # Errors
+/// `InvalidInput`: the script is not allowed, or no pod can run it.
+pub(super) async fn model(
+    context: Context<'_>,
+    app: &App,
+    input: &StartScriptInput,
+    (name, args): (&ScriptName, &Arguments),
+) -> Result<Model, Failure> {
+    let scripts = allowed(app, name.as_str())?;
+    context.progress.report(format!("looking for the pod that {name} is modelled on"));
+    let deployment = workload(context, app, scripts, &input.environment).await?;
+    let template = serving_template(context.client, &input.environment, &deployment).await?;
+    let command = job::command(scripts, name, args);
+    let workload = format!("Deployment/{}", deployment.name_any());
+    let made = job::job(input, &context.settings.installation, command, &template, &workload)
+        .ok_or_else(|| refusal(format!("{workload} has no container")))?;
+    let labels = template.metadata.and_then(|meta| meta.labels).unwrap_or_default();
+    Model::new(made, labels, false)
+}
+
 /// Returns the app's scripts if they include this one.
-pub(super) fn allowed<'a>(app: &'a App, input: &StartScriptInput) -> Result<&'a Scripts, Failure> {
-    let name = input.script.name.as_str();
+fn allowed<'a>(app: &'a App, name: &str) -> Result<&'a Scripts, Failure> {
     let scripts = app.preview.as_ref().and_then(|preview| preview.scripts.as_ref());
     let scripts = scripts.ok_or_else(|| refusal(format!("app {} allows no scripts (`preview.scripts`)", app.app)))?;
     if scripts.allow.iter().any(|allowed| allowed == name) {
@@ -29,7 +58,7 @@ pub(super) fn allowed<'a>(app: &'a App, input: &StartScriptInput) -> Result<&'a 
 }
 
 /// Returns the Deployment that the script's pod is modelled on.
-pub(super) async fn workload(
+async fn workload(
     context: Context<'_>,
     app: &App,
     scripts: &Scripts,
@@ -60,7 +89,7 @@ pub(super) async fn workload(
 }
 
 /// Returns the template of the serving pods. During a rollout the Deployment's own template is already the next one.
-pub(super) async fn serving_template(
+async fn serving_template(
     client: &Client,
     environment: &Environment,
     deployment: &Deployment,

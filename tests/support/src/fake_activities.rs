@@ -344,7 +344,8 @@ impl FakeActivities {
         ctx: ActivityContext,
         start: StartScriptInput,
     ) -> Result<ScriptStarted, ActivityError> {
-        self.0.act(&ctx, "start_script", start.script.name.as_str()).await?;
+        let of_release = start.stored_release.map(|stored| format!(" of {stored}")).unwrap_or_default();
+        self.0.act(&ctx, "start_script", &(start.script.title() + &of_release)).await?;
         Ok(ScriptStarted {
             job: start.job,
             container: "web".into(),

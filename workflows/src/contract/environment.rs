@@ -225,6 +225,14 @@ impl Environment {
         Err(format!("workflow_id must be {expected}, got {:?}", self.workflow_id))
     }
 
+    /// The value of `$KUBE_APP`, with which a team's manifests begin their names.
+    pub fn unique_name(&self) -> String {
+        match self.kind {
+            EnvironmentKind::Preview { pr } => format!("{}-pr-{pr}", self.app),
+            EnvironmentKind::Production => self.app.clone(),
+        }
+    }
+
     /// Name and server of its isolated databases, if it has any.
     pub fn isolated_database(&self) -> Option<(&str, &str)> {
         match &self.database {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{lenient::Input, release::is_harmless};
+use crate::contract::{cron_name::CronName, lenient::Input, release::is_harmless};
 
 /// Longest name of a script. npm's own are shorter, and the name is shown in summaries and in `status`.
 const MAX_SCRIPT_BYTES: usize = 100;
@@ -120,13 +120,88 @@ impl From<Arguments> for Vec<Argument> {
     }
 }
 
-/// Update `run_script`: run one of the app's scripts by hand, in the environment as it is now.
+/// Update `run_script`: run one of the app's scripts by hand, or a `CronJob` of the release that serves, in the environment
+/// as it is now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "RunScriptFields", into = "RunScriptFields")]
+pub enum RunScript {
+    /// A script that the app file allows.
+    Script { name: ScriptName, args: Arguments },
+    /// A `CronJob` of the manifests. Its command is the manifests' own.
+    CronJob { cron: CronName },
+}
+
+/// The same on the wire.
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct RunScript {
-    pub name: ScriptName,
+#[schemars(extend("oneOf" = [
+    {"required": ["name"], "not": {"required": ["cron"]}},
+    {"required": ["cron"], "not": {"required": ["name"]}, "properties": {"args": {"maxItems": 0}}},
+]))]
+struct RunScriptFields {
+    /// The script's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ScriptName")]
+    name: Option<ScriptName>,
+    /// The script's arguments, one word each.
     #[serde(default, skip_serializing_if = "Arguments::is_empty")]
-    pub args: Arguments,
+    args: Arguments,
+    /// The name of a `CronJob`, in place of name and arguments.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "CronName")]
+    cron: Option<CronName>,
+}
+
+impl TryFrom<RunScriptFields> for RunScript {
+    type Error = &'static str;
+
+    fn try_from(fields: RunScriptFields) -> Result<Self, Self::Error> {
+        match fields {
+            RunScriptFields { name: Some(name), args, cron: None } => Ok(Self::Script { name, args }),
+            RunScriptFields { name: None, args, cron: Some(cron) } if args.is_empty() => Ok(Self::CronJob { cron }),
+            RunScriptFields { name: None, cron: Some(_), .. } => {
+                Err("a CronJob takes no `args`: its command is in the manifests")
+            }
+            RunScriptFields { name: Some(_), cron: Some(_), .. } => {
+                Err("`name` is a script, `cron` a CronJob: give one")
+            }
+            RunScriptFields { name: None, cron: None, .. } => {
+                Err("missing field: `name` for a script, or `cron` for a CronJob")
+            }
+        }
+    }
+}
+
+impl From<RunScript> for RunScriptFields {
+    fn from(script: RunScript) -> Self {
+        match script {
+            RunScript::Script { name, args } => Self { name: Some(name), args, cron: None },
+            RunScript::CronJob { cron } => Self { name: None, args: Arguments::default(), cron: Some(cron) },
+        }
+    }
+}
+
+impl RunScript {
+    /// The name in the request.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Script { name, .. } => name.as_str(),
+            Self::CronJob { cron } => cron.as_str(),
+        }
+    }
+
+    /// Whether it is a `CronJob`.
+    pub fn is_cron(&self) -> bool {
+        matches!(self, Self::CronJob { .. })
+    }
+
+    /// The name as it is shown to people: `CronJob nightly` for a `CronJob`.
+    pub fn title(&self) -> String {
+        match self {
+            Self::Script { name, .. } => name.to_string(),
+            Self::CronJob { cron } => format!("CronJob {}", cron.as_str()),
+        }
+    }
 }
 
 impl Input for RunScript {
@@ -144,8 +219,10 @@ mod tests {
     #[test]
     fn script_decodes_only_with_a_plain_name_and_bounded_arguments() {
         let script = read(serde_json::json!({"name": "run:send_it.now", "args": ["--dry-run", "", "zwölf"]})).unwrap();
-        assert_eq!((script.name.as_str(), script.args.iter().count()), ("run:send_it.now", 3));
-        assert!(read(serde_json::json!({"name": "x"})).unwrap().args.is_empty());
+        let RunScript::Script { name, args } = script else { panic!("{script:?}") };
+        assert_eq!((name.as_str(), args.iter().count()), ("run:send_it.now", 3));
+        let script = read(serde_json::json!({"name": "x"})).unwrap();
+        assert!(matches!(&script, RunScript::Script { args, .. } if args.is_empty()), "{script:?}");
         for (json, why) in [
             (serde_json::json!({"name": ""}), "the name of a script"),
             (serde_json::json!({"name": "a b"}), "the name of a script"),
@@ -160,6 +237,35 @@ mod tests {
         ] {
             let error = read(json.clone()).unwrap_err();
             assert!(error.contains(why), "{json}: {error}");
+        }
+    }
+    #[test]
+    fn request_names_a_script_or_a_cron_job() {
+        let cron = read(serde_json::json!({"cron": "nightly"})).unwrap();
+        assert_eq!((cron.name(), cron.is_cron(), cron.title().as_str()), ("nightly", true, "CronJob nightly"));
+        let script = read(serde_json::json!({"name": "nightly"})).unwrap();
+        assert_eq!((script.name(), script.is_cron(), script.title().as_str()), ("nightly", false, "nightly"));
+        for (json, why) in [
+            (serde_json::json!({}), "missing field: `name` for a script, or `cron` for a CronJob"),
+            (serde_json::json!({"args": ["x"]}), "missing field"),
+            (serde_json::json!({"name": "a", "cron": "a"}), "give one"),
+            (serde_json::json!({"cron": "a", "args": ["x"]}), "a CronJob takes no `args`"),
+            (serde_json::json!({"cron": "A b"}), "the name of a CronJob"),
+            (serde_json::json!({"cron": 7}), "invalid type"),
+        ] {
+            let error = read(json.clone()).unwrap_err();
+            assert!(error.contains(why), "{json}: {error}");
+        }
+    }
+
+    #[test]
+    fn request_has_the_same_json_after_a_round_trip() {
+        for json in [
+            serde_json::json!({"name": "a", "args": ["x"]}),
+            serde_json::json!({"name": "a"}),
+            serde_json::json!({"cron": "a"}),
+        ] {
+            assert_eq!(serde_json::to_value(read(json.clone()).unwrap()).unwrap(), json);
         }
     }
 }

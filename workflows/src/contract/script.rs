@@ -35,6 +35,9 @@ pub struct ScriptRunInput {
     pub commit: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<Name>,
+    /// The stored release that serves, for a `CronJob`: its template is in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored_release: Option<String>,
 }
 
 impl Input for ScriptRunInput {
@@ -55,10 +58,10 @@ impl ScriptRunInput {
         script_id(&self.environment.workflow_id, self.number)
     }
 
-    /// The workflow's summary: `send-appointment-reminder for web #123`.
+    /// The workflow's summary: `send-appointment-reminder for web #123`, or `CronJob nightly for web #123`.
     pub fn summary(&self) -> String {
         let Environment { app, kind, .. } = &self.environment;
-        format!("{} for {app} #{}", self.script.name, kind.pr().unwrap_or_default())
+        format!("{} for {app} #{}", self.script.title(), kind.pr().unwrap_or_default())
     }
 }
 
@@ -66,6 +69,9 @@ impl ScriptRunInput {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RunningScript {
     pub name: String,
+    /// Whether it is a `CronJob` of that name, run by hand.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cron: bool,
     /// The id of the `ScriptRun`, which is its Job's name too.
     pub script_run: String,
     /// Unix time in milliseconds.
@@ -73,6 +79,13 @@ pub struct RunningScript {
     /// Whether it is being stopped.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stopping: bool,
+}
+
+impl RunningScript {
+    /// Whether a request of the same kind and name has started it.
+    pub fn is(&self, script: &RunScript) -> bool {
+        self.cron == script.is_cron() && self.name == script.name()
+    }
 }
 
 /// The end of a script.
@@ -126,6 +139,7 @@ mod tests {
             number: 999_999,
             commit: "a".repeat(64),
             author: Name::try_from("n".repeat(255)).ok(),
+            stored_release: Some("s".repeat(63)),
         };
         assert!(is_dns_label(&script.workflow_id()), "{}", script.workflow_id());
         let bytes = serde_json::to_vec(&script).unwrap().len();

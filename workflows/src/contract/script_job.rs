@@ -9,6 +9,9 @@ use crate::contract::{environment::Environment, run_script::RunScript};
 pub struct StartScriptInput {
     pub environment: Environment,
     pub script: RunScript,
+    /// The stored release that serves, for a `CronJob`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored_release: Option<String>,
     /// The Job's name, which is the `ScriptRun`'s id.
     pub job: String,
     /// The run of that id. A Job of an earlier run does not belong to this one.
@@ -23,7 +26,7 @@ pub struct ScriptStarted {
     /// The other containers of its pod that must end before the script has ended: a `CronJob` may have several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub other_containers: Vec<String>,
-    /// The workload that its pod is modelled on: `Deployment/web`.
+    /// The workload that its pod is modelled on: `Deployment/web` or `CronJob/web-nightly`.
     pub workload: String,
     /// The Secrets that its pod cannot start without. If they cannot be read, none of its output may be shown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

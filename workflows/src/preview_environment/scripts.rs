@@ -9,7 +9,7 @@ use super::PreviewEnvironment;
 use crate::{
     clock::now_ms,
     contract::{
-        release::Release,
+        environment::Environment,
         run_script::RunScript,
         script::{ScriptAnswer, ScriptRunInput},
         stop_reason::StopReason,
@@ -17,6 +17,7 @@ use crate::{
     },
     environment::{
         answers::{HandlerError, detached},
+        book::Serving,
         children::{Child, is_id_taken},
         publish::publish,
     },
@@ -86,21 +87,22 @@ impl PreviewEnvironment {
 
 impl Record {
     /// Refuses a script that may not run now. Returns the release that it would run in.
-    pub(super) fn admit_script(&self, script: &RunScript) -> Result<&Release, String> {
+    pub(super) fn admit_script(&self, script: &RunScript) -> Result<&Serving, String> {
         if self.is_closing() {
             return Err(StopReason::EnvironmentCloses.to_string());
         }
         let serving = self.book.serving.as_ref();
         let serving = serving.ok_or("nothing is live here, so there is nothing to run a script in")?;
-        self.scripts.admit(script)?;
-        Ok(&serving.release)
+        let unique_name = self.book.environment.as_ref().map(Environment::unique_name).unwrap_or_default();
+        self.scripts.admit(script, &unique_name)?;
+        Ok(serving)
     }
 
     /// Numbers the next script run and records it. Returns its input.
     fn begin_script(&mut self, script: RunScript, now_ms: u64) -> Result<ScriptRunInput, String> {
-        let release = self.admit_script(&script)?.clone();
+        let serving = self.admit_script(&script)?.clone();
         let environment = self.book.environment.clone().ok_or("the environment has no name yet")?;
-        Ok(self.scripts.begin(environment, release, script, now_ms))
+        Ok(self.scripts.begin(environment, &serving, script, now_ms))
     }
 }
 

@@ -50,8 +50,9 @@ impl Status {
         self.write_environment(text)?;
         self.write_releases(text)?;
         for script in &self.scripts {
+            let kind = if script.cron { "CronJob" } else { "script" };
             let stopping = if script.stopping { ", being stopped" } else { "" };
-            writeln!(text, "- running script: {} ({}){stopping}", code(&script.name), code(&script.script_run))?;
+            writeln!(text, "- running {kind}: {} ({}){stopping}", code(&script.name), code(&script.script_run))?;
         }
         for remaining in self.teardown.iter().flat_map(|report| &report.remaining) {
             writeln!(text, "- not gone: {}: {}", code(&remaining.object), code(&remaining.reason))?;

@@ -8,14 +8,11 @@ fn scripts(prefix: &str) -> Scripts {
     Scripts { prefix: prefix.into(), allow: Vec::new(), workload: None }
 }
 
-fn asked(name: &str, args: &[&str]) -> RunScript {
-    serde_json::from_value(json!({"name": name, "args": args})).unwrap()
-}
-
 fn input(name: &str) -> StartScriptInput {
     StartScriptInput {
         environment: crate::examples::environment(),
-        script: asked(name, &[]),
+        script: serde_json::from_value(json!({"name": name})).unwrap(),
+        stored_release: None,
         job: "preview-web-1-script-1".into(),
         run_id: "run".into(),
     }
@@ -67,7 +64,8 @@ fn the_name_joins_the_prefixs_last_word_and_arguments_stay_separate() {
         ("  python  manage.py ", &["-v"], vec!["python", "manage.py", "it", "-v"]),
         ("/app run:", &["$HOME"], vec!["/app", "run:it", "$HOME"]),
     ] {
-        assert_eq!(command(&scripts(prefix), &asked("it", args)), expected);
+        let name = ScriptName::try_from("it".to_owned()).unwrap();
+        assert_eq!(command(&scripts(prefix), &name, &serde_json::from_value(json!(args)).unwrap()), expected);
     }
 }
 
