@@ -19,6 +19,7 @@ pub(super) fn complete(object: &mut Object, input: &PolicyInput) -> Option<Findi
     if suspend == Some(Value::Bool(true)) {
         return None;
     }
-    let message = "is set: CronJobs of previews do not run; `preview.cron_jobs: run` in the app file lets them run";
+    let message = "is set: CronJobs of previews run only by hand (`berth preview run APP PR --cron NAME`); \
+                   `preview.cron_jobs: run` in the app file lets them run";
     Some(object.finding(Severity::Note, "spec.suspend", message))
 }
