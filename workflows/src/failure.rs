@@ -49,6 +49,13 @@ fn convert(error: &ActivityExecutionError, type_of: impl FnOnce(Option<FailureTy
     if error.as_cancelled().is_some() {
         return Unfinished::Cancelled;
     }
+    if let ActivityExecutionError::Serialization(why) = error {
+        let message = format!("the result of the activity cannot be read by this version of berth: {why}");
+        return match type_of(None) {
+            FailureType::NotObserved => not_observed(message),
+            failure => Verdict::new(failure, message).into(),
+        };
+    }
     let Some(cause) = application(error.cause()) else {
         // No attempt reported a cause: the activity timed out.
         let cause = innermost(error.cause(), &error.to_string());

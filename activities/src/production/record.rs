@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use berth_workflows::contract::{
     environment::Environment,
+    exact,
     production_record::{ProductionRecord, Recalled},
     verdict::{FailureType, Verdict},
 };
@@ -12,6 +13,8 @@ use kube::{
     Api, Client, ResourceExt,
     api::{Patch, PatchParams, PostParams},
 };
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::{failure::Failure, kubernetes::labels};
 
@@ -25,13 +28,36 @@ pub(super) fn api(client: &Client, environment: &Environment) -> Api<ConfigMap> 
     Api::namespaced(client.clone(), &environment.namespace)
 }
 
+/// The record as it is in the namespace, with every part that another version of berth has written.
+pub(super) struct Found {
+    /// None if there is none yet.
+    pub(super) record: Option<Value>,
+    /// Its resourceVersion.
+    pub(super) version: Option<String>,
+}
+
 /// Reads the record.
 ///
 /// # Errors
-/// `KubernetesDenied`: retried if it cannot be read, permanent if its content is not a record, or is not berth's.
+/// Those of [`find`]. `KubernetesDenied`, permanent, if this version of berth does not know all of it: what is not known
+/// would be lost with the next write.
 pub(super) async fn read(api: &Api<ConfigMap>, owner: &BTreeMap<String, String>) -> Result<Recalled, Failure> {
+    let Found { record, version } = find(api, owner).await?;
+    let record = record.map(exact::decode::<ProductionRecord>).transpose().map_err(|why| {
+        let message = format!("the record in ConfigMap/{NAME} was written by a newer berth, or by hand: {why}");
+        Verdict::new(FailureType::KubernetesDenied, message)
+            .advise("run that version of the worker again; an older one would lose a part of the record")
+    })?;
+    Ok(Recalled { record, version })
+}
+
+/// Finds the record.
+///
+/// # Errors
+/// `KubernetesDenied`: retried if it cannot be read, permanent if its content is not JSON, or is not berth's.
+pub(super) async fn find(api: &Api<ConfigMap>, owner: &BTreeMap<String, String>) -> Result<Found, Failure> {
     let found = api.get_opt(NAME).await.map_err(|e| Failure::kubernetes(format!("reading ConfigMap/{NAME}"), e))?;
-    let Some(found) = found else { return Ok(Recalled::default()) };
+    let Some(found) = found else { return Ok(Found { record: None, version: None }) };
     let damaged = |why: String| {
         let namespace = found.namespace().unwrap_or_default();
         Failure::from(
@@ -45,12 +71,12 @@ pub(super) async fn read(api: &Api<ConfigMap>, owner: &BTreeMap<String, String>)
     let json =
         found.data.as_ref().and_then(|data| data.get(KEY)).ok_or_else(|| damaged(format!("it has no key {KEY}")))?;
     let record = serde_json::from_str(json).map_err(|e| damaged(format!("its record is damaged: {e}")))?;
-    Ok(Recalled { record: Some(record), version: found.resource_version() })
+    Ok(Found { record: Some(record), version: found.resource_version() })
 }
 
 /// Builds the `ConfigMap` of a record. `version` is the resourceVersion that it replaces.
 pub(super) fn build(
-    record: &ProductionRecord,
+    record: &impl Serialize,
     owner: BTreeMap<String, String>,
     version: Option<&str>,
 ) -> Result<ConfigMap, Failure> {

@@ -136,6 +136,28 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn a_record_of_a_newer_berth_is_neither_read_nor_written() {
+        const MAP: &str = "/api/v1/namespaces/pr-1/configmaps/berth-production";
+        let cluster = FakeApiServer::default();
+        let test = TestContext::new(cluster.client());
+        record_production(test.context(), &input(7, None)).await.unwrap();
+        let mut map = cluster.get(MAP).unwrap();
+        let mut record: serde_json::Value = serde_json::from_str(map["data"]["record"].as_str().unwrap()).unwrap();
+        record["canary"] = json!({"share": 5});
+        map["data"]["record"] = json!(record.to_string());
+        cluster.put("/api/v1/namespaces/pr-1/configmaps", &map);
+
+        let recalled = recall_production(test.context(), &RecallInput { environment: environment() }).await;
+        let recorded = record_production(test.context(), &input(8, Some("1-stale"))).await;
+        for failure in [recalled.unwrap_err(), recorded.unwrap_err()] {
+            let crate::failure::Failure::Permanent(verdict) = failure else { panic!("{failure:?}") };
+            assert!(verdict.message.contains("written by a newer berth"), "{verdict:?}");
+            assert!(verdict.message.ends_with("canary is not known to this version of berth"), "{verdict:?}");
+        }
+        assert_eq!(cluster.get(MAP).unwrap()["data"]["record"], json!(record.to_string()), "nothing is lost");
+    }
+
     #[test]
     fn facts_become_annotations_with_their_time() {
         let annotations = annotations(&input(1, None).marks[0]);

@@ -5,20 +5,24 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::{Api, Client, ResourceExt, api::ListParams};
+use serde_json::json;
 
 use berth_workflows::contract::{
     apply::Workload,
     checks::{AwaitInput, Outcome, UNOBSERVED_SECONDS},
     environment::{Environment, EnvironmentKind},
     production::Production,
-    production_record::{ProductionRecord, Recalled, Restored, StoredVersion},
+    production_record::{ProductionRecord, Restored, StoredVersion},
     release::Name,
     rollout_input::DEPLOY_ID_EPOCH_SECONDS,
     timings::Timings,
     verdict::{FailureType, Verdict},
 };
 
-use super::{find_rollback, record};
+use super::{
+    find_rollback,
+    record::{self, Found},
+};
 use crate::{
     context::Context,
     failure::Failure,
@@ -167,18 +171,22 @@ async fn mark(
     let owner = labels::owner_labels(environment, &context.settings.installation);
     let api = record::api(context.client, environment);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let restored = Restored {
+        version: version.clone(),
+        by: by.clone(),
+        at_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
+    };
     for _ in 0..ATTEMPTS {
-        let Recalled { record: found, version: at } = record::read(&api, &owner).await?;
-        let mut next: ProductionRecord = found.unwrap_or_default();
-        next.deploy_id = now.as_secs().saturating_sub(DEPLOY_ID_EPOCH_SECONDS).max(next.deploy_id + 1);
-        next.restored = Some(Restored {
-            version: version.clone(),
-            by: by.clone(),
-            at_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
-        });
+        let Found { record: found, version: at } = record::find(&api, &owner).await?;
+        // Parts that a newer berth has written stay: this is no time to ask for its version.
+        let mut next = found.unwrap_or_else(|| json!(ProductionRecord::default()));
+        let before = next["deploy_id"].as_u64().unwrap_or_default();
+        let deploy_id = now.as_secs().saturating_sub(DEPLOY_ID_EPOCH_SECONDS).max(before + 1);
+        next["deploy_id"] = json!(deploy_id);
+        next["restored"] = json!(restored);
         let map = record::build(&next, owner.clone(), at.as_deref())?;
         match record::write(&api, &map).await {
-            Ok(_) => return Ok(next.deploy_id),
+            Ok(_) => return Ok(deploy_id),
             Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {}
             Err(e) => return Err(Failure::kubernetes(format!("writing ConfigMap/{}", record::NAME), e)),
         }

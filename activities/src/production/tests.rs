@@ -253,3 +253,23 @@ async fn a_restore_applies_the_proven_release_and_says_so_in_the_record() {
     assert!(missing.to_string().contains("no stored release 9"), "{missing}");
     assert!(restore(&bench.cluster.client(), "another", None, &by).await.is_err());
 }
+
+#[tokio::test]
+async fn a_restore_keeps_what_a_newer_berth_has_recorded() {
+    const MAPS: &str = "/api/v1/namespaces/web/configmaps";
+    let bench = Bench::new();
+    let own = crate::kubernetes::labels::owner_labels(&environment(), "berth");
+    bench.cluster.put("/api/v1/namespaces", &json!({"metadata": {"name": "web", "uid": "u", "labels": own}}));
+    bench.proven(1, '1', None).await;
+    let newer =
+        json!({"release": 1, "deploy_id": 900_000_000, "rollout": 4, "live_since_ms": 1, "canary": {"share": 5}});
+    let metadata = json!({"name": "berth-production", "namespace": "web", "labels": own});
+    bench.cluster.put(MAPS, &json!({"metadata": metadata, "data": {"record": newer.to_string()}}));
+    let by = berth_workflows::contract::release::Name::try_from("ops".to_owned()).unwrap();
+    let restored = restore(&bench.cluster.client(), "web", None, &by).await.unwrap();
+    assert_eq!(restored.deploy_id, 900_000_001);
+    let map = bench.cluster.get(&format!("{MAPS}/berth-production")).unwrap();
+    let record: serde_json::Value = serde_json::from_str(map["data"]["record"].as_str().unwrap()).unwrap();
+    assert_eq!((&record["canary"], &record["rollout"]), (&newer["canary"], &newer["rollout"]));
+    assert_eq!((&record["deploy_id"], &record["restored"]["by"]), (&json!(900_000_001), &json!("ops")));
+}

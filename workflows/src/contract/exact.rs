@@ -2,7 +2,10 @@
 //!
 //! Every part must be known: one that is ignored would be lost, or would have meant something.
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{DeserializeOwned, Error},
+};
 use serde_json::Value;
 
 /// Decodes a value, and refuses any part that this version does not know.
@@ -17,6 +20,14 @@ pub fn decode<T: Serialize + DeserializeOwned>(value: Value) -> Result<T, String
         None => Ok(decoded),
         Some(path) => Err(format!("{} is not known to this version of berth", path.join("."))),
     }
+}
+
+/// Decodes a field of a struct as [`decode`] does: `#[serde(deserialize_with = "exact::field")]`.
+///
+/// # Errors
+/// Those of [`decode`].
+pub fn field<'de, D: Deserializer<'de>, T: Serialize + DeserializeOwned>(deserializer: D) -> Result<T, D::Error> {
+    decode(Value::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
 /// The path of the first part of a value that is not written again. A null is as good as an absent field.

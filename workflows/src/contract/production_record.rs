@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::contract::{
     environment::Environment,
+    exact,
     preparation::SyncedSecrets,
     production::SecretsChoice,
     release::{Name, Release},
@@ -166,8 +167,8 @@ pub struct RecallInput {
 /// The record as it is in the namespace.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recalled {
-    /// None if there is none yet.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// None if there is none yet. A part that this version does not know would be lost with the next write.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "exact::field")]
     pub record: Option<ProductionRecord>,
     /// Its resourceVersion.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -178,6 +179,7 @@ pub struct Recalled {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordInput {
     pub environment: Environment,
+    #[serde(deserialize_with = "exact::field")]
     pub record: ProductionRecord,
     /// The resourceVersion that it replaces. None: there is no record yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]

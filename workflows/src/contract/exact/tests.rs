@@ -101,3 +101,21 @@ fn state_of_another_shape_is_refused() {
         refusal(carried);
     }
 }
+
+#[test]
+fn field_that_is_decoded_exactly_refuses_a_part_more() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Recalled {
+        #[serde(default, deserialize_with = "field")]
+        state: Option<State>,
+        version: String,
+    }
+    let recalled = |state: Value| serde_json::from_value::<Recalled>(json!({"state": state, "version": "7", "new": 1}));
+    assert_eq!(recalled(written()).unwrap().state.unwrap().book.last_number, 7);
+    assert_eq!(recalled(Value::Null).unwrap().state, None);
+    assert_eq!(serde_json::from_value::<Recalled>(json!({"version": "7"})).unwrap().state, None);
+    let mut newer = written();
+    newer["queue"][0]["frozen"] = json!(1);
+    let refused = recalled(newer).unwrap_err().to_string();
+    assert!(refused.contains("queue.0.frozen is not known to this version of berth"), "{refused}");
+}
