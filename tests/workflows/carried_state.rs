@@ -1,9 +1,14 @@
 //! State that a run of another version of berth carries over, on a real dev server.
 
 use berth_test_support::preview::{PATIENCE, Preview, preview, push};
-use berth_workflows::contract::phase::Phase;
+use berth_workflows::contract::{
+    environment::{Environment, EnvironmentKind},
+    phase::Phase,
+    rollout_input::{RolloutInput, Source},
+    timings::Timings,
+};
 use serde_json::{Value, json};
-use temporalio_client::{WorkflowDescribeOptions, WorkflowExecutionStatus};
+use temporalio_client::{UntypedWorkflow, WorkflowDescribeOptions, WorkflowExecutionStatus};
 use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 
 fn input(t: &Preview, carried: &Value) -> Value {
@@ -12,14 +17,19 @@ fn input(t: &Preview, carried: &Value) -> Value {
 
 /// Waits until a workflow task has failed, and the workflow has not. Returns the task's message.
 async fn failed_task(t: &Preview) -> String {
+    failed_task_of(t, t.input.workflow_id()).await
+}
+
+async fn failed_task_of(t: &Preview, workflow_id: String) -> String {
+    let handle = t.client.get_workflow_handle::<UntypedWorkflow>(workflow_id);
     loop {
-        let events = t.handle().fetch_history(Default::default()).into_events().await.unwrap();
+        let events = handle.fetch_history(Default::default()).into_events().await.unwrap();
         for event in events {
             if let Some(Attributes::WorkflowTaskFailedEventAttributes(failed)) = event.attributes {
                 return failed.failure.unwrap().message;
             }
         }
-        let described = t.handle().describe(WorkflowDescribeOptions::default()).await.unwrap();
+        let described = handle.describe(WorkflowDescribeOptions::default()).await.unwrap();
         assert_eq!(described.status(), WorkflowExecutionStatus::Running);
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
@@ -80,6 +90,32 @@ async fn carried_state_may_be_longer_than_an_input_of_a_caller() {
         t.continue_from_other_version(input(&t, &carried)).await;
         let status = t.until("read", |s| !s.notes.is_empty()).await;
         assert_eq!(status.notes[0].len(), 20_000);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rollout_input_of_a_newer_version_fails_the_task_only() {
+    preview("carried-rollout", async |t: Preview| {
+        let id = t.input.workflow_id();
+        let rollout = RolloutInput {
+            environment: Environment::unrecorded(&t.input.app, EnvironmentKind::Preview { pr: 1 }, id.as_str()),
+            release: push('a').release(),
+            number: 1,
+            deploy_id: 1,
+            keep: Vec::new(),
+            timings: Timings::default(),
+            serving: None,
+            source: Source::default(),
+            keep_proven: 0,
+        };
+        let mut newer = serde_json::to_value(rollout).unwrap();
+        newer["release"]["canary"] = json!(5);
+        t.start_rollout_by_other_version(newer).await;
+        let message = tokio::time::timeout(PATIENCE, failed_task_of(&t, id + "-rollout-1")).await.unwrap();
+        assert!(message.contains("release.canary is not known to this version of berth"), "{message}");
+        t.worker.stop().await;
+        assert_eq!(t.end_rollout_by_other_version().await, "rolled out by the other version");
     })
     .await;
 }

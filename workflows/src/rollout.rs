@@ -19,7 +19,7 @@ use crate::{
         stop_reason::StopReason,
         verdict::{FailureType, Verdict},
     },
-    environment::admission::{check_child, invalid_input},
+    environment::{admission::check_child, carry::unreadable_input},
     failure::{self, Unfinished},
 };
 
@@ -125,7 +125,7 @@ impl Rollout {
 
     /// Refuses an input that is not one, and a rollout that its environment has not started.
     fn admit(ctx: &WorkflowContext<Self>) -> Result<RolloutInput, WorkflowTermination> {
-        let rollout = ctx.state(|s| s.input.clone()).map_err(|why| invalid_input(format!("invalid input: {why}")))?;
+        let rollout = ctx.state(|s| s.input.clone()).map_err(|why| unreadable_input(ctx, "-rollout-", &why))?;
         let (input, expected) = (format!("rollout {}", rollout.number), rollout.workflow_id());
         check_child(ctx, "Rollout", &rollout.environment.workflow_id, (&input, &expected))?;
         Ok(rollout)

@@ -21,7 +21,10 @@ use crate::{
         stop_reason::StopReason,
         verdict::{FailureType, Verdict},
     },
-    environment::admission::{check_child, invalid_input},
+    environment::{
+        admission::{check_child, invalid_input},
+        carry::unreadable_input,
+    },
     failure::{self, Unfinished},
 };
 
@@ -65,7 +68,7 @@ impl ScriptRun {
 impl ScriptRun {
     /// Refuses an input that is not one, a script run that its environment has not started, and any in production.
     fn admit(ctx: &WorkflowContext<Self>) -> Result<ScriptRunInput, WorkflowTermination> {
-        let script = ctx.state(|s| s.input.clone()).map_err(|why| invalid_input(format!("invalid input: {why}")))?;
+        let script = ctx.state(|s| s.input.clone()).map_err(|why| unreadable_input(ctx, "-script-", &why))?;
         if script.environment.kind == EnvironmentKind::Production {
             return Err(invalid_input("scripts are run by hand in previews only, never in production".to_owned()));
         }

@@ -27,6 +27,14 @@ const MAX_ERROR_BYTES: usize = 400;
 pub trait Input: DeserializeOwned {
     /// A valid input, shown in the error about an invalid one. Empty if no person sends this input.
     const EXAMPLE: &'static str;
+
+    /// Decodes the JSON of an object.
+    ///
+    /// # Errors
+    /// serde's own message.
+    fn from_json(json: &[u8]) -> Result<Self, String> {
+        serde_json::from_slice(json).map_err(|e| e.to_string())
+    }
 }
 
 /// An input from outside: its value, or the reason why it was not decoded.
@@ -95,7 +103,7 @@ pub(super) fn decode_unbounded<T: Input>(payload: &Payload) -> Result<T, String>
 /// Decodes an object only. serde would also read an array as a struct, field by field, which no sender intends.
 fn object<T: Input>(json: &[u8]) -> Result<T, String> {
     if json.trim_ascii_start().starts_with(b"{") {
-        return serde_json::from_slice(json).map_err(|e| e.to_string());
+        return T::from_json(json);
     }
     serde_json::from_slice::<IgnoredAny>(json).map_err(|e| e.to_string())?;
     Err("expected a JSON object".to_owned())

@@ -79,6 +79,21 @@ fn decode<S: Serialize + DeserializeOwned>(carried: Value) -> Result<S, String> 
     exact::decode(carried).map_err(|why| format!("carried state: {why}"))
 }
 
+/// The reason why a child does not begin whose input cannot be read. If its environment's workflow has started it, another
+/// version of berth has: that fails the workflow *task*, until a worker of that version takes it. `infix` is the part of the
+/// child's id after its parent's.
+pub fn unreadable_input<W>(ctx: &WorkflowContext<W>, infix: &str, why: &str) -> WorkflowTermination {
+    let info = ctx.info();
+    let is_of_parent = |parent: &str| {
+        let number = ctx.workflow_id().strip_prefix(parent).and_then(|rest| rest.strip_prefix(infix));
+        number.is_some_and(|number| number.parse::<u64>().is_ok())
+    };
+    if info.parent().is_some_and(|parent| is_of_parent(parent.workflow_id())) {
+        return Refused::Carried(format!("input of the environment: {why}")).into();
+    }
+    invalid_input(format!("invalid input: {why}"))
+}
+
 /// Writes the state for the next run's input.
 pub fn write(state: &impl Serialize) -> Result<Value, WorkflowTermination> {
     serde_json::to_value(state).map_err(|why| Refused::Carried(format!("cannot carry the state: {why}")).into())
