@@ -66,15 +66,17 @@ async fn deploy_id_that_no_rollout_can_have_is_not_taken() {
 #[tokio::test]
 async fn production_does_not_overwrite_what_overtook_it() {
     production("p-overtaken", async |t: Production| {
-        t.world.next("apply_release", Does::MeetDeployId(MET));
         t.release(production::push('a')).await;
-        let status = t.until("failed", |s| s.failed.is_some()).await;
+        t.until_serves(1).await;
+        t.world.next("apply_release", Does::MeetDeployId(MET));
+        t.release(production::push('b')).await;
+        let status = t.until("failed", |s| s.phase == Phase::Failed).await;
         assert_eq!(status.failed.unwrap().verdict.failure, FailureType::Overtaken);
-        assert_eq!(t.world.count("apply_release"), 1);
+        assert_eq!((t.world.count("apply_release"), status.recovery), (2, None), "nothing is rolled back either");
         deploy_ids(&t.world);
         // Its next rollout has a higher id.
-        t.release(production::push('b')).await;
-        t.until_serves(2).await;
+        t.release(production::push('c')).await;
+        t.until_serves(3).await;
         assert!(deploy_ids(&t.world).iter().all(|id| *id > MET));
     })
     .await;

@@ -90,15 +90,13 @@ struct Scope<'a> {
 /// # Errors
 /// All permanent: `ManifestInvalid`, `FieldImmutable`, `AdmissionDenied`, `QuotaExceeded` or `PolicyDenied` with the
 /// refusals of all objects, and in [`Verdict::mixed`] the names of those that could not be put back. `Overtaken` if a newer
-/// rollout has written an object, with its deploy id.
+/// rollout has written an object, with its deploy id, and in `mixed` the names of those that this one wrote before.
 pub async fn apply_release(context: Context<'_>, apply: &ReleaseApply<'_>) -> Result<AppliedRelease, Failure> {
     let scope = Scope { context, environment: apply.environment, fence: Fence::new(apply.deploy_id) };
     context.progress.report(format!("reading what is in {}", apply.environment.namespace));
     let (objects, left_out) = apply.objects();
     let parent = applyset::read(context.client, apply.environment);
     let (parent, targets) = futures::try_join!(parent, target::read_all(scope, objects))?;
-    let fenced = targets.iter().filter_map(Target::fenced);
-    scope.fence.check(parent.iter().map(Parent::fenced).chain(fenced))?;
     match write(scope, apply, parent.as_ref(), targets).await {
         Ok((results, mut notes)) => {
             notes.extend(left_out);
@@ -106,7 +104,7 @@ pub async fn apply_release(context: Context<'_>, apply: &ReleaseApply<'_>) -> Re
             Ok(AppliedRelease { plan, workloads: results.into_iter().filter_map(|applied| applied.workload).collect() })
         }
         Err(Halt::Refused(refusals)) => Err(put_back::refuse(scope, apply, refusals).await),
-        Err(Halt::Failed(failure)) => Err(failure),
+        Err(Halt::Failed(failure)) => Err(put_back::stop(scope, apply, failure).await),
     }
 }
 
@@ -157,6 +155,8 @@ async fn write(
     parent: Option<&Parent>,
     mut targets: Vec<Target>,
 ) -> Result<(Vec<AppliedObject>, Vec<String>), Halt> {
+    let fenced = targets.iter().filter_map(Target::fenced);
+    scope.fence.check(parent.into_iter().map(Parent::fenced).chain(fenced))?;
     let known: Vec<Verdict> = targets.iter().filter_map(|target| check::refusal(scope, target)).collect();
     if apply.serving.is_none() && !known.is_empty() {
         return Err(Halt::Refused(known));

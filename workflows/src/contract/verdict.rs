@@ -101,7 +101,7 @@ pub struct Verdict {
     /// The recommended action, in one line.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub advice: String,
-    /// Objects that a refused release has changed and that could not be put back: what serves is a mix of two releases.
+    /// Objects that a refused or overtaken release has changed and that are not put back: what serves is a mix of releases.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mixed: Vec<String>,
     /// The deploy id that an object carries already, if the failure is `Overtaken`.

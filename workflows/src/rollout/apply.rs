@@ -126,9 +126,11 @@ impl Rollout {
                 s.made.stored_release = Some(applied.stored_release.clone());
                 s.made.touched = true;
             }
-            // A refusal names what could not be put back. Anything else may have been cut off half way.
+            // A refusal names what could not be put back, and an overtaken apply what it wrote. Anything else may have been
+            // cut off half way.
             Err(Unfinished::Failed(verdict)) => {
-                s.made.touched |= !verdict.mixed.is_empty() || !verdict.failure.is_refusal();
+                let names_all = verdict.failure.is_refusal() || verdict.failure == FailureType::Overtaken;
+                s.made.touched |= !verdict.mixed.is_empty() || !names_all;
             }
             Err(Unfinished::Cancelled) => s.made.touched = true,
         });

@@ -49,6 +49,30 @@ pub(super) async fn refuse(scope: Scope<'_>, apply: &ReleaseApply<'_>, refusals:
     }
 }
 
+/// Returns the failure of an apply that stops without another write. If it was overtaken, its verdict names what it has
+/// changed: a newer rollout may not have those objects.
+pub(super) async fn stop(scope: Scope<'_>, apply: &ReleaseApply<'_>, failure: Failure) -> Failure {
+    let mut verdict = match failure {
+        Failure::Permanent(verdict) if verdict.failure == FailureType::Overtaken => verdict,
+        other => return other,
+    };
+    let Some(serving) = apply.serving else { return Failure::Permanent(verdict) };
+    let served = by_name(serving);
+    let differs = |target: &&Target| {
+        let served = served.get(&(target.object.kind().to_owned(), target.object.name().to_owned()));
+        served.is_none_or(|served| content(&served.document) != content(&target.object.document))
+    };
+    match target::read_all(scope, apply.objects().0).await {
+        Ok(targets) => {
+            let written = targets.iter().filter(|target| target.is_written(scope.fence)).filter(differs);
+            verdict.mixed = written.map(Target::name).collect();
+            Failure::Permanent(verdict)
+        }
+        // Another attempt is overtaken again.
+        Err(failure) => failure,
+    }
+}
+
 fn describe(back: &PutBack) -> String {
     if *back == PutBack::default() {
         return "nothing of the release was applied".to_owned();
@@ -64,12 +88,14 @@ fn describe(back: &PutBack) -> String {
     text
 }
 
+/// Returns the objects of a release by kind and name.
+fn by_name(release: &StoredRelease) -> BTreeMap<(String, String), Object> {
+    let objects = release.objects.iter().map(|document| Object::new("", 0, document.clone()));
+    objects.map(|object| ((object.kind().to_owned(), object.name().to_owned()), object)).collect()
+}
+
 async fn put_back(scope: Scope<'_>, release: &StoredRelease, serving: &StoredRelease) -> Result<PutBack, Failure> {
-    let objects = |release: &StoredRelease| -> BTreeMap<(String, String), Object> {
-        let objects = release.objects.iter().map(|document| Object::new("", 0, document.clone()));
-        objects.map(|object| ((object.kind().to_owned(), object.name().to_owned()), object)).collect()
-    };
-    let (release, mut serving) = (objects(release), objects(serving));
+    let (release, mut serving) = (by_name(release), by_name(serving));
     let mut back = PutBack::default();
     let (mut restored, mut removed, mut differing) = (Vec::new(), Vec::new(), BTreeSet::new());
     let targets = target::read_all(scope, release.into_values().collect()).await?;

@@ -32,6 +32,7 @@ async fn object_with_a_higher_deploy_id_refuses_the_whole_apply() {
     let verdict = Apply::first(&cluster, 5).over(&serving).verdict(&release("b", app("v2"))).await;
     assert_eq!((verdict.failure, verdict.met_deploy_id), (FailureType::Overtaken, Some(6)));
     assert!(verdict.message.contains("ConfigMap/web carries the deploy id 6"), "{}", verdict.message);
+    assert_eq!(verdict.mixed, [""; 0], "it has written nothing");
     assert_eq!((contents(&cluster), cluster.writes().len()), (before, writes));
     // The rollout goes on if it is the newest that its environment knows.
     Apply::first(&cluster, 7).over(&serving).run(&release("b", app("v2"))).await.unwrap();
@@ -56,10 +57,15 @@ async fn newer_rollout_that_writes_meanwhile_is_not_overwritten() {
     newer["metadata"]["labels"][labels::DEPLOY_ID] = json!("9");
     newer["spec"]["image"] = json!("newer");
     cluster.put_before(&format!("PATCH {DEPLOYMENTS}/web"), DEPLOYMENTS, &newer);
-    let verdict = Apply::first(&cluster, 5).over(&serving).verdict(&release("b", app("v2"))).await;
+    let next = release("b", vec![config("web", "changed"), service(), deployment("v2"), ingress()]);
+    let verdict = Apply::first(&cluster, 5).over(&serving).verdict(&next).await;
     assert_eq!((verdict.failure, verdict.met_deploy_id), (FailureType::Overtaken, Some(9)));
     let web = cluster.get(&format!("{DEPLOYMENTS}/web")).unwrap();
     assert_eq!(web["spec"]["image"], "newer");
+    assert_eq!(verdict.mixed, ["ConfigMap/web"], "changed before it was overtaken");
+    // Another attempt writes nothing, and says the same.
+    let again = Apply::first(&cluster, 5).over(&serving).verdict(&next).await;
+    assert_eq!((again.failure, again.mixed), (FailureType::Overtaken, verdict.mixed));
 }
 
 #[tokio::test]
