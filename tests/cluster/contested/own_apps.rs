@@ -120,10 +120,10 @@ pub(crate) fn push_with_short_teardown(berth: &Berth, pr: u64) {
 }
 
 /// Runs a command as a person would after copying it from `status`.
-pub(crate) fn paste(berth: &Berth, command: &str) -> Output {
-    let kubectl = berth.lab.tool("kubectl");
+pub(crate) fn paste(lab: &Lab, command: &str) -> Output {
+    let kubectl = lab.tool("kubectl");
     let path = format!("{}:{}", kubectl.parent().unwrap().display(), std::env::var("PATH").unwrap());
-    let kubeconfig = berth.lab.kubeconfig();
+    let kubeconfig = lab.kubeconfig();
     Command::new("sh").args(["-c", command]).env("PATH", path).env("KUBECONFIG", kubeconfig).output().unwrap()
 }
 

@@ -35,7 +35,7 @@ fn blocked_teardown_names_each_object_with_a_command_that_frees_it() {
     assert_eq!(held["command"], command);
     let namespace = remaining(&status, "Namespace/pr-301").unwrap();
     assert!(namespace["reason"].to_string().contains("example.com/widget in 1 resource instances"), "{namespace}");
-    let found = paste(&berth, namespace["command"].as_str().unwrap());
+    let found = paste(&berth.lab, namespace["command"].as_str().unwrap());
     assert!(String::from_utf8_lossy(&found.stdout).contains("example.com/widget"), "{found:?}");
 
     // Other environments do not wait for it.
@@ -45,7 +45,7 @@ fn blocked_teardown_names_each_object_with_a_command_that_frees_it() {
     let finalizers = berth.object("configmap", "held").unwrap()["metadata"]["finalizers"].clone();
     assert_eq!(finalizers, json!(["example.com/hold"]), "berth strips none");
 
-    assert!(paste(&berth, &command).status.success());
+    assert!(paste(&berth.lab, &command).status.success());
     let free = ["patch", "widgets.contested.example.com/held", "-n", "pr-301", "--type=json"];
     berth.kubectl(&[free.as_slice(), &["-p", patch.trim_matches('\'')]].concat());
     until("it ends by itself", || berth.status()["phase"] == "Closed");
@@ -74,7 +74,7 @@ fn blocked_teardown_still_names_objects_after_its_rights_have_ended() {
         history.matches("EVENT_TYPE_ACTIVITY_TASK_COMPLETED").count() >= 4
     });
     assert_eq!(named(&berth.status()), Some(command.clone()));
-    assert!(paste(berth, command.as_str().unwrap()).status.success());
+    assert!(paste(&berth.lab, command.as_str().unwrap()).status.success());
     until("it ends by itself", || berth.status()["phase"] == "Closed");
     berth.kubectl(&["delete", "clusterrolebinding", "contested-314-cluster"]);
     berth.kubectl(&["delete", "clusterrole", "contested-314-cluster", "contested-314-inside"]);

@@ -53,7 +53,7 @@ impl Commands {
     fn spawn(&self, arguments: &[&str], more: &[&str]) -> Begun {
         let mut command = self.command();
         command.args(arguments).args(["--output", "json", "--task-queue", &self.task_queue]).args(more);
-        Begun { process: command.spawn().unwrap(), since: Instant::now() }
+        Begun::new(command)
     }
 
     /// The binary without arguments, its output kept for the test.
@@ -66,6 +66,11 @@ impl Commands {
 }
 
 impl Begun {
+    /// Starts a command that prints JSON.
+    pub fn new(mut command: Command) -> Self {
+        Self { process: command.spawn().unwrap(), since: Instant::now() }
+    }
+
     /// Waits until the command has ended.
     ///
     /// # Panics
