@@ -1,6 +1,7 @@
 //! The list of the activities. Each admits its caller, then calls one function that knows nothing of Temporal.
 
 mod admit;
+mod admitted_apply;
 mod app;
 
 use std::sync::Arc;
@@ -142,15 +143,8 @@ impl Activities {
         input: ApplyInput,
     ) -> Result<Applied, ActivityError> {
         heartbeating(&ctx, async |progress| {
-            let app = self.admit_apply(&ctx, progress, &input).await?;
-            let applied = release::apply_manifests(self.context(progress), &app, &input).await;
-            match applied {
-                Ok(applied) => Ok(applied),
-                Err(failure) => {
-                    let namespace = &input.deploy.environment.namespace;
-                    Err(hide_values_of(&input.secrets.secret, &self.client, namespace, failure).await)
-                }
-            }
+            let applied = self.admitted_apply_manifests(&ctx, progress, &input).await;
+            applied.map_err(|failure| failure.of_attempt(ctx.info().attempt))
         })
         .await
     }
@@ -227,8 +221,8 @@ impl Activities {
         input: ApplyStoredInput,
     ) -> Result<Applied, ActivityError> {
         heartbeating(&ctx, async |progress| {
-            self.admit_apply_stored(&ctx, progress, &input).await?;
-            release::apply_stored(self.context(progress), &input).await
+            let applied = self.admitted_apply_release(&ctx, progress, &input).await;
+            applied.map_err(|failure| failure.of_attempt(ctx.info().attempt))
         })
         .await
     }

@@ -138,6 +138,15 @@ impl From<Verdict> for Failure {
 }
 
 impl Failure {
+    /// Notes that it comes from a later attempt of an apply: an earlier one may have written objects before it was cut off,
+    /// even if the release is refused now.
+    pub fn of_attempt(mut self, attempt: u32) -> Self {
+        if let Self::Permanent(verdict) = &mut self {
+            verdict.retried = attempt > 1;
+        }
+        self
+    }
+
     /// Converts to the error that Temporal gets. Not a `From`: the SDK converts every error type, and would lose the
     /// failure type.
     pub fn into_activity_error(self) -> ActivityError {
@@ -240,5 +249,13 @@ mod tests {
         let status = kube::core::Status { code: 422, message: "no".into(), ..Default::default() };
         let deleting = Failure::kubernetes("deleting Deployment/web", kube::Error::Api(Box::new(status)));
         assert_eq!(type_of(&deleting), FailureType::KubernetesDenied, "no manifest was sent");
+    }
+
+    #[test]
+    fn refusal_of_a_later_attempt_says_so() {
+        for (attempt, expected) in [(1, false), (2, true)] {
+            let failure = Failure::permanent(FailureType::PolicyDenied, "no").of_attempt(attempt);
+            assert!(matches!(failure, Failure::Permanent(verdict) if verdict.retried == expected), "attempt {attempt}");
+        }
     }
 }

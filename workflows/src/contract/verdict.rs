@@ -107,6 +107,9 @@ pub struct Verdict {
     /// The deploy id that an object carries already, if the failure is `Overtaken`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub met_deploy_id: Option<u64>,
+    /// Whether an earlier attempt of the same apply was cut off. It may have written objects of a release that is refused now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub retried: bool,
 }
 
 impl Verdict {
@@ -129,6 +132,7 @@ impl Verdict {
             advice: String::new(),
             mixed: Vec::new(),
             met_deploy_id: None,
+            retried: false,
         }
         .bounded()
     }

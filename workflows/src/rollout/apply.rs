@@ -42,9 +42,9 @@ impl Rollout {
                 Ok((applied, secrets)) => return Ok((rollout, applied, secrets)),
                 Err(unfinished) => unfinished,
             };
-            let Some(deploy_id) = higher_deploy_id(&overtaken) else { return Err(overtaken) };
-            ctx.state_mut(|s| s.deploy_id = Some(deploy_id));
-            Self::report_step(ctx, &rollout).await;
+            let Some(deploy_id) = Self::report_overtaken(ctx, &rollout, &overtaken).await else {
+                return Err(overtaken);
+            };
             let is_production = rollout.environment.kind == EnvironmentKind::Production;
             if is_production || tries == TRIES || ctx.cancellation_token().is_cancelled() {
                 return Err(overtaken);
@@ -52,6 +52,19 @@ impl Rollout {
             rollout.deploy_id = deploy_id;
             tries += 1;
         }
+    }
+
+    /// Tells the environment the next deploy id above the one that an object carries, if that is why the rollout did not
+    /// go on. Returns it.
+    pub(super) async fn report_overtaken(
+        ctx: &WorkflowContext<Self>,
+        rollout: &RolloutInput,
+        unfinished: &Unfinished,
+    ) -> Option<u64> {
+        let deploy_id = higher_deploy_id(unfinished)?;
+        ctx.state_mut(|s| s.deploy_id = Some(deploy_id));
+        Self::report_step(ctx, rollout).await;
+        Some(deploy_id)
     }
 
     /// Renders the manifests as they are now and applies them, with the secrets as they are now.
@@ -121,20 +134,31 @@ impl Rollout {
         ctx: &WorkflowContext<Self>,
         applied: Result<Applied, Unfinished>,
     ) -> Result<Applied, Unfinished> {
-        ctx.state_mut(|s| match &applied {
-            Ok(applied) => {
-                s.made.stored_release = Some(applied.stored_release.clone());
-                s.made.touched = true;
-            }
-            // A refusal names what could not be put back, and an overtaken apply what it wrote. Anything else may have been
-            // cut off half way.
-            Err(Unfinished::Failed(verdict)) => {
-                let names_all = verdict.failure.is_refusal() || verdict.failure == FailureType::Overtaken;
-                s.made.touched |= !verdict.mixed.is_empty() || !names_all;
-            }
-            Err(Unfinished::Cancelled) => s.made.touched = true,
+        ctx.state_mut(|s| {
+            s.made.stored_release = applied
+                .as_ref()
+                .ok()
+                .map(|applied| applied.stored_release.clone())
+                .or_else(|| s.made.stored_release.take());
+            s.made.touched |= may_be_applied(&applied);
         });
         applied
+    }
+}
+
+/// Whether objects of the release may be in the environment after its apply.
+fn may_be_applied(applied: &Result<Applied, Unfinished>) -> bool {
+    match applied {
+        // An overtaken apply names what all its attempts wrote. A refusal names what could not be put back, unless an attempt
+        // before it was cut off. Any other failure may have come half way.
+        Err(Unfinished::Failed(verdict)) => {
+            let names_all = match verdict.failure {
+                FailureType::Overtaken => true,
+                other => other.is_refusal() && !verdict.retried,
+            };
+            !verdict.mixed.is_empty() || !names_all
+        }
+        Ok(_) | Err(Unfinished::Cancelled) => true,
     }
 }
 
@@ -143,4 +167,25 @@ fn higher_deploy_id(unfinished: &Unfinished) -> Option<u64> {
     let Unfinished::Failed(verdict) = unfinished else { return None };
     let met = verdict.met_deploy_id.filter(|_| verdict.failure == FailureType::Overtaken)?;
     met.checked_add(1).filter(|id| *id < DEPLOY_ID_BOUND)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::verdict::Verdict;
+
+    #[test]
+    fn only_a_refusal_of_the_first_attempt_leaves_nothing_behind() {
+        let refused = || Verdict::new(FailureType::AdmissionDenied, "no");
+        for (verdict, expected) in [
+            (refused(), false),
+            (Verdict { retried: true, ..refused() }, true),
+            (Verdict { retried: true, ..Verdict::new(FailureType::Overtaken, "newer") }, false),
+            (Verdict { mixed: vec!["Deployment/web".into()], ..refused() }, true),
+            (Verdict::new(FailureType::KubernetesDenied, "no"), true),
+        ] {
+            assert_eq!(may_be_applied(&Err(verdict.clone().into())), expected, "{verdict:?}");
+        }
+        assert!(may_be_applied(&Err(Unfinished::Cancelled)));
+    }
 }
