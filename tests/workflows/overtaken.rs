@@ -1,5 +1,6 @@
 //! Rollouts that meet the deploy id of a newer one in the namespace; on a real dev server, with fake activities.
 
+use crate::production::restore;
 use berth_test_support::{
     fake_activities::World,
     preview::{Does, Preview, preview, push},
@@ -78,6 +79,51 @@ async fn production_does_not_overwrite_what_overtook_it() {
         t.release(production::push('c')).await;
         t.until_serves(3).await;
         assert!(deploy_ids(&t.world).iter().all(|id| *id > MET));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn production_whose_prune_is_overtaken_is_not_live() {
+    production("p-overtaken-prune", async |t: Production| {
+        t.release(production::push('a')).await;
+        t.until_serves(1).await;
+        t.world.next("prune", Does::MeetDeployId(MET));
+        t.release(production::push('b')).await;
+        let status = t.until("rolled back", |s| s.phase == Phase::RolledBack).await;
+        assert_eq!(status.failed.unwrap().verdict.failure, FailureType::Overtaken);
+        assert_eq!((status.serving.unwrap().release.number, status.proven), (Some(1), Some(1)));
+        assert!(deploy_ids(&t.world).last() > Some(&MET), "the rollback has a higher id");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn restore_that_overtakes_a_prune_is_not_rolled_back() {
+    production("p-overtaken-restore", async |t: Production| {
+        t.release(production::push('a')).await;
+        t.until_serves(1).await;
+        t.world.next("check_gates", Does::SeeNothing("away"));
+        t.world.next("prune", Does::MeetDeployId(MET));
+        t.release(production::push('b')).await;
+        t.until("looking again soon", |s| s.phase == Phase::NotObserved).await;
+        restore(&t, 1);
+        let status = t.until("frozen", |s| s.phase == Phase::Frozen && s.rolling_out.is_none()).await;
+        assert_eq!(status.serving.unwrap().release.number, Some(1));
+        assert_eq!(t.world.count("apply_release"), 2, "nothing was applied on top of it");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn preview_whose_prune_is_overtaken_is_live_with_a_note() {
+    preview("overtaken-prune", async |t: Preview| {
+        t.push(push('a')).await;
+        t.until("live", |s| s.phase == Phase::Live).await;
+        t.world.next("prune", Does::MeetDeployId(MET));
+        t.push(push('b')).await;
+        let status = t.until("live again", |s| s.phase == Phase::Live && s.rollouts.len() == 2).await;
+        assert!(status.notes.iter().any(|note| note.contains("were not removed: Overtaken")), "{:?}", status.notes);
     })
     .await;
 }

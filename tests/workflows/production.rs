@@ -209,7 +209,7 @@ async fn rollback_by_hand_does_not_wait_for_a_plan() {
 }
 
 /// Leaves a record as `berth production restore` does.
-fn restore(t: &Production, release: u64) {
+pub(crate) fn restore(t: &Production, release: u64) {
     let mut recalled = t.world.recalled.lock().unwrap();
     let stored = t.world.stored.lock().unwrap();
     let version = stored.iter().find(|version| version.release.number == Some(release)).unwrap().clone();

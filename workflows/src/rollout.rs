@@ -11,6 +11,7 @@ use crate::{
         activity_definitions as activities,
         apply::PruneInput,
         checks::{AwaitInput, CheckGatesInput, GatePassed, Outcome},
+        environment::EnvironmentKind,
         lenient::Lenient,
         phase::Phase,
         rollout::{FailedRollout, Made, RolledOut, RolloutStatus, RolloutStep, StepTime},
@@ -167,7 +168,7 @@ impl Rollout {
     }
 
     /// Removes the leftovers of earlier releases. The release serves already: a failure is a note, and the next prune
-    /// removes them.
+    /// removes them. In production it fails if it is overtaken: another writer has the objects, so the release is not proven.
     async fn prune(
         ctx: &WorkflowContext<Self>,
         rollout: &RolloutInput,
@@ -188,6 +189,14 @@ impl Rollout {
                     s.notes.extend(pruned.reported.iter().map(stays));
                 });
                 Ok(pruned.removed)
+            }
+            Err(Unfinished::Failed(verdict))
+                if verdict.failure == FailureType::Overtaken
+                    && rollout.environment.kind == EnvironmentKind::Production =>
+            {
+                let overtaken = Unfinished::Failed(verdict);
+                Self::report_overtaken(ctx, rollout, &overtaken).await;
+                Err(overtaken)
             }
             Err(Unfinished::Failed(verdict)) if !ctx.cancellation_token().is_cancelled() => {
                 let note = format!("leftovers of earlier releases were not removed: {}", verdict.headline());
