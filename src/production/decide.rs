@@ -126,8 +126,10 @@ fn decide_failed(status: &ProductionStatus, number: u64) -> Decision {
     if cause == Some(&RollbackCause::Failed { release: number }) {
         return Decision::Wait;
     }
+    // A run that continues no other one knows no rollouts of before, but the release that failed.
     let past = status.rollouts.iter().rposition(|past| past.release == Some(number) && !past.rollback);
-    failed(past.is_some_and(|past| rolled_back_after(status, past, number).is_some()))
+    let is_rolled_back = past.is_some_and(|past| rolled_back_after(status, past, number).is_some());
+    failed(is_rolled_back || status.phase == Phase::RolledBack)
 }
 
 fn decide_past(status: &ProductionStatus, number: u64) -> Option<Decision> {

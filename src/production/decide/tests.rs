@@ -167,6 +167,11 @@ fn failed_release_is_reported_once_production_serves_again() {
     });
     assert_ends(decide(&rolled_back, 7), "rolled_back", Exit::Failed);
     assert_ends(decide(&rolled_back, 6), "live", Exit::Done);
+    let after_a_terminate = status(Phase::RolledBack, |s| {
+        has_failed(s, 7);
+        serves(s, 6);
+    });
+    assert_ends(decide(&after_a_terminate, 7), "rolled_back", Exit::Failed);
     let failing = status(Phase::RollbackFailed, |s| {
         has_failed(s, 7);
         recovers(s, 7, 6, 1);

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::contract::{
     environment::Environment,
     exact,
+    phase::Failed,
     preparation::SyncedSecrets,
     production::SecretsChoice,
     release::{Name, Release},
@@ -36,6 +37,9 @@ pub struct ProductionRecord {
     /// The automatic rollback that is due after a failed release.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recovery: Option<Recovery>,
+    /// The newest release, if it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed: Option<FailedRelease>,
     /// The release that serves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub live: Option<StoredVersion>,
@@ -125,6 +129,22 @@ pub enum RollbackCause {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<Name>,
     },
+}
+
+/// The newest release, which failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailedRelease {
+    pub failed: Failed,
+    /// Whether an earlier release serves again in its place.
+    pub is_rolled_back: bool,
+}
+
+impl FailedRelease {
+    /// The same with short texts, to keep.
+    pub fn short(&self) -> Self {
+        let failed = Failed { verdict: self.failed.verdict.short(), ..self.failed.clone() };
+        Self { failed, ..*self }
+    }
 }
 
 /// The automatic rollback after a failed release.

@@ -1,11 +1,12 @@
 //! What production does next: a function of its state and the time. Pure.
 
-use super::state::{FailedRelease, State};
+use super::state::State;
 use crate::{
     contract::{
         phase::Failed,
         production_record::{
-            BegunRollout, Deed, QueuedRelease as Queued, Recovery, ReleaseMark, RollbackCause, StoredVersion,
+            BegunRollout, Deed, FailedRelease, QueuedRelease as Queued, Recovery, ReleaseMark, RollbackCause,
+            StoredVersion,
         },
         release::Name,
         rollout_input::DEPLOY_ID_EPOCH_SECONDS,
@@ -194,12 +195,8 @@ impl State {
         }
         self.record.proven = Some(version);
         self.record.recovery = None;
-        self.failed = match (self.failed.take(), rollback) {
-            (Some(failed), Some(RollbackCause::Failed { .. })) => {
-                Some(FailedRelease { is_rolled_back: true, ..failed })
-            }
-            _ => None,
-        };
+        let failed = self.failed.take().filter(|_| matches!(rollback, Some(RollbackCause::Failed { .. })));
+        self.set_failed(failed.map(|failed| FailedRelease { is_rolled_back: true, ..failed }));
     }
 
     fn conclude_failed(&mut self, begun: BegunRollout, failed: Failed, now_ms: u64) {
@@ -218,7 +215,7 @@ impl State {
         }
         let stored_release = begun.version.stored_release.clone();
         self.marks.push(ReleaseMark { stored_release, failed_ms: Some(now_ms), ..ReleaseMark::default() });
-        self.failed = Some(FailedRelease { failed, is_rolled_back: false });
+        self.set_failed(Some(FailedRelease { failed, is_rolled_back: false }));
         // Nothing of it was written: what served goes on.
         if !self.is_touched {
             return;

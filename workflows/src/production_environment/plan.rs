@@ -8,7 +8,7 @@ use temporalio_workflow::{WorkflowCancellationToken, WorkflowContext, workflows:
 use super::{
     ProductionEnvironment,
     inbox::number,
-    state::{FailedRelease, Planned, State},
+    state::{Planned, State},
 };
 use crate::{
     activity_options as options,
@@ -21,7 +21,7 @@ use crate::{
         plan::{PlanReleaseInput, PlannedRelease},
         preparation::SyncedSecrets,
         production::Production,
-        production_record::QueuedRelease,
+        production_record::{FailedRelease, QueuedRelease},
         rollout_input::DEPLOY_ID_EPOCH_SECONDS,
         signals::DeployOutcome,
         verdict::{FailureType, Verdict},
@@ -194,7 +194,7 @@ impl State {
             rollback: false,
         });
         let failed = Failed { release, rollout: None, verdict };
-        self.failed = Some(FailedRelease { failed, is_rolled_back: false });
+        self.set_failed(Some(FailedRelease { failed, is_rolled_back: false }));
     }
 }
 

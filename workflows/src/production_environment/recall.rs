@@ -149,7 +149,7 @@ impl State {
         self.record.begun = None;
         self.record.recovery = None;
         self.record.rollback = None;
-        self.failed = None;
+        self.set_failed(None);
         self.record.live = Some(version);
         self.record.live_rollout = String::new();
         self.record.live_since_ms = at_ms;

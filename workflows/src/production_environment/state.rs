@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     contract::{
-        phase::{Failed, Phase},
+        phase::Phase,
         plan::PlannedRelease,
-        production_record::{ProductionRecord, QueuedRelease, Recalled, ReleaseMark, StoredVersion},
+        production_record::{FailedRelease, ProductionRecord, QueuedRelease, Recalled, ReleaseMark, StoredVersion},
         production_status::{DropCause, DroppedRelease},
         release::Release,
     },
@@ -33,7 +33,7 @@ pub struct State {
     pub is_touched: bool,
     /// Facts to note on stored releases with the next write of the record.
     pub marks: Vec<ReleaseMark>,
-    /// The newest release, if it failed.
+    /// The newest release, if it failed, with its whole verdict.
     pub failed: Option<FailedRelease>,
     /// The plan of the queued release.
     pub planned: Option<Planned>,
@@ -60,14 +60,6 @@ pub struct Planned {
     pub is_stale: bool,
 }
 
-/// The newest release, which failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FailedRelease {
-    pub failed: Failed,
-    /// Whether an earlier release serves again in its place.
-    pub is_rolled_back: bool,
-}
-
 /// A step that did not succeed and is tried again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trouble {
@@ -82,9 +74,7 @@ impl State {
     pub fn to_carry(&self) -> Self {
         let mut carried = self.clone();
         carried.book.shorten();
-        if let Some(failed) = &mut carried.failed {
-            failed.failed.verdict = failed.failed.verdict.short();
-        }
+        carried.failed = carried.failed.as_ref().map(FailedRelease::short);
         carried
     }
 
@@ -105,9 +95,17 @@ impl State {
         self.record = recalled.record.clone().unwrap_or_default();
         self.recorded = Some(recalled);
         self.is_touched = self.record.begun.is_some();
+        self.failed.clone_from(&self.record.failed);
+        self.book.failed = self.failed.as_ref().map(|failed| failed.failed.clone());
         self.show_live();
         self.book.last_number = self.book.last_number.max(self.record.rollout);
         self.book.last_deploy_id = self.book.last_deploy_id.max(self.record.deploy_id);
+    }
+
+    /// Remembers how the newest release failed, in the namespace as well, where its texts are shorter.
+    pub(super) fn set_failed(&mut self, failed: Option<FailedRelease>) {
+        self.record.failed = failed.as_ref().map(FailedRelease::short);
+        self.failed = failed;
     }
 
     /// Shows the release of the record as the one that serves.
@@ -198,6 +196,7 @@ mod tests {
     use super::*;
     use crate::contract::{
         exact,
+        phase::Failed,
         release::{Commit, Image},
         verdict::{FailureType, Verdict},
     };

@@ -170,3 +170,26 @@ fn new_run_keeps_the_queue_and_the_freeze() {
     again.unfreeze();
     assert_eq!(again.live(), 1);
 }
+
+#[test]
+fn new_run_remembers_the_release_that_failed() {
+    let mut production = Production::new();
+    production.release('a', 1);
+    production.live();
+    production.release('b', 2);
+    production.fail(true);
+    production.settle();
+    // In the middle of the rollback, and after it.
+    let mut again = production.restarted();
+    assert_eq!(again.state.failed.as_ref().unwrap().failed.release.number, Some(2));
+    again.live();
+    again.settle();
+    let mut again = again.restarted();
+    let failed = again.state.failed.clone().unwrap();
+    assert_eq!((failed.failed.release.number, failed.is_rolled_back), (Some(2), true));
+    assert_eq!(again.state.phase(), crate::contract::phase::Phase::RolledBack);
+    again.release('c', 3);
+    again.live();
+    again.settle();
+    assert_eq!(again.restarted().state.failed, None);
+}
