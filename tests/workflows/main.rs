@@ -13,6 +13,8 @@ mod preview_rollouts;
 mod preview_same_task;
 mod preview_teardown;
 mod production;
+mod production_events;
+mod production_long;
 mod production_same_task;
 mod replay;
 mod scripts;

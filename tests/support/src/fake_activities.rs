@@ -31,6 +31,8 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 pub enum Does {
     /// Heartbeats until it is cancelled.
     Hang,
+    /// Heartbeats until [`World::free`] or until it is cancelled, then succeeds.
+    HangUntilFreed,
     /// Fails permanently.
     Fail(FailureType),
     /// Heartbeats until it is cancelled, then fails permanently.
@@ -62,6 +64,8 @@ pub struct World {
     pub marks: Mutex<Vec<ReleaseMark>>,
     /// Releases that production has stored.
     pub stored: Mutex<Vec<StoredVersion>>,
+    /// Whether activities that hang until they are freed go on.
+    is_freed: AtomicBool,
     /// Whether the app file asks for approval of production's releases.
     pub needs_approval: AtomicBool,
 }
@@ -70,6 +74,11 @@ impl World {
     /// Sets the behaviour of an activity's next call. Later calls succeed.
     pub fn next(&self, activity: &'static str, does: Does) {
         self.orders.lock().unwrap().entry(activity).or_default().push_back(does);
+    }
+
+    /// Lets every activity go on that hangs until it is freed.
+    pub fn free(&self) {
+        self.is_freed.store(true, Ordering::Relaxed);
     }
 
     /// Gives each preview of the app a database of its own.
@@ -103,26 +112,41 @@ impl World {
         let order = self.orders.lock().unwrap().get_mut(activity).and_then(VecDeque::pop_front);
         match order {
             Some(Does::Hang) => {
-                self.hang(ctx, activity).await?;
+                self.hang(ctx, activity, || false).await?;
                 Err(ActivityError::cancelled())
+            }
+            Some(Does::HangUntilFreed) => {
+                let is_freed = || self.is_freed.load(Ordering::Relaxed);
+                self.hang(ctx, activity, is_freed).await?;
+                if is_freed() { Ok(None) } else { Err(ActivityError::cancelled()) }
             }
             Some(Does::Fail(failure)) => Err(permanent(failure)),
             Some(Does::MeetDeployId(id)) => Err(overtaken(id)),
             Some(Does::FailWhenCancelled(failure)) => {
-                self.hang(ctx, activity).await?;
+                self.hang(ctx, activity, || false).await?;
                 Err(permanent(failure))
             }
             other => Ok(other),
         }
     }
 
-    /// Heartbeats until the activity is cancelled.
-    async fn hang(&self, ctx: &ActivityContext, activity: &'static str) -> Result<(), ActivityError> {
+    /// Heartbeats until the activity is cancelled, or may go on.
+    async fn hang(
+        &self,
+        ctx: &ActivityContext,
+        activity: &'static str,
+        goes_on: impl Fn() -> bool,
+    ) -> Result<(), ActivityError> {
         let mut beat = tokio::time::interval(Duration::from_millis(100));
         loop {
             tokio::select! {
                 () = ctx.cancelled() => break,
-                _ = beat.tick() => ctx.record_heartbeat("hanging").await?,
+                _ = beat.tick() => {
+                    if goes_on() {
+                        return Ok(());
+                    }
+                    ctx.record_heartbeat("hanging").await?;
+                }
             }
         }
         self.calls.lock().unwrap().push(format!("{activity} cancelled"));

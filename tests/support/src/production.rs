@@ -22,9 +22,16 @@ use berth_workflows::{
 use serde_json::Value;
 use temporalio_client::{
     Client, UntypedSignal, UntypedUpdate, UntypedWorkflow, WorkflowExecuteUpdateOptions, WorkflowHandle,
-    WorkflowQueryOptions, WorkflowSignalOptions, WorkflowStartOptions,
+    WorkflowQueryOptions, WorkflowSignalOptions, WorkflowStartOptions, WorkflowTerminateOptions, tonic::Request,
 };
-use temporalio_common::{data_converters::RawValue, protos::temporal::api::common::v1::Payload};
+use temporalio_common::{
+    data_converters::RawValue,
+    protos::temporal::api::{
+        common::v1::{Payload, WorkflowExecution},
+        enums::v1::EventType,
+        workflowservice::v1::ResetWorkflowExecutionRequest,
+    },
+};
 use tokio::task::JoinHandle;
 
 use crate::{
@@ -97,6 +104,30 @@ impl Production {
     pub async fn start(&self) {
         let options = WorkflowStartOptions::new(self.task_queue.clone(), self.input.workflow_id()).build();
         self.client.start_workflow(ProductionEnvironment::run, self.input.clone().into(), options).await.unwrap();
+    }
+
+    /// Terminates the workflow, and starts it again.
+    pub async fn terminate_and_start(&self) {
+        self.handle().terminate(WorkflowTerminateOptions::default()).await.unwrap();
+        self.start().await;
+    }
+
+    /// Resets the workflow to its first task. The server delivers all its messages again.
+    pub async fn reset(&self) {
+        let events = self.handle().fetch_history(Default::default()).into_events().await.unwrap();
+        let first = events.iter().find(|event| event.event_type() == EventType::WorkflowTaskCompleted).unwrap();
+        let reset = ResetWorkflowExecutionRequest {
+            namespace: "default".into(),
+            workflow_execution: Some(WorkflowExecution {
+                workflow_id: self.input.workflow_id(),
+                run_id: String::new(),
+            }),
+            workflow_task_finish_event_id: first.event_id,
+            request_id: format!("reset-{}", self.input.app),
+            ..Default::default()
+        };
+        let mut service = self.client.connection().workflow_service();
+        service.reset_workflow_execution(Request::new(reset)).await.unwrap();
     }
 
     /// Sends the update `release`.
