@@ -3,7 +3,7 @@
 mod apply_manifests;
 pub mod apply_release;
 mod apply_stored;
-mod prune;
+pub(crate) mod prune;
 pub(crate) mod rendering;
 pub(crate) mod serving;
 pub mod stored_release;

@@ -28,6 +28,9 @@ use crate::{
 /// The kind of a claim. Its volume holds data that no release can make again.
 const CLAIM: &str = "PersistentVolumeClaim";
 
+/// How many stored releases of one number are kept.
+const STORED_OF_EACH: usize = 2;
+
 /// Removes members of the environment's set that the release lacks. Removes stored releases and secrets that no kept
 /// release needs. In production claims stay, and are reported. After a rollback Jobs stay, until the next release.
 ///
@@ -135,7 +138,7 @@ async fn prune_contents(client: &Client, prune: &PruneInput) -> Result<Vec<Strin
         .await
         .map_err(|e| Failure::kubernetes("listing Secrets", e))?
         .items;
-    let proven = listed.iter().filter_map(|secret| Some((proven_at(secret)?, secret.name_any()))).collect();
+    let proven = listed.iter().filter_map(Proven::new).collect();
     let kept: BTreeSet<String> = (prune.keep.iter().cloned())
         .chain([prune.stored_release.clone()])
         .chain(newest(proven, prune.keep_proven))
@@ -158,15 +161,40 @@ async fn prune_contents(client: &Client, prune: &PruneInput) -> Result<Vec<Strin
 }
 
 /// Returns the time at which a stored release was proven. An unreadable time is the oldest one: it was proven.
-fn proven_at(secret: &impl ResourceExt) -> Option<Timestamp> {
+pub(crate) fn proven_at(secret: &impl ResourceExt) -> Option<Timestamp> {
     let text = secret.annotations().get(labels::PROVEN_AT)?;
     Some(text.parse().unwrap_or(Timestamp::MIN))
 }
 
-/// Returns the names of the newest releases.
-fn newest(mut proven: Vec<(Timestamp, String)>, count: usize) -> impl Iterator<Item = String> {
-    proven.sort_unstable_by(|left, right| right.cmp(left));
-    proven.into_iter().take(count).map(|(_, name)| name)
+/// A stored release that was proven.
+struct Proven {
+    at: Timestamp,
+    /// The number of the release. A redeploy stores it again.
+    release: Option<String>,
+    name: String,
+}
+
+impl Proven {
+    fn new(secret: &impl ResourceExt) -> Option<Self> {
+        let release = secret.annotations().get(labels::RELEASE_NUMBER).cloned();
+        Some(Self { at: proven_at(secret)?, release, name: secret.name_any() })
+    }
+}
+
+/// Returns the names of the newest releases: of each its newest two, since a redeploy may have other manifests.
+fn newest(mut proven: Vec<Proven>, count: usize) -> Vec<String> {
+    proven.sort_unstable_by(|left, right| (right.at, &right.name).cmp(&(left.at, &left.name)));
+    // One entry for each release, with the names under which it is stored. A preview's releases have no number.
+    let mut kept: Vec<(&Option<String>, Vec<String>)> = Vec::new();
+    for one in &proven {
+        let known = kept.iter().position(|(release, _)| release.is_some() && **release == one.release);
+        match known {
+            Some(known) if kept[known].1.len() < STORED_OF_EACH => kept[known].1.push(one.name.clone()),
+            None if kept.len() < count => kept.push((&one.release, vec![one.name.clone()])),
+            _ => {}
+        }
+    }
+    kept.into_iter().flat_map(|(_, names)| names).collect()
 }
 
 #[cfg(test)]

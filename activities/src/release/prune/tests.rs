@@ -153,6 +153,20 @@ async fn newest_proven_releases_are_kept_with_their_secrets() {
     assert_eq!(run(&cluster, &input).await.unwrap().removed, [""; 0]);
 }
 
+#[test]
+fn redeploys_of_one_release_do_not_take_the_place_of_others() {
+    let proven = |release: Option<&str>, second: i64| Proven {
+        at: Timestamp::from_second(second).unwrap(),
+        release: release.map(str::to_owned),
+        name: format!("{}-{second}", release.unwrap_or("preview")),
+    };
+    let redeploys = (10..20).map(|second| proven(Some("7"), second));
+    let all = redeploys.chain([proven(Some("6"), 3), proven(Some("5"), 2), proven(None, 1), proven(None, 0)]);
+    assert_eq!(newest(all.collect(), 3), ["7-19", "7-18", "6-3", "5-2"]);
+    assert_eq!(newest(vec![proven(None, 1), proven(None, 0)], 2), ["preview-1", "preview-0"]);
+    assert_eq!(newest(vec![proven(Some("7"), 1)], 0), [""; 0]);
+}
+
 #[tokio::test]
 async fn overtaken_prune_removes_nothing() {
     let (cluster, input) = cluster(&environment(), &["ConfigMap"]).await;
