@@ -17,7 +17,7 @@ use crate::{
     context::Context,
     failure::Failure,
     kubernetes::{content_secret::create_once, labels},
-    release::{apply_release::difference::content, stored_release::StoredRelease},
+    release::{apply_release::difference::content, prune::proven_at, stored_release::StoredRelease},
 };
 
 /// A stored release that a rollback may lead to.
@@ -31,7 +31,7 @@ type Stored = PartialObjectMeta<Secret>;
 /// The stored releases cannot be read, or the one is damaged.
 pub async fn find_rollback(context: Context<'_>, find: &FindRollbackInput) -> Result<FoundRollback, Failure> {
     let environment = &find.environment;
-    let stored = list(context, environment).await?;
+    let stored = proven(context, environment).await?;
     let serving = match &find.serving {
         Some(serving) => StoredRelease::find(context.client, &environment.namespace, &serving.stored_release).await?,
         None => None,
@@ -59,8 +59,9 @@ pub async fn find_rollback(context: Context<'_>, find: &FindRollbackInput) -> Re
     Ok(FoundRollback::Found { version: Box::new(version), secrets, changed_keys })
 }
 
-/// Returns the stored releases of production, those first that were proven, and then the newest.
-pub(super) async fn list(context: Context<'_>, environment: &Environment) -> Result<Vec<Stored>, Failure> {
+/// Returns the stored releases of production that were proven, the last proven one first. Others are plans, which may have
+/// been rejected, or have failed.
+pub(super) async fn proven(context: Context<'_>, environment: &Environment) -> Result<Vec<Stored>, Failure> {
     let secrets: Api<Secret> = Api::namespaced(context.client.clone(), &environment.namespace);
     let selector = format!("{}={}", labels::CONTENT, labels::RELEASE);
     let listed = secrets
@@ -68,16 +69,19 @@ pub(super) async fn list(context: Context<'_>, environment: &Environment) -> Res
         .await
         .map_err(|e| Failure::kubernetes("listing stored releases", e))?;
     let own = |stored: &Stored| labels::belongs_to(stored.labels(), environment, &context.settings.installation);
-    let mut stored: Vec<Stored> = listed.items.into_iter().filter(own).filter(|one| number(one).is_some()).collect();
-    stored.sort_by_key(|one| std::cmp::Reverse((one.annotations().get(labels::PROVEN_AT).cloned(), number(one))));
-    Ok(stored)
+    let mut stored: Vec<_> = (listed.items.into_iter().filter(own))
+        .filter_map(|one| Some(((proven_at(&one)?, number(&one)?), one)))
+        .collect();
+    stored.sort_by_key(|(proven, _)| std::cmp::Reverse(*proven));
+    Ok(stored.into_iter().map(|(_, one)| one).collect())
 }
 
 pub(super) fn number(stored: &Stored) -> Option<u64> {
     stored.annotations().get(labels::RELEASE_NUMBER)?.parse().ok()
 }
 
-/// Returns the release of the number that is asked for, or the last proven one that differs from what serves.
+/// Returns the release of the number that is asked for, or the last proven one before what serves that differs from it. A
+/// rollback never leads forward by itself: what it has left behind was proven as well.
 async fn choose(
     context: Context<'_>,
     find: &FindRollbackInput,
@@ -86,10 +90,11 @@ async fn choose(
 ) -> Result<Option<(String, StoredRelease)>, Failure> {
     let is_serving =
         |one: &Stored| find.serving.as_ref().is_some_and(|serving| serving.stored_release == one.name_any());
+    let newest = find.serving.as_ref().and_then(|serving| serving.release.number).unwrap_or(u64::MAX);
     for one in stored {
         let fits = match find.to {
             Some(to) => number(one) == Some(to),
-            None => one.annotations().contains_key(labels::PROVEN_AT) && !is_serving(one),
+            None => number(one).is_some_and(|number| number <= newest) && !is_serving(one),
         };
         if !fits {
             continue;
@@ -102,14 +107,11 @@ async fn choose(
     Ok(None)
 }
 
-/// Returns whether images or manifests differ. Secrets alone do not count: they may be what is broken.
+/// Returns whether images or manifests differ. Neither secrets count, which may be what is broken, nor the number that each
+/// rollout renders into them.
 fn differs(serving: &StoredRelease, other: &StoredRelease) -> bool {
-    let other = match &serving.version {
-        Some(version) => other.with_secrets(&version.secrets),
-        None => other.clone(),
-    };
-    let contents = |release: &StoredRelease| release.objects.iter().map(content).collect::<Vec<_>>();
-    contents(serving) != contents(&other)
+    let contents = |release: &StoredRelease| release.comparable().objects.iter().map(content).collect::<Vec<_>>();
+    contents(serving) != contents(other)
 }
 
 fn nothing(find: &FindRollbackInput, stored: &[Stored]) -> String {
@@ -117,10 +119,9 @@ fn nothing(find: &FindRollbackInput, stored: &[Stored]) -> String {
     numbers.sort_unstable();
     numbers.dedup();
     let numbers: Vec<_> = numbers.iter().map(u64::to_string).collect();
-    let there =
-        if numbers.is_empty() { "none is stored".to_owned() } else { format!("stored: {}", numbers.join(", ")) };
+    let there = if numbers.is_empty() { "none was".to_owned() } else { format!("these were: {}", numbers.join(", ")) };
     match find.to {
-        Some(to) => format!("there is no stored release {to}; {there}"),
-        None => format!("no proven release differs from what serves; {there}"),
+        Some(to) => format!("no stored release {to} was ever live; {there}"),
+        None => format!("no release before the one that serves was live and differs from it; {there}"),
     }
 }

@@ -57,7 +57,11 @@ pub async fn plan_release(
     rendered.stamp(&stamp(context, input));
     let planned = StoredRelease {
         commit: release.commit.to_string(),
-        version: Some(Box::new(ReleaseVersion { release: release.clone(), secrets: secrets.clone() })),
+        version: Some(Box::new(ReleaseVersion {
+            release: release.clone(),
+            secrets: secrets.clone(),
+            deploy_id: *deploy_id,
+        })),
         secret: secrets.secret.clone(),
         objects: rendered.objects().map(|object| object.document.clone()).collect(),
         gates: app.gates(kind_of(environment)).iter().map(|gate| gate.rendered(&variables)).collect(),

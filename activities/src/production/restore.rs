@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use k8s_openapi::api::core::v1::{Namespace, Secret};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client, ResourceExt, api::ListParams};
 use serde_json::json;
 
@@ -139,16 +139,12 @@ async fn choose(
     environment: &Environment,
     number: Option<u64>,
 ) -> Result<(StoredVersion, StoredRelease), Failure> {
-    let stored = find_rollback::list(context, environment).await?;
-    let fits = |one: &&kube::api::PartialObjectMeta<Secret>| match number {
-        Some(number) => find_rollback::number(one) == Some(number),
-        None => one.annotations().contains_key(labels::PROVEN_AT),
-    };
-    let Some(found) = stored.iter().find(fits) else {
-        let what = number.map_or_else(|| "proven release".to_owned(), |number| format!("stored release {number}"));
+    let proven = find_rollback::proven(context, environment).await?;
+    let Some(found) = proven.iter().find(|one| number.is_none() || find_rollback::number(one) == number) else {
+        let what = number.map_or_else(|| "release".to_owned(), |number| format!("release {number}"));
         return Err(Failure::permanent(
             FailureType::UnknownApp,
-            format!("there is no {what} in {}", environment.namespace),
+            format!("no stored {what} in {} was ever live", environment.namespace),
         ));
     };
     let name = found.name_any();

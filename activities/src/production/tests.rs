@@ -204,7 +204,36 @@ async fn a_rollback_by_number_names_the_keys_that_differ() {
     assert_eq!(changed_keys, ["A"]);
     let find = FindRollbackInput { to: Some(9), ..back_from(version(&two, 2, '2')) };
     let FoundRollback::None { reason } = bench.find(find).await else { panic!("found") };
-    assert_eq!(reason, "there is no stored release 9; stored: 1, 2");
+    assert_eq!(reason, "no stored release 9 was ever live; these were: 1");
+}
+
+#[tokio::test]
+async fn a_release_that_was_never_live_is_no_way_back() {
+    let bench = Bench::new();
+    let own = crate::kubernetes::labels::owner_labels(&environment(), "berth");
+    bench.cluster.put("/api/v1/namespaces", &json!({"metadata": {"name": "web", "uid": "u", "labels": own}}));
+    let one = bench.proven(1, '1', None).await;
+    // Planned, and then rejected or failed.
+    bench.plan(&Bench::input(2, '2', "web-secrets-1", Some(&one))).await.unwrap();
+    let find = FindRollbackInput { to: Some(2), ..back_from(version(&one, 1, '1')) };
+    let FoundRollback::None { reason } = bench.find(find).await else { panic!("found") };
+    assert!(reason.contains("no stored release 2"), "{reason}");
+    let by = berth_workflows::contract::release::Name::try_from("ops".to_owned()).unwrap();
+    let refused = restore(&bench.cluster.client(), "web", Some(2), &by).await.unwrap_err();
+    assert!(refused.to_string().contains("no stored release 2"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_rollback_without_a_number_never_leads_forward() {
+    let bench = Bench::new();
+    let one = bench.proven(1, '1', None).await;
+    let two = bench.proven(2, '2', Some(&one)).await;
+    // Release 1 serves again. Release 2 was proven, but it was left behind.
+    let FoundRollback::None { reason } = bench.find(back_from(version(&one, 1, '1'))).await else { panic!("found") };
+    assert_eq!(reason, "no release before the one that serves was live and differs from it; these were: 1, 2");
+    let find = FindRollbackInput { to: Some(2), ..back_from(version(&one, 1, '1')) };
+    let FoundRollback::Found { version: found, .. } = bench.find(find).await else { panic!("nothing found") };
+    assert_eq!(found.stored_release, two.stored_release);
 }
 
 #[tokio::test]

@@ -48,6 +48,9 @@ pub struct StoredRelease {
 pub struct ReleaseVersion {
     pub release: Release,
     pub secrets: SyncedSecrets,
+    /// `KUBE_DEPLOY_ID` in its objects.
+    #[serde(default)]
+    pub deploy_id: u64,
 }
 
 impl StoredRelease {
@@ -96,18 +99,23 @@ impl StoredRelease {
     /// Returns the same release with another Secret: each text that names the old one names the new one. Both names are
     /// hashes of their content, so that nothing else looks like them.
     pub fn with_secrets(&self, secrets: &SyncedSecrets) -> Self {
-        fn rename(value: &mut Value, old: &str, new: &str) {
-            match value {
-                Value::String(text) if text.contains(old) => *text = text.replace(old, new),
-                Value::Array(items) => items.iter_mut().for_each(|item| rename(item, old, new)),
-                Value::Object(fields) => fields.values_mut().for_each(|field| rename(field, old, new)),
-                _ => {}
-            }
-        }
         let mut release = Self { secret: secrets.secret.clone(), ..self.clone() };
         release.objects.iter_mut().for_each(|object| rename(object, &self.secret, &secrets.secret));
         if let Some(version) = &mut release.version {
             version.secrets = secrets.clone();
+        }
+        release
+    }
+
+    /// Returns the same release without the names of its Secret and the number of its deploy, to compare it with another.
+    pub fn comparable(&self) -> Self {
+        let mut release = self.clone();
+        let deploy_id = self.version.as_ref().map_or(0, |version| version.deploy_id);
+        for object in &mut release.objects {
+            rename(object, &self.secret, "secret");
+            if deploy_id > 0 {
+                rename(object, &deploy_id.to_string(), "deploy-id");
+            }
         }
         release
     }
@@ -165,5 +173,51 @@ impl StoredRelease {
         let mut decoder = GzDecoder::new(packed.0.as_slice()).take(MAX_BYTES);
         decoder.read_to_end(&mut json).map_err(|e| broken(e.to_string()))?;
         serde_json::from_slice(&json).map_err(|e| broken(e.to_string()))
+    }
+}
+
+/// Replaces a text wherever it stands in a document: in texts, and as a number.
+fn rename(value: &mut Value, old: &str, new: &str) {
+    match value {
+        Value::String(text) if text.contains(old) => *text = text.replace(old, new),
+        Value::Number(number) if number.to_string() == old => *value = Value::from(new),
+        Value::Array(items) => items.iter_mut().for_each(|item| rename(item, old, new)),
+        Value::Object(fields) => fields.values_mut().for_each(|field| rename(field, old, new)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// A release whose object names its Secret and its deploy.
+    fn stored(secret: &str, deploy_id: u64, content: &str) -> StoredRelease {
+        let release: Release =
+            serde_json::from_value(json!({"commit": "4f2a9c1", "image": format!("web@sha256:{}", "a".repeat(64))}))
+                .unwrap();
+        let secrets = SyncedSecrets {
+            secret: secret.into(),
+            version: secret.into(),
+            set_by_berth: Vec::new(),
+            temporal_server_address: String::new(),
+            temporal_server_address_from_doppler: false,
+        };
+        let data = json!({"job": format!("migrate-{deploy_id}"), "id": deploy_id, "from": secret, "content": content});
+        StoredRelease {
+            commit: "4f2a9c1".into(),
+            version: Some(Box::new(ReleaseVersion { release, secrets, deploy_id })),
+            secret: secret.into(),
+            objects: vec![data],
+            gates: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn comparable_objects_differ_in_neither_secret_nor_deploy_id() {
+        let objects = |secret, deploy_id, content| stored(secret, deploy_id, content).comparable().objects;
+        assert_eq!(objects("web-1", 27_000_001, "a"), objects("web-2", 27_000_002, "a"));
+        assert_ne!(objects("web-1", 27_000_001, "a"), objects("web-1", 27_000_001, "b"));
     }
 }
