@@ -31,8 +31,18 @@ pub fn from_activity(error: &ActivityExecutionError, otherwise: FailureType) -> 
 }
 
 /// Converts the failure of an activity that only looks at the release. Without a verdict it has seen nothing: missing
-/// rights and a bug of berth's are no fault of the release.
+/// rights and a bug of berth's are no fault of the release. Nor is a caller that is not admitted: the verdict of a look is
+/// a result of it.
 pub fn from_observation(error: &ActivityExecutionError) -> Unfinished {
+    match from_stored(error) {
+        Unfinished::Failed(verdict) if verdict.failure == FailureType::PolicyDenied => not_observed(verdict.headline()),
+        unfinished => unfinished,
+    }
+}
+
+/// Converts the failure of the apply of a stored release. Without a verdict it says nothing about the release: its worker
+/// was stopped, or berth's rights were missing.
+pub fn from_stored(error: &ActivityExecutionError) -> Unfinished {
     convert(error, |failure| match failure {
         None | Some(FailureType::KubernetesDenied) => FailureType::NotObserved,
         Some(failure) => failure,

@@ -122,7 +122,7 @@ impl Rollout {
         let applied = Self::until_observed(ctx, rollout, async |_| {
             let options = options::apply_manifests(&ctx.cancellation_token(), summary.as_str());
             let applied = ctx.execute_activity(activities::ApplyRelease, apply.clone(), options).await;
-            Self::record_applied(ctx, applied.map_err(|e| failure::from_activity(&e, FailureType::KubernetesDenied)))
+            Self::record_applied(ctx, applied.map_err(|e| failure::from_stored(&e)))
         })
         .await?;
         ctx.state_mut(|s| s.made.secrets = Some(stored.secrets.clone()));
