@@ -8,6 +8,7 @@ pub(crate) mod env;
 pub(crate) mod image;
 mod options;
 pub(crate) mod parts;
+mod person;
 mod pull_request;
 pub(crate) mod screenshot;
 pub(crate) mod status;

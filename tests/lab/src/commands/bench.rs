@@ -115,7 +115,7 @@ fn once(state: &State, pull_request: &PullRequest, run: u64) -> Result<Once> {
     let with_namespace = [vec![namespace], first].concat();
     let floor_opened = timed(|| by_hand(pull_request, &floor, &with_namespace))?;
     let floor_pushed = timed(|| by_hand(pull_request, &floor, &second))?;
-    let floor_closed = timed(|| pull_request.kubectl(&["delete", "namespace", &floor]).map(drop))?;
+    let floor_closed = timed(|| pull_request.person.kubectl(&["delete", "namespace", &floor]).map(drop))?;
     Ok(Once {
         opened: (berth_opened, floor_opened),
         pushed: (berth_pushed, floor_pushed),
@@ -136,7 +136,8 @@ fn objects(pull_request: &PullRequest, namespace: &str) -> Result<Vec<Value>> {
     let list = |content: &str| -> Result<Vec<Value>> {
         let selector = format!("berth.dev/content={content}");
         let order = "--sort-by=.metadata.creationTimestamp";
-        let text = pull_request.kubectl(&["get", "secrets", "-n", &own, "-l", &selector, order, "-o", "json"])?;
+        let text =
+            pull_request.person.kubectl(&["get", "secrets", "-n", &own, "-l", &selector, order, "-o", "json"])?;
         let list: Value = serde_json::from_str(&text)?;
         Ok(list["items"].as_array().cloned().unwrap_or_default())
     };
@@ -162,12 +163,12 @@ fn objects(pull_request: &PullRequest, namespace: &str) -> Result<Vec<Value>> {
 /// Rolls out with `kubectl apply` and `kubectl rollout status`, as the script did that berth replaces.
 fn by_hand(pull_request: &PullRequest, namespace: &str, objects: &[Value]) -> Result<()> {
     let list = json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string();
-    pull_request.kubectl_with_input(&["apply", "-f", "-"], &list)?;
+    pull_request.person.kubectl_with_input(&["apply", "-f", "-"], &list)?;
     let deployments: Vec<_> = objects.iter().filter(|object| object["kind"] == "Deployment").collect();
     ensure!(!deployments.is_empty(), "there is nothing to wait for");
     for deployment in deployments {
         let name = format!("deployment/{}", deployment["metadata"]["name"].as_str().unwrap_or_default());
-        pull_request.kubectl(&["rollout", "status", &name, "-n", namespace, "--timeout=60s"])?;
+        pull_request.person.kubectl(&["rollout", "status", &name, "-n", namespace, "--timeout=60s"])?;
     }
     Ok(())
 }

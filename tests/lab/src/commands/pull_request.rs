@@ -1,8 +1,8 @@
 //! A pull request of the sample app, driven with `berth` and `kubectl` as a developer would.
 
 use std::{
-    path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    path::PathBuf,
+    process::Child,
     thread,
     time::{Duration, Instant},
 };
@@ -10,54 +10,28 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
-use crate::{life::state::State, machine::process};
+use super::person::{Answer, Person};
+use crate::life::state::State;
 
 pub(crate) const APP: &str = "web";
 
-/// A pull request, with the programs that drive it.
+/// A pull request, with the person that drives it.
 pub(crate) struct PullRequest {
-    berth: PathBuf,
-    kubectl: PathBuf,
-    kubeconfig: PathBuf,
-    temporal: PathBuf,
-    temporal_address: String,
+    pub(crate) person: Person,
     pub(crate) number: u64,
-}
-
-/// The answer of `berth`: exit code, JSON and text.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) code: Option<i32>,
-    pub(crate) json: Value,
-    pub(crate) text: String,
 }
 
 impl PullRequest {
     /// A pull request of the sample app.
     pub(crate) fn new(state: &State, berth: PathBuf, number: u64) -> Self {
-        let tool = |name: &str| state.tools.get(name).cloned().unwrap_or_default();
-        Self {
-            berth,
-            number,
-            kubectl: tool("kubectl"),
-            temporal: tool("temporal"),
-            kubeconfig: state.kubeconfig.clone(),
-            temporal_address: state.temporal_address.clone(),
-        }
+        Self { person: Person::new(state, berth), number }
     }
 
     /// Starts `berth preview <verb> web 123 … --output json`.
     pub(crate) fn begin(&self, verb: &str, arguments: &[&str]) -> Result<Child> {
-        let mut berth = self.berth();
+        let mut berth = self.person.berth();
         berth.args(["preview", verb, APP, &self.number.to_string(), "--output", "json"]).args(arguments);
         berth.spawn().context("running berth")
-    }
-
-    fn berth(&self) -> Command {
-        let mut berth = Command::new(&self.berth);
-        berth.env("TEMPORAL_ADDRESS", &self.temporal_address).env("KUBECONFIG", &self.kubeconfig);
-        berth.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        berth
     }
 
     pub(crate) fn preview(&self, verb: &str, arguments: &[&str]) -> Result<Answer> {
@@ -66,7 +40,7 @@ impl PullRequest {
 
     /// Runs `berth preview run web 123 <script>`, whose output is the script's.
     pub(crate) fn run_script(&self, script: &str) -> Result<Answer> {
-        let mut berth = self.berth();
+        let mut berth = self.person.berth();
         berth.args(["preview", "run", APP, &self.number.to_string(), script]);
         Answer::from_output(berth.output().context("running berth")?)
     }
@@ -87,22 +61,10 @@ impl PullRequest {
         }
     }
 
-    pub(crate) fn kubectl(&self, arguments: &[&str]) -> Result<String> {
-        process::output(Command::new(&self.kubectl).arg("--kubeconfig").arg(&self.kubeconfig).args(arguments))
-    }
-
-    pub(crate) fn kubectl_with_input(&self, arguments: &[&str], input: &str) -> Result<String> {
-        let mut kubectl = Command::new(&self.kubectl);
-        kubectl.arg("--kubeconfig").arg(&self.kubeconfig).args(arguments);
-        process::output_with_input(&mut kubectl, input)
-    }
-
     /// The time of each step of a rollout, from its result.
     pub(crate) fn rollout_steps(&self, number: u64) -> Result<Value> {
         let id = format!("preview-{APP}-{}-rollout-{number}", self.number);
-        let mut temporal = Command::new(&self.temporal);
-        temporal.args(["workflow", "result", "--workflow-id", &id, "-o", "json", "--address", &self.temporal_address]);
-        let result: Value = serde_json::from_str(&process::output(&mut temporal)?)?;
+        let result = self.person.temporal(&["workflow", "result", "--workflow-id", &id])?;
         Ok(result["result"]["steps"].clone())
     }
 
@@ -115,33 +77,10 @@ impl PullRequest {
     pub(crate) fn page(&self, path: &str) -> Result<String> {
         let namespace = self.namespace();
         let service = format!("{APP}-{namespace}");
-        self.kubectl(&[
+        self.person.kubectl(&[
             "get",
             "--raw",
             &format!("/api/v1/namespaces/{namespace}/services/http:{service}:80/proxy{path}"),
         ])
-    }
-
-    pub(crate) fn kubeconfig(&self) -> &Path {
-        &self.kubeconfig
-    }
-}
-
-impl Answer {
-    pub(crate) fn from_output(output: Output) -> Result<Self> {
-        let stdout = String::from_utf8_lossy(&output.stdout);
-        Ok(Self {
-            code: output.status.code(),
-            json: serde_json::from_str(stdout.trim()).unwrap_or_default(),
-            text: format!("{stdout}{}", String::from_utf8_lossy(&output.stderr)),
-        })
-    }
-
-    /// Checks the exit code, which scripts read, and the outcome, which people read.
-    pub(crate) fn expect(self, code: i32, outcome: &str) -> Result<Value> {
-        if self.code == Some(code) && self.json["outcome"] == outcome {
-            return Ok(self.json);
-        }
-        bail!("expected {outcome} with exit code {code}, got exit code {:?}: {}", self.code, self.text.trim())
     }
 }

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use super::{images, preview::Preview, reach};
 use crate::{
     cluster::ingress,
-    commands::{pull_request::Answer, timeline::Timeline},
+    commands::{person::Answer, timeline::Timeline},
     life::state::{Full, State},
 };
 

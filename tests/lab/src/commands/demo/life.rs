@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use crate::{
     commands::{
-        pull_request::{APP, Answer, PullRequest},
+        person::Answer,
+        pull_request::{APP, PullRequest},
         timeline::Timeline,
     },
     lab,
@@ -97,7 +98,7 @@ fn verdict(failed: &Value) -> Result<String> {
 }
 
 fn nothing_left(pull_request: &PullRequest) -> Result<String> {
-    let left = pull_request.kubectl(&[
+    let left = pull_request.person.kubectl(&[
         "get",
         "namespaces",
         "--selector",
@@ -106,7 +107,7 @@ fn nothing_left(pull_request: &PullRequest) -> Result<String> {
         "name",
     ])?;
     ensure!(left.trim().is_empty(), "still there: {left}");
-    let namespace = pull_request.kubectl(&[
+    let namespace = pull_request.person.kubectl(&[
         "get",
         "namespace",
         &pull_request.namespace(),
@@ -115,7 +116,7 @@ fn nothing_left(pull_request: &PullRequest) -> Result<String> {
         "name",
     ])?;
     ensure!(namespace.trim().is_empty(), "still there: {namespace}");
-    Ok(format!("no namespace of {APP}, with kubectl and {}", pull_request.kubeconfig().display()))
+    Ok(format!("no namespace of {APP}, with kubectl and {}", pull_request.person.kubeconfig().display()))
 }
 
 fn look(state: &State, timeline: &mut Timeline) {

@@ -7,7 +7,10 @@ use serde_json::Value;
 
 use crate::{
     cluster::ingress,
-    commands::pull_request::{APP, Answer, PullRequest},
+    commands::{
+        person::Answer,
+        pull_request::{APP, PullRequest},
+    },
     life::state::{Full, State},
     machine::http,
     services::postgres::{PASSWORD, USER, psql},
@@ -101,7 +104,8 @@ impl<'a> Preview<'a> {
         let selector = format!("component={component}");
         let path = "jsonpath={.items[*].metadata.name}";
         let namespace = self.pull_request.namespace();
-        let names = self.pull_request.kubectl(&["get", "pods", "-n", &namespace, "-l", &selector, "-o", path])?;
+        let names =
+            self.pull_request.person.kubectl(&["get", "pods", "-n", &namespace, "-l", &selector, "-o", path])?;
         Ok(names.split_whitespace().map(str::to_owned).collect())
     }
 
@@ -125,14 +129,14 @@ impl<'a> Preview<'a> {
     pub(super) fn objects(&self, other: &Self) -> Result<String> {
         let of = |preview: &Self| {
             let kinds = "pods,services,ingresses,networkpolicies";
-            preview.pull_request.kubectl(&["get", kinds, "-n", &preview.pull_request.namespace()])
+            preview.pull_request.person.kubectl(&["get", kinds, "-n", &preview.pull_request.namespace()])
         };
         Ok(format!("{}\n{}", of(self)?, of(other)?))
     }
 
     /// The memory of each container, as the kubelet counts it.
     pub(super) fn memory(&self) -> Result<String> {
-        let summary = self.pull_request.kubectl(&["get", "--raw", "/api/v1/nodes/lab/proxy/stats/summary"])?;
+        let summary = self.pull_request.person.kubectl(&["get", "--raw", "/api/v1/nodes/lab/proxy/stats/summary"])?;
         let summary: Value = serde_json::from_str(&summary)?;
         let pods = summary["pods"].as_array().context("reading the node's summary")?;
         let ours = pods.iter().filter(|pod| pod["podRef"]["namespace"] == self.pull_request.namespace());
@@ -164,7 +168,8 @@ impl<'a> Preview<'a> {
 
     pub(super) fn no_namespace(&self) -> Result<String> {
         let selector = format!("berth.dev/app={APP}");
-        let left = self.pull_request.kubectl(&["get", "namespaces", "--selector", &selector, "--output", "name"])?;
+        let left =
+            self.pull_request.person.kubectl(&["get", "namespaces", "--selector", &selector, "--output", "name"])?;
         ensure!(left.trim().is_empty(), "still there: {left}");
         Ok(format!("kubectl get namespaces --selector {selector}: none"))
     }

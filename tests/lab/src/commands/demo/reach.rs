@@ -79,7 +79,8 @@ fn outside(preview: &Preview<'_>) -> Result<String> {
 fn address(preview: &Preview<'_>, component: &str) -> Result<IpAddr> {
     let path = "jsonpath={.items[0].status.podIP}";
     let (namespace, selector) = (preview.pull_request.namespace(), format!("component={component}"));
-    let address = preview.pull_request.kubectl(&["get", "pods", "-n", &namespace, "-l", &selector, "-o", path])?;
+    let address =
+        preview.pull_request.person.kubectl(&["get", "pods", "-n", &namespace, "-l", &selector, "-o", path])?;
     address.parse().with_context(|| format!("reading the address of the {component} pod: {address}"))
 }
 
@@ -125,5 +126,5 @@ fn python(from: &Preview<'_>, component: &str, program: &str, arguments: &[&str]
     let namespace = from.pull_request.namespace();
     let mut command = vec!["exec", "-n", &namespace, pod, "--", "python", "-c", program];
     command.extend(arguments);
-    Ok(from.pull_request.kubectl(&command)?.trim().to_owned())
+    Ok(from.pull_request.person.kubectl(&command)?.trim().to_owned())
 }

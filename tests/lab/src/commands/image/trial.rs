@@ -60,9 +60,9 @@ fn install(buildah: &Buildah, state: &State, pull_request: &PullRequest) -> Resu
     let folder = folders::make(folders::cache()?.join("images/kustomization"))?;
     fs::write(folder.join("kustomization.yaml"), kustomization(&folder, &image, state)?)?;
     let begun = Instant::now();
-    pull_request.kubectl(&["apply", "-k", &folder.display().to_string()])?;
+    pull_request.person.kubectl(&["apply", "-k", &folder.display().to_string()])?;
     let waited =
-        pull_request.kubectl(&["rollout", "status", "deployment/berth", "-n", BERTH_NAMESPACE, "--timeout=90s"]);
+        pull_request.person.kubectl(&["rollout", "status", "deployment/berth", "-n", BERTH_NAMESPACE, "--timeout=90s"]);
     if let Err(error) = waited {
         bail!("{error:#}\n{}", what_pods_say(pull_request));
     }
@@ -85,9 +85,15 @@ fn kustomization(folder: &Path, image: &str, state: &State) -> Result<String> {
 }
 
 fn what_pods_say(pull_request: &PullRequest) -> String {
-    let pods = pull_request.kubectl(&["describe", "pods", "-n", BERTH_NAMESPACE]).unwrap_or_default();
-    let logs =
-        pull_request.kubectl(&["logs", "-n", BERTH_NAMESPACE, "-l", "app.kubernetes.io/name=berth", "--tail=20"]);
+    let pods = pull_request.person.kubectl(&["describe", "pods", "-n", BERTH_NAMESPACE]).unwrap_or_default();
+    let logs = pull_request.person.kubectl(&[
+        "logs",
+        "-n",
+        BERTH_NAMESPACE,
+        "-l",
+        "app.kubernetes.io/name=berth",
+        "--tail=20",
+    ]);
     format!("{pods}\n{}", logs.unwrap_or_default())
 }
 
@@ -107,9 +113,9 @@ fn close(pull_request: &PullRequest) -> Result<String> {
 /// Removes the pods. They must end on SIGTERM, within the grace period.
 fn remove(pull_request: &PullRequest) -> Result<String> {
     let begun = Instant::now();
-    pull_request.kubectl(&["scale", "deployment/berth", "-n", BERTH_NAMESPACE, "--replicas=0"])?;
+    pull_request.person.kubectl(&["scale", "deployment/berth", "-n", BERTH_NAMESPACE, "--replicas=0"])?;
     let left = || -> Result<usize> {
-        let pods = pull_request.kubectl(&["get", "pods", "-n", BERTH_NAMESPACE, "-o", "json"])?;
+        let pods = pull_request.person.kubectl(&["get", "pods", "-n", BERTH_NAMESPACE, "-o", "json"])?;
         let pods: Value = serde_json::from_str(&pods)?;
         Ok(pods["items"].as_array().map_or(0, Vec::len))
     };
