@@ -1,6 +1,7 @@
 //! The commands of `cargo lab`, a file for each.
 
 pub(crate) mod bench;
+mod by_hand;
 pub(crate) mod demo;
 pub(crate) mod down;
 mod ending;

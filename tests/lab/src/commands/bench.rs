@@ -4,16 +4,20 @@
 //! Compare ratios of medians within one run: machines are noisy.
 
 use std::{
-    io::{Read as _, Write as _},
+    io::Write as _,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, ensure};
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{ending, options::ClusterOptions, pull_request::PullRequest};
+use super::{
+    by_hand::{by_hand, objects},
+    ending,
+    options::ClusterOptions,
+    pull_request::PullRequest,
+};
 use crate::{
     life::{
         plan::{self, Request},
@@ -128,49 +132,6 @@ fn timed(work: impl FnOnce() -> Result<()>) -> Result<Duration> {
     let begun = Instant::now();
     work()?;
     Ok(begun.elapsed())
-}
-
-/// The newest stored release and its Secret, for another namespace.
-fn objects(pull_request: &PullRequest, namespace: &str) -> Result<Vec<Value>> {
-    let own = pull_request.namespace();
-    let list = |content: &str| -> Result<Vec<Value>> {
-        let selector = format!("berth.dev/content={content}");
-        let order = "--sort-by=.metadata.creationTimestamp";
-        let text =
-            pull_request.person.kubectl(&["get", "secrets", "-n", &own, "-l", &selector, order, "-o", "json"])?;
-        let list: Value = serde_json::from_str(&text)?;
-        Ok(list["items"].as_array().cloned().unwrap_or_default())
-    };
-    let stored = list("release")?.pop().context("the environment has no stored release")?;
-    let packed = STANDARD.decode(stored["data"]["release.json.gz"].as_str().unwrap_or_default())?;
-    let mut text = String::new();
-    flate2::read::GzDecoder::new(packed.as_slice()).read_to_string(&mut text)?;
-    let release: Value = serde_json::from_str(&text)?;
-    let mut objects = release["objects"].as_array().cloned().unwrap_or_default();
-    for secret in list("secrets")? {
-        objects.insert(
-            0,
-            json!({"apiVersion": "v1", "kind": "Secret", "data": secret["data"],
-                "metadata": {"name": secret["metadata"]["name"]}}),
-        );
-    }
-    for object in &mut objects {
-        object["metadata"]["namespace"] = json!(namespace);
-    }
-    Ok(objects)
-}
-
-/// Rolls out with `kubectl apply` and `kubectl rollout status`, as the script did that berth replaces.
-fn by_hand(pull_request: &PullRequest, namespace: &str, objects: &[Value]) -> Result<()> {
-    let list = json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string();
-    pull_request.person.kubectl_with_input(&["apply", "-f", "-"], &list)?;
-    let deployments: Vec<_> = objects.iter().filter(|object| object["kind"] == "Deployment").collect();
-    ensure!(!deployments.is_empty(), "there is nothing to wait for");
-    for deployment in deployments {
-        let name = format!("deployment/{}", deployment["metadata"]["name"].as_str().unwrap_or_default());
-        pull_request.person.kubectl(&["rollout", "status", &name, "-n", namespace, "--timeout=60s"])?;
-    }
-    Ok(())
 }
 
 impl Comparison {
