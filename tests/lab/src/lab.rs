@@ -2,29 +2,24 @@
 
 use std::{
     ffi::OsStr,
-    fs,
     net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,
     sync::{Arc, OnceLock},
 };
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Result, anyhow};
 use rustix::process::Signal;
 
 use crate::{
     life::{
+        outage,
         plan::{self, Request},
         session::{self, Session},
         state::{Full, State},
         worker,
     },
-    machine::{
-        children,
-        files::Files,
-        http,
-        process::{self, ProcessId},
-    },
+    machine::{http, process},
     services::{database::POSTGRES, postgres},
 };
 
@@ -195,11 +190,7 @@ impl Lab {
     /// # Errors
     /// It is down already.
     pub fn stop_postgres(&self) -> Result<()> {
-        let stopped = Files::of_lab(&self.state().name)?.stopped(POSTGRES);
-        fs::write(&stopped, "").with_context(|| format!("writing {}", stopped.display()))?;
-        let server = self.process(POSTGRES)?;
-        server.signal(Signal::KILL);
-        process::wait_until_gone(&server)
+        outage::begin(self.state(), POSTGRES)
     }
 
     /// Starts the stopped database server again, with its data, and waits until it answers.
@@ -207,8 +198,7 @@ impl Lab {
     /// # Errors
     /// It was not stopped, or does not answer.
     pub fn start_postgres(&self) -> Result<()> {
-        let stopped = Files::of_lab(&self.state().name)?.stopped(POSTGRES);
-        fs::remove_file(&stopped).context("the database server was not stopped")?;
+        outage::end(self.state(), POSTGRES)?;
         postgres::wait_until_it_answers(self.postgres())
     }
 
@@ -255,13 +245,8 @@ impl Lab {
     /// # Errors
     /// The lab does not run that part.
     pub fn kill(&self, part: &str) -> Result<()> {
-        self.process(part)?.signal(Signal::KILL);
+        outage::process_of(self.state(), part)?.signal(Signal::KILL);
         Ok(())
-    }
-
-    fn process(&self, part: &str) -> Result<ProcessId> {
-        let running = children::read_record(&Files::of_lab(&self.state().name)?.processes());
-        running.into_iter().find(|process| process.name == part).with_context(|| format!("the lab runs no {part}"))
     }
 
     /// The path of a program of the lab, such as `kubectl` or `temporal`.

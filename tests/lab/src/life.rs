@@ -2,6 +2,7 @@
 
 pub(crate) mod clean;
 pub(crate) mod full;
+pub(crate) mod outage;
 pub(crate) mod plan;
 pub(crate) mod session;
 pub(crate) mod start;

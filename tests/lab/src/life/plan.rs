@@ -27,7 +27,7 @@ pub(crate) struct Plan {
     /// Whether it runs until it is stopped. Otherwise it ends `linger_seconds` after its last user.
     pub(crate) detached: bool,
     pub(crate) linger_seconds: u64,
-    /// Whether Temporal and the API server are restarted when they end, without loss of data.
+    /// Whether Temporal, the API server and the worker are restarted when they end, without loss of data.
     pub(crate) restarts: bool,
     /// Whether whole environments run in it: with a database server, an ingress controller, enforced network policies.
     pub(crate) full: bool,

@@ -16,7 +16,8 @@ use crate::{
     machine::{children::Children, process::ProcessId, relay, subnet::Subnet},
     services::{
         apps::{self, Sample, Values},
-        doppler, registry, temporal,
+        doppler, registry,
+        temporal::{self, TEMPORAL},
     },
 };
 
@@ -137,22 +138,22 @@ fn state(
 
 fn start_temporal(plan: &Plan, data: &Path, children: &mut Children) -> Result<temporal::Addresses> {
     let addresses = temporal::Addresses::free()?;
-    let mut command = children.command("temporal", &plan.tools["temporal"])?;
+    let mut command = children.command(TEMPORAL, &plan.tools["temporal"])?;
     command.args(addresses.arguments());
     if plan.restarts {
         command.arg("--db-filename").arg(data.join("temporal.db"));
         // Data survives a kill of the process, but not a crash of the machine.
         command.args(["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=off"]);
-        children.start_with_restarts("temporal", command)?;
+        children.start_with_restarts(TEMPORAL, command)?;
     } else {
-        children.start("temporal", command)?;
+        children.start(TEMPORAL, command)?;
     }
     Ok(addresses)
 }
 
 fn wait_for_temporal(plan: &Plan, addresses: &temporal::Addresses, children: &mut Children) -> Result<()> {
     let program = &plan.tools["temporal"];
-    children.wait_until("temporal", Duration::from_secs(60), || temporal::answers(program, addresses))
+    children.wait_until(TEMPORAL, Duration::from_secs(60), || temporal::answers(program, addresses))
 }
 
 /// Adds nodes, DNS, and the objects that a worker needs.

@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use crate::{
-    life::{clean, plan::Plan, start},
+    life::{clean, plan::Plan, start, worker::WORKER},
     machine::{
         children::Children,
         files::{self, Files},
@@ -52,7 +52,7 @@ fn hold(plan: &Plan, files: &Files) -> Result<()> {
 
     // From now on a new user must wait for the end, and start a new lab.
     let _ = fs::remove_file(files.state());
-    children.stop("worker", WORKER_STOPS_WITHIN);
+    children.stop(WORKER, WORKER_STOPS_WITHIN);
     let kept_logs = keep_node_logs(&data);
     children.kill_all();
     clean::sweep(&plan.name, plan.real_node)?;

@@ -12,6 +12,9 @@ use crate::{
     services::{BERTH_NAMESPACE, doppler},
 };
 
+/// The name of its process in the lab.
+pub(crate) const WORKER: &str = "worker";
+
 /// Makes the worker's namespace, with the tokens that the sample apps name.
 pub(crate) fn objects() -> Value {
     let token = |name: &str, token: &str| {
@@ -33,7 +36,10 @@ pub(crate) fn start(plan: &Plan, state: &mut State, children: &mut Children) -> 
     let Some(berth) = &plan.worker else { return Ok(()) };
     let mut command = children.command("worker", berth)?;
     configure(&mut command, state);
-    children.start("worker", command)?;
+    match plan.restarts {
+        true => children.start_with_restarts(WORKER, command)?,
+        false => children.start(WORKER, command)?,
+    }
     state.worker = true;
     Ok(())
 }

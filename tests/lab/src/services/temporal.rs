@@ -17,6 +17,9 @@ use crate::{
     parts::{self, Part},
 };
 
+/// The name of its process in a lab, and of its program.
+pub(crate) const TEMPORAL: &str = "temporal";
+
 /// Generous: a dev server starts in less than a second, but not on a machine that builds Rust meanwhile.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 
