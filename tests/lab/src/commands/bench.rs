@@ -101,6 +101,7 @@ struct Once {
 
 fn once(state: &State, pull_request: &PullRequest, run: u64) -> Result<Once> {
     let floor = format!("floor-{run}");
+    let (person, own) = (&pull_request.person, pull_request.namespace());
     let image = |variant: &str| state.images.get(variant).cloned().unwrap_or_default();
     let push = |digit: &str, image: &str| {
         timed(|| {
@@ -109,17 +110,17 @@ fn once(state: &State, pull_request: &PullRequest, run: u64) -> Result<Once> {
         })
     };
     let berth_opened = push("1", &image("v1"))?;
-    let first = objects(pull_request, &floor)?;
+    let first = objects(person, &own, &floor)?;
     let berth_pushed = push("2", &image("v2"))?;
-    let second = objects(pull_request, &floor)?;
+    let second = objects(person, &own, &floor)?;
     let steps = pull_request.rollout_steps(2)?;
     let berth_closed = timed(|| pull_request.preview("close", &[]).map(drop))?;
 
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": floor}});
     let with_namespace = [vec![namespace], first].concat();
-    let floor_opened = timed(|| by_hand(pull_request, &floor, &with_namespace))?;
-    let floor_pushed = timed(|| by_hand(pull_request, &floor, &second))?;
-    let floor_closed = timed(|| pull_request.person.kubectl(&["delete", "namespace", &floor]).map(drop))?;
+    let floor_opened = timed(|| by_hand(person, &floor, &with_namespace))?;
+    let floor_pushed = timed(|| by_hand(person, &floor, &second))?;
+    let floor_closed = timed(|| person.kubectl(&["delete", "namespace", &floor]).map(drop))?;
     Ok(Once {
         opened: (berth_opened, floor_opened),
         pushed: (berth_pushed, floor_pushed),

@@ -6,16 +6,14 @@ use anyhow::{Context as _, Result, ensure};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
-use super::pull_request::PullRequest;
+use super::person::Person;
 
-/// The newest stored release and its Secret, for another namespace.
-pub(crate) fn objects(pull_request: &PullRequest, namespace: &str) -> Result<Vec<Value>> {
-    let own = pull_request.namespace();
+/// The newest stored release of the namespace `own`, and its Secret, for another namespace.
+pub(crate) fn objects(person: &Person, own: &str, namespace: &str) -> Result<Vec<Value>> {
     let list = |content: &str| -> Result<Vec<Value>> {
         let selector = format!("berth.dev/content={content}");
         let order = "--sort-by=.metadata.creationTimestamp";
-        let text =
-            pull_request.person.kubectl(&["get", "secrets", "-n", &own, "-l", &selector, order, "-o", "json"])?;
+        let text = person.kubectl(&["get", "secrets", "-n", own, "-l", &selector, order, "-o", "json"])?;
         let list: Value = serde_json::from_str(&text)?;
         Ok(list["items"].as_array().cloned().unwrap_or_default())
     };
@@ -39,14 +37,14 @@ pub(crate) fn objects(pull_request: &PullRequest, namespace: &str) -> Result<Vec
 }
 
 /// Rolls out with `kubectl apply` and `kubectl rollout status`, as the script did that berth replaces.
-pub(crate) fn by_hand(pull_request: &PullRequest, namespace: &str, objects: &[Value]) -> Result<()> {
+pub(crate) fn by_hand(person: &Person, namespace: &str, objects: &[Value]) -> Result<()> {
     let list = json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string();
-    pull_request.person.kubectl_with_input(&["apply", "-f", "-"], &list)?;
+    person.kubectl_with_input(&["apply", "-f", "-"], &list)?;
     let deployments: Vec<_> = objects.iter().filter(|object| object["kind"] == "Deployment").collect();
     ensure!(!deployments.is_empty(), "there is nothing to wait for");
     for deployment in deployments {
         let name = format!("deployment/{}", deployment["metadata"]["name"].as_str().unwrap_or_default());
-        pull_request.person.kubectl(&["rollout", "status", &name, "-n", namespace, "--timeout=60s"])?;
+        person.kubectl(&["rollout", "status", &name, "-n", namespace, "--timeout=60s"])?;
     }
     Ok(())
 }

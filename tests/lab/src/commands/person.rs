@@ -1,14 +1,21 @@
 //! A person at a lab: the programs that they call, with the lab's addresses.
 
 use std::{
+    env, iter,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use crate::{life::state::State, machine::process};
+
+/// Generous: a status becomes what it is to become within seconds.
+const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// A person, with `berth`, `kubectl` and `temporal`.
 pub(crate) struct Person {
@@ -47,14 +54,44 @@ impl Person {
         berth
     }
 
+    /// Asks `berth` for JSON until the command's own object meets a condition. Answers that object.
+    pub(crate) fn wait_until(&self, arguments: &[&str], what: &str, is: impl Fn(&Value) -> bool) -> Result<Value> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let output = self.berth().args(arguments).args(["--output", "json"]).output().context("running berth")?;
+            let mut answer = Answer::from_output(output)?;
+            let data = answer.json["data"].take();
+            if is(&data) {
+                return Ok(data);
+            }
+            if Instant::now() > end {
+                bail!("{} did not become `{what}`: {data} {}", arguments.join(" "), answer.text.trim());
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// Makes the command `kubectl`.
+    pub(crate) fn kubectl_command(&self) -> Command {
+        let mut kubectl = Command::new(&self.kubectl);
+        kubectl.arg("--kubeconfig").arg(&self.kubeconfig);
+        kubectl
+    }
+
     pub(crate) fn kubectl(&self, arguments: &[&str]) -> Result<String> {
-        process::output(Command::new(&self.kubectl).arg("--kubeconfig").arg(&self.kubeconfig).args(arguments))
+        process::output(self.kubectl_command().args(arguments))
     }
 
     pub(crate) fn kubectl_with_input(&self, arguments: &[&str], input: &str) -> Result<String> {
-        let mut kubectl = Command::new(&self.kubectl);
-        kubectl.arg("--kubeconfig").arg(&self.kubeconfig).args(arguments);
-        process::output_with_input(&mut kubectl, input)
+        process::output_with_input(self.kubectl_command().args(arguments), input)
+    }
+
+    /// Runs a command line that berth has printed, in a shell that finds `kubectl`.
+    pub(crate) fn shell(&self, line: &str) -> Result<String> {
+        let folder = self.kubectl.parent().context("looking for kubectl")?;
+        let path = env::var_os("PATH").unwrap_or_default();
+        let path = env::join_paths(iter::once(folder.to_owned()).chain(env::split_paths(&path)))?;
+        process::output(Command::new("sh").args(["-ec", line]).env("PATH", path).env("KUBECONFIG", &self.kubeconfig))
     }
 
     /// Runs the `temporal` CLI. Answers its JSON.

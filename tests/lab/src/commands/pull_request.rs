@@ -1,13 +1,8 @@
 //! A pull request of the sample app, driven with `berth` and `kubectl` as a developer would.
 
-use std::{
-    path::PathBuf,
-    process::Child,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{path::PathBuf, process::Child};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use serde_json::Value;
 
 use super::person::{Answer, Person};
@@ -47,18 +42,8 @@ impl PullRequest {
 
     /// Waits until the environment's status meets a condition.
     pub(crate) fn wait_until_status(&self, what: &str, is: impl Fn(&Value) -> bool) -> Result<()> {
-        let end = Instant::now() + Duration::from_secs(60);
-        loop {
-            let mut answer = self.preview("status", &[]).map(|answer| answer.json).unwrap_or_default();
-            let status = answer["data"].take();
-            if is(&status) {
-                return Ok(());
-            }
-            if Instant::now() > end {
-                bail!("the status did not become `{what}`: {status}");
-            }
-            thread::sleep(Duration::from_millis(100));
-        }
+        let arguments = ["preview", "status", APP, &self.number.to_string()];
+        self.person.wait_until(&arguments, what, is).map(drop)
     }
 
     /// The time of each step of a rollout, from its result.
