@@ -11,21 +11,15 @@ use crate::{
         carrying::Carrying,
         environment::EnvironmentKind,
         lenient::Lenient,
-        phase::Phase,
         production::{ApproveRelease, Freeze, Production, RejectRelease, Rollback, Unfreeze},
         production_answer::ProductionAnswer,
         production_status::ProductionStatus,
-        release::Release,
         rollout::RolloutProgress,
         signals::{Push, Redeploy},
-        stop_reason::StopReason,
     },
     environment::{
-        EnvironmentWorkflow,
         admission::{check_id, publish_identity},
         answers::HandlerError,
-        arrival::Arrival,
-        book::Book,
         carry::{self, Refused},
         publish::{Published, publish, publish_in_handler},
     },
@@ -36,6 +30,7 @@ use crate::{
     },
 };
 
+mod environment;
 #[cfg(test)]
 mod harness;
 pub mod inbox;
@@ -266,42 +261,5 @@ impl ProductionEnvironment {
     fn to_status(&self) -> ProductionStatus {
         let app = self.input.as_ref().map_or("", |input| input.app.as_str());
         ProductionStatus::new(app, &self.state)
-    }
-}
-
-impl EnvironmentWorkflow for ProductionEnvironment {
-    fn book(&self) -> &Book {
-        &self.state.book
-    }
-
-    fn book_mut(&mut self) -> &mut Book {
-        &mut self.state.book
-    }
-
-    fn newest_release(&self) -> Option<&Release> {
-        self.state.newest_release()
-    }
-
-    /// Nothing is stopped for it: the main loop records it when what is rolling out has ended.
-    fn record_cancel(&mut self, _arrival: Arrival) {}
-
-    fn stop_reason(&self) -> Option<StopReason> {
-        self.state.stop_reason()
-    }
-
-    fn note(&mut self, note: String) {
-        self.state.notes.add(note);
-    }
-
-    fn phase(&self) -> Phase {
-        self.state.phase()
-    }
-
-    fn details(&self) -> String {
-        self.to_status().to_markdown()
-    }
-
-    fn published_mut(&mut self) -> &mut Published {
-        &mut self.published
     }
 }

@@ -1,0 +1,44 @@
+//! Production as an environment: what its rollouts need of it, and what it publishes.
+
+use super::ProductionEnvironment;
+use crate::{
+    contract::{phase::Phase, release::Release, stop_reason::StopReason},
+    environment::{EnvironmentWorkflow, arrival::Arrival, book::Book, publish::Published},
+};
+
+impl EnvironmentWorkflow for ProductionEnvironment {
+    fn book(&self) -> &Book {
+        &self.state.book
+    }
+
+    fn book_mut(&mut self) -> &mut Book {
+        &mut self.state.book
+    }
+
+    fn newest_release(&self) -> Option<&Release> {
+        self.state.newest_release()
+    }
+
+    /// Nothing is stopped for it: the main loop records it when what is rolling out has ended.
+    fn record_cancel(&mut self, _arrival: Arrival) {}
+
+    fn stop_reason(&self) -> Option<StopReason> {
+        self.state.stop_reason()
+    }
+
+    fn note(&mut self, note: String) {
+        self.state.notes.add(note);
+    }
+
+    fn phase(&self) -> Phase {
+        self.state.phase()
+    }
+
+    fn details(&self) -> String {
+        self.to_status().to_markdown()
+    }
+
+    fn published_mut(&mut self) -> &mut Published {
+        &mut self.published
+    }
+}
