@@ -29,6 +29,7 @@ mod observe;
 mod readiness;
 mod sdk_metrics;
 
+use forever::Forever;
 use health::{Endpoints, Health, MetricsAddress};
 use metrics::Metrics;
 use sdk_metrics::SdkMetrics;
@@ -133,7 +134,14 @@ impl Worker {
         shut_down_on_signal(worker.shutdown_handle(), Arc::clone(&health));
         tracing::info!(task_queue = %self.task_queue, apps = %names, "Taking work from {}", self.task_queue);
         if self.serve.contains(&Served::Production) {
-            tokio::spawn(forever::keep_running(client.clone(), self.apps.clone(), self.task_queue.clone()));
+            let forever = Forever {
+                temporal: client.clone(),
+                kubernetes: kubernetes.clone(),
+                installation: self.installation.clone(),
+                apps: self.apps.clone(),
+                task_queue: self.task_queue.clone(),
+            };
+            tokio::spawn(forever.keep_running());
         }
         let queue = self.task_queue.clone();
         tokio::spawn(async move {

@@ -11,7 +11,7 @@ pub use find_rollback::find_rollback;
 pub use plan_release::plan_release;
 pub use recall_production::recall_production;
 pub use record_production::record_production;
-pub use restore::{Restore, await_restore, restore};
+pub use restore::{Restore, await_restore, is_restored, restore};
 
 #[cfg(test)]
 mod tests;

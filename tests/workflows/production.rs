@@ -240,6 +240,29 @@ async fn restore_by_hand_is_taken_as_a_freeze() {
 }
 
 #[tokio::test]
+async fn restore_by_hand_is_noticed_without_another_message() {
+    production("p-restored-idle", async |t: Production| {
+        for (digit, sequence) in [('a', 1), ('b', 2)] {
+            t.release(numbered(digit, sequence)).await;
+            t.until_serves(sequence).await;
+        }
+        t.until("recorded", |_| t.record().begun.is_none()).await;
+        restore(&t, 1);
+        t.signal_restored().await;
+        let status = t.until("frozen", |s| s.phase == Phase::Frozen).await;
+        assert_eq!(status.serving.unwrap().release.number, Some(1));
+        t.until("recorded", |_| t.record().frozen.is_some() && t.record().restored.is_none()).await;
+        t.unfreeze().await;
+        // A worker that looked at the same moment sends it once more.
+        t.signal_restored().await;
+        let status = t.until("unfrozen", |s| s.phase == Phase::Live).await;
+        assert_eq!(status.serving.unwrap().release.number, Some(1));
+        assert_eq!(t.world.count("apply_release"), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn restore_by_hand_stops_the_rollout_in_flight() {
     production("p-restored-in-flight", async |t: Production| {
         t.release(numbered('a', 1)).await;

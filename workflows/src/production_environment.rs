@@ -15,7 +15,7 @@ use crate::{
         production_answer::ProductionAnswer,
         production_status::ProductionStatus,
         rollout::RolloutProgress,
-        signals::{Push, Redeploy},
+        signals::{Push, Redeploy, RestoredByHand},
     },
     environment::{
         admission::{check_id, publish_identity},
@@ -156,6 +156,13 @@ impl ProductionEnvironment {
         {
             publish_in_handler(self, ctx);
         }
+    }
+
+    /// The worker has found a restore by hand in the record of the namespace: the record is looked at again.
+    #[signal(name = "restored")]
+    pub fn restored(&mut self, _ctx: &mut SyncWorkflowContext<Self>, _: Lenient<RestoredByHand>) {
+        self.state.doubt_record();
+        self.has_news = true;
     }
 
     /// As the signal `release`, with an answer.

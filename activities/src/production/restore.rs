@@ -110,6 +110,19 @@ pub async fn await_restore(client: &Client, restore: &Restore, patience: Duratio
     rollout::await_rollout(context, wait).await
 }
 
+/// Whether the record of production in this namespace names a restore by hand that its workflow has not taken over.
+///
+/// # Errors
+/// The record cannot be read, or is damaged. Before the first release the worker has no right to read it.
+pub async fn is_restored(client: &Client, installation: &str, app: &str, namespace: &str) -> Result<bool, Failure> {
+    let workflow_id = Production::new(app).workflow_id();
+    let mut environment = Environment::unrecorded(app, EnvironmentKind::Production, workflow_id);
+    namespace.clone_into(&mut environment.namespace);
+    let owner = labels::owner_labels(&environment, installation);
+    let recalled = record::read(&record::api(client, &environment), &owner).await?;
+    Ok(recalled.record.is_some_and(|record| record.restored.is_some()))
+}
+
 /// Finds the namespace of an app's production by its labels. Returns its environment and its installation.
 async fn find_environment(client: &Client, app: &str) -> Result<(Environment, String), Failure> {
     let workflow_id = Production::new(app).workflow_id();

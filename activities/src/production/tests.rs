@@ -269,12 +269,16 @@ async fn a_restore_applies_the_proven_release_and_says_so_in_the_record() {
     let one = bench.proven(1, '1', None).await;
     bench.plan(&Bench::input(2, '2', "web-secrets-2", Some(&one))).await.unwrap();
     let by = berth_workflows::contract::release::Name::try_from("ops".to_owned()).unwrap();
+    let client = bench.cluster.client();
+    assert!(!is_restored(&client, "berth", "web", "web").await.unwrap(), "there is no record yet");
     let first = restore(&bench.cluster.client(), "web", None, &by).await.unwrap();
     assert_eq!((first.version.release.number, first.version.stored_release), (Some(1), one.stored_release.clone()));
     assert!(bench.cluster.get(&format!("{DEPLOYMENTS}/web-web")).is_some());
     let recall = RecallInput { environment: environment() };
     let record = recall_production(bench.test.context(), &recall).await.unwrap().record.unwrap();
     assert_eq!(record.restored.unwrap().version.stored_release, one.stored_release);
+    assert!(is_restored(&client, "berth", "web", "web").await.unwrap());
+    assert!(is_restored(&client, "another", "web", "web").await.is_err(), "it belongs to another installation");
     // A second run changes nothing, and is above the first.
     let second = restore(&bench.cluster.client(), "web", Some(1), &by).await.unwrap();
     assert!(second.created.is_empty() && second.changed.is_empty() && second.deploy_id > first.deploy_id);

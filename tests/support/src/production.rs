@@ -14,7 +14,7 @@ use berth_workflows::{
         production_record::ProductionRecord,
         production_status::ProductionStatus,
         release::Name,
-        signals::Push,
+        signals::{Push, RestoredByHand},
     },
     production_environment::ProductionEnvironment,
     rollout::Rollout,
@@ -140,6 +140,13 @@ impl Production {
     pub async fn signal_release(&self, push: Push) {
         let options = WorkflowSignalOptions::default();
         self.handle().signal(ProductionEnvironment::release, push.into(), options).await.unwrap();
+    }
+
+    /// Signals `restored`, as a worker does that has found a restore in the record.
+    pub async fn signal_restored(&self) {
+        let options = WorkflowSignalOptions::default();
+        let restored = RestoredByHand::default().into();
+        self.handle().signal(ProductionEnvironment::restored, restored, options).await.unwrap();
     }
 
     /// Sends the update `approve`.

@@ -125,6 +125,16 @@ impl Input for Redeploy {
     const EXAMPLE: &'static str = "{}";
 }
 
+/// Signal `restored` of production: its record says that a person has restored a release by hand.
+///
+/// A worker sends it. A restore reaches no workflow by itself: it is for when Temporal is away.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoredByHand {}
+
+impl Input for RestoredByHand {
+    const EXAMPLE: &'static str = "";
+}
+
 /// The outcome of a push, or the state that it waits in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -90,6 +90,13 @@ impl State {
             && recorded.map_or_else(|| self.record == ProductionRecord::default(), |recorded| *recorded == self.record)
     }
 
+    /// Makes the record be written again. The write finds what somebody else has written meanwhile.
+    pub fn doubt_record(&mut self) {
+        if let Some(recorded) = &mut self.recorded {
+            recorded.record = None;
+        }
+    }
+
     /// Begins with the record of the namespace, as another run has left it.
     pub fn recall(&mut self, recalled: Recalled) {
         self.record = recalled.record.clone().unwrap_or_default();
