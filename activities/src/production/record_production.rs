@@ -66,7 +66,8 @@ async fn note(client: &Client, environment: &Environment, mark: &ReleaseMark) ->
 fn annotations(mark: &ReleaseMark) -> BTreeMap<&'static str, String> {
     let time = |ms: u64| {
         let ms = i64::try_from(ms).unwrap_or(i64::MAX);
-        Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |time| time.to_string())
+        // Always three digits: these texts are compared with each other.
+        Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |time| format!("{time:.3}"))
     };
     let mut annotations = BTreeMap::new();
     for (deed, by_key, at_key) in [
@@ -161,8 +162,16 @@ mod tests {
     #[test]
     fn facts_become_annotations_with_their_time() {
         let annotations = annotations(&input(1, None).marks[0]);
-        assert_eq!(annotations[labels::PROVEN_AT], "2026-11-24T09:00:00Z");
+        assert_eq!(annotations[labels::PROVEN_AT], "2026-11-24T09:00:00.000Z");
         assert_eq!(annotations[labels::RELEASED_BY], "octocat");
         assert_eq!(annotations.len(), 3);
+    }
+
+    #[test]
+    fn later_time_is_the_greater_text() {
+        let text = |proven_ms| annotations(&ReleaseMark { proven_ms: Some(proven_ms), ..ReleaseMark::default() });
+        let at = |ms: u64| text(1_795_510_800_000 + ms)[labels::PROVEN_AT].clone();
+        let times = [0, 5, 480, 489, 490, 500, 999, 1000].map(at);
+        assert!(times.is_sorted(), "{times:?}");
     }
 }
