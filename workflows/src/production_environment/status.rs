@@ -90,7 +90,9 @@ impl ProductionStatus {
 
     fn write_releases(&self, text: &mut String) -> std::fmt::Result {
         if let Some(serving) = &self.serving {
-            writeln!(text, "- serving: {} ({})", numbered(&serving.release), code(&serving.rollout))?;
+            // A release that was restored by hand has no rollout.
+            let by = if serving.rollout.is_empty() { "restored by hand".to_owned() } else { code(&serving.rollout) };
+            writeln!(text, "- serving: {} ({by})", numbered(&serving.release))?;
         }
         if let Some(ProductionRollout { rollout, rollback, .. }) = &self.rolling_out {
             let what = if rollback.is_some() { "rolling back to" } else { "rolling out" };
