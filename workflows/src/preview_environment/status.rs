@@ -57,7 +57,7 @@ impl Status {
         for remaining in self.teardown.iter().flat_map(|report| &report.remaining) {
             writeln!(text, "- not gone: {}: {}", code(&remaining.object), code(&remaining.reason))?;
             if !remaining.command.is_empty() {
-                writeln!(text, "  - a person may run {}", code(&remaining.command))?;
+                writeln!(text, "- a person may run {}", code(&remaining.command))?;
             }
         }
         for note in &self.notes {
@@ -94,7 +94,7 @@ impl Status {
             let waits = &rolling_out.waiting_for;
             writeln!(text, "- rolling out: {}, waits for {}", release(&rolling_out.release), plain(waits))?;
             if let Some(reason) = &rolling_out.not_observed {
-                writeln!(text, "  - not observed: {}", plain(reason))?;
+                writeln!(text, "- not observed: {}", plain(reason))?;
             }
         }
         if let Some(queued) = &self.queued {
@@ -103,7 +103,7 @@ impl Status {
         if let Some(failed) = &self.failed {
             writeln!(text, "- failed: {}: {}", release(&failed.release), code(&failed.verdict.headline()))?;
             if !failed.verdict.advice.is_empty() {
-                writeln!(text, "  - {}", failed.verdict.advice)?;
+                writeln!(text, "- what to do: {}", failed.verdict.advice)?;
             }
         }
         if let Some(waiting) = &self.awaiting_approval {

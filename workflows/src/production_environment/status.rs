@@ -6,6 +6,7 @@ use super::state::State;
 use crate::{
     contract::{
         environment::Environment,
+        phase::Phase,
         plan::ReleasePlan,
         production_record::QueuedRelease,
         production_status::{ProductionRollout, ProductionStatus, QueuedStatus, RecoveryStatus},
@@ -14,6 +15,8 @@ use crate::{
     },
     environment::markdown::{code, plain, release},
 };
+
+const DIGITS_OF_DIGEST: usize = 12;
 
 impl ProductionStatus {
     /// The status of an app's production.
@@ -98,24 +101,37 @@ impl ProductionStatus {
             let what = if rollback.is_some() { "rolling back to" } else { "rolling out" };
             writeln!(text, "- {what}: {}, waits for {}", numbered(&rollout.release), plain(&rollout.waiting_for))?;
             if let Some(why) = &rollout.not_observed {
-                writeln!(text, "  - not observed: {}", code(why))?;
+                writeln!(text, "- not observed: {}", code(why))?;
             }
+        }
+        if let Some(queued) = &self.queued {
+            writeln!(text, "- next: {}, waits for {}", numbered(&queued.release), plain(&queued.waits_for))?;
+            self.write_plan(text, queued)?;
         }
         if let Some(failed) = &self.failed {
             writeln!(text, "- failed: {}: {}", numbered(&failed.release), code(&failed.verdict.headline()))?;
             if !failed.verdict.advice.is_empty() {
-                writeln!(text, "  - {}", failed.verdict.advice)?;
+                writeln!(text, "- what to do: {}", failed.verdict.advice)?;
             }
         }
         if let Some(recovery) = &self.recovery {
             let RecoveryStatus { failed, to, tries, .. } = recovery;
             writeln!(text, "- rollback after release {failed}, to {}: {tries} tries have failed", numbered(to))?;
         }
-        if let Some(queued) = &self.queued {
-            writeln!(text, "- next: {}, waits for {}", numbered(&queued.release), plain(&queued.waits_for))?;
-            queued.plan.as_ref().map_or(Ok(()), |plan| plan.write_markdown(text))?;
-        }
         Ok(())
+    }
+
+    /// The plan of the release that is next, and the way to approve it.
+    fn write_plan(&self, text: &mut String, queued: &QueuedStatus) -> std::fmt::Result {
+        let Some(plan) = &queued.plan else { return Ok(()) };
+        plan.write_markdown(text)?;
+        if self.phase != Phase::AwaitingApproval {
+            return Ok(());
+        }
+        let (number, id) = (queued.release.number.unwrap_or_default(), &plan.id);
+        let update = format!(r#"{{"release":{number},"plan":"{id}","by":"…"}}"#);
+        let command = format!("berth production approve {} --release {number} --plan {id}", self.app);
+        writeln!(text, "- to approve it: update {} with {}, or {}", code("approve"), code(&update), code(&command))
     }
 }
 
@@ -142,12 +158,12 @@ impl State {
 }
 
 impl ReleasePlan {
-    /// The plan as a list in Markdown.
+    /// The plan as a list in Markdown. A flat one: temporal-ui runs the items of nested lists together.
     fn write_markdown(&self, text: &mut String) -> std::fmt::Result {
-        writeln!(text, "  - plan {}: {} unchanged", code(&self.id), self.unchanged)?;
+        writeln!(text, "- plan {}: {} unchanged", code(&self.id), self.unchanged)?;
         for image in &self.images {
-            let shown = |image: &Option<String>| image.as_deref().map_or_else(|| "none".to_owned(), code);
-            writeln!(text, "    - {}: {} → {}", code(&image.container), shown(&image.from), shown(&image.to))?;
+            let shown = |image: &Option<String>| image.as_deref().map_or_else(|| "none".to_owned(), short_image);
+            writeln!(text, "- {}: {} → {}", code(&image.container), shown(&image.from), shown(&image.to))?;
         }
         for (what, names) in [
             ("created", &self.created),
@@ -160,16 +176,54 @@ impl ReleasePlan {
             ("note", &self.notes),
         ] {
             if !names.is_empty() {
-                writeln!(text, "    - {what}: {}", names.iter().map(|name| code(name)).collect::<Vec<_>>().join(", "))?;
+                writeln!(text, "- {what}: {}", names.iter().map(|name| code(name)).collect::<Vec<_>>().join(", "))?;
             }
         }
         Ok(())
     }
 }
 
+/// The end of an image's name with its tag, and the first digits of its digest: enough to tell two releases apart.
+fn short_image(image: &str) -> String {
+    let (name, digest) = image.split_once('@').unwrap_or((image, ""));
+    let name = name.rsplit('/').next().unwrap_or(name);
+    let digits: String = digest.trim_start_matches("sha256:").chars().take(DIGITS_OF_DIGEST).collect();
+    if digits.is_empty() { code(name) } else { format!("{} {}", code(name), code(&digits)) }
+}
+
 fn numbered(version: &Release) -> String {
     match version.number {
         Some(number) => format!("release {number} {}", release(version)),
         None => release(version),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::plan::ImageChange;
+
+    #[test]
+    fn plan_is_a_flat_list_with_short_images() {
+        let image = |tag: &str, digit: &str| {
+            Some(format!("registry.example.com:5000/acme/web:{tag}@sha256:{}", digit.repeat(64)))
+        };
+        let images = vec![
+            ImageChange {
+                container: "Deployment/web, container web".into(),
+                from: image("v1", "a"),
+                to: image("v2", "b"),
+            },
+            ImageChange { container: "Job/seed, container seed".into(), from: None, to: Some("seed:1".into()) },
+        ];
+        let plan = ReleasePlan { id: "0123".into(), images, unchanged: 6, ..ReleasePlan::default() };
+        let mut text = String::new();
+        plan.write_markdown(&mut text).unwrap();
+        assert_eq!(
+            text,
+            "- plan `0123`: 6 unchanged\n\
+             - `Deployment/web, container web`: `web:v1` `aaaaaaaaaaaa` → `web:v2` `bbbbbbbbbbbb`\n\
+             - `Job/seed, container seed`: none → `seed:1`\n"
+        );
     }
 }
