@@ -82,7 +82,7 @@ impl ProductionEnvironment {
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<()> {
         // One workflow per app, under the id that follows from it. It never ends by itself.
         let (ctx, production) = (&*ctx, Self::admit(ctx)?);
-        Self::finding_targets(ctx, async {
+        let steps = Box::pin(async {
             loop {
                 match Self::next_action(ctx) {
                     // 1. Begin with what the namespace remembers: a run before this one may have been terminated.
@@ -102,8 +102,8 @@ impl ProductionEnvironment {
                 }
                 publish(ctx);
             }
-        })
-        .await
+        });
+        Self::finding_targets(ctx, steps).await
     }
 
     /// A commit of the main branch has an image.
