@@ -32,7 +32,7 @@ pub(super) enum Action {
     /// Wait until the environment is live, or gone
     #[command(after_help = exit::help(exit::WAIT))]
     Wait(WaitArgs),
-    /// Run one of the app's scripts, or a CronJob, with image, secrets and rights of the serving release, and show its output
+    /// Run one of the app's scripts, or a `CronJob`, with image, secrets and rights of the serving release, and show its output
     #[command(after_help = exit::script_help())]
     Run(RunArgs),
     /// Show one environment
@@ -171,7 +171,7 @@ pub(super) struct RunArgs {
     /// Arguments for the script, one word each; no shell reads them
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_parser = |text: &str| Argument::try_from(text.to_owned()))]
     args: Vec<Argument>,
-    /// Run this CronJob of the manifests once, also while it is suspended: its name in the cluster, or without `$KUBE_APP-`
+    /// Run this `CronJob` of the manifests once, also while it is suspended: its name in the cluster, or without `$KUBE_APP-`
     #[arg(long, value_name = "NAME", conflicts_with_all = ["script", "args"],
         value_parser = |text: &str| CronName::try_from(text.to_owned()))]
     cron: Option<CronName>,

@@ -85,7 +85,7 @@ fn main_container(pod: &Pod) -> Option<&String> {
     let containers = pod.spec.as_ref().map(|spec| spec.containers.as_slice()).unwrap_or_default();
     let wanted = pod.annotations().get(DEFAULT_CONTAINER);
     let named = containers.iter().find(|container| Some(&container.name) == wanted);
-    named.or(containers.first()).map(|container| &container.name)
+    named.or_else(|| containers.first()).map(|container| &container.name)
 }
 
 /// Removes control characters and escape sequences, except colours.
