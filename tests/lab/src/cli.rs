@@ -38,7 +38,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Play the life of a pull request from opened to closed, and print where to look
+    /// Play the life of a pull request from opened to closed, or of production, and print where to look
     Demo(Demo),
     /// Take screenshots of two previews, their temporal-ui and berth's own, with a headless Chromium
     Screenshot(Screenshot),

@@ -1,9 +1,10 @@
-//! `cargo lab demo`: the life of pull request 123 from opened to removed. Each step checks its result.
+//! `cargo lab demo`: the life of pull request 123 from opened to removed, or of production. Each step checks its result.
 
 pub(crate) mod full;
 mod images;
 mod life;
 pub(crate) mod preview;
+pub(crate) mod production;
 mod reach;
 
 use std::{io::Write as _, path::PathBuf, time::Instant};
@@ -24,6 +25,7 @@ use crate::{
 
 const DEMO: &str = "demo";
 const DEMO_FULL: &str = "demo-full";
+const DEMO_PRODUCTION: &str = "demo-production";
 
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
@@ -35,15 +37,24 @@ pub(crate) struct Demo {
     /// Show whole environments: each with React, Flask, a Temporal server and a database, behind an ingress controller
     #[arg(long, conflicts_with_all = ["fake_nodes", "use_cluster"])]
     full: bool,
+    /// Show production: releases with plan and approval, a rollback, a freeze, a restore; a client counts what fails meanwhile
+    #[arg(long, conflicts_with_all = ["full", "fake_nodes", "use_cluster"])]
+    production: bool,
 }
 
 pub(crate) fn run(demo: &Demo) -> Result<()> {
     let begun = Instant::now();
     let berth = cargo::berth()?;
-    let lab = if demo.full { DEMO_FULL } else { DEMO };
+    let lab = match (demo.full, demo.production) {
+        (_, true) => DEMO_PRODUCTION,
+        (true, false) => DEMO_FULL,
+        (false, false) => DEMO,
+    };
     let session = session::join_or_start(lab, || {
         plan::make(Request {
-            full: demo.full,
+            full: demo.full || demo.production,
+            // Temporal and the worker are stopped in it, and start again.
+            restarts: demo.production,
             yes: demo.options.yes,
             fake_nodes: demo.options.fake_nodes,
             use_cluster: demo.options.use_cluster,
@@ -54,7 +65,7 @@ pub(crate) fn run(demo: &Demo) -> Result<()> {
     let mut out = std::io::stdout();
     writeln!(out, "\nready after {:.1} s: {}", begun.elapsed().as_secs_f32(), session.state.temporal_ui)?;
     let mut timeline = Timeline::default();
-    play(&session.state, berth, &mut timeline)?;
+    play(demo, &session.state, berth, &mut timeline)?;
     let short = timeline.result();
     if demo.keep {
         writeln!(std::io::stderr(), "lab: left running until Ctrl-C; temporal-ui: {}", session.state.temporal_ui)?;
@@ -74,15 +85,22 @@ pub(crate) fn run(demo: &Demo) -> Result<()> {
     short
 }
 
-fn play(state: &State, berth: PathBuf, timeline: &mut Timeline) -> Result<()> {
+fn play(demo: &Demo, state: &State, berth: PathBuf, timeline: &mut Timeline) -> Result<()> {
     let mut out = std::io::stdout();
-    if let Some(full) = &state.full {
-        writeln!(out, "\nThe environments of pull requests 123 and 124\n")?;
-        let previews = [full::FIRST, full::SECOND].map(|number| Preview::new(state, full, berth.clone(), number));
-        full::play(state, full, &previews, timeline);
-    } else {
-        writeln!(out, "\nThe life of pull request 123\n")?;
-        life::play(state, &PullRequest::new(state, berth, life::PULL_REQUEST), timeline);
+    match &state.full {
+        Some(full) if demo.production => {
+            writeln!(out, "\nProduction of the app web\n")?;
+            production::play(state, full, berth, timeline);
+        }
+        Some(full) => {
+            writeln!(out, "\nThe environments of pull requests 123 and 124\n")?;
+            let previews = [full::FIRST, full::SECOND].map(|number| Preview::new(state, full, berth.clone(), number));
+            full::play(state, full, &previews, timeline);
+        }
+        None => {
+            writeln!(out, "\nThe life of pull request 123\n")?;
+            life::play(state, &PullRequest::new(state, berth, life::PULL_REQUEST), timeline);
+        }
     }
     Ok(())
 }

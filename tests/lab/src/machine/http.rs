@@ -1,4 +1,4 @@
-//! A plain HTTP client for one GET request.
+//! A plain HTTP client for one request.
 
 use std::{
     io::{Read as _, Write as _},
@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use serde_json::Value;
 
 /// Generous: a workflow may run before the answer comes.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -18,13 +19,29 @@ pub(crate) struct Answer {
 }
 
 /// Sends `GET path` with the header `Host: host` to an address.
-///
-/// HTTP/1.0, because this client cannot read a chunked answer.
 pub(crate) fn get(address: SocketAddr, host: &str, path: &str) -> Result<Answer> {
+    get_within(ANSWER_WITHIN, address, host, path)
+}
+
+/// Sends a GET request like [`get`]. Each step of it may take `limit`.
+pub(crate) fn get_within(limit: Duration, address: SocketAddr, host: &str, path: &str) -> Result<Answer> {
+    send(limit, address, (host, path), &format!("GET {path} HTTP/1.0\r\nHost: {host}\r\nAccept: */*\r\n\r\n"))
+}
+
+/// Sends `PUT path` with JSON to an address.
+pub(crate) fn put(address: SocketAddr, path: &str, json: &Value) -> Result<Answer> {
+    let (host, body) = (address.to_string(), json.to_string());
+    let length = body.len();
+    let head = format!("PUT {path} HTTP/1.0\r\nHost: {host}\r\nContent-Type: application/json\r\n");
+    send(ANSWER_WITHIN, address, (&host, path), &format!("{head}Content-Length: {length}\r\n\r\n{body}"))
+}
+
+/// Sends a request of HTTP/1.0: this client cannot read a chunked answer.
+fn send(limit: Duration, address: SocketAddr, (host, path): (&str, &str), request: &str) -> Result<Answer> {
     let asked = || format!("asking {address} for http://{host}{path}");
-    let mut stream = TcpStream::connect_timeout(&address, ANSWER_WITHIN).with_context(asked)?;
-    stream.set_read_timeout(Some(ANSWER_WITHIN))?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: {host}\r\nAccept: */*\r\n\r\n").with_context(asked)?;
+    let mut stream = TcpStream::connect_timeout(&address, limit).with_context(asked)?;
+    stream.set_read_timeout(Some(limit))?;
+    stream.write_all(request.as_bytes()).with_context(asked)?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).with_context(asked)?;
     parse(&String::from_utf8_lossy(&answer)).with_context(|| format!("{}: the answer is not HTTP", asked()))

@@ -48,13 +48,7 @@ impl<'a> Preview<'a> {
     }
 
     pub(super) fn steps(&self) -> Result<String> {
-        let steps = self.pull_request.rollout_steps(1)?;
-        let all = steps.as_array().context("reading the rollout's steps")?;
-        let line = |step: &Value| {
-            let seconds = step["ms"].as_f64().unwrap_or_default() / 1e3;
-            format!("{} {seconds:.1} s", step["step"].as_str().unwrap_or_default())
-        };
-        Ok(all.iter().map(line).collect::<Vec<_>>().join(", "))
+        step_times(&self.pull_request.rollout_steps(1)?)
     }
 
     /// Fetches a page by host name, as a browser does.
@@ -173,4 +167,14 @@ impl<'a> Preview<'a> {
         ensure!(left.trim().is_empty(), "still there: {left}");
         Ok(format!("kubectl get namespaces --selector {selector}: none"))
     }
+}
+
+/// The steps of a rollout on one line, each with its time.
+pub(crate) fn step_times(steps: &Value) -> Result<String> {
+    let all = steps.as_array().context("reading the rollout's steps")?;
+    let line = |step: &Value| {
+        let seconds = step["ms"].as_f64().unwrap_or_default() / 1e3;
+        format!("{} {seconds:.1} s", step["step"].as_str().unwrap_or_default())
+    };
+    Ok(all.iter().map(line).collect::<Vec<_>>().join(", "))
 }
