@@ -40,7 +40,7 @@ struct Cli {
 enum Command {
     /// Play the life of a pull request from opened to closed, or of production, and print where to look
     Demo(Demo),
-    /// Take screenshots of two previews, their temporal-ui and berth's own, with a headless Chromium
+    /// Take screenshots of two previews, their temporal-ui and berth's own, also of production, with a headless Chromium
     Screenshot(Screenshot),
     /// Compare the time that berth takes with kubectl by hand
     Bench(Bench),

@@ -1,6 +1,7 @@
-//! `cargo lab screenshot`: the pages of two previews, as a headless Chromium shows them.
+//! `cargo lab screenshot`: the pages of two previews and of production, as a headless Chromium shows them.
 
 mod browser;
+mod production;
 
 use std::{
     io::Write as _,
@@ -16,6 +17,7 @@ use super::{
     demo::{
         full::{self as demo, COMMITS},
         preview::Preview,
+        production::site::Site,
     },
     ending,
 };
@@ -89,18 +91,32 @@ fn take(state: &State, berth: PathBuf, folder: &Path) -> Result<()> {
     }
     let mut browser = Browser::start(LAB, folders::data(LAB)?.join("chromium"))?;
     browser.before_every_page(COLUMNS)?;
+    let mut camera = Camera { browser, folder };
     for picture in pictures(state, full)? {
-        browser.resize(picture.size)?;
-        let file = folder.join(format!("{}.png", picture.name));
-        browser.open(&picture.url, &picture.shows.iter().map(String::as_str).collect::<Vec<_>>())?;
-        if let Some((act, shows)) = picture.then {
-            browser.run(act)?;
-            browser.wait_until_it_shows(&[shows])?;
-        }
-        browser.save(&file)?;
-        writeln!(out, "{}", file.display())?;
+        camera.take(&picture)?;
     }
-    Ok(())
+    production::take(&Site::new(state, full, berth), &mut camera)
+}
+
+/// A browser, and the folder for its screenshots.
+struct Camera<'a> {
+    browser: Browser,
+    folder: &'a Path,
+}
+
+impl Camera<'_> {
+    fn take(&mut self, picture: &Picture) -> Result<()> {
+        self.browser.resize(picture.size)?;
+        let file = self.folder.join(format!("{}.png", picture.name));
+        self.browser.open(&picture.url, &picture.shows.iter().map(String::as_str).collect::<Vec<_>>())?;
+        if let Some((act, shows)) = picture.then {
+            self.browser.run(act)?;
+            self.browser.wait_until_it_shows(&[shows])?;
+        }
+        self.browser.save(&file)?;
+        writeln!(std::io::stdout(), "{}", file.display())?;
+        Ok(())
+    }
 }
 
 /// A screenshot: its page, the texts that it waits for, and an action before it is taken.
@@ -112,36 +128,46 @@ struct Picture {
     then: Option<(&'static str, &'static str)>,
 }
 
+impl Picture {
+    fn page(name: &'static str, url: String, shows: &[&str]) -> Self {
+        let shows = shows.iter().map(|text| (*text).to_owned()).collect();
+        Self { name, url, shows, size: SIZE, then: None }
+    }
+
+    /// A rollout's timeline in berth's temporal-ui, from its first activity on.
+    fn timeline(name: &'static str, state: &State, rollout: &str, shows: &[&str]) -> Result<Self> {
+        let url = berths(state, &format!("/{rollout}/{}/timeline", run_of(state, rollout)?));
+        Ok(Self { size: (SIZE.0, 1240), then: Some((OLDEST_FIRST, "Ascending")), ..Self::page(name, url, shows) })
+    }
+
+    /// The current details of a workflow in berth's temporal-ui.
+    fn details(name: &'static str, state: &State, workflow: &str, shows: &[&str]) -> Result<Self> {
+        let url = berths(state, &format!("/{workflow}/{}/user-metadata", run_of(state, workflow)?));
+        Ok(Self::page(name, url, shows))
+    }
+}
+
+/// The URL of a page about workflows in berth's temporal-ui.
+fn berths(state: &State, path: &str) -> String {
+    format!("{}/namespaces/default/workflows{path}", state.temporal_ui)
+}
+
 fn pictures(state: &State, full: &Full) -> Result<Vec<Picture>> {
-    let [environment, rollout] = ["preview-web-123", "preview-web-123-rollout-1"];
-    let berths = |path: &str| format!("{}/namespaces/default/workflows{path}", state.temporal_ui);
-    let page = |name, url, shows: &[&str]| Picture {
-        name,
-        url,
-        shows: shows.iter().map(|text| (*text).to_owned()).collect(),
-        size: SIZE,
-        then: None,
-    };
     let preview = |host: &str, path: &str| format!("{}{path}", ingress::url(full.ingress, host));
     let list = "?query=WorkflowType%3D%22PreviewEnvironment%22";
-    let (environments_run, rollouts_run) = (run_of(state, environment)?, run_of(state, rollout)?);
     Ok(vec![
         Picture {
             then: Some((GREET_ADA, "Ada!")),
-            ..page("preview", preview("pr-123.localhost", "/"), &[&COMMITS[0][..7], "reminder"])
+            ..Picture::page("preview", preview("pr-123.localhost", "/"), &[&COMMITS[0][..7], "reminder"])
         },
-        page(
+        Picture::page(
             "preview-temporal-ui",
             preview("pr-123-temporal.localhost", "/namespaces/default/workflows"),
             &["Greeting", "COMPLETED"],
         ),
-        page("environments", berths(list), &["preview-web-123", "preview-web-124", "Live"]),
-        Picture {
-            size: (SIZE.0, 1240),
-            then: Some((OLDEST_FIRST, "Ascending")),
-            ..page("rollout", berths(&format!("/{rollout}/{rollouts_run}/timeline")), &["read app web"])
-        },
-        page("environment", berths(&format!("/{environment}/{environments_run}/user-metadata")), &["pr-123.localhost"]),
+        Picture::page("environments", berths(state, list), &["preview-web-123", "preview-web-124", "Live"]),
+        Picture::timeline("rollout", state, "preview-web-123-rollout-1", &["read app web"])?,
+        Picture::details("environment", state, "preview-web-123", &["pr-123.localhost"])?,
     ])
 }
 
