@@ -154,7 +154,7 @@ pub(super) struct RejectArgs {
 pub(super) struct RollbackArgs {
     #[command(flatten)]
     pub(super) app: AppArgs,
-    /// The number of a stored release. Default: the last proven one that differs from what serves
+    /// The number of a stored release. Default: the last one before what serves that was live and differs from it
     #[arg(long)]
     pub(super) to: Option<u64>,
     /// The reason, for everybody who looks

@@ -99,7 +99,8 @@ impl Input for RejectRelease {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rollback {
-    /// The number of a stored release. Default: the last proven one whose images or manifests differ from what serves.
+    /// The number of a stored release. Default: the last one before what serves that was live, and whose images or manifests
+    /// differ from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<u64>,
     /// The person who rolls back. It is a claim, not a proof.

@@ -253,7 +253,7 @@ pub enum Recorded {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FindRollbackInput {
     pub environment: Environment,
-    /// The number of a release. None: the last proven one that differs from what serves.
+    /// The number of a release. None: the last one before what serves that was live and differs from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
