@@ -40,10 +40,21 @@ impl RolloutEnd {
     }
 }
 
+/// A rollout that has ended.
+#[derive(Debug)]
+pub(super) struct EndedRollout<'a> {
+    pub(super) end: RolloutEnd,
+    pub(super) took: Duration,
+    pub(super) steps: &'a [StepTime],
+    /// Whether it was to make an earlier release of production serve again.
+    pub(super) is_rollback: bool,
+}
+
 /// The registry and its metrics.
 pub(super) struct Metrics {
     registry: Registry,
     rollouts: IntCounterVec,
+    rollbacks: IntCounterVec,
     rollout_seconds: HistogramVec,
     step_seconds: HistogramVec,
     teardown_attempts: IntCounterVec,
@@ -81,19 +92,27 @@ impl Metrics {
     /// # Errors
     /// Two metrics have the same name.
     pub(super) fn new() -> anyhow::Result<Self> {
-        let counter = |name: &str, help: &str, labels: &[&str]| IntCounterVec::new(Opts::new(name, help), labels);
+        let registry = Registry::new();
+        let counter = |name: &str, help: &str, labels: &[&str]| {
+            register(&registry, IntCounterVec::new(Opts::new(name, help), labels)?)
+        };
         let histogram = |name: &str, help: &str, labels: &[&str]| {
-            HistogramVec::new(HistogramOpts::new(name, help).buckets(BUCKETS.to_vec()), labels)
+            let options = HistogramOpts::new(name, help).buckets(BUCKETS.to_vec());
+            register(&registry, HistogramVec::new(options, labels)?)
         };
         let build = Opts::new("berth_build_info", "Always 1: the version of berth.");
-        let build = IntGauge::with_opts(build.const_label("version", env!("CARGO_PKG_VERSION")))?;
-        build.set(1);
+        let build = build.const_label("version", env!("CARGO_PKG_VERSION"));
+        register(&registry, IntGauge::with_opts(build)?)?.set(1);
         let metrics = Self {
-            registry: Registry::new(),
             rollouts: counter(
                 "berth_rollouts_total",
                 "Ended rollouts, by outcome (live, failed, superseded, closed, cancelled) and failure type.",
                 &["app", "outcome", "failure"],
+            )?,
+            rollbacks: counter(
+                "berth_rollbacks_total",
+                "Ended rollbacks of production. A failed one is tried again, and counts each time.",
+                &["app", "outcome"],
             )?,
             rollout_seconds: histogram(
                 "berth_rollout_seconds",
@@ -121,35 +140,40 @@ impl Metrics {
                 &["app", "activity"],
             )?,
             counted: Mutex::default(),
+            registry,
         };
-        metrics.register(build)?;
-        metrics.register(metrics.rollouts.clone())?;
-        metrics.register(metrics.rollout_seconds.clone())?;
-        metrics.register(metrics.step_seconds.clone())?;
-        metrics.register(metrics.teardown_attempts.clone())?;
-        metrics.register(metrics.activity_failures.clone())?;
-        metrics.register(metrics.not_observed.clone())?;
-        for result in ["complete", "blocked", "failed"] {
-            // A rate over a series that does not exist yet misses its first increase.
-            metrics.teardown_attempts.with_label_values(&[result]);
-        }
+        metrics.expect_teardowns();
         Ok(metrics)
     }
 
-    fn register(&self, collector: impl Collector + 'static) -> anyhow::Result<()> {
-        self.registry.register(Box::new(collector)).context("registering a metric")
+    /// Shows every result of a teardown: a rate over a series that does not exist yet misses its first increase.
+    fn expect_teardowns(&self) {
+        for result in ["complete", "blocked", "failed"] {
+            self.teardown_attempts.with_label_values(&[result]);
+        }
+    }
+
+    /// Shows the rollbacks of an app, for the same reason, as soon as its production rolls anything out.
+    pub(super) fn expect_rollbacks(&self, app: &str) {
+        for outcome in ["live", "failed"] {
+            self.rollbacks.with_label_values(&[app, outcome]);
+        }
     }
 
     /// Counts an ended rollout, once for each run. A workflow task that the server refused (a signal came meanwhile) runs
     /// again, and ends the rollout again.
-    pub(super) fn count_rollout(&self, run: &str, app: &str, end: &RolloutEnd, took: Duration, steps: &[StepTime]) {
+    pub(super) fn count_rollout(&self, run: &str, app: &str, ended: &EndedRollout<'_>) {
+        let EndedRollout { end, took, steps, is_rollback } = ended;
         if !self.counted.lock().unwrap_or_else(PoisonError::into_inner).add(run) {
             return;
         }
         let failure = if let RolloutEnd::Failed(failure) = end { failure.name() } else { "" };
         self.rollouts.with_label_values(&[app, end.outcome(), failure]).inc();
         self.rollout_seconds.with_label_values(&[app, end.outcome()]).observe(took.as_secs_f64());
-        for step in steps {
+        if *is_rollback {
+            self.rollbacks.with_label_values(&[app, end.outcome()]).inc();
+        }
+        for step in *steps {
             let took = Duration::from_millis(step.ms);
             self.step_seconds.with_label_values(&[step.step.name()]).observe(took.as_secs_f64());
         }
@@ -189,21 +213,46 @@ impl Metrics {
     }
 }
 
+fn register<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> anyhow::Result<C> {
+    registry.register(Box::new(collector.clone())).context("registering a metric")?;
+    Ok(collector)
+}
+
 #[cfg(test)]
 mod tests {
     use berth_workflows::contract::{rollout::RolloutStep, teardown::Remaining};
 
     use super::*;
 
+    fn ended(end: RolloutEnd, steps: &[StepTime], is_rollback: bool) -> EndedRollout<'_> {
+        EndedRollout { end, took: Duration::from_secs(3), steps, is_rollback }
+    }
+
+    #[test]
+    fn rollbacks_are_shown_before_the_first_and_counted_each_time() {
+        let metrics = Metrics::new().unwrap();
+        metrics.expect_rollbacks("web");
+        let failed = r#"berth_rollbacks_total{app="web",outcome="failed"}"#;
+        let zero = metrics.text().unwrap();
+        assert!(zero.contains(&format!("{failed} 0")), "{zero}");
+        for (run, is_rollback) in [("a", true), ("b", true), ("c", false)] {
+            metrics.count_rollout(run, "web", &ended(RolloutEnd::Failed(FailureType::CrashLoop), &[], is_rollback));
+        }
+        metrics.count_rollout("d", "web", &ended(RolloutEnd::Live, &[], true));
+        let text = metrics.text().unwrap();
+        for line in [format!("{failed} 2"), r#"berth_rollbacks_total{app="web",outcome="live"} 1"#.to_owned()] {
+            assert!(text.contains(&line), "{line} should be in\n{text}");
+        }
+    }
+
     #[test]
     fn a_rollout_is_counted_once_when_its_last_task_is_repeated() {
         let metrics = Metrics::new().unwrap();
         let steps = [StepTime { step: RolloutStep::Applying, ms: 700 }];
         for run in ["a", "a", "b", "a"] {
-            metrics.count_rollout(run, "web", &RolloutEnd::Live, Duration::from_secs(3), &steps);
+            metrics.count_rollout(run, "web", &ended(RolloutEnd::Live, &steps, false));
         }
-        let failed = RolloutEnd::Failed(FailureType::CrashLoop);
-        metrics.count_rollout("c", "web", &failed, Duration::from_secs(9), &[]);
+        metrics.count_rollout("c", "web", &ended(RolloutEnd::Failed(FailureType::CrashLoop), &[], false));
         let text = metrics.text().unwrap();
         for line in [
             r#"berth_rollouts_total{app="web",failure="",outcome="live"} 2"#,

@@ -11,7 +11,9 @@ use std::{
 use berth_workflows::{
     contract::{
         checks::{GatesChecked, Outcome},
+        lenient::Lenient,
         rollout::RolledOut,
+        rollout_input::RolloutInput,
         search_attributes,
         stop_reason::StopReason,
         teardown::LeakReport,
@@ -33,7 +35,7 @@ use temporalio_sdk::{
 };
 use tracing::{Instrument, info_span};
 
-use super::metrics::{Metrics, RolloutEnd};
+use super::metrics::{EndedRollout, Metrics, RolloutEnd};
 
 /// Observes one workflow.
 struct WorkflowObserver(Arc<Metrics>);
@@ -57,9 +59,13 @@ impl WorkflowInterceptor for WorkflowObserver {
         let span = info_span!("workflow", workflow.id = ctx.workflow_id(), workflow.r#type = ctx.workflow_type());
         let observed = async move {
             let started = ctx.workflow_time();
+            let is_rollback = input.input_ref::<Lenient<RolloutInput>>().and_then(is_rollback);
+            if is_rollback.is_some() {
+                self.0.expect_rollbacks(&app(&ctx));
+            }
             let result = next.run(input).await;
             if ctx.workflow_type() == "Rollout" && !ctx.is_replaying() {
-                self.count(&ctx, started, &result);
+                self.count(&ctx, started, &result, is_rollback.unwrap_or_default());
             }
             result
         };
@@ -82,8 +88,7 @@ impl WorkflowInterceptor for WorkflowObserver {
                 && let Some(reason) = not_observed(&activity, &result)
             {
                 tracing::warn!(activity = %activity, "{activity} saw nothing of the release: {reason}");
-                let app = ctx.search_attributes().get(&search_attributes::APP).unwrap_or_default();
-                metrics.count_not_observed(&app, &activity);
+                metrics.count_not_observed(&app(&ctx), &activity);
             }
             result
         })
@@ -110,16 +115,32 @@ fn not_observed(activity: &str, result: &ScheduleActivityResult) -> Option<Strin
 }
 
 impl WorkflowObserver {
-    fn count(&self, ctx: &WorkflowInterceptorContext, started: Option<SystemTime>, result: &ExecuteWorkflowResult) {
+    fn count(
+        &self,
+        ctx: &WorkflowInterceptorContext,
+        started: Option<SystemTime>,
+        result: &ExecuteWorkflowResult,
+        is_rollback: bool,
+    ) {
         let rolled_out = result.as_ref().ok().and_then(|output| output.downcast_ref::<RolledOut>());
         // A rollout that was refused at its start is not counted: its search attributes may be false.
         let Some(end) = rollout_end(result) else { return };
         tracing::info!(outcome = ?end, "The rollout has ended");
-        let app = ctx.search_attributes().get(&search_attributes::APP).unwrap_or_default();
         let took = ctx.workflow_time().zip(started).and_then(|(now, started)| now.duration_since(started).ok());
         let steps = rolled_out.map(|rolled_out| rolled_out.steps.as_slice()).unwrap_or_default();
-        self.0.count_rollout(ctx.run_id(), &app, &end, took.unwrap_or(Duration::ZERO), steps);
+        let ended = EndedRollout { end, took: took.unwrap_or(Duration::ZERO), steps, is_rollback };
+        self.0.count_rollout(ctx.run_id(), &app(ctx), &ended);
     }
+}
+
+/// The app of a rollout, from its search attributes: its environment has set them.
+fn app(ctx: &WorkflowInterceptorContext) -> String {
+    ctx.search_attributes().get(&search_attributes::APP).unwrap_or_default()
+}
+
+/// Whether a rollout of production is a rollback. None: it is not one of production.
+fn is_rollback(input: &Lenient<RolloutInput>) -> Option<bool> {
+    input.0.as_ref().ok()?.source.stored().map(|stored| stored.rollback)
 }
 
 fn rollout_end(result: &ExecuteWorkflowResult) -> Option<RolloutEnd> {
