@@ -36,7 +36,7 @@ async fn release_is_planned_rolled_out_and_recorded() {
         t.until("recorded", |_| t.record().begun.is_none() && t.record().live.is_some()).await;
         let record = t.record();
         assert_eq!((record.release, record.sequence, record.live), (1, Some(1), record.proven));
-        t.record_history("live").await;
+        t.record_history("live", Some(1)).await;
     })
     .await;
 }
@@ -82,7 +82,7 @@ async fn approval_waits_and_a_stale_plan_is_refused() {
         let answer = t.approve(1, &again).await;
         assert_eq!((answer.outcome, answer.plan.as_deref()), (Approved, Some(again.as_str())));
         t.until_serves(1).await;
-        t.record_history("approved").await;
+        t.record_history("approved", None).await;
     })
     .await;
 }
@@ -100,7 +100,7 @@ async fn failed_release_is_rolled_back_without_its_plan() {
             assert_eq!(status.failed.unwrap().verdict.failure, FailureType::CrashLoop);
             let last = t.world.calls().into_iter().rfind(|call| call.starts_with("apply_release")).unwrap();
             assert_eq!(last, "apply_release berth-release-1 again");
-            t.record_history(&format!("rolled-back-{step}")).await;
+            t.record_history(&format!("rolled-back-{step}"), Some(3)).await;
         })
         .await;
     }
@@ -138,7 +138,7 @@ async fn rollback_by_hand_stops_the_rollout_and_freezes_the_queue() {
         assert_eq!(status.serving.unwrap().release.number, Some(1));
         assert_eq!(t.unfreeze().await.outcome, Unfrozen);
         t.until_serves(3).await;
-        t.record_history("rollback").await;
+        t.record_history("rollback", Some(2)).await;
     })
     .await;
 }
@@ -161,12 +161,15 @@ async fn cancel_freezes_and_lets_the_rollout_end() {
         t.world.next("check_gates", Does::Leave("slow"));
         t.release(numbered('a', 1)).await;
         t.until_called("await_rollout", 1).await;
+        let cancelled = t.handle().describe(Default::default()).await.unwrap().run_id().to_owned();
         t.handle().cancel(WorkflowCancelOptions::default()).await.unwrap();
         let status = t.until("frozen", |s| s.phase == Phase::Frozen && s.rolling_out.is_none()).await;
         assert_eq!(status.serving.unwrap().release.number, Some(1));
         t.release(numbered('b', 2)).await;
         t.unfreeze().await;
         t.until_serves(2).await;
+        t.record_run("cancelled", cancelled).await;
+        t.record_history("continued", None).await;
     })
     .await;
 }
@@ -189,6 +192,7 @@ async fn terminated_run_is_taken_over_by_the_next() {
             s.serving.as_ref().is_some_and(|serving| serving.release.number >= Some(2)) && s.rolling_out.is_none()
         })
         .await;
+        t.record_history("recalled", None).await;
     })
     .await;
 }
@@ -235,6 +239,7 @@ async fn restore_by_hand_is_taken_as_a_freeze() {
         assert_eq!(t.world.count("apply_release"), 2, "nothing was rolled out on top of it");
         t.unfreeze().await;
         t.until_serves(3).await;
+        t.record_history("restored", None).await;
     })
     .await;
 }

@@ -32,6 +32,10 @@ fn numbered(digit: char, sequence: u64) -> Push {
 }
 
 impl At {
+    fn name(self) -> String {
+        format!("{self:?}").to_lowercase()
+    }
+
     /// Makes release 1 live, and brings production into the phase with release 2.
     async fn enter(self, t: &Production) {
         t.release(numbered('a', 1)).await;
@@ -71,7 +75,7 @@ impl At {
     }
 
     /// Waits until everything has ended as it must. An approval is given.
-    async fn ends(self, t: &Production) {
+    async fn ends(self, t: &Production, event: &str) {
         if self == Self::Approval {
             let status = t.until("planned again", |s| s.phase == Phase::AwaitingApproval).await;
             t.approve(2, &status.queued.unwrap().plan.unwrap().id).await;
@@ -90,6 +94,7 @@ impl At {
         let mut applied: Vec<_> = calls.iter().filter_map(|call| call.strip_prefix("apply_release ")).collect();
         applied.dedup();
         assert_eq!(applied, self.applied(), "{self:?}");
+        t.record_history(&format!("{event}-{}", self.name()), None).await;
         let ids = t.world.deploy_ids.lock().unwrap();
         assert!(ids.is_sorted(), "{self:?}: {ids:?}");
     }
@@ -98,7 +103,7 @@ impl At {
 /// Runs a test in each phase at once.
 async fn in_each_phase(event: &str, test: impl AsyncFn(&Production, At)) {
     join_all(ALL.into_iter().map(async |at| {
-        let app = format!("p-{event}-{}", format!("{at:?}").to_lowercase());
+        let app = format!("p-{event}-{}", at.name());
         production(&app, async |t: Production| {
             at.enter(&t).await;
             test(&t, at).await;
@@ -112,7 +117,7 @@ async fn in_each_phase(event: &str, test: impl AsyncFn(&Production, At)) {
 async fn terminated_production_ends_as_if_nothing_had_happened() {
     in_each_phase("terminated", async |t, at| {
         t.terminate_and_start().await;
-        at.ends(t).await;
+        at.ends(t, "terminated").await;
     })
     .await;
 }
@@ -121,7 +126,7 @@ async fn terminated_production_ends_as_if_nothing_had_happened() {
 async fn reset_production_ends_as_if_nothing_had_happened() {
     in_each_phase("reset", async |t, at| {
         t.reset().await;
-        at.ends(t).await;
+        at.ends(t, "reset").await;
     })
     .await;
 }
@@ -137,7 +142,7 @@ async fn cancelled_production_ends_what_rolls_out_and_is_frozen() {
         assert_eq!(status.serving.unwrap().release.number, Some(serves), "{at:?}");
         assert_eq!(status.queued.is_some(), matches!(at, At::Queue | At::Plan | At::Approval), "{at:?}");
         t.unfreeze().await;
-        at.ends(t).await;
+        at.ends(t, "cancelled").await;
     })
     .await;
 }

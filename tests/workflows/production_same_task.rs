@@ -79,6 +79,7 @@ async fn messages_of_one_task_are_judged_in_the_promised_order() {
             let is_at_rest = |s: &ProductionStatus| s.rolling_out.is_none() && end(s) == expected;
             t.until(&format!("{expected:?} after {messages:?}"), is_at_rest).await;
             t.until("recorded", |_| t.record().begun.is_none() && t.record().frozen.is_some() == is_frozen).await;
+            t.record_history(&format!("same-task-{n}"), None).await;
         })
         .await;
     }))

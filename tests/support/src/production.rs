@@ -2,7 +2,7 @@
 
 use std::{
     future::Future,
-    path::Path,
+    path::PathBuf,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -72,6 +72,11 @@ pub async fn production<F: Future<Output = ()>>(app: &str, test: impl FnOnce(Pro
     };
     production.start().await;
     run_worker(&client, &world, &task_queue, switched, Box::pin(test(production))).await;
+}
+
+/// The folder in which histories are recorded, if they are.
+fn histories() -> Option<PathBuf> {
+    std::env::var_os("BERTH_RECORD_HISTORIES").map(PathBuf::from)
 }
 
 /// An input in plain JSON.
@@ -232,11 +237,24 @@ impl Production {
         self.until(&format!("serving release {release}"), |s| serves(s) && s.rolling_out.is_none()).await
     }
 
-    /// Records the history of production, if `BERTH_RECORD_HISTORIES` names a folder.
-    pub async fn record_history(&self, name: &str) {
-        let Some(folder) = std::env::var_os("BERTH_RECORD_HISTORIES") else { return };
-        let history = self.handle().fetch_history(Default::default()).to_json().await.unwrap();
-        std::fs::write(Path::new(&folder).join(format!("production-{name}.json")), history).unwrap();
+    /// Records the history of production, and of one rollout, if `BERTH_RECORD_HISTORIES` names a folder.
+    pub async fn record_history(&self, name: &str, rollout: Option<u64>) {
+        let run = self.handle().describe(Default::default()).await.unwrap().run_id().to_owned();
+        self.record_run(name, run).await;
+        if let (Some(number), Some(folder)) = (rollout, histories()) {
+            let history = self.rollout(number).fetch_history(Default::default()).to_json().await.unwrap();
+            std::fs::write(folder.join(format!("rollout-production-{name}.json")), history).unwrap();
+        }
+    }
+
+    /// Records the history of one run of production.
+    pub async fn record_run(&self, name: &str, run: String) {
+        let Some(folder) = histories() else { return };
+        let mut info = self.handle().info().clone();
+        info.run_id = Some(run);
+        let handle = info.bind_untyped(self.client.clone());
+        let history = handle.fetch_history(Default::default()).to_json().await.unwrap();
+        std::fs::write(folder.join(format!("production-{name}.json")), history).unwrap();
     }
 
     /// Waits until an activity was called that many times.
