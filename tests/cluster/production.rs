@@ -1,13 +1,11 @@
 //! Production on the lab's cluster, as people see it: with the built binary, `kubectl` and `temporal`.
 
-mod bench;
 mod ended;
 mod order;
 mod restore;
 mod rollback;
 
-use bench::Production;
-use berth_test_support::Answer;
+use berth_test_support::{Answer, lab_production::LabProduction, until};
 use serde_json::Value;
 
 /// Asserts the exit code and the outcome of a command.
@@ -17,9 +15,9 @@ fn assert_ended(answer: &Answer, code: i32, outcome: &str) {
 }
 
 /// Waits until the namespace's record says that this release is live and nothing has begun, and returns it.
-fn recorded(production: &Production, release: u64) -> Value {
+fn recorded(production: &LabProduction, release: u64) -> Value {
     let mut record = Value::Null;
-    berth_test_support::until("the record says that it is live", || {
+    until("the record says that it is live", || {
         record = production.record();
         record["live"]["release"]["number"] == release && record["begun"].is_null()
     });

@@ -1,24 +1,21 @@
 //! Ends from outside, terminate and reset: what has begun is finished or rolled back, and nothing is done twice.
 
+use berth_test_support::lab_production::{LabProduction, broken_web, slow_web, web};
 use serde_json::json;
 
-use super::{
-    assert_ended,
-    bench::{Production, broken_web, slow_web, web},
-    recorded,
-};
+use super::{assert_ended, recorded};
+use crate::BERTH;
 
 /// Terminates the workflow in the middle of a rollout, and starts it again.
-fn terminate_and_start(production: &Production) {
+fn terminate_and_start(production: &LabProduction) {
     production.until("its pods are awaited", |status| status["rolling_out"]["step"] == "awaiting_rollout");
-    production.temporal("terminate", &[]);
-    let of_it = ["--type", "ProductionEnvironment", "--task-queue", "berth-p-end", "--input", r#"{"app":"p-end"}"#];
-    production.temporal("start", &of_it);
+    production.terminate();
+    production.start_again(&json!({"app": "p-end"}));
 }
 
 #[test]
 fn terminate_and_reset_lose_nothing_and_repeat_nothing() {
-    let production = Production::start("p-end", "", &[("core/web.yaml", &web())]);
+    let production = LabProduction::start(BERTH, "p-end", "", &[("core/web.yaml", &web())]);
     let generation = || production.field("deployment/web", "{.metadata.generation}");
     let serves = |number: u64| {
         move |status: &serde_json::Value| status["serving"]["number"] == number && status["rolling_out"].is_null()

@@ -2,26 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use berth_test_support::commit;
+use berth_test_support::{
+    Answer, commit,
+    lab_production::{LabProduction, WITHOUT_PODS, config_map},
+};
 use serde_json::json;
 
-use super::{
-    assert_ended,
-    bench::{Production, WITHOUT_PODS, config_map},
-    recorded,
-};
+use super::{assert_ended, recorded};
+use crate::BERTH;
 
 #[test]
 fn ten_releases_at_once_end_with_the_highest_sequence() {
-    let production = Production::start("p-ten", "", &[("core/app.yaml", WITHOUT_PODS)]);
+    let production = LabProduction::start(BERTH, "p-ten", "", &[("core/app.yaml", WITHOUT_PODS)]);
     let sequences = [5_u64, 3, 9, 1, 10, 7, 2, 8, 4, 6];
     let begun = sequences.map(|sequence| {
         let digit = char::from_digit(u32::try_from(sequence).unwrap(), 16).unwrap();
         production.begin_release(digit, "v1", &["--sequence", &sequence.to_string()])
     });
     let answers = begun.map(|begun| begun.wait());
-    let outcome =
-        |answer: &berth_test_support::Answer| (answer.code, answer.json["outcome"].as_str().unwrap().to_owned());
+    let outcome = |answer: &Answer| (answer.code, answer.json["outcome"].as_str().unwrap().to_owned());
     let outcomes: BTreeMap<_, _> = sequences.into_iter().zip(answers.iter().map(outcome)).collect();
     eprintln!("sequence: outcome {outcomes:?}");
     assert_eq!(outcomes[&10], (0, "live".to_owned()), "{answers:#?}");
@@ -41,8 +40,9 @@ fn ten_releases_at_once_end_with_the_highest_sequence() {
 
 #[test]
 fn approval_covers_the_plan_that_was_shown_and_no_other() {
-    let production = Production::start("p-plan", "  approval: required\n", &[("core/app.yaml", WITHOUT_PODS)]);
-    let plan = |answer: &berth_test_support::Answer| answer.data["queued"]["plan"]["id"].as_str().unwrap().to_owned();
+    let production =
+        LabProduction::start(BERTH, "p-plan", "  approval: required\n", &[("core/app.yaml", WITHOUT_PODS)]);
+    let plan = |answer: &Answer| answer.data["queued"]["plan"]["id"].as_str().unwrap().to_owned();
     let waiting = production.release('1', "v1", &[]);
     assert_ended(&waiting, 5, "awaiting_approval");
     let first = plan(&waiting);
@@ -76,7 +76,7 @@ fn approval_covers_the_plan_that_was_shown_and_no_other() {
 
 #[test]
 fn release_that_meets_a_newer_rollout_leaves_nothing() {
-    let production = Production::start("p-over", "", &[("core/app.yaml", WITHOUT_PODS)]);
+    let production = LabProduction::start(BERTH, "p-over", "", &[("core/app.yaml", WITHOUT_PODS)]);
     assert_ended(&production.release('1', "v1", &[]), 0, "live");
     let label = r"{.metadata.labels.berth\.dev/deploy-id}";
     let met = production.field("configmap/web", label).parse::<u64>().unwrap() + 1_000;

@@ -1,20 +1,17 @@
 //! The namespace that a person makes, the record in it, and a restore while Temporal is away.
 
+use berth_test_support::lab_production::{LabProduction, web};
 use serde_json::json;
 
-use super::{
-    assert_ended,
-    bench::{Production, web},
-    recorded,
-};
-use crate::contested::own_apps::paste;
+use super::{assert_ended, recorded};
+use crate::{BERTH, contested::own_apps::paste};
 
 /// Nothing listens on port 1.
 const NO_TEMPORAL: &str = "127.0.0.1:1";
 
 #[test]
 fn release_waits_for_its_namespace_and_a_restore_needs_no_temporal() {
-    let mut production = Production::without_namespace("p-first", "", &[("core/web.yaml", &web())]);
+    let mut production = LabProduction::without_namespace(BERTH, "p-first", "", &[("core/web.yaml", &web())]);
     let first = production.begin_release('1', "v1", &["--author", "octocat"]);
     let status = production.until("it says what is missing", |status| status["trouble"].is_string());
     let trouble = status["trouble"].as_str().unwrap();

@@ -5,13 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use berth_test_support::until;
+use berth_test_support::{
+    lab_production::{LabProduction, broken_web, config_map, web},
+    until,
+};
 use serde_json::json;
 
-use super::{
-    assert_ended,
-    bench::{Production, broken_web, config_map, web},
-};
+use super::assert_ended;
+use crate::BERTH;
 
 /// A Job that ends at once.
 const MIGRATE: &str = "apiVersion: batch/v1
@@ -29,7 +30,7 @@ spec:
 fn failed_release_is_rolled_back_and_the_next_one_goes_on() {
     let manifests = [("core/web.yaml", web()), ("core/job.yaml", MIGRATE.into()), ("core/old.yaml", config_map("old"))];
     let manifests: Vec<_> = manifests.iter().map(|(path, text)| (*path, text.as_str())).collect();
-    let production = Production::start("p-bad", "", &manifests);
+    let production = LabProduction::start(BERTH, "p-bad", "", &manifests);
     assert_ended(&production.release('1', "v1", &[]), 0, "live");
     let job = || production.field("job/migrate", "{.metadata.uid}");
     let first = job();
@@ -64,7 +65,7 @@ fn failed_release_is_rolled_back_and_the_next_one_goes_on() {
 fn rollback_by_hand_brings_back_objects_and_secrets() {
     let (before, after) = ("canary-greeting-before", "canary-greeting-after");
     let (web, extra) = (web(), config_map("extra"));
-    let production = Production::start("p-back", "", &[("core/web.yaml", &web), ("core/extra.yaml", &extra)]);
+    let production = LabProduction::start(BERTH, "p-back", "", &[("core/web.yaml", &web), ("core/extra.yaml", &extra)]);
     let greet = |greeting: &str| production.doppler.put("p-back", "production", &[("GREETING", greeting)]);
     let page = |version: &str, greeting: &str| Some((version.to_owned(), greeting.to_owned()));
     greet(before);

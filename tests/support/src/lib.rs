@@ -1,8 +1,9 @@
 //! Code that several test binaries share, compiled once.
 //!
 //! - [`Berth`]: a pull request on a lab, a [`Worker`] that serves it, and the [`Commands`] that a person would type.
+//! - [`lab_production`]: the same for production.
 //! - [`preview`]: a pull request on a Temporal dev server, with a worker of fake activities.
-//! - [`production`]: the same for production.
+//! - [`production`]: production there.
 //! - [`until()`]: waiting, within a bound.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
@@ -12,6 +13,7 @@ mod berth;
 mod commands;
 pub mod fake_activities;
 pub mod fake_production;
+pub mod lab_production;
 pub mod other_version;
 pub mod preview;
 pub mod production;

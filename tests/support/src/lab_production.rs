@@ -1,23 +1,23 @@
-//! Production of one app for a test: its files, a Doppler and a worker, on the lab's cluster.
+//! Production of an app on a lab: its files, a Doppler, a worker, and the commands that a person would type.
 
 use std::{
+    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use berth_lab::{DopplerServer, Lab};
-use berth_test_support::{Answer, Begun, Commands, Worker, commit, until};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::BERTH;
+use crate::{Answer, Begun, Commands, Worker, commit, until};
 
 /// The worker's namespace, which has the tokens.
 const BERTH_NAMESPACE: &str = "berth-system";
 
 /// An app without pods: its release is live as soon as it is applied. A suspended `CronJob` has the image.
-pub(crate) const WITHOUT_PODS: &str = "apiVersion: v1
+pub const WITHOUT_PODS: &str = "apiVersion: v1
 kind: ConfigMap
 metadata: {name: web}
 data: {commit: $GITHUB_SHA}
@@ -57,50 +57,50 @@ spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: http}]}
 ";
 
 /// The manifest of a page that works.
-pub(crate) fn web() -> String {
+pub fn web() -> String {
     WEB.replace("$BEHAVIOUR", "NOTHING")
 }
 
 /// The manifest of a page that is ready after five seconds.
-pub(crate) fn slow_web() -> String {
+pub fn slow_web() -> String {
     WEB.replace("$BEHAVIOUR", "READY_AFTER_SECONDS")
 }
 
 /// The manifest of a page that does not start.
-pub(crate) fn broken_web() -> String {
+pub fn broken_web() -> String {
     WEB.replace("$BEHAVIOUR", "CRASH")
 }
 
 /// A `ConfigMap` without content.
-pub(crate) fn config_map(name: &str) -> String {
+pub fn config_map(name: &str) -> String {
     format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\n")
 }
 
 /// Production of an app, and a worker that serves it.
-pub(crate) struct Production {
-    pub(crate) lab: Lab,
-    pub(crate) doppler: DopplerServer,
-    pub(crate) worker: Worker,
+pub struct LabProduction {
+    pub lab: Lab,
+    pub doppler: DopplerServer,
+    pub worker: Worker,
     app: String,
     commands: Commands,
     apps: TempDir,
 }
 
-impl Production {
+impl LabProduction {
     /// Starts a worker for an app with these lines in `production` of its file, and these manifests by path. Its namespace
     /// is there, as a person makes it.
-    pub(crate) fn start(app: &str, settings: &str, manifests: &[(&str, &str)]) -> Self {
+    pub fn start(berth: impl AsRef<OsStr>, app: &str, settings: &str, manifests: &[(&str, &str)]) -> Self {
         let lab = Lab::shared().unwrap();
         let namespace = format!("{app}-production");
         lab.kubectl(&["create", "namespace", &namespace]).unwrap();
         let labels = ["app.kubernetes.io/managed-by=berth", "berth.dev/installation=berth"];
         let workflow = format!("berth.dev/workflow=production-{app}");
         lab.kubectl(&[&["label", "namespace", &namespace], &labels[..], &[&workflow]].concat()).unwrap();
-        Self::without_namespace(app, settings, manifests)
+        Self::without_namespace(berth, app, settings, manifests)
     }
 
     /// The same, and nobody has made the namespace.
-    pub(crate) fn without_namespace(app: &str, settings: &str, manifests: &[(&str, &str)]) -> Self {
+    pub fn without_namespace(berth: impl AsRef<OsStr>, app: &str, settings: &str, manifests: &[(&str, &str)]) -> Self {
         let lab = Lab::shared().unwrap();
         let apps = tempfile::tempdir().unwrap();
         let doppler = DopplerServer::start().unwrap();
@@ -120,40 +120,58 @@ impl Production {
         for (path, text) in manifests {
             write(apps.path().join(app).join(path), text);
         }
-        let task_queue = format!("berth-{app}");
-        let worker = start_worker(&lab, &task_queue, apps.path(), &doppler);
-        let commands =
-            Commands { berth: BERTH.into(), temporal_address: lab.temporal_address().to_owned(), task_queue };
+        let commands = Commands {
+            berth: berth.as_ref().to_owned(),
+            temporal_address: lab.temporal_address().to_owned(),
+            task_queue: format!("berth-{app}"),
+        };
+        let worker = start_worker(&lab, &commands, apps.path(), &doppler);
         Self { lab, doppler, worker, app: app.to_owned(), commands, apps }
     }
 
     /// Starts another worker, after the first was killed.
-    pub(crate) fn start_worker(&mut self) {
-        self.worker = start_worker(&self.lab, &self.commands.task_queue, self.apps.path(), &self.doppler);
+    pub fn start_worker(&mut self) {
+        self.worker = start_worker(&self.lab, &self.commands, self.apps.path(), &self.doppler);
     }
 
     /// Writes a manifest.
-    pub(crate) fn write(&self, path: &str, text: &str) {
+    pub fn write(&self, path: &str, text: &str) {
         write(self.apps.path().join(&self.app).join(path), text);
     }
 
     /// Removes a manifest.
-    pub(crate) fn remove(&self, path: &str) {
+    pub fn remove(&self, path: &str) {
         fs::remove_file(self.apps.path().join(&self.app).join(path)).unwrap();
     }
 
     /// The id of its workflow.
-    pub(crate) fn workflow_id(&self) -> String {
+    pub fn workflow_id(&self) -> String {
         format!("production-{}", self.app)
     }
 
+    /// Its namespace.
+    pub fn namespace(&self) -> String {
+        format!("{}-production", self.app)
+    }
+
+    /// Ends the workflow from outside, as `temporal workflow terminate` does.
+    pub fn terminate(&self) {
+        self.temporal("terminate", &[]);
+    }
+
+    /// Starts the workflow again, with that input.
+    pub fn start_again(&self, input: &Value) {
+        let of_it = ["--type", "ProductionEnvironment", "--task-queue", &self.commands.task_queue];
+        self.temporal("start", &[&of_it[..], &["--input", &input.to_string()]].concat());
+    }
+
     /// Begins `berth production <verb>`.
-    pub(crate) fn begin(&self, verb: &str, more: &[&str]) -> Begun {
+    pub fn begin(&self, verb: &str, more: &[&str]) -> Begun {
         self.begin_at(&self.commands.temporal_address, verb, more)
     }
 
     /// The same, with another Temporal.
-    pub(crate) fn begin_at(&self, temporal: &str, verb: &str, more: &[&str]) -> Begun {
+    pub fn begin_at(&self, temporal: &str, verb: &str, more: &[&str]) -> Begun {
         let mut command: Command = self.commands.command();
         command.args(["production", verb, &self.app, "--output", "json", "--task-queue", &self.commands.task_queue]);
         command.args(more).env("TEMPORAL_ADDRESS", temporal).env("KUBECONFIG", self.lab.kubeconfig());
@@ -161,28 +179,28 @@ impl Production {
     }
 
     /// `berth production <verb>`.
-    pub(crate) fn berth(&self, verb: &str, more: &[&str]) -> Answer {
+    pub fn berth(&self, verb: &str, more: &[&str]) -> Answer {
         self.begin(verb, more).wait()
     }
 
     /// Begins the release of the commit of that digit, with an image of the lab.
-    pub(crate) fn begin_release(&self, digit: char, image: &str, more: &[&str]) -> Begun {
+    pub fn begin_release(&self, digit: char, image: &str, more: &[&str]) -> Begun {
         let commit = commit(digit).to_string();
         self.begin("release", &[&["--commit", &commit, "--image", &self.lab.image(image)], more].concat())
     }
 
     /// Releases the commit of that digit, and waits for its end.
-    pub(crate) fn release(&self, digit: char, image: &str, more: &[&str]) -> Answer {
+    pub fn release(&self, digit: char, image: &str, more: &[&str]) -> Answer {
         self.begin_release(digit, image, more).wait()
     }
 
     /// The status.
-    pub(crate) fn status(&self) -> Value {
+    pub fn status(&self) -> Value {
         self.berth("status", &[]).data
     }
 
     /// Waits until the status meets the condition, and returns it.
-    pub(crate) fn until(&self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+    pub fn until(&self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
         let mut status = Value::Null;
         until(what, || {
             status = self.status();
@@ -192,39 +210,39 @@ impl Production {
     }
 
     /// `kubectl` in its namespace, which must succeed.
-    pub(crate) fn kubectl(&self, arguments: &[&str]) -> String {
-        self.lab.kubectl(&[arguments, &["-n", &format!("{}-production", self.app)]].concat()).unwrap()
+    pub fn kubectl(&self, arguments: &[&str]) -> String {
+        self.lab.kubectl(&[arguments, &["-n", &self.namespace()]].concat()).unwrap()
     }
 
     /// The `temporal` CLI about its workflow, which must succeed.
-    pub(crate) fn temporal(&self, verb: &str, more: &[&str]) -> String {
+    pub fn temporal(&self, verb: &str, more: &[&str]) -> String {
         self.lab.temporal(&[&["workflow", verb, "--workflow-id", &self.workflow_id()], more].concat()).unwrap()
     }
 
     /// A field of an object, empty where there is none.
-    pub(crate) fn field(&self, object: &str, path: &str) -> String {
+    pub fn field(&self, object: &str, path: &str) -> String {
         self.kubectl(&["get", object, "--ignore-not-found", "-o", &format!("jsonpath={path}")])
     }
 
     /// Whether an object exists.
-    pub(crate) fn exists(&self, object: &str) -> bool {
+    pub fn exists(&self, object: &str) -> bool {
         !self.field(object, "{.metadata.name}").is_empty()
     }
 
     /// The record in the namespace.
-    pub(crate) fn record(&self) -> Value {
+    pub fn record(&self) -> Value {
         serde_json::from_str(&self.field("configmap/berth-production", "{.data.record}")).unwrap_or_default()
     }
 
     /// Version and greeting of the page, if one answers.
-    pub(crate) fn page(&self) -> Option<(String, String)> {
+    pub fn page(&self) -> Option<(String, String)> {
         let path = format!("/api/v1/namespaces/{}-production/services/http:web:80/proxy/api/version", self.app);
         let page: Value = serde_json::from_str(&self.lab.kubectl(&["get", "--raw", &path]).ok()?).ok()?;
         Some((page["version"].as_str()?.to_owned(), page["greeting"].as_str()?.to_owned()))
     }
 }
 
-impl Drop for Production {
+impl Drop for LabProduction {
     fn drop(&mut self) {
         // They may be gone: another panic would hide the first one.
         let _ = self.lab.kubectl(&["delete", "namespace", &format!("{}-production", self.app), "--wait=false"]);
@@ -233,8 +251,8 @@ impl Drop for Production {
     }
 }
 
-fn start_worker(lab: &Lab, task_queue: &str, apps: &Path, doppler: &DopplerServer) -> Worker {
-    Worker::start(lab, BERTH, task_queue, |worker| {
+fn start_worker(lab: &Lab, commands: &Commands, apps: &Path, doppler: &DopplerServer) -> Worker {
+    Worker::start(lab, &commands.berth, &commands.task_queue, |worker| {
         worker.env("BERTH_APPS", apps).env("DOPPLER_API_HOST", doppler.url());
     })
 }
