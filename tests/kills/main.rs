@@ -15,6 +15,7 @@ use std::{
 };
 
 mod observed;
+mod production;
 
 /// The binary under test.
 const BERTH: &str = env!("CARGO_BIN_EXE_berth");
@@ -67,8 +68,8 @@ fn undisturbed(pr: u64) -> Undisturbed {
     let began = Timestamp::now();
     let answer = berth.push('1', &berth.lab.image("v1"), &[]);
     assert_eq!(answer.json["outcome"], "live", "{answer:?}");
-    let activities = activities(&berth, &format!("preview-web-{pr}-rollout-1"));
-    let names = names(&objects(&berth, &format!("pr-{pr}")), pr);
+    let activities = activities(&berth.lab, &format!("preview-web-{pr}-rollout-1"));
+    let names = names(&objects(&berth.lab, &format!("pr-{pr}")), pr);
     let closing = Instant::now();
     assert_eq!(berth.preview("close", &[]).code, 0);
     Undisturbed { began, activities, names, close: closing.elapsed() }
@@ -101,7 +102,7 @@ fn kill_during(step: &str, pr: u64, normal: &Undisturbed) -> Survived {
     let push = berth.begin_push('1', &berth.lab.image("v1"), &[]);
     std::thread::sleep(wait);
     berth.worker.kill();
-    let before = objects(&berth, &namespace);
+    let before = objects(&berth.lab, &namespace);
     let restarted = Timestamp::now();
     berth.restart_worker(|_| {});
     let answer = push.wait();
@@ -118,14 +119,14 @@ fn make_room(berth: &Berth, pr: u64) {
 }
 
 fn survived(berth: &Berth, pr: u64, normal: &Undisturbed, before: &Objects, restarted: Timestamp) -> Survived {
-    let after = objects(berth, &format!("pr-{pr}"));
+    let after = objects(&berth.lab, &format!("pr-{pr}"));
     assert_eq!(names(&after, pr), normal.names, "the end state is that of a run in which nothing died");
     let rollout = format!("preview-web-{pr}-rollout-1");
-    let all = activities(berth, &rollout);
+    let all = activities(&berth.lab, &rollout);
     assert_eq!(scheduled(&all), scheduled(&normal.activities), "each activity was scheduled once: {all:?}");
     let again = all.iter().filter(|activity| activity.attempts > 1).map(|activity| activity.name.clone()).collect();
-    let environment = went_on(berth, &format!("preview-web-{pr}"), restarted);
-    let first = went_on(berth, &rollout, restarted).into_iter().chain(environment).min();
+    let environment = went_on(&berth.lab, &format!("preview-web-{pr}"), restarted);
+    let first = went_on(&berth.lab, &rollout, restarted).into_iter().chain(environment).min();
     let repaired = first.map(|first| elapsed(restarted, first)).unwrap_or_default();
     assert!(repaired < GOES_ON_WITHIN, "{repaired:?} from the restart until work went on");
     let changed = changed(before, &after);
@@ -240,12 +241,12 @@ fn rollout_outlives_crashes_of_temporal_and_the_api_server() {
             std::thread::sleep(elapsed(normal.began, first) + random(elapsed(first, last)));
             let killed = Instant::now();
             berth.lab.kill(part).unwrap();
-            until("both answer", || both_answer(&berth));
+            until("both answer", || both_answer(&berth.lab));
             let back = killed.elapsed();
-            let before = objects(&berth, &format!("pr-{pr}"));
+            let before = objects(&berth.lab, &format!("pr-{pr}"));
             let answer = push.wait();
             assert_eq!(answer.json["outcome"], "live", "{answer:?}");
-            let after = objects(&berth, &format!("pr-{pr}"));
+            let after = objects(&berth.lab, &format!("pr-{pr}"));
             assert_eq!(names(&after, pr), normal.names);
             let changed = changed(&before, &after);
             assert_eq!(changed, Vec::<String>::new());

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, process::Command};
 
-use berth_test_support::Berth;
+use berth_lab::Lab;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
@@ -20,14 +20,14 @@ pub(crate) struct Activity {
 }
 
 /// The completed activities of a workflow.
-pub(crate) fn activities(berth: &Berth, workflow_id: &str) -> Vec<Activity> {
-    let history = events(berth, workflow_id);
+pub(crate) fn activities(lab: &Lab, workflow_id: &str) -> Vec<Activity> {
+    let history = events(lab, workflow_id);
     let scheduled = history.iter().filter(|event| event["eventType"] == "EVENT_TYPE_ACTIVITY_TASK_SCHEDULED");
     scheduled.filter_map(|event| activity(&history, event)).collect()
 }
 
-fn events(berth: &Berth, workflow_id: &str) -> Vec<Value> {
-    let text = berth.temporal(&["workflow", "show", "--workflow-id", workflow_id, "-o", "json"]);
+fn events(lab: &Lab, workflow_id: &str) -> Vec<Value> {
+    let text = lab.temporal(&["workflow", "show", "--workflow-id", workflow_id, "-o", "json"]).unwrap();
     let mut history: Value = serde_json::from_str(&text).unwrap();
     serde_json::from_value(history["events"].take()).unwrap()
 }
@@ -54,18 +54,18 @@ fn time(event: &Value) -> Timestamp {
 }
 
 /// True if both the API server and Temporal answer.
-pub(crate) fn both_answer(berth: &Berth) -> bool {
-    let mut kubectl = Command::new(berth.lab.tool("kubectl"));
-    kubectl.arg("--kubeconfig").arg(berth.lab.kubeconfig()).args(["get", "--raw", "/readyz"]);
-    let mut temporal = Command::new(berth.lab.tool("temporal"));
-    temporal.args(["operator", "namespace", "describe", "-n", "default", "--address", berth.lab.temporal_address()]);
+pub(crate) fn both_answer(lab: &Lab) -> bool {
+    let mut kubectl = Command::new(lab.tool("kubectl"));
+    kubectl.arg("--kubeconfig").arg(lab.kubeconfig()).args(["get", "--raw", "/readyz"]);
+    let mut temporal = Command::new(lab.tool("temporal"));
+    temporal.args(["operator", "namespace", "describe", "-n", "default", "--address", lab.temporal_address()]);
     [kubectl, temporal].iter_mut().all(|command| command.output().unwrap().status.success())
 }
 
 /// The time of the first task that a worker started after that moment.
-pub(crate) fn went_on(berth: &Berth, workflow_id: &str, after: Timestamp) -> Option<Timestamp> {
+pub(crate) fn went_on(lab: &Lab, workflow_id: &str, after: Timestamp) -> Option<Timestamp> {
     let of_a_worker = ["EVENT_TYPE_ACTIVITY_TASK_STARTED", "EVENT_TYPE_WORKFLOW_TASK_STARTED"];
-    let events = events(berth, workflow_id);
+    let events = events(lab, workflow_id);
     let started = events.iter().filter(|event| of_a_worker.iter().any(|kind| event["eventType"] == *kind));
     started.map(time).filter(|time| *time > after).min()
 }
@@ -73,9 +73,9 @@ pub(crate) fn went_on(berth: &Berth, workflow_id: &str, after: Timestamp) -> Opt
 /// Each object that berth has written in the environment: `Kind/name`, and a text that changes with each write.
 pub(crate) type Objects = BTreeMap<String, String>;
 
-pub(crate) fn objects(berth: &Berth, namespace: &str) -> Objects {
+pub(crate) fn objects(lab: &Lab, namespace: &str) -> Objects {
     let arguments = ["get", KINDS, "-n", namespace, "--show-managed-fields", "--ignore-not-found", "-o", "json"];
-    let text = berth.kubectl(&arguments);
+    let text = lab.kubectl(&arguments).unwrap();
     let list: Value = if text.trim().is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() };
     let items = list["items"].as_array().cloned().unwrap_or_default();
     items.iter().filter(|object| of_berth(object).next().is_some()).map(seen).collect()
