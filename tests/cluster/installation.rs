@@ -10,7 +10,7 @@ use berth_test_support::{Berth, until};
 use ground::{By, Ground, berths, binding, namespace, priority_class, secret};
 use installed::Installation;
 use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::BERTH;
 
@@ -139,7 +139,35 @@ fn what_is_handed_over(ground: &Ground<'_>) {
     ground.berth.kubectl(&["label", "namespace", foreign, "app.kubernetes.io/managed-by=berth"]);
     ground.allowed(&["annotate", "namespace", foreign, "berth.dev/host=www.example.com"], None);
     ground.refused(By::Policy, &["label", "namespace", foreign, "berth.dev/app=web"], None);
+    level_of_production(ground);
     ground.allowed(&take, None);
+}
+
+/// Production's level is set to one of two, and back to what it was. The record of it cannot be forged.
+fn level_of_production(ground: &Ground<'_>) {
+    let patch = |level: Value, before: Value, label: Value| {
+        json!({"metadata": {
+            "labels": {"pod-security.kubernetes.io/enforce": level, "team": label},
+            "annotations": {"berth.dev/pod-security-before": before},
+        }})
+        .to_string()
+    };
+    let none = Value::Null;
+    let text = |text: &str| json!(text);
+    let command = ["patch", "namespace", ground.foreign.as_str(), "--type=merge", "-p"];
+    let refused = |patch: String| ground.refused(By::Policy, &[&command[..], &[&patch]].concat(), None);
+    let allowed = |patch: String| ground.allowed(&[&command[..], &[&patch]].concat(), None);
+    refused(patch(none.clone(), text("privileged"), none.clone()));
+    refused(patch(text("baseline"), text("privileged"), none.clone()));
+    refused(patch(text("privileged"), text(""), none.clone()));
+    allowed(patch(text("baseline"), text(""), none.clone()));
+    allowed(patch(text("restricted"), text(""), none.clone()));
+    refused(patch(text("restricted"), text("baseline"), none.clone()));
+    refused(patch(text("restricted"), none.clone(), none.clone()));
+    refused(patch(text("privileged"), none.clone(), none.clone()));
+    refused(patch(none.clone(), none.clone(), text("another")));
+    refused(patch(none.clone(), text(""), none.clone()));
+    allowed(patch(none.clone(), none.clone(), none));
 }
 
 fn namespaces_that_are_not_berths(ground: &Ground<'_>) {
