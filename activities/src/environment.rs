@@ -8,4 +8,5 @@ pub(crate) mod load_app;
 pub use await_namespace_gone::await_namespace_gone;
 pub use delete_environment::delete_environment;
 pub use ensure_namespace::ensure_namespace;
+pub(crate) use ensure_namespace::{isolation_objects, pull_secret};
 pub use load_app::load_app;

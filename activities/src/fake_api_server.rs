@@ -103,6 +103,12 @@ impl FakeApiServer {
         self.state().refusals.insert(request.to_owned(), refusal);
     }
 
+    /// Adds `Warning` headers with these texts to the answer to the merge patch `METHOD /path`.
+    pub(crate) fn warn(&self, request: &str, texts: &[&str]) {
+        let texts = texts.iter().map(|text| (*text).to_owned()).collect();
+        self.state().warnings.insert(request.to_owned(), texts);
+    }
+
     /// Returns whether a client watches the collection.
     pub(crate) fn is_watched(&self, collection: &str) -> bool {
         self.state().objects.watches.is_open(collection)

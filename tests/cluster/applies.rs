@@ -72,6 +72,7 @@ impl Applies {
             version: None,
             secret: String::new(),
             objects: stamped.collect(),
+            pod_security: None,
             gates: Vec::new(),
         }
     }

@@ -12,6 +12,7 @@ mod doppler;
 mod gates;
 mod in_process;
 mod installation;
+mod isolation;
 mod previews;
 mod production;
 mod script_pods;

@@ -149,6 +149,7 @@ async fn image_is_on_the_list_or_in_a_stored_release() {
         secret: "berth-secrets-1".into(),
         objects: vec![json!({"kind": "Deployment", "spec": {"template": {"spec": {"containers": [
             {"name": "web", "image": format!("registry.example.com/old@sha256:{}", "a".repeat(64))}]}}}})],
+        pod_security: None,
         gates: Vec::new(),
     };
     let list =

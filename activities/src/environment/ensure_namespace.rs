@@ -1,7 +1,8 @@
 //! The activity `ensure_namespace`: the namespace with berth's own `RoleBinding`, before any manifest.
 //!
 //! A preview's namespace is berth's: created with limits and policies, and deleted with the preview. Production's is a
-//! person's: berth never creates it, and neither limits nor isolates it here.
+//! person's: berth never creates it, and neither limits nor isolates it here. Its isolation and its pull secret are part
+//! of each release.
 
 use berth_manifests::app::App;
 use berth_workflows::contract::{
@@ -18,6 +19,9 @@ mod objects;
 mod ownership;
 mod preview;
 mod production;
+
+pub(crate) use apply::pull_secret;
+pub(crate) use isolation::isolation_objects;
 
 /// Creates a preview's namespace or finds it, or finds production's. Applies its standard objects, and records the
 /// environment's names on it.
@@ -36,7 +40,7 @@ pub async fn ensure_namespace(
 ) -> Result<NamespaceReady, Failure> {
     match environment.kind {
         EnvironmentKind::Preview { .. } => preview::ensure(context, app, environment).await,
-        EnvironmentKind::Production => production::ensure(context, app, environment).await,
+        EnvironmentKind::Production => production::ensure(context, environment).await,
     }
 }
 

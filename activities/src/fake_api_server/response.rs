@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use futures::{Stream, StreamExt};
-use http::Response;
+use http::{HeaderValue, Response, header::WARNING};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::body::{Bytes, Frame};
 use serde_json::{Value, json};
@@ -17,6 +17,15 @@ pub(super) fn answer(status: u16, body: impl ToString) -> Response<ResponseBody>
 /// An API server's refusal.
 pub(super) fn refuse(status: u16, message: &str) -> Response<ResponseBody> {
     answer(status, status_object(status, message))
+}
+
+/// The answer with `Warning` headers of these texts.
+pub(super) fn warned(mut answer: Response<ResponseBody>, texts: Option<&Vec<String>>) -> Response<ResponseBody> {
+    for text in texts.into_iter().flatten() {
+        let header = format!("299 - \"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+        answer.headers_mut().append(WARNING, HeaderValue::from_str(&header).unwrap());
+    }
+    answer
 }
 
 /// An answer that lasts until its lines end.

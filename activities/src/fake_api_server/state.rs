@@ -9,7 +9,7 @@ use super::{
     objects::{self, Objects},
     path::{Resource, resource},
     query::Query,
-    response::{ResponseBody, answer, refuse, stream},
+    response::{ResponseBody, answer, refuse, stream, warned},
 };
 
 #[derive(Default)]
@@ -19,6 +19,8 @@ pub(super) struct State {
     pub(super) answers: BTreeMap<String, (u16, String)>,
     /// Refusals by method and path.
     pub(super) refusals: BTreeMap<String, Refusal>,
+    /// Texts of `Warning` headers by method and path.
+    pub(super) warnings: BTreeMap<String, Vec<String>>,
     /// The requests in order, as `METHOD /path?query`, or `DRY-RUN METHOD /path?query`.
     pub(super) requests: Vec<String>,
     pub(super) no_streaming_lists: bool,
@@ -94,21 +96,22 @@ impl State {
                 self.apply(collection, name, parse(body), dry_run)
             }
             ("PATCH", Some(Resource::Object { collection, name })) if is_merge(head) => {
-                self.merge(collection, name, &parse(body))
+                let answer = self.merge(collection, name, &parse(body), dry_run);
+                warned(answer, self.warnings.get(&request))
             }
             _ => panic!("{request}"),
         }
     }
 
     /// Merges a patch into an object. An outdated version is a conflict.
-    fn merge(&mut self, collection: &str, name: &str, patch: &Value) -> Response<ResponseBody> {
+    fn merge(&mut self, collection: &str, name: &str, patch: &Value, dry_run: bool) -> Response<ResponseBody> {
         let Some(mut object) = self.objects.get(collection, name).cloned() else { return found(None) };
         let known = &patch["metadata"]["resourceVersion"];
         if !known.is_null() && *known != object["metadata"]["resourceVersion"] {
             return refuse(409, "conflict");
         }
         merge(&mut object, patch);
-        answer(200, self.objects.put(collection, object))
+        answer(200, if dry_run { object } else { self.objects.put(collection, object) })
     }
 
     /// Lists or watches a collection.

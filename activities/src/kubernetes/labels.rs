@@ -32,6 +32,12 @@ pub const COMMIT: &str = "berth.dev/commit";
 pub(crate) const CREATED_BY: &str = "berth.dev/created-by";
 /// An annotation of a Job: a hash of the parts of its spec that cannot be changed.
 pub(crate) const TEMPLATE: &str = "berth.dev/template";
+/// The name of berth's own limits, policies and bindings in an environment.
+pub(crate) const OWN_OBJECT: &str = "berth";
+/// Kubernetes' label with the Pod Security level of a namespace.
+pub(crate) const POD_SECURITY: &str = "pod-security.kubernetes.io/enforce";
+/// An annotation of production's namespace: the level from before a release set another one; empty for none.
+pub(crate) const POD_SECURITY_BEFORE: &str = "berth.dev/pod-security-before";
 /// An annotation of a stored release: the Secret that the release's pods read.
 pub const SECRET_OF_RELEASE: &str = "berth.dev/secret";
 

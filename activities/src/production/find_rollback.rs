@@ -5,6 +5,7 @@ use kube::{
     Api, ResourceExt,
     api::{ListParams, PartialObjectMeta},
 };
+use serde_json::Value;
 
 use berth_workflows::contract::{
     environment::Environment,
@@ -110,8 +111,17 @@ async fn choose(
 /// Returns whether images or manifests differ. Neither secrets count, which may be what is broken, nor the number that each
 /// rollout renders into them.
 fn differs(serving: &StoredRelease, other: &StoredRelease) -> bool {
-    let contents = |release: &StoredRelease| release.comparable().objects.iter().map(content).collect::<Vec<_>>();
-    contents(serving) != contents(other)
+    let contents = |release: &StoredRelease| -> Vec<_> {
+        let comparable = release.comparable();
+        comparable.objects.iter().filter(|object| !is_pull_secret(object)).map(content).collect()
+    };
+    contents(serving) != contents(other) || serving.pod_security != other.pod_security
+}
+
+/// Returns whether an object has the credentials of a registry. They are no manifest, and change by themselves.
+fn is_pull_secret(object: &Value) -> bool {
+    let kind = object["type"].as_str().unwrap_or_default();
+    object["kind"] == "Secret" && kind.starts_with("kubernetes.io/dockerc")
 }
 
 fn nothing(find: &FindRollbackInput, stored: &[Stored]) -> String {

@@ -1,6 +1,7 @@
 //! The activity `plan_release`: what a release would change, before its first write.
 
 mod changes;
+mod isolation;
 mod secrets;
 mod workloads;
 
@@ -54,6 +55,7 @@ pub async fn plan_release(
     let PlanReleaseInput { environment, release, deploy_id, secrets, serving } = input;
     let what = ToRender { environment, release, deploy_id: *deploy_id, secrets };
     let (mut rendered, variables) = render_release(app, what)?;
+    isolation::add_objects(context, app, environment, &mut rendered).await?;
     rendered.stamp(&stamp(context, input));
     let planned = StoredRelease {
         commit: release.commit.to_string(),
@@ -64,6 +66,7 @@ pub async fn plan_release(
         })),
         secret: secrets.secret.clone(),
         objects: rendered.objects().map(|object| object.document.clone()).collect(),
+        pod_security: isolation::level(app),
         gates: app.gates(kind_of(environment)).iter().map(|gate| gate.rendered(&variables)).collect(),
     };
     let stored = planned.to_secret(environment, &context.settings.installation)?;
@@ -86,10 +89,15 @@ pub async fn plan_release(
     };
     let mut not_checked = try_out(context, &apply).await?;
     not_checked.extend(found.note);
+    let level = isolation::try_level(context, app, environment).await?;
+    not_checked.extend(level.not_checked);
     let changed_secrets = changed_keys(context.client, environment, found.release.as_ref(), &planned).await?;
 
     let before = found.release.as_ref().map(|release| release.objects.as_slice()).unwrap_or_default();
     let changes = changes(before, &planned.objects);
+    let mut notes: Vec<String> =
+        isolation::traffic_note(context, app, &changes).into_iter().chain(level.notes).collect();
+    notes.extend(rendered.notes.iter().map(ToString::to_string));
     let id = id(&planned, serving.as_deref());
     let difference = text_of(context, environment, &id, &changes.text)?;
     create_once(context.client, &difference).await?;
@@ -105,7 +113,7 @@ pub async fn plan_release(
         gaps: gaps(before, &planned.objects),
         irreversible: irreversible(before, &planned.objects),
         not_checked,
-        notes: rendered.notes.iter().map(ToString::to_string).collect(),
+        notes,
         omitted: 0,
     };
     Ok(PlannedRelease {
@@ -129,7 +137,7 @@ fn stamp(context: Context<'_>, input: &PlanReleaseInput) -> Stamp {
 /// Returns the plan's id: a hash of what is rolled out, of its Secret, and of what serves. What controllers change is no
 /// part of it.
 fn id(planned: &StoredRelease, serving: Option<&str>) -> String {
-    let content = serde_json::json!([planned.objects, planned.secret, serving]);
+    let content = serde_json::json!([planned.objects, planned.secret, serving, planned.pod_security]);
     labels::short_hash(content.to_string().as_bytes())
 }
 

@@ -38,6 +38,7 @@ pub async fn apply_manifests(context: Context<'_>, app: &App, apply: &ApplyInput
         version: None,
         secret: secrets.secret.clone(),
         objects: rendered.objects().map(|object| object.document.clone()).collect(),
+        pod_security: None,
         gates: app.gates(kind_of(environment)).iter().map(|gate| gate.rendered(&variables)).collect(),
     };
     let stored = release.to_secret(environment, &context.settings.installation)?;

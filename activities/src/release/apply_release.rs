@@ -6,6 +6,7 @@
 mod check;
 pub(crate) mod difference;
 mod dry_run;
+mod isolation;
 mod jobs;
 mod marks;
 mod object;
@@ -99,6 +100,7 @@ pub async fn apply_release(context: Context<'_>, apply: &ReleaseApply<'_>) -> Re
     let (parent, targets) = futures::try_join!(parent, target::read_all(scope, objects))?;
     match write(scope, apply, parent.as_ref(), targets).await {
         Ok((results, mut notes)) => {
+            notes.extend(isolation::remove_policy(scope, apply).await?);
             notes.extend(left_out);
             let plan = plan::plan(&results, notes);
             Ok(AppliedRelease { plan, workloads: results.into_iter().filter_map(|applied| applied.workload).collect() })
@@ -170,11 +172,13 @@ async fn write(
         return Err(Halt::Refused(refusals));
     }
     jobs::remove_replaced(scope, &mut targets).await?;
+    // The level comes before the pods that need it.
+    let level = isolation::set_level(scope, apply).await?;
     let mut results = Vec::new();
     for stage in by_stage(targets).into_values() {
         results.extend(apply_stage(scope, stage, apply.serving.is_some()).await?);
     }
-    Ok((results, checked.notes))
+    Ok((results, checked.notes.into_iter().chain(level).collect()))
 }
 
 /// Applies the objects of a stage at once. No request is left in flight after a failure: it could still be carried out when

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use berth_manifests::{
-    app::Gate,
+    app::{Gate, PodSecurity},
     render::{Identity, Object},
 };
 use berth_workflows::contract::{
@@ -38,6 +38,9 @@ pub struct StoredRelease {
     pub secret: String,
     /// The objects, in the order in which they are applied.
     pub objects: Vec<Value>,
+    /// The Pod Security level of the namespace, in production with isolation. `None` leaves the level to its people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_security: Option<PodSecurity>,
     /// The gates, with their variables replaced.
     #[serde(default)]
     pub gates: Vec<Gate>,
@@ -56,7 +59,14 @@ pub struct ReleaseVersion {
 impl StoredRelease {
     /// A release without objects: what serves before the first one.
     pub(crate) fn empty() -> Self {
-        Self { commit: String::new(), version: None, secret: String::new(), objects: Vec::new(), gates: Vec::new() }
+        Self {
+            commit: String::new(),
+            version: None,
+            secret: String::new(),
+            objects: Vec::new(),
+            pod_security: None,
+            gates: Vec::new(),
+        }
     }
 
     /// Returns the identities of the release's objects.
@@ -210,6 +220,7 @@ mod tests {
             version: Some(Box::new(ReleaseVersion { release, secrets, deploy_id })),
             secret: secret.into(),
             objects: vec![data],
+            pod_security: None,
             gates: Vec::new(),
         }
     }

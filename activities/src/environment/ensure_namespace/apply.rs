@@ -21,7 +21,10 @@ use crate::{
 };
 
 /// Reads the app's pull secret, for a copy in the environment.
-pub(super) async fn pull_secret(
+///
+/// # Errors
+/// `ConfigMissing`, permanent, if berth's namespace has none of that name.
+pub(crate) async fn pull_secret(
     context: Context<'_>,
     app: &App,
     environment: &Environment,

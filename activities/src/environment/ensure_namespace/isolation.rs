@@ -7,7 +7,7 @@ use berth_manifests::app::{App, Egress, Quota};
 use berth_workflows::contract::environment::{Environment, EnvironmentKind};
 
 use super::objects::object;
-use crate::settings::Settings;
+use crate::{kubernetes::labels, settings::Settings};
 
 /// The cloud's metadata services: link-local on every large cloud. A pod that reaches them can take over its node's
 /// identity.
@@ -20,8 +20,9 @@ const METADATA_ADDRESSES: &str = "169.254.0.0/16";
 /// a release, never before one.
 pub(crate) fn isolation_objects(settings: &Settings, app: &App, environment: &Environment) -> Vec<DynamicObject> {
     let Some(egress) = egress(app, environment.kind) else { return Vec::new() };
-    let object =
-        |api_version: &str, kind: &str, body: Value| object(settings, environment, api_version, kind, "berth", body);
+    let object = |api_version: &str, kind: &str, body: Value| {
+        object(settings, environment, api_version, kind, labels::OWN_OBJECT, body)
+    };
     let policy = policy(settings, egress, environment);
     let mut objects = vec![object("networking.k8s.io/v1", "NetworkPolicy", policy)];
     if let (Some(preview), EnvironmentKind::Preview { .. }) = (&app.preview, environment.kind) {

@@ -1,6 +1,5 @@
-//! Production's namespace: a person makes and labels it. berth adds its own `RoleBinding` and the pull secret.
+//! Production's namespace: a person makes and labels it. berth adds its own `RoleBinding`.
 
-use futures::try_join;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, ResourceExt,
@@ -8,7 +7,6 @@ use kube::{
 };
 use serde_json::json;
 
-use berth_manifests::app::App;
 use berth_workflows::contract::{
     environment::Environment,
     preparation::NamespaceReady,
@@ -16,7 +14,7 @@ use berth_workflows::contract::{
 };
 
 use super::{
-    apply::{apply, pull_secret},
+    apply::apply,
     objects,
     ownership::{foreign_production, missing_production},
 };
@@ -30,22 +28,12 @@ use crate::{
 ///
 /// # Errors
 /// As for [`super::ensure_namespace()`].
-pub(super) async fn ensure(
-    context: Context<'_>,
-    app: &App,
-    environment: &Environment,
-) -> Result<NamespaceReady, Failure> {
+pub(super) async fn ensure(context: Context<'_>, environment: &Environment) -> Result<NamespaceReady, Failure> {
     let namespace = find(context, environment).await?;
     context.progress.report(format!("preparing namespace {}", environment.namespace));
     record_names(context, environment, &namespace).await?;
     let binding = objects::role_binding(context.settings, environment);
-    let (secret, binding) =
-        try_join!(pull_secret(context, app, environment), apply(context.client, Rbac::InForce, &binding))?;
-    // The namespace may be old and its RoleBinding new, with rights that have not propagated.
-    let rbac = Rbac::from_age(&binding.metadata);
-    if let Some(secret) = secret {
-        apply(context.client, rbac, &secret).await?;
-    }
+    apply(context.client, Rbac::InForce, &binding).await?;
     Ok(NamespaceReady { uid: namespace.uid().unwrap_or_default(), created: false, terminating: None })
 }
 

@@ -55,6 +55,7 @@ fn release(gates: &[Gate]) -> StoredRelease {
         commit: "c".into(),
         secret: "web-secrets-1".into(),
         objects: vec![service, ingress("web", "web")],
+        pod_security: None,
         gates: gates.to_vec(),
     }
 }

@@ -10,6 +10,7 @@ use berth_workflows::contract::verdict::{FailureType, Verdict};
 use super::{
     CONCURRENCY, ReleaseApply, Scope, by_stage,
     difference::content,
+    isolation,
     object::apply_object,
     refusal::combine,
     target::{self, Target},
@@ -36,10 +37,16 @@ struct PutBack {
 /// Idempotent: an object that is put back still has this rollout's deploy id, and is put back again without a change.
 pub(super) async fn refuse(scope: Scope<'_>, apply: &ReleaseApply<'_>, refusals: Vec<Verdict>) -> Failure {
     let mut verdict = combine(refusals);
+    let level = match isolation::put_back_level(scope, apply).await {
+        Ok(level) => level,
+        // Another attempt is refused again, and puts back the rest.
+        Err(failure) => return failure,
+    };
     let Some(serving) = apply.serving else { return verdict.into() };
     scope.context.progress.report("putting back the release that serves");
     match put_back(scope, apply.release, serving).await {
-        Ok(back) => {
+        Ok(mut back) => {
+            back.mixed.extend(level);
             verdict.message = format!("{}; {}", verdict.message, describe(&back));
             verdict.mixed = back.mixed;
             verdict.into()

@@ -60,6 +60,7 @@ fn release(commit: &str, objects: Vec<Value>) -> StoredRelease {
         commit: commit.into(),
         secret: "web-secrets-1".into(),
         objects: stamped.collect(),
+        pod_security: None,
         gates: Vec::new(),
     }
 }

@@ -26,7 +26,8 @@ fn member(kind: &str, name: &str, deploy_id: &str) -> Value {
 fn stored(number: u64) -> Secret {
     let kept = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kept"}, "data": {"N": number}});
     let (commit, secret) = (number.to_string(), format!("secrets-{number}"));
-    let release = StoredRelease { commit, version: None, secret, objects: vec![kept], gates: Vec::new() };
+    let release =
+        StoredRelease { commit, version: None, secret, objects: vec![kept], pod_security: None, gates: Vec::new() };
     release.to_secret(&environment(), "berth").unwrap()
 }
 

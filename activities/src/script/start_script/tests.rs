@@ -46,6 +46,7 @@ fn store(cluster: &FakeApiServer, objects: &[Value]) -> String {
         commit: "a".into(),
         secret: "s".into(),
         objects: objects.to_vec(),
+        pod_security: None,
         gates: Vec::new(),
         version: None,
     };

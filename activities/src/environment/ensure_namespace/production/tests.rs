@@ -1,4 +1,3 @@
-use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::*;
@@ -7,6 +6,7 @@ use crate::{
     examples::{self, settings},
     fake_api_server::FakeApiServer,
 };
+use berth_manifests::app::App;
 use berth_workflows::contract::environment::EnvironmentKind;
 
 const NAMESPACES: &str = "/api/v1/namespaces";
@@ -126,20 +126,9 @@ fn annotations(namespace: &Value) -> std::collections::BTreeMap<String, String> 
     serde_json::from_value(namespace["metadata"]["annotations"].clone()).unwrap()
 }
 
-#[tokio::test(start_paused = true)]
-async fn pull_secret_waits_for_the_rights_of_a_new_role_binding() {
+#[tokio::test]
+async fn pull_secret_is_part_of_a_release_and_not_copied_before() {
     let cluster = with_namespace(own_labels());
-    let source = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "registry"},
-        "type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": "e30="}});
-    cluster.put("/api/v1/namespaces/berth-system/secrets", &source);
-    let binding = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {
-        "name": "berth", "creationTimestamp": Timestamp::now().to_string()}});
-    cluster.put("/apis/rbac.authorization.k8s.io/v1/namespaces/web/rolebindings", &binding);
-    let copy = "PATCH /api/v1/namespaces/web/secrets/registry";
-    cluster.refuse_times(copy, 403, 2);
     ensure(&cluster, &app(json!({"image_pull_secret": "registry"}))).await.unwrap();
-    let writes = cluster.writes();
-    assert_eq!(writes.iter().filter(|write| *write == copy).count(), 3, "{writes:?}");
-    let copied = cluster.get("/api/v1/namespaces/web/secrets/registry").unwrap();
-    assert_eq!(copied["type"], "kubernetes.io/dockerconfigjson");
+    assert_eq!(cluster.writes(), [format!("PATCH {NAMESPACE}"), BINDING.to_owned()]);
 }
