@@ -29,7 +29,8 @@ pub struct ProductionSettings {
     #[serde(default = "default_keep_releases")]
     #[schemars(range(min = 1, max = MAX_KEPT_RELEASES))]
     pub keep_releases: u32,
-    /// Isolation of the pods from the node and the network. Default: none. The `NetworkPolicy` objects and the Pod Security
+    /// Isolation of the pods from the node and the network. It comes and goes with a release. Traffic from other namespaces is
+    /// then refused, except from the ingress controller's. Default: none. The `NetworkPolicy` objects and the Pod Security
     /// label of the namespace are then the team's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub isolation: Option<Isolation>,
