@@ -189,14 +189,20 @@ impl State {
         let BegunRollout { version, rollback, .. } = begun;
         let stored_release = version.stored_release.clone();
         self.marks.push(ReleaseMark { stored_release, proven_ms: Some(now_ms), ..ReleaseMark::default() });
-        let before = self.record.live.replace(version.clone());
-        if before.as_ref().is_some_and(|before| before.stored_release != version.stored_release) {
-            self.record.served_before = before;
-        }
+        self.serve(version.clone());
         self.record.proven = Some(version);
         self.record.recovery = None;
         let failed = self.failed.take().filter(|_| matches!(rollback, Some(RollbackCause::Failed { .. })));
         self.set_failed(failed.map(|failed| FailedRelease { is_rolled_back: true, ..failed }));
+    }
+
+    /// Records the release that serves. The one before it is another release: a redeploy has the same number.
+    pub(super) fn serve(&mut self, version: StoredVersion) {
+        let number = version.release.number;
+        let before = self.record.live.replace(version);
+        if before.as_ref().is_some_and(|before| before.release.number != number) {
+            self.record.served_before = before;
+        }
     }
 
     fn conclude_failed(&mut self, begun: BegunRollout, failed: Failed, now_ms: u64) {

@@ -19,7 +19,7 @@ use crate::{
         preparation::SyncedSecrets,
         production::{Rollback, SecretsChoice},
         production_answer::ProductionAnswer,
-        production_record::{FindRollbackInput, FoundRollback},
+        production_record::{FindRollbackInput, FoundRollback, ProductionRecord, StoredVersion},
         verdict::FailureType,
     },
     environment::{answers::detached, publish::publish},
@@ -80,20 +80,11 @@ impl ProductionEnvironment {
         secrets: Option<SecretsChoice>,
         current: Option<SyncedSecrets>,
     ) -> Result<FoundRollback, Unfinished> {
-        let find = ctx.state(|s| {
-            let record = &s.state.record;
-            Some(FindRollbackInput {
-                environment: s.state.book.environment.clone()?,
-                to: rollback.to,
-                serving: record.live.clone(),
-                served_before: record.served_before.as_ref().map(|before| before.stored_release.clone()),
-                secrets,
-                current,
-            })
-        });
-        let Some(find) = find else {
+        let search = ctx.state(|s| s.state.search(rollback.to));
+        let Some(search) = search else {
             return Ok(FoundRollback::None { reason: "nothing has been released yet".to_owned() });
         };
+        let find = FindRollbackInput { secrets, current, ..search };
         let to = rollback.to.map_or_else(|| "the last proven release".to_owned(), |to| format!("release {to}"));
         let options = options::record(&WorkflowCancellationToken::new(), format!("find {to}"));
         let found = ctx.execute_activity(activities::FindRollback, find, options).await;
@@ -102,6 +93,25 @@ impl ProductionEnvironment {
 }
 
 impl State {
+    /// The search for the target of a rollback. A release that has begun is the one to go back from, and the one that is
+    /// live served directly before it.
+    fn search(&self, to: Option<u64>) -> Option<FindRollbackInput> {
+        let ProductionRecord { begun, live, served_before, .. } = &self.record;
+        let begun = begun.as_ref().filter(|begun| begun.rollback.is_none()).map(|begun| &begun.version);
+        let number = |version: &StoredVersion| version.release.number;
+        // A redeploy has the number of what is live: the same release served before it.
+        let is_another = begun.is_some_and(|begun| live.as_ref().is_none_or(|live| number(live) != number(begun)));
+        let before = if is_another { live } else { served_before };
+        Some(FindRollbackInput {
+            environment: self.book.environment.clone()?,
+            to,
+            serving: begun.or(live.as_ref()).cloned(),
+            served_before: before.as_ref().map(|before| before.stored_release.clone()),
+            secrets: None,
+            current: None,
+        })
+    }
+
     /// The refusal of a rollback that is not looked at: it has waited for too long, or a reset has delivered it again.
     pub(super) fn refuse_late(&self, rollback: &Rollback, letter: &Letter, now_ms: u64) -> Option<ProductionAnswer> {
         let waited_ms = now_ms.saturating_sub(letter.at_ms);
@@ -141,7 +151,48 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{environment::arrival::Arrival, production_environment::harness::name};
+    use crate::{
+        environment::arrival::Arrival,
+        production_environment::harness::{Production, name},
+    };
+
+    /// What a rollback without a target goes back from, and the release that served before that.
+    fn search(production: &Production) -> (Option<u64>, Option<String>) {
+        let find = production.state.search(None).unwrap();
+        (find.serving.and_then(|serving| serving.release.number), find.served_before)
+    }
+
+    #[test]
+    fn rollback_during_a_rollout_goes_back_from_the_release_in_flight() {
+        let mut production = Production::new();
+        for (digit, sequence) in [('a', 1), ('b', 2)] {
+            production.release(digit, sequence);
+            production.live();
+        }
+        assert_eq!(search(&production), (Some(2), Some("stored-1".into())));
+        production.release('c', 3);
+        production.start();
+        assert_eq!(search(&production), (Some(3), Some("stored-2".into())));
+        production.break_down(true);
+        assert_eq!(search(&production), (Some(3), Some("stored-2".into())), "its rollback is due");
+        production.fail(true);
+        assert_eq!(search(&production), (Some(2), Some("stored-1".into())), "the way back is in flight");
+    }
+
+    #[test]
+    fn redeploy_keeps_the_release_that_served_before() {
+        let mut production = Production::new();
+        for (digit, sequence) in [('a', 1), ('b', 2)] {
+            production.release(digit, sequence);
+            production.live();
+        }
+        production.content = "-again";
+        production.state.redeploy(Receipt::Usual);
+        production.start();
+        assert_eq!(search(&production), (Some(2), Some("stored-1".into())));
+        production.succeed();
+        assert_eq!(search(&production), (Some(2), Some("stored-1".into())));
+    }
 
     #[test]
     fn rollback_that_waited_too_long_for_the_record_is_refused() {
