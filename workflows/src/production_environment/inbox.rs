@@ -1,6 +1,6 @@
 //! The inbox of production: what each message changes, and the answer to it. Pure.
 
-use super::state::State;
+use super::state::{State, Step};
 use crate::contract::{
     production::{ApproveRelease, Freeze, RejectRelease, Rollback, Unfreeze},
     production_answer::{ProductionAnswer, ProductionOutcome},
@@ -83,7 +83,7 @@ impl State {
 
     fn enqueue(&mut self, queued: QueuedRelease) {
         self.planned = None;
-        self.trouble = None;
+        self.forget_trouble(Step::Plan);
         let release = queued.release.clone();
         if let Some(old) = self.record.queued.replace(queued) {
             self.replace(&old, &release);
@@ -190,6 +190,8 @@ impl State {
 
     /// Freezes the queue.
     pub fn freeze(&mut self, reason: String, by: &str, now_ms: u64) {
+        // Nothing is planned while it is frozen, and the next plan is tried at once.
+        self.forget_trouble(Step::Plan);
         self.record.frozen = Some(Frozen { reason, by: by.to_owned(), since_ms: now_ms });
     }
 

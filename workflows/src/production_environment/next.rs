@@ -1,6 +1,6 @@
 //! What production does next: a function of its state and the time. Pure.
 
-use super::state::State;
+use super::state::{State, Step};
 use crate::{
     contract::{
         phase::Failed,
@@ -39,11 +39,11 @@ impl State {
     /// The next step. What begins is put into the record first, and the record is written before anything else is done.
     pub fn next(&mut self, now_ms: u64) -> Action {
         if !self.is_recalled() {
-            return self.wait_out(now_ms).unwrap_or(Action::Recall);
+            return self.wait_out(Step::Recall, now_ms).unwrap_or(Action::Recall);
         }
         self.begin_next(now_ms);
         if !self.is_recorded() {
-            return self.wait_out(now_ms).unwrap_or(Action::Record);
+            return self.wait_out(Step::Record, now_ms).unwrap_or(Action::Record);
         }
         let until = self.record.recovery.as_ref().map(|recovery| recovery.next_ms);
         if let Some(begun) = self.record.begun.as_ref().filter(|_| until.is_none_or(|until| until <= now_ms)) {
@@ -52,7 +52,7 @@ impl State {
         match &self.record.queued {
             Some(queued) if self.record.frozen.is_none() && self.needs_plan() => {
                 let plan = Action::Plan(Box::new(queued.clone()));
-                match (self.wait_out(now_ms), until) {
+                match (self.wait_out(Step::Plan, now_ms), until) {
                     (Some(Action::Wait(Some(trouble))), Some(until)) => Action::Wait(Some(trouble.min(until))),
                     (Some(wait), _) => wait,
                     (None, _) => plan,
@@ -63,9 +63,9 @@ impl State {
     }
 
     /// The wait before a step that did not succeed is tried again.
-    fn wait_out(&self, now_ms: u64) -> Option<Action> {
-        let trouble = self.trouble.as_ref().filter(|trouble| trouble.next_ms > now_ms)?;
-        Some(Action::Wait(Some(trouble.next_ms)))
+    fn wait_out(&self, step: Step, now_ms: u64) -> Option<Action> {
+        let until = self.paused_until(step).filter(|until| *until > now_ms)?;
+        Some(Action::Wait(Some(until)))
     }
 
     fn needs_plan(&self) -> bool {

@@ -8,7 +8,7 @@ use temporalio_workflow::{WorkflowCancellationToken, WorkflowContext, workflows:
 use super::{
     ProductionEnvironment,
     inbox::number,
-    state::{Planned, State},
+    state::{Planned, State, Step},
 };
 use crate::{
     activity_options as options,
@@ -51,7 +51,7 @@ impl ProductionEnvironment {
             Err(Unfinished::Failed(verdict)) if verdict.failure.is_refusal() => {
                 ctx.state_mut(|s| s.state.fail_plan(&queued, *verdict));
             }
-            Err(why) => Self::try_later(ctx, &why),
+            Err(why) => Self::try_later(ctx, Step::Plan, &why),
         }
     }
 
@@ -125,10 +125,10 @@ impl State {
         planned
     }
 
-    /// Whether a plan is not wanted any more: a rollback comes first, or another release is queued.
+    /// Whether a plan is not wanted any more: a rollback comes first, production is frozen, or another release is queued.
     fn is_plan_moot(&self, planned_for: &QueuedRelease) -> bool {
         let is_queued = self.record.queued.as_ref().is_some_and(|queued| is_same(queued, planned_for));
-        self.record.rollback.is_some() || !is_queued
+        self.record.rollback.is_some() || self.record.frozen.is_some() || !is_queued
     }
 
     /// Takes the names of the app file over. The namespace stays the same: production is never moved by an edit.
@@ -152,7 +152,7 @@ impl State {
 
     /// Takes a plan over, unless a newer release is queued meanwhile. An approval of another plan is void.
     fn take_plan(&mut self, planned_for: &QueuedRelease, loaded: &LoadedApp, planned: PlannedRelease) {
-        self.trouble = None;
+        self.forget_trouble(Step::Plan);
         let Some(queued) = self.record.queued.as_mut().filter(|queued| is_same(queued, planned_for)) else { return };
         if let Some(environment) = &mut self.book.environment {
             environment.record_cluster_objects(planned.cluster_objects.clone());
@@ -179,7 +179,7 @@ impl State {
 
     /// Records a release that was refused before its first write. What serves goes on.
     fn fail_plan(&mut self, planned_for: &QueuedRelease, verdict: Verdict) {
-        self.trouble = None;
+        self.forget_trouble(Step::Plan);
         let Some(queued) = self.record.queued.take_if(|queued| is_same(queued, planned_for)) else { return };
         self.planned = None;
         let release = queued.release;

@@ -4,7 +4,7 @@ use temporalio_workflow::{WorkflowCancellationToken, WorkflowContext, WorkflowTe
 
 use super::{
     ProductionEnvironment,
-    state::{State, Trouble},
+    state::{State, Step, Trouble},
 };
 use crate::{
     activity_options as options,
@@ -37,12 +37,12 @@ impl ProductionEnvironment {
                 return Err(invalid_input(verdict.headline()));
             }
             Err(why) => {
-                Self::try_later(ctx, &why);
+                Self::try_later(ctx, Step::Recall, &why);
                 return Ok(());
             }
         };
         if let Err(why) = Self::ensure_namespace(ctx, &environment, &WorkflowCancellationToken::new()).await {
-            Self::try_later(ctx, &why);
+            Self::try_later(ctx, Step::Recall, &why);
             return Ok(());
         }
         let options =
@@ -54,11 +54,13 @@ impl ProductionEnvironment {
                 ctx.state_mut(|s| {
                     s.state.recall(recalled);
                     s.state.take_restored(now);
-                    s.state.trouble = None;
+                    s.state.forget_trouble(Step::Recall);
                     s.judge(now);
                 });
             }
-            Err(e) => Self::try_later(ctx, &failure::from_activity(&e, FailureType::KubernetesDenied)),
+            Err(e) => {
+                Self::try_later(ctx, Step::Recall, &failure::from_activity(&e, FailureType::KubernetesDenied));
+            }
         }
         Ok(())
     }
@@ -93,27 +95,30 @@ impl ProductionEnvironment {
             Ok(Recorded::Written { version }) => ctx.state_mut(|s| {
                 s.state.recorded = Some(Recalled { record: Some(record), version: Some(version) });
                 s.state.marks.drain(..marks);
-                s.state.trouble = None;
+                s.state.forget_trouble(Step::Record);
             }),
             Ok(Recorded::Conflict(theirs)) => {
                 let now = now_ms(ctx);
                 ctx.state_mut(|s| s.state.take_conflict(*theirs, now));
             }
-            Err(e) => Self::try_later(ctx, &failure::from_activity(&e, FailureType::KubernetesDenied)),
+            Err(e) => {
+                Self::try_later(ctx, Step::Record, &failure::from_activity(&e, FailureType::KubernetesDenied));
+            }
         }
     }
 
     /// Notes why a step did not succeed, and when it is tried again.
-    pub(super) fn try_later(ctx: &WorkflowContext<Self>, why: &Unfinished) {
+    pub(super) fn try_later(ctx: &WorkflowContext<Self>, step: Step, why: &Unfinished) {
         let message = match why {
             Unfinished::Failed(verdict) => message_of(verdict),
             Unfinished::Cancelled => "it was cancelled".to_owned(),
         };
         let now = now_ms(ctx);
         ctx.state_mut(|s| {
-            let tries = s.state.trouble.as_ref().map_or(0, |trouble| trouble.tries) + 1;
+            let before = s.state.trouble.as_ref().filter(|trouble| trouble.step == step);
+            let tries = before.map_or(0, |trouble| trouble.tries) + 1;
             let pause = FIRST_PAUSE_MS.saturating_mul(2_u64.saturating_pow(tries - 1)).min(LONGEST_PAUSE_MS);
-            s.state.trouble = Some(Trouble { message, tries, next_ms: now + pause });
+            s.state.trouble = Some(Trouble { step, message, tries, next_ms: now + pause });
         });
     }
 }

@@ -2,7 +2,10 @@
 
 use temporalio_workflow::{WorkflowContext, workflows::join};
 
-use super::{ProductionEnvironment, state::State};
+use super::{
+    ProductionEnvironment,
+    state::{State, Step},
+};
 use crate::{
     clock::now_ms,
     contract::{
@@ -42,7 +45,7 @@ impl ProductionEnvironment {
             if ctx.state(|s| s.is_in_flight) {
                 Self::record(ctx).await;
             }
-            if let Some(until_ms) = ctx.state(|s| s.state.trouble.as_ref().map(|trouble| trouble.next_ms)) {
+            if let Some(until_ms) = ctx.state(|s| s.state.paused_until(Step::Record)) {
                 Self::wait_until(ctx, until_ms, |s| !s.is_in_flight).await;
             }
         }

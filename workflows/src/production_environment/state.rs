@@ -60,9 +60,21 @@ pub struct Planned {
     pub is_stale: bool,
 }
 
-/// A step that did not succeed and is tried again.
+/// A step that may not succeed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    Recall,
+    Record,
+    #[default]
+    Plan,
+}
+
+/// A step that did not succeed and is tried again. No other step waits for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trouble {
+    #[serde(default)]
+    pub step: Step,
     pub message: String,
     pub tries: u32,
     /// Unix time in milliseconds of the next try.
@@ -95,6 +107,16 @@ impl State {
         if let Some(recorded) = &mut self.recorded {
             recorded.record = None;
         }
+    }
+
+    /// The time before which a step is not tried again, as Unix milliseconds.
+    pub(super) fn paused_until(&self, step: Step) -> Option<u64> {
+        self.trouble.as_ref().filter(|trouble| trouble.step == step).map(|trouble| trouble.next_ms)
+    }
+
+    /// Forgets the trouble of a step: it has succeeded, or is not wanted any more.
+    pub(super) fn forget_trouble(&mut self, step: Step) {
+        self.trouble.take_if(|trouble| trouble.step == step);
     }
 
     /// Begins with the record of the namespace, as another run has left it.

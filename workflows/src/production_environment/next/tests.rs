@@ -1,4 +1,4 @@
-use super::super::harness::Production;
+use super::super::{harness::Production, state::Trouble};
 use super::*;
 
 const RETRIES: [u64; 7] = [10_000, 20_000, 40_000, 80_000, 160_000, 300_000, 300_000];
@@ -192,4 +192,56 @@ fn new_run_remembers_the_release_that_failed() {
     again.live();
     again.settle();
     assert_eq!(again.restarted().state.failed, None);
+}
+
+/// Lets the next try of a step come a minute later.
+fn trouble(production: &mut Production, step: Step) -> u64 {
+    let next_ms = production.now_ms + 60_000;
+    production.state.trouble = Some(Trouble { step, message: "Doppler is away".into(), tries: 3, next_ms });
+    next_ms
+}
+
+#[test]
+fn pause_of_a_plan_delays_no_record_and_no_rollback() {
+    let mut production = Production::new();
+    production.release('a', 1);
+    production.live();
+    let one = production.state.record.live.clone().unwrap();
+    production.release('b', 2);
+    let next_ms = trouble(&mut production, Step::Plan);
+    assert_eq!(production.state.next(production.now_ms), Action::Record);
+    assert_eq!(production.settle(), Action::Wait(Some(next_ms)), "the plan itself waits");
+    production.rollback(one);
+    production.state.record.frozen = None;
+    trouble(&mut production, Step::Plan);
+    assert_eq!(production.start().version.release.number, Some(1));
+    production.succeed();
+    trouble(&mut production, Step::Plan);
+    production.freeze();
+    assert_eq!(production.state.next(production.now_ms), Action::Record, "a freeze is written at once");
+    assert_eq!(production.state.trouble, None);
+}
+
+#[test]
+fn pause_of_a_plan_delays_no_retry_of_a_rollback() {
+    let mut production = Production::new();
+    production.release('a', 1);
+    production.live();
+    production.release('b', 2);
+    production.fail(true);
+    production.fail(true);
+    production.release('c', 3);
+    production.write();
+    trouble(&mut production, Step::Plan);
+    assert_eq!(production.settle(), Action::Wait(Some(production.now_ms + RETRIES[0])));
+    production.now_ms += RETRIES[0];
+    assert_eq!(production.start().version.release.number, Some(1));
+}
+
+#[test]
+fn pause_of_a_record_delays_the_record() {
+    let mut production = Production::new();
+    production.release('a', 1);
+    let next_ms = trouble(&mut production, Step::Record);
+    assert_eq!(production.state.next(production.now_ms), Action::Wait(Some(next_ms)));
 }
