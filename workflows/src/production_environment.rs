@@ -254,6 +254,7 @@ impl ProductionEnvironment {
             if is_cancelled {
                 s.record_cancel_as_freeze(now);
             }
+            s.state.awaits_rollback = s.mailbox.awaits_target();
             s.state.next(now)
         })
     }

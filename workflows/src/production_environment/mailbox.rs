@@ -1,7 +1,8 @@
 //! The mailbox of production: messages in their order of arrival, each judged when all before it are.
 //!
 //! Pure. A message that must wait holds up those behind it: all messages for the record of the namespace, a rollback also for
-//! its target. So `rollback` and then `unfreeze` never change places.
+//! its target. So `rollback` and then `unfreeze` never change places. Two kinds do not wait for a target: a newer rollback
+//! takes the place of the one before it, and a freeze is judged at once.
 //!
 //! Signals keep their order among themselves, and so do updates, and any two messages of different workflow tasks. Within one
 //! task the SDK delivers signals before updates, whatever came first (see [`Arrival`]). There a freeze or a rollback counts
@@ -117,6 +118,32 @@ impl Mailbox {
     /// Whether no message waits.
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty()
+    }
+
+    /// Whether a rollback waits. One behind other messages is judged with them.
+    pub(super) fn awaits_target(&self) -> bool {
+        self.waiting.iter().any(|letter| matches!(letter.message, Message::Rollback(_)))
+    }
+
+    /// The rollbacks that wait behind the message to judge next.
+    pub(super) fn later_rollbacks(&self) -> impl Iterator<Item = (&Rollback, &Letter)> {
+        self.waiting.iter().skip(1).filter_map(|letter| match &letter.message {
+            Message::Rollback(rollback) => Some((rollback, letter)),
+            _ => None,
+        })
+    }
+
+    /// Takes the first freeze that waits, and each `unfreeze` before it: the freeze came later, and counts.
+    pub(super) fn take_freeze(&mut self) -> Option<(Letter, Vec<Letter>)> {
+        let at = self.waiting.iter().position(|letter| matches!(letter.message, Message::Freeze(_)))?;
+        let freeze = self.waiting.remove(at)?;
+        let (mut moot, mut waiting) = (Vec::new(), VecDeque::new());
+        for (place, letter) in self.waiting.drain(..).enumerate() {
+            let is_moot = place < at && matches!(letter.message, Message::Unfreeze(_));
+            if is_moot { moot.push(letter) } else { waiting.push_back(letter) }
+        }
+        self.waiting = waiting;
+        Some((freeze, moot))
     }
 
     /// The message to judge next.

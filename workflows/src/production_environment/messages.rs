@@ -116,7 +116,7 @@ impl ProductionEnvironment {
         }
     }
 
-    /// Judges messages in their order, up to a rollback: its target has to be looked for.
+    /// Judges messages in their order, up to a rollback: its target has to be looked for. A freeze does not wait for that.
     pub(super) fn judge(&mut self, now_ms: u64) {
         while self.state.is_recalled()
             && let Some(letter) = self.mailbox.next().cloned()
@@ -124,13 +124,29 @@ impl ProductionEnvironment {
         {
             self.conclude_message(&answer);
         }
+        while self.state.is_recalled()
+            && let Some((letter, moot)) = self.mailbox.take_freeze()
+        {
+            for letter in moot {
+                let answer = ProductionAnswer::new(ProductionOutcome::Superseded).because("a freeze has come after it");
+                self.answer(&letter, &answer);
+            }
+            if let Some(answer) = self.judge_at_once(&letter, now_ms) {
+                self.answer(&letter, &answer);
+            }
+        }
     }
 
     /// Removes the next message, with its answer.
     pub(super) fn conclude_message(&mut self, answer: &ProductionAnswer) {
-        let Some(letter) = self.mailbox.take_next() else { return };
+        if let Some(letter) = self.mailbox.take_next() {
+            self.answer(&letter, answer);
+        }
+    }
+
+    fn answer(&mut self, letter: &Letter, answer: &ProductionAnswer) {
         self.has_news = true;
-        if !self.mailbox.answer(&letter, answer) {
+        if !self.mailbox.answer(letter, answer) {
             self.note(letter.message.name(), answer);
         }
     }

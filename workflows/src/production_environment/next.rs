@@ -108,7 +108,7 @@ impl State {
 
     /// The queued release, if its plan is in force and approved as far as the app file asks for it.
     fn ready_release(&self) -> Option<(Queued, StoredVersion)> {
-        let queued = self.record.queued.clone().filter(|_| self.record.frozen.is_none())?;
+        let queued = self.record.queued.clone().filter(|_| self.record.frozen.is_none() && !self.awaits_rollback)?;
         let planned = self.plan_in_force().filter(|planned| !planned.is_stale)?;
         let is_approved = queued.approval.as_ref().is_some_and(|approval| approval.plan == planned.planned.plan.id);
         if planned.needs_approval && !is_approved {

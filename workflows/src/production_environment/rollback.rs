@@ -18,7 +18,7 @@ use crate::{
         activity_definitions as activities,
         preparation::SyncedSecrets,
         production::{Rollback, SecretsChoice},
-        production_answer::ProductionAnswer,
+        production_answer::{ProductionAnswer, ProductionOutcome},
         production_record::{FindRollbackInput, FoundRollback, ProductionRecord, StoredVersion},
         verdict::FailureType,
     },
@@ -28,6 +28,9 @@ use crate::{
 
 /// How long a rollback waits for the record of the namespace. Later it might come on top of a restore by hand.
 const PATIENCE_MS: u64 = 10_000;
+
+/// The answer to a rollback whose target was still being looked for.
+const REPLACED: &str = "a newer rollback has taken its place";
 
 impl ProductionEnvironment {
     /// Lives production's life, and looks for the targets of rollbacks beside it: they wait for no step of it.
@@ -40,21 +43,46 @@ impl ProductionEnvironment {
         life.await
     }
 
-    /// Judges each rollback when its target is known, for ever. What is rolling out goes on until then.
+    /// Judges each rollback when its target is known, for ever. What is rolling out goes on until then, and no release begins.
     async fn find_targets(ctx: &WorkflowContext<Self>) {
         loop {
             // A detached wait is not cancelled, so there is no error to look at.
             let _ = ctx.wait_condition_with_options(|s| s.next_rollback().is_some(), detached()).await;
             let Some(rollback) = ctx.state(Self::next_rollback) else { continue };
-            let found = Self::find_rollback(ctx, &rollback).await;
+            let found = Self::find_unless_replaced(ctx, &rollback).await;
             let now = now_ms(ctx);
             ctx.state_mut(|s| {
-                let answer = s.state.take_rollback(&rollback, found, now);
+                let answer = match found {
+                    Some(found) => s.state.take_rollback(&rollback, found, now),
+                    None => ProductionAnswer::new(ProductionOutcome::Superseded).because(REPLACED),
+                };
                 s.conclude_message(&answer);
                 s.judge(now);
             });
             publish(ctx);
         }
+    }
+
+    /// Finds the target of a rollback, as [`ProductionEnvironment::find_rollback`]. None: a newer rollback has come.
+    async fn find_unless_replaced(
+        ctx: &WorkflowContext<Self>,
+        rollback: &Rollback,
+    ) -> Option<Result<FoundRollback, Unfinished>> {
+        let token = WorkflowCancellationToken::new();
+        let mut finding = pin!(Self::find_rollback(ctx, rollback, &token).fuse());
+        select! {
+            found = finding => Some(found),
+            _ = ctx.wait_condition_with_options(|s| s.is_rollback_replaced(now_ms(ctx)), detached()) => {
+                token.cancel();
+                None
+            }
+        }
+    }
+
+    /// Whether a rollback waits behind the one that is looked for, and is not one that is refused unseen.
+    fn is_rollback_replaced(&self, now_ms: u64) -> bool {
+        let mut later = self.mailbox.later_rollbacks();
+        later.any(|(rollback, letter)| self.state.refuse_late(rollback, letter, now_ms).is_none())
     }
 
     /// The rollback whose target is to be looked for.
@@ -64,21 +92,25 @@ impl ProductionEnvironment {
     }
 
     /// Finds the target, and the secrets that it is to run with.
-    async fn find_rollback(ctx: &WorkflowContext<Self>, rollback: &Rollback) -> Result<FoundRollback, Unfinished> {
-        let found = Self::look_for_rollback(ctx, rollback, rollback.secrets, None).await?;
+    async fn find_rollback(
+        ctx: &WorkflowContext<Self>,
+        rollback: &Rollback,
+        token: &WorkflowCancellationToken,
+    ) -> Result<FoundRollback, Unfinished> {
+        let found = Self::look_for_rollback(ctx, rollback, (rollback.secrets, None), token).await?;
         if found != FoundRollback::NeedsCurrentSecrets {
             return Ok(found);
         }
         let Some(environment) = ctx.state(|s| s.state.book.environment.clone()) else { return Ok(found) };
-        let current = Self::sync_secrets(ctx, &environment, &WorkflowCancellationToken::new()).await?;
-        Self::look_for_rollback(ctx, rollback, Some(SecretsChoice::Current), Some(current)).await
+        let current = Self::sync_secrets(ctx, &environment, token).await?;
+        Self::look_for_rollback(ctx, rollback, (Some(SecretsChoice::Current), Some(current)), token).await
     }
 
     async fn look_for_rollback(
         ctx: &WorkflowContext<Self>,
         rollback: &Rollback,
-        secrets: Option<SecretsChoice>,
-        current: Option<SyncedSecrets>,
+        (secrets, current): (Option<SecretsChoice>, Option<SyncedSecrets>),
+        token: &WorkflowCancellationToken,
     ) -> Result<FoundRollback, Unfinished> {
         let search = ctx.state(|s| s.state.search(rollback.to));
         let Some(search) = search else {
@@ -86,7 +118,7 @@ impl ProductionEnvironment {
         };
         let find = FindRollbackInput { secrets, current, ..search };
         let to = rollback.to.map_or_else(|| "the last proven release".to_owned(), |to| format!("release {to}"));
-        let options = options::record(&WorkflowCancellationToken::new(), format!("find {to}"));
+        let options = options::record(token, format!("find {to}"));
         let found = ctx.execute_activity(activities::FindRollback, find, options).await;
         found.map_err(|e| failure::from_activity(&e, FailureType::KubernetesDenied))
     }

@@ -41,6 +41,9 @@ pub struct State {
     pub keep_releases: Option<usize>,
     /// What the current step waits for, if it is tried again.
     pub trouble: Option<Trouble>,
+    /// Whether a rollback by hand waits for its target: no release begins meanwhile.
+    #[serde(skip)]
+    pub awaits_rollback: bool,
     /// The last releases that never began.
     pub dropped: Vec<DroppedRelease>,
     pub notes: Notes,

@@ -81,3 +81,28 @@ fn unfreeze_has_no_order_with_a_freeze_of_the_other_kind_in_its_task() {
         assert_eq!(mailbox.is_unordered_with_freeze(&letter(unfreeze(), arrival)), unordered, "{held:?} {arrival:?}");
     }
 }
+
+#[test]
+fn newer_rollback_is_found_behind_the_one_in_front() {
+    let mut mailbox = Mailbox::default();
+    for message in [rollback(false), unfreeze()] {
+        mailbox.put(letter(message, Arrival::signal(TASK))).unwrap();
+    }
+    assert!(mailbox.awaits_target());
+    assert_eq!(mailbox.later_rollbacks().count(), 0);
+    mailbox.put(letter(rollback(true), Arrival::signal(TASK))).unwrap();
+    assert_eq!(mailbox.later_rollbacks().map(|(rollback, _)| rollback.keep_going).collect::<Vec<_>>(), [true]);
+}
+
+#[test]
+fn freeze_overtakes_what_waits_and_voids_an_unfreeze_before_it() {
+    let mut mailbox = Mailbox::default();
+    for message in [rollback(false), unfreeze(), Message::Redeploy, freeze(), unfreeze()] {
+        mailbox.put(letter(message, Arrival::signal(TASK))).unwrap();
+    }
+    let (taken, moot) = mailbox.take_freeze().unwrap();
+    assert_eq!((taken.message, moot.len()), (freeze(), 1));
+    assert_eq!(mailbox.take_freeze(), None);
+    let names: Vec<_> = std::iter::from_fn(|| mailbox.take_next()).map(|letter| letter.message.name()).collect();
+    assert_eq!(names, ["rollback", "redeploy", "unfreeze"]);
+}

@@ -245,3 +245,13 @@ fn pause_of_a_record_delays_the_record() {
     let next_ms = trouble(&mut production, Step::Record);
     assert_eq!(production.state.next(production.now_ms), Action::Wait(Some(next_ms)));
 }
+
+#[test]
+fn release_does_not_begin_while_a_rollback_waits_for_its_target() {
+    let mut production = Production::new();
+    production.release('a', 1);
+    production.state.awaits_rollback = true;
+    assert_eq!(production.settle(), Action::Wait(None));
+    production.state.awaits_rollback = false;
+    assert_eq!(production.live(), 1);
+}
