@@ -146,8 +146,9 @@ impl Production {
 
     /// Ends the rollout in flight as live.
     pub(super) fn succeed(&mut self) {
-        let stored_release = self.state.record.begun.as_ref().unwrap().version.stored_release.clone();
-        let made = Made { stored_release: Some(stored_release), serves: true, touched: true, ..Made::default() };
+        let begun = self.state.record.begun.as_ref();
+        let stored_release = begun.map(|begun| begun.version.stored_release.clone());
+        let made = Made { stored_release, serves: true, touched: true, ..Made::default() };
         let rolled_out = RolledOut {
             url: String::new(),
             made,

@@ -162,8 +162,10 @@ impl State {
             return;
         };
         let (release, rollout) = (rolling_out.queued.release.clone(), rolling_out.rollout.clone());
-        let is_rollback = self.record.begun.as_ref().is_some_and(|begun| begun.rollback.is_some());
-        match (&end, self.record.begun.take()) {
+        let begun = self.record.begun.take();
+        let (is_replaced, is_rollback) =
+            (begun.is_none(), begun.as_ref().is_some_and(|begun| begun.rollback.is_some()));
+        match (&end, begun) {
             (_, None) => {}
             (RolloutEnd::Live(_), Some(begun)) => {
                 self.record.live_rollout.clone_from(&rollout);
@@ -180,6 +182,10 @@ impl State {
             (RolloutEnd::Stopped(_), begun) => self.record.begun = begun,
         }
         self.book.conclude(QueuedRelease { ticket: 0, release }, end, started_ms, now_ms);
+        if is_replaced {
+            // A restore by hand has taken its place. The book knows only how the rollout ended.
+            self.show_live();
+        }
         if let Some(past) = self.book.rollouts.last_mut() {
             past.rollback = is_rollback;
         }

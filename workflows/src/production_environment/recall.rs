@@ -14,7 +14,7 @@ use crate::{
         environment::{Environment, EnvironmentKind},
         load_app::LoadAppInput,
         production::Production,
-        production_record::{RecallInput, Recalled, RecordInput, Recorded, Restored},
+        production_record::{ProductionRecord, RecallInput, Recalled, RecordInput, Recorded, Restored},
         verdict::{FailureType, Verdict},
     },
     environment::admission::invalid_input,
@@ -130,7 +130,7 @@ fn message_of(verdict: &Verdict) -> String {
 
 impl State {
     /// Takes the record over that another writer has left: `berth production restore`, or a hand.
-    fn take_conflict(&mut self, theirs: Recalled, now_ms: u64) {
+    pub(super) fn take_conflict(&mut self, theirs: Recalled, now_ms: u64) {
         let restored = theirs.record.as_ref().and_then(|record| record.restored.clone());
         // The answer to an earlier write was lost: the record is this one already.
         let is_ours = theirs.record.as_ref().is_some_and(|record| *record == self.record);
@@ -139,11 +139,23 @@ impl State {
         }
         let deploy_id = theirs.record.as_ref().map_or(0, |record| record.deploy_id);
         self.book.last_deploy_id = self.book.last_deploy_id.max(deploy_id);
+        if restored.is_some() {
+            self.forget_unwritten(theirs.record.as_ref());
+        }
         self.recorded = Some(theirs);
         if let Some(restored) = restored {
             self.record.restored = Some(restored);
             self.take_restored(now_ms);
         }
+    }
+
+    /// Forgets what was concluded since the last write. A gate that passed may have looked at the restored release.
+    fn forget_unwritten(&mut self, theirs: Option<&ProductionRecord>) {
+        let Some(theirs) = theirs else { return };
+        self.marks.retain(|mark| mark.proven_ms.is_none());
+        self.record.live.clone_from(&theirs.live);
+        self.record.proven.clone_from(&theirs.proven);
+        self.record.served_before.clone_from(&theirs.served_before);
     }
 
     /// Takes a restore by hand over: its release serves, and nothing begins until a person unfreezes.
@@ -155,9 +167,12 @@ impl State {
         self.record.recovery = None;
         self.record.rollback = None;
         self.set_failed(None);
-        self.record.live = Some(version);
+        self.serve(version);
         self.record.live_rollout = String::new();
         self.record.live_since_ms = at_ms;
         self.show_live();
     }
 }
+
+#[cfg(test)]
+mod tests;
