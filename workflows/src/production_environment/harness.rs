@@ -80,7 +80,7 @@ impl Production {
     }
 
     pub(super) fn unfreeze(&mut self) {
-        self.state.unfreeze(&Unfreeze { by: name("ops") }, Receipt::Usual);
+        self.state.unfreeze(&Unfreeze { by: name("ops") }, Receipt::Usual, self.now_ms);
     }
 
     pub(super) fn rollback(&mut self, version: StoredVersion) -> ProductionAnswer {
@@ -106,7 +106,7 @@ impl Production {
         self.state.marks.clear();
     }
 
-    fn plan(&mut self, queued: &QueuedRelease) {
+    pub(super) fn plan(&mut self, queued: &QueuedRelease) {
         let number = queued.release.number.unwrap();
         let live = self.state.record.live.as_ref().map(|live| live.stored_release.clone());
         let id = format!("plan-{number}-{}{}", live.as_deref().unwrap_or_default(), self.content);

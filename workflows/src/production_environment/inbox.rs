@@ -4,7 +4,7 @@ use super::state::{State, Step};
 use crate::contract::{
     production::{ApproveRelease, Freeze, RejectRelease, Rollback, Unfreeze},
     production_answer::{ProductionAnswer, ProductionOutcome},
-    production_record::{Approval, Frozen, QueuedRelease, RequestedRollback, StoredVersion},
+    production_record::{Approval, BegunRollout, Frozen, QueuedRelease, RequestedRollback, StoredVersion},
     production_status::DropCause,
     release::Release,
     signals::Push,
@@ -170,6 +170,7 @@ impl State {
             };
             self.freeze(reason, rollback.by.as_str(), now_ms);
         }
+        self.rollback_asked_ms = now_ms;
         self.remember(key_of_rollback(rollback));
         let Rollback { by, reason, .. } = rollback.clone();
         self.record.rollback = Some(RequestedRollback { version, by, reason });
@@ -196,14 +197,16 @@ impl State {
     }
 
     /// Takes an unfreeze in. The newest queued release goes on, planned anew.
-    pub fn unfreeze(&mut self, unfreeze: &Unfreeze, receipt: Receipt) -> ProductionAnswer {
+    pub fn unfreeze(&mut self, unfreeze: &Unfreeze, receipt: Receipt, now_ms: u64) -> ProductionAnswer {
         let Some(frozen) = self.record.frozen.clone() else {
+            self.unfreeze_asked_ms = now_ms;
             return ProductionAnswer::new(ProductionOutcome::Unfrozen).because("nothing was frozen");
         };
         // A reset delivers an old one again, after the freeze that counts.
         if receipt == Receipt::Early {
             return repeated("an unfreeze");
         }
+        self.unfreeze_asked_ms = now_ms;
         self.record.frozen = None;
         self.planned = None;
         let was = format!("it was frozen by {}: {}", frozen.by, frozen.reason);
@@ -228,6 +231,19 @@ impl State {
         let release = live.release.clone();
         self.enqueue(QueuedRelease { release: release.clone(), sequence: None, deploy_id: 0, approval: None });
         self.queued_answer(&release)
+    }
+
+    /// Puts a release that has begun and has no rollout back into the queue, unless a newer one is there.
+    pub(super) fn queue_again(&mut self) {
+        let is_unstarted = self.record.rollout > self.book.last_number;
+        let begun = self.record.begun.take_if(|begun| is_unstarted && begun.rollback.is_none());
+        let Some(BegunRollout { version, .. }) = begun else { return };
+        self.marks.retain(|mark| mark.stored_release != version.stored_release);
+        let again = QueuedRelease { release: version.release, sequence: None, deploy_id: 0, approval: None };
+        match self.record.queued.clone() {
+            Some(newer) => self.replace(&again, &newer.release),
+            None => self.record.queued = Some(again),
+        }
     }
 
     fn remember(&mut self, key: String) {

@@ -171,7 +171,7 @@ impl ProductionEnvironment {
             Message::Unfreeze(_) if state.record.frozen.is_some() && self.mailbox.is_unordered_with_freeze(letter) => {
                 ProductionAnswer::refused(FROZEN_AT_ONCE)
             }
-            Message::Unfreeze(unfreeze) => state.unfreeze(unfreeze, receipt),
+            Message::Unfreeze(unfreeze) => state.unfreeze(unfreeze, receipt, now_ms),
             Message::Redeploy => state.redeploy(receipt),
             Message::Rollback(rollback) => return state.refuse_late(rollback, letter, now_ms),
         })

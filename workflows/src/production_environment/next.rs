@@ -75,6 +75,7 @@ impl State {
     /// Begins what is due: a rollback by hand, an automatic rollback, or the queued release, in this order.
     fn begin_next(&mut self, now_ms: u64) {
         if let Some(rollback) = self.record.rollback.take() {
+            self.queue_again();
             self.record.recovery = None;
             let cause = RollbackCause::ByHand { by: rollback.by, reason: rollback.reason };
             return self.begin(rollback.version, Some(cause), None, now_ms);

@@ -4,6 +4,7 @@ use temporalio_workflow::{WorkflowCancellationToken, WorkflowContext, WorkflowTe
 
 use super::{
     ProductionEnvironment,
+    inbox::number,
     state::{State, Step, Trouble},
 };
 use crate::{
@@ -14,7 +15,11 @@ use crate::{
         environment::{Environment, EnvironmentKind},
         load_app::LoadAppInput,
         production::Production,
-        production_record::{ProductionRecord, RecallInput, Recalled, RecordInput, Recorded, Restored},
+        production_record::{
+            BegunRollout, ProductionRecord, RecallInput, Recalled, RecordInput, Recorded, RequestedRollback, Restored,
+            RollbackCause, StoredVersion,
+        },
+        production_status::DropCause,
         verdict::{FailureType, Verdict},
     },
     environment::admission::invalid_input,
@@ -158,19 +163,50 @@ impl State {
         self.record.served_before.clone_from(&theirs.served_before);
     }
 
-    /// Takes a restore by hand over: its release serves, and nothing begins until a person unfreezes.
-    fn take_restored(&mut self, now_ms: u64) {
+    /// Takes a restore by hand over: its release serves, and nothing begins until a person unfreezes. It has replaced what
+    /// was rolling out. What a person has asked for since is still to be done.
+    pub(super) fn take_restored(&mut self, now_ms: u64) {
         let Some(Restored { version, by, at_ms }) = self.record.restored.take() else { return };
-        let number = version.release.number.map_or_else(|| "?".to_owned(), |number| number.to_string());
-        self.freeze(format!("restored by hand to release {number}"), by.as_str(), now_ms);
-        self.record.begun = None;
+        self.queue_again();
+        let rollback = self.take_rollback_asked().filter(|_| self.rollback_asked_ms > at_ms);
+        if self.unfreeze_asked_ms <= at_ms && self.record.frozen.as_ref().is_none_or(|frozen| frozen.since_ms <= at_ms)
+        {
+            self.freeze(format!("restored by hand to release {}", number(&version.release)), by.as_str(), now_ms);
+        }
+        if let Some(begun) = self.record.begun.take() {
+            self.drop_restored(&begun, &version);
+        }
         self.record.recovery = None;
-        self.record.rollback = None;
+        self.record.rollback = rollback;
         self.set_failed(None);
         self.serve(version);
         self.record.live_rollout = String::new();
         self.record.live_since_ms = at_ms;
         self.show_live();
+    }
+
+    /// Takes the rollback by hand that has no rollout yet, also if it has begun.
+    fn take_rollback_asked(&mut self) -> Option<RequestedRollback> {
+        let is_unstarted = self.record.rollout > self.book.last_number;
+        let rollback = self.record.rollback.take();
+        let begun = self.record.begun.clone().filter(|_| is_unstarted);
+        rollback.or_else(|| match begun? {
+            BegunRollout { version, rollback: Some(RollbackCause::ByHand { by, reason }), .. } => {
+                self.record.begun = None;
+                Some(RequestedRollback { version, by, reason })
+            }
+            _ => None,
+        })
+    }
+
+    /// Remembers a release that began in an earlier run and is in no list of rollouts: those who wait for it learn its end.
+    fn drop_restored(&mut self, begun: &BegunRollout, restored: &StoredVersion) {
+        let release = &begun.version.release;
+        let is_listed = self.book.rolling_out.is_some()
+            || self.book.rollouts.iter().any(|past| past.release == release.number && !past.rollback);
+        if let Some(by) = restored.release.number.filter(|_| begun.rollback.is_none() && !is_listed) {
+            self.drop_release(release, DropCause::ReplacedBy(by));
+        }
     }
 }
 

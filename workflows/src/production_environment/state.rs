@@ -44,6 +44,9 @@ pub struct State {
     /// Whether a rollback by hand waits for its target: no release begins meanwhile.
     #[serde(skip)]
     pub awaits_rollback: bool,
+    /// Unix time in milliseconds of the newest rollback by hand, and of the newest unfreeze.
+    pub rollback_asked_ms: u64,
+    pub unfreeze_asked_ms: u64,
     /// The last releases that never began.
     pub dropped: Vec<DroppedRelease>,
     pub notes: Notes,

@@ -142,6 +142,6 @@ fn messages_that_a_reset_delivers_again_change_nothing() {
     assert_eq!(again.state.refuse_repeated(&rollback, Receipt::Early).unwrap().outcome, Refused);
     assert_eq!(again.state.refuse_repeated(&rollback, Receipt::Usual), None);
     assert_eq!(again.state.redeploy(Receipt::Early).outcome, Refused);
-    assert_eq!(again.state.unfreeze(&Unfreeze { by: name("ops") }, Receipt::Early).outcome, Refused);
+    assert_eq!(again.state.unfreeze(&Unfreeze { by: name("ops") }, Receipt::Early, 1).outcome, Refused);
     assert!(again.state.record.frozen.is_some(), "frozen stays frozen");
 }

@@ -255,3 +255,19 @@ fn release_does_not_begin_while_a_rollback_waits_for_its_target() {
     production.state.awaits_rollback = false;
     assert_eq!(production.live(), 1);
 }
+
+#[test]
+fn release_without_a_rollout_is_queued_again_behind_a_rollback() {
+    let mut production = Production::new();
+    production.release('a', 1);
+    production.live();
+    let one = production.state.record.live.clone().unwrap();
+    production.release('b', 2);
+    production.settle();
+    assert!(production.state.record.begun.is_some());
+    production.rollback(one);
+    assert_eq!(production.live(), 1);
+    assert_eq!(production.settle(), Action::Wait(None));
+    production.unfreeze();
+    assert_eq!(production.live(), 2);
+}

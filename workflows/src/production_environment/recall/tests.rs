@@ -2,7 +2,7 @@ use super::{
     super::harness::{Production, name},
     *,
 };
-use crate::contract::production_record::StoredVersion;
+use crate::production_environment::next::Action;
 
 /// A production whose releases 1 and 2 were live, and the version of the first.
 fn second_serves() -> (Production, StoredVersion) {
@@ -62,4 +62,77 @@ fn rollout_that_ends_after_a_restore_does_not_serve() {
     take(&mut production, theirs);
     production.succeed();
     assert_eq!((production.serves(), shown(&production), proven(&production)), (Some(1), Some(1), Some(2)));
+}
+
+#[test]
+fn release_without_a_rollout_is_queued_again_after_a_restore() {
+    let (mut production, first) = second_serves();
+    let theirs = restored(&production, &first);
+    production.release('c', 3);
+    while production.state.record.begun.is_none() {
+        // Its plan is made, and nothing is written: the restore is not seen yet.
+        if let Action::Plan(queued) = production.state.next(production.now_ms) {
+            production.plan(&queued);
+        } else {
+            production.write();
+        }
+    }
+    take(&mut production, theirs.clone());
+    let queued = production.state.record.queued.clone().unwrap();
+    assert_eq!((queued.release.number, queued.approval), (Some(3), None));
+    assert_eq!(production.state.record.begun, None);
+    assert_eq!(production.settle(), Action::Wait(None), "frozen");
+    production.unfreeze();
+    assert_eq!(production.live(), 3);
+}
+
+#[test]
+fn rollback_asked_for_after_an_unseen_restore_is_carried_out() {
+    for has_begun in [false, true] {
+        let (mut production, first) = second_serves();
+        let theirs = restored(&production, &first);
+        production.now_ms += 1000;
+        production.rollback(first);
+        if has_begun {
+            assert_eq!(production.state.next(production.now_ms), Action::Record);
+        }
+        take(&mut production, theirs);
+        let frozen = production.state.record.frozen.clone().unwrap();
+        assert!(frozen.reason.starts_with("rolled back to release 1"), "{frozen:?}");
+        assert_eq!(production.live(), 1);
+    }
+}
+
+#[test]
+fn rollback_asked_for_before_a_restore_is_replaced_by_it() {
+    let (mut production, first) = second_serves();
+    production.rollback(first.clone());
+    let theirs = restored(&production, &first);
+    take(&mut production, theirs);
+    assert_eq!(production.settle(), Action::Wait(None));
+    assert_eq!(production.state.record.frozen.clone().unwrap().reason, "restored by hand to release 1");
+}
+
+#[test]
+fn unfreeze_after_an_unseen_restore_counts() {
+    for (later_ms, is_frozen) in [(0, true), (1, false)] {
+        let (mut production, first) = second_serves();
+        let theirs = restored(&production, &first);
+        production.now_ms += later_ms;
+        production.unfreeze();
+        take(&mut production, theirs);
+        assert_eq!(production.state.record.frozen.is_some(), is_frozen);
+    }
+}
+
+#[test]
+fn release_in_flight_in_an_earlier_run_is_dropped_by_a_restore() {
+    let (mut production, first) = second_serves();
+    production.release('c', 3);
+    production.start();
+    let theirs = restored(&production, &first);
+    let mut again = Production::new();
+    again.state.recall(theirs);
+    again.state.take_restored(again.now_ms);
+    assert_eq!((again.serves(), again.state.replaced_by(3)), (Some(1), Some(1)));
 }
