@@ -16,7 +16,7 @@ use crate::{
     contract::{
         activity_definitions as activities,
         environment::{Environment, EnvironmentKind},
-        load_app::{LoadAppInput, LoadedApp},
+        load_app::{LoadAppInput, LoadedApp, ProductionRules},
         phase::{Failed, PastRollout},
         plan::{PlanReleaseInput, PlannedRelease},
         preparation::SyncedSecrets,
@@ -150,15 +150,21 @@ impl State {
         Ok(environment)
     }
 
+    /// Takes the rules of the app file over. A prune needs them, also before the first plan of a run.
+    pub(super) fn take_rules(&mut self, loaded: &LoadedApp) -> ProductionRules {
+        let rules = loaded.production.clone().unwrap_or_default();
+        self.keep_releases = Some(rules.keep_releases);
+        rules
+    }
+
     /// Takes a plan over, unless a newer release is queued meanwhile. An approval of another plan is void.
     fn take_plan(&mut self, planned_for: &QueuedRelease, loaded: &LoadedApp, planned: PlannedRelease) {
         self.forget_trouble(Step::Plan);
+        let rules = self.take_rules(loaded);
         let Some(queued) = self.record.queued.as_mut().filter(|queued| is_same(queued, planned_for)) else { return };
         if let Some(environment) = &mut self.book.environment {
             environment.record_cluster_objects(planned.cluster_objects.clone());
         }
-        let rules = loaded.production.clone().unwrap_or_default();
-        self.keep_releases = Some(rules.keep_releases);
         if let Some(approval) = queued.approval.take_if(|approval| approval.plan != planned.plan.id) {
             let number = number(&queued.release);
             self.notes.add(format!(

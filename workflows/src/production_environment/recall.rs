@@ -13,7 +13,7 @@ use crate::{
     contract::{
         activity_definitions as activities,
         environment::{Environment, EnvironmentKind},
-        load_app::LoadAppInput,
+        load_app::{LoadAppInput, LoadedApp},
         production::Production,
         production_record::{
             BegunRollout, ProductionRecord, RecallInput, Recalled, RecordInput, Recorded, RequestedRollback, Restored,
@@ -81,7 +81,7 @@ impl ProductionEnvironment {
             .execute_activity(activities::LoadApp, names, options::load_app(&WorkflowCancellationToken::new(), summary))
             .await
             .map_err(|e| failure::from_activity(&e, FailureType::UnknownApp))?;
-        ctx.state_mut(|s| s.state.book.environment = Some(loaded.environment.clone()));
+        ctx.state_mut(|s| s.state.take_loaded(&loaded));
         Ok(loaded.environment)
     }
 
@@ -134,6 +134,12 @@ fn message_of(verdict: &Verdict) -> String {
 }
 
 impl State {
+    /// Takes the names and the rules of the app file over, for a run that continues no other one.
+    pub(super) fn take_loaded(&mut self, loaded: &LoadedApp) {
+        self.book.environment = Some(loaded.environment.clone());
+        self.take_rules(loaded);
+    }
+
     /// Takes the record over that another writer has left: `berth production restore`, or a hand.
     pub(super) fn take_conflict(&mut self, theirs: Recalled, now_ms: u64) {
         let restored = theirs.record.as_ref().and_then(|record| record.restored.clone());

@@ -96,3 +96,28 @@ impl State {
         is_of_flight
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        contract::load_app::LoadedApp,
+        production_environment::{harness, next::Action},
+    };
+
+    #[test]
+    fn rollout_of_a_new_run_keeps_as_many_releases_as_the_app_file_says() {
+        let mut production = harness::Production::new();
+        production.release('a', 1);
+        production.settle();
+        let mut again = production.restarted();
+        let environment = again.state.book.environment.clone().unwrap();
+        let rules = ProductionRules { keep_releases: 30, ..ProductionRules::default() };
+        let (content_hash, cluster_objects) = (String::new(), Vec::new());
+        let loaded = LoadedApp { environment, content_hash, cluster_objects, production: Some(rules) };
+        again.state.take_loaded(&loaded);
+        let Action::RollOut(begun) = again.settle() else { panic!("nothing to roll out") };
+        let input = again.state.rollout_input(&begun, &Timings::default(), again.now_ms).unwrap();
+        assert_eq!(input.keep_proven, 30);
+    }
+}
