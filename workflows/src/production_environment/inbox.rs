@@ -31,19 +31,25 @@ impl State {
         }
         let release = push.release();
         let seen = self.record.sequence.filter(|seen| push.sequence.is_some_and(|sequence| sequence < *seen));
-        if let Some(answer) = self.joined(&release, push.sequence, seen.is_some()) {
+        let is_repeated = receipt == Receipt::Early && self.is_known(&release, push.sequence);
+        if let Some(answer) = self.joined(&release, push.sequence, seen.is_some() || is_repeated) {
             return answer;
         }
         if let Some(seen) = seen {
             self.drop_release(&release, DropCause::OlderThan(seen));
             return superseded(&release, push.sequence.unwrap_or_default(), seen);
         }
-        let key = key_of_release(&release);
-        if receipt == Receipt::Early && self.record.recent.contains(&key) {
+        if is_repeated {
             return repeated("a release");
         }
-        self.remember(key);
+        self.remember(key_of_release(&release));
         self.put(release, push.sequence)
+    }
+
+    /// Whether a release was taken in before. A sequence above all that were seen is new, also with an old commit.
+    fn is_known(&self, release: &Release, sequence: Option<u64>) -> bool {
+        let is_new = sequence.is_some_and(|sequence| self.record.sequence.is_none_or(|seen| sequence > seen));
+        !is_new && self.record.recent.contains(&key_of_release(release))
     }
 
     /// The answer to a release of a version that is queued, rolling out or live already. Unless it is older than one already

@@ -145,3 +145,38 @@ fn messages_that_a_reset_delivers_again_change_nothing() {
     assert_eq!(again.state.unfreeze(&Unfreeze { by: name("ops") }, Receipt::Early, 1).outcome, Refused);
     assert!(again.state.record.frozen.is_some(), "frozen stays frozen");
 }
+
+#[test]
+fn release_delivered_again_leaves_a_newer_one_in_the_queue() {
+    for is_live in [true, false] {
+        let mut production = Production::new();
+        production.state.release(&push('a', None), Receipt::Usual);
+        production.start();
+        production.state.release(&push('b', None), Receipt::Usual);
+        production.freeze();
+        if is_live {
+            production.succeed();
+        }
+        production.write();
+        let mut again = production.restarted();
+        let answer = again.state.release(&push('a', None), Receipt::Early);
+        assert_eq!(answer.outcome, if is_live { Live } else { RollingOut });
+        let queued = again.state.record.queued.as_ref().and_then(|queued| queued.release.number);
+        assert_eq!(queued, Some(2), "live: {is_live}");
+    }
+}
+
+#[test]
+fn old_commit_with_a_new_sequence_is_released_by_a_new_run() {
+    let mut production = Production::new();
+    for (digit, sequence) in [('a', 1), ('b', 2)] {
+        production.release(digit, sequence);
+        production.live();
+    }
+    production.settle();
+    let mut again = production.restarted();
+    for (sequence, outcome) in [(2, Refused), (3, Queued)] {
+        assert_eq!(again.state.release(&push('a', Some(sequence)), Receipt::Early).outcome, outcome);
+    }
+    assert_eq!(again.live(), 3);
+}
