@@ -59,7 +59,7 @@ pub struct ProductionRecord {
     /// The restore by hand that the workflow has not seen yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restored: Option<Restored>,
-    /// Hashes of the newest releases and rollbacks, oldest first, to recognise one that a reset delivers again.
+    /// Hashes of the newest releases, rollbacks and freezes, oldest first, to recognise one that a reset delivers again.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub recent: Vec<String>,
 }

@@ -76,7 +76,11 @@ impl Production {
     }
 
     pub(super) fn freeze(&mut self) {
-        self.state.take_freeze(&Freeze { reason: name("incident"), by: name("ops") }, self.now_ms);
+        self.take_freeze(Receipt::Usual);
+    }
+
+    pub(super) fn take_freeze(&mut self, receipt: Receipt) -> ProductionAnswer {
+        self.state.take_freeze(&Freeze { reason: name("incident"), by: name("ops") }, receipt, self.now_ms)
     }
 
     pub(super) fn unfreeze(&mut self) {

@@ -8,10 +8,12 @@ use crate::contract::{
     production_status::DropCause,
     release::Release,
     signals::Push,
+    verdict::truncate,
 };
 
-/// How many releases and rollbacks are remembered, to recognise one that a reset delivers again.
+/// How many releases, rollbacks and freezes are remembered, to recognise one that a reset delivers again.
 const KEPT_RECENT: usize = 50;
+const MAX_KEY_BYTES: usize = 80;
 
 /// When a message came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -190,7 +192,13 @@ impl State {
     }
 
     /// Takes a freeze in. What is rolling out ends as usual.
-    pub fn take_freeze(&mut self, freeze: &Freeze, now_ms: u64) -> ProductionAnswer {
+    pub fn take_freeze(&mut self, freeze: &Freeze, receipt: Receipt, now_ms: u64) -> ProductionAnswer {
+        let mut key = format!("freeze {} {}", freeze.by.as_str(), freeze.reason.as_str());
+        truncate(&mut key, MAX_KEY_BYTES);
+        if receipt == Receipt::Early && self.record.recent.contains(&key) {
+            return repeated("a freeze");
+        }
+        self.remember(key);
         self.freeze(freeze.reason.as_str().to_owned(), freeze.by.as_str(), now_ms);
         ProductionAnswer::new(ProductionOutcome::Frozen)
     }
@@ -293,7 +301,7 @@ fn key_of_rollback(rollback: &Rollback) -> String {
     let to = rollback.to.map_or_else(String::new, |to| to.to_string());
     let reason = rollback.reason.as_ref().map_or("", |reason| reason.as_str());
     let mut key = format!("rollback {to} {} {reason}", rollback.by.as_str());
-    crate::contract::verdict::truncate(&mut key, 80);
+    truncate(&mut key, MAX_KEY_BYTES);
     key
 }
 

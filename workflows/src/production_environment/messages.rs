@@ -167,7 +167,7 @@ impl ProductionEnvironment {
             Message::Release(push) => state.release(push, receipt),
             Message::Approve(approve) => state.approve(approve),
             Message::Reject(reject) => state.reject(reject),
-            Message::Freeze(freeze) => state.take_freeze(freeze, now_ms),
+            Message::Freeze(freeze) => state.take_freeze(freeze, receipt, now_ms),
             Message::Unfreeze(_) if state.record.frozen.is_some() && self.mailbox.is_unordered_with_freeze(letter) => {
                 ProductionAnswer::refused(FROZEN_AT_ONCE)
             }

@@ -180,3 +180,15 @@ fn old_commit_with_a_new_sequence_is_released_by_a_new_run() {
     }
     assert_eq!(again.live(), 3);
 }
+
+#[test]
+fn freeze_delivered_again_does_not_freeze() {
+    let mut production = Production::new();
+    production.freeze();
+    production.unfreeze();
+    production.write();
+    let mut again = production.restarted();
+    assert_eq!(again.take_freeze(Receipt::Early).outcome, Refused);
+    assert_eq!(again.state.record.frozen, None);
+    assert_eq!(again.take_freeze(Receipt::Usual).outcome, Frozen);
+}
