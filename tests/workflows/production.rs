@@ -175,6 +175,23 @@ async fn cancel_freezes_and_lets_the_rollout_end() {
 }
 
 #[tokio::test]
+async fn cancel_during_a_rollout_is_recorded_at_once() {
+    production("p-cancel-at-once", async |t: Production| {
+        t.world.next("await_rollout", Does::Hang);
+        t.release(numbered('a', 1)).await;
+        t.until_called("await_rollout", 1).await;
+        t.handle().cancel(WorkflowCancelOptions::default()).await.unwrap();
+        let status = t.until("frozen", |s| s.frozen.is_some()).await;
+        assert!(status.rolling_out.is_some(), "what is rolling out goes on");
+        t.until("recorded", |_| t.record().frozen.is_some()).await;
+        let answer = t.unfreeze().await;
+        assert!(answer.reason.unwrap().contains("a cancel of the workflow"));
+        t.until("recorded", |_| t.record().frozen.is_none()).await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn terminated_run_is_taken_over_by_the_next() {
     production("p-terminate", async |t: Production| {
         t.release(numbered('a', 1)).await;

@@ -103,7 +103,7 @@ impl ProductionEnvironment {
                 publish(ctx);
             }
         });
-        Self::finding_targets(ctx, steps).await
+        Self::freezing_when_cancelled(ctx, Self::finding_targets(ctx, steps)).await
     }
 
     /// A commit of the main branch has an image.
@@ -259,6 +259,7 @@ impl ProductionEnvironment {
         })
     }
 
+    /// Records the cancel of this run as a freeze. Before the record is read it has to wait.
     fn record_cancel_as_freeze(&mut self, now_ms: u64) {
         if self.state.is_recalled() && !self.is_cancel_recorded {
             self.is_cancel_recorded = true;

@@ -19,7 +19,7 @@ impl EnvironmentWorkflow for ProductionEnvironment {
         self.state.newest_release()
     }
 
-    /// Nothing is stopped for it: the main loop records it when what is rolling out has ended.
+    /// It is recorded as a freeze, with the time, in [`ProductionEnvironment::freezing_when_cancelled`].
     fn record_cancel(&mut self, _arrival: Arrival) {}
 
     fn stop_reason(&self) -> Option<StopReason> {

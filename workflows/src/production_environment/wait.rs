@@ -12,7 +12,7 @@ use super::ProductionEnvironment;
 use crate::{
     clock::now_ms,
     contract::production::Production,
-    environment::{answers::detached, carry},
+    environment::{answers::detached, carry, publish::publish},
 };
 
 impl ProductionEnvironment {
@@ -50,6 +50,20 @@ impl ProductionEnvironment {
             return Self::continue_as_new(ctx, production);
         }
         Ok(())
+    }
+
+    /// Lives production's life, and records a cancel at once, whatever the life waits for: what is rolling out may take hours.
+    pub(super) async fn freezing_when_cancelled<T>(ctx: &WorkflowContext<Self>, life: impl Future<Output = T>) -> T {
+        let mut life = pin!(life.fuse());
+        select! {
+            _ = ctx.cancelled() => {
+                let now = now_ms(ctx);
+                ctx.state_mut(|s| s.record_cancel_as_freeze(now));
+                publish(ctx);
+            }
+            ended = life => return ended,
+        }
+        life.await
     }
 
     /// Waits until a time, or until something holds.
