@@ -8,14 +8,21 @@ use berth_workflows::contract::{
     phase::Phase,
     production_answer::ProductionOutcome::{self, *},
     production_record::Restored,
+    search_attributes,
     signals::Push,
     verdict::FailureType,
 };
 use std::sync::atomic::Ordering;
-use temporalio_client::{WorkflowCancelOptions, WorkflowTerminateOptions};
+use temporalio_client::{WorkflowCancelOptions, WorkflowDescribeOptions, WorkflowTerminateOptions};
 
 fn numbered(digit: char, sequence: u64) -> Push {
     Push { sequence: Some(sequence), ..push(digit) }
+}
+
+/// The search attribute `BerthFailure`.
+async fn shown_failure(t: &Production) -> Option<String> {
+    let described = t.handle().describe(WorkflowDescribeOptions::default()).await.unwrap();
+    described.search_attributes().get(&search_attributes::FAILURE).map(|failure| failure.to_string())
 }
 
 #[tokio::test]
@@ -100,6 +107,7 @@ async fn failed_release_is_rolled_back_without_its_plan() {
             assert_eq!(status.failed.unwrap().verdict.failure, FailureType::CrashLoop);
             let last = t.world.calls().into_iter().rfind(|call| call.starts_with("apply_release")).unwrap();
             assert_eq!(last, "apply_release berth-release-1 again");
+            assert_eq!(shown_failure(&t).await.as_deref(), Some("CrashLoop"), "{step}");
             t.record_history(&format!("rolled-back-{step}"), Some(3)).await;
         })
         .await;
@@ -117,6 +125,7 @@ async fn release_refused_before_its_first_write_rolls_nothing_back() {
             let status = t.until("failed", |s| s.phase == Phase::Failed).await;
             assert_eq!((status.serving.unwrap().release.number, status.recovery), (Some(1), None), "{step}");
             assert!(!t.world.calls().iter().any(|call| call.ends_with("again")), "{step}");
+            assert_eq!(shown_failure(&t).await.as_deref(), Some("AdmissionDenied"), "{step}");
         })
         .await;
     }

@@ -3,7 +3,11 @@
 //! Nothing here names the workflow of either. Each implements [`EnvironmentWorkflow`].
 
 use crate::{
-    contract::{phase::Phase, release::Release, stop_reason::StopReason},
+    contract::{
+        phase::{Failed, Phase},
+        release::Release,
+        stop_reason::StopReason,
+    },
     environment::{arrival::Arrival, book::Book, publish::Published},
 };
 
@@ -28,6 +32,11 @@ pub trait EnvironmentWorkflow: Sized + 'static {
 
     /// The newest release that was asked for, however it went.
     fn newest_release(&self) -> Option<&Release>;
+
+    /// The newest release, if it failed.
+    fn failed(&self) -> Option<&Failed> {
+        self.book().failed.as_ref()
+    }
 
     /// Records that the workflow was cancelled, as the request that this is. Only the first call counts.
     fn record_cancel(&mut self, arrival: Arrival);

@@ -45,7 +45,7 @@ pub fn publish<W: EnvironmentWorkflow>(ctx: &WorkflowContext<W>) {
 fn unpublished<W: EnvironmentWorkflow>(workflow: &mut W) -> Vec<SearchAttributeUpdate> {
     let newest = workflow.newest_release();
     let author = newest.and_then(|release| release.author.as_ref());
-    let failed = workflow.book().failed.as_ref();
+    let failed = workflow.failed();
     let values = vec![
         (search_attributes::PHASE, Some(workflow.phase().name().to_owned())),
         (search_attributes::COMMIT, newest.map(|release| release.commit.to_string())),

@@ -2,7 +2,11 @@
 
 use super::ProductionEnvironment;
 use crate::{
-    contract::{phase::Phase, release::Release, stop_reason::StopReason},
+    contract::{
+        phase::{Failed, Phase},
+        release::Release,
+        stop_reason::StopReason,
+    },
     environment::{EnvironmentWorkflow, arrival::Arrival, book::Book, publish::Published},
 };
 
@@ -17,6 +21,11 @@ impl EnvironmentWorkflow for ProductionEnvironment {
 
     fn newest_release(&self) -> Option<&Release> {
         self.state.newest_release()
+    }
+
+    /// Also one that was refused before its rollout, or was rolled back.
+    fn failed(&self) -> Option<&Failed> {
+        self.state.failed.as_ref().map(|failed| &failed.failed)
     }
 
     /// It is recorded as a freeze, with the time, in [`ProductionEnvironment::freezing_when_cancelled`].
