@@ -1,5 +1,6 @@
 //! The inbox of production: what each message changes, and the answer to it. Pure.
 
+use self::keys::{key_of_freeze, key_of_release, key_of_rollback};
 use super::state::{State, Step};
 use crate::contract::{
     production::{ApproveRelease, Freeze, RejectRelease, Rollback, Unfreeze},
@@ -8,12 +9,10 @@ use crate::contract::{
     production_status::DropCause,
     release::Release,
     signals::Push,
-    verdict::truncate,
 };
 
 /// How many releases, rollbacks and freezes are remembered, to recognise one that a reset delivers again.
 const KEPT_RECENT: usize = 50;
-const MAX_KEY_BYTES: usize = 80;
 
 /// When a message came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,8 +192,7 @@ impl State {
 
     /// Takes a freeze in. What is rolling out ends as usual.
     pub fn take_freeze(&mut self, freeze: &Freeze, receipt: Receipt, now_ms: u64) -> ProductionAnswer {
-        let mut key = format!("freeze {} {}", freeze.by.as_str(), freeze.reason.as_str());
-        truncate(&mut key, MAX_KEY_BYTES);
+        let key = key_of_freeze(freeze);
         if receipt == Receipt::Early && self.record.recent.contains(&key) {
             return repeated("a freeze");
         }
@@ -289,21 +287,6 @@ pub(super) fn number(release: &Release) -> String {
     release.number.map_or_else(|| "?".to_owned(), |number| number.to_string())
 }
 
-/// Enough of commit and digest to tell releases apart.
-fn key_of_release(release: &Release) -> String {
-    const DIGITS: usize = 12;
-    let digest = release.image.digest.trim_start_matches("sha256:");
-    let start = |text: &str| text.chars().take(DIGITS).collect::<String>();
-    format!("{}@{}", start(release.commit.as_str()), start(digest))
-}
-
-fn key_of_rollback(rollback: &Rollback) -> String {
-    let to = rollback.to.map_or_else(String::new, |to| to.to_string());
-    let reason = rollback.reason.as_ref().map_or("", |reason| reason.as_str());
-    let mut key = format!("rollback {to} {} {reason}", rollback.by.as_str());
-    truncate(&mut key, MAX_KEY_BYTES);
-    key
-}
-
+mod keys;
 #[cfg(test)]
 mod tests;
