@@ -12,6 +12,7 @@ use berth_workflows::contract::{
     signals::Push,
     verdict::FailureType,
 };
+use serde_json::json;
 use std::sync::atomic::Ordering;
 use temporalio_client::{WorkflowCancelOptions, WorkflowDescribeOptions, WorkflowTerminateOptions};
 
@@ -160,6 +161,26 @@ async fn rollback_without_a_target_changes_nothing() {
         assert_eq!(t.rollback(None).await.outcome, Refused);
         assert_eq!(t.rollback(Some(9)).await.outcome, Refused);
         assert_eq!(t.status().await.frozen, None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn rollback_without_its_target_holds_up_no_freeze_and_no_newer_rollback() {
+    production("p-urgent-rollback", async |t: Production| {
+        for (digit, sequence) in [('a', 1), ('b', 2)] {
+            t.release(numbered(digit, sequence)).await;
+            t.until_serves(sequence).await;
+        }
+        t.world.next("find_rollback", Does::Hang);
+        let older = t.begin_update("rollback", &json!({ "by": "ops" })).await;
+        t.until_called("find_rollback", 1).await;
+        assert_eq!(t.freeze().await.outcome, Frozen);
+        assert!(t.status().await.frozen.is_some());
+        assert_eq!(t.rollback(Some(1)).await.outcome, RollingBack);
+        assert_eq!(older.await.unwrap().outcome, Superseded);
+        t.until_serves(1).await;
+        t.until_called("find_rollback cancelled", 1).await;
     })
     .await;
 }
