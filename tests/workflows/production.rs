@@ -259,6 +259,26 @@ async fn rollback_by_hand_does_not_wait_for_a_plan() {
     .await;
 }
 
+#[tokio::test]
+async fn failed_rollback_is_tried_again_while_a_plan_is_made() {
+    production("p-retry", async |t: Production| {
+        t.release(numbered('a', 1)).await;
+        t.until_serves(1).await;
+        for _ in 0..2 {
+            t.world.next("await_rollout", Does::Verdict(FailureType::CrashLoop));
+        }
+        t.release(numbered('b', 2)).await;
+        t.until("the rollback has failed", |s| s.phase == Phase::RollbackFailed).await;
+        t.world.next("plan_release", Does::Hang);
+        t.release(numbered('c', 3)).await;
+        t.until_called("plan_release cancelled", 1).await;
+        t.until_serves(3).await;
+        let applied: Vec<_> = t.world.calls().into_iter().filter(|call| call.starts_with("apply_release")).collect();
+        assert!(applied[3].starts_with("apply_release berth-release-1"), "{applied:#?}");
+    })
+    .await;
+}
+
 /// Leaves a record as `berth production restore` does.
 pub(crate) fn restore(t: &Production, release: u64) {
     let mut recalled = t.world.recalled.lock().unwrap();

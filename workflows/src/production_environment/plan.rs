@@ -1,9 +1,9 @@
 //! The plan of a release: what it would change, before its first write.
 
-use std::pin::pin;
+use std::{pin::pin, time::Duration};
 
 use futures::FutureExt;
-use temporalio_workflow::{WorkflowCancellationToken, WorkflowContext, workflows::select};
+use temporalio_workflow::{TimerOptions, WorkflowCancellationToken, WorkflowContext, workflows::select};
 
 use super::{
     ProductionEnvironment,
@@ -36,12 +36,15 @@ impl ProductionEnvironment {
     pub(super) async fn plan(ctx: &WorkflowContext<Self>, production: &Production, queued: QueuedRelease) {
         let now = now_ms(ctx);
         let queued = ctx.state_mut(|s| s.state.number_deploy(queued, now));
-        let token = WorkflowCancellationToken::new();
+        let (token, until) = (WorkflowCancellationToken::new(), WorkflowCancellationToken::new());
         let mut planning = pin!(Self::make_plan(ctx, production, &queued, &token).fuse());
+        let mut moot = pin!(Self::until_moot(ctx, &queued, &until).fuse());
         let planned = select! {
-            planned = planning => planned,
-            // A rollback by hand does not wait for a plan, nor does a newer release.
-            _ = ctx.wait_condition_with_options(|s| s.state.is_plan_moot(&queued), detached()) => {
+            planned = planning => {
+                until.cancel();
+                planned
+            }
+            () = moot => {
                 token.cancel();
                 return;
             }
@@ -52,6 +55,23 @@ impl ProductionEnvironment {
                 ctx.state_mut(|s| s.state.fail_plan(&queued, *verdict));
             }
             Err(why) => Self::try_later(ctx, Step::Plan, &why),
+        }
+    }
+
+    /// Waits until a plan has to give way: to a rollback by hand, to a newer release, or to the next try of a rollback that
+    /// has failed. `until` cancels the timer for that.
+    async fn until_moot(ctx: &WorkflowContext<Self>, planned_for: &QueuedRelease, until: &WorkflowCancellationToken) {
+        let mut moot = ctx.wait_condition_with_options(|s| s.state.is_plan_moot(planned_for), detached());
+        let due_ms = ctx.state(|s| s.state.record.recovery.as_ref().map(|recovery| recovery.next_ms));
+        let Some(due_ms) = due_ms else {
+            let _ = moot.await;
+            return;
+        };
+        let pause = Duration::from_millis(due_ms.saturating_sub(now_ms(ctx)));
+        let timer = TimerOptions::builder(pause).cancellation_token(until.clone());
+        select! {
+            _ = moot => until.cancel(),
+            _ = ctx.timer(timer.summary("before the rollback is tried again".to_owned()).build()) => {}
         }
     }
 
