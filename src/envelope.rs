@@ -20,7 +20,7 @@ pub(crate) enum Output {
     /// Text for people
     #[default]
     Text,
-    /// One JSON object, also after an error or --timeout
+    /// A JSON object, also after an error or --timeout
     Json,
 }
 

@@ -105,7 +105,7 @@ pub(super) fn from_wait(status: &Status, ending: Ending) -> anyhow::Result<Envel
     })
 }
 
-/// One environment.
+/// An environment.
 pub(super) fn from_status(status: &Status) -> anyhow::Result<Envelope> {
     let Status { rolling_out, failed, serving, awaiting_approval, .. } = status;
     let failed = failed.as_ref().filter(|_| status.phase == Phase::Failed);

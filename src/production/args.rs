@@ -174,7 +174,7 @@ pub(super) struct RollbackArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum SecretsArg {
-    /// Those that the release ran with
+    /// Secrets that the release ran with
     Stored,
     /// Doppler's, as they are now
     Current,

@@ -62,7 +62,7 @@ pub fn plan_release(token: &WorkflowCancellationToken, summary: impl Into<String
     options(token, summary, Duration::from_secs(60), Duration::from_secs(300))
 }
 
-/// One read or one write of a small object. Production waits for it without end: the workflow starts it again.
+/// A read or a write of a small object. Production waits for it without end: the workflow starts it again.
 pub fn record(token: &WorkflowCancellationToken, summary: impl Into<String>) -> ActivityOptions {
     options(token, summary, Duration::from_secs(30), Duration::from_secs(300))
 }

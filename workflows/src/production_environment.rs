@@ -80,7 +80,7 @@ impl ProductionEnvironment {
 
     #[run(name = "ProductionEnvironment")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<()> {
-        // One workflow per app, under the id that follows from it. It never ends by itself.
+        // A single workflow per app, under the id that follows from it. It never ends by itself.
         let (ctx, production) = (&*ctx, Self::admit(ctx)?);
         let steps = Box::pin(async {
             loop {

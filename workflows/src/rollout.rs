@@ -202,7 +202,7 @@ impl Rollout {
                 let note = format!("leftovers of earlier releases were not removed: {}", verdict.headline());
                 ctx.state_mut(|s| {
                     s.notes.push(note);
-                    // Those of earlier releases may still exist, and must go with the environment.
+                    // Objects of earlier releases may still exist, and must go with the environment.
                     let mut known = rollout.environment.clone();
                     known.record_cluster_objects(std::mem::take(&mut s.made.cluster_objects));
                     s.made.cluster_objects = known.cluster_objects;

@@ -32,7 +32,7 @@ pub(super) struct State {
 /// The requests that are not answered.
 pub(super) enum Stalled {
     Everything,
-    /// Those whose path ends so.
+    /// Requests whose path ends so.
     Requests(&'static str),
 }
 

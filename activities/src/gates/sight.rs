@@ -20,7 +20,7 @@ pub(super) const OBSERVED_FOR: Duration = Duration::from_secs(60);
 /// The time between two looks while nothing changes.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
-/// What is known of the watches.
+/// The state of the watches.
 #[derive(Debug, Default)]
 pub(super) struct Sight {
     /// How often all lists have arrived after the watches were opened or refreshed.

@@ -39,7 +39,7 @@ pub(super) struct Found {
 /// Reads the record.
 ///
 /// # Errors
-/// Those of [`find`]. `KubernetesDenied`, permanent, if this version of berth does not know all of it: what is not known
+/// As [`find`]. `KubernetesDenied`, permanent, if this version of berth does not know all of it: what is not known
 /// would be lost with the next write.
 pub(super) async fn read(api: &Api<ConfigMap>, owner: &BTreeMap<String, String>) -> Result<Recalled, Failure> {
     let Found { record, version } = find(api, owner).await?;

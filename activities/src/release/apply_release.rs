@@ -115,7 +115,7 @@ pub async fn apply_release(context: Context<'_>, apply: &ReleaseApply<'_>) -> Re
 /// Returns remarks on the objects that could not be checked.
 ///
 /// # Errors
-/// What the release would be refused for, as [`apply_release()`].
+/// The refusals of the release, as [`apply_release()`].
 pub(crate) async fn try_out(context: Context<'_>, apply: &ReleaseApply<'_>) -> Result<Vec<String>, Failure> {
     let scope = Scope { context, environment: apply.environment, fence: Fence::new(apply.deploy_id) };
     let (objects, _) = apply.objects();

@@ -18,7 +18,7 @@ use crate::{
 /// Idempotent, as [`apply_release()`].
 ///
 /// # Errors
-/// Those of [`StoredRelease::load`] and [`apply_release()`], without the values of the release's Secret.
+/// As [`StoredRelease::load`] and [`apply_release()`], without the values of the release's Secret.
 pub async fn apply_stored(context: Context<'_>, apply: &ApplyStoredInput) -> Result<Applied, Failure> {
     let environment = &apply.deploy.environment;
     let load = StoredRelease::load(context.client, &environment.namespace, &apply.stored_release);

@@ -25,7 +25,7 @@ pub fn decode<T: Serialize + DeserializeOwned>(value: Value) -> Result<T, String
 /// Decodes a field of a struct as [`decode`] does: `#[serde(deserialize_with = "exact::field")]`.
 ///
 /// # Errors
-/// Those of [`decode`].
+/// As [`decode`].
 pub fn field<'de, D: Deserializer<'de>, T: Serialize + DeserializeOwned>(deserializer: D) -> Result<T, D::Error> {
     decode(Value::deserialize(deserializer)?).map_err(D::Error::custom)
 }

@@ -123,7 +123,7 @@ impl Input for Rollback {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SecretsChoice {
-    /// Those that the release ran with.
+    /// Secrets that the release ran with.
     Stored,
     /// Doppler's, as they are now.
     Current,

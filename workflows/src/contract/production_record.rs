@@ -229,7 +229,7 @@ pub struct ReleaseMark {
     pub failed_ms: Option<u64>,
 }
 
-/// What somebody did, and when. The name is a claim, not a proof.
+/// A person's deed, and its time. The name is a claim, not a proof.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deed {
     pub by: String,

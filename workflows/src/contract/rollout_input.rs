@@ -24,7 +24,7 @@ pub struct RolloutInput {
     /// The stored release that serves, if one does. A refused release is put back to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serving: Option<String>,
-    /// Where the objects come from.
+    /// The source of the objects.
     #[serde(default, skip_serializing_if = "Source::is_manifests")]
     pub source: Source,
     /// How many proven releases the prune leaves, newest first, besides `keep`.
@@ -32,7 +32,7 @@ pub struct RolloutInput {
     pub keep_proven: usize,
 }
 
-/// Where a rollout's objects come from.
+/// The source of a rollout's objects.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "from", rename_all = "snake_case")]
 pub enum Source {

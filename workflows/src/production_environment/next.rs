@@ -1,4 +1,4 @@
-//! What production does next: a function of its state and the time. Pure.
+//! The next step of production: a function of its state and the time. Pure.
 
 use super::state::{State, Step};
 use crate::{
@@ -20,7 +20,7 @@ use crate::{
 const FIRST_PAUSE_MS: u64 = 10_000;
 const LONGEST_PAUSE_MS: u64 = 300_000;
 
-/// One step of production.
+/// A step of production.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Read the record of the namespace.
@@ -92,7 +92,7 @@ impl State {
             self.record.recovery = None;
             return;
         }
-        // What has begun has no rollout yet.
+        // The begun release has no rollout yet.
         if self.record.rollout > self.book.last_number {
             return;
         }

@@ -39,7 +39,7 @@ pub struct State {
     pub planned: Option<Planned>,
     /// How many proven releases the app file keeps, as last read.
     pub keep_releases: Option<usize>,
-    /// What the current step waits for, if it is tried again.
+    /// The cause of the current step's wait, if it is tried again.
     pub trouble: Option<Trouble>,
     /// Whether a rollback by hand waits for its target: no release begins meanwhile.
     #[serde(skip)]

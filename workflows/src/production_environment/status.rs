@@ -136,7 +136,7 @@ impl ProductionStatus {
 }
 
 impl State {
-    /// What the queued release waits for, to be read after "waits for".
+    /// The condition that the queued release waits for, to be read after "waits for".
     fn waits_for(&self, queued: &QueuedRelease) -> String {
         let number = |release: &Release| release.number.unwrap_or_default();
         if let Some(begun) = self.record.begun.as_ref().filter(|_| self.book.rolling_out.is_some()) {

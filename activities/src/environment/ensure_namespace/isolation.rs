@@ -58,7 +58,7 @@ fn limit_range() -> Value {
 
 /// The `NetworkPolicy` of the environment's pods: everything that it does not list is denied.
 ///
-/// One policy holds all rules, because policies only add to each other. Under a name of its own, a rule that the app
+/// A single policy holds all rules, because policies only add to each other. Under a name of its own, a rule that the app
 /// file has dropped would stay in force. An applied list replaces the earlier one.
 fn policy(settings: &Settings, destinations: Egress, environment: &Environment) -> Value {
     // Pods of the same environment, and no others.

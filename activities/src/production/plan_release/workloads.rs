@@ -1,4 +1,4 @@
-//! What the workloads of two releases have: their images, and whether they can roll without a gap.
+//! The workloads of two releases: their images, and whether they can roll without a gap.
 
 use std::collections::BTreeMap;
 

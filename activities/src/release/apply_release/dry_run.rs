@@ -118,7 +118,7 @@ fn answer(name: &str, asked: kube::Result<DynamicObject>, limits_change: bool) -
     }
     match Failure::applying(name, error) {
         Failure::Permanent(verdict) => Ok(Answer::Refused(*verdict)),
-        // What is used up now is used up in a moment, too: no object of the release has been counted.
+        // A quota that is used up now is used up in a moment, too: no object of the release has been counted.
         Failure::Transient { failure: failure @ FailureType::QuotaExceeded, message, .. } => {
             Ok(Answer::Refused(Verdict::new(failure, message).advise(advice(failure))))
         }

@@ -20,7 +20,7 @@ use crate::{failure::Failure, kubernetes::guarded_delete, release::stored_releas
 /// Kinds that are left as they are. A Job that has run is not undone by another run, and a claim holds data.
 const LEFT: [&str; 2] = ["Job", "PersistentVolumeClaim"];
 
-/// What became of the objects that the refused release had written.
+/// The outcome for the objects that the refused release had written.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct PutBack {
     /// How many objects are as they were.

@@ -25,7 +25,7 @@ impl From<Failure> for Halt {
 /// Sorts the failures of objects that were applied at once. An overtaken apply stops without another write. A refusal
 /// comes before a failure that may pass: a repetition would meet it again.
 ///
-/// Where another release serves, an exhausted quota is a refusal. In a new environment it may be a quota without a status.
+/// An exhausted quota is a refusal while another release serves. In a new environment it may be a quota without a status.
 pub(super) fn halt(failures: Vec<Failure>, serves: bool) -> Option<Halt> {
     let mut refusals = Vec::new();
     let mut other = None;

@@ -1,6 +1,6 @@
 //! `cargo lab bench`: the time that berth takes, compared with kubectl by hand on the same warm lab.
 //!
-//! By hand means `kubectl apply` of the same rendered objects, `kubectl rollout status`, and `kubectl delete namespace`.
+//! Work by hand means `kubectl apply` of the same rendered objects, `kubectl rollout status`, and `kubectl delete namespace`.
 //! Compare ratios of medians within one run: machines are noisy.
 
 use std::{
