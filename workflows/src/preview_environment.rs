@@ -10,8 +10,6 @@ use crate::{
         carrying::Carrying,
         environment::{EnvironmentKind, PullRequest},
         lenient::Lenient,
-        phase::Phase,
-        release::Release,
         rollout::RolloutProgress,
         run_script::RunScript,
         script::ScriptAnswer,
@@ -21,11 +19,9 @@ use crate::{
         teardown::LeakReport,
     },
     environment::{
-        EnvironmentWorkflow,
         admission::{check_id, publish_identity},
         answers::HandlerError,
         arrival::Arrival,
-        book::Book,
         cancel::{record_cancel, recording_cancel},
         carry::{self, Refused},
         publish::{Published, publish, publish_in_handler},
@@ -34,6 +30,7 @@ use crate::{
     preview_environment::record::Record,
 };
 
+mod environment;
 mod follow;
 pub mod mailbox;
 pub mod record;
@@ -243,48 +240,6 @@ impl PreviewEnvironment {
             Ok(input) => Status::new(&input.app, input.pr, &self.record),
             Err(_) => Status::new("", 0, &self.record),
         }
-    }
-}
-
-impl EnvironmentWorkflow for PreviewEnvironment {
-    fn book(&self) -> &Book {
-        &self.record.book
-    }
-
-    fn book_mut(&mut self) -> &mut Book {
-        &mut self.record.book
-    }
-
-    fn newest_release(&self) -> Option<&Release> {
-        self.record.newest_release()
-    }
-
-    /// A cancel is a close. Earlier pushes are closed with it, later ones are kept.
-    fn record_cancel(&mut self, arrival: Arrival) {
-        if !self.is_cancel_recorded {
-            self.is_cancel_recorded = true;
-            self.record.mailbox.close(&Close::default(), arrival);
-        }
-    }
-
-    fn stop_reason(&self) -> Option<StopReason> {
-        self.record.mailbox.stop_reason()
-    }
-
-    fn note(&mut self, note: String) {
-        self.record.notes.add(note);
-    }
-
-    fn phase(&self) -> Phase {
-        self.record.phase()
-    }
-
-    fn details(&self) -> String {
-        self.to_status().to_markdown()
-    }
-
-    fn published_mut(&mut self) -> &mut Published {
-        &mut self.published
     }
 }
 
