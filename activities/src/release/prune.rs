@@ -184,7 +184,7 @@ impl Proven {
 /// Returns the names of the newest releases: of each its newest two, since a redeploy may have other manifests.
 fn newest(mut proven: Vec<Proven>, count: usize) -> Vec<String> {
     proven.sort_unstable_by(|left, right| (right.at, &right.name).cmp(&(left.at, &left.name)));
-    // One entry for each release, with the names under which it is stored. A preview's releases have no number.
+    // An entry for each release, with the names under which it is stored. A preview's releases have no number.
     let mut kept: Vec<(&Option<String>, Vec<String>)> = Vec::new();
     for one in &proven {
         let known = kept.iter().position(|(release, _)| release.is_some() && **release == one.release);

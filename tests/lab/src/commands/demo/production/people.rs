@@ -1,4 +1,4 @@
-//! What people decide: an approval, a freeze, a rollback.
+//! Decisions of people: an approval, a freeze, a rollback.
 
 use std::{
     thread,

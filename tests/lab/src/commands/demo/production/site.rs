@@ -20,7 +20,7 @@ use crate::{
 pub(crate) const NAMESPACE: &str = "web-production";
 pub(crate) const HOST: &str = "web.localhost";
 pub(crate) const UI_HOST: &str = "web-temporal.localhost";
-/// Who merges, approves and rolls back.
+/// The people who merge, approve and roll back.
 const PERSON: &str = "ada";
 /// The longest wait of a command: far more than a rollout takes.
 const PATIENCE: &str = "3m";

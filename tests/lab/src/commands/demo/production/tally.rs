@@ -1,4 +1,4 @@
-//! What the client has seen of a page: how many requests failed, and for how long none was answered. Pure.
+//! The client's view of a page: how many requests failed, and for how long none was answered. Pure.
 
 use std::{
     fmt,
