@@ -16,6 +16,11 @@ use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Reg
 /// From the reading of a file to a rollout's deadline, in seconds.
 const BUCKETS: [f64; 13] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0];
 
+const ROLLOUT_SECONDS: &str = "Time of rollouts from start to end.";
+const STEP_SECONDS: &str = "Time of each step of the rollouts that became live.";
+
+const TEARDOWNS: &str = "Attempts at a teardown: all gone (complete), something left (blocked), or no answer (failed).";
+
 /// The number of ended rollouts that are remembered, so that none is counted twice.
 const REMEMBERED: usize = 4096;
 
@@ -100,9 +105,7 @@ impl Metrics {
             let options = HistogramOpts::new(name, help).buckets(BUCKETS.to_vec());
             register(&registry, HistogramVec::new(options, labels)?)
         };
-        let build = Opts::new("berth_build_info", "Always 1: the version of berth.");
-        let build = build.const_label("version", env!("CARGO_PKG_VERSION"));
-        register(&registry, IntGauge::with_opts(build)?)?.set(1);
+        register_build(&registry)?;
         let metrics = Self {
             rollouts: counter(
                 "berth_rollouts_total",
@@ -114,21 +117,9 @@ impl Metrics {
                 "Ended rollbacks of production. A failed one is tried again, and counts each time.",
                 &["app", "outcome"],
             )?,
-            rollout_seconds: histogram(
-                "berth_rollout_seconds",
-                "Time of rollouts from start to end.",
-                &["app", "outcome"],
-            )?,
-            step_seconds: histogram(
-                "berth_rollout_step_seconds",
-                "Time of each step of the rollouts that became live.",
-                &["step"],
-            )?,
-            teardown_attempts: counter(
-                "berth_teardown_attempts_total",
-                "Attempts at a teardown: all gone (complete), something left (blocked), or no answer (failed).",
-                &["result"],
-            )?,
+            rollout_seconds: histogram("berth_rollout_seconds", ROLLOUT_SECONDS, &["app", "outcome"])?,
+            step_seconds: histogram("berth_rollout_step_seconds", STEP_SECONDS, &["step"])?,
+            teardown_attempts: counter("berth_teardown_attempts_total", TEARDOWNS, &["result"])?,
             activity_failures: counter(
                 "berth_activity_failures_total",
                 "Failed attempts of activities, by failure type.",
@@ -211,6 +202,13 @@ impl Metrics {
     pub(super) fn text(&self) -> anyhow::Result<String> {
         TextEncoder::new().encode_to_string(&self.registry.gather()).context("writing metrics")
     }
+}
+
+fn register_build(registry: &Registry) -> anyhow::Result<()> {
+    let build = Opts::new("berth_build_info", "Always 1: the version of berth.");
+    let build = build.const_label("version", env!("CARGO_PKG_VERSION"));
+    register(registry, IntGauge::with_opts(build)?)?.set(1);
+    Ok(())
 }
 
 fn register<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> anyhow::Result<C> {
