@@ -11,9 +11,12 @@ use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::ResourceExt;
 use serde_json::Value;
 
-use berth_manifests::{app::App, render::Stamp};
+use berth_manifests::{
+    app::App,
+    render::{Rendered, Stamp, Variables},
+};
 use berth_workflows::contract::{
-    environment::Environment,
+    environment::{ClusterObject, Environment},
     plan::{PlanReleaseInput, PlannedRelease, ReleasePlan},
     verdict::truncate,
 };
@@ -25,7 +28,7 @@ use crate::{
     release::{
         apply_release::{Mode, ReleaseApply, try_out},
         rendering::{ToRender, cluster_object, kind_of, render_release},
-        serving::find_serving,
+        serving::{Serving, find_serving},
         stored_release::{ReleaseVersion, StoredRelease},
     },
 };
@@ -53,22 +56,11 @@ pub async fn plan_release(
     input: &PlanReleaseInput,
 ) -> Result<PlannedRelease, Failure> {
     let PlanReleaseInput { environment, release, deploy_id, secrets, serving } = input;
-    let what = ToRender { environment, release, deploy_id: *deploy_id, secrets };
-    let (mut rendered, variables) = render_release(app, what)?;
+    let (mut rendered, variables) =
+        render_release(app, ToRender { environment, release, deploy_id: *deploy_id, secrets })?;
     isolation::add_objects(context, app, environment, &mut rendered).await?;
     rendered.stamp(&stamp(context, input));
-    let planned = StoredRelease {
-        commit: release.commit.to_string(),
-        version: Some(Box::new(ReleaseVersion {
-            release: release.clone(),
-            secrets: secrets.clone(),
-            deploy_id: *deploy_id,
-        })),
-        secret: secrets.secret.clone(),
-        objects: rendered.objects().map(|object| object.document.clone()).collect(),
-        pod_security: isolation::level(app),
-        gates: app.gates(kind_of(environment)).iter().map(|gate| gate.rendered(&variables)).collect(),
-    };
+    let planned = to_store(app, input, &rendered, &variables);
     let stored = planned.to_secret(environment, &context.settings.installation)?;
     context.progress.report(format!("storing the release in {}", environment.namespace));
     create_once(context.client, &stored).await?;
@@ -76,31 +68,16 @@ pub async fn plan_release(
     context.progress.report("asking the API server whether it takes the release");
     let found = find_serving(context, environment, serving.as_deref()).await?;
     let cluster_objects: Vec<_> = rendered.objects().filter_map(cluster_object).collect();
-    // They are recorded with the plan, before the rollout makes them.
-    let mut recorded = environment.clone();
-    recorded.record_cluster_objects(cluster_objects.clone());
-    let apply = ReleaseApply {
-        environment: &recorded,
-        release: &planned,
-        store: None,
-        serving: found.release.as_ref(),
-        deploy_id: u64::MAX,
-        mode: Mode::Release,
-    };
-    let mut not_checked = try_out(context, &apply).await?;
-    not_checked.extend(found.note);
+    let mut not_checked = dry_run(context, environment, &planned, (&cluster_objects, &found)).await?;
     let level = isolation::try_level(context, app, environment).await?;
     not_checked.extend(level.not_checked);
     let changed_secrets = changed_keys(context.client, environment, found.release.as_ref(), &planned).await?;
 
     let before = found.release.as_ref().map(|release| release.objects.as_slice()).unwrap_or_default();
     let changes = changes(before, &planned.objects);
-    let mut notes: Vec<String> =
-        isolation::traffic_note(context, app, &changes).into_iter().chain(level.notes).collect();
-    notes.extend(rendered.notes.iter().map(ToString::to_string));
+    let notes = isolation::traffic_note(context, app, &changes).into_iter().chain(level.notes);
     let id = id(&planned, serving.as_deref());
-    let difference = text_of(context, environment, &id, &changes.text)?;
-    create_once(context.client, &difference).await?;
+    create_once(context.client, &text_of(context, environment, &id, &changes.text)?).await?;
     let plan = ReleasePlan {
         id,
         images: image_changes(before, &planned.objects),
@@ -113,15 +90,48 @@ pub async fn plan_release(
         gaps: gaps(before, &planned.objects),
         irreversible: irreversible(before, &planned.objects),
         not_checked,
-        notes,
+        notes: notes.chain(rendered.notes.iter().map(ToString::to_string)).collect(),
         omitted: 0,
     };
-    Ok(PlannedRelease {
-        stored_release: stored.name_any(),
-        secrets: secrets.clone(),
-        plan: bounded(plan),
-        cluster_objects,
-    })
+    let (stored_release, secrets) = (stored.name_any(), secrets.clone());
+    Ok(PlannedRelease { stored_release, secrets, plan: bounded(plan), cluster_objects })
+}
+
+/// Tries the release in a dry run. Returns remarks on what could not be checked.
+async fn dry_run(
+    context: Context<'_>,
+    environment: &Environment,
+    planned: &StoredRelease,
+    (cluster_objects, serving): (&[ClusterObject], &Serving),
+) -> Result<Vec<String>, Failure> {
+    // They are recorded with the plan, before the rollout makes them.
+    let mut recorded = environment.clone();
+    recorded.record_cluster_objects(cluster_objects.to_vec());
+    let apply = ReleaseApply {
+        environment: &recorded,
+        release: planned,
+        store: None,
+        serving: serving.release.as_ref(),
+        deploy_id: u64::MAX,
+        mode: Mode::Release,
+    };
+    let mut not_checked = try_out(context, &apply).await?;
+    not_checked.extend(serving.note.clone());
+    Ok(not_checked)
+}
+
+/// Builds the release as it is stored.
+fn to_store(app: &App, input: &PlanReleaseInput, rendered: &Rendered, variables: &Variables) -> StoredRelease {
+    let PlanReleaseInput { environment, release, deploy_id, secrets, .. } = input;
+    let version = ReleaseVersion { release: release.clone(), secrets: secrets.clone(), deploy_id: *deploy_id };
+    StoredRelease {
+        commit: release.commit.to_string(),
+        version: Some(Box::new(version)),
+        secret: secrets.secret.clone(),
+        objects: rendered.objects().map(|object| object.document.clone()).collect(),
+        pod_security: isolation::level(app),
+        gates: app.gates(kind_of(environment)).iter().map(|gate| gate.rendered(variables)).collect(),
+    }
 }
 
 fn stamp(context: Context<'_>, input: &PlanReleaseInput) -> Stamp {
