@@ -1,7 +1,7 @@
 //! The list of the activities. Each admits its caller, then calls one function that knows nothing of Temporal.
 
 mod admit;
-mod admitted_apply;
+mod admitted;
 mod app;
 
 use std::sync::Arc;
@@ -31,7 +31,6 @@ use crate::{
     database, environment, gates,
     heartbeat::{Progress, heartbeating},
     production,
-    redaction::redacted_failure::hide_values_of,
     release::{self, stored_release::StoredRelease},
     rollout, script,
     secrets::{self, DopplerReader},
@@ -156,18 +155,7 @@ impl Activities {
         ctx: ActivityContext,
         plan: PlanReleaseInput,
     ) -> Result<PlannedRelease, ActivityError> {
-        heartbeating(&ctx, async |progress| {
-            let app = self.admit_plan(&ctx, progress, &plan).await?;
-            let planned = production::plan_release(self.context(progress), &app, &plan).await;
-            match planned {
-                Ok(planned) => Ok(planned),
-                Err(failure) => {
-                    let namespace = &plan.environment.namespace;
-                    Err(hide_values_of(&plan.secrets.secret, &self.client, namespace, failure).await)
-                }
-            }
-        })
-        .await
+        heartbeating(&ctx, async |progress| self.admitted_plan(&ctx, progress, &plan).await).await
     }
 
     /// See [`production::find_rollback()`].

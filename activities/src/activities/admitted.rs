@@ -1,13 +1,33 @@
-//! The applies of a release, admitted first.
+//! The plan and the applies of a release, admitted first. A failure contains no value of the release's Secret.
 
-use berth_workflows::contract::apply::{Applied, ApplyInput, ApplyStoredInput};
+use berth_workflows::contract::{
+    apply::{Applied, ApplyInput, ApplyStoredInput},
+    plan::{PlanReleaseInput, PlannedRelease},
+};
 use temporalio_sdk::activities::ActivityContext;
 
 use super::Activities;
-use crate::{failure::Failure, heartbeat::Progress, redaction::redacted_failure::hide_values_of, release};
+use crate::{failure::Failure, heartbeat::Progress, production, redaction::redacted_failure::hide_values_of, release};
 
 impl Activities {
-    /// See [`release::apply_manifests()`]. A failure contains no value of the release's Secret.
+    /// See [`production::plan_release()`].
+    pub(super) async fn admitted_plan(
+        &self,
+        ctx: &ActivityContext,
+        progress: &Progress,
+        plan: &PlanReleaseInput,
+    ) -> Result<PlannedRelease, Failure> {
+        let app = self.admit_plan(ctx, progress, plan).await?;
+        match production::plan_release(self.context(progress), &app, plan).await {
+            Ok(planned) => Ok(planned),
+            Err(failure) => {
+                let namespace = &plan.environment.namespace;
+                Err(hide_values_of(&plan.secrets.secret, &self.client, namespace, failure).await)
+            }
+        }
+    }
+
+    /// See [`release::apply_manifests()`].
     pub(super) async fn admitted_apply_manifests(
         &self,
         ctx: &ActivityContext,
