@@ -133,16 +133,7 @@ impl Worker {
             .context("starting the worker")?;
         shut_down_on_signal(worker.shutdown_handle(), Arc::clone(&health));
         tracing::info!(task_queue = %self.task_queue, apps = %names, "Taking work from {}", self.task_queue);
-        if self.serve.contains(&Served::Production) {
-            let forever = Forever {
-                temporal: client.clone(),
-                kubernetes: kubernetes.clone(),
-                installation: self.installation.clone(),
-                apps: self.apps.clone(),
-                task_queue: self.task_queue.clone(),
-            };
-            tokio::spawn(forever.keep_running());
-        }
+        self.keep_production_running(&client, &kubernetes);
         let queue = self.task_queue.clone();
         tokio::spawn(async move {
             readiness::await_polling_and_kubernetes(&client, &queue, &identity, &kubernetes, &health).await;
@@ -152,6 +143,20 @@ impl Worker {
         worker.run().await.map_err(|e| anyhow::anyhow!("{e}")).context("running the worker")?;
         tracing::info!("Stopped");
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Keeps the workflow of each app's production running, if this worker serves production.
+    fn keep_production_running(&self, temporal: &temporalio_client::Client, kubernetes: &kube::Client) {
+        if self.serve.contains(&Served::Production) {
+            let forever = Forever {
+                temporal: temporal.clone(),
+                kubernetes: kubernetes.clone(),
+                installation: self.installation.clone(),
+                apps: self.apps.clone(),
+                task_queue: self.task_queue.clone(),
+            };
+            tokio::spawn(forever.keep_running());
+        }
     }
 
     async fn activities(&self) -> anyhow::Result<Activities> {
