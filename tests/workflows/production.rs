@@ -23,7 +23,7 @@ fn numbered(digit: char, sequence: u64) -> Push {
 /// The search attribute `BerthFailure`.
 async fn shown_failure(t: &Production) -> Option<String> {
     let described = t.handle().describe(WorkflowDescribeOptions::default()).await.unwrap();
-    described.search_attributes().get(&search_attributes::FAILURE).map(|failure| failure.to_string())
+    described.search_attributes().get(&search_attributes::FAILURE)
 }
 
 #[tokio::test]

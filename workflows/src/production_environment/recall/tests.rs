@@ -77,7 +77,7 @@ fn release_without_a_rollout_is_queued_again_after_a_restore() {
             production.write();
         }
     }
-    take(&mut production, theirs.clone());
+    take(&mut production, theirs);
     let queued = production.state.record.queued.clone().unwrap();
     assert_eq!((queued.release.number, queued.approval), (Some(3), None));
     assert_eq!(production.state.record.begun, None);
