@@ -54,6 +54,8 @@ pub struct ProductionEnvironment {
     /// Whether a message has come since the last look at the state.
     has_news: bool,
     is_in_flight: bool,
+    /// Whether somebody else may have written the record since this workflow began to write it.
+    is_record_doubted: bool,
     /// Whether the cancel of this run has been recorded, as a freeze.
     is_cancel_recorded: bool,
     published: Published,
@@ -73,6 +75,7 @@ impl ProductionEnvironment {
             mailbox: Mailbox::default(),
             has_news: false,
             is_in_flight: false,
+            is_record_doubted: false,
             is_cancel_recorded: false,
             published: Published::default(),
         }
@@ -162,6 +165,7 @@ impl ProductionEnvironment {
     #[signal(name = "restored")]
     pub fn restored(&mut self, _ctx: &mut SyncWorkflowContext<Self>, _: Lenient<RestoredByHand>) {
         self.state.doubt_record();
+        self.is_record_doubted = true;
         self.has_news = true;
     }
 

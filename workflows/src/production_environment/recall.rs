@@ -87,7 +87,8 @@ impl ProductionEnvironment {
 
     /// Writes the record. If somebody else has written it meanwhile, theirs is looked at first.
     pub(super) async fn record(ctx: &WorkflowContext<Self>) {
-        let write = ctx.state(|s| {
+        let write = ctx.state_mut(|s| {
+            s.is_record_doubted = false;
             let environment = s.state.book.environment.clone()?;
             let version = s.state.recorded.as_ref().and_then(|recorded| recorded.version.clone());
             Some(RecordInput { environment, record: s.state.record.clone(), version, marks: s.state.marks.clone() })
@@ -101,6 +102,9 @@ impl ProductionEnvironment {
                 s.state.recorded = Some(Recalled { record: Some(record), version: Some(version) });
                 s.state.marks.drain(..marks);
                 s.state.forget_trouble(Step::Record);
+                if s.is_record_doubted {
+                    s.state.doubt_record();
+                }
             }),
             Ok(Recorded::Conflict(theirs)) => {
                 let now = now_ms(ctx);
