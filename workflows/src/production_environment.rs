@@ -95,7 +95,10 @@ impl ProductionEnvironment {
                     Action::Record => Self::record(ctx).await,
 
                     // 3. Plan the newest release, unless production is frozen.
-                    Action::Plan(queued) => Self::plan(ctx, &production, *queued).await,
+                    Action::Plan(queued) => {
+                        Self::continue_if_due(ctx, &production)?;
+                        Self::plan(ctx, &production, *queued).await;
+                    }
 
                     // 4. Roll out what has begun: a release, or the way back.
                     Action::RollOut(begun) => Self::roll_out(ctx, &production, *begun).await,

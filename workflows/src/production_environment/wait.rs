@@ -45,8 +45,17 @@ impl ProductionEnvironment {
             None => news.await,
             Some(until_ms) => Self::race(ctx, until_ms, news).await,
         }
-        // Messages are not carried: they are judged first.
-        if is_due() && ctx.state(|s| !s.has_news && s.mailbox.is_empty()) {
+        Self::continue_if_due(ctx, production)
+    }
+
+    /// Continues as new if the history is long. Messages are not carried: they are judged first.
+    ///
+    /// It is due before a plan as well as in a wait: releases that follow each other closely never let a run wait.
+    pub(super) fn continue_if_due(
+        ctx: &WorkflowContext<Self>,
+        production: &Production,
+    ) -> Result<(), WorkflowTermination> {
+        if carry::is_due(ctx, &production.timings) && ctx.state(|s| !s.has_news && s.mailbox.is_empty()) {
             return Self::continue_as_new(ctx, production);
         }
         Ok(())
