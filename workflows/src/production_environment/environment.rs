@@ -28,7 +28,7 @@ impl EnvironmentWorkflow for ProductionEnvironment {
         self.state.failed.as_ref().map(|failed| &failed.failed)
     }
 
-    /// It is recorded as a freeze, with the time, in [`ProductionEnvironment::freezing_when_cancelled`].
+    /// It is recorded as a freeze, with the time, in `freezing_when_cancelled`.
     fn record_cancel(&mut self, _arrival: Arrival) {}
 
     fn stop_reason(&self) -> Option<StopReason> {
