@@ -124,6 +124,12 @@ impl Production {
         apply_stored(self.context(), &ApplyStoredInput { deploy, stored_release, rollback }).await.unwrap()
     }
 
+    /// Notes on a stored release that it was live, as the record's write does.
+    fn note_proven(&self, planned: &PlannedRelease) {
+        let note = "berth.dev/proven-at=2026-11-28T06:00:00Z";
+        self.lab.kubectl(&["annotate", "secret", &planned.stored_release, note, "-n", NAMESPACE]).unwrap();
+    }
+
     /// The namespace's level, and whether berth's policy is there.
     fn isolation(&self) -> (String, bool) {
         let level = r"jsonpath={.metadata.labels.pod-security\.kubernetes\.io/enforce}";
@@ -189,6 +195,9 @@ async fn isolation_comes_with_a_release_and_goes_with_a_rollback() {
 
     production.apply(&open, 3, true).await;
     assert_eq!(production.isolation(), (String::new(), false), "rolled back");
+    for planned in [&open, &closed] {
+        production.note_proven(planned);
+    }
     let by = Name::try_from("ops".to_owned()).unwrap();
     for (number, isolation) in [(2, enforced), (1, (String::new(), false))] {
         restore(&production.client, "isolated", Some(number), &by).await.unwrap();
