@@ -235,8 +235,9 @@ fn a_quota_that_was_raised_is_tried_again_at_once(lab: &Lab) {
     case.fails("QuotaExceeded", "one pod more than the quota, which is then raised", SOON);
     let refused = Instant::now();
     let case = case.then(|app| app.file("/preview/quota/pods", json!(2)));
-    // Within five seconds a refusal could be this rollout's own: clocks may differ by that.
-    until("it is of before", || refused.elapsed() > Duration::from_secs(6));
+    // The controller tries again by itself 10 s and 20 s after the first refusal (its pauses double from 5 ms on). The
+    // redeploy comes between the two. Within five seconds a refusal could be this rollout's own: clocks may differ by that.
+    until("it is of before", || refused.elapsed() > Duration::from_secs(9));
     let started = Instant::now();
     case.berth.temporal(&["workflow", "signal", "--workflow-id", &case.workflow(), "--name", "redeploy"]);
     until("both rollouts are done", || case.berth.status()["rollouts"].as_array().is_some_and(|all| all.len() == 3));
