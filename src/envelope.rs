@@ -147,6 +147,15 @@ impl Envelope {
 
 /// Writes the parts of a verdict that its headline has not.
 pub(crate) fn write_verdict(out: &mut String, verdict: &Verdict) -> fmt::Result {
+    write_evidence(out, verdict)?;
+    if !verdict.advice.is_empty() {
+        writeln!(out, "  what to do: {}", verdict.advice)?;
+    }
+    Ok(())
+}
+
+/// Writes log lines and events of a verdict: a status has headline and advice already.
+pub(crate) fn write_evidence(out: &mut String, verdict: &Verdict) -> fmt::Result {
     if !verdict.log_tail.is_empty() {
         writeln!(out, "  last lines of its log:")?;
         verdict.log_tail.iter().try_for_each(|line| writeln!(out, "    {line}"))?;
@@ -154,9 +163,6 @@ pub(crate) fn write_verdict(out: &mut String, verdict: &Verdict) -> fmt::Result 
     if !verdict.events.is_empty() {
         writeln!(out, "  events:")?;
         verdict.events.iter().try_for_each(|event| writeln!(out, "    {event}"))?;
-    }
-    if !verdict.advice.is_empty() {
-        writeln!(out, "  what to do: {}", verdict.advice)?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use temporalio_client::WorkflowExecution;
 
 use crate::{
-    envelope::{Envelope, snake_case, wire_name, write_verdict},
+    envelope::{Envelope, snake_case, wire_name, write_evidence, write_verdict},
     exit::{self, Exit},
     poll::Ending,
 };
@@ -129,7 +129,7 @@ pub(super) fn from_status(status: &Status) -> anyhow::Result<Envelope> {
         if let Some(rolling_out) = rolling_out {
             writeln!(out, "- rollout: {}", rolling_out.rollout)?;
         }
-        status.failed.as_ref().map_or(Ok(()), |failed| write_verdict(out, &failed.verdict))
+        status.failed.as_ref().map_or(Ok(()), |failed| write_evidence(out, &failed.verdict))
     });
     envelope.with_data(status)
 }

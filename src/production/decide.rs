@@ -232,4 +232,4 @@ pub(super) fn known(status: &ProductionStatus) -> impl Iterator<Item = (&str, Op
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -13,7 +13,7 @@ use berth_workflows::contract::{
 
 use super::{decide, observe::numbered};
 use crate::{
-    envelope::{Envelope, snake_case, wire_name, write_verdict},
+    envelope::{Envelope, snake_case, wire_name, write_evidence},
     exit::Exit,
     poll::Ending,
 };
@@ -138,7 +138,7 @@ pub(super) fn from_status(status: &ProductionStatus) -> anyhow::Result<Envelope>
     };
     let envelope = envelope.with_text(|out| {
         writeln!(out, "{}", status.to_markdown().trim_start_matches("### ").trim_end())?;
-        failed.map_or(Ok(()), |failed| write_verdict(out, &failed.verdict))
+        failed.map_or(Ok(()), |failed| write_evidence(out, &failed.verdict))
     });
     envelope.with_data(status)
 }
@@ -158,4 +158,25 @@ fn is_failed(phase: Phase) -> bool {
 pub(super) fn not_found(app: &str) -> Envelope {
     let why = format!("nothing of {app} has been released to production; berth production release {app} does so");
     Envelope::sentence("not_found", Exit::Absent, why)
+}
+
+#[cfg(test)]
+mod tests {
+    use berth_workflows::contract::{
+        phase::Failed,
+        verdict::{FailureType, Verdict},
+    };
+
+    use super::*;
+
+    #[test]
+    fn status_of_a_failure_advises_once() {
+        let verdict = Verdict { log_tail: vec!["boom".into()], ..Verdict::new(FailureType::CrashLoop, "exit code 1") };
+        let failed = Failed { release: decide::tests::numbered(3), rollout: None, verdict: verdict.advise("fix it") };
+        let status = decide::tests::status(Phase::RolledBack, |status| status.failed = Some(failed));
+        let text = from_status(&status).unwrap().text;
+        for once in ["what to do: fix it", "boom", "exit code 1"] {
+            assert_eq!(text.matches(once).count(), 1, "{once}: {text}");
+        }
+    }
 }

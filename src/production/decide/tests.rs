@@ -12,7 +12,7 @@ use berth_workflows::contract::{
 use super::*;
 
 /// Release 1 has the commit `111…`, and so on.
-fn numbered(number: u64) -> Release {
+pub(crate) fn numbered(number: u64) -> Release {
     let digit = number.to_string();
     Release {
         commit: Commit::try_from(digit.repeat(40)).unwrap(),
@@ -23,7 +23,7 @@ fn numbered(number: u64) -> Release {
     }
 }
 
-fn status(phase: Phase, change: impl FnOnce(&mut ProductionStatus)) -> ProductionStatus {
+pub(crate) fn status(phase: Phase, change: impl FnOnce(&mut ProductionStatus)) -> ProductionStatus {
     let mut status = ProductionStatus {
         app: "web".into(),
         phase,
