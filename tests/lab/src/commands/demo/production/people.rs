@@ -87,7 +87,7 @@ pub(super) fn unfreeze(site: &Site<'_>, merge: Merge) -> Result<String> {
 /// Rolls back without `--to`: the release that served directly before serves again, with its secrets.
 pub(super) fn roll_back(site: &Site<'_>, client: &Client, to: Merge) -> Result<String> {
     let (from, before) = (Instant::now(), site.greeting()?);
-    let rollback = ["--by", "grace", "--reason", "checkout is broken"];
+    let rollback = ["--by", "octocat", "--reason", "checkout is broken"];
     let rolled_back = site.await_berth("rollback", &rollback)?.expect(0, "live")?;
     let seconds = from.elapsed().as_secs_f32();
     let (serves, after) = (site.serves(to)?, site.greeting()?);

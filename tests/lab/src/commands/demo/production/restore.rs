@@ -28,7 +28,7 @@ pub(super) fn without_temporal(site: &Site<'_>, client: &Client, to: Merge) -> R
     let said = text(&refused.json["reason"], "the reason")?;
     let advice = said.rsplit("; ").next().filter(|advice| advice.contains("berth production restore"));
     let advice = advice.context("the refusal does not name berth production restore")?;
-    let restore = ["--release", &to.number.to_string(), "--by", "grace"];
+    let restore = ["--release", &to.number.to_string(), "--by", "octocat"];
     let begun = Instant::now();
     site.await_berth("restore", &restore)?.expect(0, "live")?;
     Ok(format!(

@@ -20,8 +20,8 @@ use crate::{
 pub(crate) const NAMESPACE: &str = "web-production";
 pub(crate) const HOST: &str = "web.localhost";
 pub(crate) const UI_HOST: &str = "web-temporal.localhost";
-/// The people who merge, approve and roll back.
-const PERSON: &str = "ada";
+/// The person who merges, approves and rolls back.
+const PERSON: &str = "octocat";
 /// The longest wait of a command: far more than a rollout takes.
 const PATIENCE: &str = "3m";
 /// The role and the databases of production. berth makes none.
