@@ -245,6 +245,15 @@ impl State {
         self.queued_answer(&release)
     }
 
+    /// Takes in again what this state has queued and a newer record may not know.
+    pub(super) fn release_again(&mut self, release: Release, sequence: Option<u64>) {
+        let is_older = sequence.is_some_and(|sequence| self.record.sequence.is_some_and(|seen| sequence < seen));
+        if !is_older && !self.is_known(&release, sequence) {
+            self.remember(key_of_release(&release));
+            self.put(release, sequence);
+        }
+    }
+
     /// Puts a release that has begun and has no rollout back into the queue, unless a newer one is there.
     pub(super) fn queue_again(&mut self) {
         let is_unstarted = self.record.rollout > self.book.last_number;

@@ -144,8 +144,11 @@ impl State {
             (now_ms / 1000).saturating_sub(DEPLOY_ID_EPOCH_SECONDS).max(self.book.last_deploy_id + 1);
     }
 
-    /// The reason to stop the rollout in flight: only a rollback or a restore by hand is one.
+    /// The reason to stop the rollout in flight: only a rollback or a restore by hand is one, or a newer record.
     pub fn stop_reason(&self) -> Option<StopReason> {
+        if self.is_flight_overtaken() {
+            return Some(StopReason::RolledBack { by: "a newer record of production".to_owned() });
+        }
         let by = match (&self.record.rollback, &self.record.frozen) {
             (Some(rollback), _) => rollback.by.as_str(),
             // A restore has taken the place of what had begun.
@@ -153,6 +156,11 @@ impl State {
             _ => return None,
         };
         Some(StopReason::RolledBack { by: by.to_owned() })
+    }
+
+    /// Whether a newer record has taken the place of the state in which the rollout in flight began.
+    fn is_flight_overtaken(&self) -> bool {
+        self.book.rolling_out.as_ref().is_some_and(|rolling_out| rolling_out.number < self.record.rollout)
     }
 
     /// Records how the rollout in flight ended.
@@ -163,7 +171,8 @@ impl State {
             return;
         };
         let (release, rollout) = (rolling_out.queued.release.clone(), rolling_out.rollout.clone());
-        let begun = self.record.begun.take();
+        let is_overtaken = self.is_flight_overtaken();
+        let begun = self.record.begun.take_if(|_| !is_overtaken);
         let (is_replaced, is_rollback) =
             (begun.is_none(), begun.as_ref().is_some_and(|begun| begun.rollback.is_some()));
         match (&end, begun) {

@@ -16,8 +16,8 @@ use crate::{
         load_app::{LoadAppInput, LoadedApp},
         production::Production,
         production_record::{
-            BegunRollout, ProductionRecord, RecallInput, Recalled, RecordInput, Recorded, RequestedRollback, Restored,
-            RollbackCause, StoredVersion,
+            BegunRollout, ProductionRecord, QueuedRelease, RecallInput, Recalled, RecordInput, Recorded,
+            RequestedRollback, Restored, RollbackCause, StoredVersion,
         },
         production_status::DropCause,
         verdict::{FailureType, Verdict},
@@ -146,6 +146,10 @@ impl State {
 
     /// Takes the record over that another writer has left: `berth production restore`, or a hand.
     pub(super) fn take_conflict(&mut self, theirs: Recalled, now_ms: u64) {
+        if theirs.record.as_ref().is_some_and(|record| self.is_older_than(record)) {
+            self.take_newer(theirs, now_ms);
+            return;
+        }
         let restored = theirs.record.as_ref().and_then(|record| record.restored.clone());
         // The answer to an earlier write was lost: the record is this one already.
         let is_ours = theirs.record.as_ref().is_some_and(|record| *record == self.record);
@@ -161,6 +165,30 @@ impl State {
         if let Some(restored) = restored {
             self.record.restored = Some(restored);
             self.take_restored(now_ms);
+        }
+    }
+
+    /// Whether a record knows releases or rollouts that this state does not, as after a reset to a later event. A restore by
+    /// hand raises the deploy id alone.
+    fn is_older_than(&self, theirs: &ProductionRecord) -> bool {
+        let deploy_id = self.record.deploy_id.max(self.book.last_deploy_id);
+        let is_overtaken = theirs.restored.is_none() && theirs.deploy_id > deploy_id;
+        theirs.rollout > self.record.rollout.max(self.book.last_number)
+            || theirs.release > self.record.release
+            || is_overtaken
+    }
+
+    /// Begins with a newer record, as a new run does. A release that it does not know is queued behind it.
+    fn take_newer(&mut self, theirs: Recalled, now_ms: u64) {
+        let queued = self.record.queued.take();
+        self.marks.clear();
+        self.planned = None;
+        self.failed = None;
+        self.recall(theirs);
+        self.take_restored(now_ms);
+        self.notes.add("the record of the namespace is newer than this workflow, as after a reset: it counts");
+        if let Some(QueuedRelease { release, sequence, .. }) = queued {
+            self.release_again(release, sequence);
         }
     }
 

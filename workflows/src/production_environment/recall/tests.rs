@@ -1,5 +1,8 @@
 use super::{
-    super::harness::{Production, name},
+    super::{
+        harness::{Production, name, push},
+        inbox::Receipt,
+    },
     *,
 };
 use crate::production_environment::next::Action;
@@ -135,4 +138,46 @@ fn release_in_flight_in_an_earlier_run_is_dropped_by_a_restore() {
     again.state.recall(theirs);
     again.state.take_restored(again.now_ms);
     assert_eq!((again.serves(), again.state.replaced_by(3)), (Some(1), Some(1)));
+}
+
+/// A state as it was when release 3 was in flight, and the record of the run that went on to release 4.
+fn reset() -> (Production, Recalled) {
+    let (mut production, _) = second_serves();
+    production.release('c', 3);
+    production.start();
+    let old = production.state.clone();
+    production.succeed();
+    production.release('d', 4);
+    production.live();
+    production.settle();
+    let theirs = production.state.recorded.clone().unwrap();
+    production.state = old;
+    (production, theirs)
+}
+
+#[test]
+fn newer_record_counts_after_a_reset_to_a_later_event() {
+    let (mut production, theirs) = reset();
+    take(&mut production, theirs.clone());
+    assert_eq!(Some(&production.state.record), theirs.record.as_ref());
+    assert!(production.state.stop_reason().is_some(), "the old rollout is stopped");
+    production.succeed();
+    assert_eq!((production.serves(), shown(&production), proven(&production)), (Some(4), Some(4), Some(4)));
+    assert_eq!(production.settle(), Action::Wait(None));
+    production.release('e', 5);
+    assert_eq!(production.live(), 5);
+}
+
+#[test]
+fn release_that_a_newer_record_does_not_know_is_queued_behind_it() {
+    for (digit, sequence, number) in
+        [('e', Some(5), Some(5)), ('d', Some(4), None), ('e', None, Some(5)), ('d', None, None)]
+    {
+        let (mut production, theirs) = reset();
+        production.succeed();
+        production.state.release(&push(digit, sequence), Receipt::Usual);
+        take(&mut production, theirs);
+        let queued = production.state.record.queued.as_ref().and_then(|queued| queued.release.number);
+        assert_eq!(queued, number, "{digit} {sequence:?}");
+    }
 }
