@@ -52,6 +52,7 @@ impl Activities {
         input: &ApplyStoredInput,
     ) -> Result<Applied, Failure> {
         self.admit_apply_stored(ctx, progress, input).await?;
+        production::check_begun(self.context(progress), input).await?;
         release::apply_stored(self.context(progress), input).await
     }
 }

@@ -89,7 +89,7 @@ fn environment() -> Environment {
     }
 }
 
-fn release(number: u64, digit: char) -> Release {
+pub(super) fn release(number: u64, digit: char) -> Release {
     Release {
         commit: Commit::try_from(digit.to_string().repeat(40)).unwrap(),
         image: Image::try_from(format!("registry.example.com/web@sha256:{}", digit.to_string().repeat(64))).unwrap(),
@@ -99,7 +99,7 @@ fn release(number: u64, digit: char) -> Release {
     }
 }
 
-fn secrets(name: &str) -> SyncedSecrets {
+pub(super) fn secrets(name: &str) -> SyncedSecrets {
     SyncedSecrets {
         secret: name.into(),
         version: name.into(),
