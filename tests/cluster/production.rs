@@ -1,6 +1,7 @@
 //! Production on the lab's cluster, as people see it: with the built binary, `kubectl` and `temporal`.
 
 mod ended;
+mod long;
 mod order;
 mod restore;
 mod rollback;

@@ -15,6 +15,7 @@ use std::{
 };
 
 mod observed;
+mod outage;
 mod production;
 
 /// The binary under test.

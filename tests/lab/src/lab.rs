@@ -249,6 +249,22 @@ impl Lab {
         Ok(())
     }
 
+    /// Kills `temporal` or `kube-apiserver`, and keeps it down.
+    ///
+    /// # Errors
+    /// It is down already.
+    pub fn stop(&self, part: &str) -> Result<()> {
+        outage::begin(self.state(), part)
+    }
+
+    /// Lets the lab start a stopped part again, with its data. It does not answer yet.
+    ///
+    /// # Errors
+    /// It was not stopped.
+    pub fn start(&self, part: &str) -> Result<()> {
+        outage::end(self.state(), part)
+    }
+
     /// The path of a program of the lab, such as `kubectl` or `temporal`.
     ///
     /// # Panics

@@ -90,18 +90,31 @@ impl LabProduction {
     /// Starts a worker for an app with these lines in `production` of its file, and these manifests by path. Its namespace
     /// is there, as a person makes it.
     pub fn start(berth: impl AsRef<OsStr>, app: &str, settings: &str, manifests: &[(&str, &str)]) -> Self {
-        let lab = Lab::shared().unwrap();
+        Self::start_on(Lab::shared().unwrap(), berth, app, settings, manifests)
+    }
+
+    /// The same, on this lab.
+    pub fn start_on(lab: Lab, berth: impl AsRef<OsStr>, app: &str, settings: &str, manifests: &[(&str, &str)]) -> Self {
         let namespace = format!("{app}-production");
         lab.kubectl(&["create", "namespace", &namespace]).unwrap();
         let labels = ["app.kubernetes.io/managed-by=berth", "berth.dev/installation=berth"];
         let workflow = format!("berth.dev/workflow=production-{app}");
         lab.kubectl(&[&["label", "namespace", &namespace], &labels[..], &[&workflow]].concat()).unwrap();
-        Self::without_namespace(berth, app, settings, manifests)
+        Self::without_namespace_on(lab, berth, app, settings, manifests)
     }
 
     /// The same, and nobody has made the namespace.
     pub fn without_namespace(berth: impl AsRef<OsStr>, app: &str, settings: &str, manifests: &[(&str, &str)]) -> Self {
-        let lab = Lab::shared().unwrap();
+        Self::without_namespace_on(Lab::shared().unwrap(), berth, app, settings, manifests)
+    }
+
+    fn without_namespace_on(
+        lab: Lab,
+        berth: impl AsRef<OsStr>,
+        app: &str,
+        settings: &str,
+        manifests: &[(&str, &str)],
+    ) -> Self {
         let apps = tempfile::tempdir().unwrap();
         let doppler = DopplerServer::start().unwrap();
         let token = format!("dp.st.production.{app}");
