@@ -126,10 +126,11 @@ async fn remove(scope: Scope<'_>, target: &mut Target) -> Result<(), Failure> {
 async fn await_gone(target: &Target, uid: Option<String>) {
     // The watch restarts by itself, with a backoff. Its errors are dropped.
     let changes = watch_object(target.api.clone(), target.object.name()).default_backoff();
-    let gone = changes.filter_map(async |change| change.ok()).filter(|found| {
-        let is_gone = found.as_ref().is_none_or(|found| found.uid() != uid);
-        std::future::ready(is_gone)
-    });
-    futures::pin_mut!(gone);
-    gone.next().await;
+    futures::pin_mut!(changes);
+    while let Some(change) = changes.next().await {
+        let Ok(found) = change else { continue };
+        if found.is_none_or(|found| found.uid() != uid) {
+            return;
+        }
+    }
 }
