@@ -56,8 +56,8 @@ fn cases() -> Vec<Case> {
         is_good,
     };
     vec![
-        case("o-rollout", "awaiting_rollout", "", 0, true, page(60, "/api/health")),
-        case("o-rollout-bad", "awaiting_rollout", "", 0, false, page(HOUR, "/api/health")),
+        case("o-wait", "awaiting_rollout", "", 0, true, page(60, "/api/health")),
+        case("o-wait-bad", "awaiting_rollout", "", 0, false, page(HOUR, "/api/health")),
         case("o-gates", "checking_gates", GATE, 0, true, page(60, "/")),
         case("o-gates-bad", "checking_gates", GATE, 0, false, page(HOUR, "/")),
         case("o-stable", "checking_gates", "", 120, true, web()),
