@@ -10,7 +10,8 @@ use super::recorded;
 use crate::BERTH;
 
 const RELEASES: u64 = 200;
-const KEPT: usize = 10;
+/// The release that serves, and as many before it as the app file says by default.
+const KEPT: usize = 11;
 
 /// The current run of the workflow, and the length of its history.
 fn run(production: &LabProduction) -> (String, u64) {
@@ -27,13 +28,12 @@ fn secrets(production: &LabProduction, part: &str) -> Vec<String> {
 }
 
 #[test]
-#[ignore = "takes ten minutes: cargo test --test cluster long -- --ignored --nocapture"]
-fn two_hundred_releases_keep_ten_with_their_secrets() {
+#[ignore = "takes five minutes: cargo test --test cluster long -- --ignored --nocapture"]
+fn two_hundred_releases_keep_the_last_with_their_secrets() {
     let lab = Lab::with_fake_nodes("p-long", 1).unwrap();
     let production = LabProduction::start_on(lab, BERTH, "p-long", "", &[("core/web.yaml", &web())]);
     let (begun, mut runs) = (Instant::now(), BTreeMap::new());
     for number in 1..=RELEASES {
-        // Each release has a secret of its own.
         let greeting = format!("hello {number}");
         production.doppler.put("p-long", "production", &[("GREETING", &greeting)]);
         let (commit, sequence) = (format!("{number:040x}"), number.to_string());
@@ -58,5 +58,7 @@ fn two_hundred_releases_keep_ten_with_their_secrets() {
     assert_eq!((&status["phase"], &status["serving"]["number"]), (&json!("Live"), &json!(RELEASES)), "{status:#}");
     assert_eq!(status["sequence"], RELEASES);
     assert_eq!((record["release"].as_u64(), record["rollout"].as_u64()), (Some(RELEASES), Some(RELEASES)));
-    assert_eq!((stored.len(), values.len()), (KEPT, KEPT), "{stored:?} {values:?}");
+    assert_eq!(stored.len(), KEPT, "{stored:?}");
+    // The worker reads Doppler once per interval: releases in close succession share a Secret.
+    assert!((1..=KEPT).contains(&values.len()), "{values:?}");
 }
