@@ -127,6 +127,7 @@ async fn each_activity_run_twice_answers_the_same_and_changes_nothing() {
         temporal_server_address: None,
         deploy_id: 1,
         unobserved_seconds: UNOBSERVED_SECONDS,
+        observe_seconds: 0,
     };
     let stored = StoredRelease::load(&client, NAMESPACE, &applied.stored_release).await.unwrap();
     for _ in 0..2 {

@@ -75,7 +75,7 @@ where
     F: Future<Output = Result<(), Miss>> + Send,
 {
     let begun = Instant::now();
-    let patience = asked.gate.deadline.as_duration();
+    let patience = checks.patience(asked.gate.deadline.as_duration());
     let mut deadline = begun + patience;
     let mut pause = FIRST_PAUSE;
     let mut last = None;
@@ -119,7 +119,7 @@ fn stopped(checks: &Checks<'_>, asked: &Asked<'_>, last: Option<Miss>, begun: In
     let how_long = if last.is_final {
         format!("after {} s", begun.elapsed().as_secs())
     } else {
-        format!("for {} s", gate.deadline.as_duration().as_secs())
+        format!("for {} s", checks.patience(gate.deadline.as_duration()).as_secs())
     };
     let workload = checks.check.workloads.iter().find(|known| known.name == *workload);
     let log = match (&last.pod, last.restarted) {

@@ -1,5 +1,7 @@
 //! The state that all gates of a check share, and the failure of one.
 
+use std::time::Duration;
+
 use berth_workflows::contract::checks::CheckGatesInput;
 use kube::Client;
 use tokio::{
@@ -61,6 +63,11 @@ pub(super) struct Checks<'a> {
 }
 
 impl Checks<'_> {
+    /// The time that a gate gets to pass: its own, and more after nothing could be seen of the release.
+    pub(super) fn patience(&self, own: Duration) -> Duration {
+        own.max(Duration::from_secs(self.check.observe_seconds))
+    }
+
     /// Waits until `look` finds nothing in the namespace. Returns its last finding at the deadline.
     pub(super) async fn until_none<T>(&self, deadline: Instant, look: impl Fn(&Snapshot) -> Option<T>) -> Option<T> {
         let mut current = self.current.clone();

@@ -70,7 +70,8 @@ pub(super) fn watch(watches: &mut Watches) {
 
 /// Waits until each of the Services has such an endpoint.
 pub(super) async fn check(checks: &Checks<'_>, services: &[BehindIngress]) -> Result<(), NotPassed> {
-    let deadline = Instant::now() + DEADLINE;
+    let patience = checks.patience(DEADLINE);
+    let deadline = Instant::now() + patience;
     let workloads = &checks.check.workloads;
     let look = |snapshot: &Snapshot| missing(snapshot, workloads, services);
     if checks.until_none(deadline, look).await.is_none() {
@@ -80,7 +81,7 @@ pub(super) async fn check(checks: &Checks<'_>, services: &[BehindIngress]) -> Re
     let missing = look(&checks.current.borrow());
     match missing {
         None => Ok(()),
-        Some(message) => Err(Unmet::new(NAME, format!("{message} for {} s", DEADLINE.as_secs())).into()),
+        Some(message) => Err(Unmet::new(NAME, format!("{message} for {} s", patience.as_secs())).into()),
     }
 }
 

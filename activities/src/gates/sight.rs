@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use berth_workflows::contract::checks::OBSERVED_SECONDS;
 use tokio::{
     sync::{Notify, watch},
     time::Instant,
@@ -16,7 +17,7 @@ use crate::{
 };
 
 /// The time for which a release is observed after a gap before it is judged.
-pub(super) const OBSERVED_FOR: Duration = Duration::from_secs(60);
+pub(super) const OBSERVED_FOR: Duration = Duration::from_secs(OBSERVED_SECONDS);
 /// The time between two looks while nothing changes.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 

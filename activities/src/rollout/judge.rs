@@ -7,7 +7,11 @@ mod unready;
 
 use std::collections::BTreeMap;
 
-use berth_workflows::contract::{apply::Workload, checks::AwaitInput, verdict::FailureType};
+use berth_workflows::contract::{
+    apply::Workload,
+    checks::{AwaitInput, OBSERVED_SECONDS},
+    verdict::FailureType,
+};
 use k8s_openapi::api::core::v1::Pod;
 
 use super::{
@@ -60,7 +64,7 @@ pub(crate) struct Judge {
 
 /// The time for which a release is observed before a deadline becomes the verdict, unless the deadline's own time is
 /// shorter. The wait may begin late, or have had a gap.
-const OBSERVED_FOR_MS: u64 = 60_000;
+const OBSERVED_FOR_MS: u64 = OBSERVED_SECONDS * 1000;
 /// The time in which lists arrive. Until then a wait that resumes after its deadline knows nothing.
 const LISTED_WITHIN_MS: u64 = 10_000;
 /// The time between requests about the unknown end of a Job.

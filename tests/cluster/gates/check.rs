@@ -51,6 +51,7 @@ pub(crate) async fn checked(lab: &Lab, address: &str, pr: u64, gate: &Value) -> 
         // The lab may outlive this run of the test.
         deploy_id: DEPLOY_ID.get_or_init(|| u64::try_from(now.as_millis()).unwrap()).to_owned(),
         unobserved_seconds: UNOBSERVED_SECONDS,
+        observe_seconds: 0,
     };
     let gate: Gate = serde_json::from_value(gate.clone()).unwrap();
     let (commit, secret) = (String::new(), String::new());

@@ -20,8 +20,10 @@ pub const UNOBSERVED_SECONDS: u64 = 30;
 /// be short enough that its time-outs are.
 const UNOBSERVED_AGAIN_SECONDS: u64 = 600;
 
-/// Time, in seconds, for which a release is looked at after nothing could be seen of it.
-const LOOK_AGAIN_SECONDS: u64 = 60;
+/// Time, in seconds, for which a release is looked at after nothing could be seen of it. A cluster that was away itself needs
+/// it: a node counts as lost after 50 s without a lease (the default of `node-monitor-grace-period`), a controller waits 15 s
+/// for another's lease, and the pods of a lost node are ready again once their kubelet has reported.
+pub const OBSERVED_SECONDS: u64 = 180;
 
 fn unobserved_seconds() -> u64 {
     UNOBSERVED_SECONDS
@@ -63,20 +65,20 @@ impl AwaitInput {
         }
     }
 
-    /// The same wait, after nothing could be seen: it looks for at least a minute from now, and longer for something to see.
+    /// The same wait, after nothing could be seen: it looks for some minutes from now, and longer for something to see.
     /// `now_ms` is Unix time in milliseconds, here and below.
     pub fn again(&self, now_ms: u64) -> Self {
         Self {
-            deadline_ms: self.deadline_ms.max(now_ms + LOOK_AGAIN_SECONDS * 1000),
+            deadline_ms: self.deadline_ms.max(now_ms + OBSERVED_SECONDS * 1000),
             unobserved_seconds: UNOBSERVED_AGAIN_SECONDS,
             ..self.clone()
         }
     }
 
     /// The longest that the wait lasts from now on. Time without a node is added to the deadline, and so is a gap in which
-    /// nothing is seen, with the minute after it.
+    /// nothing is seen, with the look after it.
     pub fn longest(&self, now_ms: u64) -> Duration {
-        let seconds = self.timings.capacity_seconds + self.unobserved_seconds + LOOK_AGAIN_SECONDS;
+        let seconds = self.timings.capacity_seconds + self.unobserved_seconds + OBSERVED_SECONDS;
         Duration::from_millis(self.deadline_ms.saturating_sub(now_ms)) + Duration::from_secs(seconds)
     }
 
@@ -124,6 +126,9 @@ pub struct CheckGatesInput {
     /// Time, in seconds, for which nothing may be seen of the release before the check ends with `NotObserved`.
     #[serde(default = "unobserved_seconds")]
     pub unobserved_seconds: u64,
+    /// Time, in seconds, that each gate gets at least, whatever its deadline is.
+    #[serde(default)]
+    pub observe_seconds: u64,
 }
 
 impl CheckGatesInput {
@@ -139,12 +144,13 @@ impl CheckGatesInput {
             temporal_server_address: secrets.temporal_server_address_from_doppler.then(|| address.clone()),
             deploy_id: rollout.deploy_id,
             unobserved_seconds: UNOBSERVED_SECONDS,
+            observe_seconds: 0,
         }
     }
 
-    /// The same check, after nothing could be seen: it waits longer for something to see.
+    /// The same check, after nothing could be seen: it waits longer for something to see, and looks longer at it.
     pub fn again(&self) -> Self {
-        Self { unobserved_seconds: UNOBSERVED_AGAIN_SECONDS, ..self.clone() }
+        Self { unobserved_seconds: UNOBSERVED_AGAIN_SECONDS, observe_seconds: OBSERVED_SECONDS, ..self.clone() }
     }
 }
 
@@ -169,19 +175,19 @@ mod tests {
     use crate::contract::environment::EnvironmentKind;
 
     #[test]
-    fn repeated_wait_looks_for_a_minute_at_least_and_keeps_its_start() {
+    fn repeated_wait_looks_for_minutes_and_keeps_its_start() {
         let environment = Environment::unrecorded("web", EnvironmentKind::Preview { pr: 1 }, "preview-web-1");
         let wait: AwaitInput = serde_json::from_value(serde_json::json!({
             "environment": environment, "workloads": [], "deadline_ms": 700_000, "secret": "s", "timings": Timings::default(),
         }))
         .unwrap();
         assert_eq!((wait.start_ms(), wait.unobserved_seconds), (100_000, 30), "an input of an earlier version");
-        assert_eq!(wait.longest(100_000).as_secs(), 600 + 900 + 30 + 60);
+        assert_eq!(wait.longest(100_000).as_secs(), 600 + 900 + 30 + 180);
         let wait = AwaitInput { started_ms: 100_000, ..wait };
         let early = wait.again(300_000);
         assert_eq!((early.deadline_ms, early.start_ms(), early.unobserved_seconds), (700_000, 100_000, 600));
         let late = wait.again(900_000);
-        assert_eq!((late.deadline_ms, late.start_ms()), (960_000, 100_000));
-        assert_eq!(late.longest(900_000).as_secs(), 60 + 900 + 600 + 60);
+        assert_eq!((late.deadline_ms, late.start_ms()), (1_080_000, 100_000));
+        assert_eq!(late.longest(900_000).as_secs(), 180 + 900 + 600 + 180);
     }
 }

@@ -25,6 +25,7 @@ fn input() -> CheckGatesInput {
         temporal_server_address: None,
         deploy_id: 1,
         unobserved_seconds: UNOBSERVED_SECONDS,
+        observe_seconds: 0,
     }
 }
 

@@ -115,7 +115,7 @@ mod tests {
         let mut judge = judge();
         assert!(!waits(&mut judge, &without_job(), 400).1.is_empty());
         judge.learn(vec![("migrate".to_owned(), None)]);
-        waits(&mut judge, &without_job(), 459);
-        assert!(matches!(judge.look(&without_job(), START_MS + 460_000), Look::Failed(_)));
+        waits(&mut judge, &without_job(), 579);
+        assert!(matches!(judge.look(&without_job(), START_MS + 580_000), Look::Failed(_)));
     }
 }

@@ -165,33 +165,33 @@ fn no_room_has_its_own_deadline() {
 }
 
 #[test]
-fn a_late_look_observes_for_a_minute_before_a_deadline_counts() {
+fn a_late_look_observes_for_minutes_before_a_deadline_counts() {
     let mut late = Judge::new(&wait());
     assert_waits(&mut late, &snapshot("not_ready"), 400);
     let (cause, second) = verdict_with(&mut late, &snapshot("not_ready"), 401);
-    assert_eq!((cause.failure, second + 401), (FailureType::NotReady, 460));
+    assert_eq!((cause.failure, second + 401), (FailureType::NotReady, 580));
 
     let mut late = Judge::new(&wait());
     assert_waits(&mut late, &snapshot("no_room"), 1000);
     let (cause, second) = verdict_with(&mut late, &snapshot("no_room"), 1001);
-    assert_eq!((cause.failure, second + 1001), (FailureType::NoCapacity, 1060));
+    assert_eq!((cause.failure, second + 1001), (FailureType::NoCapacity, 1180));
 }
 
 #[test]
-fn a_gap_extends_the_deadline_to_a_minute_after_it() {
+fn a_gap_extends_the_deadline_to_three_minutes_after_it() {
     let mut judge = Judge::new(&wait());
     assert_waits(&mut judge, &snapshot("not_ready"), 5);
     judge.resume();
     assert_waits(&mut judge, &snapshot("not_ready"), 290);
     let (cause, second) = verdict_with(&mut judge, &snapshot("not_ready"), 291);
-    assert_eq!((cause.failure, second + 291), (FailureType::NotReady, 350));
+    assert_eq!((cause.failure, second + 291), (FailureType::NotReady, 470));
     judge.resume();
     assert!(matches!(judge.look(&snapshot("image_not_found"), START_MS + 900_000), Look::Waiting { .. }));
     assert!(matches!(judge.look(&snapshot("image_not_found"), START_MS + 902_000), Look::Failed(_)), "no deadline");
 }
 
 #[test]
-fn a_deadline_shorter_than_a_minute_counts_after_its_own_time() {
+fn a_deadline_shorter_than_three_minutes_counts_after_its_own_time() {
     let mut short = wait();
     short.timings.rollout_seconds = 5;
     let mut late = Judge::new(&short);

@@ -46,7 +46,7 @@ async fn a_server_that_is_silent_at_the_deadline_is_no_verdict() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_gap_at_the_deadline_extends_it_by_a_minute() {
+async fn a_gap_at_the_deadline_extends_it_by_its_own_time() {
     let server = server_in("not_ready");
     let gap = async {
         after(90, || server.stall()).await;
@@ -55,8 +55,8 @@ async fn a_gap_at_the_deadline_extends_it_by_a_minute() {
     let (outcome, at) = run_until(&server, 100, gap).await;
     let Outcome::Failed { verdict } = outcome else { panic!("should have failed") };
     assert_eq!(verdict.failure, FailureType::NotReady);
-    // The request of second 100 ends at 115.
-    assert!((175..=177).contains(&at.as_secs()), "{at:?}");
+    // The request of second 100 ends at 115. The deadline is shorter than three minutes, so its own time is added.
+    assert!((215..=217).contains(&at.as_secs()), "{at:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -138,7 +138,7 @@ async fn a_short_absence_moves_no_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_repeated_wait_looks_for_a_minute_and_waits_longer_for_an_answer() {
+async fn a_repeated_wait_looks_for_minutes_and_waits_longer_for_an_answer() {
     let server = server_in("not_ready");
     server.stall();
     let clock = Clock::start();
@@ -150,5 +150,5 @@ async fn a_repeated_wait_looks_for_a_minute_and_waits_longer_for_an_answer() {
     };
     let ((outcome, at), ()) = tokio::join!(waiting, after(300, || server.recover()));
     assert!(matches!(outcome, Outcome::Failed { .. }), "{outcome:?}");
-    assert!((360..=380).contains(&at.as_secs()), "a minute after the server was back: {at:?}");
+    assert!((480..=500).contains(&at.as_secs()), "three minutes after the server was back: {at:?}");
 }
