@@ -16,8 +16,9 @@ use crate::{
     environment::{book::RolloutEnd, queue::QueuedRelease},
 };
 
-/// The pause before a failed rollback is tried again. It doubles each time, up to the longest.
+/// The first pause before a failed rollback is tried again.
 const FIRST_PAUSE_MS: u64 = 10_000;
+/// The longest pause before any step is tried again.
 const LONGEST_PAUSE_MS: u64 = 300_000;
 
 /// A step of production.
@@ -230,7 +231,7 @@ impl State {
                 failed: before.map_or(number, |recovery| recovery.failed),
                 to: begun.version.clone(),
                 tries,
-                next_ms: now_ms + pause_ms(tries),
+                next_ms: now_ms + pause_ms(FIRST_PAUSE_MS, tries),
             });
             self.record.begun = Some(begun);
             return;
@@ -286,8 +287,9 @@ fn is_try_of(begun: &BegunRollout, recovery: &Recovery) -> bool {
     begun.rollback.is_some() && begun.version == recovery.to
 }
 
-fn pause_ms(tries: u32) -> u64 {
-    FIRST_PAUSE_MS.saturating_mul(2_u64.saturating_pow(tries.saturating_sub(1))).min(LONGEST_PAUSE_MS)
+/// The pause after so many tries, in milliseconds. It doubles each time, up to the longest.
+pub(super) fn pause_ms(first_ms: u64, tries: u32) -> u64 {
+    first_ms.saturating_mul(2_u64.saturating_pow(tries.saturating_sub(1))).min(LONGEST_PAUSE_MS)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use temporalio_workflow::{WorkflowCancellationToken, WorkflowContext, WorkflowTe
 use super::{
     ProductionEnvironment,
     inbox::number,
+    next::pause_ms,
     state::{State, Step, Trouble},
 };
 use crate::{
@@ -26,9 +27,8 @@ use crate::{
     failure::{self, Unfinished},
 };
 
-/// The pause before a step is tried again. It doubles each time, up to the longest.
+/// The first pause before a step is tried again.
 const FIRST_PAUSE_MS: u64 = 2_000;
-const LONGEST_PAUSE_MS: u64 = 300_000;
 
 impl ProductionEnvironment {
     /// Reads the record, and takes in the messages that have waited for it. The error is an app without production.
@@ -126,8 +126,8 @@ impl ProductionEnvironment {
         ctx.state_mut(|s| {
             let before = s.state.trouble.as_ref().filter(|trouble| trouble.step == step);
             let tries = before.map_or(0, |trouble| trouble.tries) + 1;
-            let pause = FIRST_PAUSE_MS.saturating_mul(2_u64.saturating_pow(tries - 1)).min(LONGEST_PAUSE_MS);
-            s.state.trouble = Some(Trouble { step, message, tries, next_ms: now + pause });
+            let next_ms = now + pause_ms(FIRST_PAUSE_MS, tries);
+            s.state.trouble = Some(Trouble { step, message, tries, next_ms });
         });
     }
 }
