@@ -15,10 +15,11 @@ use berth_workflows::{
 use clap::Args;
 use futures::StreamExt;
 use temporalio_client::{
-    Client, WorkflowHandle, WorkflowIdConflictPolicy, WorkflowListOptions, WorkflowSignalOptions,
+    Client, WorkflowHandle, WorkflowIdConflictPolicy, WorkflowListOptions, WorkflowSignalOptions, WorkflowStartOptions,
     WorkflowUpdateWithStartOptions,
     errors::{WorkflowUpdateError, WorkflowUpdateWithStartError},
 };
+use temporalio_common::{HasWorkflowDefinition, SignalDefinition};
 
 use crate::{
     arguments::ClientArgs,
@@ -39,6 +40,8 @@ mod wait;
 
 use args::{Action, ApproveArgs, Goal, PullRequestArgs, RedeployArgs, WaitArgs};
 use output::Row;
+
+type Run = <PreviewEnvironment as HasWorkflowDefinition>::Run;
 
 /// Deploy, close and show the environments of pull requests.
 #[derive(Debug, Args)]
@@ -90,6 +93,28 @@ impl Preview {
         let (task_queue, policy) = (self.client.task_queue.clone(), WorkflowIdConflictPolicy::UseExisting);
         let options = WorkflowUpdateWithStartOptions::new(task_queue, input.workflow_id(), policy);
         options.static_summary(summary(input)).build()
+    }
+
+    /// Sends a signal, named as people name it, and starts the environment if it does not run. Returns its id.
+    async fn signal_with_start<S>(
+        &self,
+        client: &Client,
+        input: PullRequest,
+        (name, signal, message): (&str, S, S::Input),
+    ) -> anyhow::Result<String>
+    where
+        S: SignalDefinition<Workflow = Run>,
+        S::Input: Send,
+    {
+        let id = input.workflow_id();
+        let options = WorkflowStartOptions::new(self.client.task_queue.clone(), id.clone())
+            .static_summary(summary(&input))
+            .build();
+        client
+            .signal_with_start_workflow(PreviewEnvironment::run, input.into(), signal, message, options)
+            .await
+            .with_context(|| format!("signalling {name} to {id}"))?;
+        Ok(id)
     }
 
     /// Signals `redeploy`, and waits until nothing is in flight. The status is the answer.

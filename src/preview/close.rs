@@ -5,9 +5,9 @@ use berth_workflows::{
     contract::signals::{Close, CloseAnswer, CloseOutcome},
     preview_environment::PreviewEnvironment,
 };
-use temporalio_client::{Client, WorkflowGetResultOptions, WorkflowStartOptions, errors::WorkflowGetResultError};
+use temporalio_client::{Client, WorkflowGetResultOptions, errors::WorkflowGetResultError};
 
-use super::{Preview, args::CloseArgs, late, output, refused, sent, summary, while_waiting};
+use super::{Preview, args::CloseArgs, late, output, refused, sent, while_waiting};
 use crate::{envelope::Envelope, exit::Exit, temporal};
 
 impl Preview {
@@ -53,20 +53,9 @@ impl Preview {
 
     /// Signals the close, and does not wait.
     pub(super) async fn signal_close(&self, client: &Client, close: &CloseArgs) -> anyhow::Result<Envelope> {
-        let input = close.pull_request.input();
-        let id = input.workflow_id();
-        let options =
-            WorkflowStartOptions::new(self.client.task_queue.clone(), id.clone()).static_summary(summary(&input));
-        client
-            .signal_with_start_workflow(
-                PreviewEnvironment::run,
-                input.into(),
-                PreviewEnvironment::close,
-                Close { sequence: close.sequence }.into(),
-                options.build(),
-            )
-            .await
-            .with_context(|| format!("signalling close to {id}"))?;
+        let message = Close { sequence: close.sequence };
+        let signal = ("close", PreviewEnvironment::close, message.into());
+        let id = self.signal_with_start(client, close.pull_request.input(), signal).await?;
         Ok(sent(format!("{id} has the close")))
     }
 }

@@ -1,10 +1,9 @@
 //! `berth preview push`: sends a commit, and waits for its outcome.
 
-use anyhow::Context;
 use berth_workflows::{contract::signals::DeployAnswer, preview_environment::PreviewEnvironment};
-use temporalio_client::{Client, WorkflowStartOptions};
+use temporalio_client::Client;
 
-use super::{Preview, args::PushArgs, late, output, refused, sent, summary, while_waiting};
+use super::{Preview, args::PushArgs, late, output, refused, sent, while_waiting};
 use crate::{envelope::Envelope, temporal};
 
 impl Preview {
@@ -32,20 +31,8 @@ impl Preview {
 
     /// Signals the push, and does not wait.
     pub(super) async fn signal_push(&self, client: &Client, push: &PushArgs) -> anyhow::Result<Envelope> {
-        let input = push.pull_request.input();
-        let id = input.workflow_id();
-        let options =
-            WorkflowStartOptions::new(self.client.task_queue.clone(), id.clone()).static_summary(summary(&input));
-        client
-            .signal_with_start_workflow(
-                PreviewEnvironment::run,
-                input.into(),
-                PreviewEnvironment::push,
-                push.payload().into(),
-                options.build(),
-            )
-            .await
-            .with_context(|| format!("signalling push to {id}"))?;
+        let signal = ("push", PreviewEnvironment::push, push.payload().into());
+        let id = self.signal_with_start(client, push.pull_request.input(), signal).await?;
         let sent = sent(format!("{id} has the push of {}", push.commit));
         Ok(Envelope { commit: Some(push.commit.to_string()), ..sent })
     }
