@@ -26,6 +26,9 @@ use temporalio_common::error::ApplicationFailure;
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
+/// The bound of a wait for something that takes well under a second.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
 /// The behaviour of a fake activity in its next call.
 #[derive(Debug, Clone)]
 pub enum Does {
@@ -100,6 +103,17 @@ impl World {
     /// The number of calls of an activity.
     pub fn count(&self, activity: &str) -> usize {
         self.calls().iter().filter(|call| call.starts_with(activity)).count()
+    }
+
+    /// Waits until an activity was called that many times.
+    pub(crate) async fn until_called(&self, activity: &str, times: usize) {
+        let waiting = async {
+            while self.count(activity) < times {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let waited = tokio::time::timeout(PATIENCE, waiting).await;
+        waited.unwrap_or_else(|_| panic!("{activity} was not called {times} times: {:#?}", self.calls()));
     }
 
     pub(crate) async fn act(

@@ -1,6 +1,7 @@
 //! A preview on a real dev server: its workflow, a worker with fake activities, and the messages that it takes.
 
 use std::{
+    fmt::Debug,
     future::Future,
     path::Path,
     sync::{
@@ -28,14 +29,17 @@ use temporalio_client::{
     Client, ClientOptions, Connection, ConnectionOptions, WorkflowExecuteUpdateOptions, WorkflowHandle,
     WorkflowQueryOptions, WorkflowSignalOptions, WorkflowStartOptions, tonic::Request,
 };
-use temporalio_common::protos::temporal::api::{
-    common::v1::WorkflowExecution, enums::v1::IndexedValueType, operatorservice::v1::AddSearchAttributesRequest,
-    update::v1::UpdateRef, workflowservice::v1::PollWorkflowExecutionUpdateRequest,
+use temporalio_common::{
+    HasWorkflowDefinition, UpdateDefinition,
+    protos::temporal::api::{
+        common::v1::WorkflowExecution, enums::v1::IndexedValueType, operatorservice::v1::AddSearchAttributesRequest,
+        update::v1::UpdateRef, workflowservice::v1::PollWorkflowExecutionUpdateRequest,
+    },
 };
 use temporalio_sdk::{Runtime, Worker, WorkerOptions, runtime::RuntimeOptions};
 use tokio::task::JoinHandle;
 
-pub use crate::fake_activities::Does;
+pub use crate::fake_activities::{Does, PATIENCE};
 use crate::{
     fake_activities::{FakeActivities, World},
     fake_production::FakeProduction,
@@ -45,9 +49,6 @@ use crate::{
 /// The activities of a rollout, in their order.
 pub const STEPS: [&str; 7] =
     ["load_app", "ensure_namespace", "sync_secrets", "apply_manifests", "await_rollout", "check_gates", "prune"];
-
-/// The bound of a wait for something that takes well under a second.
-pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A pull request on a real dev server, with a worker of its own.
 pub struct Preview {
@@ -152,20 +153,23 @@ impl Preview {
 
     /// Sends the update `deploy`, and waits until the server has it. The answer follows once a worker runs.
     pub async fn begin_deploy(&self, push: Push) -> JoinHandle<DeployAnswer> {
-        let (handle, options) = (self.handle(), update_options());
-        let update_id = options.update_id.clone().unwrap_or_default();
-        let update = PreviewEnvironment::deploy;
-        let answer = tokio::spawn(async move { handle.execute_update(update, push.into(), options).await.unwrap() });
-        until_admitted(&self.client, self.input.workflow_id(), update_id).await;
-        answer
+        self.begin_update(PreviewEnvironment::deploy, push.into()).await
     }
 
     /// Sends the update `close`, as [`Preview::begin_deploy`].
     pub async fn begin_close(&self, close: Close) -> JoinHandle<CloseAnswer> {
+        self.begin_update(PreviewEnvironment::request_close, close.into()).await
+    }
+
+    async fn begin_update<U>(&self, update: U, input: U::Input) -> JoinHandle<U::Output>
+    where
+        U: UpdateDefinition<Workflow = <PreviewEnvironment as HasWorkflowDefinition>::Run> + Send + 'static,
+        U::Input: Send,
+        U::Output: Send + Sync + 'static,
+    {
         let (handle, options) = (self.handle(), update_options());
         let update_id = options.update_id.clone().unwrap_or_default();
-        let update = PreviewEnvironment::request_close;
-        let answer = tokio::spawn(async move { handle.execute_update(update, close.into(), options).await.unwrap() });
+        let answer = tokio::spawn(async move { handle.execute_update(update, input, options).await.unwrap() });
         until_admitted(&self.client, self.input.workflow_id(), update_id).await;
         answer
     }
@@ -198,22 +202,8 @@ impl Preview {
     }
 
     /// Waits until the status meets the condition, and returns it.
-    pub async fn until(&self, what: &str, mut is_so: impl FnMut(&Status) -> bool) -> Status {
-        let last = Mutex::new(None);
-        let waiting = async {
-            loop {
-                let status = self.status().await;
-                if is_so(&status) {
-                    return status;
-                }
-                *last.lock().unwrap() = Some(status);
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        match tokio::time::timeout(PATIENCE, waiting).await {
-            Ok(status) => status,
-            Err(_) => panic!("never {what} at {}: {:#?}", self.address, last.lock().unwrap()),
-        }
+    pub async fn until(&self, what: &str, is_so: impl FnMut(&Status) -> bool) -> Status {
+        until_status(&format!("{what} at {}", self.address), || self.status(), is_so).await
     }
 
     /// Records the histories of the environment and of one rollout, if `BERTH_RECORD_HISTORIES` names a folder.
@@ -229,13 +219,30 @@ impl Preview {
 
     /// Waits until an activity was called that many times.
     pub async fn until_called(&self, activity: &str, times: usize) {
-        let waiting = async {
-            while self.world.count(activity) < times {
-                tokio::time::sleep(Duration::from_millis(10)).await;
+        self.world.until_called(activity, times).await;
+    }
+}
+
+/// Asks for the status until it meets the condition, and returns it.
+pub(crate) async fn until_status<S: Debug>(
+    what: &str,
+    ask: impl AsyncFn() -> S,
+    mut is_so: impl FnMut(&S) -> bool,
+) -> S {
+    let last = Mutex::new(None);
+    let waiting = async {
+        loop {
+            let status = ask().await;
+            if is_so(&status) {
+                return status;
             }
-        };
-        let waited = tokio::time::timeout(PATIENCE, waiting).await;
-        waited.unwrap_or_else(|_| panic!("{activity} was not called {times} times: {:#?}", self.world.calls()));
+            *last.lock().unwrap() = Some(status);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    match tokio::time::timeout(PATIENCE, waiting).await {
+        Ok(status) => status,
+        Err(_) => panic!("never {what}: {:#?}", last.lock().unwrap()),
     }
 }
 

@@ -1,11 +1,6 @@
 //! Production on a real dev server: its workflow, a worker with fake activities, and the messages that it takes.
 
-use std::{
-    future::Future,
-    path::PathBuf,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{future::Future, path::PathBuf, sync::Arc};
 
 use berth_workflows::{
     contract::{
@@ -25,6 +20,7 @@ use temporalio_client::{
     WorkflowQueryOptions, WorkflowSignalOptions, WorkflowStartOptions, WorkflowTerminateOptions, tonic::Request,
 };
 use temporalio_common::{
+    HasWorkflowDefinition, UpdateDefinition,
     data_converters::RawValue,
     protos::temporal::api::{
         common::v1::{Payload, WorkflowExecution},
@@ -36,14 +32,11 @@ use tokio::task::JoinHandle;
 
 use crate::{
     fake_activities::World,
-    preview::{connect, run_worker, until_admitted, update_options},
+    preview::{connect, run_worker, until_admitted, until_status, update_options},
     worker_switch::WorkerSwitch,
 };
 
 pub use crate::preview::push;
-
-/// The bound of a wait for something that takes well under a second.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Production of an app on a real dev server, with a worker of its own.
 pub struct Production {
@@ -137,8 +130,7 @@ impl Production {
 
     /// Sends the update `release`.
     pub async fn release(&self, push: Push) -> ProductionAnswer {
-        let options = WorkflowExecuteUpdateOptions::default();
-        self.handle().execute_update(ProductionEnvironment::answer_release, push.into(), options).await.unwrap()
+        self.update(ProductionEnvironment::answer_release, push.into()).await
     }
 
     /// Signals `release`.
@@ -157,29 +149,37 @@ impl Production {
     /// Sends the update `approve`.
     pub async fn approve(&self, release: u64, plan: &str) -> ProductionAnswer {
         let approve = ApproveRelease { release, plan: plan.to_owned(), by: name("lead") };
-        let options = WorkflowExecuteUpdateOptions::default();
-        self.handle().execute_update(ProductionEnvironment::answer_approve, approve.into(), options).await.unwrap()
+        self.update(ProductionEnvironment::answer_approve, approve.into()).await
     }
 
     /// Sends the update `rollback`.
     pub async fn rollback(&self, to: Option<u64>) -> ProductionAnswer {
         let rollback = Rollback { to, by: name("ops"), reason: None, secrets: None, keep_going: false };
-        let options = WorkflowExecuteUpdateOptions::default();
-        self.handle().execute_update(ProductionEnvironment::answer_rollback, rollback.into(), options).await.unwrap()
+        self.update(ProductionEnvironment::answer_rollback, rollback.into()).await
     }
 
     /// Sends the update `freeze`.
     pub async fn freeze(&self) -> ProductionAnswer {
         let freeze = Freeze { reason: name("incident"), by: name("ops") };
-        let options = WorkflowExecuteUpdateOptions::default();
-        self.handle().execute_update(ProductionEnvironment::answer_freeze, freeze.into(), options).await.unwrap()
+        self.update(ProductionEnvironment::answer_freeze, freeze.into()).await
     }
 
     /// Sends the update `unfreeze`.
     pub async fn unfreeze(&self) -> ProductionAnswer {
-        let options = WorkflowExecuteUpdateOptions::default();
         let unfreeze = Unfreeze { by: name("ops") };
-        self.handle().execute_update(ProductionEnvironment::answer_unfreeze, unfreeze.into(), options).await.unwrap()
+        self.update(ProductionEnvironment::answer_unfreeze, unfreeze.into()).await
+    }
+
+    async fn update<U>(&self, update: U, input: U::Input) -> ProductionAnswer
+    where
+        U: UpdateDefinition<
+                Workflow = <ProductionEnvironment as HasWorkflowDefinition>::Run,
+                Output = ProductionAnswer,
+            >,
+        U::Input: Send,
+    {
+        let options = WorkflowExecuteUpdateOptions::default();
+        self.handle().execute_update(update, input, options).await.unwrap()
     }
 
     /// Sends a signal as a person does, in plain JSON.
@@ -212,22 +212,8 @@ impl Production {
     }
 
     /// Waits until the status meets the condition, and returns it.
-    pub async fn until(&self, what: &str, mut is_so: impl FnMut(&ProductionStatus) -> bool) -> ProductionStatus {
-        let last = Mutex::new(None);
-        let waiting = async {
-            loop {
-                let status = self.status().await;
-                if is_so(&status) {
-                    return status;
-                }
-                *last.lock().unwrap() = Some(status);
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        match tokio::time::timeout(PATIENCE, waiting).await {
-            Ok(status) => status,
-            Err(_) => panic!("never {what} at {}: {:#?}", self.address, last.lock().unwrap()),
-        }
+    pub async fn until(&self, what: &str, is_so: impl FnMut(&ProductionStatus) -> bool) -> ProductionStatus {
+        until_status(&format!("{what} at {}", self.address), || self.status(), is_so).await
     }
 
     /// Waits until the release of that number serves, and nothing is in flight.
@@ -259,12 +245,6 @@ impl Production {
 
     /// Waits until an activity was called that many times.
     pub async fn until_called(&self, activity: &str, times: usize) {
-        let waiting = async {
-            while self.world.count(activity) < times {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        let waited = tokio::time::timeout(PATIENCE, waiting).await;
-        waited.unwrap_or_else(|_| panic!("{activity} was not called {times} times: {:#?}", self.world.calls()));
+        self.world.until_called(activity, times).await;
     }
 }
