@@ -2,23 +2,18 @@
 
 use berth_test_support::{
     fake_activities::Does,
-    production::{Production, name, production, push},
+    production::{Production, name, numbered, production},
 };
 use berth_workflows::contract::{
     phase::Phase,
     production_answer::ProductionOutcome::{self, *},
     production_record::Restored,
     search_attributes,
-    signals::Push,
     verdict::FailureType,
 };
 use serde_json::json;
 use std::sync::atomic::Ordering;
 use temporalio_client::{WorkflowCancelOptions, WorkflowDescribeOptions, WorkflowTerminateOptions};
-
-fn numbered(digit: char, sequence: u64) -> Push {
-    Push { sequence: Some(sequence), ..push(digit) }
-}
 
 /// The search attribute `BerthFailure`.
 async fn shown_failure(t: &Production) -> Option<String> {

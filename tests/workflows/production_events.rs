@@ -4,11 +4,9 @@ use std::sync::atomic::Ordering;
 
 use berth_test_support::{
     fake_activities::Does,
-    production::{Production, production, push},
+    production::{Production, numbered, production},
 };
-use berth_workflows::contract::{
-    phase::Phase, production_status::ProductionStatus, signals::Push, verdict::FailureType,
-};
+use berth_workflows::contract::{phase::Phase, production_status::ProductionStatus, verdict::FailureType};
 use futures::future::join_all;
 use temporalio_client::WorkflowCancelOptions;
 
@@ -26,10 +24,6 @@ enum At {
 }
 
 const ALL: [At; 6] = [At::Queue, At::Plan, At::Approval, At::Rollout, At::Gates, At::Rollback];
-
-fn numbered(digit: char, sequence: u64) -> Push {
-    Push { sequence: Some(sequence), ..push(digit) }
-}
 
 impl At {
     fn name(self) -> String {

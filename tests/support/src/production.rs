@@ -72,6 +72,11 @@ fn histories() -> Option<PathBuf> {
     std::env::var_os("BERTH_RECORD_HISTORIES").map(PathBuf::from)
 }
 
+/// A push with a sequence.
+pub fn numbered(digit: char, sequence: u64) -> Push {
+    Push { sequence: Some(sequence), ..push(digit) }
+}
+
 /// An input in plain JSON.
 fn json(input: &Value) -> RawValue {
     let payload = Payload {

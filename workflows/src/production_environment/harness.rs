@@ -63,6 +63,14 @@ impl Production {
         Self { state, now_ms: (DEPLOY_ID_EPOCH_SECONDS + 1000) * 1000, needs_approval: false, content: "" }
     }
 
+    /// A production whose release 1 serves.
+    pub(super) fn serving() -> Self {
+        let mut production = Self::new();
+        production.release('a', 1);
+        production.live();
+        production
+    }
+
     /// A new run that continues no other one: it knows what was last written.
     pub(super) fn restarted(self) -> Self {
         let recorded = self.state.recorded.unwrap();

@@ -19,9 +19,7 @@ fn record_is_read_first_and_written_before_anything_begins() {
 
 #[test]
 fn failed_release_is_rolled_back_and_the_queue_goes_on() {
-    let mut production = Production::new();
-    production.release('a', 1);
-    production.live();
+    let mut production = Production::serving();
     production.release('b', 2);
     production.start();
     production.release('c', 3);
@@ -39,9 +37,7 @@ fn failed_release_is_rolled_back_and_the_queue_goes_on() {
 
 #[test]
 fn failure_before_the_first_write_rolls_nothing_back() {
-    let mut production = Production::new();
-    production.release('a', 1);
-    production.live();
+    let mut production = Production::serving();
     production.release('b', 2);
     production.fail(false);
     assert_eq!(production.settle(), Action::Wait(None));
@@ -60,9 +56,7 @@ fn first_release_that_fails_has_nothing_to_go_back_to() {
 
 #[test]
 fn failed_rollback_is_tried_again_with_growing_pauses() {
-    let mut production = Production::new();
-    production.release('a', 1);
-    production.live();
+    let mut production = Production::serving();
     production.release('b', 2);
     production.fail(true);
     for pause in RETRIES {
@@ -76,9 +70,7 @@ fn failed_rollback_is_tried_again_with_growing_pauses() {
 
 #[test]
 fn newer_release_takes_the_place_of_a_failing_rollback() {
-    let mut production = Production::new();
-    production.release('a', 1);
-    production.live();
+    let mut production = Production::serving();
     production.release('b', 2);
     production.fail(true);
     production.fail(true);
@@ -92,9 +84,7 @@ fn newer_release_takes_the_place_of_a_failing_rollback() {
 
 #[test]
 fn frozen_queue_waits_while_a_rollback_goes_on() {
-    let mut production = Production::new();
-    production.release('a', 1);
-    production.live();
+    let mut production = Production::serving();
     production.release('b', 2);
     production.start();
     production.freeze();
@@ -108,9 +98,7 @@ fn frozen_queue_waits_while_a_rollback_goes_on() {
 
 #[test]
 fn rollback_by_hand_stops_what_is_rolling_out_and_freezes() {
-    let mut production = Production::new();
-    production.release('a', 1);
-    production.live();
+    let mut production = Production::serving();
     let one = production.state.record.live.clone().unwrap();
     production.release('b', 2);
     production.start();
@@ -142,9 +130,7 @@ fn approval_is_void_if_the_plan_has_changed() {
 
 #[test]
 fn new_run_finishes_what_the_record_says_began() {
-    let mut production = Production::new();
-    production.release('a', 1);
-    production.live();
+    let mut production = Production::serving();
     production.release('b', 2);
     let begun = production.start();
     let mut again = production.restarted();
@@ -173,9 +159,7 @@ fn new_run_keeps_the_queue_and_the_freeze() {
 
 #[test]
 fn new_run_remembers_the_release_that_failed() {
-    let mut production = Production::new();
-    production.release('a', 1);
-    production.live();
+    let mut production = Production::serving();
     production.release('b', 2);
     production.fail(true);
     production.settle();
@@ -203,9 +187,7 @@ fn trouble(production: &mut Production, step: Step) -> u64 {
 
 #[test]
 fn pause_of_a_plan_delays_no_record_and_no_rollback() {
-    let mut production = Production::new();
-    production.release('a', 1);
-    production.live();
+    let mut production = Production::serving();
     let one = production.state.record.live.clone().unwrap();
     production.release('b', 2);
     let next_ms = trouble(&mut production, Step::Plan);
@@ -224,9 +206,7 @@ fn pause_of_a_plan_delays_no_record_and_no_rollback() {
 
 #[test]
 fn pause_of_a_plan_delays_no_retry_of_a_rollback() {
-    let mut production = Production::new();
-    production.release('a', 1);
-    production.live();
+    let mut production = Production::serving();
     production.release('b', 2);
     production.fail(true);
     production.fail(true);
@@ -258,9 +238,7 @@ fn release_does_not_begin_while_a_rollback_waits_for_its_target() {
 
 #[test]
 fn release_without_a_rollout_is_queued_again_behind_a_rollback() {
-    let mut production = Production::new();
-    production.release('a', 1);
-    production.live();
+    let mut production = Production::serving();
     let one = production.state.record.live.clone().unwrap();
     production.release('b', 2);
     production.settle();

@@ -9,9 +9,7 @@ use crate::production_environment::next::Action;
 
 /// A production whose releases 1 and 2 were live, and the version of the first.
 fn second_serves() -> (Production, StoredVersion) {
-    let mut production = Production::new();
-    production.release('a', 1);
-    production.live();
+    let mut production = Production::serving();
     let first = production.state.record.live.clone().unwrap();
     production.release('b', 2);
     production.live();
