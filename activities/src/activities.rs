@@ -10,7 +10,7 @@ use berth_workflows::contract::environment::Environment;
 use berth_workflows::contract::{
     activity_definitions as definitions,
     apply::{Applied, ApplyInput, ApplyStoredInput, PruneInput, Pruned},
-    checks::{AwaitInput, CheckGatesInput, GatesChecked, Outcome},
+    checks::{AwaitInput, Awaited, CheckGatesInput, GatesChecked},
     load_app::{LoadAppInput, LoadedApp},
     plan::{PlanReleaseInput, PlannedRelease},
     preparation::{AwaitGoneInput, DatabaseReady, NamespaceGone, NamespaceReady, SyncedSecrets},
@@ -221,10 +221,11 @@ impl Activities {
         self: Arc<Self>,
         ctx: ActivityContext,
         wait: AwaitInput,
-    ) -> Result<Outcome, ActivityError> {
+    ) -> Result<Awaited, ActivityError> {
         heartbeating(&ctx, async |progress| {
             self.admit_wait(&ctx, progress, &wait).await?;
-            rollout::await_rollout(self.context(progress), wait).await
+            let outcome = rollout::await_rollout(self.context(progress), wait).await?;
+            Ok(Awaited { outcome, seen_from_ms: progress.seen_from_ms() })
         })
         .await
     }
@@ -240,7 +241,8 @@ impl Activities {
             self.admit_gates(&ctx, progress, &check).await?;
             let namespace = &check.environment.namespace;
             let release = StoredRelease::load(&self.client, namespace, &check.stored_release).await?;
-            gates::check_gates(self.context(progress), check, &release).await
+            let checked = gates::check_gates(self.context(progress), check, &release).await?;
+            Ok(GatesChecked { seen_from_ms: progress.seen_from_ms(), ..checked })
         })
         .await
     }

@@ -1,5 +1,7 @@
 //! The context of an activity.
 
+#[cfg(test)]
+use berth_workflows::contract::heartbeat::Heartbeat;
 use kube::Client;
 
 use crate::{heartbeat::Progress, settings::Settings};
@@ -24,6 +26,13 @@ pub(crate) struct TestContext {
 impl TestContext {
     pub(crate) fn new(client: Client) -> Self {
         Self { client, settings: crate::examples::settings(), progress: Progress::new() }
+    }
+
+    /// As of an attempt that follows another one, which saw something for the last time this long ago.
+    pub(crate) fn seen_before(client: Client, ago: std::time::Duration) -> Self {
+        let seen_ms = crate::heartbeat::unix_ms(tokio::time::Instant::now()) - ago.as_millis() as u64;
+        let last = Heartbeat { progress: "waiting".to_owned(), seen_ms };
+        Self { progress: Progress::following(Some(last)), ..Self::new(client) }
     }
 
     pub(crate) fn context(&self) -> Context<'_> {

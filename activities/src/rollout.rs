@@ -28,6 +28,7 @@ pub(crate) mod fixtures;
 pub(crate) mod judge;
 mod retry;
 pub(crate) mod snapshot;
+pub(crate) mod unseen;
 pub(crate) mod watch;
 pub(crate) mod workload_state;
 

@@ -43,7 +43,7 @@ pub(super) async fn restore(args: &RestoreArgs) -> anyhow::Result<Envelope> {
             let failed = failed.with_text(|out| write_verdict(out, &verdict));
             Envelope { verdict: Some(verdict), ..failed }
         }
-        Outcome::NotObserved { reason } => Envelope::new("not_observed", Exit::Waiting).complain(reason),
+        Outcome::NotObserved { reason, .. } => Envelope::new("not_observed", Exit::Waiting).complain(reason),
     };
     shown(&restored, envelope)
 }

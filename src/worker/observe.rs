@@ -10,7 +10,7 @@ use std::{
 
 use berth_workflows::{
     contract::{
-        checks::{GatesChecked, Outcome},
+        checks::{Awaited, GatesChecked, Outcome},
         lenient::Lenient,
         rollout::RolledOut,
         rollout_input::RolloutInput,
@@ -99,9 +99,9 @@ impl WorkflowInterceptor for WorkflowObserver {
 fn not_observed(activity: &str, result: &ScheduleActivityResult) -> Option<String> {
     let unfinished = match result {
         Ok(output) => {
-            let outcome = output.downcast_ref::<Outcome>();
+            let outcome = output.downcast_ref::<Awaited>().map(|awaited| &awaited.outcome);
             return match outcome.or_else(|| Some(&output.downcast_ref::<GatesChecked>()?.outcome))? {
-                Outcome::NotObserved { reason } => Some(reason.clone()),
+                Outcome::NotObserved { reason, .. } => Some(reason.clone()),
                 Outcome::Complete | Outcome::Failed { .. } => None,
             };
         }

@@ -77,6 +77,12 @@ fn start(case: &Case) -> LabProduction {
     production
 }
 
+/// The seconds for which nothing was seen of a release, as its production says.
+fn unseen_seconds(said: &str) -> Option<u64> {
+    let (_, rest) = said.split_once("nothing could be seen of it for ")?;
+    rest.split_once(" s (")?.0.parse().ok()
+}
+
 #[test]
 #[ignore = "takes twenty minutes"]
 fn long_outage_in_each_phase_ends_as_the_release_deserves() {
@@ -105,6 +111,8 @@ fn long_outage_in_each_phase_ends_as_the_release_deserves() {
         let serves = if case.is_good { 2 } else { 1 };
         println!("{}: {} ({})", case.app, waited.json["outcome"], waited.json["reason"]);
         println!("  rollouts: {}\n  notes: {}", status["rollouts"], status["notes"]);
+        let unseen = unseen_seconds(&format!("{} {} {}", status["notes"], status["rollouts"], waited.json["reason"]));
+        assert!(unseen.is_some_and(|unseen| (seconds..seconds + 120).contains(&unseen)), "{unseen:?}: {status:#}");
         assert_eq!(waited.json["outcome"] == "live", case.is_good, "{waited:?}");
         let version = production.page().map(|(version, _)| version);
         assert_eq!((&status["serving"]["number"], version), (&json!(serves), Some(format!("v{serves}"))), "{status:#}");

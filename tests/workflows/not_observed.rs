@@ -46,6 +46,20 @@ async fn release_is_looked_at_again_and_status_says_why() {
 }
 
 #[tokio::test]
+async fn long_gap_is_counted_from_its_begin_and_looked_at_again() {
+    preview("unseen-since", async |t: Preview| {
+        t.world.next("await_rollout", Does::SeeNothingFor(2400));
+        t.push(push('a')).await;
+        let status = t.until("live", |s| s.phase == Phase::Live).await;
+        let [note] = status.notes.as_slice() else { panic!("{:?}", status.notes) };
+        let seconds =
+            note.split_once("could be seen of it for ").and_then(|(_, rest)| rest.split_once(" s (")).unwrap().0;
+        assert!((2400..=2430).contains(&seconds.parse().unwrap()), "{note}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn release_that_is_seen_again_is_no_longer_reported() {
     preview("seen-again", async |t: Preview| {
         t.world.next("await_rollout", Does::SeeNothing("away"));

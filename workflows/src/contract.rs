@@ -10,6 +10,7 @@ pub mod checks;
 pub mod cron_name;
 pub mod environment;
 pub mod exact;
+pub mod heartbeat;
 pub mod lenient;
 pub mod load_app;
 pub mod phase;

@@ -4,6 +4,7 @@ use temporalio_common::error::{ApplicationFailure, IncomingError};
 use temporalio_workflow::{ActivityExecutionError, ChildWorkflowExecutionError};
 
 use crate::contract::{
+    heartbeat::Heartbeat,
     rollout::{FailedRollout, Made},
     verdict::{FailureType, Verdict},
 };
@@ -35,7 +36,9 @@ pub fn from_activity(error: &ActivityExecutionError, otherwise: FailureType) -> 
 /// a result of it.
 pub fn from_observation(error: &ActivityExecutionError) -> Unfinished {
     match from_stored(error) {
-        Unfinished::Failed(verdict) if verdict.failure == FailureType::PolicyDenied => not_observed(verdict.headline()),
+        Unfinished::Failed(verdict) if verdict.failure == FailureType::PolicyDenied => {
+            not_observed(verdict.headline(), None)
+        }
         unfinished => unfinished,
     }
 }
@@ -49,9 +52,10 @@ pub fn from_stored(error: &ActivityExecutionError) -> Unfinished {
     })
 }
 
-/// Nothing could be seen of the release, for this reason.
-pub fn not_observed(reason: String) -> Unfinished {
-    Verdict::new(FailureType::NotObserved, reason).advise(LOOK_AGAIN).into()
+/// Nothing could be seen of the release, for this reason, since this unix time in milliseconds.
+pub fn not_observed(reason: String, since_ms: Option<u64>) -> Unfinished {
+    let verdict = Verdict::new(FailureType::NotObserved, reason).advise(LOOK_AGAIN);
+    Verdict { unseen_since_ms: since_ms, ..verdict }.into()
 }
 
 /// `type_of` gives the type of a failure without a verdict, from the one that it reports.
@@ -62,14 +66,15 @@ fn convert(error: &ActivityExecutionError, type_of: impl FnOnce(Option<FailureTy
     if let ActivityExecutionError::Serialization(why) = error {
         let message = format!("the result of the activity cannot be read by this version of berth: {why}");
         return match type_of(None) {
-            FailureType::NotObserved => not_observed(message),
+            FailureType::NotObserved => not_observed(message, None),
             failure => Verdict::new(failure, message).into(),
         };
     }
     let Some(cause) = application(error.cause()) else {
         // No attempt reported a cause: the activity timed out.
         let cause = innermost(error.cause(), &error.to_string());
-        return not_observed(format!("no worker completed the activity in time: {cause}"));
+        let reason = format!("no worker completed the activity in time: {cause}");
+        return not_observed(reason, last_seen_ms(error.cause()));
     };
     // A permanent failure carries a verdict. A retryable one that ran out of time has only a type and a message.
     if let Ok(Some(verdict)) = cause.details::<Verdict>() {
@@ -81,7 +86,7 @@ fn convert(error: &ActivityExecutionError, type_of: impl FnOnce(Option<FailureTy
     let message =
         reported.and_then(|failure| message.strip_prefix(&format!("{failure}: "))).unwrap_or(&message).to_owned();
     match type_of(reported) {
-        FailureType::NotObserved => not_observed(message),
+        FailureType::NotObserved => not_observed(message, last_seen_ms(error.cause())),
         failure => Verdict::new(failure, message).into(),
     }
 }
@@ -107,6 +112,19 @@ fn application(mut cause: Option<&IncomingError>) -> Option<&ApplicationFailure>
     while let Some(error) = cause {
         if let IncomingError::Application(failure) = error {
             return Some(failure);
+        }
+        cause = error.cause();
+    }
+    None
+}
+
+/// Returns the unix time in milliseconds at which an activity that timed out last saw something, if it said so.
+fn last_seen_ms(mut cause: Option<&IncomingError>) -> Option<u64> {
+    while let Some(error) = cause {
+        if let IncomingError::Timeout(timeout) = error
+            && let Ok(Some(heartbeat)) = timeout.last_heartbeat_details::<Heartbeat>()
+        {
+            return Some(heartbeat.seen_ms);
         }
         cause = error.cause();
     }

@@ -39,6 +39,8 @@ pub struct Rollout {
     waiting_for: Option<String>,
     /// Why nothing can be seen of the release, while that is so.
     not_observed: Option<String>,
+    /// Unix time in milliseconds from which the last look at the release saw something, if it did.
+    seen_from_ms: Option<u64>,
     step_since_ms: u64,
     steps: Vec<StepTime>,
     made: Made,
@@ -59,6 +61,7 @@ impl Rollout {
             step: RolloutStep::LoadingApp,
             waiting_for: None,
             not_observed: None,
+            seen_from_ms: None,
             step_since_ms: 0,
             steps: Vec::new(),
             made: Made::default(),
@@ -143,8 +146,9 @@ impl Rollout {
             let now_ms = now_ms(ctx);
             let wait = if again { wait.again(now_ms) } else { wait.clone() };
             let options = options::await_rollout(&ctx.cancellation_token(), summary.as_str(), wait.longest(now_ms));
-            let outcome = ctx.execute_activity(activities::AwaitRollout, wait, options).await;
-            complete(outcome.map_err(|e| failure::from_observation(&e))?)
+            let awaited = ctx.execute_activity(activities::AwaitRollout, wait, options).await;
+            let awaited = awaited.map_err(|e| failure::from_observation(&e))?;
+            Self::complete(ctx, awaited.outcome, awaited.seen_from_ms)
         })
         .await
     }
@@ -161,10 +165,21 @@ impl Rollout {
             let options = options::check_gates(&ctx.cancellation_token(), summary.as_str(), besides);
             let checked = ctx.execute_activity(activities::CheckGates, check, options).await;
             let checked = checked.map_err(|e| failure::from_observation(&e))?;
-            complete(checked.outcome)?;
+            Self::complete(ctx, checked.outcome, checked.seen_from_ms)?;
             Ok(checked.gates)
         })
         .await
+    }
+
+    /// Takes the end of a look at the release, which saw something from then on.
+    fn complete(ctx: &WorkflowContext<Self>, outcome: Outcome, seen_from_ms: u64) -> Result<(), Unfinished> {
+        let known = |ms: u64| Some(ms).filter(|ms| *ms > 0);
+        ctx.state_mut(|s| s.seen_from_ms = known(seen_from_ms));
+        match outcome {
+            Outcome::Complete => Ok(()),
+            Outcome::Failed { verdict } => Err(verdict.into()),
+            Outcome::NotObserved { reason, since_ms } => Err(failure::not_observed(reason, known(since_ms))),
+        }
     }
 
     /// Removes the leftovers of earlier releases. The release serves already: a failure is a note, and the next prune
@@ -270,13 +285,5 @@ impl Rollout {
         ctx.upsert_search_attributes([search_attributes::PHASE.value_set(reason.phase().into())]);
         ctx.set_current_details(format!("`{}` was stopped: {reason}.", rollout.release.commit));
         WorkflowTermination::cancelled_with_details(reason.to_string())
-    }
-}
-
-fn complete(outcome: Outcome) -> Result<(), Unfinished> {
-    match outcome {
-        Outcome::Complete => Ok(()),
-        Outcome::Failed { verdict } => Err(verdict.into()),
-        Outcome::NotObserved { reason } => Err(failure::not_observed(reason)),
     }
 }

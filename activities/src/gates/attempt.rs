@@ -87,7 +87,8 @@ where
             Ok(Err(missed)) if missed.unobserved => {
                 let since = *unobserved_since.get_or_insert_with(Instant::now);
                 if since.elapsed() >= Duration::from_secs(checks.check.unobserved_seconds) {
-                    return Err(NotPassed::NotObserved(format!("{}: {}", asked.what, missed.message)));
+                    let reason = format!("{}: {}", asked.what, missed.message);
+                    return Err(NotPassed::NotObserved { reason, since });
                 }
                 deadline = deadline.max(Instant::now() + patience.min(OBSERVED_FOR));
             }

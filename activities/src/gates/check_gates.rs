@@ -22,16 +22,20 @@ use crate::{
         sight::{Keeper, OBSERVED_FOR, Observer, Sight},
         stability, temporal,
     },
-    heartbeat::Progress,
+    heartbeat::{Progress, unix_ms},
     kubernetes::log_tail::{lines, log_tail},
     redaction::known_secrets::KnownSecrets,
     release::stored_release::StoredRelease,
-    rollout::{snapshot::Snapshot, watch::Watches},
+    rollout::{
+        snapshot::Snapshot,
+        unseen::{unseen, unseen_before},
+        watch::Watches,
+    },
 };
 
 /// Checks every gate, then that the release stays up for the stability window. The result names the gates that passed.
 /// If one does not pass, it has the verdict `GateFailed`; `NotObserved` if that says nothing about the release, because the
-/// API server does not answer or refuses berth.
+/// API server does not answer or refuses berth, or no worker looked.
 ///
 /// Safe to run again and to drop at any moment: it reads, and sends the gates' own requests.
 ///
@@ -42,6 +46,10 @@ pub async fn check(
     check: CheckGatesInput,
     release: &StoredRelease,
 ) -> Result<GatesChecked, Failure> {
+    let unobserved = Duration::from_secs(check.unobserved_seconds);
+    if let Some(outcome) = unseen_before(context.progress, unobserved) {
+        return Ok(GatesChecked { gates: Vec::new(), outcome, seen_from_ms: 0 });
+    }
     let gates = release.gates.as_slice();
     let namespace = check.environment.namespace.as_str();
     let services = endpoints::services_behind_ingresses(&release.objects);
@@ -58,11 +66,11 @@ pub async fn check(
         current: current.subscribe(),
         observer: Observer { current: current.subscribe(), sight: sight.subscribe(), refresh: &refresh },
     };
-    let unobserved = Duration::from_secs(check.unobserved_seconds);
     tokio::select! {
         checked = checks.run(context.progress, gates, services) => checked,
         gap = keeper.keep_current(unobserved, context.progress) => {
-            Ok(GatesChecked { gates: Vec::new(), outcome: Outcome::NotObserved { reason: gap.reason() } })
+            let outcome = unseen(context.progress, gap.reason(), gap.since);
+            Ok(GatesChecked { gates: Vec::new(), outcome, seen_from_ms: 0 })
         }
     }
 }
@@ -104,7 +112,7 @@ impl Checks<'_> {
             }
             passed.push(GatePassed { name: stability::NAME.to_owned(), ms: millis(begun) });
         }
-        Ok(GatesChecked { gates: passed, outcome: Outcome::Complete })
+        Ok(GatesChecked { gates: passed, outcome: Outcome::Complete, seen_from_ms: 0 })
     }
 
     async fn check_gate(&self, gate: &Gate) -> Result<(), NotPassed> {
@@ -124,8 +132,11 @@ impl Checks<'_> {
     async fn stopped(&self, stopped: NotPassed, gates: Vec<GatePassed>) -> Result<GatesChecked, Failure> {
         match stopped {
             NotPassed::Failure(failure) => Err(failure),
-            NotPassed::NotObserved(reason) => Ok(GatesChecked { gates, outcome: Outcome::NotObserved { reason } }),
-            NotPassed::Unmet(unmet) => Ok(GatesChecked { gates, outcome: self.judged(*unmet).await }),
+            NotPassed::NotObserved { reason, since } => {
+                let outcome = Outcome::NotObserved { reason, since_ms: unix_ms(since) };
+                Ok(GatesChecked { gates, outcome, seen_from_ms: 0 })
+            }
+            NotPassed::Unmet(unmet) => Ok(GatesChecked { gates, outcome: self.judged(*unmet).await, seen_from_ms: 0 }),
         }
     }
 
@@ -133,7 +144,8 @@ impl Checks<'_> {
     async fn judged(&self, unmet: Unmet) -> Outcome {
         match self.observer.refreshed().await {
             Some(hidden) if hidden.until.elapsed() < OBSERVED_FOR => {
-                Outcome::NotObserved { reason: format!("gate {}: {}", unmet.gate, hidden.reason) }
+                let reason = format!("gate {}: {}", unmet.gate, hidden.reason);
+                Outcome::NotObserved { reason, since_ms: unix_ms(hidden.since) }
             }
             _ => Outcome::Failed { verdict: self.verdict(unmet).await },
         }

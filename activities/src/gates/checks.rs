@@ -15,8 +15,11 @@ use crate::{failure::Failure, kubernetes::log_tail::Log, rollout::snapshot::Snap
 /// The reason why a gate did not pass: a verdict, or a failure to check it.
 pub(super) enum NotPassed {
     Unmet(Box<Unmet>),
-    /// Nothing could be seen of the release, for this reason.
-    NotObserved(String),
+    /// Nothing could be seen of the release since then.
+    NotObserved {
+        reason: String,
+        since: Instant,
+    },
     Failure(Failure),
 }
 

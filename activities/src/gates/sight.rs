@@ -33,6 +33,7 @@ pub(super) struct Sight {
 /// A gap that may have hidden something.
 #[derive(Debug, Clone)]
 pub(super) struct Hidden {
+    pub(super) since: Instant,
     pub(super) until: Instant,
     pub(super) reason: String,
 }
@@ -54,6 +55,7 @@ impl Keeper<'_> {
             let until = match self.watches.gap() {
                 Some(gap) => {
                     let gap = gap.continuing(open.take());
+                    progress.sees_nothing_since(gap.since);
                     if gap.since.elapsed() >= limit {
                         return gap;
                     }
@@ -63,6 +65,7 @@ impl Keeper<'_> {
                     open.insert(gap).since + limit
                 }
                 None => {
+                    progress.sees();
                     self.close(open.take(), std::mem::take(&mut listing));
                     Instant::now() + LOOK_AGAIN
                 }
@@ -82,7 +85,11 @@ impl Keeper<'_> {
     }
 
     fn close(&self, gap: Option<Gap>, listed: bool) {
-        let hidden = gap.filter(Gap::hid_something).map(|gap| Hidden { until: Instant::now(), reason: gap.reason() });
+        let hidden = gap.filter(Gap::hid_something).map(|gap| Hidden {
+            since: gap.since,
+            until: Instant::now(),
+            reason: gap.reason(),
+        });
         if listed || hidden.is_some() {
             self.sight.send_modify(|sight| {
                 sight.listings += u64::from(listed);
@@ -118,6 +125,7 @@ impl Observer<'_> {
             return hidden;
         }
         let reason = "the watches were behind the Kubernetes API".to_owned();
-        Some(Hidden { until: Instant::now(), reason })
+        let now = Instant::now();
+        Some(Hidden { since: now, until: now, reason })
     }
 }

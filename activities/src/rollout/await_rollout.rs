@@ -12,6 +12,7 @@ use crate::{
         judge::{Judge, Look},
         retry::Retries,
         snapshot::Snapshot,
+        unseen::{unseen, unseen_before},
         watch::{Clock, Gap, Watches},
     },
 };
@@ -20,7 +21,7 @@ use crate::{
 const EVENTS_AFTER: Duration = Duration::from_secs(2);
 
 /// Waits until every workload of the release is done, or returns the verdict why it is not. `NotObserved` if nothing can be
-/// seen for `unobserved_seconds`, since the API server does not answer or refuses berth.
+/// seen for `unobserved_seconds`, since the API server does not answer or refuses berth, or no worker looked.
 ///
 /// `Overtaken` if a newer rollout has written a workload.
 ///
@@ -32,6 +33,10 @@ const EVENTS_AFTER: Duration = Duration::from_secs(2);
 /// # Errors
 /// None of its own. Errors of the API server are retried here.
 pub async fn await_rollout(context: Context<'_>, wait: AwaitInput) -> Result<Outcome, Failure> {
+    let unobserved = Duration::from_secs(wait.unobserved_seconds);
+    if let Some(outcome) = unseen_before(context.progress, unobserved) {
+        return Ok(outcome);
+    }
     let clock = Clock::start();
     let mut snapshot = Snapshot::default();
     let mut watches = Watches::for_workloads(context.client, &wait.environment.namespace, &wait.workloads);
@@ -39,10 +44,10 @@ pub async fn await_rollout(context: Context<'_>, wait: AwaitInput) -> Result<Out
     let mut retries = Retries::new(context.client, &wait);
     let mut changed = false;
     loop {
-        match watches.close_gap(&mut snapshot, Duration::from_secs(wait.unobserved_seconds), context.progress).await {
+        match watches.close_gap(&mut snapshot, unobserved, context.progress).await {
             Ok(gap) if gap.as_ref().is_some_and(Gap::hid_something) => judge.resume(),
             Ok(_) => {}
-            Err(gap) => return Ok(Outcome::NotObserved { reason: gap.reason() }),
+            Err(gap) => return Ok(unseen(context.progress, gap.reason(), gap.since)),
         }
         if let Some(verdict) = fenced::overtaken(&snapshot, &wait) {
             return Ok(Outcome::Failed { verdict });

@@ -234,6 +234,7 @@ impl Watches {
         let mut closed: Option<Gap> = None;
         while let Some(gap) = self.gap() {
             let gap = gap.continuing(closed);
+            progress.sees_nothing_since(gap.since);
             if gap.since.elapsed() >= limit {
                 return Err(gap);
             }
@@ -243,6 +244,7 @@ impl Watches {
             self.next_before(gap.since + limit).await.into_iter().for_each(|update| update(snapshot));
             closed = Some(gap);
         }
+        progress.sees();
         Ok(closed)
     }
 

@@ -6,13 +6,13 @@ use std::{
         Arc, Mutex, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use berth_workflows::contract::{
     activity_definitions as definitions,
     apply::{Applied, ApplyInput, Plan, PruneInput, Pruned, Workload},
-    checks::{AwaitInput, CheckGatesInput, GatesChecked, Outcome},
+    checks::{AwaitInput, Awaited, CheckGatesInput, GatesChecked, Outcome},
     environment::{ClusterObject, Database, Environment, EnvironmentKind},
     load_app::{LoadAppInput, LoadedApp, ProductionRules},
     preparation::{AwaitGoneInput, DatabaseReady, NamespaceGone, NamespaceReady, SyncedSecrets},
@@ -42,6 +42,8 @@ pub enum Does {
     FailWhenCancelled(FailureType),
     /// Sees nothing of the release, for this reason. Only for `await_rollout` and `check_gates`.
     SeeNothing(&'static str),
+    /// See nothing for so many seconds already.
+    SeeNothingFor(u64),
     /// Fails as overtaken: an object carries this deploy id.
     MeetDeployId(u64),
     /// Ends with a verdict. Only for `await_rollout`, `check_gates` and `await_script`.
@@ -193,7 +195,12 @@ fn outcome(does: Option<Does>) -> Outcome {
             verdict.workload = Some("Deployment/web".into());
             Outcome::Failed { verdict }
         }
-        Some(Does::SeeNothing(reason)) => Outcome::NotObserved { reason: reason.to_owned() },
+        Some(Does::SeeNothing(reason)) => Outcome::NotObserved { reason: reason.to_owned(), since_ms: 0 },
+        Some(Does::SeeNothingFor(seconds)) => {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+            let since = now - Duration::from_secs(seconds);
+            Outcome::NotObserved { reason: "away".to_owned(), since_ms: since.as_millis() as u64 }
+        }
         _ => Outcome::Complete,
     }
 }
@@ -332,9 +339,10 @@ impl FakeActivities {
         self: Arc<Self>,
         ctx: ActivityContext,
         wait: AwaitInput,
-    ) -> Result<Outcome, ActivityError> {
+    ) -> Result<Awaited, ActivityError> {
         self.0.deploy_ids.lock().unwrap().push(wait.deploy_id);
-        Ok(outcome(self.0.act(&ctx, "await_rollout", &wait.environment.namespace).await?))
+        let does = self.0.act(&ctx, "await_rollout", &wait.environment.namespace).await?;
+        Ok(Awaited { outcome: outcome(does), seen_from_ms: 0 })
     }
 
     #[activity(definition = definitions::CheckGates)]
@@ -344,7 +352,7 @@ impl FakeActivities {
         check: CheckGatesInput,
     ) -> Result<GatesChecked, ActivityError> {
         let does = self.0.act(&ctx, "check_gates", &check.stored_release).await?;
-        Ok(GatesChecked { gates: Vec::new(), outcome: outcome(does) })
+        Ok(GatesChecked { gates: Vec::new(), outcome: outcome(does), seen_from_ms: 0 })
     }
 
     #[activity(definition = definitions::Prune)]

@@ -6,7 +6,7 @@ use temporalio_macros::activity_definitions;
 
 use crate::contract::{
     apply::{Applied, ApplyInput, ApplyStoredInput, PruneInput, Pruned},
-    checks::{AwaitInput, CheckGatesInput, GatesChecked, Outcome},
+    checks::{AwaitInput, Awaited, CheckGatesInput, GatesChecked},
     environment::Environment,
     load_app::{LoadAppInput, LoadedApp},
     plan::{PlanReleaseInput, PlannedRelease},
@@ -90,7 +90,7 @@ impl Activities {
 
     /// Waits until every workload serves the release, or until a verdict explains why it does not.
     #[activity(name = "await_rollout")]
-    pub fn await_rollout(wait: AwaitInput) -> Outcome {
+    pub fn await_rollout(wait: AwaitInput) -> Awaited {
         unimplemented!()
     }
 

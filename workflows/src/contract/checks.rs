@@ -91,6 +91,16 @@ impl AwaitInput {
     }
 }
 
+/// The result of `await_rollout`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Awaited {
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// Unix time in milliseconds from which the release was seen. 0: never, or not known.
+    #[serde(default)]
+    pub seen_from_ms: u64,
+}
+
 /// The end of a wait. A verdict, which a person must read, is a result and not an error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
@@ -102,6 +112,9 @@ pub enum Outcome {
     /// Nothing could be seen of the release, which says nothing about it.
     NotObserved {
         reason: String,
+        /// Unix time in milliseconds since which nothing was seen. 0: not known.
+        #[serde(default)]
+        since_ms: u64,
     },
 }
 
@@ -160,6 +173,9 @@ pub struct GatesChecked {
     pub gates: Vec<GatePassed>,
     #[serde(flatten)]
     pub outcome: Outcome,
+    /// Unix time in milliseconds from which the release was seen. 0: never, or not known.
+    #[serde(default)]
+    pub seen_from_ms: u64,
 }
 
 /// A gate that passed, and the milliseconds that it took.

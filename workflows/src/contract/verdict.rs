@@ -110,6 +110,10 @@ pub struct Verdict {
     /// Whether an earlier attempt of the same apply was cut off. It may have written objects of a release that is refused now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub retried: bool,
+    /// Unix time in milliseconds since which nothing was seen, if the failure is `NotObserved` and it is known. Only for the
+    /// workflow that looks again.
+    #[serde(skip)]
+    pub unseen_since_ms: Option<u64>,
 }
 
 impl Verdict {
@@ -133,6 +137,7 @@ impl Verdict {
             mixed: Vec::new(),
             met_deploy_id: None,
             retried: false,
+            unseen_since_ms: None,
         }
         .bounded()
     }

@@ -18,7 +18,8 @@ use crate::{
     failure::Unfinished,
 };
 
-/// Time, in seconds, for which a preview is not observed until that is its verdict. Somebody can push again then.
+/// Time, in seconds, for which the rollout of a preview looks again until that nothing was seen is its verdict. Somebody
+/// can push again then.
 /// Production has no such bound: it neither goes on nor rolls back before it knows.
 const PREVIEW_SECONDS: u64 = 1800;
 
@@ -42,16 +43,21 @@ impl Rollout {
         mut work: impl AsyncFnMut(bool) -> Result<T, Unfinished>,
     ) -> Result<T, Unfinished> {
         let mut pause = FIRST_PAUSE;
-        let mut since_ms = None;
+        let begun_ms = now_ms(ctx);
+        // Since when nothing was seen, and since when the workflow knows that.
+        let mut gap: Option<(u64, u64)> = None;
         loop {
-            let seconds_since = |since_ms: u64| now_ms(ctx).saturating_sub(since_ms) / 1000;
-            let mut verdict = match (work(since_ms.is_some()).await, since_ms) {
+            ctx.state_mut(|s| s.seen_from_ms = None);
+            let mut verdict = match (work(gap.is_some()).await, gap) {
                 (Err(Unfinished::Failed(verdict)), _) if verdict.failure == FailureType::NotObserved => *verdict,
                 (other, None) => return other,
-                (other, Some(since_ms)) => return Self::end_gap(ctx, rollout, seconds_since(since_ms), other).await,
+                (other, Some((since_ms, _))) => return Self::end_gap(ctx, rollout, since_ms, other).await,
             };
-            let seconds = seconds_since(*since_ms.get_or_insert_with(|| now_ms(ctx)));
-            if gives_up(rollout.environment.kind, seconds) {
+            // A step that does not know when it last saw something has seen nothing.
+            let now_ms = now_ms(ctx);
+            let (since_ms, known_ms) = *gap.get_or_insert((verdict.unseen_since_ms.unwrap_or(begun_ms), now_ms));
+            if gives_up(rollout.environment.kind, now_ms.saturating_sub(known_ms) / 1000) {
+                let seconds = now_ms.saturating_sub(since_ms) / 1000;
                 verdict.message = format!("nothing could be seen of it for {seconds} s: {}", verdict.message);
                 return Err(verdict.bounded().into());
             }
@@ -76,10 +82,12 @@ impl Rollout {
     async fn end_gap<T>(
         ctx: &WorkflowContext<Self>,
         rollout: &RolloutInput,
-        seconds: u64,
+        since_ms: u64,
         result: Result<T, Unfinished>,
     ) -> Result<T, Unfinished> {
-        let (mut reason, step) = ctx.state_mut(|s| (s.not_observed.take().unwrap_or_default(), s.step));
+        let (reason, seen_from_ms, step) = ctx.state_mut(|s| (s.not_observed.take(), s.seen_from_ms.take(), s.step));
+        let mut reason = reason.unwrap_or_default();
+        let seconds = seen_from_ms.unwrap_or_else(|| now_ms(ctx)).saturating_sub(since_ms) / 1000;
         truncate(&mut reason, MAX_REASON_BYTES);
         let gap = format!("nothing could be seen of it for {seconds} s ({}): {reason}", step.name());
         match result {
@@ -98,7 +106,7 @@ impl Rollout {
     }
 }
 
-/// Whether a rollout that has not been observed for so many seconds ends.
+/// Whether a rollout ends that has looked again for so many seconds.
 fn gives_up(kind: EnvironmentKind, seconds: u64) -> bool {
     match kind {
         EnvironmentKind::Preview { .. } => seconds >= PREVIEW_SECONDS,

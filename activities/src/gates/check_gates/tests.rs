@@ -93,7 +93,7 @@ fn verdict(checked: GatesChecked) -> Verdict {
 /// Why nothing was seen of the release.
 fn unobserved(checked: GatesChecked) -> String {
     match checked.outcome {
-        Outcome::NotObserved { reason } => reason,
+        Outcome::NotObserved { reason, .. } => reason,
         other => panic!("should not have been observed: {other:?}"),
     }
 }

@@ -57,7 +57,7 @@ async fn run(server: &FakeApiServer) -> Outcome {
 /// Why nothing was seen of the release.
 fn unobserved(outcome: Outcome) -> String {
     match outcome {
-        Outcome::NotObserved { reason } => reason,
+        Outcome::NotObserved { reason, .. } => reason,
         other => panic!("should not have been observed: {other:?}"),
     }
 }

@@ -150,3 +150,12 @@ async fn nothing_is_judged_before_the_namespace_is_listed() {
     assert_eq!((checked.outcome, checked.gates[0].ms), (Outcome::Complete, 0));
     assert!((10..=17).contains(&second), "{second}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn gates_long_after_the_attempt_before_are_not_checked() {
+    let server = live();
+    let context = TestContext::seen_before(server.client(), Duration::from_secs(900));
+    let result = check(context.context(), input(), &release(&[gate()])).await.unwrap();
+    assert_eq!(unobserved(result), "no worker looked at it");
+    assert!(server.requests().is_empty(), "{:?}", server.requests());
+}

@@ -152,3 +152,40 @@ async fn a_repeated_wait_looks_for_minutes_and_waits_longer_for_an_answer() {
     assert!(matches!(outcome, Outcome::Failed { .. }), "{outcome:?}");
     assert!((480..=500).contains(&at.as_secs()), "three minutes after the server was back: {at:?}");
 }
+
+/// Runs a wait of an attempt that follows one which saw the release for the last time this many seconds ago.
+async fn run_after(server: &FakeApiServer, ago: u64) -> (Outcome, TestContext) {
+    let context = TestContext::seen_before(server.client(), seconds(ago));
+    let outcome = await_rollout(context.context(), wait()).await.unwrap();
+    (outcome, context)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_long_after_the_attempt_before_has_not_observed() {
+    let server = server_in("not_ready");
+    let (outcome, context) = run_after(&server, 900).await;
+    let Outcome::NotObserved { reason, since_ms } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(
+        (reason.as_str(), Some(since_ms)),
+        ("no worker looked at it", context.context().progress.unseen_since_ms())
+    );
+    assert!(server.requests().is_empty(), "{:?}", server.requests());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_soon_after_the_attempt_before_goes_on() {
+    let server = FakeApiServer::default();
+    put_deployment(&server, rolled_out());
+    let (outcome, context) = run_after(&server, 20).await;
+    assert_eq!((outcome, context.context().progress.unseen_since_ms()), (Outcome::Complete, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gap_begins_when_the_attempt_before_last_saw_something() {
+    let server = server_in("not_ready");
+    server.stall();
+    let now_ms = Clock::start().now_ms();
+    let (outcome, _) = run_after(&server, 20).await;
+    let Outcome::NotObserved { since_ms, .. } = outcome else { panic!("{outcome:?}") };
+    assert!((19..=21).contains(&((now_ms - since_ms) / 1000)), "{since_ms} {now_ms}");
+}
