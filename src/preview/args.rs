@@ -220,6 +220,7 @@ impl PushArgs {
             branch: self.branch.clone(),
             fork: self.fork,
             draft: self.draft,
+            proof: None,
         }
     }
 }

@@ -32,7 +32,7 @@ impl Preview {
             PreviewEnvironment::run,
             input.into(),
             PreviewEnvironment::request_close,
-            Close { sequence: close.sequence }.into(),
+            Close { sequence: close.sequence, proof: None }.into(),
             options,
         );
         let answer: CloseAnswer = answer.await.map_err(|e| refused(&id, "close", e))?;
@@ -53,7 +53,7 @@ impl Preview {
 
     /// Signals the close, and does not wait.
     pub(super) async fn signal_close(&self, client: &Client, close: &CloseArgs) -> anyhow::Result<Envelope> {
-        let message = Close { sequence: close.sequence };
+        let message = Close { sequence: close.sequence, proof: None };
         let signal = ("close", PreviewEnvironment::close, message.into());
         let id = self.signal_with_start(client, close.pull_request.input(), signal).await?;
         Ok(sent(format!("{id} has the close")))

@@ -185,7 +185,16 @@ mod tests {
 
     fn push(digit: char) -> Push {
         let image = Image::try_from(format!("acme/web@sha256:{}", "a".repeat(64))).unwrap();
-        Push { commit: commit(digit), image, sequence: None, author: None, branch: None, fork: false, draft: false }
+        Push {
+            commit: commit(digit),
+            image,
+            sequence: None,
+            author: None,
+            branch: None,
+            fork: false,
+            draft: false,
+            proof: None,
+        }
     }
 
     fn observed(change: impl FnOnce(&mut Record)) -> Option<Status> {

@@ -24,7 +24,7 @@ fn sequenced(digit: char, sequence: impl Into<Option<u64>>) -> Push {
 }
 
 fn close(sequence: impl Into<Option<u64>>) -> Close {
-    Close { sequence: sequence.into() }
+    Close { sequence: sequence.into(), proof: None }
 }
 
 /// Makes commit a live, then stops the worker.

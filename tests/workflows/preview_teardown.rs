@@ -103,7 +103,10 @@ async fn a_close_that_is_older_than_a_push_is_ignored() {
         t.push(Push { sequence: Some(9), ..push('a') }).await;
         t.until("live", |s| s.phase == Phase::Live).await;
         let options = WorkflowSignalOptions::default();
-        t.handle().signal(PreviewEnvironment::close, Close { sequence: Some(8) }.into(), options).await.unwrap();
+        t.handle()
+            .signal(PreviewEnvironment::close, Close { sequence: Some(8), proof: None }.into(), options)
+            .await
+            .unwrap();
         let status = t.until("noted", |s| s.notes.len() == 1).await;
         assert_eq!(status.phase, Phase::Live);
     })

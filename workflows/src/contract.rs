@@ -20,6 +20,8 @@ pub mod production;
 pub mod production_answer;
 pub mod production_record;
 pub mod production_status;
+pub mod proof;
+pub mod provable;
 pub mod release;
 pub mod rollout;
 pub mod rollout_input;

@@ -227,13 +227,13 @@ proptest! {
         for (kind, which, sequence, arrival) in steps {
             let commit = Commit::try_from(which.to_string().repeat(7)).unwrap();
             let image = Image::try_from(format!("acme/web@{DIGEST}")).unwrap();
-            let push = Push { commit, image, sequence, author: None, branch: None, fork: kind == 1, draft: kind == 2 };
+            let push = Push { commit, image, sequence, author: None, branch: None, fork: kind == 1, draft: kind == 2, proof: None };
             let current = Current { serving: None, rolling_out: rolling_out.as_ref() };
             match kind {
                 0..=2 => if let Delivery::Waiting(ticket) = mailbox.push(&push, arrival, current) {
                     waiting.push(ticket);
                 },
-                3 => drop(mailbox.close(&Close { sequence }, arrival)),
+                3 => drop(mailbox.close(&Close { sequence, proof: None }, arrival)),
                 4 => drop(mailbox.approve(&Approve { commit: push.commit, by: None }, current)),
                 _ => {
                     // As in the main loop: the rollout in flight ends, and the next push is taken.

@@ -62,19 +62,20 @@ impl ReleaseArgs {
             branch: self.branch.clone(),
             fork: false,
             draft: false,
+            proof: None,
         }
     }
 }
 
 impl ApproveArgs {
     pub(crate) fn payload(&self) -> anyhow::Result<ApproveRelease> {
-        Ok(ApproveRelease { release: self.release, plan: self.plan.clone(), by: self.by.name()? })
+        Ok(ApproveRelease { release: self.release, plan: self.plan.clone(), by: self.by.name()?, proof: None })
     }
 }
 
 impl RejectArgs {
     pub(crate) fn payload(&self) -> anyhow::Result<RejectRelease> {
-        Ok(RejectRelease { release: self.release, by: self.by.name()?, reason: self.reason.clone() })
+        Ok(RejectRelease { release: self.release, by: self.by.name()?, reason: self.reason.clone(), proof: None })
     }
 }
 
@@ -85,13 +86,13 @@ impl RollbackArgs {
             SecretsArg::Current => SecretsChoice::Current,
         });
         let Self { to, ref reason, keep_going, .. } = *self;
-        Ok(Rollback { to, by: self.by.name()?, reason: reason.clone(), secrets, keep_going })
+        Ok(Rollback { to, by: self.by.name()?, reason: reason.clone(), secrets, keep_going, proof: None })
     }
 }
 
 impl FreezeArgs {
     pub(crate) fn payload(&self) -> anyhow::Result<Freeze> {
-        Ok(Freeze { reason: self.reason.clone(), by: self.by.name()? })
+        Ok(Freeze { reason: self.reason.clone(), by: self.by.name()?, proof: None })
     }
 }
 
@@ -109,6 +110,6 @@ impl RedeployArgs {
 
 impl UnfreezeArgs {
     pub(crate) fn payload(&self) -> anyhow::Result<Unfreeze> {
-        Ok(Unfreeze { by: self.by.name()? })
+        Ok(Unfreeze { by: self.by.name()?, proof: None })
     }
 }

@@ -280,6 +280,7 @@ pub fn push(digit: char) -> Push {
         branch: None,
         fork: false,
         draft: false,
+        proof: None,
     }
 }
 

@@ -153,25 +153,25 @@ impl Production {
 
     /// Sends the update `approve`.
     pub async fn approve(&self, release: u64, plan: &str) -> ProductionAnswer {
-        let approve = ApproveRelease { release, plan: plan.to_owned(), by: name("lead") };
+        let approve = ApproveRelease { release, plan: plan.to_owned(), by: name("lead"), proof: None };
         self.update(ProductionEnvironment::answer_approve, approve.into()).await
     }
 
     /// Sends the update `rollback`.
     pub async fn rollback(&self, to: Option<u64>) -> ProductionAnswer {
-        let rollback = Rollback { to, by: name("ops"), reason: None, secrets: None, keep_going: false };
+        let rollback = Rollback { to, by: name("ops"), reason: None, secrets: None, keep_going: false, proof: None };
         self.update(ProductionEnvironment::answer_rollback, rollback.into()).await
     }
 
     /// Sends the update `freeze`.
     pub async fn freeze(&self) -> ProductionAnswer {
-        let freeze = Freeze { reason: name("incident"), by: name("ops") };
+        let freeze = Freeze { reason: name("incident"), by: name("ops"), proof: None };
         self.update(ProductionEnvironment::answer_freeze, freeze.into()).await
     }
 
     /// Sends the update `unfreeze`.
     pub async fn unfreeze(&self) -> ProductionAnswer {
-        let unfreeze = Unfreeze { by: name("ops") };
+        let unfreeze = Unfreeze { by: name("ops"), proof: None };
         self.update(ProductionEnvironment::answer_unfreeze, unfreeze.into()).await
     }
 

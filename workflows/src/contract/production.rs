@@ -7,6 +7,7 @@ use crate::contract::{
     carrying::CarriesState,
     environment::{EnvironmentKind, check_app},
     lenient::Input,
+    proof::Proof,
     release::Name,
     timings::Timings,
 };
@@ -73,6 +74,9 @@ pub struct ApproveRelease {
     pub plan: String,
     /// The person who approves. It is a claim, not a proof.
     pub by: Name,
+    /// Facts about the sender, as `berth hooks` has verified them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
 }
 
 impl Input for ApproveRelease {
@@ -89,6 +93,9 @@ pub struct RejectRelease {
     pub by: Name,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Name>,
+    /// Facts about the sender, as `berth hooks` has verified them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
 }
 
 impl Input for RejectRelease {
@@ -113,6 +120,9 @@ pub struct Rollback {
     /// Whether queued releases go on afterwards. By default they are frozen: the next merge contains the bad commit.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub keep_going: bool,
+    /// Facts about the sender, as `berth hooks` has verified them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
 }
 
 impl Input for Rollback {
@@ -136,6 +146,9 @@ pub struct Freeze {
     pub reason: Name,
     /// The person who freezes. It is a claim, not a proof.
     pub by: Name,
+    /// Facts about the sender, as `berth hooks` has verified them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
 }
 
 impl Input for Freeze {
@@ -148,6 +161,9 @@ impl Input for Freeze {
 pub struct Unfreeze {
     /// The person who unfreezes. It is a claim, not a proof.
     pub by: Name,
+    /// Facts about the sender, as `berth hooks` has verified them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
 }
 
 impl Input for Unfreeze {

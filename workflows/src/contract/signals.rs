@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::contract::{
     lenient::Input,
+    proof::Proof,
     release::{Commit, Image, Name, Release},
     verdict::Verdict,
 };
@@ -28,6 +29,9 @@ pub struct Push {
     /// Whether the pull request is a draft. The push is then skipped.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub draft: bool,
+    /// Facts about the sender, as `berth hooks` has verified them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
 }
 
 impl Input for Push {
@@ -58,6 +62,9 @@ pub struct Close {
     /// The CI run's number, as in `push`. A close that is older than a push already seen is ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequence: Option<u64>,
+    /// Facts about the sender, as `berth hooks` has verified them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
 }
 
 impl Input for Close {

@@ -182,7 +182,8 @@ mod tests {
         let mut verdict = Verdict::new(FailureType::CrashLoop, "\"".repeat(10_000)).advise("a".repeat(1000));
         verdict.log_tail = vec!["l".repeat(500); 100];
         let Release { commit, image, author, branch, .. } = longest_release();
-        let push = Push { commit, image, sequence: Some(u64::MAX), author, branch, fork: true, draft: false };
+        let push =
+            Push { commit, image, sequence: Some(u64::MAX), author, branch, fork: true, draft: false, proof: None };
         record.mailbox.push(&push, Arrival::signal(1), Current::default());
         let remaining = Remaining { object: "o".repeat(300), reason: "\"".repeat(500), command: "c".repeat(500) };
         record.teardown = Some(LeakReport { gone: vec!["g".repeat(300); 100], remaining: vec![remaining; 100] });

@@ -140,6 +140,7 @@ mod tests {
             branch: None,
             fork: true,
             draft: false,
+            proof: None,
         };
         record.mailbox.push(&push, Arrival::signal(1), Current::default());
         let status = Status::new("web", 1, &record);

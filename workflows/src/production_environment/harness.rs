@@ -41,7 +41,7 @@ pub(super) fn name(text: &str) -> Name {
 pub(super) fn push(digit: char, sequence: Option<u64>) -> Push {
     let commit = Commit::try_from(digit.to_string().repeat(40)).unwrap();
     let image = Image::try_from(format!("acme/web@sha256:{}", digit.to_string().repeat(64))).unwrap();
-    Push { commit, image, sequence, author: None, branch: None, fork: false, draft: false }
+    Push { commit, image, sequence, author: None, branch: None, fork: false, draft: false, proof: None }
 }
 
 fn secrets() -> SyncedSecrets {
@@ -88,15 +88,16 @@ impl Production {
     }
 
     pub(super) fn take_freeze(&mut self, receipt: Receipt) -> ProductionAnswer {
-        self.state.take_freeze(&Freeze { reason: name("incident"), by: name("ops") }, receipt, self.now_ms)
+        self.state.take_freeze(&Freeze { reason: name("incident"), by: name("ops"), proof: None }, receipt, self.now_ms)
     }
 
     pub(super) fn unfreeze(&mut self) {
-        self.state.unfreeze(&Unfreeze { by: name("ops") }, Receipt::Usual, self.now_ms);
+        self.state.unfreeze(&Unfreeze { by: name("ops"), proof: None }, Receipt::Usual, self.now_ms);
     }
 
     pub(super) fn rollback(&mut self, version: StoredVersion) -> ProductionAnswer {
-        let rollback = Rollback { to: None, by: name("ops"), reason: None, secrets: None, keep_going: false };
+        let rollback =
+            Rollback { to: None, by: name("ops"), reason: None, secrets: None, keep_going: false, proof: None };
         self.state.request_rollback(&rollback, version, self.now_ms)
     }
 

@@ -228,7 +228,8 @@ mod tests {
 
     #[test]
     fn rollback_that_waited_too_long_for_the_record_is_refused() {
-        let rollback = Rollback { to: None, by: name("ops"), reason: None, secrets: None, keep_going: false };
+        let rollback =
+            Rollback { to: None, by: name("ops"), reason: None, secrets: None, keep_going: false, proof: None };
         let refused = |receipt, waited_ms| {
             let message = Message::Rollback(rollback.clone());
             let letter = Letter::new(message, Arrival::signal(1), receipt, 1000);

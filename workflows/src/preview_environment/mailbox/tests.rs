@@ -15,6 +15,7 @@ fn push(digit: char, sequence: Option<u64>) -> Push {
         branch: None,
         fork: false,
         draft: false,
+        proof: None,
     }
 }
 
@@ -51,7 +52,7 @@ fn push_with_a_lower_sequence_is_skipped() {
 fn close_with_a_lower_sequence_is_refused() {
     let mut mailbox = Mailbox::default();
     mailbox.push(&push('b', Some(7)), signal(1), Current::default());
-    let close = |sequence| Close { sequence };
+    let close = |sequence| Close { sequence, proof: None };
     let skipped = mailbox.close(&close(Some(6)), signal(1));
     assert_eq!((skipped.outcome, skipped.seen), (CloseOutcome::Skipped, Some(7)));
     assert_eq!(skipped.reason.as_deref(), Some("sequence 6 is older than 7, already seen"));

@@ -3,7 +3,7 @@ use super::*;
 use crate::contract::production_answer::ProductionOutcome::{self, *};
 
 fn approve(production: &mut Production, release: u64, plan: &str) -> ProductionOutcome {
-    let approve = ApproveRelease { release, plan: plan.to_owned(), by: name("lead") };
+    let approve = ApproveRelease { release, plan: plan.to_owned(), by: name("lead"), proof: None };
     production.state.approve(&approve).outcome
 }
 
@@ -92,7 +92,7 @@ fn approval_of_a_replaced_release_names_the_newer_one() {
     production.release('a', 1);
     production.settle();
     production.release('b', 2);
-    let approve = ApproveRelease { release: 1, plan: "plan-1-".into(), by: name("lead") };
+    let approve = ApproveRelease { release: 1, plan: "plan-1-".into(), by: name("lead"), proof: None };
     let answer = production.state.approve(&approve);
     assert_eq!(answer.outcome, Superseded);
     assert!(answer.reason.unwrap().contains("release 2"));
@@ -103,7 +103,7 @@ fn rejected_release_is_dropped() {
     let mut production = Production { needs_approval: true, ..Production::new() };
     production.release('a', 1);
     production.settle();
-    let reject = RejectRelease { release: 1, by: name("lead"), reason: None };
+    let reject = RejectRelease { release: 1, by: name("lead"), reason: None, proof: None };
     assert_eq!(production.state.reject(&reject).outcome, Rejected);
     let cause = DropCause::Rejected { by: name("lead"), reason: None };
     assert_eq!(production.state.dropped.last().map(|dropped| &dropped.cause), Some(&cause));
@@ -138,11 +138,11 @@ fn messages_that_a_reset_delivers_again_change_nothing() {
         assert_eq!(again.state.release(&push(digit, None), Receipt::Early).outcome, Refused, "{digit}");
     }
     assert_eq!(again.state.release(&push('c', None), Receipt::Early).outcome, Live);
-    let rollback = Rollback { to: None, by: name("ops"), reason: None, secrets: None, keep_going: false };
+    let rollback = Rollback { to: None, by: name("ops"), reason: None, secrets: None, keep_going: false, proof: None };
     assert_eq!(again.state.refuse_repeated(&rollback, Receipt::Early).unwrap().outcome, Refused);
     assert_eq!(again.state.refuse_repeated(&rollback, Receipt::Usual), None);
     assert_eq!(again.state.redeploy(Receipt::Early).outcome, Refused);
-    assert_eq!(again.state.unfreeze(&Unfreeze { by: name("ops") }, Receipt::Early, 1).outcome, Refused);
+    assert_eq!(again.state.unfreeze(&Unfreeze { by: name("ops"), proof: None }, Receipt::Early, 1).outcome, Refused);
     assert!(again.state.record.frozen.is_some(), "frozen stays frozen");
 }
 

@@ -8,15 +8,15 @@ fn letter(message: Message, arrival: Arrival) -> Letter {
 }
 
 fn rollback(keep_going: bool) -> Message {
-    Message::Rollback(Rollback { to: None, by: name("ops"), reason: None, secrets: None, keep_going })
+    Message::Rollback(Rollback { to: None, by: name("ops"), reason: None, secrets: None, keep_going, proof: None })
 }
 
 fn freeze() -> Message {
-    Message::Freeze(Freeze { reason: name("incident"), by: name("ops") })
+    Message::Freeze(Freeze { reason: name("incident"), by: name("ops"), proof: None })
 }
 
 fn unfreeze() -> Message {
-    Message::Unfreeze(Unfreeze { by: name("ops") })
+    Message::Unfreeze(Unfreeze { by: name("ops"), proof: None })
 }
 
 #[test]

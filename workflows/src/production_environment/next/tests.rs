@@ -121,7 +121,7 @@ fn approval_is_void_if_the_plan_has_changed() {
     production.release('a', 1);
     assert_eq!(production.settle(), Action::Wait(None));
     let by = super::super::harness::name("lead");
-    let approve = crate::contract::production::ApproveRelease { release: 1, plan: "plan-1-".into(), by };
+    let approve = crate::contract::production::ApproveRelease { release: 1, plan: "plan-1-".into(), by, proof: None };
     production.content = "-edited";
     production.state.approve(&approve);
     assert_eq!(production.settle(), Action::Wait(None));

@@ -36,8 +36,8 @@ fn deliver_one(mailbox: &mut Mailbox, message: Message) -> Result<Delivery, Clos
     match message {
         PushSignal(sequence) => Ok(mailbox.push(&push('a', sequence), signal, current)),
         DeployUpdate(sequence) => Ok(mailbox.push(&push('a', sequence), update, current)),
-        CloseSignal(sequence) => Err(mailbox.close(&Close { sequence }, signal)),
-        CloseUpdate(sequence) => Err(mailbox.close(&Close { sequence }, update)),
+        CloseSignal(sequence) => Err(mailbox.close(&Close { sequence, proof: None }, signal)),
+        CloseUpdate(sequence) => Err(mailbox.close(&Close { sequence, proof: None }, update)),
         Cancel => Err(mailbox.close(&Close::default(), Arrival::cancel(TASK))),
     }
 }

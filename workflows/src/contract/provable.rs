@@ -1,0 +1,134 @@
+//! Messages that can carry a proof, and the content that the proof must confirm.
+
+use std::collections::BTreeMap;
+
+use crate::contract::{
+    production::{ApproveRelease, Freeze, RejectRelease, Rollback, Unfreeze},
+    proof::{Proof, ProofAction, ProvenContent},
+    signals::{Close, Push},
+};
+
+/// A message that can carry a proof.
+pub trait Provable {
+    /// The content that the proof must confirm, for a message to that environment.
+    fn proven_content(&self, environment: &str, action: ProofAction) -> ProvenContent;
+
+    /// The proof that came with the message.
+    fn proof(&self) -> Option<&Proof>;
+
+    /// Attaches a proof to the message.
+    fn set_proof(&mut self, proof: Proof);
+}
+
+impl Provable for Push {
+    fn proven_content(&self, environment: &str, action: ProofAction) -> ProvenContent {
+        ProvenContent {
+            commit: Some(self.commit.clone()),
+            images: BTreeMap::from([(String::new(), self.image.clone())]),
+            actor: self.author.clone(),
+            run_id: self.sequence,
+            ..ProvenContent::new(environment, action)
+        }
+    }
+
+    fn proof(&self) -> Option<&Proof> {
+        self.proof.as_ref()
+    }
+
+    fn set_proof(&mut self, proof: Proof) {
+        self.proof = Some(proof);
+    }
+}
+
+impl Provable for Close {
+    fn proven_content(&self, environment: &str, action: ProofAction) -> ProvenContent {
+        ProvenContent { run_id: self.sequence, ..ProvenContent::new(environment, action) }
+    }
+
+    fn proof(&self) -> Option<&Proof> {
+        self.proof.as_ref()
+    }
+
+    fn set_proof(&mut self, proof: Proof) {
+        self.proof = Some(proof);
+    }
+}
+
+impl Provable for ApproveRelease {
+    fn proven_content(&self, environment: &str, action: ProofAction) -> ProvenContent {
+        ProvenContent {
+            release: Some(self.release),
+            plan: Some(self.plan.clone()),
+            actor: Some(self.by.clone()),
+            ..ProvenContent::new(environment, action)
+        }
+    }
+
+    fn proof(&self) -> Option<&Proof> {
+        self.proof.as_ref()
+    }
+
+    fn set_proof(&mut self, proof: Proof) {
+        self.proof = Some(proof);
+    }
+}
+
+impl Provable for RejectRelease {
+    fn proven_content(&self, environment: &str, action: ProofAction) -> ProvenContent {
+        let actor = Some(self.by.clone());
+        ProvenContent { release: Some(self.release), actor, ..ProvenContent::new(environment, action) }
+    }
+
+    fn proof(&self) -> Option<&Proof> {
+        self.proof.as_ref()
+    }
+
+    fn set_proof(&mut self, proof: Proof) {
+        self.proof = Some(proof);
+    }
+}
+
+impl Provable for Rollback {
+    fn proven_content(&self, environment: &str, action: ProofAction) -> ProvenContent {
+        ProvenContent { release: self.to, actor: Some(self.by.clone()), ..ProvenContent::new(environment, action) }
+    }
+
+    fn proof(&self) -> Option<&Proof> {
+        self.proof.as_ref()
+    }
+
+    fn set_proof(&mut self, proof: Proof) {
+        self.proof = Some(proof);
+    }
+}
+
+impl Provable for Freeze {
+    fn proven_content(&self, environment: &str, action: ProofAction) -> ProvenContent {
+        ProvenContent { actor: Some(self.by.clone()), ..ProvenContent::new(environment, action) }
+    }
+
+    fn proof(&self) -> Option<&Proof> {
+        self.proof.as_ref()
+    }
+
+    fn set_proof(&mut self, proof: Proof) {
+        self.proof = Some(proof);
+    }
+}
+
+impl Provable for Unfreeze {
+    fn proven_content(&self, environment: &str, action: ProofAction) -> ProvenContent {
+        ProvenContent { actor: Some(self.by.clone()), ..ProvenContent::new(environment, action) }
+    }
+
+    fn proof(&self) -> Option<&Proof> {
+        self.proof.as_ref()
+    }
+
+    fn set_proof(&mut self, proof: Proof) {
+        self.proof = Some(proof);
+    }
+}
+
+#[cfg(test)]
+mod tests;
