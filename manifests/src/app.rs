@@ -4,6 +4,7 @@ mod duration;
 mod environment;
 mod folder;
 mod gate;
+mod github;
 mod names;
 mod pattern;
 mod preview;
@@ -22,10 +23,11 @@ pub use folder::{AppFolder, load_apps, read_apps};
 pub use gate::{
     Gate, GateKind, HttpGate, TEMPORAL_WORKLOAD, TemporalPollerGate, TemporalServerGate, TemporalWorkflowGate,
 };
+pub use github::GithubSettings;
 pub use names::is_script_name;
 pub use pattern::Pattern;
 pub use preview::{CronJobs, Database, DatabaseMode, PreviewSettings, Quota, Scripts};
-pub use production::{Approval, ProductionSettings};
+pub use production::{Approval, Approvers, ProductionSettings};
 
 use crate::render::{line_of, template::Lines};
 
@@ -62,6 +64,9 @@ pub struct App {
     /// Cluster-scoped kinds that the manifests may have, for example `PriorityClass`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cluster_kinds: Vec<String>,
+    /// The repository's id on GitHub, and berth's part there. Default: berth neither believes GitHub nor writes to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub github: Option<GithubSettings>,
     /// The environments of pull requests. Default: pull requests get none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preview: Option<PreviewSettings>,

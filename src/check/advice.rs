@@ -28,6 +28,11 @@ pub(super) fn advise_on_app(app: &App, file: &str) -> Vec<Finding> {
             format!("call the file {}.yaml: if it cannot be read, berth reports the app by the file's name", app.app);
         add(Severity::Warning, "app", message);
     }
+    if app.github.is_none() {
+        let message =
+            "is missing: without `github.repository_id` berth hooks takes neither webhooks nor jobs of the app";
+        add(Severity::Note, "github", message.to_owned());
+    }
     let doppler = |kind| app.doppler(kind).map(|config| (&config.project, &config.config));
     let (preview, production) = (doppler(EnvironmentKind::Preview), doppler(EnvironmentKind::Production));
     if preview.is_some() && preview == production {

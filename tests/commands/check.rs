@@ -60,6 +60,15 @@ fn the_example_draws_no_finding() {
 }
 
 #[test]
+fn app_without_a_repository_id_gets_a_note_about_hooks() {
+    let folder = Folder::new();
+    folder.change("web.yaml", "github: { repository_id: 123456789 }\n", "");
+    let findings = folder.findings();
+    assert!(findings[0].contains("note: github: is missing: without `github.repository_id`"), "{findings:#?}");
+    assert_eq!(findings.len(), 2, "{findings:#?}");
+}
+
+#[test]
 fn all_findings_are_shown_at_once_with_their_places() {
     let folder = Folder::new();
     folder.change("web.yaml", "workload: $KUBE_APP", "workload: nobody");

@@ -74,6 +74,11 @@ fn app_that_breaks_a_rule_is_invalid_in_schema_and_berth() {
         ("namespace: web-production", "keep_releases: 101\n  namespace: web-production"),
         ("namespace: web-production", "isolation: { egress: none }\n  namespace: web-production"),
         ("namespace: pr-{pr}", "cron_jobs: never\n  namespace: pr-{pr}"),
+        ("repository_id: 123456789", "repository_id: 0"),
+        ("repository_id: 123456789", "repository_id: 1, label: ''"),
+        ("repository_id: 123456789", "comment: true"),
+        ("namespace: web-production", "branch: ''\n  namespace: web-production"),
+        ("namespace: web-production", "approvers: all\n  namespace: web-production"),
     ] {
         assert!(EXAMPLE.contains(from), "{from}");
         let text = EXAMPLE.replacen(from, to, 1);

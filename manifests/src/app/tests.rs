@@ -44,6 +44,10 @@ production:
   approval: required
   keep_releases: 20
   isolation: { egress: listed }
+  branch: trunk
+  environment: live
+  approvers: proved
+github: { repository_id: 123456789, comment: false, commands: false, label: preview, skip_label: no-preview }
 "#;
 
 const SMALLEST: &str = "app: api\nrepository: acme/api\nimages: [acme/api]\npreview: {host: 'api-{pr}.example.com'}\n";
@@ -134,6 +138,25 @@ fn production_keeps_ten_releases_by_default() {
 }
 
 #[test]
+fn github_and_production_have_defaults_for_their_jobs() {
+    let text =
+        format!("{SMALLEST}production: {{namespace: api, host: api.example.com}}\ngithub: {{repository_id: 7}}\n");
+    let App { github, production, .. } = parse(&text);
+    let (github, production) = (github.unwrap(), production.unwrap());
+    assert_eq!((github.comment, github.commands, github.label, github.skip_label), (true, true, None, None));
+    assert_eq!((&*production.branch, &*production.environment), ("main", "production"));
+    assert_eq!(production.approvers, Approvers::Claimed);
+    assert_eq!(parse(SMALLEST).github, None);
+}
+
+#[test]
+fn label_of_berth_is_one_that_the_app_file_names() {
+    let github = parse(EXAMPLE).github.unwrap();
+    assert!(["preview", "Preview", "no-preview"].iter().all(|label| github.is_label_of_berth(label)));
+    assert!(!["bug", "", "preview "].iter().any(|label| github.is_label_of_berth(label)));
+}
+
+#[test]
 fn app_is_equal_after_a_json_round_trip() {
     let mut app = parse(EXAMPLE);
     let again: App = serde_json::from_value(serde_json::to_value(&app).unwrap()).unwrap();
@@ -150,6 +173,8 @@ fn malformed_field_is_reported_with_its_line() {
         ("72h", "72", "web.yaml:19:17: `72` is not a duration"),
         ("approval: required", "approval: maybe", "web.yaml:34:13: unknown variant `maybe`"),
         ("egress: listed", "egress: none", "web.yaml:36:24: unknown variant `none`"),
+        ("approvers: proved", "approvers: all", "web.yaml:39:14: unknown variant `all`"),
+        ("repository_id: 123456789, ", "", "web.yaml:40:60: missing field `repository_id`"),
         ("cron_jobs: run", "cron_jobs: never", "web.yaml:29:14: unknown variant `never`"),
         ("http:", "grpc:", "web.yaml:26:7: unknown field `grpc`"),
         ("images: [", "images: [[", "web.yaml:5:18: is not YAML"),
@@ -209,6 +234,16 @@ fn invalid_value_is_reported_with_its_line() {
         ("host: app.example.com", "host: pr-{pr}.example.org", "web.yaml:32: production.host:"),
         ("keep_releases: 20", "keep_releases: 0", "web.yaml:35: production.keep_releases: must be from 1 to 100"),
         ("keep_releases: 20", "keep_releases: 101", "web.yaml:35: production.keep_releases: must be from 1 to 100"),
+        ("branch: trunk", "branch: ''", "web.yaml:37: production.branch: must be a name of 1 to 255 bytes"),
+        (
+            "branch: trunk",
+            "branch: refs/heads/main",
+            "web.yaml:37: production.branch: `refs/heads/main` is not the name",
+        ),
+        ("environment: live", "environment: ''", "web.yaml:38: production.environment: must be a name"),
+        ("123456789", "0", "web.yaml:40: github.repository_id: must be the repository's id"),
+        ("label: preview", "label: ''", "web.yaml:40: github.label: must be a label of 1 to 50 characters"),
+        ("no-preview", "preview", "web.yaml:40: github.skip_label: is `label` too"),
     ] {
         let findings = findings_with(from, to);
         assert!(findings[0].starts_with(expected), "{expected}: {findings:?}");

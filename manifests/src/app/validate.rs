@@ -1,13 +1,14 @@
 //! Rules for a well-formed app file; every violation is reported at once.
 
 use super::{
-    App, Database, Pattern, PreviewSettings, ProductionSettings, Quota, Scripts,
+    App, Database, GithubSettings, Pattern, PreviewSettings, ProductionSettings, Quota, Scripts,
+    github::MAX_LABEL,
     names::{
         MAX_SCRIPT_NAME, is_dns_label, is_github_repository, is_host, is_image_repository, is_object_name, is_quantity,
         is_script_name, is_variable_name,
     },
     pattern::LARGEST_PR,
-    production::MAX_KEPT_RELEASES,
+    production::{MAX_KEPT_RELEASES, MAX_NAME},
     unique,
 };
 use crate::render::{RESERVED_NAMES, cluster_kinds, finding::Finding, line_of, template::Lines};
@@ -28,6 +29,9 @@ pub(super) fn check(app: &App, file: &str, lines: &Lines) -> Vec<Finding> {
     let mut report = AppReport { file, lines, findings: Vec::new() };
     check_app(app, &mut report);
     check_secrets(app, &mut report);
+    if let Some(github) = &app.github {
+        check_github(github, &mut report);
+    }
     if let Some(preview) = &app.preview {
         check_preview(app, preview, &mut report);
     }
@@ -149,6 +153,20 @@ fn check_secrets(app: &App, report: &mut AppReport<'_>) {
     }
 }
 
+fn check_github(github: &GithubSettings, report: &mut AppReport<'_>) {
+    let GithubSettings { repository_id, label, skip_label, .. } = github;
+    report.require(*repository_id > 0, "github.repository_id", || "must be the repository's id on GitHub".to_owned());
+    for (field, label) in [("github.label", label), ("github.skip_label", skip_label)] {
+        let Some(label) = label else { continue };
+        let fits = (1..=MAX_LABEL).contains(&label.chars().count()) && !label.chars().any(char::is_control);
+        report.require(fits, field, || format!("must be a label of 1 to {MAX_LABEL} characters"));
+    }
+    let is_same = label.is_some() && label == skip_label;
+    report.require(!is_same, "github.skip_label", || {
+        "is `label` too: no pull request would get an environment".to_owned()
+    });
+}
+
 fn check_preview(app: &App, preview: &PreviewSettings, report: &mut AppReport<'_>) {
     check_pattern(app, &preview.namespace, "preview.namespace", is_namespace, report);
     check_pattern(app, &preview.host, "preview.host", is_host, report);
@@ -194,6 +212,16 @@ fn check_production(app: &App, production: &ProductionSettings, report: &mut App
     }
     report.require((1..=MAX_KEPT_RELEASES).contains(&production.keep_releases), "production.keep_releases", || {
         format!("must be from 1 to {MAX_KEPT_RELEASES}")
+    });
+    for (field, name) in
+        [("production.branch", &production.branch), ("production.environment", &production.environment)]
+    {
+        let fits = (1..=MAX_NAME).contains(&name.len()) && !name.chars().any(char::is_control);
+        report.require(fits, field, || format!("must be a name of 1 to {MAX_NAME} bytes"));
+    }
+    let is_branch = !production.branch.starts_with("refs/") && !production.branch.contains(char::is_whitespace);
+    report.require(is_branch, "production.branch", || {
+        format!("`{}` is not the name of a branch, for example `main`", production.branch.escape_debug())
     });
     check_gates(&production.gates, "production.gates", report);
 }
