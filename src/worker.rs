@@ -8,7 +8,9 @@ use std::{
 };
 
 use anyhow::Context;
-use berth_activities::{Activities, Serve, Settings, database, kubernetes_client, secrets::DopplerReader};
+use berth_activities::{
+    Activities, Serve, Settings, database, kubernetes_client, proof::ProofKeys, secrets::DopplerReader,
+};
 use berth_workflows::{TASK_QUEUE, register_workflows};
 use clap::{Args, ValueEnum};
 use temporalio_sdk::{
@@ -68,6 +70,10 @@ pub(crate) struct Worker {
     #[arg(long, env = "BERTH_SERVE", value_enum, value_delimiter = ',', value_name = "KINDS",
         default_values_t = [Served::Previews, Served::Production])]
     serve: Vec<Served>,
+    /// A file with the public keys of `berth hooks`, which `berth hooks new-key` prints: base64, one per line. Without it, every
+    /// message counts as a claim
+    #[arg(long, env = "BERTH_PROOF_KEYS", value_name = "FILE")]
+    proof_keys: Option<PathBuf>,
     /// The URL of Doppler's API
     #[arg(long, env = "DOPPLER_API_HOST", default_value = "https://api.doppler.com", value_name = "URL")]
     doppler_api_host: String,
@@ -172,6 +178,10 @@ impl Worker {
             Some(file) => database::read_servers(file)?,
             None => database::Servers::default(),
         };
+        let proof_keys = match &self.proof_keys {
+            Some(file) => ProofKeys::read(file)?,
+            None => ProofKeys::default(),
+        };
         Ok(Activities {
             doppler: DopplerReader::new(&self.doppler_api_host)?,
             client,
@@ -187,6 +197,7 @@ impl Worker {
                     previews: self.serve.contains(&Served::Previews),
                     production: self.serve.contains(&Served::Production),
                 },
+                proof_keys,
             },
         })
     }

@@ -15,6 +15,7 @@ use berth_workflows::contract::{
     plan::{PlanReleaseInput, PlannedRelease},
     preparation::{AwaitGoneInput, DatabaseReady, NamespaceGone, NamespaceReady, SyncedSecrets},
     production_record::{FindRollbackInput, FoundRollback, RecallInput, Recalled, RecordInput, Recorded},
+    proof::{CheckProofInput, ProofChecked},
     script::ScriptOutcome,
     script_job::{AwaitScriptInput, RemoveScriptInput, ScriptRemoved, ScriptStarted, StartScriptInput},
     teardown::{DeleteInput, LeakReport},
@@ -30,7 +31,7 @@ use crate::{
     context::Context,
     database, environment, gates,
     heartbeat::{Progress, heartbeating},
-    production,
+    production, proof,
     release::{self, stored_release::StoredRelease},
     rollout, script,
     secrets::{self, DopplerReader},
@@ -199,6 +200,16 @@ impl Activities {
             production::record_production(self.context(progress), &record).await
         })
         .await
+    }
+
+    /// See [`proof::check_proof()`]. It answers every caller: a proof and its check change nothing.
+    #[activity(definition = definitions::CheckProof)]
+    pub async fn check_proof(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        check: CheckProofInput,
+    ) -> Result<ProofChecked, ActivityError> {
+        Ok(proof::check_proof(&self.settings.proof_keys, &check))
     }
 
     /// See [`release::apply_stored()`].

@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use berth_manifests::app::App;
 use berth_workflows::contract::environment::{Environment, EnvironmentKind};
 
-use crate::settings::{Serve, Settings, database_servers::Servers};
+use crate::{
+    proof::ProofKeys,
+    settings::{Serve, Settings, database_servers::Servers},
+};
 
 /// Returns the settings of an installation without database servers.
 pub(crate) fn settings() -> Settings {
@@ -18,6 +21,7 @@ pub(crate) fn settings() -> Settings {
         scheme: "https".into(),
         database_servers: Servers::default(),
         serve: Serve::ALL,
+        proof_keys: ProofKeys::default(),
     }
 }
 

@@ -17,6 +17,7 @@ pub mod gates;
 pub mod heartbeat;
 mod kubernetes;
 pub mod production;
+pub mod proof;
 mod redaction;
 pub mod release;
 pub mod rollout;

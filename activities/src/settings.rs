@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use berth_workflows::contract::environment::EnvironmentKind;
 use database_servers::Servers;
 
+use crate::proof::ProofKeys;
+
 /// The settings that the worker gets from its flags.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -26,6 +28,8 @@ pub struct Settings {
     pub database_servers: Servers,
     /// The kinds of environments that the worker serves.
     pub serve: Serve,
+    /// The public keys of `berth hooks`. Without one, no message is proved.
+    pub proof_keys: ProofKeys,
 }
 
 impl Settings {
@@ -40,6 +44,7 @@ impl Settings {
             scheme: String::new(),
             database_servers: Servers::default(),
             serve: Serve::ALL,
+            proof_keys: ProofKeys::default(),
         }
     }
 }

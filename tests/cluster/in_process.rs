@@ -1,6 +1,6 @@
 //! A client and a worker's settings, for activities that a test calls in its own process.
 
-use berth_activities::{Serve, Settings, database, kubernetes_client};
+use berth_activities::{Serve, Settings, database, kubernetes_client, proof::ProofKeys};
 use berth_lab::Lab;
 use kube::{
     Client, Config,
@@ -28,5 +28,6 @@ pub(crate) fn settings(lab: &Lab) -> Settings {
         scheme: "http".into(),
         database_servers: database::Servers::default(),
         serve: Serve::ALL,
+        proof_keys: ProofKeys::default(),
     }
 }

@@ -7,7 +7,7 @@ mod foreign;
 use std::process::{Command, Output};
 
 use api_server::ApiServer;
-use berth_activities::{Activities, Serve, Settings, database::Servers, secrets::DopplerReader};
+use berth_activities::{Activities, Serve, Settings, database::Servers, proof::ProofKeys, secrets::DopplerReader};
 use berth_test_support::preview::connect;
 use berth_workflows::{
     contract::{
@@ -74,6 +74,7 @@ fn settings(apps: &std::path::Path) -> Settings {
         scheme: "https".into(),
         database_servers: Servers::default(),
         serve: Serve::ALL,
+        proof_keys: ProofKeys::default(),
     }
 }
 

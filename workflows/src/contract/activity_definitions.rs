@@ -12,6 +12,7 @@ use crate::contract::{
     plan::{PlanReleaseInput, PlannedRelease},
     preparation::{AwaitGoneInput, DatabaseReady, NamespaceGone, NamespaceReady, SyncedSecrets},
     production_record::{FindRollbackInput, FoundRollback, RecallInput, Recalled, RecordInput, Recorded},
+    proof::{CheckProofInput, ProofChecked},
     script::ScriptOutcome,
     script_job::{AwaitScriptInput, RemoveScriptInput, ScriptRemoved, ScriptStarted, StartScriptInput},
     teardown::{DeleteInput, LeakReport},
@@ -85,6 +86,12 @@ impl Activities {
     /// Finds the stored release that a rollback by hand leads to.
     #[activity(name = "find_rollback")]
     pub fn find_rollback(find: FindRollbackInput) -> FoundRollback {
+        unimplemented!()
+    }
+
+    /// Compares a proof with the message that carried it.
+    #[activity(name = "check_proof")]
+    pub fn check_proof(check: CheckProofInput) -> ProofChecked {
         unimplemented!()
     }
 
