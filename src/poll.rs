@@ -59,10 +59,11 @@ pub(crate) struct Waited<S> {
 ///
 /// # Errors
 /// The status cannot be had, now or later.
-pub(crate) async fn until<S>(
+pub(crate) async fn until<S, F: Future<Output = Result<Option<S>, Unobserved>>>(
     timeout: Duration,
     mut progress: Progress,
-    observe: impl AsyncFn() -> Result<Option<S>, Unobserved>,
+    // No async closure: a server needs to know that its future can change threads.
+    observe: impl Fn() -> F,
     line: impl Fn(Option<&S>) -> String,
     mut decide: impl FnMut(Option<&S>) -> Decision,
 ) -> anyhow::Result<Waited<S>> {
@@ -99,9 +100,9 @@ mod tests {
 
     use super::*;
 
-    async fn wait(
+    async fn wait<F: Future<Output = Result<Option<u8>, Unobserved>>>(
         timeout: Duration,
-        observe: impl AsyncFn() -> Result<Option<u8>, Unobserved>,
+        observe: impl Fn() -> F,
     ) -> anyhow::Result<Waited<u8>> {
         let decide = |status: Option<&u8>| match status {
             Some(2) => Decision::done("live", Exit::Done),
@@ -113,7 +114,7 @@ mod tests {
     #[tokio::test]
     async fn question_without_an_answer_is_asked_again() {
         let asked = Cell::new(0);
-        let observe = async || {
+        let observe = || async {
             asked.set(asked.get() + 1);
             if asked.get() == 1 { Err(Unobserved::Passing(anyhow!("no worker"))) } else { Ok(Some(2)) }
         };
@@ -123,10 +124,10 @@ mod tests {
 
     #[tokio::test]
     async fn wait_ends_with_the_time_and_the_last_status() {
-        let waited = wait(Duration::ZERO, async || Ok(Some(1))).await.unwrap();
+        let waited = wait(Duration::ZERO, || async { Ok(Some(1)) }).await.unwrap();
         assert!(waited.ending.is_none());
         assert_eq!(waited.status, Some(1));
-        let refused = wait(Duration::from_secs(30), async || Err(Unobserved::Final(anyhow!("no right")))).await;
+        let refused = wait(Duration::from_secs(30), || async { Err(Unobserved::Final(anyhow!("no right"))) }).await;
         assert_eq!(refused.err().unwrap().to_string(), "no right");
     }
 }

@@ -33,10 +33,10 @@ use crate::{
 mod args;
 mod close;
 mod log;
-mod output;
+pub(crate) mod output;
 mod push;
 mod run;
-mod wait;
+pub(crate) mod wait;
 
 use args::{Action, ApproveArgs, Goal, PullRequestArgs, RedeployArgs, WaitArgs};
 use output::Row;
@@ -193,7 +193,7 @@ impl Preview {
 }
 
 /// The summary that temporal-ui shows beside the workflow's id.
-fn summary(input: &PullRequest) -> String {
+pub(crate) fn summary(input: &PullRequest) -> String {
     format!("the environment of pull request {} of {}", input.pr, input.app)
 }
 

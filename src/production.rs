@@ -14,10 +14,10 @@ use crate::{
 };
 
 mod args;
-mod decide;
+pub(crate) mod decide;
 mod history;
-mod observe;
-mod output;
+pub(crate) mod observe;
+pub(crate) mod output;
 mod plan;
 mod restore;
 mod send;

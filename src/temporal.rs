@@ -10,13 +10,18 @@ use temporalio_client::{
 };
 use temporalio_common::{
     protos::temporal::api::{
-        enums::v1::TaskQueueType, taskqueue::v1::TaskQueue, workflowservice::v1::DescribeTaskQueueRequest,
+        enums::v1::TaskQueueType,
+        taskqueue::v1::TaskQueue,
+        workflowservice::v1::{DescribeTaskQueueRequest, GetSystemInfoRequest},
     },
     telemetry::metrics::TemporalMeter,
 };
 
 /// The longest pause between two attempts to connect.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
+
+/// How long a probe waits for Temporal: shorter than the second that a kubelet waits by default.
+const PROBE_TIMEOUT: Duration = Duration::from_millis(800);
 
 /// Connects once.
 ///
@@ -58,6 +63,20 @@ fn configured() -> anyhow::Result<(ConnectionOptions, ClientOptions)> {
     ClientOptions::load_from_config(LoadClientConfigProfileOptions::default())
         .map_err(|e| anyhow!("{e}"))
         .context("reading Temporal's configuration (TEMPORAL_* and temporal.toml)")
+}
+
+/// Checks that Temporal answers at this moment.
+///
+/// # Errors
+/// A line for a probe's answer.
+pub(crate) async fn check_answers(client: &Client) -> Result<(), String> {
+    let mut service = client.connection().workflow_service();
+    let asked = service.get_system_info(Request::new(GetSystemInfoRequest::default()));
+    match tokio::time::timeout(PROBE_TIMEOUT, asked).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(status)) => Err(format!("Temporal does not answer: {}", status.message())),
+        Err(_) => Err(format!("Temporal does not answer within {PROBE_TIMEOUT:?}")),
+    }
 }
 
 /// Identities of the workers that polled a task queue for this kind of task in the last minutes.

@@ -32,7 +32,8 @@ mod readiness;
 mod sdk_metrics;
 
 use forever::Forever;
-use health::{Endpoints, Health, MetricsAddress};
+pub(crate) use health::MetricsAddress;
+use health::{Endpoints, Health};
 use metrics::Metrics;
 use sdk_metrics::SdkMetrics;
 
@@ -247,7 +248,8 @@ fn shut_down_on_signal(stop: impl Fn() + Send + 'static, health: Arc<Health>) {
     });
 }
 
-async fn shutdown_signal() {
+/// Waits for SIGTERM or Ctrl-C.
+pub(crate) async fn shutdown_signal() {
     let Ok(mut terminate) = signal(SignalKind::terminate()) else {
         // Without a handler SIGTERM ends the process at once; its work is picked up by another worker.
         return std::future::pending().await;
@@ -259,6 +261,6 @@ async fn shutdown_signal() {
 }
 
 /// The host's name: in a pod, the pod's name.
-fn hostname() -> String {
+pub(crate) fn hostname() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "?".to_owned(), |name| name.trim().to_owned())
 }

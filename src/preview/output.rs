@@ -44,7 +44,7 @@ impl Row {
 }
 
 /// How a push ended.
-pub(super) fn from_answer(answer: &DeployAnswer) -> anyhow::Result<Envelope> {
+pub(crate) fn from_answer(answer: &DeployAnswer) -> anyhow::Result<Envelope> {
     let outcome = wire_name(&answer.outcome);
     let envelope = Envelope {
         commit: Some(answer.commit.to_string()),
@@ -95,7 +95,7 @@ pub(super) fn from_report(report: &LeakReport) -> anyhow::Result<Envelope> {
 }
 
 /// The status at the end of a wait.
-pub(super) fn from_wait(status: &Status, ending: Ending) -> anyhow::Result<Envelope> {
+pub(crate) fn from_wait(status: &Status, ending: Ending) -> anyhow::Result<Envelope> {
     let Ending { outcome, exit, .. } = ending;
     let shown = Envelope { outcome, exit_code: exit.code(), ..from_status(status)? };
     let failed = status.failed.as_ref().filter(|_| exit == Exit::Failed);
@@ -106,7 +106,7 @@ pub(super) fn from_wait(status: &Status, ending: Ending) -> anyhow::Result<Envel
 }
 
 /// An environment.
-pub(super) fn from_status(status: &Status) -> anyhow::Result<Envelope> {
+pub(crate) fn from_status(status: &Status) -> anyhow::Result<Envelope> {
     let Status { rolling_out, failed, serving, awaiting_approval, .. } = status;
     let failed = failed.as_ref().filter(|_| status.phase == Phase::Failed);
     let newest = (rolling_out.as_ref().map(|rolling_out| &rolling_out.release))
@@ -155,6 +155,6 @@ pub(super) fn from_list(rows: &[Row]) -> anyhow::Result<Envelope> {
 }
 
 /// There is no such environment.
-pub(super) fn not_found(id: &str) -> Envelope {
+pub(crate) fn not_found(id: &str) -> Envelope {
     Envelope::sentence("not_found", Exit::Absent, format!("there is no environment {id}"))
 }

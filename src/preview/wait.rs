@@ -29,7 +29,7 @@ pub(super) async fn status(handle: &WorkflowHandle<Client, PreviewEnvironment>) 
 ///
 /// # Errors
 /// No worker answers, or the workflow ended in a way that leaves its own status stale.
-pub(super) async fn observe(
+pub(crate) async fn observe(
     handle: &WorkflowHandle<Client, PreviewEnvironment>,
     id: &str,
 ) -> anyhow::Result<Option<Status>> {
@@ -64,7 +64,7 @@ pub(super) async fn until(
     timeout: Duration,
     decide: impl FnMut(Option<&Status>) -> Decision,
 ) -> anyhow::Result<Waited<Status>> {
-    let observe = async || observe(handle, id).await.map_err(Unobserved::Final);
+    let observe = || async { observe(handle, id).await.map_err(Unobserved::Final) };
     poll::until(timeout, Progress::on_terminal(), observe, line, decide).await
 }
 
@@ -111,7 +111,7 @@ pub(super) fn at_rest(status: Option<&Status>) -> Decision {
 }
 
 /// Decides for `wait --for gone`.
-pub(super) fn gone(status: Option<&Status>) -> Decision {
+pub(crate) fn gone(status: Option<&Status>) -> Decision {
     match status {
         Some(status) if status.phase != Phase::Closed => Decision::Wait,
         _ => Decision::done("gone", Exit::Done),
@@ -119,7 +119,7 @@ pub(super) fn gone(status: Option<&Status>) -> Decision {
 }
 
 /// Decides for `wait --for live`: the newest push counts.
-pub(super) fn live(status: Option<&Status>) -> Decision {
+pub(crate) fn live(status: Option<&Status>) -> Decision {
     match status {
         None => absent(),
         Some(status) => match status.phase {
@@ -132,7 +132,7 @@ pub(super) fn live(status: Option<&Status>) -> Decision {
 
 /// Decides for `wait --for live --commit`. `was_open`: the environment was open before, so a closed one was closed
 /// meanwhile, and not before the push.
-pub(super) fn live_commit(status: Option<&Status>, commit: &Commit, was_open: &mut bool) -> Decision {
+pub(crate) fn live_commit(status: Option<&Status>, commit: &Commit, was_open: &mut bool) -> Decision {
     let Some(status) = status else { return Decision::Wait };
     match status.phase {
         Phase::Closed if !*was_open => return Decision::Wait,

@@ -12,7 +12,7 @@ use crate::{exit::Exit, poll::Decision};
 
 /// The release that is waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Target {
+pub(crate) enum Target {
     /// The newest at any time.
     Newest,
     Release(u64),
@@ -22,13 +22,13 @@ pub(super) enum Target {
 
 /// Whether the wait goes on while a release waits for a person: its approval, or the end of a freeze.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum People {
+pub(crate) enum People {
     AreWaitedFor,
     EndTheWait,
 }
 
 /// Decides whether the wait for a release is over.
-pub(super) fn release(status: Option<&ProductionStatus>, target: &Target, people: People) -> Decision {
+pub(crate) fn release(status: Option<&ProductionStatus>, target: &Target, people: People) -> Decision {
     let Some(status) = status else {
         return match target {
             Target::Commit(_) => Decision::Wait,
@@ -205,7 +205,7 @@ fn starts_with(full: &str, commit: &Commit) -> bool {
 }
 
 /// The number of the release that is waited for, if the status knows it.
-pub(super) fn number_of(status: &ProductionStatus, target: &Target) -> Option<u64> {
+pub(crate) fn number_of(status: &ProductionStatus, target: &Target) -> Option<u64> {
     match target {
         Target::Release(number) => Some(*number),
         Target::Newest => newest(status),

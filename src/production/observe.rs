@@ -19,10 +19,10 @@ use crate::{
     progress::Progress,
 };
 
-pub(super) type Handle = WorkflowHandle<Client, ProductionEnvironment>;
+pub(crate) type Handle = WorkflowHandle<Client, ProductionEnvironment>;
 
 /// Queries the status. None: nothing has been released yet.
-pub(super) async fn observe(handle: &Handle, id: &str) -> Result<Option<ProductionStatus>, Unobserved> {
+pub(crate) async fn observe(handle: &Handle, id: &str) -> Result<Option<ProductionStatus>, Unobserved> {
     let asking = || format!("querying {id}; does a worker poll its task queue?");
     match handle.query(ProductionEnvironment::status, (), WorkflowQueryOptions::default()).await {
         Ok(status) => check_alive(handle, id).await.map(|()| Some(status)),
@@ -72,7 +72,7 @@ fn is_final(error: &WorkflowQueryError) -> bool {
 ///
 /// # Errors
 /// The status cannot be had.
-pub(super) async fn once(handle: &Handle, id: &str) -> anyhow::Result<Option<ProductionStatus>> {
+pub(crate) async fn once(handle: &Handle, id: &str) -> anyhow::Result<Option<ProductionStatus>> {
     observe(handle, id).await.map_err(|unobserved| match unobserved {
         Unobserved::Final(error) | Unobserved::Passing(error) => error,
     })
@@ -88,7 +88,7 @@ pub(super) async fn until(
     timeout: Duration,
     decide: impl FnMut(Option<&ProductionStatus>) -> Decision,
 ) -> anyhow::Result<Waited<ProductionStatus>> {
-    poll::until(timeout, Progress::everywhere(), async || observe(handle, id).await, line, decide).await
+    poll::until(timeout, Progress::everywhere(), || observe(handle, id), line, decide).await
 }
 
 /// The line of progress for a status.

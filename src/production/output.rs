@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The answer of production to a message.
-pub(super) fn from_answer(app: &str, verb: &str, answer: &ProductionAnswer) -> anyhow::Result<Envelope> {
+pub(crate) fn from_answer(app: &str, verb: &str, answer: &ProductionAnswer) -> anyhow::Result<Envelope> {
     let envelope = Envelope {
         commit: answer.commit.as_ref().map(ToString::to_string),
         reason: answer.reason.clone(),
@@ -93,7 +93,7 @@ fn next_step(app: &str, verb: &str, answer: &ProductionAnswer) -> Option<String>
 }
 
 /// The status at the end of a wait for that release, if its number is known.
-pub(super) fn from_wait(status: &ProductionStatus, release: Option<u64>, ending: Ending) -> anyhow::Result<Envelope> {
+pub(crate) fn from_wait(status: &ProductionStatus, release: Option<u64>, ending: Ending) -> anyhow::Result<Envelope> {
     let Ending { outcome, exit, reason } = ending;
     let shown = about(from_status(status)?, status, release);
     let failed = status.failed.as_ref().filter(|failed| exit == Exit::Failed && failed.release.number == release);
@@ -108,7 +108,7 @@ pub(super) fn from_wait(status: &ProductionStatus, release: Option<u64>, ending:
 }
 
 /// The same answer, with commit and rollout of that release.
-pub(super) fn about(envelope: Envelope, status: &ProductionStatus, release: Option<u64>) -> Envelope {
+pub(crate) fn about(envelope: Envelope, status: &ProductionStatus, release: Option<u64>) -> Envelope {
     let Some(number) = release else { return envelope };
     let commit = decide::known(status).find(|(_, other)| *other == release).map(|(commit, _)| commit.to_owned());
     let in_flight = status.rolling_out.as_ref().map(|rolling_out| &rolling_out.rollout);
@@ -120,7 +120,7 @@ pub(super) fn about(envelope: Envelope, status: &ProductionStatus, release: Opti
 }
 
 /// Production.
-pub(super) fn from_status(status: &ProductionStatus) -> anyhow::Result<Envelope> {
+pub(crate) fn from_status(status: &ProductionStatus) -> anyhow::Result<Envelope> {
     let newest = newest_release(status);
     let failed = status.failed.as_ref().filter(|_| is_failed(status.phase));
     let rollout = (status.rolling_out.as_ref().map(|rolling_out| &rolling_out.rollout.rollout))
@@ -155,7 +155,7 @@ fn is_failed(phase: Phase) -> bool {
 }
 
 /// Production of an app does not run: nothing has been released.
-pub(super) fn not_found(app: &str) -> Envelope {
+pub(crate) fn not_found(app: &str) -> Envelope {
     let why = format!("nothing of {app} has been released to production; berth production release {app} does so");
     Envelope::sentence("not_found", Exit::Absent, why)
 }

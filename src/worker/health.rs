@@ -8,18 +8,14 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use axum::{Router, extract::State, http::StatusCode, routing::get};
-use temporalio_client::{Client, tonic::Request};
-use temporalio_common::protos::temporal::api::workflowservice::v1::GetSystemInfoRequest;
+use temporalio_client::Client;
 use tokio::net::TcpListener;
 
 use super::{metrics::Metrics, sdk_metrics::Source};
-
-/// Shorter than the second that a kubelet's probe waits by default.
-const TEMPORAL_TIMEOUT: Duration = Duration::from_millis(800);
+use crate::temporal;
 
 /// The address of the endpoints, if they are served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,13 +81,7 @@ impl Health {
             return Err(missing.join("\n"));
         }
         let Some(client) = self.temporal.get() else { return Ok(()) };
-        let mut service = client.connection().workflow_service();
-        let asked = service.get_system_info(Request::new(GetSystemInfoRequest::default()));
-        match tokio::time::timeout(TEMPORAL_TIMEOUT, asked).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(status)) => Err(format!("Temporal does not answer: {}", status.message())),
-            Err(_) => Err(format!("Temporal does not answer within {TEMPORAL_TIMEOUT:?}")),
-        }
+        temporal::check_answers(client).await
     }
 }
 
