@@ -15,6 +15,7 @@ pub mod failure;
 mod fake_api_server;
 pub mod gates;
 pub mod heartbeat;
+pub mod jwt;
 mod kubernetes;
 pub mod production;
 pub mod proof;
