@@ -76,7 +76,7 @@ pub struct ApproveRelease {
     pub by: Name,
     /// Facts about the sender, as `berth hooks` has verified them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub proof: Option<Proof>,
+    pub proof: Option<Box<Proof>>,
 }
 
 impl Input for ApproveRelease {
@@ -95,7 +95,7 @@ pub struct RejectRelease {
     pub reason: Option<Name>,
     /// Facts about the sender, as `berth hooks` has verified them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub proof: Option<Proof>,
+    pub proof: Option<Box<Proof>>,
 }
 
 impl Input for RejectRelease {
@@ -122,7 +122,7 @@ pub struct Rollback {
     pub keep_going: bool,
     /// Facts about the sender, as `berth hooks` has verified them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub proof: Option<Proof>,
+    pub proof: Option<Box<Proof>>,
 }
 
 impl Input for Rollback {
@@ -148,7 +148,7 @@ pub struct Freeze {
     pub by: Name,
     /// Facts about the sender, as `berth hooks` has verified them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub proof: Option<Proof>,
+    pub proof: Option<Box<Proof>>,
 }
 
 impl Input for Freeze {
@@ -163,7 +163,7 @@ pub struct Unfreeze {
     pub by: Name,
     /// Facts about the sender, as `berth hooks` has verified them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub proof: Option<Proof>,
+    pub proof: Option<Box<Proof>>,
 }
 
 impl Input for Unfreeze {

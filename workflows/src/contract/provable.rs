@@ -32,11 +32,11 @@ impl Provable for Push {
     }
 
     fn proof(&self) -> Option<&Proof> {
-        self.proof.as_ref()
+        self.proof.as_deref()
     }
 
     fn set_proof(&mut self, proof: Proof) {
-        self.proof = Some(proof);
+        self.proof = Some(Box::new(proof));
     }
 }
 
@@ -46,11 +46,11 @@ impl Provable for Close {
     }
 
     fn proof(&self) -> Option<&Proof> {
-        self.proof.as_ref()
+        self.proof.as_deref()
     }
 
     fn set_proof(&mut self, proof: Proof) {
-        self.proof = Some(proof);
+        self.proof = Some(Box::new(proof));
     }
 }
 
@@ -65,11 +65,11 @@ impl Provable for ApproveRelease {
     }
 
     fn proof(&self) -> Option<&Proof> {
-        self.proof.as_ref()
+        self.proof.as_deref()
     }
 
     fn set_proof(&mut self, proof: Proof) {
-        self.proof = Some(proof);
+        self.proof = Some(Box::new(proof));
     }
 }
 
@@ -80,11 +80,11 @@ impl Provable for RejectRelease {
     }
 
     fn proof(&self) -> Option<&Proof> {
-        self.proof.as_ref()
+        self.proof.as_deref()
     }
 
     fn set_proof(&mut self, proof: Proof) {
-        self.proof = Some(proof);
+        self.proof = Some(Box::new(proof));
     }
 }
 
@@ -94,11 +94,11 @@ impl Provable for Rollback {
     }
 
     fn proof(&self) -> Option<&Proof> {
-        self.proof.as_ref()
+        self.proof.as_deref()
     }
 
     fn set_proof(&mut self, proof: Proof) {
-        self.proof = Some(proof);
+        self.proof = Some(Box::new(proof));
     }
 }
 
@@ -108,11 +108,11 @@ impl Provable for Freeze {
     }
 
     fn proof(&self) -> Option<&Proof> {
-        self.proof.as_ref()
+        self.proof.as_deref()
     }
 
     fn set_proof(&mut self, proof: Proof) {
-        self.proof = Some(proof);
+        self.proof = Some(Box::new(proof));
     }
 }
 
@@ -122,11 +122,11 @@ impl Provable for Unfreeze {
     }
 
     fn proof(&self) -> Option<&Proof> {
-        self.proof.as_ref()
+        self.proof.as_deref()
     }
 
     fn set_proof(&mut self, proof: Proof) {
-        self.proof = Some(proof);
+        self.proof = Some(Box::new(proof));
     }
 }
 

@@ -31,7 +31,7 @@ pub struct Push {
     pub draft: bool,
     /// Facts about the sender, as `berth hooks` has verified them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub proof: Option<Proof>,
+    pub proof: Option<Box<Proof>>,
 }
 
 impl Input for Push {
@@ -64,7 +64,7 @@ pub struct Close {
     pub sequence: Option<u64>,
     /// Facts about the sender, as `berth hooks` has verified them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub proof: Option<Proof>,
+    pub proof: Option<Box<Proof>>,
 }
 
 impl Input for Close {

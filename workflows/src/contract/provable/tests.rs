@@ -107,7 +107,7 @@ fn action_of_a_newer_berth_never_fits() {
 #[test]
 fn message_with_a_proof_is_read_as_the_same_message() {
     let proof = Proof { claims: claims(), signature: "c2lnbmVk".to_owned() };
-    let json = serde_json::to_value(Push { proof: Some(proof.clone()), ..push() }).unwrap();
+    let json = serde_json::to_value(Push { proof: Some(Box::new(proof.clone())), ..push() }).unwrap();
     let read: Push = serde_json::from_value(json).unwrap();
     assert_eq!((read.proof(), &Push { proof: None, ..read.clone() }), (Some(&proof), &push()));
     // Older messages have none.
