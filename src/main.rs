@@ -9,6 +9,7 @@ mod check;
 mod cli;
 mod envelope;
 mod exit;
+mod hooks;
 mod kubeconfig;
 mod poll;
 mod preview;
@@ -37,6 +38,7 @@ async fn main() -> ExitCode {
         }
         Command::Preview(preview) => preview.run().await,
         Command::Production(production) => production.run().await,
+        Command::Hooks(hooks) => hooks.run().await,
         Command::Check(check) => check.run(),
         Command::Schema(schema) => schema.run(),
     };

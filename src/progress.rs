@@ -26,6 +26,11 @@ impl Progress {
         Self { is_shown: io::stderr().is_terminal(), ..Self::everywhere() }
     }
 
+    /// Prints nothing: there is no person who waits.
+    pub(crate) fn nowhere() -> Self {
+        Self { is_shown: false, ..Self::everywhere() }
+    }
+
     /// Prints the line, if it differs from the last one.
     pub(crate) fn print(&mut self, line: String) {
         if self.is_shown && line != self.last {

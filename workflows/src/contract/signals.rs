@@ -71,6 +71,15 @@ impl Input for Close {
     const EXAMPLE: &'static str = r#"{"sequence":42}"#;
 }
 
+/// Signal `confirm_closed`: a job says that the pull request was closed, and cannot prove it. It ran after the merge, where
+/// its token no longer names the pull request. GitHub is asked, and nothing closes on this word alone.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ConfirmClosed {}
+
+impl Input for ConfirmClosed {
+    const EXAMPLE: &'static str = "{}";
+}
+
 /// The answer of the update `close`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CloseAnswer {

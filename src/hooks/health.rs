@@ -1,0 +1,53 @@
+//! Probes and metrics of `berth hooks`, at an address that the internet does not reach.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use anyhow::Context;
+use axum::{Router, extract::State, http::StatusCode, routing::get};
+use tokio::net::TcpListener;
+
+use super::state::Hooks;
+use crate::{temporal, worker::MetricsAddress};
+
+/// Serves `/healthz`, `/readyz` and `/metrics` until the process ends.
+///
+/// # Errors
+/// The address is taken.
+pub(super) async fn serve(address: MetricsAddress, hooks: Arc<Hooks>) -> anyhow::Result<()> {
+    let MetricsAddress::On(address) = address else { return Ok(()) };
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.with_context(|| format!("listening on {address} (--metrics-address)"))?;
+    let bound = listener.local_addr().unwrap_or(address);
+    tracing::info!(address = %bound, "Serving /healthz, /readyz and /metrics on {bound}");
+    let router = Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .with_state(hooks);
+    tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, router).await {
+            tracing::error!(%error, "No longer serving /healthz, /readyz and /metrics");
+        }
+    });
+    Ok(())
+}
+
+async fn readyz(State(hooks): State<Arc<Hooks>>) -> (StatusCode, String) {
+    let ready = match hooks.temporal() {
+        _ if hooks.is_stopping.load(Ordering::Relaxed) => Err("hooks is stopping".to_owned()),
+        None => Err("Temporal has not been reached yet".to_owned()),
+        Some(client) => temporal::check_answers(client).await,
+    };
+    match ready {
+        Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, why + "\n"),
+    }
+}
+
+async fn metrics(State(hooks): State<Arc<Hooks>>) -> Result<([(&'static str, &'static str); 1], String), StatusCode> {
+    let text = hooks.metrics.text().map_err(|error| {
+        tracing::error!(error = format!("{error:#}"), "Cannot write metrics");
+        StatusCode::INTERNAL_SERVER_ERROR
+    })?;
+    Ok(([("content-type", prometheus::TEXT_FORMAT)], text))
+}

@@ -1,0 +1,110 @@
+//! `POST /hooks/github`: a webhook is verified over its raw body, decided, and passed on. It is taken once Temporal has it.
+
+mod command;
+mod decide;
+mod event;
+mod facts;
+mod signature;
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode, header},
+};
+
+pub(super) use decide::{Decision, Outgoing, decide};
+pub(super) use signature::Secrets;
+
+use super::{
+    answer::Answer,
+    send::{self, Delivered},
+    serve::Kind,
+    state::Hooks,
+};
+use crate::{envelope::Envelope, exit::Exit};
+
+/// The longest body. GitHub caps payloads at 25 MB; those that are taken here stay far below 1 MB.
+const MAX_BYTES: usize = 5 * 1024 * 1024;
+/// The longest id of a delivery that is passed on. GitHub's have 36 characters.
+const MAX_DELIVERY: usize = 64;
+
+/// Takes a webhook.
+pub(super) async fn take(State(hooks): State<Arc<Hooks>>, request: Request) -> Answer {
+    let event = text(request.headers(), "x-github-event").unwrap_or_default().to_owned();
+    let delivery = text(request.headers(), "x-github-delivery").unwrap_or_default().to_owned();
+    let answer = answer(&hooks, &event, &delivery, request).await;
+    hooks.metrics.count_webhook(&event, answer.status);
+    // Names come from a stranger until the signature holds.
+    if answer.status != StatusCode::UNAUTHORIZED {
+        let (status, outcome) = (answer.status.as_u16(), answer.outcome());
+        tracing::info!(webhook.event = event, webhook.delivery = delivery, status, "Webhook {event:?}: {outcome}");
+    }
+    answer
+}
+
+async fn answer(hooks: &Hooks, event: &str, delivery: &str, request: Request) -> Answer {
+    if hooks.webhook_secrets.is_empty() {
+        return Answer::refused(StatusCode::NOT_FOUND, "webhooks are not taken here (--webhook-secret-file)");
+    }
+    // Without a signature, no body is read.
+    let signature = text(request.headers(), "x-hub-signature-256").and_then(signature::parse);
+    let Some(signature) = signature else {
+        return Answer::refused(StatusCode::UNAUTHORIZED, "there is no X-Hub-Signature-256");
+    };
+    let is_form = text(request.headers(), header::CONTENT_TYPE.as_str())
+        .is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
+    let decision = {
+        let body = match hooks.bodies.read(request.into_body(), MAX_BYTES).await {
+            Ok(body) => body,
+            Err(why) => return why.into(),
+        };
+        if !hooks.webhook_secrets.verify(|| body.blocks(), &signature) {
+            return Answer::refused(StatusCode::UNAUTHORIZED, "the signature is not that of the webhook's secret");
+        }
+        if is_form {
+            let why = "set the webhook's content type to application/json";
+            return Answer::refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, why);
+        }
+        match hooks.kind {
+            Kind::Previews => decide(event, &body.whole(), &hooks.apps.all()),
+            Kind::Production => Decision::nothing("this process serves production, which no webhook changes"),
+        }
+    };
+    match decision {
+        Decision::Nothing(why) => Answer::new(StatusCode::ACCEPTED, Envelope::sentence("ignored", Exit::Done, why)),
+        Decision::Unreadable(why) => Answer::refused(StatusCode::BAD_REQUEST, why),
+        Decision::Send(messages) => pass_on(hooks, delivery, messages).await,
+    }
+}
+
+/// Passes messages on, all at once. A webhook counts as taken only if Temporal has them all: GitHub may send it again, and a
+/// message that comes twice changes nothing more.
+async fn pass_on(hooks: &Hooks, delivery: &str, messages: Vec<Outgoing>) -> Answer {
+    let Some(client) = hooks.temporal() else { return Answer::later("Temporal has not been reached yet") };
+    let delivery: String = delivery.chars().take(MAX_DELIVERY).collect();
+    let sending = messages.iter().map(|message| send::signal(client, &hooks.task_queue, message, &delivery));
+    let sent = futures::future::try_join_all(sending).await;
+    match sent {
+        Err(error) => {
+            tracing::warn!(webhook.delivery = delivery, error = format!("{error:#}"), "Could not pass a webhook on");
+            Answer::later("Temporal does not answer")
+        }
+        Ok(sent) => {
+            let ids = messages.iter().zip(&sent).filter(|(_, sent)| **sent == Delivered::Taken);
+            let ids: Vec<_> = ids.map(|(message, _)| message.input.workflow_id()).collect();
+            let outcome = if ids.is_empty() { "ignored" } else { "sent" };
+            let sentence = match ids.as_slice() {
+                [] => "there is no environment that it is about".to_owned(),
+                ids => format!("passed on to {}", ids.join(", ")),
+            };
+            let mut envelope = Envelope::sentence(outcome, Exit::Done, sentence);
+            envelope.environment = ids.into_iter().next();
+            Answer::new(StatusCode::ACCEPTED, envelope)
+        }
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}

@@ -1,0 +1,160 @@
+//! Decision about a webhook: the messages that it becomes, or why it changes nothing. Pure.
+
+use berth_workflows::contract::{environment::PullRequest, release::Name, signals::Redeploy};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::{
+    command::word_after_command,
+    event::{Account, CheckRunEvent, CheckSuiteEvent, CommentEvent, PullRequestEvent},
+    facts,
+};
+use crate::hooks::apps::AppFacts;
+
+/// The most pull requests of a check suite. A commit that is the head of more is somebody's experiment.
+const MAX_PULL_REQUESTS: usize = 10;
+
+/// Actions that may start an environment: the pull request asks for one.
+const STARTING: [&str; 3] = ["opened", "reopened", "ready_for_review"];
+/// Further actions that change a fact.
+const CHANGING: [&str; 5] = ["synchronize", "closed", "converted_to_draft", "locked", "unlocked"];
+/// Actions that change a fact if the label is one of the app's.
+const LABELLING: [&str; 2] = ["labeled", "unlabeled"];
+
+/// The decision about a webhook.
+#[derive(Debug, PartialEq)]
+pub(in crate::hooks) enum Decision {
+    /// It reaches no workflow, for this reason.
+    Nothing(String),
+    /// It is no payload of that event, for this reason.
+    Unreadable(String),
+    Send(Vec<Outgoing>),
+}
+
+/// A signal to the environment of a pull request.
+#[derive(Debug, PartialEq)]
+pub(in crate::hooks) struct Outgoing {
+    pub(in crate::hooks) input: PullRequest,
+    pub(in crate::hooks) signal: &'static str,
+    pub(in crate::hooks) payload: Value,
+    /// Whether it starts the environment if there is none.
+    pub(in crate::hooks) starts: bool,
+}
+
+impl Decision {
+    pub(in crate::hooks) fn nothing(why: impl Into<String>) -> Self {
+        Self::Nothing(why.into())
+    }
+
+    fn send(messages: Vec<Outgoing>) -> Self {
+        if messages.is_empty() { Self::nothing("it is about no preview of an app here") } else { Self::Send(messages) }
+    }
+}
+
+/// Decides about a webhook whose signature holds.
+pub(in crate::hooks) fn decide(event: &str, body: &[u8], apps: &[AppFacts]) -> Decision {
+    let decided = match event {
+        "pull_request" => read(body).and_then(|event| about_pull_request(&event, apps)),
+        "issue_comment" => read(body).map(|event| about_comment(&event, apps)),
+        "check_run" => read(body).map(|event| about_check_run(&event, apps)),
+        "check_suite" => read(body).map(|event| about_check_suite(&event, apps)),
+        "ping" => Ok(Decision::nothing("the webhook works")),
+        _ => Ok(Decision::nothing("no environment depends on this event")),
+    };
+    decided.unwrap_or_else(Decision::Unreadable)
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(body).map_err(|error| format!("it is not such an event: {error}"))
+}
+
+fn about_pull_request(event: &PullRequestEvent, apps: &[AppFacts]) -> Result<Decision, String> {
+    let (action, label) = (event.action.as_str(), event.label.as_ref().map(|label| label.name.as_str()));
+    let starts = STARTING.contains(&action);
+    let is_labelling = LABELLING.contains(&action);
+    if !starts && !is_labelling && !CHANGING.contains(&action) {
+        return Ok(Decision::nothing("this action changes no fact that an environment depends on"));
+    }
+    let decides = |app: &AppFacts| {
+        let github = app.github.as_ref();
+        !is_labelling || github.is_some_and(|github| label.is_some_and(|label| github.is_label_of_berth(label)))
+    };
+    let facts = facts::of(&event.pull_request)?;
+    let apps = previews(apps, event.repository.id).filter(|app| decides(app));
+    let messages =
+        apps.filter_map(|app| message(app, event.pull_request.number, "pull_request", facts.clone(), starts));
+    Ok(Decision::send(messages.collect()))
+}
+
+fn about_comment(event: &CommentEvent, apps: &[AppFacts]) -> Decision {
+    if event.action != "created" {
+        return Decision::nothing("only new comments are commands");
+    }
+    if event.issue.pull_request.is_none() {
+        return Decision::nothing("it is a comment on an issue");
+    }
+    // berth's own comment lists the commands.
+    if event.sender.as_ref().is_some_and(|sender| sender.kind == "Bot") {
+        return Decision::nothing("bots give no commands");
+    }
+    let Some(word) = event.comment.body.as_deref().and_then(word_after_command) else {
+        return Decision::nothing("the comment has no command");
+    };
+    let commanded = |app: &&AppFacts| app.github.as_ref().is_some_and(|github| github.commands);
+    let of_repository: Vec<_> = previews(apps, event.repository.id).filter(commanded).collect();
+    let named = of_repository.iter().find(|app| app.name == word).map(|app| app.name.as_str());
+    let addressed = of_repository.iter().filter(|app| named.is_none_or(|named| app.name == named));
+    let payload = match named {
+        Some(app) => json!({"comment": event.comment.id, "app": app}),
+        None => json!({"comment": event.comment.id}),
+    };
+    let messages =
+        addressed.filter_map(|app| message(app, event.issue.number, "command", payload.clone(), false)).collect();
+    Decision::send(messages)
+}
+
+fn about_check_run(event: &CheckRunEvent, apps: &[AppFacts]) -> Decision {
+    if event.action != "rerequested" {
+        return Decision::nothing("only a check that is asked for again is a redeploy");
+    }
+    let id = event.check_run.external_id.as_deref().unwrap_or_default();
+    let messages = previews(apps, event.repository.id).filter_map(|app| {
+        let pr = id.strip_prefix(&format!("preview-{}-", app.name))?.parse().ok()?;
+        // A number has one spelling.
+        let message = message(app, pr, "redeploy", redeploy(event.sender.as_ref()), false)?;
+        (message.input.workflow_id() == id).then_some(message)
+    });
+    Decision::send(messages.collect())
+}
+
+fn about_check_suite(event: &CheckSuiteEvent, apps: &[AppFacts]) -> Decision {
+    if event.action != "rerequested" {
+        return Decision::nothing("only checks that are asked for again are a redeploy");
+    }
+    let messages = previews(apps, event.repository.id).flat_map(|app| {
+        let listed = event.check_suite.pull_requests.iter().take(MAX_PULL_REQUESTS);
+        listed.filter_map(|listed| message(app, listed.number, "redeploy", redeploy(event.sender.as_ref()), false))
+    });
+    Decision::send(messages.collect())
+}
+
+/// The apps of a repository that have previews.
+fn previews(apps: &[AppFacts], repository_id: u64) -> impl Iterator<Item = &AppFacts> {
+    apps.iter().filter(move |app| app.has_previews && app.is_of(repository_id))
+}
+
+/// A message to the environment of a pull request, if a pull request can have that number.
+fn message(app: &AppFacts, pr: u64, signal: &'static str, payload: Value, starts: bool) -> Option<Outgoing> {
+    let input = PullRequest::new(&app.name, pr);
+    input.check().ok()?;
+    Some(Outgoing { input, signal, payload, starts })
+}
+
+fn redeploy(sender: Option<&Account>) -> Value {
+    let by = sender.and_then(|sender| Name::try_from(sender.login.clone()).ok());
+    // A name or nothing always serialises.
+    serde_json::to_value(Redeploy { by }).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,82 @@
+//! Floods: a thousand webhooks in ten seconds are all taken, and strangers' bodies neither fill the memory nor stop the process.
+
+use std::time::{Duration, Instant};
+
+use berth_test_support::preview::connect;
+use futures::{StreamExt, stream};
+use serde_json::{Value, json};
+
+use crate::{REPOSITORY, history::messages, issuer::Issuer, process::Hooks};
+
+/// The number of webhooks, of the pull requests that they are about, and of those on their way at once.
+const WEBHOOKS: u64 = 1000;
+const PULL_REQUESTS: u64 = 50;
+const AT_ONCE: usize = 32;
+/// How long they may take together.
+const WITHIN: Duration = Duration::from_secs(10);
+
+/// The most memory, in KiB.
+const MEMORY: u64 = 128 * 1024;
+
+fn pull_request(number: u64, action: &str, second: u64) -> Value {
+    let updated_at = format!("2026-11-28T07:{:02}:{:02}Z", second / 60, second % 60);
+    json!({
+        "action": action,
+        "pull_request": {
+            "number": number, "state": "open", "user": {"login": "octocat", "type": "User"}, "updated_at": updated_at,
+            "head": {"sha": "a".repeat(40), "repo": {"id": REPOSITORY}}, "base": {"repo": {"id": REPOSITORY}},
+        },
+        "repository": {"id": REPOSITORY},
+    })
+}
+
+#[tokio::test]
+async fn thousand_webhooks_in_ten_seconds_are_all_taken() {
+    let (client, address) = connect().await;
+    let hooks = Hooks::start("previews", "flood-good", &address, "nobody-flood", &Issuer::start().await).await;
+    for number in 1..=PULL_REQUESTS {
+        assert_eq!(hooks.webhook("pull_request", &pull_request(number, "opened", 0)).await.status, 202);
+    }
+    let begun = Instant::now();
+    let statuses: Vec<_> = stream::iter(0..WEBHOOKS)
+        .map(async |at| {
+            let event = pull_request(at % PULL_REQUESTS + 1, "synchronize", 1 + at / PULL_REQUESTS);
+            hooks.webhook("pull_request", &event).await.status
+        })
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    let took = begun.elapsed();
+    assert!(statuses.iter().all(|status| *status == 202), "{statuses:?}");
+    let mut signals = 0;
+    for number in 1..=PULL_REQUESTS {
+        signals += messages(&client, &format!("preview-flood-good-{number}")).await.len() as u64;
+    }
+    assert_eq!(signals, WEBHOOKS + PULL_REQUESTS, "taken means that Temporal has the signal");
+    println!("{WEBHOOKS} webhooks in {took:?}");
+    assert!(took < WITHIN, "{took:?}");
+}
+
+#[tokio::test]
+async fn flood_of_bad_signatures_leaves_it_small_and_healthy() {
+    let (_, address) = connect().await;
+    let hooks = Hooks::start("previews", "flood-bad", &address, "nobody", &Issuer::start().await).await;
+    println!("at the start {} KiB, {} anonymous", hooks.memory("VmRSS"), hooks.memory("RssAnon"));
+    let body = vec![b'x'; 5 * 1024 * 1024];
+    let signature = hooks.signature(b"another body");
+    let statuses: Vec<_> = stream::iter(0..400)
+        .map(async |_| hooks.try_deliver("pull_request", body.clone(), &signature).await)
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    assert!(statuses.iter().all(|status| matches!(status, None | Some(401 | 503))), "{statuses:?}");
+    let (refused, peak) = (statuses.iter().filter(|status| **status == Some(401)).count(), hooks.memory("VmHWM"));
+    let (all, anonymous) = (hooks.memory("VmRSS"), hooks.memory("RssAnon"));
+    println!(
+        "{refused} of {} bad signatures were read; peak {peak} KiB, now {all}, {anonymous} anonymous",
+        statuses.len()
+    );
+    assert!(refused > 0 && peak < MEMORY, "peak {peak} KiB");
+    assert_eq!((hooks.probe("healthz").await.0, hooks.probe("readyz").await.0), (200, 200));
+    assert_eq!(hooks.webhook("ping", &json!({})).await.status, 202, "it takes webhooks all the same");
+}

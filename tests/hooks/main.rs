@@ -1,0 +1,18 @@
+//! Tests of `berth hooks` as a process, beside a Temporal dev server and an issuer of tokens.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
+
+mod flood;
+mod history;
+mod issuer;
+mod jobs;
+mod process;
+mod production;
+mod tokens;
+mod webhooks;
+
+/// The binary under test.
+pub(crate) const BERTH: &str = env!("CARGO_BIN_EXE_berth");
+
+/// The id of the example repository.
+pub(crate) const REPOSITORY: u64 = 123_456_789;

@@ -1,0 +1,119 @@
+//! Jobs of production: every message through the API, beside a worker with fake activities.
+
+use std::sync::atomic::Ordering;
+
+use berth_activities::proof::{ProofKeys, check_proof};
+use berth_test_support::production::{Production, production, push};
+use berth_workflows::contract::{
+    production::ApproveRelease,
+    proof::{CheckProofInput, ProofAction},
+    provable::Provable,
+    signals::Push,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    history::messages,
+    issuer::{Issuer, now, token},
+    process::Hooks,
+};
+
+fn release(digit: char) -> String {
+    let Push { commit, image, .. } = push(digit);
+    json!({ "commit": commit, "image": image }).to_string()
+}
+
+async fn start(t: &Production) -> (Hooks, Issuer) {
+    let issuer = Issuer::start().await;
+    (Hooks::start("production", &t.input.app, &t.address, &t.task_queue, &issuer).await, issuer)
+}
+
+#[tokio::test]
+async fn job_releases_approves_and_rolls_back() {
+    production("prod-hooks", async |t: Production| {
+        let (hooks, issuer) = start(&t).await;
+        let token = token(&issuer.release());
+        let path = "/v1/production/prod-hooks";
+        let none = hooks.get(path, &token).await;
+        assert_eq!((none.status, none.json["outcome"].as_str()), (200, Some("awaiting_release")), "{none:?}");
+
+        t.world.needs_approval.store(true, Ordering::Relaxed);
+        let released = hooks.post(&format!("{path}/release"), &token, &release('a')).await;
+        assert_eq!((released.status, released.json["data"]["release"].as_u64()), (200, Some(1)), "{released:?}");
+        let waits = hooks.get(&format!("{path}?release=1&wait=25s"), &token).await;
+        let outcome = (waits.json["outcome"].as_str(), waits.json["exit_code"].as_u64());
+        assert_eq!(outcome, (Some("awaiting_approval"), Some(5)), "{waits:?}");
+        let plan = waits.json["data"]["queued"]["plan"]["id"].as_str().unwrap().to_owned();
+        let approval = json!({"release": 1, "plan": plan, "by": "mallory"}).to_string();
+        let approved = hooks.post(&format!("{path}/approve"), &token, &approval).await;
+        assert_eq!((approved.status, approved.json["outcome"].as_str()), (200, Some("approved")), "{approved:?}");
+        let live = hooks.get(&format!("{path}?release=1&wait=25s"), &token).await;
+        assert_eq!(
+            (live.json["outcome"].as_str(), live.json["exit_code"].as_u64()),
+            (Some("live"), Some(0)),
+            "{live:?}"
+        );
+
+        for (action, body, outcome) in [
+            ("freeze", r#"{"reason":"incident 42"}"#, "frozen"),
+            ("unfreeze", "", "unfrozen"),
+            ("reject", r#"{"release":1}"#, "live"),
+            ("rollback", r#"{"to":9}"#, "refused"),
+        ] {
+            let reply = hooks.post(&format!("{path}/{action}"), &token, body).await;
+            assert_eq!((reply.status, reply.json["outcome"].as_str()), (200, Some(outcome)), "{action}: {reply:?}");
+        }
+        check_approval(&t, &hooks).await;
+    })
+    .await;
+}
+
+/// Asserts that the approval names the token's account, and is proved.
+async fn check_approval(t: &Production, hooks: &Hooks) {
+    let id = t.input.workflow_id();
+    let sent = messages(&t.client, &id).await;
+    let (_, approval) = sent.iter().find(|(name, _)| name == "approve").unwrap();
+    let approval: ApproveRelease = serde_json::from_value(approval.clone()).unwrap();
+    assert_eq!(approval.by.as_str(), "octocat");
+    let keys = ProofKeys::read(&hooks.public_key_file()).unwrap();
+    let proof = approval.proof().unwrap().clone();
+    let content = approval.proven_content(&id, ProofAction::Approve);
+    let check = CheckProofInput { proof, content, received_ms: now() * 1000 };
+    assert!(check_proof(&keys, &check).proved);
+    let other_plan = ApproveRelease { plan: "another".to_owned(), ..approval };
+    let content = other_plan.proven_content(&id, ProofAction::Approve);
+    assert!(!check_proof(&keys, &CheckProofInput { content, ..check }).proved, "a copied signature");
+}
+
+#[tokio::test]
+async fn job_without_branch_event_or_environment_is_refused() {
+    production("prod-refused", async |t: Production| {
+        let (hooks, issuer) = start(&t).await;
+        for (name, value) in [
+            ("ref", json!("refs/heads/feature")),
+            ("ref", json!("refs/tags/main")),
+            ("event_name", json!("pull_request")),
+            ("event_name", json!("pull_request_target")),
+            ("event_name", json!("workflow_run")),
+            ("event_name", json!("issue_comment")),
+            ("environment", json!("staging")),
+            ("environment", Value::Null),
+            ("repository_id", json!("1")),
+        ] {
+            let mut claims = issuer.release();
+            claims[name] = value.clone();
+            for action in ["release", "approve", "reject", "rollback", "freeze", "unfreeze"] {
+                let path = format!("/v1/production/prod-refused/{action}");
+                let reply = hooks.post(&path, &token(&claims), &release('a')).await;
+                assert_eq!(reply.status, 403, "{action} with {name} {value}: {reply:?}");
+            }
+            assert_eq!(hooks.get("/v1/production/prod-refused", &token(&claims)).await.status, 403);
+        }
+        let mut dispatched = issuer.release();
+        dispatched["event_name"] = json!("workflow_dispatch");
+        assert_eq!(hooks.get("/v1/production/prod-refused", &token(&dispatched)).await.status, 200);
+        assert_eq!(hooks.post("/v1/production/prod-refused/redeploy", &token(&dispatched), "").await.status, 404);
+        assert_eq!(messages(&t.client, &t.input.workflow_id()).await, []);
+    })
+    .await;
+}
