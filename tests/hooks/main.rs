@@ -1,6 +1,7 @@
 //! Tests of `berth hooks` as a process, beside a Temporal dev server and an issuer of tokens.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
+#![expect(clippy::print_stdout, reason = "times and memory are shown")]
 
 mod flood;
 mod history;
