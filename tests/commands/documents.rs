@@ -4,11 +4,12 @@ use std::{fs, path::Path, process::Command};
 
 use crate::{BERTH, exit_codes};
 
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 7] = [
     "README.md",
     "src/README.md",
     "manifests/README.md",
     "manifests/worker/README.md",
+    "manifests/hooks/README.md",
     ".github/ARCHITECTURE.md",
     ".github/CONTRIBUTING.md",
 ];
@@ -87,14 +88,20 @@ fn the_page_of_commands_has_the_exit_codes_of_help() {
 }
 
 #[test]
-fn the_page_of_the_worker_has_each_flag_of_help() {
-    let page = read("manifests/worker/README.md");
-    let help = help(&["worker"]);
+fn the_page_of_a_server_has_each_flag_of_help() {
+    assert_flags("manifests/worker/README.md", "worker", 15);
+    assert_flags("manifests/hooks/README.md", "hooks", 10);
+}
+
+/// Fails unless the page names the variable of each flag. There are at least so many.
+fn assert_flags(page: &str, command: &str, at_least: usize) {
+    let text = read(page);
+    let help = help(&[command]);
     // The lines are wrapped.
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     let variables: Vec<_> = help.split("[env: ").skip(1).filter_map(|rest| rest.split('=').next()).collect();
-    assert!(variables.len() >= 14, "{variables:?}");
+    assert!(variables.len() >= at_least, "{variables:?}");
     for variable in variables {
-        assert!(page.contains(&format!("`{}`", variable)), "manifests/worker/README.md has no {variable}");
+        assert!(text.contains(&format!("`{variable}`")), "{page} has no {variable}");
     }
 }

@@ -6,6 +6,7 @@ mod check;
 mod dependencies;
 mod documents;
 mod exit_codes;
+mod hooks;
 mod kubernetes;
 mod preview_commands;
 mod production_commands;
