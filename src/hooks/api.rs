@@ -13,6 +13,7 @@ use axum::{
     routing::{get, post},
 };
 use temporalio_client::Client;
+use tokio::sync::SemaphorePermit;
 
 use super::{
     admit::{Admitted, Wanted, admit},
@@ -40,6 +41,8 @@ struct Caller<'a> {
     client: &'a Client,
     claims: Claims,
     admitted: Admitted,
+    /// Room among the requests of jobs. Only those that are believed take any.
+    _room: SemaphorePermit<'a>,
 }
 
 /// Believes the token of a request, or answers why not. The token comes first: apps are named only to jobs.
@@ -58,7 +61,8 @@ async fn believe<'a>(hooks: &'a Hooks, headers: &HeaderMap, app: &str, wanted: W
         Answer::refused(StatusCode::FORBIDDEN, why)
     })?;
     let client = hooks.temporal().ok_or_else(|| Answer::later("Temporal has not been reached yet"))?;
-    Ok(Caller { client, claims, admitted })
+    let room = hooks.jobs.try_acquire().map_err(|_| Answer::later("too many requests at once"))?;
+    Ok(Caller { client, claims, admitted, _room: room })
 }
 
 impl From<Unsent> for Answer {

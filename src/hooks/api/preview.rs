@@ -66,13 +66,12 @@ async fn read_status(
     parameters: HashMap<String, String>,
     headers: &HeaderMap,
 ) -> Result<Answer, Answer> {
-    let _room = hooks.jobs.try_acquire().map_err(|_| Answer::later("too many requests at once"))?;
     let input = pull_request(app, pr)?;
     let wanted = Wanted::Preview { pr: input.pr, action: PreviewAction::Read };
-    let Caller { client, .. } = believe(hooks, headers, app, wanted).await?;
+    let caller = believe(hooks, headers, app, wanted).await?;
     let question = Question::read(parameters).map_err(|why| Answer::refused(StatusCode::BAD_REQUEST, why))?;
     let id = input.workflow_id();
-    let handle = client.get_workflow_handle::<PreviewEnvironment>(&id);
+    let handle = caller.client.get_workflow_handle::<PreviewEnvironment>(&id);
     let envelope = answer_to(&question, &handle, &id).await.map_err(|error| failed(&error))?;
     Ok(Answer::new(StatusCode::OK, envelope).about(id.clone(), hooks.page(&id)))
 }
@@ -112,7 +111,6 @@ pub(super) fn not_yet(envelope: Envelope, after: Duration) -> Envelope {
 }
 
 async fn pass_on(hooks: &Hooks, (app, pr): (&str, &str), action: &str, request: Request) -> Result<Answer, Answer> {
-    let _room = hooks.jobs.try_acquire().map_err(|_| Answer::later("too many requests at once"))?;
     let input = pull_request(app, pr)?;
     let (action, proof) = match action {
         "deploy" => (PreviewAction::Deploy, ProofAction::Deploy),

@@ -71,11 +71,10 @@ async fn read_status(
     parameters: HashMap<String, String>,
     headers: &HeaderMap,
 ) -> Result<Answer, Answer> {
-    let _room = hooks.jobs.try_acquire().map_err(|_| Answer::later("too many requests at once"))?;
-    let Caller { client, .. } = believe(hooks, headers, app, Wanted::Production).await?;
+    let caller = believe(hooks, headers, app, Wanted::Production).await?;
     let question = Question::read(parameters).map_err(|why| Answer::refused(StatusCode::BAD_REQUEST, why))?;
     let id = Production::new(app).workflow_id();
-    let handle = client.get_workflow_handle(&id);
+    let handle = caller.client.get_workflow_handle(&id);
     let envelope = answer_to(&question, app, &handle, &id).await.map_err(|error| failed(&error))?;
     Ok(Answer::new(StatusCode::OK, envelope).about(id.clone(), hooks.page(&id)))
 }
@@ -105,7 +104,6 @@ async fn answer_to(question: &Question, app: &str, handle: &Handle, id: &str) ->
 
 async fn pass_on(hooks: &Hooks, app: &str, action: &str, request: Request) -> Result<Answer, Answer> {
     type Workflow = ProductionEnvironment;
-    let _room = hooks.jobs.try_acquire().map_err(|_| Answer::later("too many requests at once"))?;
     let (head, body) = request.into_parts();
     let caller = believe(hooks, &head.headers, app, Wanted::Production).await?;
     let body = hooks.bodies.read(body, message::MAX_BYTES).await?.whole();
