@@ -133,7 +133,8 @@ fn about_check_suite(event: &CheckSuiteEvent, apps: &[AppFacts]) -> Decision {
     }
     let messages = previews(apps, event.repository.id).flat_map(|app| {
         let listed = event.check_suite.pull_requests.iter().take(MAX_PULL_REQUESTS);
-        listed.filter_map(|listed| message(app, listed.number, "redeploy", redeploy(event.sender.as_ref()), false))
+        let own = listed.filter(|listed| listed.base.repo.id == event.repository.id);
+        own.filter_map(|listed| message(app, listed.number, "redeploy", redeploy(event.sender.as_ref()), false))
     });
     Decision::send(messages.collect())
 }

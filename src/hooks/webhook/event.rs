@@ -108,7 +108,7 @@ pub(super) struct CheckSuiteEvent {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct CheckSuite {
-    /// Pull requests of the repository itself. Those of forks are not listed.
+    /// Pull requests whose branch is in the repository. Some may lead to another one.
     #[serde(default)]
     pub(super) pull_requests: Vec<Listed>,
 }
@@ -116,4 +116,5 @@ pub(super) struct CheckSuite {
 #[derive(Debug, Deserialize)]
 pub(super) struct Listed {
     pub(super) number: u64,
+    pub(super) base: Base,
 }

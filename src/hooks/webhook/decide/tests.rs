@@ -194,8 +194,10 @@ fn check_run_asked_for_again_redeploys_its_environment() {
 
 #[test]
 fn check_suite_asked_for_again_redeploys_its_pull_requests() {
+    let listed = |number: u64, repository: u64| json!({"number": number, "base": {"repo": {"id": repository}}});
+    let pull_requests = json!([listed(7, REPOSITORY), listed(8, REPOSITORY), listed(9, 1)]);
     let mut event = json!({
-        "action": "rerequested", "check_suite": {"pull_requests": [{"number": 7}, {"number": 8}]},
+        "action": "rerequested", "check_suite": { "pull_requests": pull_requests },
         "repository": {"id": REPOSITORY}, "sender": {"login": "octocat", "type": "User"},
     });
     let decision = decided("check_suite", &event, &[app("web")]);
