@@ -7,11 +7,18 @@ mod foreign;
 use std::process::{Command, Output};
 
 use api_server::ApiServer;
-use berth_activities::{Activities, Serve, Settings, database::Servers, proof::ProofKeys, secrets::DopplerReader};
-use berth_test_support::preview::connect;
+use berth_activities::{
+    Activities, Serve, Settings,
+    database::Servers,
+    proof::{ProofKeys, SigningKey},
+    secrets::DopplerReader,
+};
+use berth_test_support::preview::{connect, push};
 use berth_workflows::{
     contract::{
         environment::{Environment, EnvironmentKind},
+        proof::{CheckProofInput, ProofAction},
+        provable::Provable,
         rollout_input::ROLLOUT,
         script::SCRIPT_RUN,
     },
@@ -41,6 +48,8 @@ struct Ground {
     address: String,
     task_queue: String,
     cluster: ApiServer,
+    /// The key whose proofs the worker believes.
+    signing_key: SigningKey,
 }
 
 /// Runs a test beside the worker.
@@ -48,6 +57,8 @@ async fn with_worker<F: Future<Output = ()>>(task_queue: &str, test: impl FnOnce
     let (client, address) = connect().await;
     let apps = tempfile::tempdir().unwrap();
     std::fs::write(apps.path().join("trust.yaml"), APP_FILE).unwrap();
+    let (signing_key, _) = SigningKey::generate().unwrap();
+    std::fs::write(apps.path().join("keys"), signing_key.public_key()).unwrap();
     let cluster = ApiServer::default();
     let activities = Activities {
         client: cluster.start().await,
@@ -57,7 +68,7 @@ async fn with_worker<F: Future<Output = ()>>(task_queue: &str, test: impl FnOnce
     let runtime = Runtime::from_current_tokio(RuntimeOptions::default()).unwrap();
     let options = WorkerOptions::new(task_queue).register_activities(activities).build();
     let mut worker = Worker::new(&runtime, client.clone(), options).unwrap();
-    let test = test(Ground { client, address, task_queue: task_queue.to_owned(), cluster });
+    let test = test(Ground { client, address, task_queue: task_queue.to_owned(), cluster, signing_key });
     tokio::select! {
         ended = worker.run() => panic!("the worker ended: {ended:?}"),
         () = test => {}
@@ -74,7 +85,7 @@ fn settings(apps: &std::path::Path) -> Settings {
         scheme: "https".into(),
         database_servers: Servers::default(),
         serve: Serve::ALL,
-        proof_keys: ProofKeys::default(),
+        proof_keys: ProofKeys::read(&apps.join("keys")).unwrap(),
     }
 }
 
@@ -174,6 +185,26 @@ async fn activity_without_a_workflow_is_refused_and_writes_nothing() {
             assert!(text.contains("PolicyDenied") && text.contains("no workflow has scheduled"), "{activity}: {text}");
         }
         assert_eq!(ground.cluster.writes(), [""; 0]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn proof_is_checked_with_the_same_answer_each_time() {
+    with_worker("test-trust-proof", async |ground: Ground| {
+        let content = push('a').proven_content("production-trust", ProofAction::Release);
+        let actor = "octocat".to_owned().try_into().unwrap();
+        let proof = ground.signing_key.sign(content.clone().claims(actor, Some(1), 1_000));
+        let check = CheckProofInput { proof, content, received_ms: 1_000_000 };
+        let copied = CheckProofInput {
+            content: push('b').proven_content("production-trust", ProofAction::Release),
+            ..check.clone()
+        };
+        for (check, proved) in [(&check, true), (&check, true), (&copied, false), (&copied, false)] {
+            let output = execute_alone(&ground, "check_proof", &json!(check)).await;
+            let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+            assert!(output.status.success() && text.contains(&format!("\"proved\":{proved}")), "{text}");
+        }
     })
     .await;
 }
