@@ -19,7 +19,7 @@ use tokio::{
 const MAX_CONNECTIONS: usize = 1024;
 /// The size of a connection's buffer, in bytes. All headers of a request must fit: a token has about 2 KB.
 const BUFFER: usize = 16 * 1024;
-/// How long the headers of a request may take, also those of the next one on the same connection.
+/// How long the headers of a request may take.
 const HEADERS: Duration = Duration::from_secs(10);
 /// How long requests may go on after SIGTERM.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -47,6 +47,8 @@ pub(super) async fn serve(listener: TcpListener, router: Router, stop: impl Futu
             .timer(TokioTimer::new())
             .header_read_timeout(HEADERS)
             .max_buf_size(BUFFER)
+            // A proxy that reuses a connection may meet its end, and GitHub does not send a webhook again.
+            .keep_alive(false)
             .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
         let connection = connections.watch(connection);
         tokio::spawn(async move {
