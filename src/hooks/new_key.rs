@@ -14,7 +14,7 @@ use crate::{
 
 /// Make the key that signs what hooks passes on: writes the private key to a new file, and prints the public key
 ///
-/// The file is for `berth hooks --signing-key-file`, and nobody else needs it. The public key is a line of the file that workers get
+/// The file is for `berth hooks --signing-key-file` alone. The public key is a line of the file that workers get
 /// as `--proof-keys`. To replace a key, give the workers both public keys first.
 #[derive(Debug, Args)]
 #[command(after_help = exit::help(exit::PLAIN))]

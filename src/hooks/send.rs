@@ -1,4 +1,4 @@
-//! Messages to Temporal, each within a bound. Whoever is not answered in time sends the message again, which changes nothing more.
+//! Messages to Temporal, each within a bound. A sender without an answer sends the message again, which changes nothing more.
 
 use std::time::Duration;
 

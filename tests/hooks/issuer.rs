@@ -100,7 +100,7 @@ pub(crate) fn token_by_hmac(secret: &[u8], claims: &Value) -> String {
     format!("{text}.{}", BASE64_URL_SAFE_NO_PAD.encode(tag.as_ref()))
 }
 
-/// The public key in the spellings that somebody could take for a secret.
+/// The public key, in the spellings that an HMAC could take for its secret.
 pub(crate) fn public_key_as_secrets() -> Vec<Vec<u8>> {
     let PublicKeyComponents { n, .. } = PublicKeyComponents::<Vec<u8>>::from(key().public());
     vec![n, key().public().as_ref().to_vec(), public_key().to_string().into_bytes()]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, de::Error};
 /// Claims about a job. Ids are compared, never names: a name can be given to another repository.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(in crate::hooks) struct Claims {
-    /// One text each: a list would be a token for others too.
+    /// A text, and no list: that would be a token for others too.
     pub(in crate::hooks) aud: String,
     pub(in crate::hooks) iss: String,
     #[serde(deserialize_with = "number")]

@@ -40,7 +40,7 @@ struct Known {
     fetched: Option<Instant>,
 }
 
-/// What follows from the state of the keys.
+/// The step that follows from the state of the keys.
 #[derive(Debug, PartialEq, Eq)]
 enum Next {
     Use,

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::hooks::apps::AppFacts;
 
-/// The most pull requests of a check suite. A commit that is the head of more is somebody's experiment.
+/// The most pull requests of a check suite. More of them for one commit are an experiment.
 const MAX_PULL_REQUESTS: usize = 10;
 
 /// Actions that may start an environment: the pull request asks for one.

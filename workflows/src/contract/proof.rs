@@ -104,7 +104,7 @@ pub struct ProvenContent {
     pub release: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<String>,
-    /// The person that the message names. None: it names nobody.
+    /// The person that the message names, if it names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<Name>,
     /// The sequence of the message. None: the message has none, and any run may have sent it.
