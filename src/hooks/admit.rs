@@ -105,8 +105,14 @@ mod tests {
     const READ: Wanted = Wanted::Preview { pr: 123, action: PreviewAction::Read };
 
     fn app() -> AppFacts {
-        let github =
-            GithubSettings { repository_id: 123_456_789, comment: true, commands: true, label: None, skip_label: None };
+        let github = GithubSettings {
+            repository_id: 123_456_789,
+            comment: true,
+            commands: true,
+            drafts: false,
+            label: None,
+            skip_label: None,
+        };
         let production = ReleaseJobs { branch: "main".to_owned(), environment: "production".to_owned() };
         AppFacts { name: "web".to_owned(), github: Some(github), has_previews: true, production: Some(production) }
     }

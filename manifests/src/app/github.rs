@@ -19,11 +19,14 @@ pub struct GithubSettings {
     /// Whether people may give commands in comments. Default: those who may write to the repository may.
     #[serde(default = "yes")]
     pub commands: bool,
-    /// The label without which a pull request gets no environment. Default: none is needed.
+    /// Whether the pushes of a draft are rolled out. Default: they wait until it is ready for review.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drafts: bool,
+    /// The label without which a pull request's pushes wait. Default: none is needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = MAX_LABEL))]
     pub label: Option<String>,
-    /// The label with which a pull request gets no environment. Default: none.
+    /// The label with which a pull request's pushes wait. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = MAX_LABEL))]
     pub skip_label: Option<String>,

@@ -143,7 +143,8 @@ fn github_and_production_have_defaults_for_their_jobs() {
         format!("{SMALLEST}production: {{namespace: api, host: api.example.com}}\ngithub: {{repository_id: 7}}\n");
     let App { github, production, .. } = parse(&text);
     let (github, production) = (github.unwrap(), production.unwrap());
-    assert_eq!((github.comment, github.commands, github.label, github.skip_label), (true, true, None, None));
+    assert_eq!((github.comment, github.commands, github.drafts), (true, true, false));
+    assert_eq!((github.label, github.skip_label), (None, None));
     assert_eq!((&*production.branch, &*production.environment), ("main", "production"));
     assert_eq!(production.approvers, Approvers::Claimed);
     assert_eq!(parse(SMALLEST).github, None);

@@ -11,6 +11,7 @@ fn app(name: &str) -> AppFacts {
         repository_id: REPOSITORY,
         comment: true,
         commands: true,
+        drafts: false,
         label: Some("preview".to_owned()),
         skip_label: Some("no-preview".to_owned()),
     };
