@@ -62,6 +62,9 @@ pub(crate) struct Worker {
     /// The scheme of environments' URLs
     #[arg(long, env = "BERTH_SCHEME", value_enum, default_value_t = Scheme::Https)]
     scheme: Scheme,
+    /// The address of temporal-ui with its scheme, for links in reports on GitHub
+    #[arg(long, env = "BERTH_TEMPORAL_UI", value_name = "URL")]
+    temporal_ui: Option<String>,
     /// A YAML file with the database servers that previews share, each under the name that app files use: host, port, tls
     /// (`verify` or `disable`), `admin_secret` (in berth's namespace: `username`, `password`, `ca.crt`), and the number of
     /// connections for each environment
@@ -193,6 +196,7 @@ impl Worker {
                 installation: self.installation.clone(),
                 ingress_namespace: self.ingress_namespace.clone(),
                 scheme: scheme.to_owned(),
+                temporal_ui: self.temporal_ui.clone().filter(|address| !address.is_empty()),
                 database_servers,
                 serve: Serve {
                     previews: self.serve.contains(&Served::Previews),

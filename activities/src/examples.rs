@@ -19,6 +19,7 @@ pub(crate) fn settings() -> Settings {
         installation: "berth".into(),
         ingress_namespace: "ingress".into(),
         scheme: "https".into(),
+        temporal_ui: None,
         database_servers: Servers::default(),
         serve: Serve::ALL,
         proof_keys: ProofKeys::default(),

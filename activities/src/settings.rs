@@ -24,6 +24,8 @@ pub struct Settings {
     pub ingress_namespace: String,
     /// The scheme of the environments' URLs: `http` or `https`.
     pub scheme: String,
+    /// The address of temporal-ui with its scheme, for links in reports. None: reports have no such links.
+    pub temporal_ui: Option<String>,
     /// The database servers that previews share, by name.
     pub database_servers: Servers,
     /// The kinds of environments that the worker serves.
@@ -42,6 +44,7 @@ impl Settings {
             installation,
             ingress_namespace: String::new(),
             scheme: String::new(),
+            temporal_ui: None,
             database_servers: Servers::default(),
             serve: Serve::ALL,
             proof_keys: ProofKeys::default(),

@@ -26,6 +26,7 @@ pub(crate) fn settings(lab: &Lab) -> Settings {
         installation: "berth".into(),
         ingress_namespace: "ingress-nginx".into(),
         scheme: "http".into(),
+        temporal_ui: None,
         database_servers: database::Servers::default(),
         serve: Serve::ALL,
         proof_keys: ProofKeys::default(),

@@ -83,6 +83,7 @@ fn settings(apps: &std::path::Path) -> Settings {
         installation: "berth".into(),
         ingress_namespace: "ingress-nginx".into(),
         scheme: "https".into(),
+        temporal_ui: None,
         database_servers: Servers::default(),
         serve: Serve::ALL,
         proof_keys: ProofKeys::read(&apps.join("keys")).unwrap(),

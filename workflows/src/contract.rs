@@ -22,6 +22,7 @@ pub mod production_record;
 pub mod production_status;
 pub mod proof;
 pub mod provable;
+pub mod pull_request;
 pub mod release;
 pub mod rollout;
 pub mod rollout_input;

@@ -10,6 +10,7 @@ use crate::{
         carrying::Carrying,
         environment::{EnvironmentKind, PullRequest},
         lenient::Lenient,
+        pull_request::PullRequestFacts,
         rollout::RolloutProgress,
         run_script::RunScript,
         script::ScriptAnswer,
@@ -31,10 +32,12 @@ use crate::{
 };
 
 mod environment;
+pub mod facts;
 mod follow;
 pub mod mailbox;
 pub mod record;
 mod rollouts;
+mod rules;
 pub mod running_scripts;
 mod scripts;
 pub mod status;
@@ -65,7 +68,7 @@ impl PreviewEnvironment {
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<LeakReport> {
         // 1. Admit one workflow per pull request, under the id that follows from it.
         let (ctx, pull_request) = (&*ctx, Self::admit(ctx)?);
-        recording_cancel(ctx, async {
+        let life = async {
             loop {
                 // 2. While the pull request is open, keep its newest push rolled out.
                 Self::follow_pull_request(ctx, &pull_request).await?;
@@ -90,8 +93,8 @@ impl PreviewEnvironment {
                     Ok(report)
                 };
             }
-        })
-        .await
+        };
+        Self::beside(ctx, &pull_request, recording_cancel(ctx, life)).await
     }
 
     /// A commit of the pull request has an image.
@@ -121,6 +124,17 @@ impl PreviewEnvironment {
         let ignored = close.0.map_or_else(Some, |close| self.record.mailbox.close(&close, arrival).reason);
         if let Some(why) = ignored {
             self.record.notes.add(format!("close: {why}"));
+        }
+        publish_in_handler(self, ctx);
+    }
+
+    /// GitHub has news of the pull request.
+    #[signal(name = "pull_request")]
+    pub fn pull_request(&mut self, ctx: &mut SyncWorkflowContext<Self>, facts: Lenient<PullRequestFacts>) {
+        let arrival = Arrival::signal(ctx.history_length());
+        let taken = facts.0.and_then(|facts| self.record.take_facts(facts, arrival));
+        if let Err(why) = taken {
+            self.record.notes.add(format!("pull_request: {why}"));
         }
         publish_in_handler(self, ctx);
     }

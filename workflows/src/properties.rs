@@ -248,6 +248,9 @@ proptest! {
             let carried: Mailbox = serde_json::from_value(serde_json::to_value(&mailbox).unwrap()).unwrap();
             prop_assert_eq!((carried.has_work(), carried.queue.next()), (mailbox.has_work(), mailbox.queue.next()));
         }
+        // As beside the main loop: the app file is read for the pushes that wait for it.
+        mailbox.facts.set_rules(None);
+        mailbox.settle(Current { serving: None, rolling_out: rolling_out.as_ref() });
         for ticket in waiting {
             let is_next = mailbox.queue.next().is_some() || rolling_out.as_ref().is_some_and(|r| r.ticket == ticket);
             prop_assert!(is_next || mailbox.queue.answer_to(ticket).is_some(), "ticket {} has no answer", ticket);

@@ -6,7 +6,7 @@ use berth_manifests::{
 };
 use berth_workflows::contract::{
     environment::{Database, Environment, EnvironmentKind},
-    load_app::{LoadAppInput, LoadedApp, ProductionRules},
+    load_app::{GithubRules, LoadAppInput, LoadedApp, ProductionRules},
     release::Image,
     verdict::{FailureType, Verdict},
 };
@@ -33,6 +33,7 @@ pub fn load_app(settings: &Settings, load: &LoadAppInput) -> Result<LoadedApp, F
     Ok(LoadedApp {
         environment: Environment { workflow_id: load.workflow_id.clone(), ..environment },
         content_hash: app.content_hash(&files),
+        github: github_rules_of(settings, &app),
         production: app.production.as_ref().filter(|_| load.kind == EnvironmentKind::Production).map(rules_of),
         cluster_objects: match &load.deploy {
             Some(deploy) => cluster_objects_of(&app, deploy)?,
@@ -47,6 +48,21 @@ fn rules_of(production: &ProductionSettings) -> ProductionRules {
         needs_approval: production.approval == Approval::Required,
         keep_releases: usize::try_from(production.keep_releases).unwrap_or(usize::MAX),
     }
+}
+
+/// Returns the rules of GitHub that the workflows decide by, if the app file names a repository there.
+fn github_rules_of(settings: &Settings, app: &App) -> Option<GithubRules> {
+    let github = app.github.as_ref()?;
+    Some(GithubRules {
+        repository_id: github.repository_id,
+        comment: github.comment,
+        commands: github.commands,
+        drafts: github.drafts,
+        label: github.label.clone(),
+        skip_label: github.skip_label.clone(),
+        production_environment: app.production.as_ref().map(|production| production.environment.clone()),
+        temporal_ui: settings.temporal_ui.clone(),
+    })
 }
 
 /// Describes an environment by the names that the app file gives it now.

@@ -14,7 +14,7 @@ use berth_workflows::contract::{
     apply::{Applied, ApplyInput, Plan, PruneInput, Pruned, Workload},
     checks::{AwaitInput, Awaited, CheckGatesInput, GatesChecked, Outcome},
     environment::{ClusterObject, Database, Environment, EnvironmentKind},
-    load_app::{LoadAppInput, LoadedApp, ProductionRules},
+    load_app::{GithubRules, LoadAppInput, LoadedApp, ProductionRules},
     preparation::{AwaitGoneInput, DatabaseReady, NamespaceGone, NamespaceReady, SyncedSecrets},
     production_record::{Recalled, ReleaseMark, StoredVersion},
     script::ScriptOutcome,
@@ -73,6 +73,8 @@ pub struct World {
     is_freed: AtomicBool,
     /// Whether the app file asks for approval of production's releases.
     pub needs_approval: AtomicBool,
+    /// The rules of the app file for GitHub.
+    pub github: Mutex<Option<GithubRules>>,
 }
 
 impl World {
@@ -250,7 +252,8 @@ impl FakeActivities {
             database: self.0.database.get().cloned(),
             scheme: "https".into(),
         };
-        Ok(LoadedApp { environment, content_hash: "hash".into(), cluster_objects, production })
+        let github = self.0.github.lock().unwrap().clone();
+        Ok(LoadedApp { environment, content_hash: "hash".into(), cluster_objects, production, github })
     }
 
     #[activity(definition = definitions::EnsureNamespace)]

@@ -15,6 +15,7 @@ use berth_lab::DevServer;
 use berth_workflows::{
     contract::{
         environment::PullRequest,
+        pull_request::PullRequestFacts,
         release::{Commit, Image},
         search_attributes,
         signals::{Close, CloseAnswer, DeployAnswer, Push, Redeploy},
@@ -143,6 +144,20 @@ impl Preview {
         let signal = PreviewEnvironment::push;
         let input = self.input.clone().into();
         self.client.signal_with_start_workflow(start, input, signal, push.into(), options).await.unwrap();
+    }
+
+    /// Signals `pull_request`, and starts the environment if it does not run.
+    pub async fn facts_with_start(&self, facts: PullRequestFacts) {
+        let options = WorkflowStartOptions::new(self.task_queue.clone(), self.input.workflow_id()).build();
+        let (start, signal) = (PreviewEnvironment::run, PreviewEnvironment::pull_request);
+        let input = self.input.clone().into();
+        self.client.signal_with_start_workflow(start, input, signal, facts.into(), options).await.unwrap();
+    }
+
+    /// Signals `pull_request`.
+    pub async fn facts(&self, facts: PullRequestFacts) {
+        let options = WorkflowSignalOptions::default();
+        self.handle().signal(PreviewEnvironment::pull_request, facts.into(), options).await.unwrap();
     }
 
     /// Starts the environment without a message.

@@ -28,6 +28,9 @@ pub trait Input: DeserializeOwned {
     /// A valid input, shown in the error about an invalid one. Empty if no person sends this input.
     const EXAMPLE: &'static str;
 
+    /// Bound on its JSON.
+    const MAX_BYTES: usize = MAX_INPUT_BYTES;
+
     /// Decodes the JSON of an object.
     ///
     /// # Errors
@@ -79,13 +82,13 @@ fn decode<T: Input>(payload: &Payload) -> Result<T, String> {
     decode_unbounded(payload)
 }
 
-/// Refuses an input that is longer than [`MAX_INPUT_BYTES`].
+/// Refuses an input that is longer than its bound.
 pub(super) fn refuse_if_too_long<T: Input>(payload: &Payload) -> Result<(), String> {
     let bytes = payload.data.len();
-    if bytes <= MAX_INPUT_BYTES {
+    if bytes <= T::MAX_BYTES {
         return Ok(());
     }
-    Err(explained::<T>(&format!("the input has {bytes} bytes, the limit is {MAX_INPUT_BYTES}")))
+    Err(explained::<T>(&format!("the input has {bytes} bytes, the limit is {}", T::MAX_BYTES)))
 }
 
 /// Decodes plain JSON only: the CLI, the UI and every SDK's default converter send that.
@@ -130,6 +133,7 @@ mod tests {
     use super::*;
     use crate::contract::{
         environment::PullRequest,
+        pull_request::PullRequestFacts,
         run_script::RunScript,
         signals::{Approve, Close, Push, Redeploy},
     };
@@ -189,5 +193,6 @@ mod tests {
         is_good::<Approve>();
         is_good::<Redeploy>();
         is_good::<RunScript>();
+        is_good::<PullRequestFacts>();
     }
 }

@@ -51,6 +51,37 @@ pub struct LoadedApp {
     /// The rules of the app file for production. None in a preview.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub production: Option<ProductionRules>,
+    /// The rules of the app file for GitHub. None: berth does not speak with GitHub for this app.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub github: Option<GithubRules>,
+}
+
+/// The rules of an app file for GitHub.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GithubRules {
+    /// The repository's id.
+    pub repository_id: u64,
+    /// Whether a comment is kept in each pull request.
+    #[serde(default)]
+    pub comment: bool,
+    /// Whether comments may be commands.
+    #[serde(default)]
+    pub commands: bool,
+    /// Whether the pushes of a draft are rolled out.
+    #[serde(default)]
+    pub drafts: bool,
+    /// The label without which pushes wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// The label with which pushes wait.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip_label: Option<String>,
+    /// GitHub's environment of production.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub production_environment: Option<String>,
+    /// The address of temporal-ui with its scheme, where people find the workflows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temporal_ui: Option<String>,
 }
 
 /// The rules of an app file for production.

@@ -30,6 +30,12 @@ pub struct Status {
     /// The newest rollout, if it failed, with its verdict.
     pub failed: Option<Failed>,
     pub awaiting_approval: Option<Release>,
+    /// The newest push, while it waits for a label or for the end of a draft.
+    #[serde(default)]
+    pub held: Option<Release>,
+    /// Something still to come that the newest commit waits for: `the image of 4f2a9c1`.
+    #[serde(default)]
+    pub waits_for: Option<String>,
     pub secrets: Option<SecretsStatus>,
     /// The running scripts.
     #[serde(default)]

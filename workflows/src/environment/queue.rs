@@ -61,30 +61,42 @@ impl Queue {
 
     /// Puts a release in, unless the same version is next, is rolling out or serves: then its sender joins that one.
     pub fn join_or_put(&mut self, release: Release, current: Current<'_>) -> Delivery {
-        let same = |other: &QueuedRelease| other.release.is_same_version(&release);
-        if let Some(next) = self.next.as_ref().filter(|next| same(next)) {
-            return Delivery::Waiting(next.ticket);
+        self.join(&release, current).unwrap_or_else(|| Delivery::Waiting(self.put(release)))
+    }
+
+    /// Joins the same version, if it is next, is rolling out or serves.
+    pub fn join(&self, release: &Release, current: Current<'_>) -> Option<Delivery> {
+        let same = |other: &QueuedRelease| other.release.is_same_version(release);
+        if let Some(next) = &self.next {
+            return same(next).then_some(Delivery::Waiting(next.ticket));
         }
-        if self.next.is_none() {
-            match (current.rolling_out, current.serving) {
-                (Some(rolling_out), _) if same(rolling_out) => return Delivery::Waiting(rolling_out.ticket),
-                (None, Some(serving)) if serving.is_same_version(&release) => {
-                    return Delivery::Answered(Box::new(DeployAnswer::new(DeployOutcome::Live, release.commit)));
-                }
-                _ => {}
-            }
+        match (current.rolling_out, current.serving) {
+            (Some(rolling_out), _) => same(rolling_out).then_some(Delivery::Waiting(rolling_out.ticket)),
+            (None, Some(serving)) => serving
+                .is_same_version(release)
+                .then(|| Delivery::Answered(Box::new(DeployAnswer::new(DeployOutcome::Live, release.commit.clone())))),
+            (None, None) => None,
         }
-        Delivery::Waiting(self.put(release))
     }
 
     /// Puts a release in the place of what was next. Returns its ticket.
     pub fn put(&mut self, release: Release) -> u64 {
+        let ticket = self.issue_ticket();
+        self.put_under(ticket, release);
+        ticket
+    }
+
+    /// A new ticket, for a release that is put in later.
+    pub fn issue_ticket(&mut self) -> u64 {
         self.last_ticket += 1;
-        let ticket = self.last_ticket;
+        self.last_ticket
+    }
+
+    /// Puts a release in the place of what was next, under a ticket that its senders have already.
+    pub fn put_under(&mut self, ticket: u64, release: Release) {
         if let Some(overtaken) = self.next.replace(QueuedRelease { ticket, release }) {
             self.answer_overtaken(overtaken, DeployOutcome::Superseded);
         }
-        ticket
     }
 
     /// Puts a release in once more, whether or not it is live. If it is rolling out, that rollout is repeated, since it

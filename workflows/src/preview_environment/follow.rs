@@ -32,7 +32,7 @@ impl PreviewEnvironment {
     /// Waits for a push, and returns whether there is one: a close or a cancel comes before it. Continues as new only
     /// while there is nothing else to do: a rollout in flight would be closed with its parent.
     async fn await_push(ctx: &WorkflowContext<Self>, pull_request: &PullRequest) -> Result<bool, WorkflowTermination> {
-        let is_due = || carry::is_due(ctx, &pull_request.timings);
+        let is_due = || Self::may_continue(ctx, pull_request);
         // An error is a cancel, which is looked for next.
         let _ = ctx.wait_condition(|s| s.record.mailbox.has_work() || is_due()).await;
         if ctx.state(|s| s.record.mailbox.is_close_requested()) {
@@ -42,6 +42,11 @@ impl PreviewEnvironment {
             Self::continue_as_new(ctx, pull_request)?;
         }
         Ok(true)
+    }
+
+    /// Whether the run is to continue with a fresh history, and nothing beside its life goes on.
+    pub(super) fn may_continue(ctx: &WorkflowContext<Self>, pull_request: &PullRequest) -> bool {
+        carry::is_due(ctx, &pull_request.timings) && ctx.state(|s| !s.record.mailbox.facts.are_rules_due())
     }
 
     /// Continues with a fresh history and the same record.

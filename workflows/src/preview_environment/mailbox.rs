@@ -1,4 +1,4 @@
-//! The mailbox of a preview: its queue, a fork's push that waits for approval, and a close.
+//! The mailbox of a preview: its queue, a push that waits for approval or for facts about the pull request, and a close.
 //!
 //! Pure. Signals and updates put messages in, the workflow's main loop takes them out.
 
@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     contract::{
+        pull_request::PullRequestFacts,
         release::Release,
         signals::{Approve, Close, CloseAnswer, DeployAnswer, DeployOutcome, Push},
         stop_reason::StopReason,
@@ -14,7 +15,12 @@ use crate::{
         arrival::Arrival,
         queue::{Current, Delivery, Queue, QueuedRelease},
     },
+    preview_environment::facts::{Facts, Hold},
 };
+
+use held::HeldPush;
+
+mod held;
 
 /// The answer to a push that has no order with a close.
 const CLOSED_AT_ONCE: &str = "a close arrived at the same moment; push again if the pull request is open";
@@ -26,6 +32,11 @@ pub struct Mailbox {
     pub queue: Queue,
     #[serde(default)]
     awaiting_approval: Option<Release>,
+    /// The newest push, while it waits for facts or for the app file's rules about them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    held: Option<HeldPush>,
+    #[serde(default, skip_serializing_if = "Facts::is_empty")]
+    pub facts: Facts,
     #[serde(default)]
     close_requested: bool,
     /// The closes of the newest task that brought one. Not carried: another run has other tasks.
@@ -49,20 +60,46 @@ impl Mailbox {
         if let Some(seen) = self.queue.newer_seen(push.sequence) {
             return answered(DeployOutcome::Skipped, older(push.sequence, seen));
         }
-        if push.draft {
-            return answered(DeployOutcome::Skipped, "the pull request is a draft".to_owned());
+        if let Some((outcome, why)) = self.facts.refuse(&push.commit) {
+            return answered(outcome, why);
         }
         if self.is_closed_at_once(push, arrival) {
             return answered(DeployOutcome::Closed, CLOSED_AT_ONCE.to_owned());
         }
-        if push.fork {
+        if self.facts.need_rules(push.draft) {
+            return self.hold_for_rules(push, current);
+        }
+        self.drop_held(DeployOutcome::Superseded);
+        if let Some(hold) = self.facts.hold(push.draft) {
+            self.awaiting_approval = None;
+            self.held = Some(HeldPush::new(push, None));
+            return answered(DeployOutcome::Skipped, hold.reason());
+        }
+        if push.fork || self.facts.is_fork() {
             // The rollout in flight goes on: a fork's commit has no effect before it is approved.
             self.awaiting_approval = Some(push.release());
-            let reason = format!("from a fork: waits for the signal approve with commit {}", push.commit);
-            return answered(DeployOutcome::AwaitingApproval, reason);
+            return answered(DeployOutcome::AwaitingApproval, awaits_approval(push.commit.as_str()));
         }
         self.awaiting_approval = None;
         self.enqueue(push.release(), current)
+    }
+
+    /// Puts facts about the pull request in. A push that waited for them goes on.
+    ///
+    /// # Errors
+    /// The reason why they are ignored.
+    pub fn take_facts(
+        &mut self,
+        facts: PullRequestFacts,
+        arrival: Arrival,
+        current: Current<'_>,
+    ) -> Result<(), String> {
+        if self.facts.take(facts)? {
+            self.close(&Close::default(), arrival);
+        } else {
+            self.settle(current);
+        }
+        Ok(())
     }
 
     /// Puts an approval in. Only the commit that waits can be approved, so that a later push of the fork cannot ride
@@ -70,7 +107,7 @@ impl Mailbox {
     pub fn approve(&mut self, approve: &Approve, current: Current<'_>) -> Result<(), String> {
         match self.awaiting_approval.take_if(|release| release.commit == approve.commit) {
             Some(release) => {
-                self.enqueue(release, current);
+                self.put_approved(release, current);
                 Ok(())
             }
             None => Err(format!("approve: no push of commit {} waits for approval", approve.commit)),
@@ -95,6 +132,8 @@ impl Mailbox {
         self.closes.push(ArrivedClose { arrival, sequence: close.sequence });
         self.close_requested = true;
         self.awaiting_approval = None;
+        self.facts.close();
+        self.drop_held(DeployOutcome::Closed);
         self.queue.drop_next(DeployOutcome::Closed);
         CloseAnswer::closing()
     }
@@ -103,6 +142,11 @@ impl Mailbox {
     fn is_closed_at_once(&self, push: &Push, arrival: Arrival) -> bool {
         let mut unordered = self.closes.iter().filter(|close| close.arrival.is_unordered_with(arrival));
         unordered.any(|close| !matches!((push.sequence, close.sequence), (Some(push), Some(close)) if push > close))
+    }
+
+    /// Whether an environment is wanted: a push waits, or the pull request was opened again.
+    pub fn is_wanted(&self) -> bool {
+        self.has_work() || self.awaiting_approval.is_some() || self.held.is_some() || self.facts.is_reopened()
     }
 
     /// Whether there is something to do next: a close, or a push.
@@ -137,6 +181,11 @@ impl Mailbox {
     pub fn awaiting_approval(&self) -> Option<&Release> {
         self.awaiting_approval.as_ref()
     }
+}
+
+/// The reason for the sender of a fork's push.
+fn awaits_approval(commit: &str) -> String {
+    format!("from a fork: waits for the signal approve with commit {commit}")
 }
 
 /// The reason to skip a message whose sequence is lower than one already seen.

@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     contract::{
         environment::Environment,
+        load_app::GithubRules,
         phase::Phase,
+        pull_request::PullRequestFacts,
         release::Release,
         signals::{DeployOutcome, Push},
         teardown::{LeakReport, Remaining},
@@ -82,6 +84,49 @@ impl Record {
         }
     }
 
+    /// Puts facts about the pull request in.
+    ///
+    /// # Errors
+    /// The reason why they are ignored.
+    pub fn take_facts(&mut self, mut facts: PullRequestFacts, arrival: Arrival) -> Result<(), String> {
+        let ignored = std::mem::take(&mut facts.ignored);
+        if !ignored.is_empty() {
+            self.notes.add(format!("pull_request: ignored what this version does not know: {}", ignored.join(", ")));
+        }
+        let (mailbox, current) = self.mailbox_and_current();
+        mailbox.take_facts(facts, arrival, current)
+    }
+
+    /// Takes the app file's rules for GitHub in. A push that waited for them goes on.
+    pub fn take_rules(&mut self, rules: Result<Option<GithubRules>, String>) {
+        match rules {
+            Ok(github) => self.mailbox.facts.set_rules(github),
+            Err(why) => {
+                self.notes.add(format!("the app file's rules for pull requests: {why}"));
+                self.mailbox.facts.keep_rules();
+            }
+        }
+        let (mailbox, current) = self.mailbox_and_current();
+        mailbox.settle(current);
+    }
+
+    /// Something still to come that the newest commit waits for, to be read after "waits for".
+    pub fn waits_for(&self) -> Option<String> {
+        if self.is_closing() {
+            return None;
+        }
+        let facts = &self.mailbox.facts;
+        if let Some((_, hold)) = self.mailbox.held() {
+            return Some(hold.map_or_else(|| "the app file to be read".to_owned(), |hold| hold.waits_for()));
+        }
+        if let Some(waiting) = self.mailbox.awaiting_approval() {
+            return Some(format!("approval of commit {}", waiting.commit));
+        }
+        let head = facts.awaited_head(self.newest_release())?;
+        let image = format!("the image of {}", head.short());
+        Some(facts.hold(false).map_or_else(|| image.clone(), |hold| format!("{}, and {image}", hold.waits_for())))
+    }
+
     /// Mailbox and the releases that a new push is compared with. Nothing that is torn down can be joined.
     pub fn mailbox_and_current(&mut self) -> (&mut Mailbox, Current<'_>) {
         let current = if self.tearing_down { Current::default() } else { self.book.current() };
@@ -98,6 +143,7 @@ impl Record {
     pub fn to_carry(&self) -> Self {
         let mut carried = self.clone();
         carried.book.shorten();
+        carried.mailbox.facts.shorten();
         if let Some(report) = &mut carried.teardown {
             report.shorten();
         }

@@ -63,7 +63,10 @@ impl PreviewEnvironment {
             .execute_activity(activities::LoadApp, names, options)
             .await
             .map_err(|e| failure::from_activity(&e, FailureType::UnknownApp))?;
-        ctx.state_mut(|s| s.record.book.environment = Some(loaded.environment.clone()));
+        ctx.state_mut(|s| {
+            s.record.book.environment = Some(loaded.environment.clone());
+            s.record.take_rules(Ok(loaded.github));
+        });
         Ok(loaded.environment)
     }
 

@@ -27,6 +27,8 @@ impl Status {
             queued: record.mailbox.queue.next().cloned(),
             failed: record.book.failed.clone(),
             awaiting_approval: record.mailbox.awaiting_approval().cloned(),
+            held: record.mailbox.held().map(|(release, _)| release.clone()),
+            waits_for: record.waits_for(),
             secrets: record.book.secrets.as_ref().map(SecretsStatus::from),
             scripts: record.scripts.running.clone(),
             teardown: record.teardown.clone(),
@@ -108,6 +110,12 @@ impl Status {
         }
         if let Some(waiting) = &self.awaiting_approval {
             writeln!(text, "- waits for approval, from a fork: {}", release(waiting))?;
+        }
+        if let Some(held) = &self.held {
+            writeln!(text, "- held: {}", release(held))?;
+        }
+        if let Some(waits_for) = self.waits_for.as_ref().filter(|_| self.awaiting_approval.is_none()) {
+            writeln!(text, "- waits for {}", code(waits_for))?;
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use crate::{
         teardown::{DeleteInput, LeakReport, Remaining},
         verdict::FailureType,
     },
-    environment::{answers::await_handlers, carry, publish::publish},
+    environment::{answers::await_handlers, publish::publish},
     failure::{self, Unfinished},
 };
 
@@ -51,7 +51,7 @@ impl PreviewEnvironment {
                 .cancellation_token(WorkflowCancellationToken::new())
                 .summary("before the next attempt at the teardown".to_owned());
             ctx.timer(until_next.build()).await;
-            if carry::is_due(ctx, &pull_request.timings) {
+            if Self::may_continue(ctx, pull_request) {
                 ctx.state_mut(|s| s.record.was_cancelled |= ctx.cancellation_token().is_cancelled());
                 Self::continue_as_new(ctx, pull_request)?;
             }
@@ -108,12 +108,12 @@ impl PreviewEnvironment {
         }
     }
 
-    /// Whether a push has come since the close.
+    /// Whether a push has come since the close, or the pull request was opened again.
     pub(super) fn is_reopened(ctx: &WorkflowContext<Self>) -> bool {
         ctx.state_mut(|s| {
             // A second close asks for a teardown that is done already.
             s.record.mailbox.take_close();
-            let is_reopened = s.record.mailbox.has_work() || s.record.mailbox.awaiting_approval().is_some();
+            let is_reopened = s.record.mailbox.is_wanted();
             s.record.was_cancelled &= !is_reopened;
             is_reopened
         })

@@ -114,7 +114,7 @@ mod tests {
         let environment = again.state.book.environment.clone().unwrap();
         let rules = ProductionRules { keep_releases: 30, ..ProductionRules::default() };
         let (content_hash, cluster_objects) = (String::new(), Vec::new());
-        let loaded = LoadedApp { environment, content_hash, cluster_objects, production: Some(rules) };
+        let loaded = LoadedApp { environment, content_hash, cluster_objects, production: Some(rules), github: None };
         again.state.take_loaded(&loaded);
         let Action::RollOut(begun) = again.settle() else { panic!("nothing to roll out") };
         let input = again.state.rollout_input(&begun, &Timings::default(), again.now_ms).unwrap();

@@ -4,6 +4,7 @@ use crate::contract::{
     signals::CloseOutcome,
 };
 
+mod held;
 mod same_task;
 
 fn push(digit: char, sequence: Option<u64>) -> Push {

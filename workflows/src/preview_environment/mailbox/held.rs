@@ -1,0 +1,105 @@
+//! The newest push, while it waits: for facts about the pull request, or for the app file's rules about them.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Current, Delivery, Hold, Mailbox, awaits_approval};
+use crate::contract::{
+    release::Release,
+    signals::{DeployAnswer, DeployOutcome, Push},
+};
+
+/// See the module.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct HeldPush {
+    pub(super) release: Release,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    draft: bool,
+    /// Whether it needs an approval, as the push itself says.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    fork: bool,
+    /// Whether a person has approved it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    approved: bool,
+    /// The ticket of the senders that wait for an answer. None: they have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ticket: Option<u64>,
+}
+
+impl HeldPush {
+    pub(super) fn new(push: &Push, ticket: Option<u64>) -> Self {
+        Self { release: push.release(), draft: push.draft, fork: push.fork, approved: false, ticket }
+    }
+}
+
+impl Mailbox {
+    /// Keeps a push until the app file is read. Nothing is stopped for it before.
+    pub(super) fn hold_for_rules(&mut self, push: &Push, current: Current<'_>) -> Delivery {
+        let release = push.release();
+        if !push.fork
+            && !self.close_requested
+            && let Some(joined) = self.queue.join(&release, current)
+        {
+            return joined;
+        }
+        let same = self.held.as_ref().filter(|held| held.release.is_same_version(&release));
+        if let Some(ticket) = same.and_then(|held| held.ticket) {
+            return Delivery::Waiting(ticket);
+        }
+        self.drop_held(DeployOutcome::Superseded);
+        self.awaiting_approval = None;
+        let ticket = self.queue.issue_ticket();
+        self.held = Some(HeldPush::new(push, Some(ticket)));
+        Delivery::Waiting(ticket)
+    }
+
+    /// Drops the push that waits, with this answer to its senders.
+    pub(super) fn drop_held(&mut self, outcome: DeployOutcome) {
+        if let Some(held) = self.held.take() {
+            self.answer_held(&held, outcome, None);
+        }
+    }
+
+    fn answer_held(&mut self, held: &HeldPush, outcome: DeployOutcome, why: Option<String>) {
+        if let Some(ticket) = held.ticket {
+            let answer = DeployAnswer::new(outcome, held.release.commit.clone());
+            self.queue.answer(ticket, DeployAnswer { reason: why, ..answer });
+        }
+    }
+
+    /// Judges the push that waits by what is known now. It goes on, waits on, or is dropped.
+    pub fn settle(&mut self, current: Current<'_>) {
+        if self.facts.are_rules_due() {
+            return;
+        }
+        let Some(held) = self.held.take() else { return };
+        // A person who approves a commit knows that it is not the newest.
+        let refused = self.facts.refuse(&held.release.commit).filter(|_| !held.approved);
+        if let Some((outcome, why)) = refused {
+            self.answer_held(&held, outcome, Some(why));
+        } else if let Some(hold) = self.facts.hold(held.draft) {
+            self.answer_held(&held, DeployOutcome::Skipped, Some(hold.reason()));
+            self.held = Some(HeldPush { ticket: None, ..held });
+        } else if (held.fork || self.facts.is_fork()) && !held.approved {
+            let why = awaits_approval(held.release.commit.as_str());
+            self.answer_held(&held, DeployOutcome::AwaitingApproval, Some(why));
+            self.awaiting_approval = Some(held.release);
+        } else {
+            match held.ticket {
+                Some(ticket) => self.queue.put_under(ticket, held.release),
+                None => drop(self.enqueue(held.release, current)),
+            }
+        }
+    }
+
+    /// Puts a release in that a person has approved. It may still wait for facts: an approval is no label.
+    pub(super) fn put_approved(&mut self, release: Release, current: Current<'_>) {
+        self.drop_held(DeployOutcome::Superseded);
+        self.held = Some(HeldPush { release, draft: false, fork: true, approved: true, ticket: None });
+        self.settle(current);
+    }
+
+    /// The push that waits for facts, and the condition that it waits for.
+    pub fn held(&self) -> Option<(&Release, Option<Hold>)> {
+        self.held.as_ref().map(|held| (&held.release, self.facts.hold(held.draft)))
+    }
+}

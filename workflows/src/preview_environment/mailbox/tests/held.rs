@@ -1,0 +1,129 @@
+//! Pushes that wait for facts about the pull request.
+
+use super::*;
+use crate::{
+    contract::load_app::GithubRules,
+    preview_environment::facts::tests::{closed, facts, rules},
+};
+
+fn mailbox(rules: GithubRules) -> Mailbox {
+    let mut mailbox = Mailbox::default();
+    mailbox.facts.set_rules(Some(rules));
+    mailbox
+}
+
+fn draft(digit: char) -> Push {
+    Push { draft: true, ..push(digit, None) }
+}
+
+fn take(mailbox: &mut Mailbox, facts: PullRequestFacts) {
+    mailbox.take_facts(facts, signal(1), Current::default()).unwrap();
+    mailbox.facts.set_rules(mailbox.facts.github().cloned());
+    mailbox.settle(Current::default());
+}
+
+fn next(mailbox: &Mailbox) -> Option<char> {
+    mailbox.queue.next().and_then(|release| release.commit.as_str().chars().next())
+}
+
+#[test]
+fn newest_push_of_a_draft_goes_on_when_it_is_ready() {
+    let mut mailbox = mailbox(rules());
+    for digit in ['a', 'b'] {
+        let Delivery::Answered(answer) = mailbox.push(&draft(digit), signal(1), Current::default()) else { panic!() };
+        assert_eq!(answer.outcome, DeployOutcome::Skipped);
+        let reason = "the pull request is a draft: it waits for the pull request to be ready for review";
+        assert_eq!(answer.reason.as_deref(), Some(reason));
+    }
+    assert!(!mailbox.has_work() && mailbox.is_wanted());
+    take(&mut mailbox, facts('b', 1));
+    assert_eq!((next(&mailbox), mailbox.held()), (Some('b'), None));
+}
+
+#[test]
+fn push_without_the_label_goes_on_when_it_comes() {
+    let mut mailbox = mailbox(GithubRules { label: Some("preview".into()), ..rules() });
+    take(&mut mailbox, facts('a', 1));
+    assert_eq!(outcome(mailbox.push(&push('a', None), signal(1), Current::default())), DeployOutcome::Skipped);
+    assert_eq!(mailbox.held().unwrap().1, Some(Hold::Label("preview".into())));
+    take(&mut mailbox, PullRequestFacts { labels: vec!["preview".into()], ..facts('a', 2) });
+    assert_eq!(next(&mailbox), Some('a'));
+}
+
+#[test]
+fn push_that_waits_is_dropped_when_newer_facts_name_another_head() {
+    let mut mailbox = mailbox(rules());
+    take(&mut mailbox, PullRequestFacts { draft: true, ..facts('a', 1) });
+    mailbox.push(&push('a', None), signal(1), Current::default());
+    assert!(mailbox.held().is_some());
+    take(&mut mailbox, PullRequestFacts { draft: true, ..facts('b', 2) });
+    assert_eq!((mailbox.held(), next(&mailbox)), (None, None));
+}
+
+#[test]
+fn sender_waits_for_the_rules_and_stops_nothing_before() {
+    let mut mailbox = mailbox(GithubRules { label: Some("preview".into()), ..rules() });
+    mailbox.take_facts(facts('a', 1), signal(1), Current::default()).unwrap();
+    assert_eq!(mailbox.push(&push('a', None), signal(1), Current::default()), Delivery::Waiting(1));
+    assert_eq!(mailbox.push(&push('a', None), signal(1), Current::default()), Delivery::Waiting(1), "it joins");
+    assert_eq!((mailbox.has_work(), mailbox.stop_reason()), (false, None));
+    mailbox.facts.set_rules(Some(GithubRules { label: Some("preview".into()), ..rules() }));
+    mailbox.settle(Current::default());
+    assert_eq!(mailbox.queue.answer_to(1).unwrap().outcome, DeployOutcome::Skipped);
+
+    mailbox.take_facts(facts('b', 2), signal(1), Current::default()).unwrap();
+    assert_eq!(mailbox.push(&push('b', None), signal(1), Current::default()), Delivery::Waiting(2));
+    assert_eq!(mailbox.push(&push('c', None), signal(1), Current::default()), Delivery::Waiting(3));
+    assert_eq!(mailbox.queue.answer_to(2).unwrap().outcome, DeployOutcome::Superseded);
+    mailbox.facts.set_rules(None);
+    mailbox.settle(Current::default());
+    assert_eq!((next(&mailbox), mailbox.queue.next_ticket()), (Some('c'), Some(3)), "it keeps its ticket");
+}
+
+#[test]
+fn push_that_serves_already_is_live_though_the_rules_are_due() {
+    let mut mailbox = Mailbox::default();
+    mailbox.take_facts(facts('a', 1), signal(1), Current::default()).unwrap();
+    let live = push('a', None).release();
+    let current = Current { serving: Some(&live), rolling_out: None };
+    assert_eq!(outcome(mailbox.push(&push('a', None), signal(1), current)), DeployOutcome::Live);
+}
+
+#[test]
+fn fork_is_known_by_facts_whatever_the_push_says() {
+    let mut mailbox = mailbox(GithubRules { label: Some("preview".into()), ..rules() });
+    let labelled = |second| PullRequestFacts { fork: true, labels: vec!["preview".into()], ..facts('a', second) };
+    take(&mut mailbox, PullRequestFacts { labels: Vec::new(), ..labelled(1) });
+    assert_eq!(outcome(mailbox.push(&push('a', None), signal(1), Current::default())), DeployOutcome::Skipped);
+    take(&mut mailbox, labelled(2));
+    let waiting = mailbox.awaiting_approval().map(|release| release.commit.clone());
+    assert_eq!((waiting, next(&mailbox)), (Some(push('a', None).commit), None), "a label is no approval");
+    take(&mut mailbox, PullRequestFacts { labels: Vec::new(), ..labelled(3) });
+    let approve = Approve { commit: push('a', None).commit, by: None };
+    mailbox.approve(&approve, Current::default()).unwrap();
+    assert_eq!((next(&mailbox), mailbox.held().is_some()), (None, true), "an approval is no label");
+    take(&mut mailbox, labelled(4));
+    assert_eq!(next(&mailbox), Some('a'), "it is not asked for twice");
+}
+
+#[test]
+fn closed_facts_are_a_close() {
+    let mut mailbox = mailbox(rules());
+    take(&mut mailbox, PullRequestFacts { draft: true, ..facts('a', 1) });
+    mailbox.push(&push('a', None), signal(1), Current::default());
+    take(&mut mailbox, closed('a', 2));
+    assert!(mailbox.is_close_requested() && mailbox.held().is_none());
+    assert_eq!(outcome(mailbox.push(&push('a', None), signal(2), Current::default())), DeployOutcome::Closed);
+    assert!(mailbox.take_close() && !mailbox.is_wanted());
+    take(&mut mailbox, facts('a', 3));
+    assert!(mailbox.is_wanted() && !mailbox.has_work(), "it was opened again");
+}
+
+#[test]
+fn sender_that_waits_is_answered_by_a_close() {
+    let mut mailbox = Mailbox::default();
+    mailbox.take_facts(facts('a', 1), signal(1), Current::default()).unwrap();
+    assert_eq!(mailbox.push(&push('a', None), signal(1), Current::default()), Delivery::Waiting(1));
+    mailbox.close(&Close::default(), signal(2));
+    assert_eq!(mailbox.queue.answer_to(1).unwrap().outcome, DeployOutcome::Closed);
+}

@@ -1,0 +1,56 @@
+//! Routines beside a preview's life: they read the app file for the pushes that wait for it.
+
+use std::{convert::Infallible, pin::pin};
+
+use futures::FutureExt;
+use temporalio_workflow::{WorkflowCancellationToken, WorkflowContext, workflows::select};
+
+use super::PreviewEnvironment;
+use crate::{
+    activity_options as options,
+    contract::{
+        activity_definitions as activities,
+        environment::{EnvironmentKind, PullRequest},
+        load_app::LoadAppInput,
+        verdict::FailureType,
+    },
+    environment::{answers::detached, publish::publish},
+    failure::{self, Unfinished},
+};
+
+impl PreviewEnvironment {
+    /// Lives the environment's life, with the routines beside it.
+    pub(super) async fn beside<T>(
+        ctx: &WorkflowContext<Self>,
+        pull_request: &PullRequest,
+        life: impl Future<Output = T>,
+    ) -> T {
+        let mut life = pin!(life.fuse());
+        let mut rules = pin!(Self::keep_rules(ctx, pull_request).fuse());
+        select! {
+            ended = life => ended,
+            never = rules => match never {},
+        }
+    }
+
+    /// Reads the app file whenever a push cannot be judged without it.
+    async fn keep_rules(ctx: &WorkflowContext<Self>, pull_request: &PullRequest) -> Infallible {
+        let PullRequest { app, pr, .. } = pull_request;
+        loop {
+            // A detached wait is not cancelled, so there is no error to look at.
+            let _ = ctx.wait_condition_with_options(|s| s.record.mailbox.facts.are_rules_due(), detached()).await;
+            let names = LoadAppInput::names(app, EnvironmentKind::Preview { pr: *pr }, &pull_request.workflow_id());
+            let summary = format!("what the app file of {app} says of pull requests");
+            let options = options::load_app(&WorkflowCancellationToken::new(), summary);
+            let loaded = ctx.execute_activity(activities::LoadApp, names, options).await;
+            let rules = loaded.map(|loaded| loaded.github).map_err(|e| {
+                match failure::from_activity(&e, FailureType::UnknownApp) {
+                    Unfinished::Failed(verdict) => verdict.headline(),
+                    Unfinished::Cancelled => "the reading was cancelled".to_owned(),
+                }
+            });
+            ctx.state_mut(|s| s.record.take_rules(rules));
+            publish(ctx);
+        }
+    }
+}
