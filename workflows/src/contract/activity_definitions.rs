@@ -7,12 +7,14 @@ use temporalio_macros::activity_definitions;
 use crate::contract::{
     apply::{Applied, ApplyInput, ApplyStoredInput, PruneInput, Pruned},
     checks::{AwaitInput, Awaited, CheckGatesInput, GatesChecked},
+    command::{AdmitCommandInput, AdmittedCommand},
     environment::Environment,
     load_app::{LoadAppInput, LoadedApp},
     plan::{PlanReleaseInput, PlannedRelease},
     preparation::{AwaitGoneInput, DatabaseReady, NamespaceGone, NamespaceReady, SyncedSecrets},
     production_record::{FindRollbackInput, FoundRollback, RecallInput, Recalled, RecordInput, Recorded},
     proof::{CheckProofInput, ProofChecked},
+    report::{ReportInput, Reported},
     script::ScriptOutcome,
     script_job::{AwaitScriptInput, RemoveScriptInput, ScriptRemoved, ScriptStarted, StartScriptInput},
     teardown::{DeleteInput, LeakReport},
@@ -137,11 +139,30 @@ impl Activities {
         unimplemented!()
     }
 
+    /// Makes one write on GitHub. It runs on the task queue of [`github_task_queue`].
+    #[activity(name = "report_to_github")]
+    pub fn report_to_github(report: ReportInput) -> Reported {
+        unimplemented!()
+    }
+
+    /// Reads a comment and its author's permission from GitHub, and reacts to a command with 👀. It runs on the task queue of
+    /// [`github_task_queue`].
+    #[activity(name = "admit_command")]
+    pub fn admit_command(admit: AdmitCommandInput) -> AdmittedCommand {
+        unimplemented!()
+    }
+
     /// Removes a script's Job and verifies that it is gone.
     #[activity(name = "remove_script")]
     pub fn remove_script(remove: RemoveScriptInput) -> ScriptRemoved {
         unimplemented!()
     }
+}
+
+/// The task queue of the activities that speak with GitHub, beside the one of the workflows: its rate limit is a limit of
+/// writes.
+pub fn github_task_queue(task_queue: &str) -> String {
+    format!("{task_queue}-github")
 }
 
 // The macro keeps its marker types in a private module; `definition = …` needs them.
