@@ -12,6 +12,7 @@ pub mod preview_environment;
 pub mod production_environment;
 #[cfg(test)]
 mod properties;
+pub mod report;
 pub mod rollout;
 pub mod script_run;
 

@@ -31,6 +31,7 @@ use crate::{
     preview_environment::record::Record,
 };
 
+pub mod commands;
 mod environment;
 pub mod facts;
 mod follow;
@@ -42,6 +43,7 @@ pub mod running_scripts;
 mod scripts;
 pub mod status;
 mod teardown;
+mod view;
 
 /// The life of one pull request's environment. No other workflow writes to that environment.
 #[workflow]

@@ -10,6 +10,7 @@ use crate::{
         pull_request::PullRequestFacts,
         release::Release,
         signals::{DeployOutcome, Push},
+        stop_reason::StopReason,
         teardown::{LeakReport, Remaining},
         verdict::truncate,
     },
@@ -20,7 +21,8 @@ use crate::{
         notes::Notes,
         queue::{Current, Delivery},
     },
-    preview_environment::{mailbox::Mailbox, running_scripts::RunningScripts},
+    preview_environment::{commands::Commands, mailbox::Mailbox, running_scripts::RunningScripts},
+    report::Reports,
 };
 
 /// The answer to a push during a blocked teardown.
@@ -41,6 +43,11 @@ pub struct Record {
     pub closed: bool,
     pub notes: Notes,
     pub scripts: RunningScripts,
+    /// What was shown on GitHub.
+    #[serde(skip_serializing_if = "Reports::is_empty")]
+    pub reports: Reports,
+    #[serde(skip_serializing_if = "Commands::is_empty")]
+    pub commands: Commands,
 }
 
 impl Record {
@@ -125,6 +132,21 @@ impl Record {
         let head = facts.awaited_head(self.newest_release())?;
         let image = format!("the image of {}", head.short());
         Some(facts.hold(false).map_or_else(|| image.clone(), |hold| format!("{}, and {image}", hold.waits_for())))
+    }
+
+    /// Queues the newest release once more.
+    ///
+    /// # Errors
+    /// There is none, or the environment closes.
+    pub fn redeploy(&mut self) -> Result<(), String> {
+        // No further close would come to remove what it made.
+        if self.is_closing() {
+            return Err(StopReason::EnvironmentCloses.to_string());
+        }
+        let release = self.newest_release().cloned().ok_or("nothing has been pushed yet")?;
+        let (mailbox, current) = self.mailbox_and_current();
+        mailbox.queue.put_again(release, current);
+        Ok(())
     }
 
     /// Mailbox and the releases that a new push is compared with. Nothing that is torn down can be joined.
