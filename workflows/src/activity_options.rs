@@ -119,6 +119,52 @@ pub fn remove_script(token: &WorkflowCancellationToken, summary: impl Into<Strin
     options(token, summary, Duration::from_secs(60), Duration::from_secs(180))
 }
 
+/// One request or two. GitHub's secondary limits last minutes, and its outages an hour: after thirty minutes the workflow
+/// looks again at what is to be shown. `task_queue` is the one whose rate is limited.
+pub fn report(token: &WorkflowCancellationToken, summary: impl Into<String>, task_queue: String) -> ActivityOptions {
+    github(token, summary, task_queue, Duration::from_secs(1800))
+}
+
+/// As [`report`], until the time `left` is over.
+pub fn final_report(
+    token: &WorkflowCancellationToken,
+    summary: impl Into<String>,
+    task_queue: String,
+    left: Duration,
+) -> ActivityOptions {
+    // A bound of zero is none.
+    github(token, summary, task_queue, left.max(Duration::from_secs(1)))
+}
+
+/// Two reads. A person waits for the answer, and gives the command again after ten minutes.
+pub fn admit_command(
+    token: &WorkflowCancellationToken,
+    summary: impl Into<String>,
+    task_queue: String,
+) -> ActivityOptions {
+    github(token, summary, task_queue, Duration::from_secs(600))
+}
+
+/// The retries are further apart than those of other activities: each takes its share of the rate that GitHub allows. The
+/// activity itself says when, if GitHub has told it.
+fn github(
+    token: &WorkflowCancellationToken,
+    summary: impl Into<String>,
+    task_queue: String,
+    schedule_to_close: Duration,
+) -> ActivityOptions {
+    let retry = RetryPolicy::builder()
+        .initial_interval(Duration::from_secs(1))
+        .backoff_coefficient(2.0)
+        .maximum_interval(Duration::from_secs(300))
+        .build();
+    let start_to_close = Duration::from_secs(60).min(schedule_to_close);
+    let mut options = options(token, summary, start_to_close, schedule_to_close);
+    options.task_queue = Some(task_queue);
+    options.retry_policy = Some(retry);
+    options
+}
+
 fn options(
     token: &WorkflowCancellationToken,
     summary: impl Into<String>,

@@ -22,6 +22,7 @@ pub mod markdown;
 pub mod notes;
 pub mod publish;
 pub mod queue;
+pub mod reporting;
 pub mod rollouts;
 mod shown;
 

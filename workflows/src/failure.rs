@@ -91,6 +91,12 @@ fn convert(error: &ActivityExecutionError, type_of: impl FnOnce(Option<FailureTy
     }
 }
 
+/// Whether an activity has failed for good: it would fail again.
+pub fn is_permanent(error: &ActivityExecutionError) -> bool {
+    // A timeout has the last attempt's failure as its cause.
+    matches!(error.cause(), Some(IncomingError::Application(failure)) if failure.is_non_retryable())
+}
+
 /// Converts the failure of a `Rollout`, and returns the objects that it had made by then.
 pub fn from_rollout(error: &ChildWorkflowExecutionError) -> (Unfinished, Made) {
     if error.as_cancelled().is_some() {

@@ -8,6 +8,7 @@ mod clock;
 pub mod contract;
 pub mod environment;
 pub mod failure;
+pub mod final_report;
 pub mod preview_environment;
 pub mod production_environment;
 #[cfg(test)]
@@ -31,5 +32,6 @@ macro_rules! register_workflows {
             .and_then(|options| options.register_workflow::<$crate::production_environment::ProductionEnvironment>())
             .and_then(|options| options.register_workflow::<$crate::rollout::Rollout>())
             .and_then(|options| options.register_workflow::<$crate::script_run::ScriptRun>())
+            .and_then(|options| options.register_workflow::<$crate::final_report::FinalReport>())
     };
 }

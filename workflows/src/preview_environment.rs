@@ -27,6 +27,7 @@ use crate::{
         carry::{self, Refused},
         publish::{Published, publish, publish_in_handler},
         queue::Delivery,
+        reporting::Reporting,
     },
     preview_environment::record::Record,
 };
@@ -37,6 +38,7 @@ pub mod facts;
 mod follow;
 pub mod mailbox;
 pub mod record;
+mod reporting;
 mod rollouts;
 mod rules;
 pub mod running_scripts;
@@ -53,6 +55,9 @@ pub struct PreviewEnvironment {
     /// Whether the cancel of this run has been put into the mailbox, as a close.
     is_cancel_recorded: bool,
     published: Published,
+    reporting: Reporting,
+    /// Temporal's namespace, for links.
+    namespace: String,
 }
 
 #[workflow_methods]
@@ -63,7 +68,14 @@ impl PreviewEnvironment {
             Ok((input, record)) => (Ok(input), record),
             Err(refused) => (Err(refused), Record::default()),
         };
-        Self { input, record, is_cancel_recorded: false, published: Published::default() }
+        Self {
+            input,
+            record,
+            is_cancel_recorded: false,
+            published: Published::default(),
+            reporting: Reporting::default(),
+            namespace: ctx.namespace().to_owned(),
+        }
     }
 
     #[run(name = "PreviewEnvironment")]
@@ -89,6 +101,7 @@ impl PreviewEnvironment {
 
                 // 5. Otherwise answer every update that still waits, and end.
                 Self::answer_all_waiters(ctx).await;
+                Self::report_end(ctx, &pull_request).await;
                 return if Self::is_cancelled(ctx) {
                     Err(WorkflowTermination::cancelled_with_details(report))
                 } else {

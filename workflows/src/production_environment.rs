@@ -22,6 +22,7 @@ use crate::{
         answers::HandlerError,
         carry::{self, Refused},
         publish::{Published, publish, publish_in_handler},
+        reporting::Reporting,
     },
     production_environment::{
         mailbox::{Mailbox, Message},
@@ -40,6 +41,7 @@ pub mod next;
 mod plan;
 mod recall;
 mod release;
+mod reporting;
 mod rollback;
 pub mod state;
 mod status;
@@ -59,6 +61,9 @@ pub struct ProductionEnvironment {
     /// Whether the cancel of this run has been recorded, as a freeze.
     is_cancel_recorded: bool,
     published: Published,
+    reporting: Reporting,
+    /// Temporal's namespace, for links.
+    namespace: String,
 }
 
 #[workflow_methods]
@@ -78,6 +83,8 @@ impl ProductionEnvironment {
             is_record_doubted: false,
             is_cancel_recorded: false,
             published: Published::default(),
+            reporting: Reporting::default(),
+            namespace: ctx.namespace().to_owned(),
         }
     }
 
@@ -109,7 +116,8 @@ impl ProductionEnvironment {
                 publish(ctx);
             }
         });
-        Self::freezing_when_cancelled(ctx, Self::finding_targets(ctx, steps)).await
+        let life = Self::freezing_when_cancelled(ctx, Self::finding_targets(ctx, steps));
+        Self::reporting_changes(ctx, life).await
     }
 
     /// A commit of the main branch has an image.

@@ -81,12 +81,12 @@ fn decode<S: Serialize + DeserializeOwned>(carried: Value) -> Result<S, String> 
 
 /// The reason why a child does not begin whose input cannot be read. If its environment's workflow has started it, another
 /// version of berth has: that fails the workflow *task*, until a worker of that version takes it. `infix` is the part of the
-/// child's id after its parent's.
+/// child's id after its parent's, up to its number if it has one.
 pub fn unreadable_input<W>(ctx: &WorkflowContext<W>, infix: &str, why: &str) -> WorkflowTermination {
     let info = ctx.info();
     let is_of_parent = |parent: &str| {
         let number = ctx.workflow_id().strip_prefix(parent).and_then(|rest| rest.strip_prefix(infix));
-        number.is_some_and(|number| number.parse::<u64>().is_ok())
+        number.is_some_and(|number| number.is_empty() || number.parse::<u64>().is_ok())
     };
     if info.parent().is_some_and(|parent| is_of_parent(parent.workflow_id())) {
         return Refused::Carried(format!("input of the environment: {why}")).into();

@@ -1,4 +1,4 @@
-//! Routines beside a preview's life: they read the app file for the pushes that wait for it.
+//! Routines beside a preview's life: one reads the app file for the pushes that wait for it, one reports to GitHub.
 
 use std::{convert::Infallible, pin::pin};
 
@@ -14,7 +14,7 @@ use crate::{
         load_app::LoadAppInput,
         verdict::FailureType,
     },
-    environment::{answers::detached, publish::publish},
+    environment::{answers::detached, publish::publish, reporting::report_changes},
     failure::{self, Unfinished},
 };
 
@@ -27,9 +27,11 @@ impl PreviewEnvironment {
     ) -> T {
         let mut life = pin!(life.fuse());
         let mut rules = pin!(Self::keep_rules(ctx, pull_request).fuse());
+        let mut reports = pin!(report_changes(ctx).fuse());
         select! {
             ended = life => ended,
             never = rules => match never {},
+            never = reports => match never {},
         }
     }
 

@@ -13,7 +13,7 @@ use crate::{
         teardown::{DeleteInput, LeakReport, Remaining},
         verdict::FailureType,
     },
-    environment::{answers::await_handlers, publish::publish},
+    environment::{answers::await_handlers, publish::publish, reporting::stop_reporting},
     failure::{self, Unfinished},
 };
 
@@ -134,12 +134,17 @@ impl PreviewEnvironment {
             s.record.mailbox.queue.answer_queued("the old environment was cancelled; a new one is being made")
         });
         await_handlers(ctx).await;
+        stop_reporting(ctx).await;
         Self::continue_as_new(ctx, pull_request)
     }
 
     /// Waits until every update has its answer. An open one would be an error to its caller.
     pub(super) async fn answer_all_waiters(ctx: &WorkflowContext<Self>) {
-        ctx.state_mut(|s| s.record.closed = true);
+        ctx.state_mut(|s| {
+            s.record.closed = true;
+            // The last report is another workflow's.
+            s.reporting.end();
+        });
         publish(ctx);
         await_handlers(ctx).await;
     }

@@ -174,6 +174,7 @@ impl State {
     pub(super) fn take_rules(&mut self, loaded: &LoadedApp) -> ProductionRules {
         let rules = loaded.production.clone().unwrap_or_default();
         self.keep_releases = Some(rules.keep_releases);
+        self.github.clone_from(&loaded.github);
         rules
     }
 

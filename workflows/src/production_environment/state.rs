@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     contract::{
+        load_app::GithubRules,
         phase::Phase,
         plan::PlannedRelease,
         production_record::{FailedRelease, ProductionRecord, QueuedRelease, Recalled, ReleaseMark, StoredVersion},
@@ -14,6 +15,7 @@ use crate::{
         book::{Book, Serving},
         notes::Notes,
     },
+    report::Reports,
 };
 
 /// How many releases that never began are remembered, for a late approval and for those who wait for one.
@@ -50,6 +52,12 @@ pub struct State {
     /// The last releases that never began.
     pub dropped: Vec<DroppedRelease>,
     pub notes: Notes,
+    /// The app file's rules for GitHub, as last read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub github: Option<GithubRules>,
+    /// What was shown on GitHub.
+    #[serde(skip_serializing_if = "Reports::is_empty")]
+    pub reports: Reports,
 }
 
 /// A plan, and the rules of the app file by which it was made.

@@ -12,7 +12,7 @@ use super::ProductionEnvironment;
 use crate::{
     clock::now_ms,
     contract::production::Production,
-    environment::{answers::detached, carry, publish::publish},
+    environment::{answers::detached, carry, publish::publish, reporting::resume_reporting},
 };
 
 impl ProductionEnvironment {
@@ -29,23 +29,34 @@ impl ProductionEnvironment {
                 Self::wait_until(ctx, until_ms.unwrap_or_default(), |s| s.has_news).await;
                 return Ok(());
             }
-            let _ = ctx
-                .wait_condition_with_options(
-                    |s| s.has_news || (ctx.all_handlers_finished() && s.mailbox.is_empty()),
-                    detached(),
-                )
-                .await;
-            return if ctx.state(|s| s.has_news) { Ok(()) } else { Self::continue_as_new(ctx, production) };
+            return Self::continue_when_idle(ctx, production).await;
         }
         // An error is a cancel, which is looked for next.
         let news = async {
-            let _ = ctx.wait_condition(|s| s.has_news || (is_due() && s.mailbox.is_empty())).await;
+            let _ =
+                ctx.wait_condition(|s| s.has_news || (is_due() && s.mailbox.is_empty() && s.reporting.is_idle())).await;
         };
         match until_ms {
             None => news.await,
             Some(until_ms) => Self::race(ctx, until_ms, news).await,
         }
         Self::continue_if_due(ctx, production)
+    }
+
+    /// Continues as new once every message is judged and answered, unless there is news before.
+    async fn continue_when_idle(
+        ctx: &WorkflowContext<Self>,
+        production: &Production,
+    ) -> Result<(), WorkflowTermination> {
+        // A write to GitHub would hold this up for as long as GitHub is away.
+        ctx.state_mut(|s| s.reporting.end());
+        let is_idle = |s: &Self| ctx.all_handlers_finished() && s.mailbox.is_empty() && s.reporting.is_idle();
+        let _ = ctx.wait_condition_with_options(|s| s.has_news || is_idle(s), detached()).await;
+        if ctx.state(|s| s.has_news) {
+            resume_reporting(ctx);
+            return Ok(());
+        }
+        Self::continue_as_new(ctx, production)
     }
 
     /// Continues as new if the history is long. Messages are not carried: they are judged first.
@@ -55,7 +66,9 @@ impl ProductionEnvironment {
         ctx: &WorkflowContext<Self>,
         production: &Production,
     ) -> Result<(), WorkflowTermination> {
-        if carry::is_due(ctx, &production.timings) && ctx.state(|s| !s.has_news && s.mailbox.is_empty()) {
+        if carry::is_due(ctx, &production.timings)
+            && ctx.state(|s| !s.has_news && s.mailbox.is_empty() && s.reporting.is_idle())
+        {
             return Self::continue_as_new(ctx, production);
         }
         Ok(())
