@@ -8,6 +8,7 @@ use temporalio_workflow::{
 use crate::{
     contract::{
         carrying::Carrying,
+        command::CommentSignal,
         environment::{EnvironmentKind, PullRequest},
         lenient::Lenient,
         pull_request::PullRequestFacts,
@@ -16,7 +17,6 @@ use crate::{
         script::ScriptAnswer,
         signals::{Approve, Close, CloseAnswer, DeployAnswer, DeployOutcome, Push, Redeploy},
         status::Status,
-        stop_reason::StopReason,
         teardown::LeakReport,
     },
     environment::{
@@ -188,19 +188,16 @@ impl PreviewEnvironment {
     /// Rolls the newest release out again, with today's secrets and manifests.
     #[signal(name = "redeploy")]
     pub fn redeploy(&mut self, ctx: &mut SyncWorkflowContext<Self>, redeploy: Lenient<Redeploy>) {
-        match (redeploy.0, self.record.newest_release().cloned()) {
-            (Err(why), _) => self.record.notes.add(format!("redeploy: {why}")),
-            // No further close would come to remove what it made.
-            (Ok(_), _) if self.record.is_closing() => {
-                self.record.notes.add(format!("redeploy: {}", StopReason::EnvironmentCloses))
-            }
-            (Ok(_), None) => self.record.notes.add("redeploy: nothing has been pushed yet"),
-            (Ok(_), Some(release)) => {
-                let (mailbox, current) = self.record.mailbox_and_current();
-                mailbox.queue.put_again(release, current);
-            }
+        if let Err(why) = redeploy.0.and_then(|_| self.record.redeploy()) {
+            self.record.notes.add(format!("redeploy: {why}"));
         }
         publish_in_handler(self, ctx);
+    }
+
+    /// A comment of the pull request may be a command.
+    #[signal(name = "command")]
+    pub async fn command(ctx: &mut WorkflowContext<Self>, command: Lenient<CommentSignal>) {
+        Self::take_comment(ctx, command.0).await;
     }
 
     /// Progress of the rollout in flight, and the cluster-scoped objects that it is about to make.

@@ -119,6 +119,15 @@ impl ScriptAnswer {
     pub fn failed(verdict: Verdict, script_run: String) -> Self {
         Self { exit_code: None, log_tail: verdict.log_tail.join("\n"), script_run, verdict: Some(verdict) }
     }
+
+    /// The end of the script, in one sentence.
+    pub fn sentence(&self) -> String {
+        match (self.exit_code, &self.verdict) {
+            (Some(code), _) => format!("it ended with exit code {code}"),
+            (None, Some(verdict)) => verdict.headline(),
+            (None, None) => "it did not run to its end".to_owned(),
+        }
+    }
 }
 
 #[cfg(test)]

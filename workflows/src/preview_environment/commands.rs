@@ -1,8 +1,23 @@
-//! Commands in comments of the pull request: the book of them.
+//! Commands in comments of the pull request: the book of them, and what each does.
 
 use serde::{Deserialize, Serialize};
+use temporalio_workflow::{WorkflowCancellationToken, WorkflowContext, workflows::select};
 
-use crate::{contract::verdict::truncate, report::view::CommandAnswer};
+use super::PreviewEnvironment;
+use crate::{
+    activity_options as options,
+    contract::{
+        activity_definitions::{self as activities, github_task_queue},
+        command::{AdmitCommandInput, AdmittedCommand, CommentCommand, CommentSignal},
+        pull_request::is_same_commit,
+        release::Commit,
+        signals::Approve,
+        verdict::truncate,
+    },
+    environment::{answers::detached, publish::publish, reporting::refusal},
+    preview_environment::record::Record,
+    report::view::CommandAnswer,
+};
 
 /// How many answers are shown.
 const KEPT_ANSWERS: usize = 3;
@@ -70,5 +85,107 @@ impl Commands {
         if self.answers.len() > KEPT_ANSWERS {
             self.answers.remove(0);
         }
+    }
+}
+
+impl PreviewEnvironment {
+    /// Reads a comment, and obeys it if its author may give the command. Nothing of the signal is believed but the id.
+    pub(super) async fn take_comment(ctx: &WorkflowContext<Self>, signal: Result<CommentSignal, String>) {
+        let begun = signal.and_then(|CommentSignal { comment, .. }| {
+            let is_new = ctx.state_mut(|s| s.record.commands.begin(comment))?;
+            Ok(is_new.then_some(comment))
+        });
+        match begun {
+            Ok(None) => {}
+            Err(why) => ctx.state_mut(|s| s.record.notes.add(format!("command: {why}"))),
+            Ok(Some(comment)) => {
+                if let Err(why) = Self::obey_comment(ctx, comment).await {
+                    ctx.state_mut(|s| s.record.notes.add(format!("command: {why}")));
+                }
+                ctx.state_mut(|s| s.record.commands.end());
+            }
+        }
+        publish(ctx);
+    }
+
+    async fn obey_comment(ctx: &WorkflowContext<Self>, comment: u64) -> Result<(), String> {
+        ctx.state_mut(|s| s.record.mailbox.facts.ask_for_rules());
+        // A detached wait is not cancelled, so there is no error to look at.
+        let _ = ctx.wait_condition_with_options(|s| !s.record.mailbox.facts.are_rules_due(), detached()).await;
+        if !ctx.state(|s| s.record.mailbox.facts.github().is_some_and(|rules| rules.commands)) {
+            return Err("the app file allows no commands".to_owned());
+        }
+        let (by, command) = match Self::admit_command(ctx, comment).await? {
+            AdmittedCommand::Nothing => return Ok(()),
+            AdmittedCommand::Refused { by, reason } => {
+                let answer = CommandAnswer { comment, by, command: String::new(), answer: reason };
+                ctx.state_mut(|s| s.record.commands.answer(answer));
+                return Ok(());
+            }
+            AdmittedCommand::Admitted { by, command } => (by, command),
+        };
+        let answer = |text: String| CommandAnswer::to(comment, by.clone(), &command, text);
+        if let CommentCommand::Run { script } = &command {
+            ctx.state_mut(|s| s.record.commands.answer(answer("it runs".to_owned())));
+            let ended = match Self::run_by_hand(ctx, script.clone()).await {
+                Ok(ended) => ended.sentence(),
+                Err(why) => why.to_string(),
+            };
+            ctx.state_mut(|s| s.record.commands.answer(answer(ended)));
+        } else {
+            ctx.state_mut(|s| {
+                let done = s.record.obey(&command, &by).unwrap_or_else(|why| why);
+                s.record.commands.answer(answer(done));
+            });
+        }
+        Ok(())
+    }
+
+    /// Reads the comment and its author's permission, unless the environment closes meanwhile.
+    async fn admit_command(ctx: &WorkflowContext<Self>, comment: u64) -> Result<AdmittedCommand, String> {
+        use futures::FutureExt;
+        let (app, pull_request) = match ctx.state(|s| s.input.clone()) {
+            Ok(input) => (input.app, input.pr),
+            Err(_) => return Err("the workflow has no valid input".to_owned()),
+        };
+        let token = WorkflowCancellationToken::new();
+        let input = AdmitCommandInput { app, pull_request, comment };
+        let summary = format!("comment {comment}, and what its author may do");
+        let options = options::admit_command(&token, summary, github_task_queue(ctx.task_queue()));
+        let mut admitting = std::pin::pin!(ctx.execute_activity(activities::AdmitCommand, input, options).fuse());
+        let admitted = select! {
+            admitted = admitting => admitted,
+            _ = ctx.wait_condition_with_options(|s| s.record.is_closing(), detached()) => {
+                token.cancel();
+                admitting.await
+            }
+        };
+        admitted.map_err(|e| refusal(&e).map_or_else(|| "the environment closes".to_owned(), |(why, _)| why))
+    }
+}
+
+impl Record {
+    /// Obeys a command that takes no time. Returns the answer, also as the error.
+    fn obey(&mut self, command: &CommentCommand, by: &crate::contract::release::Name) -> Result<String, String> {
+        match command {
+            CommentCommand::Redeploy => {
+                self.redeploy()?;
+                Ok("it is rolled out again".to_owned())
+            }
+            CommentCommand::Approve { commit } => {
+                let commit = self.waiting_as(commit);
+                let (mailbox, current) = self.mailbox_and_current();
+                mailbox.approve(&Approve { commit, by: Some(by.clone()) }, current)?;
+                Ok("it is approved, with the image that waited".to_owned())
+            }
+            CommentCommand::Status => Ok("this comment is up to date".to_owned()),
+            CommentCommand::Run { .. } => Err("a script takes time".to_owned()),
+        }
+    }
+
+    /// The commit as the push that waits has written it: it may be abbreviated there, never in a command.
+    fn waiting_as(&self, commit: &Commit) -> Commit {
+        let waiting = self.mailbox.awaiting_approval().map(|release| &release.commit);
+        waiting.filter(|waiting| is_same_commit(waiting, commit)).unwrap_or(commit).clone()
     }
 }
