@@ -8,6 +8,7 @@
 //! - `life`: how a lab is planned, started, held, joined and cleaned up
 //! - `cluster`: Kubernetes: control plane, nodes, DNS, ingress controller
 //! - `services`: Temporal, the Doppler stand-in, PostgreSQL, the image registry, the sample apps
+//! - `github`: the stand-in for GitHub
 //! - `images`: the images of a full lab
 //! - `parts`: programs, built from Go modules or fetched as Python wheels, and Debian packages
 //! - `machine`: folders, locks, processes, ports and networks
@@ -17,6 +18,7 @@
 pub mod cli;
 mod cluster;
 mod commands;
+pub mod github;
 mod images;
 mod lab;
 mod life;
