@@ -109,7 +109,7 @@ impl PreviewEnvironment {
                 };
             }
         };
-        Self::beside(ctx, &pull_request, recording_cancel(ctx, life)).await
+        Self::beside(ctx, &pull_request, Box::pin(recording_cancel(ctx, life))).await
     }
 
     /// A commit of the pull request has an image.

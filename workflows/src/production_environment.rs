@@ -116,7 +116,7 @@ impl ProductionEnvironment {
                 publish(ctx);
             }
         });
-        let life = Self::freezing_when_cancelled(ctx, Self::finding_targets(ctx, steps));
+        let life = Box::pin(Self::freezing_when_cancelled(ctx, Self::finding_targets(ctx, steps)));
         Self::reporting_changes(ctx, life).await
     }
 

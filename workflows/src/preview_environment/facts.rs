@@ -109,7 +109,7 @@ impl Facts {
         let before = self.newest.take();
         let was_closed = before.as_ref().is_some_and(PullRequestFacts::is_closed);
         let is_known = before.is_some_and(|before| says_the_same(&before, &facts));
-        self.are_rules_due |= !facts.is_closed() && !(is_known && self.rules.is_some());
+        self.are_rules_due |= !(facts.is_closed() || is_known && self.rules.is_some());
         self.earlier_heads.retain(|head| !is_same_commit(head, &facts.head));
         let closes = facts.is_closed() && (is_later || !was_closed);
         self.is_reopened = !facts.is_closed() && (was_closed || self.is_reopened);
