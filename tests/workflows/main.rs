@@ -18,5 +18,7 @@ mod production_long;
 mod production_same_task;
 mod pull_request;
 mod replay;
+mod report_commands;
+mod reports;
 mod scripts;
 mod trust;

@@ -12,6 +12,7 @@
 mod berth;
 mod commands;
 pub mod fake_activities;
+pub mod fake_github;
 pub mod fake_production;
 pub mod lab_production;
 pub mod other_version;

@@ -14,6 +14,7 @@ use std::{
 use berth_lab::DevServer;
 use berth_workflows::{
     contract::{
+        command::CommentSignal,
         environment::PullRequest,
         pull_request::PullRequestFacts,
         release::{Commit, Image},
@@ -22,6 +23,7 @@ use berth_workflows::{
         status::Status,
         timings::Timings,
     },
+    final_report::{FinalReport, final_report_id},
     preview_environment::PreviewEnvironment,
     register_workflows,
     rollout::Rollout,
@@ -160,6 +162,13 @@ impl Preview {
         self.handle().signal(PreviewEnvironment::pull_request, facts.into(), options).await.unwrap();
     }
 
+    /// Signals `command` with the id of a comment.
+    pub async fn comment(&self, comment: u64) {
+        let signal = CommentSignal { comment, app: None };
+        let options = WorkflowSignalOptions::default();
+        self.handle().signal(PreviewEnvironment::command, signal.into(), options).await.unwrap();
+    }
+
     /// Starts the environment without a message.
     pub async fn start(&self) {
         let options = WorkflowStartOptions::new(self.task_queue.clone(), self.input.workflow_id()).build();
@@ -230,6 +239,15 @@ impl Preview {
             let rollout = self.rollout(number).fetch_history(Default::default()).to_json().await.unwrap();
             std::fs::write(Path::new(&folder).join(format!("rollout-{name}.json")), rollout).unwrap();
         }
+    }
+
+    /// Records the history of the last report, as [`Preview::record`].
+    pub async fn record_last_report(&self) {
+        let Some(folder) = std::env::var_os("BERTH_RECORD_HISTORIES") else { return };
+        let id = final_report_id(&self.input.workflow_id());
+        let report = self.client.get_workflow_handle::<FinalReport>(id);
+        let history = report.fetch_history(Default::default()).to_json().await.unwrap();
+        std::fs::write(Path::new(&folder).join("final-report.json"), history).unwrap();
     }
 
     /// Waits until an activity was called that many times.
