@@ -37,7 +37,7 @@ fn collect_histories(folder: &Path, files: &mut Vec<PathBuf>) {
 #[tokio::test]
 async fn each_recorded_history_replays() {
     let histories = histories();
-    assert!(histories.len() >= 55, "there should be recorded histories, found {}", histories.len());
+    assert!(histories.len() >= 60, "there should be recorded histories, found {}", histories.len());
     for (name, json) in histories {
         let replayed = replayer().replay_workflow(WorkflowHistory::from_json(&json).unwrap()).await;
         assert!(replayed.is_ok(), "{name}: {:?}", replayed.err());
