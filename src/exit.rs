@@ -71,7 +71,7 @@ impl Exit {
             Superseded => "superseded by a newer push or release",
             Absent => "closed, or there is none: no such environment, release or plan",
             Waiting => "waiting for a rollout, an approval, an unfreeze or a teardown; or --timeout is over",
-            Skipped => "skipped: a draft, or a push or close older than a push already seen",
+            Skipped => "skipped: it waits for the end of a draft or for a label, or is older than what was seen",
             Error => "an error: Temporal or the worker did not answer, or refused",
             Interrupted => "Ctrl-C: what was asked for goes on, and the message says how to stop it",
         }

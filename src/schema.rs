@@ -13,6 +13,7 @@ use berth_workflows::contract::{
     production::{ApproveRelease, Freeze, Production, RejectRelease, Rollback, Unfreeze},
     production_answer::ProductionAnswer,
     production_status::ProductionStatus,
+    pull_request::PullRequestFacts,
     run_script::RunScript,
     script::ScriptAnswer,
     signals::{Approve, Close, CloseAnswer, DeployAnswer, Push, Redeploy},
@@ -44,6 +45,8 @@ enum SchemaName {
     App,
     /// The input of the workflow `PreviewEnvironment`
     PullRequest,
+    /// The signal `pull_request` of a preview: facts of GitHub
+    PullRequestFacts,
     /// The signal `push` and the update `deploy`; `release` of production, without `fork` and `draft`
     Push,
     /// The signal and the update `close`
@@ -98,6 +101,7 @@ impl SchemaName {
         match self {
             Self::App => read::<App>(),
             Self::PullRequest => read::<PullRequest>(),
+            Self::PullRequestFacts => read::<PullRequestFacts>(),
             Self::Push => read::<Push>(),
             Self::Close => read::<Close>(),
             Self::CloseAnswer => written::<CloseAnswer>(),

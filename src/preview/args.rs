@@ -95,7 +95,7 @@ pub(super) struct PushArgs {
     /// Mark the commit as a fork's: it waits for an approval
     #[arg(long)]
     fork: bool,
-    /// Mark the pull request as a draft: the push is skipped
+    /// Mark the pull request as a draft: the push waits until it is ready for review
     #[arg(long)]
     draft: bool,
     /// Return as soon as Temporal has the push

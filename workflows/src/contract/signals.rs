@@ -26,7 +26,7 @@ pub struct Push {
     /// Whether the commit comes from a fork. It then waits for `approve`, and nothing is fetched for it before.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fork: bool,
-    /// Whether the pull request is a draft. The push is then skipped.
+    /// Whether the pull request is a draft. The push then waits until it is ready for review, unless the app file says otherwise.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub draft: bool,
     /// Facts about the sender, as `berth hooks` has verified them.
@@ -163,7 +163,7 @@ pub enum DeployOutcome {
     Closed,
     /// A person rolled production back while it was rolled out.
     RolledBack,
-    /// The pull request is a draft, or the push is older than one already seen.
+    /// It waits for the end of a draft or for a label, or it is older than what was seen.
     Skipped,
     AwaitingApproval,
     Queued,
