@@ -23,7 +23,7 @@ use temporalio_common::{
     data_converters::{PayloadConverter, RawValue},
 };
 
-use super::webhook::Outgoing;
+use super::webhook::{Outgoing, Signal};
 use crate::preview::summary;
 
 /// How long Temporal may take for a signal. GitHub gives a webhook up after ten seconds.
@@ -66,7 +66,7 @@ pub(super) async fn signal(
     let id = message.input.workflow_id();
     let sent = tokio::time::timeout(SIGNAL, signal_unbounded(client, task_queue, message, delivery)).await;
     let sent = sent.unwrap_or_else(|_| Err(anyhow!("no answer within {SIGNAL:?}")));
-    sent.with_context(|| format!("signalling {} to {id}", message.signal))
+    sent.with_context(|| format!("signalling {id}"))
 }
 
 async fn signal_unbounded(
@@ -75,19 +75,24 @@ async fn signal_unbounded(
     message: &Outgoing,
     delivery: &str,
 ) -> anyhow::Result<Delivered> {
-    let Outgoing { input, signal, payload, starts } = message;
-    let payload = RawValue::from_value(payload, &PayloadConverter::default());
-    let signal = UntypedSignal::<PreviewRun>::new(*signal);
-    if *starts {
-        let options = WorkflowStartOptions::new(task_queue, input.workflow_id()).static_summary(summary(input));
-        let (run, start) = (PreviewEnvironment::run, input.clone().into());
-        client.signal_with_start_workflow(run, start, signal, payload, options.build()).await?;
-        return Ok(Delivered::Taken);
-    }
+    let Outgoing { input, signal } = message;
     let request = (!delivery.is_empty()).then(|| delivery.to_owned());
     let options = WorkflowSignalOptions::builder().maybe_request_id(request).build();
     let handle = client.get_workflow_handle::<PreviewEnvironment>(input.workflow_id());
-    delivered(handle.signal(signal, payload, options).await)
+    delivered(match signal.clone() {
+        Signal::PullRequest { facts, starts: true } => {
+            let options = WorkflowStartOptions::new(task_queue, input.workflow_id()).static_summary(summary(input));
+            let (run, start, signal) =
+                (PreviewEnvironment::run, input.clone().into(), PreviewEnvironment::pull_request);
+            client.signal_with_start_workflow(run, start, signal, facts.into(), options.build()).await?;
+            return Ok(Delivered::Taken);
+        }
+        Signal::PullRequest { facts, starts: false } => {
+            handle.signal(PreviewEnvironment::pull_request, facts.into(), options).await
+        }
+        Signal::Command(command) => handle.signal(PreviewEnvironment::command, command.into(), options).await,
+        Signal::Redeploy(redeploy) => handle.signal(PreviewEnvironment::redeploy, redeploy.into(), options).await,
+    })
 }
 
 fn delivered(sent: Result<(), WorkflowInteractionError>) -> anyhow::Result<Delivered> {

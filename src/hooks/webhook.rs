@@ -1,6 +1,5 @@
 //! `POST /hooks/github`: a webhook is verified over its raw body, decided, and passed on. It is taken once Temporal has it.
 
-mod command;
 mod decide;
 mod event;
 mod facts;
@@ -13,7 +12,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
 };
 
-pub(super) use decide::{Decision, Outgoing, decide};
+pub(super) use decide::{Decision, Outgoing, Signal, decide};
 pub(super) use signature::Secrets;
 
 use super::{

@@ -12,7 +12,7 @@ use berth_workflows::contract::{
 use serde_json::{Value, json};
 
 use crate::{
-    history::messages,
+    history::await_messages,
     issuer::{Issuer, now, token},
     process::Hooks,
 };
@@ -91,7 +91,7 @@ async fn messages_of_a_job_carry_its_sender_and_a_proof() {
         assert_eq!(hooks.post("/v1/previews/jobs-proof/1/close", &token, "{}").await.status, 200);
 
         let id = t.input.workflow_id();
-        let sent = messages(&t.client, &id).await;
+        let sent = await_messages(&t.client, &id, 2).await;
         let names: Vec<_> = sent.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["deploy", "close"]);
         let push: Push = serde_json::from_value(sent[0].1.clone()).unwrap();
@@ -148,7 +148,7 @@ async fn close_after_a_merge_asks_the_environment_to_find_out() {
         let hint = hooks.post("/v1/previews/jobs-merged/1/close", &token(&claims), "").await;
         assert_eq!((hint.status, hint.json["outcome"].as_str()), (200, Some("sent")), "{hint:?}");
         assert!(hint.json["reason"].as_str().unwrap().contains("GitHub is asked"), "{hint:?}");
-        let sent = messages(&t.client, &t.input.workflow_id()).await;
+        let sent = await_messages(&t.client, &t.input.workflow_id(), 2).await;
         assert_eq!(sent.last(), Some(&("confirm_closed".to_owned(), json!({}))));
         assert_eq!(t.status().await.phase, Phase::Live, "nothing closes on this word alone");
     })

@@ -13,7 +13,7 @@ use berth_workflows::contract::{
 use serde_json::{Value, json};
 
 use crate::{
-    history::messages,
+    history::{await_messages, messages},
     issuer::{Issuer, now, token},
     process::Hooks,
 };
@@ -71,7 +71,7 @@ async fn job_releases_approves_and_rolls_back() {
 /// Asserts that the approval names the token's account, and is proved.
 async fn check_approval(t: &Production, hooks: &Hooks) {
     let id = t.input.workflow_id();
-    let sent = messages(&t.client, &id).await;
+    let sent = await_messages(&t.client, &id, 6).await;
     let (_, approval) = sent.iter().find(|(name, _)| name == "approve").unwrap();
     let approval: ApproveRelease = serde_json::from_value(approval.clone()).unwrap();
     assert_eq!(approval.by.as_str(), "octocat");

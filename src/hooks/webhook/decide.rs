@@ -1,11 +1,15 @@
 //! Decision about a webhook: the messages that it becomes, or why it changes nothing. Pure.
 
-use berth_workflows::contract::{environment::PullRequest, release::Name, signals::Redeploy};
+use berth_workflows::contract::{
+    command::{self, CommentSignal},
+    environment::PullRequest,
+    pull_request::PullRequestFacts,
+    release::Name,
+    signals::Redeploy,
+};
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
 
 use super::{
-    command::word_after_command,
     event::{Account, CheckRunEvent, CheckSuiteEvent, CommentEvent, PullRequestEvent},
     facts,
 };
@@ -35,10 +39,19 @@ pub(in crate::hooks) enum Decision {
 #[derive(Debug, PartialEq)]
 pub(in crate::hooks) struct Outgoing {
     pub(in crate::hooks) input: PullRequest,
-    pub(in crate::hooks) signal: &'static str,
-    pub(in crate::hooks) payload: Value,
-    /// Whether it starts the environment if there is none.
-    pub(in crate::hooks) starts: bool,
+    pub(in crate::hooks) signal: Signal,
+}
+
+/// A signal.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::hooks) enum Signal {
+    /// Facts, which start the environment if there is none and they may.
+    PullRequest {
+        facts: PullRequestFacts,
+        starts: bool,
+    },
+    Command(CommentSignal),
+    Redeploy(Redeploy),
 }
 
 impl Decision {
@@ -79,10 +92,9 @@ fn about_pull_request(event: &PullRequestEvent, apps: &[AppFacts]) -> Result<Dec
         let github = app.github.as_ref();
         !is_labelling || github.is_some_and(|github| label.is_some_and(|label| github.is_label_of_berth(label)))
     };
-    let facts = facts::of(&event.pull_request)?;
+    let signal = Signal::PullRequest { facts: facts::of(&event.pull_request)?, starts };
     let apps = previews(apps, event.repository.id).filter(|app| decides(app));
-    let messages =
-        apps.filter_map(|app| message(app, event.pull_request.number, "pull_request", facts.clone(), starts));
+    let messages = apps.filter_map(|app| message(app, event.pull_request.number, &signal));
     Ok(Decision::send(messages.collect()))
 }
 
@@ -97,20 +109,20 @@ fn about_comment(event: &CommentEvent, apps: &[AppFacts]) -> Decision {
     if event.sender.as_ref().is_some_and(|sender| sender.kind == "Bot") {
         return Decision::nothing("bots give no commands");
     }
-    let Some(word) = event.comment.body.as_deref().and_then(word_after_command) else {
-        return Decision::nothing("the comment has no command");
+    let app = match command::parse(event.comment.body.as_deref().unwrap_or_default()) {
+        Ok(None) => return Decision::nothing("the comment has no command"),
+        Ok(Some(line)) => line.app,
+        // A wrong command gets an answer too, from each app.
+        Err(_) => None,
     };
-    let commanded = |app: &&AppFacts| app.github.as_ref().is_some_and(|github| github.commands);
-    let of_repository: Vec<_> = previews(apps, event.repository.id).filter(commanded).collect();
-    let named = of_repository.iter().find(|app| app.name == word).map(|app| app.name.as_str());
-    let addressed = of_repository.iter().filter(|app| named.is_none_or(|named| app.name == named));
-    let payload = match named {
-        Some(app) => json!({"comment": event.comment.id, "app": app}),
-        None => json!({"comment": event.comment.id}),
+    let is_addressed = |candidate: &&AppFacts| {
+        let takes = candidate.github.as_ref().is_some_and(|github| github.commands);
+        takes && app.as_ref().is_none_or(|app| candidate.name == *app)
     };
-    let messages =
-        addressed.filter_map(|app| message(app, event.issue.number, "command", payload.clone(), false)).collect();
-    Decision::send(messages)
+    let named = app.clone().and_then(|app| Name::try_from(app).ok());
+    let signal = Signal::Command(CommentSignal { comment: event.comment.id, app: named });
+    let addressed = previews(apps, event.repository.id).filter(is_addressed);
+    Decision::send(addressed.filter_map(|app| message(app, event.issue.number, &signal)).collect())
 }
 
 fn about_check_run(event: &CheckRunEvent, apps: &[AppFacts]) -> Decision {
@@ -121,7 +133,7 @@ fn about_check_run(event: &CheckRunEvent, apps: &[AppFacts]) -> Decision {
     let messages = previews(apps, event.repository.id).filter_map(|app| {
         let pr = id.strip_prefix(&format!("preview-{}-", app.name))?.parse().ok()?;
         // A number has one spelling.
-        let message = message(app, pr, "redeploy", redeploy(event.sender.as_ref()), false)?;
+        let message = message(app, pr, &redeploy(event.sender.as_ref()))?;
         (message.input.workflow_id() == id).then_some(message)
     });
     Decision::send(messages.collect())
@@ -134,7 +146,7 @@ fn about_check_suite(event: &CheckSuiteEvent, apps: &[AppFacts]) -> Decision {
     let messages = previews(apps, event.repository.id).flat_map(|app| {
         let listed = event.check_suite.pull_requests.iter().take(MAX_PULL_REQUESTS);
         let own = listed.filter(|listed| listed.base.repo.id == event.repository.id);
-        own.filter_map(|listed| message(app, listed.number, "redeploy", redeploy(event.sender.as_ref()), false))
+        own.filter_map(|listed| message(app, listed.number, &redeploy(event.sender.as_ref())))
     });
     Decision::send(messages.collect())
 }
@@ -145,16 +157,14 @@ fn previews(apps: &[AppFacts], repository_id: u64) -> impl Iterator<Item = &AppF
 }
 
 /// A message to the environment of a pull request, if a pull request can have that number.
-fn message(app: &AppFacts, pr: u64, signal: &'static str, payload: Value, starts: bool) -> Option<Outgoing> {
+fn message(app: &AppFacts, pr: u64, signal: &Signal) -> Option<Outgoing> {
     let input = PullRequest::new(&app.name, pr);
     input.check().ok()?;
-    Some(Outgoing { input, signal, payload, starts })
+    Some(Outgoing { input, signal: signal.clone() })
 }
 
-fn redeploy(sender: Option<&Account>) -> Value {
-    let by = sender.and_then(|sender| Name::try_from(sender.login.clone()).ok());
-    // A name or nothing always serialises.
-    serde_json::to_value(Redeploy { by }).unwrap_or_default()
+fn redeploy(sender: Option<&Account>) -> Signal {
+    Signal::Redeploy(Redeploy { by: sender.and_then(|sender| Name::try_from(sender.login.clone()).ok()) })
 }
 
 #[cfg(test)]

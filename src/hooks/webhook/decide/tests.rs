@@ -1,6 +1,7 @@
 //! Decisions about webhooks, by small payloads with the fields that decide.
 
 use berth_manifests::app::GithubSettings;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -39,12 +40,22 @@ fn decided(event: &str, payload: &Value, apps: &[AppFacts]) -> Decision {
 /// The messages of a decision: id of the workflow, signal, whether it starts.
 fn messages(decision: &Decision) -> Vec<(String, &'static str, bool)> {
     let Decision::Send(messages) = decision else { return Vec::new() };
-    messages.iter().map(|message| (message.input.workflow_id(), message.signal, message.starts)).collect()
+    let described = |message: &Outgoing| match message.signal {
+        Signal::PullRequest { starts, .. } => (message.input.workflow_id(), "pull_request", starts),
+        Signal::Command(_) => (message.input.workflow_id(), "command", false),
+        Signal::Redeploy(_) => (message.input.workflow_id(), "redeploy", false),
+    };
+    messages.iter().map(described).collect()
 }
 
 fn payload(decision: Decision) -> Value {
     let Decision::Send(mut messages) = decision else { panic!("{decision:?}") };
-    messages.remove(0).payload
+    let payload = match messages.remove(0).signal {
+        Signal::PullRequest { facts, .. } => serde_json::to_value(facts),
+        Signal::Command(command) => serde_json::to_value(command),
+        Signal::Redeploy(redeploy) => serde_json::to_value(redeploy),
+    };
+    payload.unwrap()
 }
 
 #[test]
@@ -52,8 +63,8 @@ fn pull_request_becomes_facts() {
     let opened = decided("pull_request", &pull_request("opened", |_| {}), &[app("web")]);
     assert_eq!(messages(&opened), [("preview-web-123".to_owned(), "pull_request", true)]);
     let facts = json!({
-        "head": "a".repeat(40), "state": "open", "draft": false, "fork": false, "labels": ["preview"], "locked": false,
-        "author": "octocat", "updated_at": "2026-11-28T07:15:00Z",
+        "head": "a".repeat(40), "state": "open", "labels": ["preview"], "author": "octocat",
+        "updated_at": "2026-11-28T07:15:00Z",
     });
     assert_eq!(payload(opened), facts);
 }
@@ -94,7 +105,7 @@ fn label_changes_a_fact_only_if_the_app_file_names_it() {
 fn commit_of_another_repository_is_a_forks() {
     for (repo, fork) in [(json!({"id": REPOSITORY}), false), (json!({"id": 1}), true), (Value::Null, true)] {
         let event = pull_request("synchronize", |event| event["pull_request"]["head"]["repo"] = repo.clone());
-        assert_eq!(payload(decided("pull_request", &event, &[app("web")]))["fork"], fork, "{repo}");
+        assert_eq!(payload(decided("pull_request", &event, &[app("web")]))["fork"] == true, fork, "{repo}");
     }
 }
 
@@ -150,7 +161,10 @@ fn command_that_names_an_app_goes_to_it() {
     let named = decided("issue_comment", &comment("/berth web redeploy"), &apps);
     assert_eq!(messages(&named), [("preview-web-123".to_owned(), "command", false)]);
     assert_eq!(payload(named), json!({"comment": 99, "app": "web"}));
-    assert_eq!(messages(&decided("issue_comment", &comment("/berth status"), &apps)).len(), 2);
+    for to_both in ["/berth status", "/berth frobnicate", "/berth approve 1234567", "/berth status\n/berth redeploy"] {
+        assert_eq!(messages(&decided("issue_comment", &comment(to_both), &apps)).len(), 2, "{to_both}");
+    }
+    assert_eq!(messages(&decided("issue_comment", &comment("/berth shop status"), &apps)), []);
 }
 
 #[test]
