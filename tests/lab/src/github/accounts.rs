@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 
 use super::{
     Github,
-    answers::{Answer, Refusal, ok},
+    answers::{Answer, Refusal, joined, ok},
     caller::{Caller, Visit},
+    state,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +72,16 @@ impl Account {
         }
         account
     }
+
+    /// The account with its profile, as it is answered alone.
+    fn profile(&self, state: &state::State) -> Value {
+        let profile = json!({
+            "name": self.login, "company": null, "blog": "", "location": null, "email": null, "hireable": null,
+            "bio": null, "public_repos": 0, "public_gists": 0, "followers": 0, "following": 0,
+            "created_at": state.app.created_at, "updated_at": state.app.created_at,
+        });
+        joined([self.json(&state.base), profile])
+    }
 }
 
 /// `GET /repos/{owner}/{repo}/collaborators/{username}/permission`
@@ -110,7 +121,7 @@ fn legacy(role: &str) -> &str {
 pub(super) async fn user(State(github): State<Github>, caller: Caller) -> Result<Response, Refusal> {
     let state = github.state();
     match &caller {
-        Caller::Person(login) => ok(&state.account(login).json(&state.base)),
+        Caller::Person(login) => ok(&state.account(login).profile(&state)),
         _ => Err(Refusal::not_accessible("")),
     }
 }
@@ -122,5 +133,5 @@ pub(super) async fn of_login(
 ) -> Answer {
     let state = github.state();
     let account = state.accounts.get(&login.to_lowercase()).ok_or_else(Refusal::not_found)?;
-    ok(&account.json(&state.base))
+    ok(&account.profile(&state))
 }

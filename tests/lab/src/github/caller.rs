@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::{
     extract::{FromRequestParts, Path, Query},
-    http::{HeaderMap, Method, StatusCode, header::AUTHORIZATION, request::Parts},
+    http::{
+        HeaderMap, Method, StatusCode,
+        header::{AUTHORIZATION, HOST},
+        request::Parts,
+    },
 };
 use serde_json::Value;
 
@@ -204,6 +208,9 @@ fn moved(state: &State, id: u64, parts: &Parts) -> Refusal {
     };
     let rest: String = parts.uri.path().split('/').skip(4).map(|part| format!("/{part}")).collect();
     let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-    let url = format!("{}/repositories/{id}{rest}{query}", state.base);
+    // A client behind a proxy knows another host, and sends no token to a third one.
+    let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let base = host.map_or_else(|| state.base.clone(), |host| format!("http://{host}"));
+    let url = format!("{base}/repositories/{id}{rest}{query}");
     Refusal::new(status, "Moved Permanently").header("location", &url).with("url", url.into())
 }
