@@ -9,6 +9,7 @@
 //! - `observe`: each request's way through faults, limits and the record
 //! - `webhooks`, `oidc`: what GitHub sends and signs
 //! - `acts`: changes with their webhooks
+//! - `description`: GitHub's own description, and its own clients
 //! - `people`, `control`: the handle's methods
 
 mod accounts;
@@ -22,6 +23,7 @@ mod clock;
 mod comments;
 mod control;
 mod deployments;
+mod description;
 mod faults;
 mod graphql;
 mod keys;
@@ -52,6 +54,7 @@ use state::State;
 pub use checks::CheckRun;
 pub use comments::Comment;
 pub use deployments::Deployment;
+pub use description::{Checked, Description, cli, node, packages};
 pub use faults::Fault;
 pub use limits::{Limits, busiest};
 pub use observe::Recorded;

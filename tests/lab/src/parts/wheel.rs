@@ -21,6 +21,7 @@ pub(super) enum Wheel {
     Temporal,
     Kubectl,
     Doppler,
+    Gh,
     Node,
 }
 
@@ -31,6 +32,7 @@ impl Wheel {
             Self::Temporal => "temporal",
             Self::Kubectl => "kubectl",
             Self::Doppler => "doppler",
+            Self::Gh => "gh",
             Self::Node => "node",
         }
     }
