@@ -9,6 +9,7 @@ mod issuer;
 mod jobs;
 mod process;
 mod production;
+mod stand_in;
 mod tokens;
 mod webhooks;
 

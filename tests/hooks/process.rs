@@ -49,7 +49,7 @@ impl Hooks {
     /// Starts a process that serves `previews` or `production` of an app, and waits until it is ready.
     pub(crate) async fn start(kind: &str, app: &str, temporal: &str, task_queue: &str, issuer: &Issuer) -> Self {
         let hooks = Self::begin(kind, app, temporal, task_queue, &issuer.url).await;
-        hooks.until("ready", async || hooks.probe("readyz").await.0 == 200).await;
+        hooks.await_ready().await;
         hooks
     }
 
@@ -104,6 +104,20 @@ impl Hooks {
         };
         let waited = tokio::time::timeout(PATIENCE, waiting).await;
         waited.unwrap_or_else(|_| panic!("hooks is never {what}: {}", self.log()));
+    }
+
+    /// Waits until it is ready.
+    pub(crate) async fn await_ready(&self) {
+        self.until("ready", async || self.probe("readyz").await.0 == 200).await;
+    }
+
+    /// The URL and the secret of its webhook.
+    pub(crate) fn webhook_url(&self) -> String {
+        format!("{}/hooks/github", self.url)
+    }
+
+    pub(crate) fn secret(&self) -> &str {
+        &self.secret
     }
 
     /// The file with the public key of its proofs.
