@@ -24,6 +24,7 @@ pub mod production_status;
 pub mod proof;
 pub mod provable;
 pub mod pull_request;
+pub mod pull_request_list;
 pub mod release;
 pub mod report;
 pub mod rollout;

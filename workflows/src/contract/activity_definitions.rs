@@ -14,6 +14,7 @@ use crate::contract::{
     preparation::{AwaitGoneInput, DatabaseReady, NamespaceGone, NamespaceReady, SyncedSecrets},
     production_record::{FindRollbackInput, FoundRollback, RecallInput, Recalled, RecordInput, Recorded},
     proof::{CheckProofInput, ProofChecked},
+    pull_request_list::{ListPullRequestsInput, ListedPullRequests},
     report::{ReportInput, Reported},
     script::ScriptOutcome,
     script_job::{AwaitScriptInput, RemoveScriptInput, ScriptRemoved, ScriptStarted, StartScriptInput},
@@ -149,6 +150,12 @@ impl Activities {
     /// [`github_task_queue`].
     #[activity(name = "admit_command")]
     pub fn admit_command(admit: AdmitCommandInput) -> AdmittedCommand {
+        unimplemented!()
+    }
+
+    /// Lists open pull requests, and others by number. It runs on the task queue of [`github_task_queue`].
+    #[activity(name = "list_pull_requests")]
+    pub fn list_pull_requests(list: ListPullRequestsInput) -> ListedPullRequests {
         unimplemented!()
     }
 

@@ -48,6 +48,10 @@ pub enum FailureType {
     /// Nothing could be seen of the release: no worker, no API server, no rights.
     NotObserved,
     TeardownBlocked,
+    /// GitHub refuses, and a person must act: a permission, the installation, a locked conversation.
+    GithubDenied,
+    /// GitHub does not answer, or asks for a pause.
+    GithubUnavailable,
     /// A type that only a newer version of berth knows. None has it.
     #[serde(other)]
     #[schemars(skip)]
