@@ -24,6 +24,7 @@ use kube::Client;
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
+pub(crate) use admit::caller_of;
 use app::blocking;
 
 use crate::{

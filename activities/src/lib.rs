@@ -14,6 +14,7 @@ pub mod failure;
 #[cfg(test)]
 mod fake_api_server;
 pub mod gates;
+pub mod github;
 pub mod heartbeat;
 pub mod jwt;
 mod kubernetes;

@@ -29,10 +29,7 @@ impl Activities {
         purpose: Purpose,
         environment: &'a Environment,
     ) -> Result<Admission<'a>, Failure> {
-        let info = ctx.info();
-        // An activity without a workflow may have an empty id.
-        let text = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-        let caller = Caller { workflow_id: text(&info.workflow_id), workflow_type: text(&info.workflow_type) };
+        let caller = caller_of(ctx);
         Admission::new(self.context(progress), caller, purpose, environment)
     }
 
@@ -179,6 +176,14 @@ impl Activities {
         let admission = self.admit_inside(ctx, progress, Purpose::RunScript, environment).await?;
         admission.check_job(job)
     }
+}
+
+/// Returns the caller, as the server's task information names it.
+pub(crate) fn caller_of(ctx: &ActivityContext) -> Caller {
+    let info = ctx.info();
+    // An activity without a workflow may have an empty id.
+    let text = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    Caller { workflow_id: text(&info.workflow_id), workflow_type: text(&info.workflow_type) }
 }
 
 fn names(workloads: &[Workload]) -> impl Iterator<Item = &str> {

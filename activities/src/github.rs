@@ -1,0 +1,21 @@
+//! GitHub: reports, commands and pull requests, as a GitHub App.
+//!
+//! A repository is named by its id in every path, so a rename changes nothing.
+
+mod activities;
+mod admission;
+mod admit_command;
+mod answer;
+mod client;
+pub mod doctor;
+#[cfg(test)]
+mod fake_github;
+mod list_pull_requests;
+mod report_to_github;
+mod repository;
+#[cfg(test)]
+mod tests;
+mod token;
+
+pub use activities::GithubActivities;
+pub use client::GithubClient;

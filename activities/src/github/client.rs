@@ -1,0 +1,91 @@
+//! The client of GitHub's API, as a GitHub App.
+
+use std::{collections::HashMap, path::Path, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use http::{Method, Request, header::USER_AGENT};
+use http_body_util::{BodyExt as _, Limited};
+use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use octocrab::{AuthState, Octocrab, OctocrabBuilder, service::middleware::base_uri::BaseUriLayer};
+use serde_json::Value;
+use tokio::sync::Mutex;
+
+use super::{
+    answer::{Answer, bounded, unavailable},
+    repository::Repository,
+    token::{AppKey, InstallationToken},
+};
+use crate::failure::Failure;
+
+/// How long GitHub may take for an answer. It ends each request after ten seconds itself.
+const TIMEOUT: Duration = Duration::from_secs(15);
+/// The largest answer. A hundred comments of 65,536 characters of four bytes each, and what is around them.
+const MAX_BODY: usize = 32 * 1024 * 1024;
+
+/// The client that all activities of a worker share. Its tokens are kept until shortly before their end.
+pub struct GithubClient {
+    crab: Octocrab,
+    pub(super) app: AppKey,
+    /// The tokens by repository. The lock of one is held while it is fetched, so that one request does it for all.
+    pub(super) tokens: Mutex<HashMap<u64, Arc<Mutex<Option<InstallationToken>>>>>,
+    timeout: Duration,
+}
+
+impl GithubClient {
+    /// A client of the API at this URL, as the App with this id and key. It must be made inside a tokio runtime.
+    ///
+    /// # Errors
+    /// The URL is invalid, the key cannot be read, or TLS cannot be set up.
+    pub fn new(api_url: &str, app_id: u64, key_file: &Path) -> anyhow::Result<Self> {
+        Self::with_timeout(api_url, app_id, key_file, TIMEOUT)
+    }
+
+    pub(super) fn with_timeout(api_url: &str, app_id: u64, key_file: &Path, timeout: Duration) -> anyhow::Result<Self> {
+        let app = AppKey::read(app_id, key_file)?;
+        let wrong = || format!("{api_url} is not a URL (--github-api-url)");
+        let url: http::Uri = api_url.parse().with_context(wrong)?;
+        anyhow::ensure!(url.scheme().is_some() && url.authority().is_some(), wrong());
+        let tls = HttpsConnectorBuilder::new().with_native_roots().context("reading the machine's certificates")?;
+        // Redirects are not followed: no path here has one, and another host must not get the token.
+        let http = Client::builder(TokioExecutor::new()).build(tls.https_or_http().enable_http1().build());
+        let octocrab = OctocrabBuilder::new_empty().with_service(http).with_layer(&BaseUriLayer::new(url));
+        let Ok(crab) = octocrab.with_auth(AuthState::None).build();
+        Ok(Self { crab, app, tokens: Mutex::default(), timeout })
+    }
+
+    /// A repository, by its id.
+    pub(super) fn repository(&self, id: u64) -> Repository<'_> {
+        Repository { github: self, id }
+    }
+
+    /// Sends a request as the App itself.
+    pub(super) async fn as_app(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, Failure> {
+        let token = self.app.token().map_err(|error| unavailable(format!("{error:#}"), None))?;
+        self.send(&token, method, path, body).await
+    }
+
+    /// Sends a request once, and reads the answer whatever its status. Nothing is repeated: a write may have been done.
+    pub(super) async fn send(
+        &self,
+        token: &str,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, Failure> {
+        let what = format!("{method} {}", path.split('?').next().unwrap_or_default());
+        let lost = |why: String| unavailable(format!("{what}: GitHub did not answer: {}", bounded(&why)), None);
+        let crab = self.crab.user_access_token(token).map_err(|error| lost(error.to_string()))?;
+        let request = crab.build_request(Request::builder().method(method).uri(path).header(USER_AGENT, "berth"), body);
+        let request = request.map_err(|error| lost(error.to_string()))?;
+        let exchange = async {
+            let (parts, body) = crab.execute(request).await.map_err(|error| error.to_string())?.into_parts();
+            let body = Limited::new(body, MAX_BODY).collect().await.map_err(|error| error.to_string())?;
+            Ok(Answer { status: parts.status, headers: parts.headers, body: body.to_bytes().to_vec() })
+        };
+        match tokio::time::timeout(self.timeout, exchange).await {
+            Ok(answer) => answer.map_err(lost),
+            Err(_) => Err(lost(format!("no answer within {} s", self.timeout.as_secs()))),
+        }
+    }
+}
