@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    check::Check, exit, hooks::Hooks, preview::Preview, production::Production, schema::PrintSchema,
+    check::Check, exit, github::Github, hooks::Hooks, preview::Preview, production::Production, schema::PrintSchema,
     telemetry::Telemetry, worker::Worker,
 };
 
@@ -33,6 +33,7 @@ pub(crate) enum Command {
     /// Release to production, approve, roll back, freeze, and show it
     Production(Production),
     Hooks(Hooks),
+    Github(Github),
     Check(Check),
     Schema(PrintSchema),
 }

@@ -9,6 +9,7 @@ mod check;
 mod cli;
 mod envelope;
 mod exit;
+mod github;
 mod hooks;
 mod kubeconfig;
 mod poll;
@@ -39,6 +40,7 @@ async fn main() -> ExitCode {
         Command::Preview(preview) => preview.run().await,
         Command::Production(production) => production.run().await,
         Command::Hooks(hooks) => hooks.run().await,
+        Command::Github(github) => github.run().await,
         Command::Check(check) => check.run(),
         Command::Schema(schema) => schema.run(),
     };
