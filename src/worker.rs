@@ -25,6 +25,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::{exit, temporal};
 
 mod forever;
+mod github;
 mod health;
 mod metrics;
 mod observe;
@@ -32,6 +33,7 @@ mod readiness;
 mod sdk_metrics;
 
 use forever::Forever;
+use github::GithubArgs;
 pub(crate) use health::MetricsAddress;
 use health::{Endpoints, Health};
 use metrics::Metrics;
@@ -95,6 +97,8 @@ pub(crate) struct Worker {
     /// The address of /metrics (Prometheus), /healthz and /readyz, or `off`
     #[arg(long, env = "BERTH_METRICS_ADDRESS", default_value = "0.0.0.0:9090", value_name = "ADDRESS:PORT")]
     metrics_address: MetricsAddress,
+    #[command(flatten)]
+    github: GithubArgs,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -137,11 +141,18 @@ impl Worker {
         let runtime = RuntimeOptions::builder().telemetry_options(sdk.telemetry).build();
         let runtime = runtime.map_err(|e| anyhow::anyhow!("{e}")).context("configuring Temporal's runtime")?;
         let runtime = Runtime::from_current_tokio(runtime).context("starting Temporal's runtime")?;
+        let (settings, drain) = (activities.settings.clone(), Duration::from_secs(self.drain_seconds));
+        let github = self.github.worker(&runtime, &client, settings, &self.task_queue, drain, &metrics)?;
         let options = self.options(activities, &metrics)?;
         let mut worker = TemporalWorker::new(&runtime, client.clone(), options)
             .map_err(|e| anyhow::anyhow!("{e}"))
             .context("starting the worker")?;
-        shut_down_on_signal(worker.shutdown_handle(), Arc::clone(&health));
+        let (stop, stop_github) = (worker.shutdown_handle(), github.as_ref().map(TemporalWorker::shutdown_handle));
+        let stop_all = move || {
+            stop();
+            stop_github.iter().for_each(|stop| stop());
+        };
+        shut_down_on_signal(stop_all, Arc::clone(&health));
         tracing::info!(task_queue = %self.task_queue, apps = %names, "Taking work from {}", self.task_queue);
         self.keep_production_running(&client, &kubernetes);
         let queue = self.task_queue.clone();
@@ -150,7 +161,15 @@ impl Worker {
             let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
             tracing::info!(milliseconds, "Ready after {milliseconds} ms");
         });
-        worker.run().await.map_err(|e| anyhow::anyhow!("{e}")).context("running the worker")?;
+        let mut github = github;
+        let github = async {
+            match &mut github {
+                Some(github) => github.run().await,
+                None => Ok(()),
+            }
+        };
+        let ran = futures::future::try_join(worker.run(), github).await;
+        ran.map_err(|e| anyhow::anyhow!("{e}")).context("running the worker")?;
         tracing::info!("Stopped");
         Ok(ExitCode::SUCCESS)
     }

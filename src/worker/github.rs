@@ -1,0 +1,71 @@
+//! The second worker: GitHub's activities, on a task queue whose rate the server limits.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use berth_activities::{Settings, github::GithubActivities};
+use berth_manifests::app::read_apps;
+use berth_workflows::contract::activity_definitions::github_task_queue;
+use clap::Args;
+use temporalio_client::Client;
+use temporalio_sdk::{Runtime, Worker as TemporalWorker, WorkerOptions};
+
+use super::{metrics::Metrics, observe};
+use crate::github::GithubApp;
+
+/// How berth speaks with GitHub.
+#[derive(Debug, Args)]
+pub(super) struct GithubArgs {
+    #[command(flatten)]
+    app: GithubApp,
+    /// The number of writes on GitHub in a second, of all workers together. GitHub allows 80 a minute and 500 an hour
+    #[arg(long, env = "BERTH_GITHUB_WRITES_PER_SECOND", default_value_t = 1.0, value_name = "N", value_parser = positive)]
+    github_writes_per_second: f64,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| format!("{text} is not a number"))?;
+    if number.is_finite() && number > 0.0 { Ok(number) } else { Err("it must be more than 0".to_owned()) }
+}
+
+impl GithubArgs {
+    /// The worker for GitHub, if an app has a repository and the App is given.
+    ///
+    /// # Errors
+    /// The App's key cannot be read, or the worker cannot be started.
+    pub(super) fn worker(
+        &self,
+        runtime: &Runtime,
+        client: &Client,
+        settings: Settings,
+        task_queue: &str,
+        drain: Duration,
+        metrics: &Arc<Metrics>,
+    ) -> anyhow::Result<Option<TemporalWorker>> {
+        let github = self.app.client()?;
+        let reported = has_repository(&settings.apps);
+        let Some(github) = github.filter(|_| reported) else {
+            if reported {
+                tracing::warn!("Nothing is reported on GitHub: --github-app-id and --github-key-file are not given");
+            }
+            return Ok(None);
+        };
+        let task_queue = github_task_queue(task_queue);
+        let options = WorkerOptions::new(&task_queue)
+            .register_activities(GithubActivities { settings, github })
+            .activity_inbound_interceptor(observe::ActivityObserver(Arc::clone(metrics)))
+            // The server hands out no more, whatever the number of workers.
+            .max_task_queue_activities_per_second(self.github_writes_per_second)
+            .max_heartbeat_throttle_interval(Duration::from_millis(500))
+            .graceful_shutdown_period(drain)
+            .build();
+        let worker = TemporalWorker::new(runtime, client.clone(), options).map_err(|e| anyhow::anyhow!("{e}"));
+        let worker = worker.context("starting the worker for GitHub")?;
+        tracing::info!(%task_queue, per_second = self.github_writes_per_second, "Taking work from {task_queue}");
+        Ok(Some(worker))
+    }
+}
+
+fn has_repository(apps: &Path) -> bool {
+    read_apps(apps).apps.iter().any(|app| app.github.is_some())
+}
