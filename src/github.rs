@@ -113,7 +113,7 @@ impl Doctor {
             return Err(UsageError(format!("{} is not a folder (--apps)", self.apps.display())).into());
         }
         let AppFolder { apps, .. } = read_apps(&self.apps);
-        let is_wanted = |app: &App| self.app.as_ref().map_or(app.github.is_some(), |name| *name == app.app);
+        let is_wanted = |app: &App| self.app.as_ref().map_or_else(|| app.github.is_some(), |name| *name == app.app);
         let wanted: Vec<App> = apps.into_iter().filter(is_wanted).collect();
         match (&self.app, wanted.is_empty()) {
             (Some(name), true) => Err(UsageError(format!("there is no app {name} in {}", self.apps.display())).into()),

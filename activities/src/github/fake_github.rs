@@ -147,7 +147,7 @@ impl Held {
     }
 
     fn act(&mut self, method: &Method, uri: &Uri, body: &Value) -> (u16, Value) {
-        let path = uri.path().strip_prefix("/repositories/1").unwrap_or(uri.path()).to_owned();
+        let path = uri.path().strip_prefix("/repositories/1").unwrap_or_else(|| uri.path()).to_owned();
         let parts: Vec<&str> = path.split('/').skip(1).collect();
         match (method.as_str(), parts.as_slice()) {
             ("GET", []) => (200, json!({"full_name": "acme/web"})),
@@ -203,7 +203,7 @@ impl Held {
 }
 
 fn change(all: &mut [Value], id: &str, method: &Method, body: &Value) -> (u16, Value) {
-    let found = all.iter_mut().find(|one| one["id"].to_string() == id);
+    let found = all.iter_mut().find(|one| one["id"].as_u64() == id.parse().ok());
     let Some(found) = found else { return not_found() };
     if *method == Method::PATCH {
         for (name, value) in body.as_object().into_iter().flatten() {
