@@ -38,8 +38,9 @@ struct Named {
 struct Response {
     #[serde(default)]
     data: Option<Data>,
+    /// Left out, or null, where there is none.
     #[serde(default)]
-    errors: Vec<GraphqlError>,
+    errors: Option<Vec<GraphqlError>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -137,7 +138,7 @@ pub(super) fn query(asked: &[u64]) -> String {
 
 /// Returns the data of an answer without errors.
 fn whole(response: Response) -> Result<Found, Failure> {
-    if let Some(error) = response.errors.first() {
+    if let Some(error) = response.errors.as_deref().unwrap_or_default().first() {
         let message = format!("{WHAT}: {}", bounded(&error.message));
         return Err(match error.kind.as_deref() {
             Some("FORBIDDEN") => {
