@@ -8,8 +8,6 @@ mod admit_command;
 mod answer;
 mod client;
 pub mod doctor;
-#[cfg(test)]
-mod fake_github;
 mod list_pull_requests;
 mod report_to_github;
 mod repository;
