@@ -69,7 +69,7 @@ struct Doctor {
     #[arg(long)]
     all: bool,
     /// Write a comment in this pull request of the app, and delete it
-    #[arg(long, value_name = "N", requires = "app")]
+    #[arg(long, value_name = "N", requires = "app", conflicts_with = "all")]
     pull_request: Option<u64>,
     #[command(flatten)]
     github: GithubApp,
