@@ -1,0 +1,10 @@
+//! Tests of `berth worker` and `berth github` as processes, against the lab's GitHub and a Temporal dev server.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
+
+mod doctor;
+mod reports;
+mod site;
+
+/// The binary under test.
+pub(crate) const BERTH: &str = env!("CARGO_BIN_EXE_berth");
