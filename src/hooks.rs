@@ -1,7 +1,7 @@
 //! `berth hooks`: takes GitHub's webhooks and requests of its jobs from the internet, and passes on what is admitted.
 //!
 //! It has a Temporal client, and neither rights in Kubernetes nor a key of GitHub. What it believes it decides by pure functions:
-//! [`webhook::decide`] for webhooks, [`admit`] for tokens.
+//! [`mod@webhook::decide`] for webhooks, [`admit`] for tokens.
 
 use std::process::ExitCode;
 
@@ -18,11 +18,14 @@ mod api;
 mod apps;
 mod body;
 mod health;
+mod kind;
 mod metrics;
 mod new_key;
+mod outgoing;
 mod send;
 mod serve;
 mod server;
+mod signature;
 mod state;
 mod token;
 mod webhook;

@@ -18,8 +18,8 @@ use tokio::sync::SemaphorePermit;
 use super::{
     admit::{Admitted, Wanted, admit},
     answer::Answer,
+    kind::Kind,
     send::Unsent,
-    serve::Kind,
     state::Hooks,
     token::{Claims, Unbelieved},
 };

@@ -23,7 +23,7 @@ use temporalio_common::{
     data_converters::{PayloadConverter, RawValue},
 };
 
-use super::webhook::{Outgoing, Signal};
+use super::outgoing::{Outgoing, Signal};
 use crate::preview::summary;
 
 /// How long Temporal may take for a signal. GitHub gives a webhook up after ten seconds.

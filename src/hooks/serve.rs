@@ -14,24 +14,17 @@ use axum::{
 };
 use berth_activities::proof::SigningKey;
 use berth_workflows::TASK_QUEUE;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use tokio::net::TcpListener;
 
 use super::{
-    answer::Answer, api, apps::Apps, body::Bodies, health, metrics::Metrics, server, state::Hooks, token::Tokens,
-    webhook,
+    answer::Answer, api, apps::Apps, body::Bodies, health, kind::Kind, metrics::Metrics, server, signature::Secrets,
+    state::Hooks, token::Tokens, webhook,
 };
 use crate::{
     temporal,
     worker::{MetricsAddress, hostname, shutdown_signal},
 };
-
-/// The kind of environments that a process serves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Kind {
-    Previews,
-    Production,
-}
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -103,8 +96,8 @@ impl Serve {
         let is_url = public_url.parse::<Uri>().is_ok_and(|url| url.scheme().is_some() && url.host().is_some());
         ensure!(is_url, "{public_url:?} is not a URL (--public-url)");
         let webhook_secrets = match &self.webhook_secret_file {
-            Some(file) => webhook::Secrets::read(file)?,
-            None => webhook::Secrets::default(),
+            Some(file) => Secrets::read(file)?,
+            None => Secrets::default(),
         };
         let temporal_ui = self.temporal_ui.as_deref().map(|address| address.trim_end_matches('/').to_owned());
         Ok(Hooks {

@@ -6,7 +6,7 @@ use berth_activities::proof::SigningKey;
 use temporalio_client::Client;
 use tokio::sync::Semaphore;
 
-use super::{apps::Apps, body::Bodies, metrics::Metrics, serve::Kind, token::Tokens, webhook::Secrets};
+use super::{apps::Apps, body::Bodies, kind::Kind, metrics::Metrics, signature::Secrets, token::Tokens};
 
 /// The most requests of jobs at once. Each that waits for a rollout asks the worker twice a second.
 const MAX_JOBS: usize = 256;

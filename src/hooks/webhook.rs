@@ -3,7 +3,6 @@
 mod decide;
 mod event;
 mod facts;
-mod signature;
 
 use std::sync::Arc;
 
@@ -12,13 +11,14 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
 };
 
-pub(super) use decide::{Decision, Outgoing, Signal, decide};
-pub(super) use signature::Secrets;
+use decide::{Decision, decide};
 
 use super::{
     answer::Answer,
+    kind::Kind,
+    outgoing::Outgoing,
     send::{self, Delivered},
-    serve::Kind,
+    signature,
     state::Hooks,
 };
 use crate::{envelope::Envelope, exit::Exit};

@@ -3,7 +3,6 @@
 use berth_workflows::contract::{
     command::{self, CommentSignal},
     environment::PullRequest,
-    pull_request::PullRequestFacts,
     release::Name,
     signals::Redeploy,
 };
@@ -13,7 +12,10 @@ use super::{
     event::{Account, CheckRunEvent, CheckSuiteEvent, CommentEvent, PullRequestEvent},
     facts,
 };
-use crate::hooks::apps::AppFacts;
+use crate::hooks::{
+    apps::AppFacts,
+    outgoing::{Outgoing, Signal},
+};
 
 /// The most pull requests of a check suite. More of them for one commit are an experiment.
 const MAX_PULL_REQUESTS: usize = 10;
@@ -27,7 +29,7 @@ const LABELLING: [&str; 2] = ["labeled", "unlabeled"];
 
 /// The decision about a webhook.
 #[derive(Debug, PartialEq)]
-pub(in crate::hooks) enum Decision {
+pub(super) enum Decision {
     /// It reaches no workflow, for this reason.
     Nothing(String),
     /// It is no payload of that event, for this reason.
@@ -35,27 +37,8 @@ pub(in crate::hooks) enum Decision {
     Send(Vec<Outgoing>),
 }
 
-/// A signal to the environment of a pull request.
-#[derive(Debug, PartialEq)]
-pub(in crate::hooks) struct Outgoing {
-    pub(in crate::hooks) input: PullRequest,
-    pub(in crate::hooks) signal: Signal,
-}
-
-/// A signal.
-#[derive(Debug, Clone, PartialEq)]
-pub(in crate::hooks) enum Signal {
-    /// Facts, which start the environment if there is none and they may.
-    PullRequest {
-        facts: PullRequestFacts,
-        starts: bool,
-    },
-    Command(CommentSignal),
-    Redeploy(Redeploy),
-}
-
 impl Decision {
-    pub(in crate::hooks) fn nothing(why: impl Into<String>) -> Self {
+    pub(super) fn nothing(why: impl Into<String>) -> Self {
         Self::Nothing(why.into())
     }
 
@@ -65,7 +48,7 @@ impl Decision {
 }
 
 /// Decides about a webhook whose signature holds.
-pub(in crate::hooks) fn decide(event: &str, body: &[u8], apps: &[AppFacts]) -> Decision {
+pub(super) fn decide(event: &str, body: &[u8], apps: &[AppFacts]) -> Decision {
     let decided = match event {
         "pull_request" => read(body).and_then(|event| about_pull_request(&event, apps)),
         "issue_comment" => read(body).map(|event| about_comment(&event, apps)),

@@ -13,14 +13,14 @@ const MAX_SECRETS: usize = 4;
 
 /// The secrets of the webhook. One of them must have signed.
 #[derive(Default)]
-pub(in crate::hooks) struct Secrets(Vec<hmac::Key>);
+pub(super) struct Secrets(Vec<hmac::Key>);
 
 impl Secrets {
     /// Reads a file of secrets, one per line.
     ///
     /// # Errors
     /// The file cannot be read, or a secret is too short. The error repeats none.
-    pub(in crate::hooks) fn read(file: &Path) -> anyhow::Result<Self> {
+    pub(super) fn read(file: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
         Self::parse(&text).with_context(|| format!("reading webhook secrets from {}", file.display()))
     }
