@@ -13,7 +13,6 @@ use tokio::sync::Mutex;
 
 use super::{
     answer::{Answer, bounded, unavailable},
-    repository::Repository,
     token::{AppKey, InstallationToken},
 };
 use crate::failure::Failure;
@@ -52,11 +51,6 @@ impl GithubClient {
         let octocrab = OctocrabBuilder::new_empty().with_service(http).with_layer(&BaseUriLayer::new(url));
         let Ok(crab) = octocrab.with_auth(AuthState::None).build();
         Ok(Self { crab, app, tokens: Mutex::default(), timeout })
-    }
-
-    /// A repository, by its id.
-    pub(super) fn repository(&self, id: u64) -> Repository<'_> {
-        Repository { github: self, id }
     }
 
     /// Sends a request as the App itself.

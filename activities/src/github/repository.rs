@@ -25,6 +25,13 @@ struct Installation {
     id: u64,
 }
 
+impl GithubClient {
+    /// A repository, by its id.
+    pub(super) fn repository(&self, id: u64) -> Repository<'_> {
+        Repository { github: self, id }
+    }
+}
+
 impl Repository<'_> {
     pub(super) async fn get(&self, path: &str) -> Result<Answer, Failure> {
         self.send(Method::GET, &self.path(path), None).await
