@@ -97,6 +97,14 @@ pub fn is_permanent(error: &ActivityExecutionError) -> bool {
     matches!(error.cause(), Some(IncomingError::Application(failure)) if failure.is_non_retryable())
 }
 
+/// What is said of a write that failed, and whether it would fail again. None: it was cancelled.
+pub fn refusal(error: &ActivityExecutionError) -> Option<(String, bool)> {
+    match from_activity(error, FailureType::NotObserved) {
+        Unfinished::Cancelled => None,
+        Unfinished::Failed(verdict) => Some((verdict.message, is_permanent(error))),
+    }
+}
+
 /// Converts the failure of a `Rollout`, and returns the objects that it had made by then.
 pub fn from_rollout(error: &ChildWorkflowExecutionError) -> (Unfinished, Made) {
     if error.as_cancelled().is_some() {

@@ -14,7 +14,8 @@ use crate::{
         lenient::{Input, Lenient},
         report::ReportInput,
     },
-    environment::{admission::check_child, carry::unreadable_input, reporting::refusal},
+    environment::{admission::check_child, carry::unreadable_input},
+    failure::refusal,
     report::{Reports, View},
 };
 

@@ -13,9 +13,8 @@ use crate::{
     contract::{
         activity_definitions::{self as activities, github_task_queue},
         report::{ReportInput, Reported},
-        verdict::FailureType,
     },
-    failure::{self, Unfinished},
+    failure::refusal,
     final_report::final_report_id,
     report::{Reports, View, Wanted},
 };
@@ -133,14 +132,6 @@ async fn wait_out<W: ReportedEnvironment>(ctx: &WorkflowContext<W>, pause: Durat
     select! {
         _ = ctx.wait_condition_with_options(|s| s.reporting().is_over, detached()) => token.cancel(),
         _ = ctx.timer(timer) => {}
-    }
-}
-
-/// What is said of a write that failed, and whether it would fail again. None: it was cancelled.
-pub fn refusal(error: &ActivityExecutionError) -> Option<(String, bool)> {
-    match failure::from_activity(error, FailureType::NotObserved) {
-        Unfinished::Cancelled => None,
-        Unfinished::Failed(verdict) => Some((verdict.message, failure::is_permanent(error))),
     }
 }
 

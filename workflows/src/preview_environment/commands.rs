@@ -14,7 +14,8 @@ use crate::{
         signals::Approve,
         verdict::truncate,
     },
-    environment::{answers::detached, publish::publish, reporting::refusal},
+    environment::{answers::detached, publish::publish},
+    failure::refusal,
     preview_environment::record::Record,
     report::view::CommandAnswer,
 };
