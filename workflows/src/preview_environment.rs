@@ -32,7 +32,8 @@ use crate::{
     preview_environment::record::Record,
 };
 
-pub mod commands;
+pub mod command_book;
+mod commands;
 mod environment;
 pub mod facts;
 mod follow;

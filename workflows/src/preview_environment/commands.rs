@@ -1,6 +1,5 @@
-//! Commands in comments of the pull request: the book of them, and what each does.
+//! Commands in comments of the pull request: what each does.
 
-use serde::{Deserialize, Serialize};
 use temporalio_workflow::{WorkflowCancellationToken, WorkflowContext, workflows::select};
 
 use super::PreviewEnvironment;
@@ -12,82 +11,12 @@ use crate::{
         pull_request::is_same_commit,
         release::Commit,
         signals::Approve,
-        verdict::truncate,
     },
     environment::{answers::detached, publish::publish},
     failure::refusal,
     preview_environment::record::Record,
     report::view::CommandAnswer,
 };
-
-/// How many answers are shown.
-const KEPT_ANSWERS: usize = 3;
-/// How many comments are remembered, so that one which is delivered again is not obeyed twice.
-const KEPT_COMMENTS: usize = 50;
-/// Bound on commands at once.
-const AT_ONCE: usize = 5;
-/// Bound on an answer.
-const MAX_ANSWER_BYTES: usize = 300;
-
-/// The book of commands.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Commands {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    answers: Vec<CommandAnswer>,
-    /// Comments that were taken, oldest first.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    taken: Vec<u64>,
-    /// Not carried: a run with open handlers does not continue as new.
-    #[serde(skip)]
-    running: usize,
-}
-
-impl Commands {
-    /// Whether there has been none.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-
-    /// The answers to the last ones, oldest first.
-    pub fn answers(&self) -> &[CommandAnswer] {
-        &self.answers
-    }
-
-    /// Takes a comment in. Returns whether it is a new one.
-    ///
-    /// # Errors
-    /// Too many commands run.
-    pub fn begin(&mut self, comment: u64) -> Result<bool, String> {
-        if self.taken.contains(&comment) {
-            return Ok(false);
-        }
-        if self.running >= AT_ONCE {
-            return Err(format!("{AT_ONCE} comments are being read already"));
-        }
-        self.running += 1;
-        self.taken.push(comment);
-        if self.taken.len() > KEPT_COMMENTS {
-            self.taken.remove(0);
-        }
-        Ok(true)
-    }
-
-    /// Records that a command has ended.
-    pub fn end(&mut self) {
-        self.running = self.running.saturating_sub(1);
-    }
-
-    /// Keeps the answer to a command, in the place of an earlier one to the same.
-    pub fn answer(&mut self, mut answer: CommandAnswer) {
-        truncate(&mut answer.answer, MAX_ANSWER_BYTES);
-        self.answers.retain(|earlier| earlier.comment != answer.comment);
-        self.answers.push(answer);
-        if self.answers.len() > KEPT_ANSWERS {
-            self.answers.remove(0);
-        }
-    }
-}
 
 impl PreviewEnvironment {
     /// Reads a comment, and obeys it if its author may give the command. Nothing of the signal is believed but the id.

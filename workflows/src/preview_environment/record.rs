@@ -21,7 +21,7 @@ use crate::{
         notes::Notes,
         queue::{Current, Delivery},
     },
-    preview_environment::{commands::Commands, mailbox::Mailbox, running_scripts::RunningScripts},
+    preview_environment::{command_book::Commands, mailbox::Mailbox, running_scripts::RunningScripts},
     report::Reports,
 };
 
