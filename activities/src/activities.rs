@@ -39,6 +39,9 @@ use crate::{
     settings::Settings,
 };
 
+/// The result of an activity.
+type Result<T, E = ActivityError> = std::result::Result<T, E>;
+
 /// The clients and settings that all activities of a worker share.
 pub struct Activities {
     pub client: Client,
@@ -56,11 +59,7 @@ impl Activities {
 impl Activities {
     /// See [`environment::load_app()`].
     #[activity(definition = definitions::LoadApp)]
-    pub async fn load_app(
-        self: Arc<Self>,
-        ctx: ActivityContext,
-        load: LoadAppInput,
-    ) -> Result<LoadedApp, ActivityError> {
+    pub async fn load_app(self: Arc<Self>, ctx: ActivityContext, load: LoadAppInput) -> Result<LoadedApp> {
         heartbeating(&ctx, async |_| {
             admission::check_served(&self.settings, load.kind)?;
             let settings = self.settings.clone();
@@ -75,7 +74,7 @@ impl Activities {
         self: Arc<Self>,
         ctx: ActivityContext,
         environment: Environment,
-    ) -> Result<NamespaceReady, ActivityError> {
+    ) -> Result<NamespaceReady> {
         heartbeating(&ctx, async |progress| {
             let app = self.admit_preparation(&ctx, progress, &environment).await?;
             environment::ensure_namespace(self.context(progress), &app, &environment).await
@@ -89,7 +88,7 @@ impl Activities {
         self: Arc<Self>,
         ctx: ActivityContext,
         wait: AwaitGoneInput,
-    ) -> Result<NamespaceGone, ActivityError> {
+    ) -> Result<NamespaceGone> {
         heartbeating(&ctx, async |progress| environment::await_namespace_gone(self.context(progress), &wait).await)
             .await
     }
@@ -100,7 +99,7 @@ impl Activities {
         self: Arc<Self>,
         ctx: ActivityContext,
         environment: Environment,
-    ) -> Result<DatabaseReady, ActivityError> {
+    ) -> Result<DatabaseReady> {
         heartbeating(&ctx, async |progress| {
             self.admit_inside(&ctx, progress, Purpose::Prepare, &environment).await?;
             database::ensure_database(self.context(progress), &environment).await
@@ -110,11 +109,7 @@ impl Activities {
 
     /// See [`database::drop_database()`].
     #[activity(definition = definitions::DropDatabase)]
-    pub async fn drop_database(
-        self: Arc<Self>,
-        ctx: ActivityContext,
-        environment: Environment,
-    ) -> Result<LeakReport, ActivityError> {
+    pub async fn drop_database(self: Arc<Self>, ctx: ActivityContext, environment: Environment) -> Result<LeakReport> {
         heartbeating(&ctx, async |progress| {
             self.admit(&ctx, progress, Purpose::TearDown, &environment)?.check_database()?;
             database::drop_database(self.context(progress), &environment).await
@@ -128,7 +123,7 @@ impl Activities {
         self: Arc<Self>,
         ctx: ActivityContext,
         environment: Environment,
-    ) -> Result<SyncedSecrets, ActivityError> {
+    ) -> Result<SyncedSecrets> {
         heartbeating(&ctx, async |progress| {
             let app = self.admit_preparation(&ctx, progress, &environment).await?;
             secrets::sync_secrets(self.context(progress), &self.doppler, &app, &environment).await
@@ -138,11 +133,7 @@ impl Activities {
 
     /// See [`release::apply_manifests()`].
     #[activity(definition = definitions::ApplyManifests)]
-    pub async fn apply_manifests(
-        self: Arc<Self>,
-        ctx: ActivityContext,
-        input: ApplyInput,
-    ) -> Result<Applied, ActivityError> {
+    pub async fn apply_manifests(self: Arc<Self>, ctx: ActivityContext, input: ApplyInput) -> Result<Applied> {
         heartbeating(&ctx, async |progress| {
             let applied = self.admitted_apply_manifests(&ctx, progress, &input).await;
             applied.map_err(|failure| failure.of_attempt(ctx.info().attempt))
@@ -152,11 +143,7 @@ impl Activities {
 
     /// See [`production::plan_release()`].
     #[activity(definition = definitions::PlanRelease)]
-    pub async fn plan_release(
-        self: Arc<Self>,
-        ctx: ActivityContext,
-        plan: PlanReleaseInput,
-    ) -> Result<PlannedRelease, ActivityError> {
+    pub async fn plan_release(self: Arc<Self>, ctx: ActivityContext, plan: PlanReleaseInput) -> Result<PlannedRelease> {
         heartbeating(&ctx, async |progress| self.admitted_plan(&ctx, progress, &plan).await).await
     }
 
@@ -166,7 +153,7 @@ impl Activities {
         self: Arc<Self>,
         ctx: ActivityContext,
         find: FindRollbackInput,
-    ) -> Result<FoundRollback, ActivityError> {
+    ) -> Result<FoundRollback> {
         heartbeating(&ctx, async |progress| {
             self.admit_rollback(&ctx, progress, &find).await?;
             production::find_rollback(self.context(progress), &find).await
@@ -176,11 +163,7 @@ impl Activities {
 
     /// See [`production::recall_production()`].
     #[activity(definition = definitions::RecallProduction)]
-    pub async fn recall_production(
-        self: Arc<Self>,
-        ctx: ActivityContext,
-        recall: RecallInput,
-    ) -> Result<Recalled, ActivityError> {
+    pub async fn recall_production(self: Arc<Self>, ctx: ActivityContext, recall: RecallInput) -> Result<Recalled> {
         heartbeating(&ctx, async |progress| {
             self.admit_inside(&ctx, progress, Purpose::KeepRecord, &recall.environment).await?;
             production::recall_production(self.context(progress), &recall).await
@@ -190,11 +173,7 @@ impl Activities {
 
     /// See [`production::record_production()`].
     #[activity(definition = definitions::RecordProduction)]
-    pub async fn record_production(
-        self: Arc<Self>,
-        ctx: ActivityContext,
-        record: RecordInput,
-    ) -> Result<Recorded, ActivityError> {
+    pub async fn record_production(self: Arc<Self>, ctx: ActivityContext, record: RecordInput) -> Result<Recorded> {
         heartbeating(&ctx, async |progress| {
             let admission = self.admit_inside(&ctx, progress, Purpose::KeepRecord, &record.environment).await?;
             admission.check_objects(record.marks.iter().map(|mark| &*mark.stored_release))?;
@@ -205,21 +184,13 @@ impl Activities {
 
     /// See [`proof::check_proof()`]. It answers every caller: a proof and its check change nothing.
     #[activity(definition = definitions::CheckProof)]
-    pub async fn check_proof(
-        self: Arc<Self>,
-        _ctx: ActivityContext,
-        check: CheckProofInput,
-    ) -> Result<ProofChecked, ActivityError> {
+    pub async fn check_proof(self: Arc<Self>, _ctx: ActivityContext, check: CheckProofInput) -> Result<ProofChecked> {
         Ok(proof::check_proof(&self.settings.proof_keys, &check))
     }
 
     /// See [`release::apply_stored()`].
     #[activity(definition = definitions::ApplyRelease)]
-    pub async fn apply_release(
-        self: Arc<Self>,
-        ctx: ActivityContext,
-        input: ApplyStoredInput,
-    ) -> Result<Applied, ActivityError> {
+    pub async fn apply_release(self: Arc<Self>, ctx: ActivityContext, input: ApplyStoredInput) -> Result<Applied> {
         heartbeating(&ctx, async |progress| {
             let applied = self.admitted_apply_release(&ctx, progress, &input).await;
             applied.map_err(|failure| failure.of_attempt(ctx.info().attempt))
@@ -229,11 +200,7 @@ impl Activities {
 
     /// See [`rollout::await_rollout()`].
     #[activity(definition = definitions::AwaitRollout)]
-    pub async fn await_rollout(
-        self: Arc<Self>,
-        ctx: ActivityContext,
-        wait: AwaitInput,
-    ) -> Result<Awaited, ActivityError> {
+    pub async fn await_rollout(self: Arc<Self>, ctx: ActivityContext, wait: AwaitInput) -> Result<Awaited> {
         heartbeating(&ctx, async |progress| {
             self.admit_wait(&ctx, progress, &wait).await?;
             let outcome = rollout::await_rollout(self.context(progress), wait).await?;
@@ -244,11 +211,7 @@ impl Activities {
 
     /// See [`gates::check_gates()`].
     #[activity(definition = definitions::CheckGates)]
-    pub async fn check_gates(
-        self: Arc<Self>,
-        ctx: ActivityContext,
-        check: CheckGatesInput,
-    ) -> Result<GatesChecked, ActivityError> {
+    pub async fn check_gates(self: Arc<Self>, ctx: ActivityContext, check: CheckGatesInput) -> Result<GatesChecked> {
         heartbeating(&ctx, async |progress| {
             self.admit_gates(&ctx, progress, &check).await?;
             let namespace = &check.environment.namespace;
@@ -261,7 +224,7 @@ impl Activities {
 
     /// See [`release::prune()`].
     #[activity(definition = definitions::Prune)]
-    pub async fn prune(self: Arc<Self>, ctx: ActivityContext, input: PruneInput) -> Result<Pruned, ActivityError> {
+    pub async fn prune(self: Arc<Self>, ctx: ActivityContext, input: PruneInput) -> Result<Pruned> {
         heartbeating(&ctx, async |progress| {
             let admission = self.admit_inside(&ctx, progress, Purpose::RollOut, &input.environment).await?;
             admission.check_objects([&*input.stored_release])?;
@@ -272,11 +235,7 @@ impl Activities {
 
     /// See [`environment::delete_environment()`].
     #[activity(definition = definitions::DeleteEnvironment)]
-    pub async fn delete_environment(
-        self: Arc<Self>,
-        ctx: ActivityContext,
-        input: DeleteInput,
-    ) -> Result<LeakReport, ActivityError> {
+    pub async fn delete_environment(self: Arc<Self>, ctx: ActivityContext, input: DeleteInput) -> Result<LeakReport> {
         heartbeating(&ctx, async |progress| {
             // Its namespaces and cluster-scoped objects are found by the workflow's labels, whatever the input names.
             self.admit(&ctx, progress, Purpose::TearDown, &input.environment)?;
@@ -287,11 +246,7 @@ impl Activities {
 
     /// See [`script::start_script()`].
     #[activity(definition = definitions::StartScript)]
-    pub async fn start_script(
-        self: Arc<Self>,
-        ctx: ActivityContext,
-        start: StartScriptInput,
-    ) -> Result<ScriptStarted, ActivityError> {
+    pub async fn start_script(self: Arc<Self>, ctx: ActivityContext, start: StartScriptInput) -> Result<ScriptStarted> {
         heartbeating(&ctx, async |progress| {
             self.admit_script_start(&ctx, progress, &start).await?;
             let app = self.app(&start.environment.app).await?;
@@ -302,11 +257,7 @@ impl Activities {
 
     /// See [`script::await_script()`].
     #[activity(definition = definitions::AwaitScript)]
-    pub async fn await_script(
-        self: Arc<Self>,
-        ctx: ActivityContext,
-        wait: AwaitScriptInput,
-    ) -> Result<ScriptOutcome, ActivityError> {
+    pub async fn await_script(self: Arc<Self>, ctx: ActivityContext, wait: AwaitScriptInput) -> Result<ScriptOutcome> {
         heartbeating(&ctx, async |progress| {
             self.admit_script(&ctx, progress, &wait.environment, &wait.started.job).await?;
             script::await_script(self.context(progress), wait).await
@@ -320,7 +271,7 @@ impl Activities {
         self: Arc<Self>,
         ctx: ActivityContext,
         remove: RemoveScriptInput,
-    ) -> Result<ScriptRemoved, ActivityError> {
+    ) -> Result<ScriptRemoved> {
         heartbeating(&ctx, async |progress| {
             self.admit_script(&ctx, progress, &remove.environment, &remove.job).await?;
             script::remove_script(self.context(progress), &remove).await
