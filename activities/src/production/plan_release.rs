@@ -61,9 +61,7 @@ pub async fn plan_release(
     isolation::add_objects(context, app, environment, &mut rendered).await?;
     rendered.stamp(&stamp(context, input));
     let planned = to_store(app, input, &rendered, &variables);
-    let stored = planned.to_secret(environment, &context.settings.installation)?;
-    context.progress.report(format!("storing the release in {}", environment.namespace));
-    create_once(context.client, &stored).await?;
+    let stored_release = store(context, environment, &planned).await?;
 
     context.progress.report("asking the API server whether it takes the release");
     let found = find_serving(context, environment, serving.as_deref()).await?;
@@ -93,8 +91,15 @@ pub async fn plan_release(
         notes: notes.chain(rendered.notes.iter().map(ToString::to_string)).collect(),
         omitted: 0,
     };
-    let (stored_release, secrets) = (stored.name_any(), secrets.clone());
-    Ok(PlannedRelease { stored_release, secrets, plan: bounded(plan), cluster_objects })
+    Ok(PlannedRelease { stored_release, secrets: secrets.clone(), plan: bounded(plan), cluster_objects })
+}
+
+/// Stores the release. Returns the name of its Secret.
+async fn store(context: Context<'_>, environment: &Environment, planned: &StoredRelease) -> Result<String, Failure> {
+    let stored = planned.to_secret(environment, &context.settings.installation)?;
+    context.progress.report(format!("storing the release in {}", environment.namespace));
+    create_once(context.client, &stored).await?;
+    Ok(stored.name_any())
 }
 
 /// Tries the release in a dry run. Returns remarks on what could not be checked.
