@@ -13,8 +13,9 @@ use berth_activities::{
 };
 use berth_workflows::{TASK_QUEUE, register_workflows};
 use clap::{Args, ValueEnum};
+use temporalio_common::telemetry::TelemetryOptions;
 use temporalio_sdk::{
-    Runtime, Worker as TemporalWorker, WorkerOptions,
+    Runtime, WorkerOptions,
     runtime::{
         AutoscalingOptions, PollerBehavior, RuntimeOptions,
         worker_tuner::{FixedSizeSlotSupplier, TunerHolder},
@@ -31,6 +32,7 @@ mod metrics;
 mod observe;
 mod readiness;
 mod sdk_metrics;
+mod workers;
 
 use forever::Forever;
 use github::GithubArgs;
@@ -38,6 +40,7 @@ pub(crate) use health::MetricsAddress;
 use health::{Endpoints, Health};
 use metrics::Metrics;
 use sdk_metrics::SdkMetrics;
+use workers::Workers;
 
 /// Run the worker: take workflows and activities from Temporal until SIGTERM or Ctrl-C.
 #[derive(Debug, Args)]
@@ -138,21 +141,11 @@ impl Worker {
         readiness::await_ready(&client).await?;
         Health::set(&health.search_attributes);
 
-        let runtime = RuntimeOptions::builder().telemetry_options(sdk.telemetry).build();
-        let runtime = runtime.map_err(|e| anyhow::anyhow!("{e}")).context("configuring Temporal's runtime")?;
-        let runtime = Runtime::from_current_tokio(runtime).context("starting Temporal's runtime")?;
-        let (settings, drain) = (activities.settings.clone(), Duration::from_secs(self.drain_seconds));
-        let github = self.github.worker(&runtime, &client, settings, &self.task_queue, drain, &metrics)?;
-        let options = self.options(activities, &metrics)?;
-        let mut worker = TemporalWorker::new(&runtime, client.clone(), options)
-            .map_err(|e| anyhow::anyhow!("{e}"))
-            .context("starting the worker")?;
-        let (stop, stop_github) = (worker.shutdown_handle(), github.as_ref().map(TemporalWorker::shutdown_handle));
-        let stop_all = move || {
-            stop();
-            stop_github.iter().for_each(|stop| stop());
-        };
-        shut_down_on_signal(stop_all, Arc::clone(&health));
+        let runtime = runtime(sdk.telemetry)?;
+        let drain = Duration::from_secs(self.drain_seconds);
+        let on_github = self.github.options(activities.settings.clone(), &self.task_queue, drain, &metrics)?;
+        let workers = Workers::start(&runtime, &client, self.options(activities, &metrics)?, on_github)?;
+        shut_down_on_signal(workers.shutdown_handle(), Arc::clone(&health));
         tracing::info!(task_queue = %self.task_queue, apps = %names, "Taking work from {}", self.task_queue);
         self.keep_production_running(&client, &kubernetes);
         let queue = self.task_queue.clone();
@@ -161,15 +154,7 @@ impl Worker {
             let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
             tracing::info!(milliseconds, "Ready after {milliseconds} ms");
         });
-        let mut github = github;
-        let github = async {
-            match &mut github {
-                Some(github) => github.run().await,
-                None => Ok(()),
-            }
-        };
-        let ran = futures::future::try_join(worker.run(), github).await;
-        ran.map_err(|e| anyhow::anyhow!("{e}")).context("running the worker")?;
+        workers.run().await?;
         tracing::info!("Stopped");
         Ok(ExitCode::SUCCESS)
     }
@@ -247,6 +232,12 @@ impl Worker {
             .graceful_shutdown_period(Duration::from_secs(self.drain_seconds));
         Ok(options.build())
     }
+}
+
+fn runtime(telemetry: TelemetryOptions) -> anyhow::Result<Runtime> {
+    let options = RuntimeOptions::builder().telemetry_options(telemetry).build();
+    let options = options.map_err(|e| anyhow::anyhow!("{e}")).context("configuring Temporal's runtime")?;
+    Runtime::from_current_tokio(options).context("starting Temporal's runtime")
 }
 
 /// The number of tasks of each kind that are worked on at once.

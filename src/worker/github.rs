@@ -2,13 +2,11 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use anyhow::Context as _;
 use berth_activities::{Settings, github::GithubActivities};
 use berth_manifests::app::read_apps;
 use berth_workflows::contract::activity_definitions::github_task_queue;
 use clap::Args;
-use temporalio_client::Client;
-use temporalio_sdk::{Runtime, Worker as TemporalWorker, WorkerOptions};
+use temporalio_sdk::WorkerOptions;
 
 use super::{metrics::Metrics, observe};
 use crate::github::GithubApp;
@@ -29,19 +27,17 @@ fn positive(text: &str) -> Result<f64, String> {
 }
 
 impl GithubArgs {
-    /// The worker for GitHub, if an app has a repository and the App is given.
+    /// The options of the worker for GitHub, if an app has a repository and the App is given.
     ///
     /// # Errors
-    /// The App's key cannot be read, or the worker cannot be started.
-    pub(super) fn worker(
+    /// The App's key cannot be read.
+    pub(super) fn options(
         &self,
-        runtime: &Runtime,
-        client: &Client,
         settings: Settings,
         task_queue: &str,
         drain: Duration,
         metrics: &Arc<Metrics>,
-    ) -> anyhow::Result<Option<TemporalWorker>> {
+    ) -> anyhow::Result<Option<WorkerOptions>> {
         let github = self.app.client()?;
         let reported = has_repository(&settings.apps);
         let Some(github) = github.filter(|_| reported) else {
@@ -59,10 +55,8 @@ impl GithubArgs {
             .max_heartbeat_throttle_interval(Duration::from_millis(500))
             .graceful_shutdown_period(drain)
             .build();
-        let worker = TemporalWorker::new(runtime, client.clone(), options).map_err(|e| anyhow::anyhow!("{e}"));
-        let worker = worker.context("starting the worker for GitHub")?;
         tracing::info!(%task_queue, per_second = self.github_writes_per_second, "Taking work from {task_queue}");
-        Ok(Some(worker))
+        Ok(Some(options))
     }
 }
 

@@ -1,0 +1,55 @@
+//! The SDK's workers of one process: one for all workflows and activities, and one for GitHub's activities.
+
+use anyhow::Context;
+use temporalio_client::Client;
+use temporalio_sdk::{Runtime, Worker, WorkerOptions};
+
+/// Workers that start and stop together.
+pub(super) struct Workers {
+    main: Worker,
+    /// GitHub's, if there is anything to report there.
+    github: Option<Worker>,
+}
+
+impl Workers {
+    /// Starts the workers.
+    ///
+    /// # Errors
+    /// The SDK does not take the options.
+    pub(super) fn start(
+        runtime: &Runtime,
+        client: &Client,
+        main: WorkerOptions,
+        github: Option<WorkerOptions>,
+    ) -> anyhow::Result<Self> {
+        let start = |options| Worker::new(runtime, client.clone(), options).map_err(|e| anyhow::anyhow!("{e}"));
+        let main = start(main).context("starting the worker")?;
+        let github = github.map(start).transpose().context("starting the worker for GitHub")?;
+        Ok(Self { main, github })
+    }
+
+    /// Returns a function that tells all to stop.
+    pub(super) fn shutdown_handle(&self) -> impl Fn() + Send + 'static {
+        let (stop, stop_github) = (self.main.shutdown_handle(), self.github.as_ref().map(Worker::shutdown_handle));
+        move || {
+            stop();
+            stop_github.iter().for_each(|stop| stop());
+        }
+    }
+
+    /// Works until all have been told to stop, and have drained.
+    ///
+    /// # Errors
+    /// One of them ends with an error.
+    pub(super) async fn run(mut self) -> anyhow::Result<()> {
+        let github = async {
+            match &mut self.github {
+                Some(github) => github.run().await,
+                None => Ok(()),
+            }
+        };
+        let ran = futures::future::try_join(self.main.run(), github).await;
+        ran.map_err(|e| anyhow::anyhow!("{e}")).context("running the worker")?;
+        Ok(())
+    }
+}
