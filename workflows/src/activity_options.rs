@@ -119,7 +119,7 @@ pub fn remove_script(token: &WorkflowCancellationToken, summary: impl Into<Strin
     options(token, summary, Duration::from_secs(60), Duration::from_secs(180))
 }
 
-/// One request or two. GitHub's secondary limits last minutes, and its outages an hour: after thirty minutes the workflow
+/// A request or two. GitHub's secondary limits last minutes, and its outages an hour: after thirty minutes the workflow
 /// looks again at what is to be shown. `task_queue` is the one whose rate is limited.
 pub fn report(token: &WorkflowCancellationToken, summary: impl Into<String>, task_queue: String) -> ActivityOptions {
     github(token, summary, task_queue, Duration::from_secs(1800))

@@ -97,7 +97,7 @@ pub fn is_permanent(error: &ActivityExecutionError) -> bool {
     matches!(error.cause(), Some(IncomingError::Application(failure)) if failure.is_non_retryable())
 }
 
-/// What is said of a write that failed, and whether it would fail again. None: it was cancelled.
+/// The reason why a write failed, and whether it would fail again. None: it was cancelled.
 pub fn refusal(error: &ActivityExecutionError) -> Option<(String, bool)> {
     match from_activity(error, FailureType::NotObserved) {
         Unfinished::Cancelled => None,

@@ -27,7 +27,7 @@ pub fn final_report_id(environment: &str) -> String {
     format!("{environment}-report")
 }
 
-/// What is to be shown at last, and what was shown.
+/// The last view to be shown, and the reports so far.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FinalReportInput {
     pub view: View,

@@ -47,10 +47,10 @@ impl Reporting {
 
 /// An environment that is reported on GitHub.
 pub trait ReportedEnvironment: EnvironmentWorkflow {
-    /// What is to be shown now. None: nothing is reported.
+    /// The view to be shown now. None: nothing is reported.
     fn view(&self) -> Option<View>;
 
-    /// What was shown.
+    /// The reports so far.
     fn reports(&self) -> &Reports;
     fn reports_mut(&mut self) -> &mut Reports;
 
@@ -66,7 +66,7 @@ pub async fn report_changes<W: ReportedEnvironment>(ctx: &WorkflowContext<W>) ->
         if !ctx.state(|s| s.reports().is_alone) {
             stop_final_report(ctx).await;
         }
-        // What is to be shown may have changed meanwhile.
+        // The view may have changed meanwhile.
         if let Some((view, wanted)) = ctx.state(next_write)
             && let Err(pause) = write(ctx, &view, wanted).await
         {

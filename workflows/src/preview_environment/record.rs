@@ -43,7 +43,7 @@ pub struct Record {
     pub closed: bool,
     pub notes: Notes,
     pub scripts: RunningScripts,
-    /// What was shown on GitHub.
+    /// The reports on GitHub so far.
     #[serde(skip_serializing_if = "Reports::is_empty")]
     pub reports: Reports,
     #[serde(skip_serializing_if = "Commands::is_empty")]

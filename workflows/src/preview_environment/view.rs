@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Record {
-    /// What is to be shown. None: the app file names no repository of GitHub, or has not been read. `namespace` is Temporal's.
+    /// The view to be shown. None: the app file names no repository of GitHub, or has not been read. `namespace` is Temporal's.
     pub fn view(&self, input: &PullRequest, namespace: &str) -> Option<View> {
         let rules = self.mailbox.facts.github()?;
         Some(View {

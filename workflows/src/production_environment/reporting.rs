@@ -53,7 +53,7 @@ impl ProductionEnvironment {
 }
 
 impl State {
-    /// What is to be shown. None: the app file names no repository of GitHub, or has not been read.
+    /// The view to be shown. None: the app file names no repository of GitHub, or has not been read.
     fn view(&self, app: &str, environment: String, namespace: &str) -> Option<View> {
         let rules = self.github.as_ref()?;
         let book = &self.book;

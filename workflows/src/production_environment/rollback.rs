@@ -188,7 +188,7 @@ mod tests {
         production_environment::harness::{Production, name},
     };
 
-    /// What a rollback without a target goes back from, and the release that served before that.
+    /// The release that a rollback without a target goes back from, and the one that served before it.
     fn search(production: &Production) -> (Option<u64>, Option<String>) {
         let find = production.state.search(None).unwrap();
         (find.serving.and_then(|serving| serving.release.number), find.served_before)

@@ -55,7 +55,7 @@ pub struct State {
     /// The app file's rules for GitHub, as last read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub github: Option<GithubRules>,
-    /// What was shown on GitHub.
+    /// The reports on GitHub so far.
     #[serde(skip_serializing_if = "Reports::is_empty")]
     pub reports: Reports,
 }

@@ -164,7 +164,7 @@ fn serving(status: &Status) -> Option<String> {
     Some(format!("Serving meanwhile: {}\n", release(&serving.release)))
 }
 
-/// What is waited for, and who has to act.
+/// The sentence on the thing that is waited for, and on the person who has to act.
 fn waits(view: &View, status: &Status) -> Option<String> {
     let app = &view.app;
     let waits_for = status.waits_for.as_deref();

@@ -9,7 +9,7 @@ pub(super) struct Key(u64);
 
 impl Key {
     pub(super) fn of(content: &impl Serialize) -> Self {
-        // What cannot be written as JSON is not shown either.
+        // Content that cannot be written as JSON is not shown either.
         let json = serde_json::to_vec(content).unwrap_or_default();
         let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
         Self(json.iter().fold(0xcbf2_9ce4_8422_2325, step))

@@ -1,4 +1,4 @@
-//! What was shown, and the next write that brings it to what is to be shown.
+//! The reports so far, and the next write that brings them to the view to be shown.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ use crate::contract::{
 /// How many deployments are followed until they are inactive. The oldest beyond it stay as they are.
 const KEPT_DEPLOYMENTS: usize = 5;
 
-/// What was shown. Carried from run to run.
+/// The reports so far, carried from run to run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Reports {
@@ -235,7 +235,7 @@ impl Reports {
                 self.deployments.iter_mut().filter(|shown| shown.commit == commit).for_each(|shown| {
                     shown.state = Some(state);
                 });
-                // One that is inactive is made active again by a rollout of its commit: then it is found again.
+                // A rollout of its commit makes an inactive one active again: then it is found again.
                 self.deployments.retain(|shown| shown.state != Some(DeploymentState::Inactive));
             }
         }

@@ -1,4 +1,4 @@
-//! What is to be shown of an environment.
+//! The view of an environment that is to be shown.
 
 use serde::{Deserialize, Serialize};
 
@@ -58,7 +58,7 @@ pub struct RolloutView {
     pub rollout: String,
 }
 
-/// What is to be shown in a pull request.
+/// The part of a view that is shown in a pull request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PullRequestView {
     pub status: Status,
@@ -99,7 +99,7 @@ impl View {
         self.workflows.as_ref().map(|workflows| format!("{workflows}{workflow_id}"))
     }
 
-    /// What the comment depends on. Its text may change between versions of berth: a write never follows from the text, since
+    /// The key of all that the comment depends on. Its text may change between versions of berth: a write never follows from the text, since
     /// the same history must lead to the same writes.
     pub(super) fn comment_key(&self) -> Option<Key> {
         let PullRequestView { status, answers, .. } = self.pull_request.as_ref()?;

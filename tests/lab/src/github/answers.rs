@@ -89,7 +89,7 @@ pub(super) fn no_content() -> Answer {
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// One object with the fields of several.
+/// An object with the fields of several.
 pub(super) fn joined(objects: impl IntoIterator<Item = Value>) -> Value {
     let fields = objects.into_iter().filter_map(|object| match object {
         Value::Object(fields) => Some(fields),

@@ -154,7 +154,7 @@ pub(super) async fn installation_of_account(
     ok(&state.app.installation_json(&state))
 }
 
-/// What a token is asked to be narrowed to.
+/// The repositories and permissions that a token is to be narrowed to.
 #[derive(Debug, Deserialize)]
 pub(super) struct Narrowing {
     repositories: Option<Vec<String>>,

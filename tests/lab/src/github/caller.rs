@@ -1,4 +1,4 @@
-//! Who sends a request, what they may, and the repository that it is about.
+//! The sender of a request, their permissions, and the repository that it is about.
 
 use std::collections::{BTreeMap, BTreeSet};
 

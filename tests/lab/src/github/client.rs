@@ -1,4 +1,4 @@
-//! One request of HTTP/1.1, for webhooks and for the tests.
+//! A request of HTTP/1.1, for webhooks and for the tests.
 
 use anyhow::{Context as _, Result};
 use axum::{

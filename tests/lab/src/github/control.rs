@@ -1,4 +1,4 @@
-//! What tests read and set.
+//! Settings and observations of tests.
 
 use std::time::Duration;
 

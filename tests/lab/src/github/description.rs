@@ -27,7 +27,7 @@ pub struct Description {
     validators: BTreeMap<String, Option<Validator>>,
 }
 
-/// What was checked.
+/// The number of checks, by kind.
 #[derive(Debug, Default)]
 pub struct Checked {
     /// Requests of described routes, and their queries of GraphQL.

@@ -61,7 +61,7 @@ fn executed(state: &state::State, caller: &Caller, request: &Request) -> Result<
     let mut response = serde_json::to_value(&response).map_err(|error| error.to_string())?;
     for error in response["errors"].as_array_mut().into_iter().flatten() {
         let message = error["message"].as_str().unwrap_or_default();
-        // What comes from a field of ours has this before it. GitHub's own messages have nothing.
+        // Messages from a field of ours have this before them. GitHub's own have nothing.
         let message = message.strip_prefix("resolver error: ").unwrap_or(message).to_owned();
         if let Some(kind) = kind_of(&message) {
             error["type"] = json!(kind);

@@ -35,7 +35,7 @@ impl Default for Limits {
     }
 }
 
-/// What callers have used.
+/// The requests and writes that callers have used.
 #[derive(Debug, Default)]
 pub(super) struct Usage {
     pub(super) limits: Limits,

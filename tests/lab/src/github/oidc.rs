@@ -45,7 +45,7 @@ impl Issuer {
 pub struct Job {
     pub repository: u64,
     pub event_name: String,
-    /// Such as `refs/pull/123/merge` or `refs/heads/main`.
+    /// For example `refs/pull/123/merge` or `refs/heads/main`.
     pub reference: String,
     pub sha: String,
     pub head_ref: String,
@@ -121,7 +121,7 @@ impl Job {
     }
 }
 
-/// What a job with `id-token: write` finds in its environment.
+/// The variables that a job with `id-token: write` finds in its environment.
 #[derive(Debug, Clone)]
 pub struct JobToken {
     /// `ACTIONS_ID_TOKEN_REQUEST_URL`. It has a query, to which `&audience=` is added.

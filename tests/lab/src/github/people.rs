@@ -1,4 +1,4 @@
-//! What people do at GitHub. Each act changes what the stand-in holds, and is announced by a webhook.
+//! Acts of people at GitHub. Each changes what the stand-in holds, and is announced by a webhook.
 
 use anyhow::{Context as _, Result};
 use serde_json::json;

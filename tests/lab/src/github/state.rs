@@ -1,4 +1,4 @@
-//! What the stand-in holds, and the sample that each one begins with.
+//! The state of the stand-in, and the sample that each one begins with.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -2,7 +2,7 @@
 //!
 //! It errs on the safe side: a line that GitHub may show as something else is none of them.
 
-/// What the next line is in.
+/// The block that the next line is in.
 enum Block {
     Text,
     /// A fence of so many of that character.
