@@ -16,4 +16,7 @@ mod tests;
 mod token;
 
 pub use activities::GithubActivities;
+pub use admit_command::admit_command;
 pub use client::GithubClient;
+pub use list_pull_requests::list_pull_requests;
+pub use report_to_github::report_to_github;

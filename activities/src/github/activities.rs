@@ -16,9 +16,7 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use super::{
     GithubClient,
     admission::{check_command, check_list, check_report},
-    admit_command::admit_command,
-    list_pull_requests::list_pull_requests,
-    report_to_github::report_to_github,
+    admit_command, list_pull_requests, report_to_github,
 };
 use crate::{
     activities::caller_of, admission::check_served, environment, failure::Failure, heartbeat::heartbeating,

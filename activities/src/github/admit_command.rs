@@ -39,7 +39,7 @@ struct Permission {
 ///
 /// # Errors
 /// `GithubDenied`, permanent, if a person must act. `GithubUnavailable`, retried after GitHub's own pause.
-pub(super) async fn admit_command(
+pub async fn admit_command(
     github: &GithubClient,
     repository: u64,
     admit: &AdmitCommandInput,

@@ -84,7 +84,7 @@ struct PageInfo {
 ///
 /// # Errors
 /// `GithubDenied` if a person must act. `GithubUnavailable` otherwise, also for an answer that is not whole.
-pub(super) async fn list_pull_requests(
+pub async fn list_pull_requests(
     github: &GithubClient,
     repository: u64,
     list: &ListPullRequestsInput,

@@ -17,7 +17,7 @@ use crate::failure::Failure;
 ///
 /// # Errors
 /// `GithubDenied`, permanent, if a person must act. `GithubUnavailable`, retried after GitHub's own pause.
-pub(super) async fn report_to_github(
+pub async fn report_to_github(
     github: &GithubClient,
     repository: u64,
     report: &ReportInput,
