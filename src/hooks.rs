@@ -1,7 +1,7 @@
 //! `berth hooks`: takes GitHub's webhooks and requests of its jobs from the internet, and passes on what is admitted.
 //!
 //! It has a Temporal client, and neither rights in Kubernetes nor a key of GitHub. What it believes it decides by pure functions:
-//! [`mod@webhook::decide`] for webhooks, [`admit`] for tokens.
+//! `webhook::decide` for webhooks, [`admit`] for tokens.
 
 use std::process::ExitCode;
 
