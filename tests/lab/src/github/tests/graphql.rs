@@ -55,6 +55,7 @@ async fn repository_is_found_by_its_node_id() {
     let answer = asked(&client, query, json!({"id": id})).await;
     let node = &answer["data"]["node"];
     assert_eq!((&node["nameWithOwner"], &node["databaseId"]), (&json!("acme/web"), &json!(REPOSITORY)));
+    assert_eq!(answer.get("errors"), None, "an answer without errors has no such field");
     assert_eq!(node["pullRequest"]["title"], "Add feature");
     client.github.rename(REPOSITORY, "site");
     assert_eq!(asked(&client, query, json!({"id": id})).await["data"]["node"]["nameWithOwner"], "acme/site");
