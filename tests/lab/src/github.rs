@@ -7,7 +7,7 @@
 //! - `apps`, `caller`: GitHub Apps, and who sends a request
 //! - `graphql`: the query of open pull requests
 //! - `observe`: each request's way through faults, limits and the record
-//! - `webhooks`, `oidc`: what GitHub sends and signs
+//! - `webhooks`, `oidc`, `forgery`: what GitHub sends and signs, and what others sign
 //! - `acts`: changes with their webhooks
 //! - `description`: GitHub's own description, and its own clients
 //! - `people`, `control`: the handle's methods
@@ -25,6 +25,7 @@ mod control;
 mod deployments;
 mod description;
 mod faults;
+mod forgery;
 mod graphql;
 mod keys;
 mod limits;
@@ -56,9 +57,10 @@ pub use comments::Comment;
 pub use deployments::Deployment;
 pub use description::{Checked, Description, cli, node, packages};
 pub use faults::Fault;
+pub use forgery::Forgery;
 pub use limits::{Limits, busiest};
 pub use observe::Recorded;
-pub use oidc::{Forgery, Job, JobToken};
+pub use oidc::{Job, JobToken};
 pub use people::NewPull;
 pub use pulls::Pull;
 pub use statuses::DeploymentStatus;

@@ -7,14 +7,13 @@ use axum::{
     extract::{Path, Query, State},
     http::{HeaderMap, StatusCode, header::AUTHORIZATION},
 };
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use super::{
     Github, GithubServer, PERSON, REPOSITORY,
     answers::{Answer, Refusal, ok},
     clock,
-    keys::{self, Key},
+    keys::Key,
     state,
 };
 
@@ -35,7 +34,7 @@ impl Issuer {
         Self { keys: vec![key], made: 1, jobs: Vec::new() }
     }
 
-    fn newest(&self) -> Result<&Key> {
+    pub(super) fn newest(&self) -> Result<&Key> {
         self.keys.last().context("the issuer has no key")
     }
 }
@@ -130,19 +129,6 @@ pub struct JobToken {
     pub request_token: String,
 }
 
-/// A way to forge a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Forgery {
-    /// `alg: none`, without a signature.
-    Unsigned,
-    /// HS256 with the text of the public key as its secret.
-    PublicKeyAsSecret,
-    /// RS256 under a `kid` that is not published.
-    UnknownKey,
-    /// RS256 by another key, under the `kid` of the published one.
-    OtherKey,
-}
-
 impl GithubServer {
     /// The claims that GitHub would put into a job's token, to change and then [`sign`](Self::sign).
     pub fn claims(&self, job: &Job, audience: &str) -> Value {
@@ -163,27 +149,6 @@ impl GithubServer {
     /// The key does not sign.
     pub fn token(&self, job: &Job, audience: &str) -> Result<String> {
         self.sign(&self.claims(job, audience))
-    }
-
-    /// A token that must be refused.
-    ///
-    /// # Errors
-    /// No key could be made.
-    pub fn forge(&self, claims: &Value, forgery: Forgery) -> Result<String> {
-        let state = self.github.state();
-        let newest = state.issuer.newest()?;
-        let header = |algorithm: &str| json!({"typ": "JWT", "alg": algorithm, "kid": newest.id});
-        match forgery {
-            Forgery::Unsigned => Ok(format!("{}.", keys::unsigned(&header("none"), claims))),
-            Forgery::PublicKeyAsSecret => {
-                let text = keys::unsigned(&header("HS256"), claims);
-                let secret = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, newest.public_pem().as_bytes());
-                let tag = ring::hmac::sign(&secret, text.as_bytes());
-                Ok(format!("{text}.{}", URL_SAFE_NO_PAD.encode(tag)))
-            }
-            Forgery::UnknownKey => Key::generate("unknown")?.sign(claims),
-            Forgery::OtherKey => Key::generate(&newest.id)?.sign(claims),
-        }
     }
 
     /// Makes a new key sign from now on. Former keys are published on if `keep` says so.
