@@ -57,7 +57,7 @@ pub use comments::Comment;
 pub use deployments::Deployment;
 pub use description::{Checked, Description, cli, node, packages};
 pub use faults::Fault;
-pub use forgery::Forgery;
+pub use forgery::{Forgery, Spelling};
 pub use limits::{Limits, busiest};
 pub use observe::Recorded;
 pub use oidc::{Job, JobToken};

@@ -35,7 +35,7 @@ impl Key {
         Ok(Self { pair, pem, id: id.to_owned() })
     }
 
-    fn components(&self) -> PublicKeyComponents<Vec<u8>> {
+    pub(super) fn components(&self) -> PublicKeyComponents<Vec<u8>> {
         PublicKeyComponents::from(self.pair.public())
     }
 
@@ -48,12 +48,28 @@ impl Key {
 
     /// The public key as PKCS#1 in PEM, as somebody takes it for a shared secret.
     pub(super) fn public_pem(&self) -> String {
-        let der = self.pair.public().as_ref();
-        format!("-----BEGIN RSA PUBLIC KEY-----\n{}\n-----END RSA PUBLIC KEY-----\n", STANDARD.encode(der))
+        format!(
+            "-----BEGIN RSA PUBLIC KEY-----\n{}\n-----END RSA PUBLIC KEY-----\n",
+            STANDARD.encode(self.public_der())
+        )
+    }
+
+    pub(super) fn public_der(&self) -> &[u8] {
+        self.pair.public().as_ref()
+    }
+
+    /// The header of a token that names this key.
+    pub(super) fn header(&self, algorithm: &str) -> Value {
+        json!({"typ": "JWT", "alg": algorithm, "kid": self.id})
     }
 
     pub(super) fn sign(&self, claims: &Value) -> Result<String> {
-        let text = unsigned(&json!({"typ": "JWT", "alg": "RS256", "kid": self.id}), claims);
+        self.sign_with(&self.header("RS256"), claims)
+    }
+
+    /// Signs by RS256, whatever the header says.
+    pub(super) fn sign_with(&self, header: &Value, claims: &Value) -> Result<String> {
+        let text = unsigned(header, claims);
         let mut signature = vec![0; self.pair.public().modulus_len()];
         self.pair
             .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature)
