@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use berth_lab::github::GithubServer;
 use berth_test_support::preview::connect;
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 
-use crate::{REPOSITORY, history::messages, issuer::Issuer, process::Hooks};
+use crate::{REPOSITORY, history::messages, process::Hooks};
 
 /// The number of webhooks, of the pull requests that they are about, and of those on their way at once.
 const WEBHOOKS: u64 = 1000;
@@ -33,7 +34,7 @@ fn pull_request(number: u64, action: &str, second: u64) -> Value {
 #[tokio::test]
 async fn thousand_webhooks_in_ten_seconds_are_all_taken() {
     let (client, address) = connect().await;
-    let hooks = Hooks::start("previews", "flood-good", &address, "nobody-flood", &Issuer::start().await).await;
+    let hooks = Hooks::start("previews", "flood-good", &address, "nobody-flood", &GithubServer::start().unwrap()).await;
     for number in 1..=PULL_REQUESTS {
         assert_eq!(hooks.webhook("pull_request", &pull_request(number, "opened", 0)).await.status, 202);
     }
@@ -60,7 +61,7 @@ async fn thousand_webhooks_in_ten_seconds_are_all_taken() {
 #[tokio::test]
 async fn flood_of_bad_signatures_leaves_it_small_and_healthy() {
     let (_, address) = connect().await;
-    let hooks = Hooks::start("previews", "flood-bad", &address, "nobody", &Issuer::start().await).await;
+    let hooks = Hooks::start("previews", "flood-bad", &address, "nobody", &GithubServer::start().unwrap()).await;
     let body = vec![b'x'; 5 * 1024 * 1024];
     let signature = hooks.signature(b"another body");
     let statuses: Vec<_> = stream::iter(0..400)

@@ -1,6 +1,7 @@
 //! Jobs of pull requests: push, close and wait through the API, beside a worker with fake activities.
 
 use berth_activities::proof::{ProofKeys, check_proof};
+use berth_lab::github::GithubServer;
 use berth_test_support::preview::{Does, Preview, preview, push};
 use berth_workflows::contract::{
     phase::Phase,
@@ -12,8 +13,8 @@ use berth_workflows::contract::{
 use serde_json::{Value, json};
 
 use crate::{
+    claims::{RUN, changed, now, of_pull_request},
     history::await_messages,
-    issuer::{Issuer, now, token},
     process::Hooks,
 };
 
@@ -23,9 +24,9 @@ fn body(digit: char) -> Value {
     json!({ "commit": commit, "image": image })
 }
 
-async fn start(t: &Preview) -> (Hooks, Issuer) {
-    let issuer = Issuer::start().await;
-    (Hooks::start("previews", &t.input.app, &t.address, &t.task_queue, &issuer).await, issuer)
+async fn start(t: &Preview) -> (Hooks, GithubServer) {
+    let github = GithubServer::start().unwrap();
+    (Hooks::start("previews", &t.input.app, &t.address, &t.task_queue, &github).await, github)
 }
 
 /// Whether the worker would count the message as proved.
@@ -39,8 +40,8 @@ fn is_proved(hooks: &Hooks, message: &impl Provable, environment: &str, action: 
 #[tokio::test]
 async fn job_deploys_waits_and_closes() {
     preview("jobs-deploy", async |t: Preview| {
-        let (hooks, issuer) = start(&t).await;
-        let token = token(&issuer.pull_request());
+        let (hooks, github) = start(&t).await;
+        let token = github.sign(&of_pull_request(&github)).unwrap();
         let path = "/v1/previews/jobs-deploy/1";
         t.world.next("await_rollout", Does::HangUntilFreed);
         let sent = hooks.post(&format!("{path}/deploy"), &token, &body('a').to_string()).await;
@@ -81,8 +82,8 @@ async fn job_deploys_waits_and_closes() {
 #[tokio::test]
 async fn messages_of_a_job_carry_its_sender_and_a_proof() {
     preview("jobs-proof", async |t: Preview| {
-        let (hooks, issuer) = start(&t).await;
-        let token = token(&issuer.pull_request());
+        let (hooks, github) = start(&t).await;
+        let token = github.sign(&of_pull_request(&github)).unwrap();
         let mut forged = body('a');
         forged["author"] = json!("mallory");
         forged["sequence"] = json!(u64::MAX);
@@ -96,7 +97,7 @@ async fn messages_of_a_job_carry_its_sender_and_a_proof() {
         assert_eq!(names, ["deploy", "close"]);
         let push: Push = serde_json::from_value(sent[0].1.clone()).unwrap();
         let author = push.author.as_ref().map(|author| author.as_str());
-        assert_eq!((author, push.sequence), (Some("octocat"), Some(4242)), "the token's, whatever the job writes");
+        assert_eq!((author, push.sequence), (Some("octocat"), Some(RUN)), "the token's, whatever the job writes");
         assert!(is_proved(&hooks, &push, &id, ProofAction::Deploy));
         assert!(!is_proved(&hooks, &push, "preview-jobs-proof-2", ProofAction::Deploy), "copied to another one");
         let close: Close = serde_json::from_value(sent[1].1.clone()).unwrap();
@@ -108,8 +109,8 @@ async fn messages_of_a_job_carry_its_sender_and_a_proof() {
 #[tokio::test]
 async fn failed_and_refused_deploys_say_why() {
     preview("jobs-failed", async |t: Preview| {
-        let (hooks, issuer) = start(&t).await;
-        let token = token(&issuer.pull_request());
+        let (hooks, github) = start(&t).await;
+        let token = github.sign(&of_pull_request(&github)).unwrap();
         t.world.next("await_rollout", Does::Verdict(FailureType::CrashLoop));
         let path = "/v1/previews/jobs-failed/1";
         assert_eq!(hooks.post(&format!("{path}/deploy"), &token, &body('a').to_string()).await.status, 200);
@@ -140,12 +141,11 @@ async fn failed_and_refused_deploys_say_why() {
 #[tokio::test]
 async fn close_after_a_merge_asks_the_environment_to_find_out() {
     preview("jobs-merged", async |t: Preview| {
-        let (hooks, issuer) = start(&t).await;
+        let (hooks, github) = start(&t).await;
         t.push(push('a')).await;
         t.until("live", |status| status.phase == Phase::Live).await;
-        let mut claims = issuer.pull_request();
-        claims["ref"] = json!("refs/heads/main");
-        let hint = hooks.post("/v1/previews/jobs-merged/1/close", &token(&claims), "").await;
+        let claims = changed(&of_pull_request(&github), &[("ref", json!("refs/heads/main"))]);
+        let hint = hooks.post("/v1/previews/jobs-merged/1/close", &github.sign(&claims).unwrap(), "").await;
         assert_eq!((hint.status, hint.json["outcome"].as_str()), (200, Some("sent")), "{hint:?}");
         assert!(hint.json["reason"].as_str().unwrap().contains("GitHub is asked"), "{hint:?}");
         let sent = await_messages(&t.client, &t.input.workflow_id(), 2).await;
@@ -158,9 +158,9 @@ async fn close_after_a_merge_asks_the_environment_to_find_out() {
 #[tokio::test]
 async fn deploy_is_refused_for_now_while_no_worker_runs() {
     let (_, address) = berth_test_support::preview::connect().await;
-    let issuer = Issuer::start().await;
-    let hooks = Hooks::start("previews", "jobs-alone", &address, "nobody-alone", &issuer).await;
-    let token = token(&issuer.pull_request());
+    let github = GithubServer::start().unwrap();
+    let hooks = Hooks::start("previews", "jobs-alone", &address, "nobody-alone", &github).await;
+    let token = github.sign(&of_pull_request(&github)).unwrap();
     let reply = hooks.post("/v1/previews/jobs-alone/1/deploy", &token, &body('a').to_string()).await;
     assert_eq!((reply.status, reply.retry_after.as_deref()), (503, Some("5")), "{reply:?}");
 }

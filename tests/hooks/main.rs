@@ -1,11 +1,11 @@
-//! Tests of `berth hooks` as a process, beside a Temporal dev server and an issuer of tokens.
+//! Tests of `berth hooks` as a process, beside a Temporal dev server and the lab's GitHub.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 #![expect(clippy::print_stdout, reason = "times and memory are shown")]
 
+mod claims;
 mod flood;
 mod history;
-mod issuer;
 mod jobs;
 mod process;
 mod production;

@@ -7,6 +7,7 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use berth_lab::github::GithubServer;
 use ring::{
     hmac,
     rand::{SecureRandom, SystemRandom},
@@ -14,10 +15,7 @@ use ring::{
 use serde_json::Value;
 use tempfile::{NamedTempFile, TempDir};
 
-use crate::{
-    BERTH, REPOSITORY,
-    issuer::{Issuer, PUBLIC_URL},
-};
+use crate::{BERTH, REPOSITORY, claims::PUBLIC_URL};
 
 /// A line of the log, with the address of requests at its end.
 const TAKING: &str = "Taking requests on ";
@@ -47,8 +45,8 @@ pub(crate) struct Reply {
 
 impl Hooks {
     /// Starts a process that serves `previews` or `production` of an app, and waits until it is ready.
-    pub(crate) async fn start(kind: &str, app: &str, temporal: &str, task_queue: &str, issuer: &Issuer) -> Self {
-        let hooks = Self::begin(kind, app, temporal, task_queue, &issuer.url).await;
+    pub(crate) async fn start(kind: &str, app: &str, temporal: &str, task_queue: &str, github: &GithubServer) -> Self {
+        let hooks = Self::begin(kind, app, temporal, task_queue, &github.url()).await;
         hooks.await_ready().await;
         hooks
     }

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use berth_activities::proof::{ProofKeys, check_proof};
+use berth_lab::github::GithubServer;
 use berth_test_support::production::{Production, production, push};
 use berth_workflows::contract::{
     production::ApproveRelease,
@@ -13,8 +14,8 @@ use berth_workflows::contract::{
 use serde_json::{Value, json};
 
 use crate::{
+    claims::{changed, now, of_release},
     history::{await_messages, messages},
-    issuer::{Issuer, now, token},
     process::Hooks,
 };
 
@@ -23,16 +24,16 @@ fn release(digit: char) -> String {
     json!({ "commit": commit, "image": image }).to_string()
 }
 
-async fn start(t: &Production) -> (Hooks, Issuer) {
-    let issuer = Issuer::start().await;
-    (Hooks::start("production", &t.input.app, &t.address, &t.task_queue, &issuer).await, issuer)
+async fn start(t: &Production) -> (Hooks, GithubServer) {
+    let github = GithubServer::start().unwrap();
+    (Hooks::start("production", &t.input.app, &t.address, &t.task_queue, &github).await, github)
 }
 
 #[tokio::test]
 async fn job_releases_approves_and_rolls_back() {
     production("prod-hooks", async |t: Production| {
-        let (hooks, issuer) = start(&t).await;
-        let token = token(&issuer.release());
+        let (hooks, github) = start(&t).await;
+        let token = github.sign(&of_release(&github)).unwrap();
         let path = "/v1/production/prod-hooks";
         let none = hooks.get(path, &token).await;
         assert_eq!((none.status, none.json["outcome"].as_str()), (200, Some("awaiting_release")), "{none:?}");
@@ -88,7 +89,7 @@ async fn check_approval(t: &Production, hooks: &Hooks) {
 #[tokio::test]
 async fn job_without_branch_event_or_environment_is_refused() {
     production("prod-refused", async |t: Production| {
-        let (hooks, issuer) = start(&t).await;
+        let (hooks, github) = start(&t).await;
         for (name, value) in [
             ("ref", json!("refs/heads/feature")),
             ("ref", json!("refs/tags/main")),
@@ -100,19 +101,19 @@ async fn job_without_branch_event_or_environment_is_refused() {
             ("environment", Value::Null),
             ("repository_id", json!("1")),
         ] {
-            let mut claims = issuer.release();
-            claims[name] = value.clone();
+            let claims = changed(&of_release(&github), &[(name, value.clone())]);
+            let token = github.sign(&claims).unwrap();
             for action in ["release", "approve", "reject", "rollback", "freeze", "unfreeze"] {
                 let path = format!("/v1/production/prod-refused/{action}");
-                let reply = hooks.post(&path, &token(&claims), &release('a')).await;
+                let reply = hooks.post(&path, &token, &release('a')).await;
                 assert_eq!(reply.status, 403, "{action} with {name} {value}: {reply:?}");
             }
-            assert_eq!(hooks.get("/v1/production/prod-refused", &token(&claims)).await.status, 403);
+            assert_eq!(hooks.get("/v1/production/prod-refused", &token).await.status, 403);
         }
-        let mut dispatched = issuer.release();
-        dispatched["event_name"] = json!("workflow_dispatch");
-        assert_eq!(hooks.get("/v1/production/prod-refused", &token(&dispatched)).await.status, 200);
-        assert_eq!(hooks.post("/v1/production/prod-refused/redeploy", &token(&dispatched), "").await.status, 404);
+        let dispatched = changed(&of_release(&github), &[("event_name", json!("workflow_dispatch"))]);
+        let dispatched = github.sign(&dispatched).unwrap();
+        assert_eq!(hooks.get("/v1/production/prod-refused", &dispatched).await.status, 200);
+        assert_eq!(hooks.post("/v1/production/prod-refused/redeploy", &dispatched, "").await.status, 404);
         assert_eq!(messages(&t.client, &t.input.workflow_id()).await, []);
     })
     .await;

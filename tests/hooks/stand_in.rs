@@ -3,7 +3,7 @@
 use berth_lab::github::{Forgery, GithubServer, Job, NewPull};
 use berth_test_support::preview::{Preview, preview};
 
-use crate::{REPOSITORY, history::await_messages, issuer::PUBLIC_URL, process::Hooks};
+use crate::{REPOSITORY, claims::PUBLIC_URL, history::await_messages, process::Hooks};
 
 #[tokio::test]
 async fn life_of_a_pull_request_reaches_its_environment() {

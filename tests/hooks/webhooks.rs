@@ -6,13 +6,13 @@ use std::{
     time::Duration,
 };
 
+use berth_lab::github::GithubServer;
 use berth_test_support::preview::{Preview, connect, preview};
 use serde_json::{Value, json};
 
 use crate::{
     REPOSITORY,
     history::{await_messages, messages},
-    issuer::Issuer,
     process::Hooks,
 };
 
@@ -32,13 +32,13 @@ fn pull_request(action: &str, updated_at: &str) -> Value {
 /// A process that serves previews, and no worker.
 async fn hooks(app: &str) -> Hooks {
     let (_, address) = connect().await;
-    Hooks::start("previews", app, &address, &format!("nobody-{app}"), &Issuer::start().await).await
+    Hooks::start("previews", app, &address, &format!("nobody-{app}"), &GithubServer::start().unwrap()).await
 }
 
 #[tokio::test]
 async fn facts_reach_the_environment_that_opened_starts() {
     preview("hooks-facts", async |t: Preview| {
-        let hooks = Hooks::start("previews", "hooks-facts", &t.address, &t.task_queue, &Issuer::start().await).await;
+        let hooks = Hooks::start("previews", "hooks-facts", &t.address, &t.task_queue, &GithubServer::start().unwrap()).await;
         let closed = hooks.webhook("pull_request", &pull_request("closed", "2026-11-28T07:00:00Z")).await;
         assert_eq!((closed.status, closed.json["outcome"].as_str()), (202, Some("ignored")), "{closed:?}");
         assert_eq!(messages(&t.client, &t.input.workflow_id()).await, [], "only three actions may start one");
@@ -179,7 +179,7 @@ async fn webhook_is_not_taken_while_temporal_is_away() {
 #[tokio::test]
 async fn production_takes_webhooks_and_ignores_them() {
     let (_, address) = connect().await;
-    let hooks = Hooks::start("production", "hooks-prod", &address, "nobody", &Issuer::start().await).await;
+    let hooks = Hooks::start("production", "hooks-prod", &address, "nobody", &GithubServer::start().unwrap()).await;
     let reply = hooks.webhook("pull_request", &pull_request("opened", "2026-11-28T07:15:00Z")).await;
     assert_eq!((reply.status, reply.json["outcome"].as_str()), (202, Some("ignored")), "{reply:?}");
 }
