@@ -3,7 +3,7 @@
 //!
 //! Tests hold a [`GithubServer`]. They do through it what people do, read what berth wrote, and make it fail.
 //!
-//! - `repositories`, `pulls`, `comments`, `checks`, `deployments`, `accounts`: the routes of one subject, and its JSON
+//! - `repositories`, `pulls`, `issues`, `comments`, `checks`, `check_suites`, `deployments`, `accounts`: the routes of one subject, and its JSON
 //! - `apps`, `caller`: GitHub Apps, and who sends a request
 //! - `graphql`: the query of open pull requests
 //! - `observe`: each request's way through faults, limits and the record
@@ -17,6 +17,7 @@ mod acts;
 mod answers;
 mod apps;
 mod caller;
+mod check_suites;
 mod checks;
 mod client;
 mod clock;
@@ -27,6 +28,7 @@ mod description;
 mod faults;
 mod forgery;
 mod graphql;
+mod issues;
 mod keys;
 mod limits;
 mod observe;
@@ -55,7 +57,7 @@ use state::State;
 pub use checks::CheckRun;
 pub use comments::Comment;
 pub use deployments::Deployment;
-pub use description::{Checked, Description, cli, node, packages};
+pub use description::{Checked, Description, cli, example_webhooks, node, packages};
 pub use faults::Fault;
 pub use forgery::{Forgery, Spelling};
 pub use limits::{Limits, busiest};

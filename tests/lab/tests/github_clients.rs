@@ -18,12 +18,17 @@ fn with_pulls() -> GithubServer {
     github
 }
 
+/// Prints a row of the table of clients: who made which call, and how the answer was taken.
+fn row(client: &str, call: &str, taken: &str) {
+    println!("| {client:<13} | {call:<100} | {taken}");
+}
+
 /// Holds all requests and answers against GitHub's description, and prints how many there were.
 fn assert_described(client: &str, requests: &[Recorded]) {
     let checked = Description::load().unwrap().check(requests);
     assert!(checked.problems.is_empty(), "{:#?}", checked.problems);
-    let routes = checked.routes.len();
-    println!("{client}: {} requests, {} answers with a body, {routes} routes", checked.requests, checked.answers);
+    let (requests, answers, routes) = (checked.requests, checked.answers, checked.routes.len());
+    println!("{client}: {requests} requests and {answers} bodies of answers checked, on {routes} routes:");
     checked.routes.iter().for_each(|route| println!("    {route}"));
 }
 
@@ -42,7 +47,7 @@ fn octokit_accepts_every_route() {
         .unwrap();
     let calls = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{calls}{}", String::from_utf8_lossy(&output.stderr));
-    println!("@octokit/rest accepted {} calls:\n{calls}", calls.lines().count());
+    calls.lines().for_each(|call| row("@octokit/rest", call, "accepted"));
     assert_described("@octokit/rest", &github.requests());
 }
 
@@ -70,7 +75,7 @@ impl Cli {
     fn json(&self, arguments: &[&str]) -> Value {
         let output = self.run(arguments);
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        println!("gh api {}", arguments.join(" "));
+        row("gh", &format!("api {}", arguments.join(" ")), "accepted");
         serde_json::from_slice(&output.stdout).unwrap()
     }
 }
@@ -93,5 +98,6 @@ fn gh_reads_and_writes_as_a_person() {
     assert_eq!(cli.json(&["repos/acme/web"])["full_name"], "acme/site");
     let refused = cli.run(&["repos/acme/none"]);
     assert!(String::from_utf8_lossy(&refused.stderr).contains("Not Found (HTTP 404)"), "{refused:?}");
+    row("gh", "api repos/acme/none", "refused: Not Found (HTTP 404)");
     assert_described("gh", &cli.github.requests());
 }

@@ -4,13 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{
-    PERSON,
-    accounts::Kind,
-    comments::Comment,
-    pulls::{Pull, label},
-    state::State,
-};
+use super::{PERSON, accounts::Kind, comments::Comment, pulls::Pull, state::State};
 
 impl State {
     /// The fork of a login. It is made if it is missing.
@@ -77,7 +71,7 @@ impl State {
                 pull.updated_at = now;
             }
         }
-        self.announce_comment(repository, id, author, "created");
+        self.announce_comment(repository, id, author, "created", json!({}));
         id
     }
 
@@ -86,33 +80,25 @@ impl State {
         let Some(comment) = self.repositories.get_mut(&repository).and_then(|found| found.comments.get_mut(&id)) else {
             return;
         };
-        body.clone_into(&mut comment.body);
+        let before = std::mem::replace(&mut comment.body, body.to_owned());
         comment.updated_at = now;
         let author = comment.author.clone();
-        self.announce_comment(repository, id, &author, "edited");
+        self.announce_comment(repository, id, &author, "edited", json!({"changes": {"body": {"from": before}}}));
     }
 
     pub(super) fn delete_comment(&mut self, repository: u64, id: u64) {
-        self.announce_comment(repository, id, PERSON, "deleted");
+        self.announce_comment(repository, id, PERSON, "deleted", json!({}));
         if let Some(found) = self.repositories.get_mut(&repository) {
             found.comments.remove(&id);
         }
     }
 
-    fn announce_comment(&mut self, repository: u64, id: u64, sender: &str, action: &str) {
+    fn announce_comment(&mut self, repository: u64, id: u64, sender: &str, action: &str, mut more: Value) {
         let Some(found) = self.repositories.get(&repository) else { return };
         let Some(comment) = found.comments.get(&id) else { return };
         let Some(pull) = found.pulls.get(&comment.pull) else { return };
-        let url = found.url(&self.base);
-        let issue = json!({
-            "id": pull.id, "number": pull.number, "title": pull.title, "state": if pull.is_open { "open" } else { "closed" },
-            "locked": pull.is_locked, "user": self.account(&pull.author).json(&self.base),
-            "labels": pull.labels.iter().map(|name| label(&url, name)).collect::<Vec<_>>(),
-            "created_at": pull.created_at, "updated_at": pull.updated_at, "draft": pull.is_draft,
-            "url": format!("{url}/issues/{}", pull.number),
-            "pull_request": {"url": format!("{url}/pulls/{}", pull.number)},
-        });
-        let payload = json!({"issue": issue, "comment": comment.json(self, found)});
-        self.announce("issue_comment", repository, sender, action, payload);
+        more["issue"] = pull.issue_json(self, found);
+        more["comment"] = comment.json(self, found);
+        self.announce("issue_comment", repository, sender, action, more);
     }
 }

@@ -17,7 +17,7 @@ use super::{
 
 /// GitHub's limit for a body, in characters.
 const LONGEST: usize = 65_536;
-const REACTIONS: [&str; 8] = ["+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes"];
+pub(super) const REACTIONS: [&str; 8] = ["+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes"];
 const READ: [&str; 2] = ["issues=read", "pull_requests=read"];
 const WRITE: [&str; 2] = ["issues=write", "pull_requests=write"];
 

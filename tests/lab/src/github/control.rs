@@ -248,8 +248,10 @@ impl GithubServer {
 
     /// Sends the webhook with which GitHub tries a receiver.
     pub fn ping(&self) {
-        let app = self.github.state().app.id;
-        let hook = json!({"type": "App", "id": 1, "app_id": app, "active": true});
+        let hook = {
+            let state = self.github.state();
+            state.webhooks.hook_json(&state.app)
+        };
         self.send_webhook("ping", json!({"zen": "Design for failure.", "hook_id": 1, "hook": hook}));
     }
 

@@ -1,6 +1,7 @@
 //! GitHub's own descriptions of its API, which requests and answers are held against.
 
 mod schemas;
+mod webhooks;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,10 +17,12 @@ use serde_json::Value;
 use super::Recorded;
 use crate::parts::{self, Part};
 
+pub use webhooks::example_webhooks;
+
 /// Statuses that GitHub answers on any route, whether or not it is described there.
 const ANYWHERE: [u16; 9] = [301, 307, 401, 403, 404, 422, 429, 500, 502];
 
-/// The descriptions of REST (`OpenAPI`) and of GraphQL, as GitHub publishes them in npm packages.
+/// The descriptions of REST and webhooks (`OpenAPI`) and of GraphQL, as GitHub publishes them in npm packages.
 pub struct Description {
     rest: Value,
     graphql: Valid<Schema>,
@@ -30,11 +33,11 @@ pub struct Description {
 /// The number of checks, by kind.
 #[derive(Debug, Default)]
 pub struct Checked {
-    /// Requests of described routes, and their queries of GraphQL.
+    /// Requests of described routes, their queries of GraphQL, and webhooks.
     pub requests: usize,
     /// Answers with a described body.
     pub answers: usize,
-    /// The routes, each with its method.
+    /// The routes, each with its method, or the kinds of webhooks.
     pub routes: BTreeSet<String>,
     pub problems: Vec<String>,
 }

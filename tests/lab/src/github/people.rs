@@ -6,6 +6,7 @@ use serde_json::json;
 use super::{
     GithubServer, PERSON,
     accounts::Kind,
+    check_suites,
     pulls::{Pull, label},
 };
 
@@ -185,8 +186,7 @@ impl GithubServer {
         let Some(found) = state.repositories.get(&repository) else { return };
         let Some(run) = found.checks.get(&check) else { return };
         let mut json = run.json(&state, found);
-        json["check_suite"] =
-            json!({"id": run.suite(), "head_sha": run.head, "pull_requests": run.pulls(&state, found)});
+        json["check_suite"] = check_suites::json(&state, found, run);
         state.announce("check_run", repository, PERSON, "rerequested", json!({"check_run": json}));
     }
 
@@ -195,10 +195,7 @@ impl GithubServer {
         let mut state = self.github.state();
         let Some(found) = state.repositories.get(&repository) else { return };
         let Some(run) = found.checks.values().find(|run| run.head == head) else { return };
-        let suite = json!({
-            "id": run.suite(), "head_sha": head, "status": "completed", "app": state.app.json(&state),
-            "pull_requests": run.pulls(&state, found),
-        });
+        let suite = check_suites::json(&state, found, run);
         state.announce("check_suite", repository, PERSON, "rerequested", json!({"check_suite": suite}));
     }
 }

@@ -49,13 +49,14 @@ impl Pull {
         }
     }
 
-    fn side(state: &state::State, branch: &str, sha: &str, repository: Option<&Repository>) -> Value {
-        let owner = repository.map(|repository| state.account(&repository.owner));
+    /// One side of a pull request. A deleted fork leaves its owner, who is the author.
+    fn side(&self, state: &state::State, branch: &str, sha: &str, repository: Option<&Repository>) -> Value {
+        let owner = state.account(repository.map_or(&self.author, |repository| &repository.owner));
         json!({
-            "label": owner.as_ref().map_or_else(|| branch.to_owned(), |owner| format!("{}:{branch}", owner.login)),
+            "label": format!("{}:{branch}", owner.login),
             "ref": branch,
             "sha": sha,
-            "user": owner.map(|owner| owner.json(&state.base)),
+            "user": owner.json(&state.base),
             "repo": repository.map(|repository| repository.json(state)),
         })
     }
@@ -91,8 +92,8 @@ impl Pull {
             "created_at": self.created_at, "updated_at": self.updated_at,
             "closed_at": self.closed_at, "merged_at": self.merged_at,
             "merge_commit_sha": self.merged_at.as_ref().map(|_| base_commit.as_str()),
-            "head": Self::side(state, &self.branch, &self.head, head),
-            "base": Self::side(state, &self.base, &base_commit, Some(repository)),
+            "head": self.side(state, &self.branch, &self.head, head),
+            "base": self.side(state, &self.base, &base_commit, Some(repository)),
         });
         let urls = json!({
             "url": pull, "html_url": page, "diff_url": format!("{page}.diff"), "patch_url": format!("{page}.patch"),

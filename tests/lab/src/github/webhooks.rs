@@ -7,10 +7,20 @@ use axum::{body::Body, http::Request};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
-use super::{Github, client, repositories::Repository, state::State};
+use super::{Github, apps::App, client, repositories::Repository, state::State};
 
 /// GitHub gives a receiver ten seconds, and sends nothing a second time by itself.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// The URLs below an organisation's own.
+const ORGANIZATION_URLS: [(&str, &str); 6] = [
+    ("repos_url", "repos"),
+    ("events_url", "events"),
+    ("hooks_url", "hooks"),
+    ("issues_url", "issues"),
+    ("members_url", "members{/member}"),
+    ("public_members_url", "public_members{/member}"),
+];
 
 /// A webhook that was sent, or dropped as a test asked.
 #[derive(Debug, Clone)]
@@ -47,6 +57,16 @@ pub(super) struct Webhooks {
 }
 
 impl Webhooks {
+    /// The App's webhook, as GitHub shows it in the event `ping`.
+    pub(super) fn hook_json(&self, app: &App) -> Value {
+        let url = self.receiver.as_ref().map(|(url, _)| url.as_str()).unwrap_or_default();
+        json!({
+            "type": "App", "id": 1, "name": "web", "active": true, "app_id": app.id, "events": app.events,
+            "config": {"content_type": "json", "insecure_ssl": "0", "secret": "********", "url": url},
+            "created_at": app.created_at, "updated_at": app.created_at,
+        })
+    }
+
     pub(super) fn send_through(&mut self, queue: mpsc::UnboundedSender<usize>) {
         self.queue = Some(queue);
         self.under_way.send_replace(0);
@@ -140,7 +160,15 @@ impl State {
 
     fn organization_json(&self, repository: &Repository) -> Value {
         let owner = self.account(&repository.owner);
-        json!({"login": owner.login, "id": owner.id, "node_id": owner.node_id(), "url": format!("{}/orgs/{}", self.base, owner.login)})
+        let url = format!("{}/orgs/{}", self.base, owner.login);
+        let mut organization = json!({
+            "login": owner.login, "id": owner.id, "node_id": owner.node_id(), "url": url, "description": "",
+            "avatar_url": format!("{}/avatars/o/{}", self.base, owner.id),
+        });
+        for (field, path) in ORGANIZATION_URLS {
+            organization[field] = json!(format!("{url}/{path}"));
+        }
+        organization
     }
 }
 

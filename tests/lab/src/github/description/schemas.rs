@@ -67,6 +67,15 @@ fn correct(schema: &mut Map<String, Value>) {
     if schema.get("default") == Some(&json!("")) && schema.get("format") == Some(&json!("uri")) {
         schema.remove("format");
     }
+    // The repository of a deleted fork is null.
+    let is_side =
+        |properties: &Map<String, Value>| ["label", "ref", "sha"].iter().all(|name| properties.contains_key(*name));
+    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut)
+        && is_side(properties)
+        && let Some(repository) = properties.remove("repo")
+    {
+        properties.insert("repo".to_owned(), json!({"anyOf": [repository, {"type": "null"}]}));
+    }
     // An account is a user or an enterprise, and never both. Other places of the description say so.
     let titles = |all: &Value| all.as_array().map(|all| all.iter().map(|one| one["title"].clone()).collect());
     if schema.get("allOf").and_then(titles) == Some(vec![json!("Simple User"), json!("Enterprise")])
