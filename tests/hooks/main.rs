@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "times and memory are shown")]
 
 mod claims;
+mod examples;
 mod flood;
 mod history;
 mod jobs;

@@ -53,11 +53,24 @@ impl Hooks {
 
     /// The same, but Temporal and the issuer may be away.
     pub(crate) async fn begin(kind: &str, app: &str, temporal: &str, task_queue: &str, issuer: &str) -> Self {
+        Self::begin_with(kind, &[(app.to_owned(), REPOSITORY)], temporal, task_queue, issuer).await
+    }
+
+    /// The same for several apps, each with the id of its repository.
+    pub(crate) async fn begin_with(
+        kind: &str,
+        app_files: &[(String, u64)],
+        temporal: &str,
+        task_queue: &str,
+        issuer: &str,
+    ) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
         let apps = folder.path().join("apps");
         fs::create_dir(&apps).unwrap();
-        fs::write(apps.join(format!("{app}.yaml")), app_file(app)).unwrap();
+        for (app, repository) in app_files {
+            fs::write(apps.join(format!("{app}.yaml")), app_file(app, *repository)).unwrap();
+        }
         let secret = random_secret();
         fs::write(folder.path().join("secret"), format!("{secret}\n")).unwrap();
         let key = folder.path().join("key");
@@ -208,9 +221,9 @@ async fn reply(request: reqwest::RequestBuilder) -> Reply {
     Reply { status, json: serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or_default(), retry_after }
 }
 
-fn app_file(app: &str) -> String {
+fn app_file(app: &str, repository: u64) -> String {
     format!(
-        "app: {app}\nrepository: acme/web\nimages: [acme/web]\ngithub: {{ repository_id: {REPOSITORY}, label: preview }}\n\
+        "app: {app}\nrepository: acme/web\nimages: [acme/web]\ngithub: {{ repository_id: {repository}, label: preview }}\n\
          preview: {{ host: '{app}-{{pr}}.example.com' }}\n\
          production: {{ namespace: {app}-production, host: {app}.example.com }}\n"
     )
