@@ -1,7 +1,7 @@
 //! Tests of `berth hooks` as a process, beside a Temporal dev server and the lab's GitHub.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
-#![expect(clippy::print_stdout, reason = "times and memory are shown")]
+#![expect(clippy::print_stdout, reason = "tables, times and memory are shown")]
 
 mod claims;
 mod examples;
@@ -11,6 +11,8 @@ mod jobs;
 mod process;
 mod production;
 mod stand_in;
+mod table;
+mod token_table;
 mod tokens;
 mod webhooks;
 

@@ -11,11 +11,11 @@ use berth_workflows::contract::{
     provable::Provable,
     signals::Push,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
-    claims::{changed, now, of_release},
-    history::{await_messages, messages},
+    claims::{now, of_release},
+    history::await_messages,
     process::Hooks,
 };
 
@@ -84,37 +84,4 @@ async fn check_approval(t: &Production, hooks: &Hooks) {
     let other_plan = ApproveRelease { plan: "another".to_owned(), ..approval };
     let content = other_plan.proven_content(&id, ProofAction::Approve);
     assert!(!check_proof(&keys, &CheckProofInput { content, ..check }).proved, "a copied signature");
-}
-
-#[tokio::test]
-async fn job_without_branch_event_or_environment_is_refused() {
-    production("prod-refused", async |t: Production| {
-        let (hooks, github) = start(&t).await;
-        for (name, value) in [
-            ("ref", json!("refs/heads/feature")),
-            ("ref", json!("refs/tags/main")),
-            ("event_name", json!("pull_request")),
-            ("event_name", json!("pull_request_target")),
-            ("event_name", json!("workflow_run")),
-            ("event_name", json!("issue_comment")),
-            ("environment", json!("staging")),
-            ("environment", Value::Null),
-            ("repository_id", json!("1")),
-        ] {
-            let claims = changed(&of_release(&github), &[(name, value.clone())]);
-            let token = github.sign(&claims).unwrap();
-            for action in ["release", "approve", "reject", "rollback", "freeze", "unfreeze"] {
-                let path = format!("/v1/production/prod-refused/{action}");
-                let reply = hooks.post(&path, &token, &release('a')).await;
-                assert_eq!(reply.status, 403, "{action} with {name} {value}: {reply:?}");
-            }
-            assert_eq!(hooks.get("/v1/production/prod-refused", &token).await.status, 403);
-        }
-        let dispatched = changed(&of_release(&github), &[("event_name", json!("workflow_dispatch"))]);
-        let dispatched = github.sign(&dispatched).unwrap();
-        assert_eq!(hooks.get("/v1/production/prod-refused", &dispatched).await.status, 200);
-        assert_eq!(hooks.post("/v1/production/prod-refused/redeploy", &dispatched, "").await.status, 404);
-        assert_eq!(messages(&t.client, &t.input.workflow_id()).await, []);
-    })
-    .await;
 }
