@@ -55,7 +55,8 @@ impl Rollout {
             };
             // A step that does not know when it last saw something has seen nothing.
             let now_ms = now_ms(ctx);
-            let (since_ms, known_ms) = *gap.get_or_insert((verdict.unseen_since_ms.unwrap_or(begun_ms), now_ms));
+            let unseen_since_ms = verdict.unseen_since_ms.unwrap_or(begun_ms);
+            let (since_ms, known_ms) = *gap.get_or_insert((unseen_since_ms, now_ms));
             if gives_up(rollout.environment.kind, now_ms.saturating_sub(known_ms) / 1000) {
                 let seconds = now_ms.saturating_sub(since_ms) / 1000;
                 verdict.message = format!("nothing could be seen of it for {seconds} s: {}", verdict.message);
