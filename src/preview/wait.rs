@@ -205,7 +205,7 @@ mod tests {
 
     fn serves(record: &mut Record, digit: char) {
         let Push { commit, image, .. } = push(digit);
-        let release = Release { commit, image, author: None, branch: None, number: None };
+        let release = Release { commit, image, author: None, branch: None, number: None, proved: false };
         record.book.serving = Some(Serving { release, rollout: "r".into(), since_ms: 1, stored_release: None });
     }
 
@@ -213,7 +213,7 @@ mod tests {
     fn line_says_why_nothing_can_be_seen_of_a_release() {
         let mut status = observed(|record| {
             let Push { commit, image, .. } = push('a');
-            let release = Release { commit, image, author: None, branch: None, number: None };
+            let release = Release { commit, image, author: None, branch: None, number: None, proved: false };
             record.book.expect("preview-web-1", &QueuedRelease { ticket: 1, release }, 1);
         });
         assert_eq!(line(status.as_ref()), "RollingOut: aaaaaaa waits for the app file to be read");
@@ -226,7 +226,7 @@ mod tests {
 
     fn failed(record: &mut Record, digit: char) {
         let Push { commit, image, .. } = push(digit);
-        let release = Release { commit, image, author: None, branch: None, number: None };
+        let release = Release { commit, image, author: None, branch: None, number: None, proved: false };
         let verdict = Verdict::new(FailureType::GateFailed, "no");
         record.book.failed = Some(Failed { release, rollout: None, verdict });
     }

@@ -178,7 +178,7 @@ fn decide_dropped(dropped: &DroppedRelease) -> Decision {
     match &dropped.cause {
         DropCause::ReplacedBy(by) => superseded(format!("release {by} has replaced it")),
         DropCause::OlderThan(seen) => superseded(format!("sequence {seen}, which is higher, had been seen")),
-        DropCause::Rejected { by, reason } => {
+        DropCause::Rejected { by, reason, .. } => {
             let reason = reason.as_ref().map_or("no reason given", |reason| reason.as_str());
             Decision::because("rejected", Exit::Failed, format!("rejected by {}: {reason}", by.as_str()))
         }

@@ -80,8 +80,14 @@ async fn each_activity_run_twice_answers_the_same_and_changes_nothing() {
     let before = versions(&lab);
     assert_eq!((sync().await.unwrap(), versions(&lab)), (synced.clone(), before));
 
-    let release =
-        Release { commit: Commit::try_from("2".repeat(40)).unwrap(), image, author: None, branch: None, number: None };
+    let release = Release {
+        commit: Commit::try_from("2".repeat(40)).unwrap(),
+        image,
+        author: None,
+        branch: None,
+        number: None,
+        proved: false,
+    };
     let timings = Timings::default();
     let deploy = RolloutInput {
         environment: environment.clone(),

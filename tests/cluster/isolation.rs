@@ -155,6 +155,7 @@ fn release(number: u64) -> Release {
         author: None,
         branch: None,
         number: Some(number),
+        proved: false,
     }
 }
 

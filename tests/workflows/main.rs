@@ -16,6 +16,7 @@ mod production;
 mod production_events;
 mod production_long;
 mod production_same_task;
+mod proofs;
 mod pull_request;
 mod replay;
 mod report_commands;

@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use temporalio_workflow::{
-    ActivityCancellationType, ActivityCloseTimeouts, ActivityOptions, RetryPolicy, WorkflowCancellationToken,
+    ActivityCancellationType, ActivityCloseTimeouts, ActivityOptions, LocalActivityOptions, RetryPolicy,
+    WorkflowCancellationToken,
 };
 
 use crate::contract::{script::SCRIPT_SECONDS, timings::Timings};
@@ -143,6 +144,17 @@ pub fn admit_command(
     task_queue: String,
 ) -> ActivityOptions {
     github(token, summary, task_queue, Duration::from_secs(600))
+}
+
+/// A comparison without any request, in the worker that runs the workflow. No message waits longer than this for its proof: it
+/// counts as a claim then.
+pub fn check_proof(summary: impl Into<String>) -> LocalActivityOptions {
+    LocalActivityOptions::builder()
+        .schedule_to_close_timeout(Duration::from_secs(5))
+        .start_to_close_timeout(Duration::from_secs(2))
+        .cancellation_token(WorkflowCancellationToken::new())
+        .summary(summary.into())
+        .build()
 }
 
 /// The retries are further apart than those of other activities: each takes its share of the rate that GitHub allows. The

@@ -20,6 +20,7 @@ pub mod carry;
 pub mod children;
 pub mod markdown;
 pub mod notes;
+pub mod proofs;
 pub mod publish;
 pub mod queue;
 pub mod reporting;

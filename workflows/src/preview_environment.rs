@@ -6,6 +6,7 @@ use temporalio_workflow::{
 };
 
 use crate::{
+    clock::{now_ms, now_ms_in_handler},
     contract::{
         carrying::Carrying,
         command::CommentSignal,
@@ -29,7 +30,7 @@ use crate::{
         queue::Delivery,
         reporting::Reporting,
     },
-    preview_environment::record::Record,
+    preview_environment::{proofs::PushProofs, record::Record},
 };
 
 pub mod command_book;
@@ -38,6 +39,7 @@ mod environment;
 pub mod facts;
 mod follow;
 pub mod mailbox;
+mod proofs;
 pub mod record;
 mod reporting;
 mod rollouts;
@@ -57,6 +59,7 @@ pub struct PreviewEnvironment {
     is_cancel_recorded: bool,
     published: Published,
     reporting: Reporting,
+    proofs: PushProofs,
     /// Temporal's namespace, for links.
     namespace: String,
 }
@@ -75,6 +78,7 @@ impl PreviewEnvironment {
             is_cancel_recorded: false,
             published: Published::default(),
             reporting: Reporting::default(),
+            proofs: PushProofs::default(),
             namespace: ctx.namespace().to_owned(),
         }
     }
@@ -118,6 +122,7 @@ impl PreviewEnvironment {
     pub fn push(&mut self, ctx: &mut SyncWorkflowContext<Self>, push: Lenient<Push>) {
         match push.0 {
             Ok(push) => {
+                self.note_proof(&push, now_ms_in_handler(ctx));
                 if let Delivery::Answered(answer) = self.record.deliver(&push, Arrival::signal(ctx.history_length()))
                     && answer.outcome == DeployOutcome::Skipped
                 {
@@ -221,7 +226,11 @@ impl PreviewEnvironment {
     pub async fn deploy(ctx: &mut WorkflowContext<Self>, push: Lenient<Push>) -> Result<DeployAnswer, HandlerError> {
         let (push, arrival) = (push.0?, Arrival::update(ctx.history_length()));
         record_cancel(ctx);
-        let delivery = ctx.state_mut(|s| s.record.deliver(&push, arrival));
+        let now = now_ms(ctx);
+        let delivery = ctx.state_mut(|s| {
+            s.note_proof(&push, now);
+            s.record.deliver(&push, arrival)
+        });
         publish(ctx);
         match delivery {
             Delivery::Answered(answer) => Ok(*answer),

@@ -13,6 +13,7 @@ use crate::{
         lenient::Lenient,
         production::{ApproveRelease, Freeze, Production, RejectRelease, Rollback, Unfreeze},
         production_answer::ProductionAnswer,
+        production_record::Frozen,
         production_status::ProductionStatus,
         rollout::RolloutProgress,
         signals::{Push, Redeploy, RestoredByHand},
@@ -39,6 +40,7 @@ mod mailbox;
 mod messages;
 pub mod next;
 mod plan;
+mod proofs;
 mod recall;
 mod release;
 mod reporting;
@@ -117,6 +119,7 @@ impl ProductionEnvironment {
             }
         });
         let life = Box::pin(Self::freezing_when_cancelled(ctx, Self::finding_targets(ctx, steps)));
+        let life = Box::pin(Self::checking_proofs(ctx, &production, life));
         Self::reporting_changes(ctx, life).await
     }
 
@@ -278,7 +281,8 @@ impl ProductionEnvironment {
     fn record_cancel_as_freeze(&mut self, now_ms: u64) {
         if self.state.is_recalled() && !self.is_cancel_recorded {
             self.is_cancel_recorded = true;
-            self.state.freeze("the workflow was cancelled".to_owned(), "a cancel of the workflow", now_ms);
+            let (reason, by) = ("the workflow was cancelled".to_owned(), "a cancel of the workflow".to_owned());
+            self.state.freeze(Frozen { reason, by, since_ms: now_ms, proved: false });
         }
     }
 

@@ -1,7 +1,7 @@
 //! The activity `load_app`: an app file, read from the worker's folder at the moment it is needed.
 
 use berth_manifests::{
-    app::{App, AppFolder, Approval, DatabaseMode, ProductionSettings, read_apps},
+    app::{App, AppFolder, Approval, Approvers, DatabaseMode, ProductionSettings, read_apps},
     render::Finding,
 };
 use berth_workflows::contract::{
@@ -46,6 +46,7 @@ pub fn load_app(settings: &Settings, load: &LoadAppInput) -> Result<LoadedApp, F
 fn rules_of(production: &ProductionSettings) -> ProductionRules {
     ProductionRules {
         needs_approval: production.approval == Approval::Required,
+        needs_proof: production.approvers == Approvers::Proved,
         keep_releases: usize::try_from(production.keep_releases).unwrap_or(usize::MAX),
     }
 }

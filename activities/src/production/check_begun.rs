@@ -48,7 +48,8 @@ mod tests {
     #[test]
     fn only_the_release_of_the_record_has_begun() {
         let version = version_of("berth-release-7");
-        let begun = BegunRollout { version: version.clone(), rollback: None, approved_by: None };
+        let begun =
+            BegunRollout { version: version.clone(), rollback: None, approved_by: None, is_approval_proved: false };
         let record = ProductionRecord {
             begun: Some(begun),
             live: Some(version_of("berth-release-6")),

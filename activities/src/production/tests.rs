@@ -96,6 +96,7 @@ pub(super) fn release(number: u64, digit: char) -> Release {
         author: None,
         branch: None,
         number: Some(number),
+        proved: false,
     }
 }
 

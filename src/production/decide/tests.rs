@@ -20,6 +20,7 @@ pub(crate) fn numbered(number: u64) -> Release {
         author: None,
         branch: None,
         number: Some(number),
+        proved: false,
     }
 }
 
@@ -61,13 +62,19 @@ fn rolls_out(status: &mut ProductionStatus, number: u64, rollback: Option<Rollba
         waiting_for: "pods".into(),
         not_observed: None,
     };
-    status.rolling_out = Some(ProductionRollout { rollout, rollback, approved_by: None });
+    status.rolling_out = Some(ProductionRollout { rollout, rollback, approved_by: None, is_approval_proved: false });
 }
 
 fn waits(status: &mut ProductionStatus, number: u64) {
     let plan = ReleasePlan { id: "p1".into(), ..ReleasePlan::default() };
     let release = numbered(number);
-    status.queued = Some(QueuedStatus { release, waits_for: "its plan".into(), plan: Some(plan), approval: None });
+    status.queued = Some(QueuedStatus {
+        release,
+        waits_for: "its plan".into(),
+        plan: Some(plan),
+        approval: None,
+        needs_proof: false,
+    });
 }
 
 fn has_failed(status: &mut ProductionStatus, number: u64) {
@@ -86,7 +93,7 @@ fn recovers(status: &mut ProductionStatus, failed: u64, to: u64, tries: u32) {
 }
 
 fn is_frozen(status: &mut ProductionStatus) {
-    status.frozen = Some(Frozen { reason: "incident".into(), by: "ops".into(), since_ms: 1 });
+    status.frozen = Some(Frozen { reason: "incident".into(), by: "ops".into(), since_ms: 1, proved: false });
 }
 
 fn decide(status: &ProductionStatus, number: u64) -> Decision {
@@ -192,7 +199,7 @@ fn release_refused_before_its_first_write_failed_alone() {
 #[test]
 fn release_that_never_began_is_superseded_or_rejected() {
     let dropped = |release, number, cause| DroppedRelease { release, commit: numbered(number).commit, cause };
-    let rejected = DropCause::Rejected { by: "lead".to_owned().try_into().unwrap(), reason: None };
+    let rejected = DropCause::Rejected { by: "lead".to_owned().try_into().unwrap(), reason: None, proved: false };
     let after = status(Phase::Live, |s| {
         serves(s, 8);
         s.dropped = vec![
@@ -223,7 +230,11 @@ fn release_rolled_back_by_hand_is_no_success() {
     assert_ends(decide(&after_live, 7), "rolled_back", Exit::Failed);
     let in_flight = status(Phase::RollingBack, |s| {
         serves(s, 7);
-        rolls_out(s, 6, Some(RollbackCause::ByHand { by: "ops".to_owned().try_into().unwrap(), reason: None }));
+        rolls_out(
+            s,
+            6,
+            Some(RollbackCause::ByHand { by: "ops".to_owned().try_into().unwrap(), reason: None, proved: false }),
+        );
     });
     assert_eq!(decide(&in_flight, 7), Decision::Wait);
 }

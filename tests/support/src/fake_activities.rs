@@ -9,6 +9,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use berth_activities::proof::{ProofKeys, SigningKey, check_proof};
 use berth_workflows::contract::{
     activity_definitions as definitions,
     apply::{Applied, ApplyInput, Plan, PruneInput, Pruned, Workload},
@@ -17,6 +18,7 @@ use berth_workflows::contract::{
     load_app::{GithubRules, LoadAppInput, LoadedApp, ProductionRules},
     preparation::{AwaitGoneInput, DatabaseReady, NamespaceGone, NamespaceReady, SyncedSecrets},
     production_record::{Recalled, ReleaseMark, StoredVersion},
+    proof::{CheckProofInput, ProofChecked},
     script::ScriptOutcome,
     script_job::{AwaitScriptInput, RemoveScriptInput, ScriptRemoved, ScriptStarted, StartScriptInput},
     teardown::{DeleteInput, LeakReport, Remaining},
@@ -73,6 +75,9 @@ pub struct World {
     is_freed: AtomicBool,
     /// Whether the app file asks for approval of production's releases.
     pub needs_approval: AtomicBool,
+    /// Whether the app file lets only proved approvals count.
+    pub needs_proof: AtomicBool,
+    proof_keys: Mutex<ProofKeys>,
     /// The rules of the app file for GitHub.
     pub github: Mutex<Option<GithubRules>>,
 }
@@ -86,6 +91,15 @@ impl World {
     /// Lets every activity go on that hangs until it is freed.
     pub fn free(&self) {
         self.is_freed.store(true, Ordering::Relaxed);
+    }
+
+    /// Makes a key, and gives its public half to the worker.
+    pub fn sign_proofs(&self) -> SigningKey {
+        let (key, _) = SigningKey::generate().unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), key.public_key()).unwrap();
+        *self.proof_keys.lock().unwrap() = ProofKeys::read(file.path()).unwrap();
+        key
     }
 
     /// Gives each preview of the app a database of its own.
@@ -238,6 +252,7 @@ impl FakeActivities {
         let pr = load.kind.pr().unwrap_or_default();
         let production = (load.kind == EnvironmentKind::Production).then(|| ProductionRules {
             needs_approval: self.0.needs_approval.load(Ordering::Relaxed),
+            needs_proof: self.0.needs_proof.load(Ordering::Relaxed),
             ..ProductionRules::default()
         });
         let environment = Environment {
@@ -254,6 +269,18 @@ impl FakeActivities {
         };
         let github = self.0.github.lock().unwrap().clone();
         Ok(LoadedApp { environment, content_hash: "hash".into(), cluster_objects, production, github })
+    }
+
+    /// The real comparison, with the keys of the world.
+    #[activity(definition = definitions::CheckProof)]
+    pub async fn check_proof(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        check: CheckProofInput,
+    ) -> Result<ProofChecked, ActivityError> {
+        self.0.act(&ctx, "check_proof", check.content.action.name()).await?;
+        let keys = self.0.proof_keys.lock().unwrap().clone();
+        Ok(check_proof(&keys, &check))
     }
 
     #[activity(definition = definitions::EnsureNamespace)]

@@ -88,12 +88,15 @@ pub struct GithubRules {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProductionRules {
     pub needs_approval: bool,
+    /// Whether only a proved approval counts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub needs_proof: bool,
     /// How many proven releases are kept for a rollback.
     pub keep_releases: usize,
 }
 
 impl Default for ProductionRules {
     fn default() -> Self {
-        Self { needs_approval: true, keep_releases: 10 }
+        Self { needs_approval: true, needs_proof: false, keep_releases: 10 }
     }
 }

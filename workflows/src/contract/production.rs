@@ -72,7 +72,7 @@ pub struct ApproveRelease {
     /// The plan's id. A plan that has changed meanwhile is not approved.
     #[schemars(length(max = 64))]
     pub plan: String,
-    /// The person who approves. It is a claim, not a proof.
+    /// The person who approves. It is a claim unless the proof holds.
     pub by: Name,
     /// Facts about the sender, as `berth hooks` has verified them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -89,7 +89,7 @@ impl Input for ApproveRelease {
 pub struct RejectRelease {
     /// The release's number.
     pub release: u64,
-    /// The person who rejects. It is a claim, not a proof.
+    /// The person who rejects. It is a claim unless the proof holds.
     pub by: Name,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Name>,
@@ -110,7 +110,7 @@ pub struct Rollback {
     /// differ from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<u64>,
-    /// The person who rolls back. It is a claim, not a proof.
+    /// The person who rolls back. It is a claim unless the proof holds.
     pub by: Name,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Name>,
@@ -144,7 +144,7 @@ pub enum SecretsChoice {
 #[serde(deny_unknown_fields)]
 pub struct Freeze {
     pub reason: Name,
-    /// The person who freezes. It is a claim, not a proof.
+    /// The person who freezes. It is a claim unless the proof holds.
     pub by: Name,
     /// Facts about the sender, as `berth hooks` has verified them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -159,7 +159,7 @@ impl Input for Freeze {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Unfreeze {
-    /// The person who unfreezes. It is a claim, not a proof.
+    /// The person who unfreezes. It is a claim unless the proof holds.
     pub by: Name,
     /// Facts about the sender, as `berth hooks` has verified them.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -83,8 +83,10 @@ pub struct QueuedRelease {
 pub struct Approval {
     /// The plan's id.
     pub plan: String,
-    /// A claim, not a proof.
     pub by: Name,
+    /// Whether `berth hooks` has signed it. If not, the name is a claim.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub proved: bool,
 }
 
 /// A release, and where its objects and secrets are stored.
@@ -103,6 +105,9 @@ pub struct RequestedRollback {
     pub by: Name,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Name>,
+    /// Whether `berth hooks` has signed it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub proved: bool,
 }
 
 /// A rollout that has begun.
@@ -115,6 +120,9 @@ pub struct BegunRollout {
     pub rollback: Option<RollbackCause>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved_by: Option<Name>,
+    /// Whether `berth hooks` has signed the approval.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_approval_proved: bool,
 }
 
 /// The cause of a rollback.
@@ -128,6 +136,9 @@ pub enum RollbackCause {
         by: Name,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<Name>,
+        /// Whether `berth hooks` has signed it. If not, the name is a claim.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        proved: bool,
     },
 }
 
@@ -167,6 +178,9 @@ pub struct Frozen {
     pub by: String,
     /// Unix time in milliseconds.
     pub since_ms: u64,
+    /// Whether `berth hooks` has signed it. If not, the name is a claim.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub proved: bool,
 }
 
 /// A restore by hand, while Temporal was away.

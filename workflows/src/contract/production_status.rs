@@ -55,9 +55,12 @@ pub struct ProductionRollout {
     /// Why it is a rollback, if it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback: Option<RollbackCause>,
-    /// The person who approved it. It is a claim, not a proof.
+    /// The person who approved it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved_by: Option<String>,
+    /// Whether `berth hooks` has signed the approval. If not, the name is a claim.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_approval_proved: bool,
 }
 
 /// The release that is next.
@@ -70,6 +73,9 @@ pub struct QueuedStatus {
     pub plan: Option<ReleasePlan>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<Approval>,
+    /// Whether only a proved approval counts, as the app file says (`approvers: proved`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub needs_proof: bool,
 }
 
 /// A release that never began.
@@ -91,7 +97,13 @@ pub enum DropCause {
     /// This sequence, which is higher than its own, had been seen.
     OlderThan(u64),
     /// A person rejected it.
-    Rejected { by: Name, reason: Option<Name> },
+    Rejected {
+        by: Name,
+        reason: Option<Name>,
+        /// Whether `berth hooks` has signed it. If not, the name is a claim.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        proved: bool,
+    },
 }
 
 /// The automatic rollback that is due.

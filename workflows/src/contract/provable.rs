@@ -16,8 +16,18 @@ pub trait Provable {
     /// The proof that came with the message.
     fn proof(&self) -> Option<&Proof>;
 
+    /// The place of the proof in the message.
+    fn proof_mut(&mut self) -> &mut Option<Box<Proof>>;
+
     /// Attaches a proof to the message.
-    fn set_proof(&mut self, proof: Proof);
+    fn set_proof(&mut self, proof: Proof) {
+        *self.proof_mut() = Some(Box::new(proof));
+    }
+
+    /// Takes the proof off: the message is a claim.
+    fn drop_proof(&mut self) {
+        *self.proof_mut() = None;
+    }
 }
 
 impl Provable for Push {
@@ -35,8 +45,8 @@ impl Provable for Push {
         self.proof.as_deref()
     }
 
-    fn set_proof(&mut self, proof: Proof) {
-        self.proof = Some(Box::new(proof));
+    fn proof_mut(&mut self) -> &mut Option<Box<Proof>> {
+        &mut self.proof
     }
 }
 
@@ -49,8 +59,8 @@ impl Provable for Close {
         self.proof.as_deref()
     }
 
-    fn set_proof(&mut self, proof: Proof) {
-        self.proof = Some(Box::new(proof));
+    fn proof_mut(&mut self) -> &mut Option<Box<Proof>> {
+        &mut self.proof
     }
 }
 
@@ -68,8 +78,8 @@ impl Provable for ApproveRelease {
         self.proof.as_deref()
     }
 
-    fn set_proof(&mut self, proof: Proof) {
-        self.proof = Some(Box::new(proof));
+    fn proof_mut(&mut self) -> &mut Option<Box<Proof>> {
+        &mut self.proof
     }
 }
 
@@ -83,8 +93,8 @@ impl Provable for RejectRelease {
         self.proof.as_deref()
     }
 
-    fn set_proof(&mut self, proof: Proof) {
-        self.proof = Some(Box::new(proof));
+    fn proof_mut(&mut self) -> &mut Option<Box<Proof>> {
+        &mut self.proof
     }
 }
 
@@ -97,8 +107,8 @@ impl Provable for Rollback {
         self.proof.as_deref()
     }
 
-    fn set_proof(&mut self, proof: Proof) {
-        self.proof = Some(Box::new(proof));
+    fn proof_mut(&mut self) -> &mut Option<Box<Proof>> {
+        &mut self.proof
     }
 }
 
@@ -111,8 +121,8 @@ impl Provable for Freeze {
         self.proof.as_deref()
     }
 
-    fn set_proof(&mut self, proof: Proof) {
-        self.proof = Some(Box::new(proof));
+    fn proof_mut(&mut self) -> &mut Option<Box<Proof>> {
+        &mut self.proof
     }
 }
 
@@ -125,8 +135,8 @@ impl Provable for Unfreeze {
         self.proof.as_deref()
     }
 
-    fn set_proof(&mut self, proof: Proof) {
-        self.proof = Some(Box::new(proof));
+    fn proof_mut(&mut self) -> &mut Option<Box<Proof>> {
+        &mut self.proof
     }
 }
 

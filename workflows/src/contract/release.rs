@@ -187,6 +187,9 @@ pub struct Release {
     /// Its number in production, from 1, in the order of arrival. Previews do not number releases.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<u64>,
+    /// Whether `berth hooks` has signed for commit, image and author. If not, they are claims.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub proved: bool,
 }
 
 impl Release {

@@ -43,7 +43,7 @@ impl Input for Push {
 }
 
 impl Push {
-    /// The release that the push asks for.
+    /// The release that the push asks for. It is a claim until the proof of the push is checked.
     pub fn release(&self) -> Release {
         Release {
             commit: self.commit.clone(),
@@ -51,6 +51,7 @@ impl Push {
             author: self.author.clone(),
             branch: self.branch.clone(),
             number: None,
+            proved: false,
         }
     }
 }

@@ -125,8 +125,13 @@ impl Book {
     /// Records the next rollout before it begins. `now_ms` is Unix time in milliseconds, here and below.
     pub fn expect(&mut self, environment_id: &str, queued: &QueuedRelease, now_ms: u64) {
         let number = self.last_number + 1;
+        let mut queued = queued.clone();
+        // Its proof may have been checked since it left the queue.
+        let before =
+            self.rolling_out.as_ref().map(|before| &before.queued).filter(|before| before.ticket == queued.ticket);
+        queued.release.proved |= before.is_some_and(|before| before.release.proved);
         self.rolling_out = Some(RollingOut {
-            queued: queued.clone(),
+            queued,
             number,
             rollout: rollout_id(environment_id, number),
             since_ms: now_ms,
@@ -195,12 +200,14 @@ impl Book {
 
     /// Records how a rollout ended. Returns the answer for its senders.
     pub fn conclude(&mut self, queued: QueuedRelease, end: RolloutEnd, started_ms: u64, now_ms: u64) -> DeployAnswer {
+        let rolling_out = self.rolling_out.take();
+        // The book's own copy knows whether it is proved.
+        let release = rolling_out.as_ref().map_or(queued.release, |rolling_out| rolling_out.queued.release.clone());
         // A rollout that has not got its number never began.
-        let rolling_out = self.rolling_out.take().filter(|rolling_out| rolling_out.number == self.last_number);
+        let rolling_out = rolling_out.filter(|rolling_out| rolling_out.number == self.last_number);
         let rollout = rolling_out.as_ref().map(|rolling_out| rolling_out.rollout.clone());
         let number = rolling_out.as_ref().map_or(0, |rolling_out| rolling_out.number);
         let stored = rolling_out.and_then(|rolling_out| rolling_out.serving);
-        let release = queued.release;
         let mut answer = DeployAnswer::new(DeployOutcome::Live, release.commit.clone());
         answer.url = self.environment.as_ref().map(Environment::url);
         answer.rollout.clone_from(&rollout);

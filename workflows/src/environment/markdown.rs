@@ -2,11 +2,12 @@
 
 use crate::contract::release::Release;
 
-/// A release: its commit, and its author if it has one.
+/// A release: its commit, its author if it has one, and whether both are proved.
 pub fn release(release: &Release) -> String {
+    let proved = if release.proved { " (proved)" } else { "" };
     match &release.author {
-        Some(author) => format!("{} by {}", code(release.commit.short()), code(author.as_str())),
-        None => code(release.commit.short()),
+        Some(author) => format!("{} by {}{proved}", code(release.commit.short()), code(author.as_str())),
+        None => format!("{}{proved}", code(release.commit.short())),
     }
 }
 

@@ -160,6 +160,11 @@ impl Queue {
         self.next.as_ref().map(|next| &next.release)
     }
 
+    /// The release that is next, to be marked.
+    pub fn next_mut(&mut self) -> Option<&mut Release> {
+        self.next.as_mut().map(|next| &mut next.release)
+    }
+
     /// The ticket of the release that is next.
     pub fn next_ticket(&self) -> Option<u64> {
         self.next.as_ref().map(|next| next.ticket)

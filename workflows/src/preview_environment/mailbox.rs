@@ -177,6 +177,12 @@ impl Mailbox {
         self.close_requested
     }
 
+    /// Releases that wait, to be marked.
+    pub fn waiting_mut(&mut self) -> impl Iterator<Item = &mut Release> {
+        let held = self.held.as_mut().map(|held| &mut held.release);
+        self.queue.next_mut().into_iter().chain(&mut self.awaiting_approval).chain(held)
+    }
+
     /// The push of a fork that waits for approval.
     pub fn awaiting_approval(&self) -> Option<&Release> {
         self.awaiting_approval.as_ref()

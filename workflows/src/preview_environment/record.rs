@@ -134,6 +134,18 @@ impl Record {
         Some(facts.hold(false).map_or_else(|| image.clone(), |hold| format!("{}, and {image}", hold.waits_for())))
     }
 
+    /// Marks a release as proved, wherever it is by now.
+    pub fn mark_proved(&mut self, proved: &Release) {
+        let Book { rolling_out, serving, failed, .. } = &mut self.book;
+        let rolling_out = rolling_out.as_mut().map(|rolling_out| &mut rolling_out.queued.release);
+        let serving = serving.as_mut().map(|serving| &mut serving.release);
+        let failed = failed.as_mut().map(|failed| &mut failed.release);
+        let known = rolling_out.into_iter().chain(serving).chain(failed).chain(self.mailbox.waiting_mut());
+        known
+            .filter(|release| release.is_same_version(proved) && release.author == proved.author)
+            .for_each(|release| release.proved = true);
+    }
+
     /// Queues the newest release once more.
     ///
     /// # Errors

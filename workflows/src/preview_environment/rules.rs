@@ -1,4 +1,5 @@
-//! Routines beside a preview's life: one reads the app file for the pushes that wait for it, one reports to GitHub.
+//! Routines beside a preview's life: one reads the app file for the pushes that wait for it, one checks the proofs of pushes,
+//! one reports to GitHub.
 
 use std::{convert::Infallible, pin::pin};
 
@@ -27,10 +28,12 @@ impl PreviewEnvironment {
     ) -> T {
         let mut life = pin!(life.fuse());
         let mut rules = pin!(Self::keep_rules(ctx, pull_request).fuse());
+        let mut proofs = pin!(Self::check_proofs(ctx).fuse());
         let mut reports = pin!(report_changes(ctx).fuse());
         select! {
             ended = life => ended,
             never = rules => match never {},
+            never = proofs => match never {},
             never = reports => match never {},
         }
     }

@@ -30,6 +30,8 @@ pub(super) struct Production {
     pub(super) now_ms: u64,
     /// Whether the app file asks for approval.
     pub(super) needs_approval: bool,
+    /// Whether it lets only proved approvals count.
+    pub(super) needs_proof: bool,
     /// Appended to the id of each plan, to make it differ.
     pub(super) content: &'static str,
 }
@@ -60,7 +62,13 @@ impl Production {
         let mut state = State::default();
         state.book.environment = Some(Environment::unrecorded("web", EnvironmentKind::Production, "production-web"));
         state.recall(Recalled::default());
-        Self { state, now_ms: (DEPLOY_ID_EPOCH_SECONDS + 1000) * 1000, needs_approval: false, content: "" }
+        Self {
+            state,
+            now_ms: (DEPLOY_ID_EPOCH_SECONDS + 1000) * 1000,
+            needs_approval: false,
+            needs_proof: false,
+            content: "",
+        }
     }
 
     /// A production whose release 1 serves.
@@ -136,6 +144,7 @@ impl Production {
             },
             serving: live,
             needs_approval: self.needs_approval,
+            needs_proof: self.needs_proof,
             is_stale: false,
         });
     }

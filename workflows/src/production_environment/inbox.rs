@@ -1,13 +1,15 @@
 //! The inbox of production: what each message changes, and the answer to it. Pure.
+//!
+//! A message that comes here with a proof is proved: one that does not hold was taken off.
 
 use self::keys::{key_of_freeze, key_of_release, key_of_rollback};
 use super::state::{State, Step};
 use crate::contract::{
-    production::{ApproveRelease, Freeze, RejectRelease, Rollback, Unfreeze},
+    production::{Freeze, Rollback, Unfreeze},
     production_answer::{ProductionAnswer, ProductionOutcome},
-    production_record::{Approval, BegunRollout, Frozen, QueuedRelease, RequestedRollback, StoredVersion},
+    production_record::{BegunRollout, Frozen, QueuedRelease, RequestedRollback, StoredVersion},
     production_status::DropCause,
-    release::Release,
+    release::{Name, Release},
     signals::Push,
 };
 
@@ -30,7 +32,7 @@ impl State {
                 "a release comes from the app's own main branch, never from a fork or a draft",
             );
         }
-        let release = push.release();
+        let release = Release { proved: push.proof.is_some(), ..push.release() };
         let seen = self.record.sequence.filter(|seen| push.sequence.is_some_and(|sequence| sequence < *seen));
         let is_repeated = receipt == Receipt::Early && self.is_known(&release, push.sequence);
         if let Some(answer) = self.joined(&release, push.sequence, seen.is_some() || is_repeated) {
@@ -110,77 +112,21 @@ impl State {
         }
     }
 
-    /// Takes an approval in. It must name the plan that is in force.
-    pub fn approve(&mut self, approve: &ApproveRelease) -> ProductionAnswer {
-        let plan = self.plan_in_force().map(|plan| (plan.planned.plan.id.clone(), plan.needs_approval));
-        let queued = self.record.queued.as_ref().filter(|queued| queued.release.number == Some(approve.release));
-        let Some(queued) = queued else { return self.not_waiting(approve.release) };
-        let release = queued.release.clone();
-        let answer = match plan {
-            None => ProductionAnswer::refused("its plan is still being made"),
-            Some((_, false)) => ProductionAnswer::refused("the app file asks for no approval"),
-            Some((id, true)) if id == approve.plan => {
-                let approval = Approval { plan: id.clone(), by: approve.by.clone() };
-                self.record.queued =
-                    self.record.queued.take().map(|queued| QueuedRelease { approval: Some(approval), ..queued });
-                if let Some(planned) = &mut self.planned {
-                    planned.is_stale = true;
-                }
-                ProductionAnswer { plan: Some(id), ..ProductionAnswer::new(ProductionOutcome::Approved) }
-            }
-            Some((id, true)) => {
-                let why = format!("plan {} is not in force any more: it is {id} now", approve.plan);
-                ProductionAnswer { plan: Some(id), ..ProductionAnswer::refused(why) }
-            }
-        };
-        answer.about(&release)
-    }
-
-    /// Takes a rejection in: the release that waits is dropped.
-    pub fn reject(&mut self, reject: &RejectRelease) -> ProductionAnswer {
-        match self.record.queued.take_if(|queued| queued.release.number == Some(reject.release)) {
-            Some(queued) => {
-                self.planned = None;
-                let because = reject.reason.as_ref().map_or("no reason given", |reason| reason.as_str());
-                self.notes.add(format!("release {} was rejected by {}: {because}", reject.release, reject.by.as_str()));
-                let RejectRelease { by, reason, .. } = reject.clone();
-                self.drop_release(&queued.release, DropCause::Rejected { by, reason });
-                ProductionAnswer::new(ProductionOutcome::Rejected).about(&queued.release)
-            }
-            None => self.not_waiting(reject.release),
-        }
-    }
-
-    /// The answer about a release that does not wait.
-    fn not_waiting(&self, release: u64) -> ProductionAnswer {
-        let is = |version: &StoredVersion| version.release.number == Some(release);
-        let mut answer = if let Some(by) = self.replaced_by(release) {
-            ProductionAnswer::new(ProductionOutcome::Superseded).because(format!("release {by} has replaced it"))
-        } else if self.record.begun.as_ref().is_some_and(|begun| is(&begun.version)) {
-            ProductionAnswer::new(ProductionOutcome::RollingOut).because("it is being rolled out")
-        } else if self.record.live.as_ref().is_some_and(is) {
-            ProductionAnswer::new(ProductionOutcome::Live).because("it serves")
-        } else {
-            ProductionAnswer::refused("it does not wait")
-        };
-        answer.release = Some(release);
-        answer
-    }
-
     /// Takes a rollback in, once its target is known. It stops what is rolling out, and freezes what is queued.
     pub fn request_rollback(&mut self, rollback: &Rollback, version: StoredVersion, now_ms: u64) -> ProductionAnswer {
         let release = version.release.clone();
+        let proved = rollback.proof.is_some();
         if !rollback.keep_going {
             let reason = match &rollback.reason {
                 Some(reason) => format!("rolled back to release {}: {}", number(&release), reason.as_str()),
                 None => format!("rolled back to release {}", number(&release)),
             };
-            self.freeze(reason, rollback.by.as_str(), now_ms);
+            self.freeze(Frozen { reason, by: rollback.by.as_str().to_owned(), since_ms: now_ms, proved });
         }
         self.rollback_asked_ms = now_ms;
         self.remember(key_of_rollback(rollback));
         let Rollback { by, reason, .. } = rollback.clone();
-        self.record.rollback = Some(RequestedRollback { version, by, reason });
+        self.record.rollback = Some(RequestedRollback { version, by, reason, proved });
         ProductionAnswer::new(ProductionOutcome::RollingBack).about(&release)
     }
 
@@ -197,15 +143,16 @@ impl State {
             return repeated("a freeze");
         }
         self.remember(key);
-        self.freeze(freeze.reason.as_str().to_owned(), freeze.by.as_str(), now_ms);
+        let (reason, by) = (freeze.reason.as_str().to_owned(), freeze.by.as_str().to_owned());
+        self.freeze(Frozen { reason, by, since_ms: now_ms, proved: freeze.proof.is_some() });
         ProductionAnswer::new(ProductionOutcome::Frozen)
     }
 
     /// Freezes the queue.
-    pub fn freeze(&mut self, reason: String, by: &str, now_ms: u64) {
+    pub fn freeze(&mut self, frozen: Frozen) {
         // Nothing is planned while it is frozen, and the next plan is tried at once.
         self.forget_trouble(Step::Plan);
-        self.record.frozen = Some(Frozen { reason, by: by.to_owned(), since_ms: now_ms });
+        self.record.frozen = Some(frozen);
     }
 
     /// Takes an unfreeze in. The newest queued release goes on, planned anew.
@@ -222,7 +169,7 @@ impl State {
         self.record.frozen = None;
         self.planned = None;
         let was = format!("it was frozen by {}: {}", frozen.by, frozen.reason);
-        self.notes.add(format!("unfrozen by {}", unfreeze.by.as_str()));
+        self.notes.add(format!("unfrozen by {}", sender(&unfreeze.by, unfreeze.proof.is_some())));
         ProductionAnswer::new(ProductionOutcome::Unfrozen).because(was)
     }
 
@@ -291,11 +238,18 @@ fn repeated(what: &str) -> ProductionAnswer {
     ))
 }
 
+/// The sender of a message, for a note.
+fn sender(by: &Name, proved: bool) -> String {
+    let proved = if proved { " (proved)" } else { "" };
+    format!("{}{proved}", by.as_str())
+}
+
 /// The number of a release, as text.
 pub(super) fn number(release: &Release) -> String {
     release.number.map_or_else(|| "?".to_owned(), |number| number.to_string())
 }
 
+mod approvals;
 mod keys;
 #[cfg(test)]
 mod tests;

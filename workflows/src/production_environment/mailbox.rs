@@ -7,6 +7,9 @@
 //! Signals keep their order among themselves, and so do updates, and any two messages of different workflow tasks. Within one
 //! task the SDK delivers signals before updates, whatever came first (see [`Arrival`]). There a freeze or a rollback counts
 //! as the later message: an update `unfreeze` that comes with a signal of either changes nothing.
+//!
+//! A message with a proof waits until the proof is checked. One that does not hold is taken off: the message is a claim then,
+//! as it would be without it.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -15,6 +18,8 @@ use crate::{
     contract::{
         production::{ApproveRelease, Freeze, RejectRelease, Rollback, Unfreeze},
         production_answer::ProductionAnswer,
+        proof::{CheckProofInput, Proof, ProofAction},
+        provable::Provable,
         signals::Push,
     },
     environment::arrival::Arrival,
@@ -48,6 +53,35 @@ impl Message {
         }
     }
 
+    /// The message as one that can carry a proof, and the action that the proof names. None: it never carries one.
+    fn provable(&self) -> Option<(&dyn Provable, ProofAction)> {
+        Some(match self {
+            Self::Release(message) => (message, ProofAction::Release),
+            Self::Approve(message) => (message, ProofAction::Approve),
+            Self::Reject(message) => (message, ProofAction::Reject),
+            Self::Freeze(message) => (message, ProofAction::Freeze),
+            Self::Unfreeze(message) => (message, ProofAction::Unfreeze),
+            Self::Rollback(message) => (message, ProofAction::Rollback),
+            Self::Redeploy => return None,
+        })
+    }
+
+    fn proof(&self) -> Option<&Proof> {
+        self.provable().and_then(|(message, _)| message.proof())
+    }
+
+    fn drop_proof(&mut self) {
+        match self {
+            Self::Release(message) => message.drop_proof(),
+            Self::Approve(message) => message.drop_proof(),
+            Self::Reject(message) => message.drop_proof(),
+            Self::Freeze(message) => message.drop_proof(),
+            Self::Unfreeze(message) => message.drop_proof(),
+            Self::Rollback(message) => message.drop_proof(),
+            Self::Redeploy => {}
+        }
+    }
+
     /// Whether it holds releases.
     fn freezes(&self) -> bool {
         match self {
@@ -68,12 +102,24 @@ pub(super) struct Letter {
     pub(super) at_ms: u64,
     /// The ticket of the update that waits for an answer, if one does.
     ticket: Option<u64>,
+    /// Whether it has no proof, or one that was checked.
+    is_checked: bool,
+    /// The reason why its proof does not hold.
+    pub(super) doubt: Option<String>,
 }
 
 impl Letter {
     /// A message that no update waits for.
     pub(super) fn new(message: Message, arrival: Arrival, receipt: Receipt, at_ms: u64) -> Self {
-        Self { message, arrival, receipt, at_ms, ticket: None }
+        let is_checked = message.proof().is_none();
+        Self { message, arrival, receipt, at_ms, ticket: None, is_checked, doubt: None }
+    }
+
+    /// The check of its proof, if that is still to be made.
+    fn check(&self, environment: &str) -> Option<CheckProofInput> {
+        let (message, action) = self.message.provable().filter(|_| !self.is_checked)?;
+        let (proof, content) = (message.proof()?.clone(), message.proven_content(environment, action));
+        Some(CheckProofInput { proof, content, received_ms: self.at_ms })
     }
 }
 
@@ -135,7 +181,8 @@ impl Mailbox {
 
     /// Takes the first freeze that waits, and each `unfreeze` before it: the freeze came later, and counts.
     pub(super) fn take_freeze(&mut self) -> Option<(Letter, Vec<Letter>)> {
-        let at = self.waiting.iter().position(|letter| matches!(letter.message, Message::Freeze(_)))?;
+        let is_freeze = |letter: &Letter| letter.is_checked && matches!(letter.message, Message::Freeze(_));
+        let at = self.waiting.iter().position(is_freeze)?;
         let freeze = self.waiting.remove(at)?;
         let (mut moot, mut waiting) = (Vec::new(), VecDeque::new());
         for (place, letter) in self.waiting.drain(..).enumerate() {
@@ -146,9 +193,32 @@ impl Mailbox {
         Some((freeze, moot))
     }
 
-    /// The message to judge next.
+    /// The message to judge next. None: there is none, or its proof has to be checked first.
     pub(super) fn next(&self) -> Option<&Letter> {
-        self.waiting.front()
+        self.waiting.front().filter(|letter| letter.is_checked)
+    }
+
+    /// The next check of a proof. `environment` is the workflow's id.
+    pub(super) fn next_check(&self, environment: &str) -> Option<CheckProofInput> {
+        self.waiting.iter().find_map(|letter| letter.check(environment))
+    }
+
+    /// Whether a proof is still to be checked.
+    pub(super) fn awaits_check(&self) -> bool {
+        self.waiting.iter().any(|letter| !letter.is_checked)
+    }
+
+    /// Records the check of a proof. `doubt` is the reason why it does not hold. Returns the name of the message, if it still
+    /// waits.
+    pub(super) fn conclude_check(&mut self, proof: &Proof, doubt: Option<String>) -> Option<&'static str> {
+        let is_of = |letter: &&mut Letter| !letter.is_checked && letter.message.proof() == Some(proof);
+        let letter = self.waiting.iter_mut().find(is_of)?;
+        letter.is_checked = true;
+        if doubt.is_some() {
+            letter.message.drop_proof();
+        }
+        letter.doubt = doubt;
+        Some(letter.message.name())
     }
 
     /// Takes the message to judge next.

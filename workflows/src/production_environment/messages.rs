@@ -108,6 +108,7 @@ impl ProductionEnvironment {
     /// Why messages wait.
     fn why_not_judged(&self) -> String {
         match &self.state.trouble {
+            _ if self.state.is_recalled() && self.mailbox.awaits_check() => "a proof is still being checked".to_owned(),
             _ if self.state.is_recalled() => {
                 "it waits for the rollback before it, whose target is not known yet".to_owned()
             }
@@ -146,8 +147,9 @@ impl ProductionEnvironment {
 
     fn answer(&mut self, letter: &Letter, answer: &ProductionAnswer) {
         self.has_news = true;
-        if !self.mailbox.answer(letter, answer) {
-            self.note(letter.message.name(), answer);
+        let answer = doubted(letter, answer);
+        if !self.mailbox.answer(letter, &answer) {
+            self.note(letter.message.name(), &answer);
         }
     }
 
@@ -175,5 +177,15 @@ impl ProductionEnvironment {
             Message::Redeploy => state.redeploy(receipt),
             Message::Rollback(rollback) => return state.refuse_late(rollback, letter, now_ms),
         })
+    }
+}
+
+/// The answer, with the reason why the message counted as a claim, if it is refused.
+fn doubted(letter: &Letter, answer: &ProductionAnswer) -> ProductionAnswer {
+    match (&letter.doubt, answer.outcome, &answer.reason) {
+        (Some(doubt), ProductionOutcome::Refused, Some(reason)) => {
+            answer.clone().because(format!("{reason}; its proof does not hold: {doubt}"))
+        }
+        _ => answer.clone(),
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     contract::{
         phase::Failed,
         production_record::{
-            BegunRollout, Deed, FailedRelease, QueuedRelease as Queued, Recovery, ReleaseMark, RollbackCause,
+            Approval, BegunRollout, Deed, FailedRelease, QueuedRelease as Queued, Recovery, ReleaseMark, RollbackCause,
             StoredVersion,
         },
         release::Name,
@@ -78,7 +78,7 @@ impl State {
         if let Some(rollback) = self.record.rollback.take() {
             self.queue_again();
             self.record.recovery = None;
-            let cause = RollbackCause::ByHand { by: rollback.by, reason: rollback.reason };
+            let cause = RollbackCause::ByHand { by: rollback.by, reason: rollback.reason, proved: rollback.proved };
             return self.begin(rollback.version, Some(cause), None, now_ms);
         }
         let is_free = match (&self.record.recovery, &self.record.begun) {
@@ -89,7 +89,7 @@ impl State {
         if is_free && let Some((queued, version)) = self.ready_release() {
             self.record.queued = None;
             self.planned = None;
-            self.begin(version, None, queued.approval.map(|approval| approval.by), now_ms);
+            self.begin(version, None, queued.approval, now_ms);
             self.record.recovery = None;
             return;
         }
@@ -112,7 +112,7 @@ impl State {
     fn ready_release(&self) -> Option<(Queued, StoredVersion)> {
         let queued = self.record.queued.clone().filter(|_| self.record.frozen.is_none() && !self.awaits_rollback)?;
         let planned = self.plan_in_force().filter(|planned| !planned.is_stale)?;
-        let is_approved = queued.approval.as_ref().is_some_and(|approval| approval.plan == planned.planned.plan.id);
+        let is_approved = queued.approval.as_ref().is_some_and(|approval| planned.accepts(approval));
         if planned.needs_approval && !is_approved {
             return None;
         }
@@ -128,13 +128,15 @@ impl State {
         &mut self,
         version: StoredVersion,
         rollback: Option<RollbackCause>,
-        approved_by: Option<Name>,
+        approval: Option<Approval>,
         now_ms: u64,
     ) {
+        let is_approval_proved = approval.as_ref().is_some_and(|approval| approval.proved);
+        let approved_by = approval.map(|approval| approval.by);
         self.marks.push(mark_of_begin(&version, rollback.as_ref(), approved_by.as_ref(), now_ms));
         // After a rollback that failed nothing is as it should be, even if this release changes nothing.
         self.is_touched = self.record.recovery.is_some();
-        self.record.begun = Some(BegunRollout { version, rollback, approved_by });
+        self.record.begun = Some(BegunRollout { version, rollback, approved_by, is_approval_proved });
         self.number_next(now_ms);
     }
 

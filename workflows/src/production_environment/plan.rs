@@ -186,22 +186,20 @@ impl State {
         if let Some(environment) = &mut self.book.environment {
             environment.record_cluster_objects(planned.cluster_objects.clone());
         }
-        if let Some(approval) = queued.approval.take_if(|approval| approval.plan != planned.plan.id) {
-            let number = number(&queued.release);
-            self.notes.add(format!(
-                "the approval of release {number} by {} is void: its plan was {} and is {} now",
-                approval.by.as_str(),
-                approval.plan,
-                planned.plan.id
-            ));
-        }
-        self.planned = Some(Planned {
+        let planned = Planned {
             release: queued.release.number.unwrap_or_default(),
             serving: self.record.live.as_ref().map(|live| live.stored_release.clone()),
             planned,
             needs_approval: rules.needs_approval,
+            needs_proof: rules.needs_proof,
             is_stale: false,
-        });
+        };
+        if let Some(approval) = queued.approval.take_if(|approval| !planned.accepts(approval)) {
+            let (number, by) = (number(&queued.release), approval.by.as_str());
+            let why = planned.why_not(&approval);
+            self.notes.add(format!("the approval of release {number} by {by} is void: {why}"));
+        }
+        self.planned = Some(planned);
     }
 
     /// Records a release that was refused before its first write. What serves goes on.

@@ -17,7 +17,7 @@ use crate::{
         load_app::{LoadAppInput, LoadedApp},
         production::Production,
         production_record::{
-            BegunRollout, ProductionRecord, QueuedRelease, RecallInput, Recalled, RecordInput, Recorded,
+            BegunRollout, Frozen, ProductionRecord, QueuedRelease, RecallInput, Recalled, RecordInput, Recorded,
             RequestedRollback, Restored, RollbackCause, StoredVersion,
         },
         production_status::DropCause,
@@ -209,7 +209,8 @@ impl State {
         let rollback = self.take_rollback_asked().filter(|_| self.rollback_asked_ms > at_ms);
         if self.unfreeze_asked_ms <= at_ms && self.record.frozen.as_ref().is_none_or(|frozen| frozen.since_ms <= at_ms)
         {
-            self.freeze(format!("restored by hand to release {}", number(&version.release)), by.as_str(), now_ms);
+            let reason = format!("restored by hand to release {}", number(&version.release));
+            self.freeze(Frozen { reason, by: by.as_str().to_owned(), since_ms: now_ms, proved: false });
         }
         if let Some(begun) = self.record.begun.take() {
             self.drop_restored(&begun, &version);
@@ -229,9 +230,9 @@ impl State {
         let rollback = self.record.rollback.take();
         let begun = self.record.begun.clone().filter(|_| is_unstarted);
         rollback.or_else(|| match begun? {
-            BegunRollout { version, rollback: Some(RollbackCause::ByHand { by, reason }), .. } => {
+            BegunRollout { version, rollback: Some(RollbackCause::ByHand { by, reason, proved }), .. } => {
                 self.record.begun = None;
-                Some(RequestedRollback { version, by, reason })
+                Some(RequestedRollback { version, by, reason, proved })
             }
             _ => None,
         })

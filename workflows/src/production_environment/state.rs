@@ -7,7 +7,9 @@ use crate::{
         load_app::GithubRules,
         phase::Phase,
         plan::PlannedRelease,
-        production_record::{FailedRelease, ProductionRecord, QueuedRelease, Recalled, ReleaseMark, StoredVersion},
+        production_record::{
+            Approval, FailedRelease, ProductionRecord, QueuedRelease, Recalled, ReleaseMark, StoredVersion,
+        },
         production_status::{DropCause, DroppedRelease},
         release::Release,
     },
@@ -69,9 +71,28 @@ pub struct Planned {
     /// The stored release that served when it was planned.
     pub serving: Option<String>,
     pub needs_approval: bool,
+    /// Whether only a proved approval counts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub needs_proof: bool,
     /// Whether it has to be made again: an approval has come since.
     #[serde(default)]
     pub is_stale: bool,
+}
+
+impl Planned {
+    /// Whether an approval is for this plan, and proved if it has to be.
+    pub(super) fn accepts(&self, approval: &Approval) -> bool {
+        approval.plan == self.planned.plan.id && (approval.proved || !self.needs_proof)
+    }
+
+    /// The reason why an approval is not for this plan.
+    pub(super) fn why_not(&self, approval: &Approval) -> String {
+        let id = &self.planned.plan.id;
+        if approval.plan == *id {
+            return "it is a claim, and the app file asks for proved ones now".to_owned();
+        }
+        format!("its plan was {} and is {id} now", approval.plan)
+    }
 }
 
 /// A step that may not succeed.
@@ -252,6 +273,7 @@ mod tests {
             author: None,
             branch: None,
             number: Some(7),
+            proved: false,
         };
         let verdict = Verdict::new(FailureType::GateFailed, "404");
         let failed = Failed { release, rollout: None, verdict };

@@ -36,12 +36,14 @@ impl ProductionStatus {
                 rollout: RollingOutStatus::from(rolling_out),
                 rollback: begun.and_then(|begun| begun.rollback.clone()),
                 approved_by: begun.and_then(|begun| begun.approved_by.as_ref()).map(|by| by.as_str().to_owned()),
+                is_approval_proved: begun.is_some_and(|begun| begun.is_approval_proved),
             }),
             queued: record.queued.as_ref().map(|queued| QueuedStatus {
                 release: queued.release.clone(),
                 waits_for: state.waits_for(queued),
                 plan: state.plan_in_force().map(|planned| planned.planned.plan.clone()),
                 approval: queued.approval.clone(),
+                needs_proof: state.plan_in_force().is_some_and(|planned| planned.needs_proof),
             }),
             frozen: record.frozen.clone(),
             trouble: state.trouble.as_ref().map(|trouble| trouble.message.clone()),
@@ -79,7 +81,8 @@ impl ProductionStatus {
             writeln!(text, "- its own temporal-ui: {ui}")?;
         }
         if let Some(frozen) = &self.frozen {
-            writeln!(text, "- frozen by {}: {}", code(&frozen.by), code(&frozen.reason))?;
+            let proved = if frozen.proved { " (proved)" } else { "" };
+            writeln!(text, "- frozen by {}{proved}: {}", code(&frozen.by), code(&frozen.reason))?;
         }
         if let Some(trouble) = &self.trouble {
             writeln!(text, "- tried again: {}", code(trouble))?;
@@ -129,6 +132,12 @@ impl ProductionStatus {
             return Ok(());
         }
         let (number, id) = (queued.release.number.unwrap_or_default(), &plan.id);
+        if queued.needs_proof {
+            return writeln!(
+                text,
+                "- to approve it, with a proof: approve of berth hooks, from a job of GitHub Actions"
+            );
+        }
         let update = format!(r#"{{"release":{number},"plan":"{id}","by":"…"}}"#);
         let command = format!("berth production approve {} --release {number} --plan {id}", self.app);
         writeln!(text, "- to approve it: update {} with {}, or {}", code("approve"), code(&update), code(&command))
@@ -150,7 +159,8 @@ impl State {
         }
         match self.plan_in_force() {
             Some(planned) if planned.needs_approval && queued.approval.is_none() => {
-                format!("approval of plan {}", planned.planned.plan.id)
+                let proved = if planned.needs_proof { "proved " } else { "" };
+                format!("{proved}approval of plan {}", planned.planned.plan.id)
             }
             _ => "its plan".to_owned(),
         }

@@ -13,6 +13,7 @@ fn queued(digit: char) -> QueuedRelease {
         author: None,
         branch: None,
         number: None,
+        proved: false,
     };
     QueuedRelease { ticket: 1, release }
 }

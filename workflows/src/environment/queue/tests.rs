@@ -8,6 +8,7 @@ fn release(digit: char) -> Release {
         author: None,
         branch: None,
         number: None,
+        proved: false,
     }
 }
 

@@ -156,6 +156,7 @@ fn awaited_head_is_the_one_whose_image_has_not_come() {
         author: None,
         branch: None,
         number: None,
+        proved: false,
     };
     let mut known = Facts::default();
     assert_eq!(known.awaited_head(None), None);

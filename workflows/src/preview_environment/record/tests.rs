@@ -19,6 +19,7 @@ fn longest_release() -> Release {
         author: name(),
         branch: name(),
         number: None,
+        proved: false,
     }
 }
 

@@ -1,6 +1,9 @@
 use super::super::harness::{Production, name, push};
 use super::*;
-use crate::contract::production_answer::ProductionOutcome::{self, *};
+use crate::contract::{
+    production::{ApproveRelease, RejectRelease},
+    production_answer::ProductionOutcome::{self, *},
+};
 
 fn approve(production: &mut Production, release: u64, plan: &str) -> ProductionOutcome {
     let approve = ApproveRelease { release, plan: plan.to_owned(), by: name("lead"), proof: None };
@@ -105,7 +108,7 @@ fn rejected_release_is_dropped() {
     production.settle();
     let reject = RejectRelease { release: 1, by: name("lead"), reason: None, proof: None };
     assert_eq!(production.state.reject(&reject).outcome, Rejected);
-    let cause = DropCause::Rejected { by: name("lead"), reason: None };
+    let cause = DropCause::Rejected { by: name("lead"), reason: None, proved: false };
     assert_eq!(production.state.dropped.last().map(|dropped| &dropped.cause), Some(&cause));
     assert_eq!(production.state.record.queued, None);
     assert_eq!(production.state.reject(&reject).outcome, Refused);
