@@ -8,6 +8,7 @@ mod arguments;
 mod check;
 mod cli;
 mod envelope;
+mod exchange;
 mod exit;
 mod github;
 mod hooks;

@@ -3,7 +3,6 @@
 mod message;
 mod preview;
 mod production;
-mod wait;
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -19,10 +18,10 @@ use super::{
     admit::{Admitted, Wanted, admit},
     answer::Answer,
     kind::Kind,
-    send::Unsent,
     state::Hooks,
     token::{Claims, Unbelieved},
 };
+use crate::exchange::unsent::Unsent;
 
 /// The routes of a kind of environment.
 pub(super) fn routes(kind: Kind) -> Router<Arc<Hooks>> {

@@ -1,30 +1,21 @@
 //! Requests about the preview of a pull request.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
 use axum::{
     extract::{Path, Query, Request, State},
     http::{HeaderMap, StatusCode},
 };
-use berth_workflows::{
-    contract::{
-        environment::PullRequest,
-        proof::ProofAction,
-        signals::{CloseOutcome, Push},
-        status::Status,
-    },
-    preview_environment::PreviewEnvironment,
-};
-use temporalio_client::{Client, WorkflowHandle};
+use berth_workflows::contract::{environment::PullRequest, proof::ProofAction, signals::Push};
 
 use super::{
-    Caller, believe, broken, failed,
+    Caller, believe, failed,
     message::{self, About, signed},
     now,
-    wait::{Goal, Question},
 };
 use crate::{
-    envelope::{Envelope, wire_name},
+    envelope::Envelope,
+    exchange::{self, question::Question},
     exit::Exit,
     hooks::{
         admit::{Admitted, PreviewAction, Wanted},
@@ -32,9 +23,7 @@ use crate::{
         send::{self, Delivered},
         state::Hooks,
     },
-    poll::{self, Unobserved},
-    preview::{output, wait},
-    progress::Progress,
+    preview::output,
 };
 
 /// `GET /v1/previews/{app}/{pr}`: the status, at once or when it has changed as asked for.
@@ -71,43 +60,8 @@ async fn read_status(
     let caller = believe(hooks, headers, app, wanted).await?;
     let question = Question::read(parameters).map_err(|why| Answer::refused(StatusCode::BAD_REQUEST, why))?;
     let id = input.workflow_id();
-    let handle = caller.client.get_workflow_handle::<PreviewEnvironment>(&id);
-    let envelope = answer_to(&question, &handle, &id).await.map_err(|error| failed(&error))?;
+    let envelope = exchange::preview::ask(caller.client, &input, &question).await.map_err(|error| failed(&error))?;
     Ok(Answer::new(StatusCode::OK, envelope).about(id.clone(), hooks.page(&id)))
-}
-
-/// The status, or the end of the wait.
-async fn answer_to(
-    question: &Question,
-    handle: &WorkflowHandle<Client, PreviewEnvironment>,
-    id: &str,
-) -> anyhow::Result<Envelope> {
-    let Some(limit) = question.wait else {
-        let status = wait::observe(handle, id).await?;
-        return status.map_or_else(|| Ok(output::not_found(id)), |status| output::from_status(&status));
-    };
-    let mut was_open = false;
-    let decide = |status: Option<&Status>| match (question.goal, &question.commit) {
-        (Goal::Gone, _) => wait::gone(status),
-        (Goal::Live, None) => wait::live(status),
-        (Goal::Live, Some(commit)) => wait::live_commit(status, commit, &mut was_open),
-    };
-    let observe = || async { wait::observe(handle, id).await.map_err(Unobserved::Final) };
-    let waited = poll::until(limit, Progress::nowhere(), observe, |_| String::new(), decide).await?;
-    match (waited.status, waited.ending) {
-        (Some(status), Some(ending)) => output::from_wait(&status, ending),
-        (None, Some(ending)) => {
-            Ok(Envelope { outcome: ending.outcome, exit_code: ending.exit.code(), ..output::not_found(id) })
-        }
-        (Some(status), None) => Ok(not_yet(output::from_status(&status)?, limit)),
-        (None, None) => Ok(not_yet(Envelope::new("", Exit::Waiting), limit)),
-    }
-}
-
-/// The answer when the time of a request is over. The job asks again.
-pub(super) fn not_yet(envelope: Envelope, after: Duration) -> Envelope {
-    let reason = format!("not done after {after:?}: ask again");
-    Envelope { outcome: "timed_out".to_owned(), exit_code: Exit::Waiting.code(), reason: Some(reason), ..envelope }
 }
 
 async fn pass_on(hooks: &Hooks, (app, pr): (&str, &str), action: &str, request: Request) -> Result<Answer, Answer> {
@@ -140,15 +94,7 @@ async fn deploy(
     about: &About<'_>,
 ) -> Result<Envelope, Answer> {
     let push: Push = signed(body, claims, &hooks.signing_key, about).map_err(unreadable)?;
-    let commit = push.commit.to_string();
-    match send::deploy(client, &hooks.task_queue, input, push).await? {
-        Some(answer) => output::from_answer(&answer).map_err(|error| broken(&error)),
-        None => {
-            let sent =
-                Envelope::sentence("sent", Exit::Done, format!("{} has the push of {commit}", about.environment));
-            Ok(Envelope { commit: Some(commit), ..sent })
-        }
-    }
+    Ok(exchange::preview::deploy(client, &hooks.task_queue, input, push).await?)
 }
 
 async fn close(
@@ -159,10 +105,7 @@ async fn close(
     about: &About<'_>,
 ) -> Result<Envelope, Answer> {
     let close = signed(body, claims, &hooks.signing_key, about).map_err(unreadable)?;
-    let answer = send::close(client, &hooks.task_queue, input, close).await?;
-    let exit = if answer.outcome == CloseOutcome::Skipped { Exit::Skipped } else { Exit::Done };
-    let envelope = Envelope { reason: answer.reason.clone(), ..Envelope::new(wire_name(&answer.outcome), exit) };
-    envelope.with_data(&answer).map_err(|error| broken(&error))
+    Ok(exchange::preview::close(client, &hooks.task_queue, input, close).await?)
 }
 
 /// Passes a close on that the token cannot prove.

@@ -11,7 +11,6 @@ use berth_workflows::{
         lenient::{Input, Lenient},
         production::{ApproveRelease, Freeze, Production, RejectRelease, Rollback, Unfreeze},
         production_answer::ProductionAnswer,
-        production_status::ProductionStatus,
         proof::ProofAction,
         provable::Provable,
         signals::Push,
@@ -24,20 +23,11 @@ use super::{
     Caller, believe, broken, failed,
     message::{self, About, signed},
     now,
-    preview::not_yet,
-    wait::Question,
 };
 use crate::{
-    envelope::Envelope,
-    exit::Exit,
-    hooks::{admit::Wanted, answer::Answer, send, state::Hooks},
-    poll,
-    production::{
-        decide::{self, People, Target},
-        observe::{self, Handle},
-        output,
-    },
-    progress::Progress,
+    exchange::{self, question::Question},
+    hooks::{admit::Wanted, answer::Answer, state::Hooks},
+    production::output,
 };
 
 type Run = <ProductionEnvironment as HasWorkflowDefinition>::Run;
@@ -74,32 +64,8 @@ async fn read_status(
     let caller = believe(hooks, headers, app, Wanted::Production).await?;
     let question = Question::read(parameters).map_err(|why| Answer::refused(StatusCode::BAD_REQUEST, why))?;
     let id = Production::new(app).workflow_id();
-    let handle = caller.client.get_workflow_handle(&id);
-    let envelope = answer_to(&question, app, &handle, &id).await.map_err(|error| failed(&error))?;
+    let envelope = exchange::production::ask(caller.client, app, &question).await.map_err(|error| failed(&error))?;
     Ok(Answer::new(StatusCode::OK, envelope).about(id.clone(), hooks.page(&id)))
-}
-
-/// The status, or the end of the wait. A release that waits for a person ends it.
-async fn answer_to(question: &Question, app: &str, handle: &Handle, id: &str) -> anyhow::Result<Envelope> {
-    let Some(limit) = question.wait else {
-        let status = observe::once(handle, id).await?;
-        return status.map_or_else(|| Ok(output::not_found(app)), |status| output::from_status(&status));
-    };
-    let target = match (question.release, &question.commit) {
-        (Some(release), _) => Target::Release(release),
-        (None, Some(commit)) => Target::Commit(commit.clone()),
-        (None, None) => Target::Newest,
-    };
-    let decide = |status: Option<&ProductionStatus>| decide::release(status, &target, People::EndTheWait);
-    let observe = || observe::observe(handle, id);
-    let waited = poll::until(limit, Progress::nowhere(), observe, |_| String::new(), decide).await?;
-    let number = waited.status.as_ref().and_then(|status| decide::number_of(status, &target));
-    match (waited.status, waited.ending) {
-        (Some(status), Some(ending)) => output::from_wait(&status, number, ending),
-        (None, Some(_)) => Ok(output::not_found(app)),
-        (Some(status), None) => Ok(not_yet(output::about(output::from_status(&status)?, &status, number), limit)),
-        (None, None) => Ok(not_yet(Envelope::new("", Exit::Waiting), limit)),
-    }
 }
 
 async fn pass_on(hooks: &Hooks, app: &str, action: &str, request: Request) -> Result<Answer, Answer> {
@@ -146,6 +112,6 @@ impl Sending<'_> {
         let about = About { environment: &id, action, now: now() };
         let message: T = signed(body, &caller.claims, &hooks.signing_key, &about)
             .map_err(|why| Answer::refused(StatusCode::BAD_REQUEST, why))?;
-        Ok(send::to_production(caller.client, &hooks.task_queue, app, (update, message.into())).await?)
+        Ok(exchange::production::send(caller.client, &hooks.task_queue, app, (update, message.into())).await?)
     }
 }

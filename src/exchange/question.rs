@@ -1,28 +1,30 @@
-//! The question of a GET request: what is waited for, and for how long.
+//! The question of a sender: what is waited for, and for how long.
 
 use std::{collections::HashMap, time::Duration};
 
 use berth_workflows::contract::release::Commit;
+
+use crate::{envelope::Envelope, exit::Exit};
 
 /// The longest wait of one request. Proxies close a connection that is silent for longer.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// The goal of a wait for a preview.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Goal {
+pub(crate) enum Goal {
     Live,
     Gone,
 }
 
 /// A question.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Question {
-    pub(super) commit: Option<Commit>,
+pub(crate) struct Question {
+    pub(crate) commit: Option<Commit>,
     /// The number of a release.
-    pub(super) release: Option<u64>,
-    pub(super) goal: Goal,
+    pub(crate) release: Option<u64>,
+    pub(crate) goal: Goal,
     /// None: the status is shown as it is.
-    pub(super) wait: Option<Duration>,
+    pub(crate) wait: Option<Duration>,
 }
 
 impl Question {
@@ -30,7 +32,7 @@ impl Question {
     ///
     /// # Errors
     /// A parameter that is unknown or wrong: a wait for something else would look like an answer.
-    pub(super) fn read(parameters: HashMap<String, String>) -> Result<Self, String> {
+    pub(crate) fn read(parameters: HashMap<String, String>) -> Result<Self, String> {
         let mut question = Self { commit: None, release: None, goal: Goal::Live, wait: None };
         for (name, value) in parameters {
             match name.as_str() {
@@ -56,6 +58,12 @@ impl Question {
         }
         Ok(question)
     }
+}
+
+/// The answer when the time of a question is over. Its sender asks again.
+pub(super) fn not_yet(envelope: Envelope, after: Duration) -> Envelope {
+    let reason = format!("not done after {after:?}: ask again");
+    Envelope { outcome: "timed_out".to_owned(), exit_code: Exit::Waiting.code(), reason: Some(reason), ..envelope }
 }
 
 #[cfg(test)]
