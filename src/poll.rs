@@ -108,7 +108,7 @@ mod tests {
             Some(2) => Decision::done("live", Exit::Done),
             _ => Decision::Wait,
         };
-        until(timeout, Progress::everywhere(), observe, |_| String::new(), decide).await
+        until(timeout, Progress::shown(), observe, |_| String::new(), decide).await
     }
 
     #[tokio::test]

@@ -221,7 +221,7 @@ fn refused(id: &str, message: &str, error: WorkflowUpdateWithStartError) -> anyh
 async fn while_waiting<T>(handle: &WorkflowHandle<Client, PreviewEnvironment>, answer: impl Future<Output = T>) -> T {
     // An environment that does not answer yet is asked again.
     let ask = async || Some(wait::line(Some(&wait::status(handle).await.ok()?)));
-    Progress::on_terminal().while_waiting(ask, answer).await
+    Progress::shown().while_waiting(ask, answer).await
 }
 
 /// The answer once Temporal has a message that is not waited for.

@@ -1,7 +1,8 @@
-//! Progress while a command waits: each change once, on standard error.
+//! Progress while a command waits: each change once, on standard error, also where that is no terminal. In the log of a CI job a
+//! silent wait looks like one that hangs.
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     time::{Duration, Instant},
 };
 
@@ -16,19 +17,14 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Prints in a log too, where a silent wait looks like one that hangs.
-    pub(crate) fn everywhere() -> Self {
+    /// Prints on standard error.
+    pub(crate) fn shown() -> Self {
         Self { since: Instant::now(), last: String::new(), is_shown: true }
-    }
-
-    /// Prints only if standard error is a terminal.
-    pub(crate) fn on_terminal() -> Self {
-        Self { is_shown: io::stderr().is_terminal(), ..Self::everywhere() }
     }
 
     /// Prints nothing: there is no person who waits.
     pub(crate) fn nowhere() -> Self {
-        Self { is_shown: false, ..Self::everywhere() }
+        Self { is_shown: false, ..Self::shown() }
     }
 
     /// Prints the line, if it differs from the last one.

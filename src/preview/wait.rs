@@ -65,11 +65,11 @@ pub(super) async fn until(
     decide: impl FnMut(Option<&Status>) -> Decision,
 ) -> anyhow::Result<Waited<Status>> {
     let observe = || async { observe(handle, id).await.map_err(Unobserved::Final) };
-    poll::until(timeout, Progress::on_terminal(), observe, line, decide).await
+    poll::until(timeout, Progress::shown(), observe, line, decide).await
 }
 
 /// The line of progress for a status.
-pub(super) fn line(status: Option<&Status>) -> String {
+pub(crate) fn line(status: Option<&Status>) -> String {
     let Some(status) = status else { return "no environment yet".to_owned() };
     match &status.rolling_out {
         Some(rolling_out) => {

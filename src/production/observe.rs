@@ -88,11 +88,11 @@ pub(super) async fn until(
     timeout: Duration,
     decide: impl FnMut(Option<&ProductionStatus>) -> Decision,
 ) -> anyhow::Result<Waited<ProductionStatus>> {
-    poll::until(timeout, Progress::everywhere(), || observe(handle, id), line, decide).await
+    poll::until(timeout, Progress::shown(), || observe(handle, id), line, decide).await
 }
 
 /// The line of progress for a status.
-fn line(status: Option<&ProductionStatus>) -> String {
+pub(crate) fn line(status: Option<&ProductionStatus>) -> String {
     let Some(status) = status else { return "nothing has been released yet".to_owned() };
     let mut line = status.phase.name().to_owned();
     if let Some(rolling_out) = &status.rolling_out {
