@@ -9,10 +9,13 @@ use std::{
 
 use berth_workflows::contract::verdict::Verdict;
 use clap::ValueEnum;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::exit::{Exit, UsageError};
+
+/// The outcome once the time is over.
+pub(crate) const TIMED_OUT: &str = "timed_out";
 
 /// Format of the answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -25,7 +28,7 @@ pub(crate) enum Output {
 }
 
 /// The answer of a command. The JSON object has every field that is known.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Envelope {
     pub(crate) outcome: String,
     pub(crate) exit_code: u8,
@@ -36,6 +39,9 @@ pub(crate) struct Envelope {
     pub(crate) commit: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) url: Option<String>,
+    /// The page of the environment's own temporal-ui, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) temporal_dashboard_url: Option<String>,
     /// The page of the environment's workflow.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) temporal_ui_url: Option<String>,
@@ -66,6 +72,7 @@ impl Envelope {
             environment: None,
             commit: None,
             url: None,
+            temporal_dashboard_url: None,
             temporal_ui_url: None,
             rollout: None,
             reason: None,
@@ -90,7 +97,7 @@ impl Envelope {
 
     /// The same, but the time is over. The worker goes on.
     pub(crate) fn timed_out(self, after: Duration) -> Self {
-        let late = Self { outcome: "timed_out".to_owned(), exit_code: Exit::Waiting.code(), ..self };
+        let late = Self { outcome: TIMED_OUT.to_owned(), exit_code: Exit::Waiting.code(), ..self };
         late.complain(format!("not done after {after:?} (--timeout); the worker goes on"))
     }
 

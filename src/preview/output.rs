@@ -96,8 +96,9 @@ pub(super) fn from_report(report: &LeakReport) -> anyhow::Result<Envelope> {
 
 /// The status at the end of a wait.
 pub(crate) fn from_wait(status: &Status, ending: Ending) -> anyhow::Result<Envelope> {
-    let Ending { outcome, exit, .. } = ending;
+    let Ending { outcome, exit, reason } = ending;
     let shown = Envelope { outcome, exit_code: exit.code(), ..from_status(status)? };
+    let shown = Envelope { reason: reason.or_else(|| shown.reason.clone()), ..shown };
     let failed = status.failed.as_ref().filter(|_| exit == Exit::Failed);
     Ok(match failed.map(|failed| &failed.verdict) {
         Some(verdict) => Envelope { reason: Some(verdict.headline()), verdict: Some(verdict.clone()), ..shown },
@@ -119,6 +120,7 @@ pub(crate) fn from_status(status: &Status) -> anyhow::Result<Envelope> {
     let envelope = Envelope {
         commit: newest.map(|release| release.commit.to_string()),
         url: status.url.clone(),
+        temporal_dashboard_url: status.temporal_ui.clone(),
         rollout: rollout.cloned(),
         reason: failed.map(|failed| failed.verdict.headline()),
         verdict: failed.map(|failed| failed.verdict.clone()),

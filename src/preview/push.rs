@@ -1,10 +1,15 @@
 //! `berth preview push`: sends a commit, and waits for its outcome.
 
-use berth_workflows::{contract::signals::DeployAnswer, preview_environment::PreviewEnvironment};
+use std::fmt::Write as _;
+
+use berth_workflows::{
+    contract::signals::{DeployAnswer, DeployOutcome},
+    preview_environment::PreviewEnvironment,
+};
 use temporalio_client::Client;
 
-use super::{Preview, args::PushArgs, late, output, refused, sent, while_waiting};
-use crate::{envelope::Envelope, temporal};
+use super::{Preview, args::PushArgs, late, output, refused, sent, wait, while_waiting};
+use crate::{envelope::Envelope, poll::LAST_LOOK, temporal};
 
 impl Preview {
     /// Starts the environment if it does not run, pushes, and waits for the answer, in one request.
@@ -26,7 +31,15 @@ impl Preview {
             return Ok(Envelope { commit: Some(push.commit.to_string()), ..late });
         };
         let answer: DeployAnswer = answer.map_err(|e| refused(&id, "push", e))?;
-        output::from_answer(&answer)
+        let envelope = output::from_answer(&answer)?;
+        // The answer has the page alone.
+        let is_live = answer.outcome == DeployOutcome::Live;
+        let status = if is_live { tokio::time::timeout(LAST_LOOK, wait::status(&handle)).await.ok() } else { None };
+        let Some(dashboard) = status.and_then(Result::ok).and_then(|status| status.temporal_ui) else {
+            return Ok(envelope);
+        };
+        let shown = envelope.with_text(|out| writeln!(out, "- its temporal-ui: {dashboard}"));
+        Ok(Envelope { temporal_dashboard_url: Some(dashboard), ..shown })
     }
 
     /// Signals the push, and does not wait.

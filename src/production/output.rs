@@ -131,6 +131,7 @@ pub(crate) fn from_status(status: &ProductionStatus) -> anyhow::Result<Envelope>
     let envelope = Envelope {
         commit: newest.map(|release| release.commit.to_string()),
         url: status.url.clone(),
+        temporal_dashboard_url: status.temporal_ui.clone(),
         rollout: rollout.cloned(),
         reason: failed.map(|failed| failed.verdict.headline()).or(waits),
         verdict: failed.map(|failed| failed.verdict.clone()),

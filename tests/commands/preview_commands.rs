@@ -38,7 +38,10 @@ async fn redeploy_waits_until_the_newest_release_is_live_again() {
     preview("cmd-redeploy", async |t: Preview| {
         let none = berth(&t, "redeploy", &[]).await;
         assert_eq!(none.code, 4, "there is no such environment: {none:?}");
-        assert_eq!(push_by_command(&t, 'a', &[]).await.code, 0);
+        let pushed = push_by_command(&t, 'a', &[]).await;
+        assert_eq!(pushed.code, 0, "{pushed:?}");
+        let urls = [&pushed.json["url"], &pushed.json["temporal_dashboard_url"]];
+        assert_eq!(urls, ["https://pr-1.example.com", "https://pr-1-temporal.example.com"], "{pushed:?}");
         let answer = berth(&t, "redeploy", &[]).await;
         assert_eq!((answer.code, answer.data["phase"].as_str()), (0, Some("Live")), "{answer:?}");
         assert_eq!(answer.data["rollouts"].as_array().unwrap().len(), 2);
@@ -93,6 +96,7 @@ async fn wait_ends_with_the_outcome_of_the_commit() {
         assert_eq!(impatient.code, 5, "{impatient:?}");
         assert!(impatient.stderr.contains("not done after 1s (--timeout)"), "{impatient:?}");
         assert_eq!(impatient.data["phase"], "RollingOut");
+        assert!(impatient.stderr.contains(" s  RollingOut: aaaaaaa waits for "), "without a terminal: {impatient:?}");
 
         t.push(push('b')).await;
         let late = berth(&t, "wait", &["--commit", &b]).await;
