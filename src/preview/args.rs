@@ -83,7 +83,7 @@ pub(super) struct PushArgs {
     /// The image built from the commit, by digest: repository:tag@sha256:…
     #[arg(long, value_parser = image)]
     image: Image,
-    /// The CI run's number: a push with a lower number than already seen is skipped
+    /// The CI run's id, on GitHub `github.run_id`: a push with a lower one than already seen is skipped
     #[arg(long)]
     sequence: Option<u64>,
     /// The author of the push
@@ -137,7 +137,7 @@ pub(super) struct ApproveArgs {
 pub(super) struct CloseArgs {
     #[command(flatten)]
     pub(super) pull_request: PullRequestArgs,
-    /// The CI run's number: a close with a lower number than already seen is ignored
+    /// The CI run's id, on GitHub `github.run_id`: a close with a lower one than already seen is ignored
     #[arg(long)]
     pub(super) sequence: Option<u64>,
     /// Return as soon as Temporal has the close

@@ -109,7 +109,7 @@ pub(super) struct ReleaseArgs {
     /// The image built from the commit, by digest: repository:tag@sha256:…
     #[arg(long, value_parser = image)]
     image: Image,
-    /// The CI run's id: a release with a lower one than already seen is superseded
+    /// The CI run's id, on GitHub `github.run_id`: a release with a lower one than already seen is superseded
     #[arg(long)]
     sequence: Option<u64>,
     /// The author of the release

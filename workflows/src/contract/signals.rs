@@ -16,7 +16,7 @@ use crate::contract::{
 pub struct Push {
     pub commit: Commit,
     pub image: Image,
-    /// The CI run's number. A push with a lower number than one already seen is ignored: builds finish out of order.
+    /// The CI run's id, on GitHub `github.run_id`. A push with a lower one than already seen is ignored: builds finish out of order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequence: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,7 +60,7 @@ impl Push {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Close {
-    /// The CI run's number, as in `push`. A close that is older than a push already seen is ignored.
+    /// The CI run's id, as in `push`. A close that is older than a push already seen is ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequence: Option<u64>,
     /// Facts about the sender, as `berth hooks` has verified them.
