@@ -1,14 +1,14 @@
 //! `berth github`: the GitHub App that the worker reports as.
 
-use std::{io::Write as _, path::PathBuf, process::ExitCode};
+use std::{fmt::Write as _, path::PathBuf, process::ExitCode};
 
-use anyhow::Context as _;
 use berth_activities::github::{
     GithubClient,
     doctor::{Finding, check_app, check_repository},
 };
 use berth_manifests::app::{App, AppFolder, read_apps};
 use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 
 use crate::{
     envelope::{Envelope, Output},
@@ -73,6 +73,9 @@ struct Doctor {
     pull_request: Option<u64>,
     #[command(flatten)]
     github: GithubApp,
+    /// Format of the findings
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
 }
 
 impl Github {
@@ -82,10 +85,11 @@ impl Github {
     /// Standard output cannot be written.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         let Action::Doctor(doctor) = self.action;
-        match doctor.findings().await {
-            Ok(findings) => print(&findings),
-            Err(error) => Envelope::error(&error).print(Output::Text),
-        }
+        let envelope = match doctor.findings().await {
+            Ok(findings) => answer(&findings),
+            Err(error) => Envelope::error(&error),
+        };
+        envelope.print(doctor.output)
     }
 }
 
@@ -122,15 +126,18 @@ impl Doctor {
     }
 }
 
-fn print(findings: &[Finding]) -> anyhow::Result<ExitCode> {
-    let mut out = std::io::stdout().lock();
-    for Finding { subject, advice } in findings {
-        let written = match advice {
+fn answer(findings: &[Finding]) -> Envelope {
+    let is_good = findings.iter().all(|finding| finding.advice.is_none());
+    let (outcome, exit) = if is_good { ("ok", Exit::Done) } else { ("missing", Exit::Failed) };
+    let rows: Vec<Value> = findings
+        .iter()
+        .map(|Finding { subject, advice }| json!({ "ok": advice.is_none(), "subject": subject, "advice": advice }))
+        .collect();
+    let envelope = Envelope { data: Some(Value::from(rows)), ..Envelope::new(outcome, exit) };
+    envelope.with_text(|out| {
+        findings.iter().try_for_each(|Finding { subject, advice }| match advice {
             None => writeln!(out, "ok       {subject}"),
             Some(advice) => writeln!(out, "missing  {subject}\n         {advice}"),
-        };
-        written.context("writing to standard output")?;
-    }
-    let is_good = findings.iter().all(|finding| finding.advice.is_none());
-    Ok(if is_good { Exit::Done } else { Exit::Failed }.into())
+        })
+    })
 }

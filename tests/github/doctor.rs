@@ -18,6 +18,11 @@ fn doctor_exits_with_what_it_found() {
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("missing  the App lacks the permission checks=write"), "{text}");
     assert!(text.contains("Permissions & events"), "{text}");
+    let (code, text) = doctor(&site, &["--app", "web", "--output", "json"]);
+    let answer: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((code, &answer["exit_code"], &answer["outcome"]), (Some(1), &1.into(), &"missing".into()), "{text}");
+    let findings = answer["data"].as_array().unwrap();
+    assert!(findings.iter().any(|finding| finding["ok"] == false && finding["advice"].is_string()), "{text}");
 }
 
 #[test]
