@@ -15,7 +15,7 @@ use temporalio_client::{
 };
 
 use super::{
-    question::{Goal, Question, not_yet},
+    question::{Goal, Question, not_yet, without_status},
     unsent::{Unsent, within_bound},
 };
 use crate::{
@@ -99,19 +99,20 @@ pub(crate) async fn ask(client: &Client, input: &PullRequest, question: &Questio
         let status = wait::observe(&handle, &id).await?;
         return status.map_or_else(|| Ok(output::not_found(&id)), |status| output::from_status(&status));
     };
-    let mut was_open = false;
-    let decide = |status: Option<&Status>| match (question.goal, &question.commit) {
-        (Goal::Gone, _) => wait::gone(status),
-        (Goal::Live, None) => wait::live(status),
-        (Goal::Live, Some(commit)) => wait::live_commit(status, commit, &mut was_open),
+    let mut was_open = question.seen.is_some();
+    let decide = |status: Option<&Status>| {
+        let decision = match (question.goal, &question.commit) {
+            (Goal::Gone, _) => wait::gone(status),
+            (Goal::Live, None) => wait::live(status),
+            (Goal::Live, Some(commit)) => wait::live_commit(status, commit, &mut was_open),
+        };
+        question.or_progress(decision, || wait::line(status))
     };
     let observe = || async { wait::observe(&handle, &id).await.map_err(Unobserved::Final) };
     let waited = poll::until(limit, Progress::nowhere(), observe, |_| String::new(), decide).await?;
     match (waited.status, waited.ending) {
         (Some(status), Some(ending)) => output::from_wait(&status, ending),
-        (None, Some(ending)) => {
-            Ok(Envelope { outcome: ending.outcome, exit_code: ending.exit.code(), ..output::not_found(&id) })
-        }
+        (None, Some(ending)) => Ok(without_status(ending, output::not_found(&id))),
         (Some(status), None) => Ok(not_yet(output::from_status(&status)?, limit)),
         (None, None) => Ok(not_yet(Envelope::new("", Exit::Waiting), limit)),
     }

@@ -8,7 +8,7 @@ use temporalio_client::{Client, WorkflowIdConflictPolicy, WorkflowUpdateWithStar
 use temporalio_common::{HasWorkflowDefinition, UpdateDefinition};
 
 use super::{
-    question::{Question, not_yet},
+    question::{Question, not_yet, without_status},
     unsent::{Unsent, within_bound},
 };
 use crate::{
@@ -62,13 +62,16 @@ pub(crate) async fn ask(client: &Client, app: &str, question: &Question) -> anyh
         (None, Some(commit)) => Target::Commit(commit.clone()),
         (None, None) => Target::Newest,
     };
-    let decide = |status: Option<&ProductionStatus>| decide::release(status, &target, People::EndTheWait);
+    let decide = |status: Option<&ProductionStatus>| {
+        let decision = decide::release(status, &target, People::EndTheWait);
+        question.or_progress(decision, || observe::line(status))
+    };
     let observe = || observe::observe(&handle, &id);
     let waited = poll::until(limit, Progress::nowhere(), observe, |_| String::new(), decide).await?;
     let number = waited.status.as_ref().and_then(|status| decide::number_of(status, &target));
     match (waited.status, waited.ending) {
         (Some(status), Some(ending)) => output::from_wait(&status, number, ending),
-        (None, Some(_)) => Ok(output::not_found(app)),
+        (None, Some(ending)) => Ok(without_status(ending, output::not_found(app))),
         (Some(status), None) => Ok(not_yet(output::about(output::from_status(&status)?, &status, number), limit)),
         (None, None) => Ok(not_yet(Envelope::new("", Exit::Waiting), limit)),
     }

@@ -4,20 +4,30 @@ use std::{collections::HashMap, time::Duration};
 
 use berth_workflows::contract::release::Commit;
 
-use crate::{envelope::Envelope, exit::Exit};
+use crate::{
+    envelope::{Envelope, TIMED_OUT},
+    exit::Exit,
+    poll::{Decision, Ending},
+};
 
 /// The longest wait of one request. Proxies close a connection that is silent for longer.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 
+/// The outcome of a wait that ends with a new line of progress. The line is its reason.
+pub(crate) const PROGRESS: &str = "progress";
+/// The longest line of progress, in characters: it is in the address of the next request.
+const MAX_LINE: usize = 300;
+
 /// The goal of a wait for a preview.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Goal {
+    #[default]
     Live,
     Gone,
 }
 
 /// A question.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Question {
     pub(crate) commit: Option<Commit>,
     /// The number of a release.
@@ -25,15 +35,25 @@ pub(crate) struct Question {
     pub(crate) goal: Goal,
     /// None: the status is shown as it is.
     pub(crate) wait: Option<Duration>,
+    /// The line of progress that the sender has. Another one ends the wait, too. Its push has been taken: an environment that is
+    /// closed has been closed since.
+    pub(crate) seen: Option<String>,
 }
 
 impl Question {
-    /// Reads the parameters `commit`, `release`, `for` and `wait`.
+    /// Decides about a wait: it ends also with a line of progress that the sender has not seen.
+    pub(super) fn or_progress(&self, decision: Decision, line: impl FnOnce() -> String) -> Decision {
+        let (Decision::Wait, Some(seen)) = (&decision, &self.seen) else { return decision };
+        let line: String = line().chars().take(MAX_LINE).collect();
+        if line == *seen { decision } else { Decision::because(PROGRESS, Exit::Waiting, line) }
+    }
+
+    /// Reads the parameters `commit`, `release`, `for`, `wait` and `seen`.
     ///
     /// # Errors
     /// A parameter that is unknown or wrong: a wait for something else would look like an answer.
     pub(crate) fn read(parameters: HashMap<String, String>) -> Result<Self, String> {
-        let mut question = Self { commit: None, release: None, goal: Goal::Live, wait: None };
+        let mut question = Self::default();
         for (name, value) in parameters {
             match name.as_str() {
                 "commit" => question.commit = Some(Commit::try_from(value)?),
@@ -53,17 +73,24 @@ impl Question {
                     let span = span.map_err(|_| "`wait` must be a time as 25s".to_owned())?;
                     question.wait = Some(span.as_duration().min(MAX_WAIT));
                 }
-                _ => return Err("the parameters are `commit`, `release`, `for` and `wait`".to_owned()),
+                "seen" => question.seen = Some(value),
+                _ => return Err("the parameters are `commit`, `release`, `for`, `wait` and `seen`".to_owned()),
             }
         }
         Ok(question)
     }
 }
 
+/// The end of a wait where there is no environment.
+pub(super) fn without_status(ending: Ending, absent: Envelope) -> Envelope {
+    let Ending { outcome, exit, reason } = ending;
+    Envelope { outcome, exit_code: exit.code(), reason: reason.or_else(|| absent.reason.clone()), ..absent }
+}
+
 /// The answer when the time of a question is over. Its sender asks again.
 pub(super) fn not_yet(envelope: Envelope, after: Duration) -> Envelope {
     let reason = format!("not done after {after:?}: ask again");
-    Envelope { outcome: "timed_out".to_owned(), exit_code: Exit::Waiting.code(), reason: Some(reason), ..envelope }
+    Envelope { outcome: TIMED_OUT.to_owned(), exit_code: Exit::Waiting.code(), reason: Some(reason), ..envelope }
 }
 
 #[cfg(test)]
@@ -78,7 +105,7 @@ mod tests {
     fn wait_is_bounded() {
         assert_eq!(read(&[("wait", "25s")]).unwrap().wait, Some(Duration::from_secs(25)));
         assert_eq!(read(&[("wait", "1h")]).unwrap().wait, Some(MAX_WAIT));
-        assert_eq!(read(&[]).unwrap(), Question { commit: None, release: None, goal: Goal::Live, wait: None });
+        assert_eq!(read(&[]).unwrap(), Question::default());
     }
 
     #[test]
@@ -86,5 +113,18 @@ mod tests {
         for parameter in [("wait", "25"), ("commit", "x"), ("release", "-1"), ("for", "ever"), ("commmit", "1234567")] {
             assert!(read(&[parameter]).is_err(), "{parameter:?}");
         }
+    }
+
+    #[test]
+    fn wait_ends_with_a_line_that_was_not_seen() {
+        let asked = |seen: Option<&str>, decision| {
+            let question = Question { seen: seen.map(str::to_owned), ..Question::default() };
+            question.or_progress(decision, || "RollingOut".to_owned())
+        };
+        assert_eq!(asked(None, Decision::Wait), Decision::Wait);
+        assert_eq!(asked(Some("RollingOut"), Decision::Wait), Decision::Wait);
+        assert_eq!(asked(Some(""), Decision::Wait), Decision::because("progress", Exit::Waiting, "RollingOut"));
+        let live = || Decision::done("live", Exit::Done);
+        assert_eq!(asked(Some(""), live()), live());
     }
 }

@@ -58,6 +58,12 @@ async fn job_deploys_waits_and_closes() {
             "{early:?}"
         );
         assert_eq!(early.json["data"]["phase"], "RollingOut", "{early:?}");
+        let line = "RollingOut: aaaaaaa waits for every workload to serve the release";
+        let changed = hooks.get(&format!("{waits}25s&seen="), &token).await;
+        let answer = (changed.json["outcome"].as_str(), changed.json["reason"].as_str());
+        assert_eq!(answer, (Some("progress"), Some(line)), "{changed:?}");
+        let same = hooks.get(&format!("{waits}1s&seen={}", line.replace(' ', "+")), &token).await;
+        assert_eq!(same.json["outcome"], "timed_out", "{same:?}");
         t.world.free();
         let live = hooks.get(&format!("{waits}25s"), &token).await;
         assert_eq!(
@@ -75,6 +81,8 @@ async fn job_deploys_waits_and_closes() {
             (Some("gone"), Some(0)),
             "{gone:?}"
         );
+        let closed = hooks.get(&format!("{waits}25s&seen="), &token).await;
+        assert_eq!(closed.json["outcome"], "closed", "a push that was taken: {closed:?}");
     })
     .await;
 }
