@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    check::Check, exit, github::Github, hooks::Hooks, preview::Preview, production::Production, schema::PrintSchema,
-    telemetry::Telemetry, worker::Worker,
+    check::Check, ci::Ci, exit, github::Github, hooks::Hooks, preview::Preview, production::Production,
+    schema::PrintSchema, telemetry::Telemetry, worker::Worker,
 };
 
 /// How every command finds Temporal and Kubernetes.
@@ -32,6 +32,7 @@ pub(crate) enum Command {
     Preview(Preview),
     /// Release to production, approve, roll back, freeze, and show it
     Production(Production),
+    Ci(Ci),
     Hooks(Hooks),
     Github(Github),
     Check(Check),

@@ -35,6 +35,8 @@ pub(crate) const PLAN: &[Exit] = &[Done, Usage, Absent, Waiting, Error];
 pub(crate) const HISTORY: &[Exit] = &[Done, Usage, Absent, Error];
 pub(crate) const RESTORE: &[Exit] = &[Done, Failed, Usage, Waiting, Error];
 pub(crate) const CHECK: &[Exit] = &[Done, Failed, Usage];
+/// The rows of a step of a CI job.
+pub(crate) const CI: &[Exit] = &[Done, Failed, Usage, Superseded, Absent, Waiting, Skipped, Error];
 /// The rows of commands that do one thing at once.
 pub(crate) const PLAIN: &[Exit] = &[Done, Usage, Error];
 
@@ -45,6 +47,16 @@ pub(crate) fn script_help() -> String {
          If your kubeconfig may read the pod's log, the output is shown unchanged while the script runs. If not, its last \
          lines are shown at the end, without secret values. With --output json standard output has the answer alone.",
         rows(SCRIPT)
+    )
+}
+
+/// The end of `berth ci --help`.
+pub(crate) fn ci_help() -> String {
+    format!(
+        "{}\n\n\
+         Without --require live a step that ends with 3, 4, 5 or 6 exits with 0 and a notice: nobody of the pull request has to \
+         act. After --timeout it exits with 5 in any case.",
+        help(CI)
     )
 }
 

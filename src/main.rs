@@ -6,6 +6,7 @@ use clap::Parser;
 
 mod arguments;
 mod check;
+mod ci;
 mod cli;
 mod envelope;
 mod exchange;
@@ -40,6 +41,7 @@ async fn main() -> ExitCode {
         }
         Command::Preview(preview) => preview.run().await,
         Command::Production(production) => production.run().await,
+        Command::Ci(ci) => ci.run().await,
         Command::Hooks(hooks) => hooks.run().await,
         Command::Github(github) => github.run().await,
         Command::Check(check) => check.run(),

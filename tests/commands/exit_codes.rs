@@ -52,6 +52,35 @@ fn help_of_each_command_has_rows_of_the_one_table() {
 }
 
 #[test]
+fn each_command_with_an_answer_has_json() {
+    for command in commands(&[]) {
+        let command: Vec<_> = command.iter().map(String::as_str).collect();
+        // The first writes a log, the second a schema.
+        let has_no_answer = matches!(command[..], ["worker"] | ["schema"]);
+        assert_eq!(help(&command).contains("--output <OUTPUT>"), !has_no_answer, "{command:?}");
+    }
+}
+
+#[test]
+fn help_of_ci_says_which_codes_become_0() {
+    for command in [&["ci", "preview"][..], &["ci", "release"]] {
+        let help = help(command).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            help.contains("Without --require live a step that ends with 3, 4, 5 or 6 exits with 0 and a notice"),
+            "{help}"
+        );
+    }
+}
+
+#[test]
+fn help_names_the_run_id_as_the_sequence() {
+    for command in [["preview", "push"], ["preview", "close"], ["production", "release"]] {
+        let help = help(&command);
+        assert!(help.contains("github.run_id") && !help.contains("run number"), "{help}");
+    }
+}
+
+#[test]
 fn json_is_one_object_also_where_temporal_is_away() {
     for (verb, more) in [("status", None), ("close", None), ("run", Some("remind"))] {
         let mut command = Command::new(BERTH);

@@ -8,7 +8,7 @@ pub mod deployment;
 #[cfg(test)]
 mod examples;
 mod key;
-mod markdown;
+pub mod markdown;
 pub mod shown;
 pub mod view;
 

@@ -7,14 +7,14 @@ use crate::contract::release::{Release, is_harmless};
 const BREAK: char = '\u{200b}';
 
 /// A text as a code span of one line, also in a cell of a table.
-pub(super) fn code(text: &str) -> String {
+pub fn code(text: &str) -> String {
     let text = harmless(text).replace('`', "'").replace('|', "¦");
     let text = text.trim();
     if text.is_empty() { "` `".to_owned() } else { format!("`{text}`") }
 }
 
 /// Lines as a block of code.
-pub(super) fn block<'a>(lines: impl IntoIterator<Item = &'a str>) -> String {
+pub fn block<'a>(lines: impl IntoIterator<Item = &'a str>) -> String {
     let lines: Vec<String> = lines.into_iter().map(harmless).collect();
     let longest = lines.iter().map(|line| longest_run(line)).max().unwrap_or_default();
     let fence = "`".repeat(longest.max(2) + 1);
@@ -22,18 +22,18 @@ pub(super) fn block<'a>(lines: impl IntoIterator<Item = &'a str>) -> String {
 }
 
 /// A part that is folded. `title` is berth's own text.
-pub(super) fn folded(title: &str, content: &str) -> String {
+pub fn folded(title: &str, content: &str) -> String {
     format!("<details><summary>{title}</summary>\n\n{content}\n</details>\n")
 }
 
 /// A link. `text` is berth's own or a code span.
-pub(super) fn link(text: &str, url: &str) -> String {
+pub fn link(text: &str, url: &str) -> String {
     let url: String = url.chars().filter(|c| c.is_ascii_graphic() && !"()<>[]\\\"'`".contains(*c)).collect();
     format!("[{text}]({url})")
 }
 
 /// A release: its commit, and its author if it has one.
-pub(super) fn release(release: &Release) -> String {
+pub fn release(release: &Release) -> String {
     match &release.author {
         Some(author) => format!("{} by {}", code(release.commit.short()), code(author.as_str())),
         None => code(release.commit.short()),
