@@ -3,7 +3,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 
+mod actions;
 mod away;
+mod composite;
 mod direct;
 mod hooks;
 mod previews;

@@ -1,0 +1,159 @@
+//! The composite actions, with a `berth` out of an image and with one on the `PATH`.
+
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt as _, symlink},
+    path::{Path, PathBuf},
+};
+
+use berth_lab::github::{GithubServer, Job};
+use berth_test_support::preview::{Preview, preview};
+
+use crate::{
+    BERTH,
+    composite::Action,
+    hooks::{Hooks, PUBLIC_URL},
+    step::{Ran, Step, image, pull_request},
+};
+
+/// Docker, as far as the actions use it: a container that is made, copied from and removed.
+const DOCKER: &str = r#"#!/usr/bin/env bash
+set -eu
+here=$(dirname "$0")
+case "$1 $#" in
+  "create 2") [[ $2 == "$(cat "$here/image")" ]] && mkdir "$here/container" && echo 4f2a9c1e0b5d ;;
+  "cp 3") [[ -d $here/container && $2 == 4f2a9c1e0b5d:/usr/local/bin/berth ]] && cp "$here/content" "$3" ;;
+  "rm 2") [[ $2 == 4f2a9c1e0b5d ]] && rmdir "$here/container" && echo "$2" ;;
+  *) exit 125 ;;
+esac
+"#;
+
+fn worker_image() -> String {
+    format!("registry.example.com/platform/berth@sha256:{}", "0".repeat(64))
+}
+
+/// A folder with a Docker that has the worker's image, and in it that binary.
+fn docker(folder: &Path, binary: &Path) -> PathBuf {
+    let bin = folder.join("docker");
+    fs::create_dir(&bin).unwrap();
+    fs::write(bin.join("docker"), DOCKER).unwrap();
+    fs::set_permissions(bin.join("docker"), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(bin.join("image"), worker_image()).unwrap();
+    symlink(binary, bin.join("content")).unwrap();
+    bin
+}
+
+/// Runs an action on a thread of its own: the worker of a test runs on this one.
+async fn run(action: &'static str, step: Step, inputs: Vec<(&'static str, String)>, path: PathBuf) -> Ran {
+    let running = move || {
+        let inputs: Vec<_> = inputs.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        Action::read(action).run(&step, &inputs, &[path])
+    };
+    tokio::task::spawn_blocking(running).await.unwrap()
+}
+
+#[tokio::test]
+async fn preview_is_deployed_and_closed_by_berth_of_the_image() {
+    preview("act-preview", async |t: Preview| {
+        let github = GithubServer::start().unwrap();
+        let hooks = Hooks::start("previews", &t.input.app, &t.address, &t.task_queue, &github.url()).await;
+        for (action, digit, outcome) in [("opened", 'a', "live"), ("closed", 'a', "gone")] {
+            let job = github.begin_job(Job::of_pull_request(1, &"e".repeat(40)));
+            let step = Step::preview(&t.input.app, &pull_request(action, digit))
+                .set("ACTIONS_ID_TOKEN_REQUEST_URL", &job.request_url)
+                .set("ACTIONS_ID_TOKEN_REQUEST_TOKEN", &job.request_token)
+                .set("BERTH_HOOKS_AUDIENCE", PUBLIC_URL);
+            let docker = docker(step.folder(), Path::new(BERTH));
+            let container = docker.join("container");
+            let inputs = vec![
+                ("app_name", t.input.app.clone()),
+                ("deploy_image", "acme/web".to_owned()),
+                ("deploy_tag", "v1".to_owned()),
+                ("deploy_digest", format!("sha256:{}", "a".repeat(64))),
+                ("hooks", hooks.url.clone()),
+                ("berth_image", worker_image()),
+            ];
+            let ran = run("preview", step, inputs, docker).await;
+            assert_eq!((ran.code, ran.outcome()), (0, outcome), "{ran:?}");
+            assert!(!container.exists(), "a container is left: {ran:?}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn berth_on_the_path_is_taken_without_an_image() {
+    preview("act-path", async |t: Preview| {
+        let step = Step::preview(&t.input.app, &pull_request("opened", 'a'));
+        let step = step.set("TEMPORAL_ADDRESS", &t.address).set("BERTH_TASK_QUEUE", &t.task_queue);
+        let inputs =
+            vec![("app_name", t.input.app.clone()), ("deploy_image", image('a')), ("require", "live".to_owned())];
+        let bin = Path::new(BERTH).parent().unwrap().to_owned();
+        let ran = run("preview", step, inputs, bin).await;
+        assert_eq!((ran.code, ran.outcome()), (0, "live"), "{ran:?}");
+    })
+    .await;
+}
+
+#[test]
+fn release_needs_an_image_by_digest_and_leaves_no_container() {
+    for (image, content, code, why) in [
+        ("registry.example.com/platform/berth:v1", BERTH, 2, "must be an image by digest"),
+        ("--privileged@sha256:0", BERTH, 2, "must be an image by digest"),
+        (&*worker_image(), "/nowhere", 1, "cannot stat"),
+        (&*worker_image().replace('0', "1"), BERTH, 1, ""),
+    ] {
+        let step = Step::release("web", 'a');
+        let docker = docker(step.folder(), Path::new(content));
+        let inputs = [("app_name", "web"), ("deploy_image", "acme/web"), ("berth_image", image)];
+        let ran = Action::read("release").run(&step, &inputs, std::slice::from_ref(&docker));
+        assert_eq!(ran.code, code, "{image}: {ran:?}");
+        assert!(format!("{}{}", ran.stdout, ran.stderr).contains(why), "{image}: {ran:?}");
+        assert!(!docker.join("container").exists(), "{image}: {ran:?}");
+    }
+}
+
+#[test]
+fn input_that_lives_elsewhere_is_named_with_its_place() {
+    for name in ["preview", "release"] {
+        let action = Action::read(name);
+        let used =
+            ["app_name", "deploy_image", "deploy_tag", "deploy_digest", "hooks", "berth_image", "timeout", "require"];
+        let moved: Vec<_> = action.inputs.keys().map(String::as_str).filter(|name| !used.contains(name)).collect();
+        assert_eq!(moved.len(), 20, "{moved:?}");
+        let step = Step::release("web", 'a');
+        let mut inputs: Vec<_> = moved.iter().map(|name| (*name, "hunter2 $(touch x)")).collect();
+        inputs.extend([("app_name", "web"), ("deploy_image", "acme/web"), ("berth_image", "none")]);
+        let ran = action.run(&step, &inputs, &[]);
+        let said: Vec<_> = ran.commands().into_iter().filter(|line| line.starts_with("::notice ")).collect();
+        assert_eq!(said.len(), moved.len(), "{ran:?}");
+        for name in moved {
+            assert_eq!(said.iter().filter(|line| line.contains(&format!(" {name}::"))).count(), 1, "{name}: {said:?}");
+        }
+        assert!(!ran.stdout.contains("hunter2") && !ran.stdout.contains("it has no meaning"), "{ran:?}");
+    }
+}
+
+#[test]
+fn steps_of_actions_contain_no_expression() {
+    for name in ["preview", "release"] {
+        let Action { runs, .. } = Action::read(name);
+        assert_eq!(runs.steps.len(), 3);
+        assert!(runs.steps.iter().all(|step| !step.run.contains("${{")), "{:?}", runs.steps);
+    }
+}
+
+#[test]
+fn input_of_an_action_is_data_for_its_shell() {
+    let step = Step::release("web", 'a').set("TEMPORAL_ADDRESS", "127.0.0.1:1");
+    let bin = Path::new(BERTH).parent().unwrap().to_owned();
+    let hostile = format!("$(touch {0}/x) `touch {0}/x`; touch {0}/x", step.folder().display());
+    for input in ["app_name", "deploy_image", "deploy_tag", "deploy_digest", "hooks", "timeout", "require"] {
+        let mut inputs = vec![("app_name", "web"), ("deploy_image", "acme/web")];
+        inputs.retain(|(name, _)| *name != input);
+        inputs.push((input, hostile.as_str()));
+        let ran = Action::read("release").run(&step, &inputs, std::slice::from_ref(&bin));
+        assert_eq!(ran.code, 2, "{input}: {ran:?}");
+        assert!(!step.folder().join("x").exists(), "{input} was run: {ran:?}");
+    }
+}
