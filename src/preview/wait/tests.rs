@@ -1,0 +1,119 @@
+use berth_workflows::{
+    contract::{
+        phase::{Failed, PastRollout},
+        release::{Image, Release},
+        signals::Push,
+        verdict::{FailureType, Verdict},
+    },
+    environment::{
+        arrival::Arrival,
+        book::Serving,
+        queue::{Current, QueuedRelease},
+    },
+    preview_environment::record::Record,
+};
+
+use super::*;
+
+fn commit(digit: char) -> Commit {
+    Commit::try_from(digit.to_string().repeat(40)).unwrap()
+}
+
+fn push(digit: char) -> Push {
+    let image = Image::try_from(format!("acme/web@sha256:{}", "a".repeat(64))).unwrap();
+    Push {
+        commit: commit(digit),
+        image,
+        sequence: None,
+        author: None,
+        branch: None,
+        fork: false,
+        draft: false,
+        proof: None,
+    }
+}
+
+fn observed(change: impl FnOnce(&mut Record)) -> Option<Status> {
+    let mut record = Record::default();
+    change(&mut record);
+    Some(Status::new("web", 1, &record))
+}
+
+fn serves(record: &mut Record, digit: char) {
+    let Push { commit, image, .. } = push(digit);
+    let release = Release { commit, image, author: None, branch: None, number: None, proved: false };
+    record.book.serving = Some(Serving { release, rollout: "r".into(), since_ms: 1, stored_release: None });
+}
+
+#[test]
+fn line_says_why_nothing_can_be_seen_of_a_release() {
+    let mut status = observed(|record| {
+        let Push { commit, image, .. } = push('a');
+        let release = Release { commit, image, author: None, branch: None, number: None, proved: false };
+        record.book.expect("preview-web-1", &QueuedRelease { ticket: 1, release }, 1);
+    });
+    assert_eq!(line(status.as_ref()), "RollingOut: aaaaaaa waits for the app file to be read");
+    status.as_mut().unwrap().rolling_out.as_mut().unwrap().not_observed = Some("no answer".into());
+    assert_eq!(line(status.as_ref()), "RollingOut: aaaaaaa waits for the app file to be read; not observed: no answer");
+}
+
+fn failed(record: &mut Record, digit: char) {
+    let Push { commit, image, .. } = push(digit);
+    let release = Release { commit, image, author: None, branch: None, number: None, proved: false };
+    let verdict = Verdict::new(FailureType::GateFailed, "no");
+    record.book.failed = Some(Failed { release, rollout: None, verdict });
+}
+
+fn superseded(record: &mut Record, digit: char) {
+    record.book.remember(PastRollout {
+        number: 1,
+        commit: commit(digit).to_string(),
+        outcome: DeployOutcome::Superseded,
+        author: None,
+        ms: 1,
+        failure: None,
+        release: None,
+        rollback: false,
+    });
+}
+
+#[test]
+fn a_wait_for_a_commit_ends_with_its_rollout() {
+    let mut was_open = false;
+    let mut decide = |observed: &Option<Status>| live_commit(observed.as_ref(), &commit('a'), &mut was_open);
+    assert_eq!(decide(&None), Decision::Wait, "the push may come after the wait");
+    assert_eq!(decide(&observed(|record| record.closed = true)), Decision::Wait, "closed before the push");
+    assert_eq!(decide(&observed(|_| {})), Decision::Wait);
+    assert_eq!(decide(&observed(|record| serves(record, 'b'))), Decision::Wait, "the older one still serves");
+    assert_eq!(decide(&observed(|record| serves(record, 'a'))), Decision::done("live", Exit::Done));
+    let gate_failed = observed(|record| {
+        serves(record, 'a');
+        failed(record, 'a');
+    });
+    assert_eq!(
+        decide(&gate_failed),
+        Decision::done("failed", Exit::Failed),
+        "a release that failed a gate serves all the same"
+    );
+    assert_eq!(decide(&observed(|record| superseded(record, 'a'))), Decision::done("superseded", Exit::Superseded));
+    assert_eq!(decide(&observed(|record| record.closed = true)), closed());
+}
+
+#[test]
+fn a_closed_or_missing_environment_is_gone() {
+    let done = Decision::done("gone", Exit::Done);
+    assert_eq!(gone(None), done);
+    assert_eq!(gone(observed(|record| record.closed = true).as_ref()), done);
+    assert_eq!(gone(observed(|record| record.tearing_down = true).as_ref()), Decision::Wait);
+}
+
+#[test]
+fn a_wait_without_commit_follows_the_newest_push() {
+    assert_eq!(live(None), absent());
+    assert_eq!(live(observed(|record| serves(record, 'a')).as_ref()), Decision::done("live", Exit::Done));
+    let next = observed(|record| {
+        serves(record, 'a');
+        record.mailbox.push(&push('b'), Arrival::signal(1), Current::default());
+    });
+    assert_eq!((live(next.as_ref()), at_rest(next.as_ref())), (Decision::Wait, Decision::Wait));
+}
