@@ -99,11 +99,12 @@ pub(crate) async fn ask(client: &Client, input: &PullRequest, question: &Questio
         let status = wait::observe(&handle, &id).await?;
         return status.map_or_else(|| Ok(output::not_found(&id)), |status| output::from_status(&status));
     };
-    let mut was_open = question.seen.is_some();
+    let mut was_open = false;
     let decide = |status: Option<&Status>| {
         let decision = match (question.goal, &question.commit) {
             (Goal::Gone, _) => wait::gone(status),
             (Goal::Live, None) => wait::live(status),
+            (Goal::Live, Some(commit)) if question.seen.is_some() => wait::taken_commit(status, commit),
             (Goal::Live, Some(commit)) => wait::live_commit(status, commit, &mut was_open),
         };
         question.or_progress(decision, || wait::line(status))

@@ -35,8 +35,8 @@ pub(crate) struct Question {
     pub(crate) goal: Goal,
     /// None: the status is shown as it is.
     pub(crate) wait: Option<Duration>,
-    /// The line of progress that the sender has. Another one ends the wait, too. Its push has been taken: an environment that is
-    /// closed has been closed since.
+    /// The line of progress that the sender has. Another one ends the wait, too. Its push has been taken: where nothing is known
+    /// of it any more, it has been overtaken or closed.
     pub(crate) seen: Option<String>,
 }
 

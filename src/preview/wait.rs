@@ -139,8 +139,8 @@ pub(crate) fn live_commit(status: Option<&Status>, commit: &Commit, was_open: &m
         Phase::Closed | Phase::TearingDown | Phase::TeardownBlocked => return closed(),
         _ => *was_open = true,
     }
-    let rolling_out = status.rolling_out.as_ref().is_some_and(|rolling_out| rolling_out.release.commit == *commit);
-    if rolling_out {
+    // A commit may be pushed again, so what is to come is asked before how it ended before.
+    if is_to_come(status, commit) {
         return Decision::Wait;
     }
     // A release that failed a gate serves all the same, so failure is asked first.
@@ -158,6 +158,25 @@ pub(crate) fn live_commit(status: Option<&Status>, commit: &Commit, was_open: &m
         }
         _ => Decision::Wait,
     }
+}
+
+/// Decides as [`live_commit`] for a commit whose push the environment has taken. One that it no longer knows has been overtaken
+/// before it began.
+pub(crate) fn taken_commit(status: Option<&Status>, commit: &Commit) -> Decision {
+    let decision = live_commit(status, commit, &mut true);
+    match status {
+        Some(status) if decision == Decision::Wait && !is_to_come(status, commit) => {
+            Decision::because("superseded", Exit::Superseded, "a newer push has taken its place")
+        }
+        _ => decision,
+    }
+}
+
+/// Whether the commit is being rolled out, or waits for that.
+fn is_to_come(status: &Status, commit: &Commit) -> bool {
+    let rolling_out = status.rolling_out.as_ref().map(|rolling_out| &rolling_out.release);
+    let waiting = [rolling_out, status.queued.as_ref(), status.awaiting_approval.as_ref(), status.held.as_ref()];
+    waiting.into_iter().flatten().any(|release| release.commit == *commit)
 }
 
 #[cfg(test)]

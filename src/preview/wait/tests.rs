@@ -117,3 +117,25 @@ fn a_wait_without_commit_follows_the_newest_push() {
     });
     assert_eq!((live(next.as_ref()), at_rest(next.as_ref())), (Decision::Wait, Decision::Wait));
 }
+
+#[test]
+fn commit_that_was_taken_and_is_unknown_is_superseded() {
+    let decide = |observed: Option<Status>| taken_commit(observed.as_ref(), &commit('a'));
+    let queued = |record: &mut Record, digit| {
+        record.mailbox.push(&push(digit), Arrival::signal(1), Current::default());
+    };
+    let overtaken = Decision::because("superseded", Exit::Superseded, "a newer push has taken its place");
+    assert_eq!(decide(observed(|record| serves(record, 'b'))), overtaken);
+    assert_eq!(decide(observed(|record| serves(record, 'a'))), Decision::done("live", Exit::Done));
+    let next = observed(|record| {
+        failed(record, 'a');
+        queued(record, 'a');
+    });
+    assert_eq!(decide(next), Decision::Wait, "it failed before, and is next");
+    let replaced = observed(|record| {
+        queued(record, 'a');
+        queued(record, 'b');
+    });
+    assert_eq!(decide(replaced), overtaken);
+    assert_eq!(decide(observed(|record| record.closed = true)), closed());
+}
