@@ -23,6 +23,7 @@ fn doctor_exits_with_what_it_found() {
     assert_eq!((code, &answer["exit_code"], &answer["outcome"]), (Some(1), &1.into(), &"missing".into()), "{text}");
     let findings = answer["data"].as_array().unwrap();
     assert!(findings.iter().any(|finding| finding["ok"] == false && finding["advice"].is_string()), "{text}");
+    site.check_requests("berth github doctor");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Tests of `berth worker` and `berth github` as processes, against the lab's GitHub and a Temporal dev server.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
+#![expect(clippy::print_stdout, reason = "what was made is shown")]
 
 mod doctor;
 mod reports;

@@ -2,11 +2,12 @@
 
 use std::{
     fs,
+    path::PathBuf,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
-use berth_lab::github::{GithubServer, NewPull, REPOSITORY};
+use berth_lab::github::{Description, GithubServer, NewPull, REPOSITORY};
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::BERTH;
@@ -20,31 +21,58 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// Pull request 1 is open, at the commit of 40 times `a`.
+    /// The app `web`. Pull request 1 is open, at the commit of 40 times `a`.
     pub(crate) fn start() -> Self {
+        Self::of("web", &[commit('a')])
+    }
+
+    /// An app of that name. A pull request is open at each of the commits.
+    pub(crate) fn of(name: &str, heads: &[String]) -> Self {
         let github = GithubServer::start().unwrap();
-        github.open(REPOSITORY, NewPull::new("web", &head())).unwrap();
+        for (at, head) in heads.iter().enumerate() {
+            github.open(REPOSITORY, NewPull::new(&format!("feature-{at}"), head)).unwrap();
+        }
         let folder = tempfile::tempdir().unwrap();
         let apps = folder.path().join("apps");
         fs::create_dir(&apps).unwrap();
         let app = format!(
-            "app: web\nrepository: acme/web\nimages: [registry.example.com/web]\n\
+            "app: {name}\nrepository: acme/web\nimages: [registry.example.com/web]\n\
              github: {{ repository_id: {REPOSITORY} }}\npreview: {{ host: 'pr-{{pr}}.example.com' }}\n"
         );
-        fs::write(apps.join("web.yaml"), app).unwrap();
+        fs::write(apps.join(format!("{name}.yaml")), app).unwrap();
         fs::write(folder.path().join("key.pem"), github.app().1).unwrap();
         fs::write(folder.path().join("kubeconfig"), KUBECONFIG).unwrap();
         Self { github, folder }
     }
 
+    /// The folder with the app file.
+    pub(crate) fn apps(&self) -> PathBuf {
+        self.folder.path().join("apps")
+    }
+
+    /// The file with the App's private key.
+    pub(crate) fn key_file(&self) -> PathBuf {
+        self.folder.path().join("key.pem")
+    }
+
     /// A command of berth with the flags of the App.
     pub(crate) fn berth(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(BERTH);
-        command.args(arguments).arg("--apps").arg(self.folder.path().join("apps"));
+        command.args(arguments).arg("--apps").arg(self.apps());
         command.arg("--github-app-id").arg(self.github.app().0.to_string());
-        command.arg("--github-key-file").arg(self.folder.path().join("key.pem"));
+        command.arg("--github-key-file").arg(self.key_file());
         command.arg("--github-api-url").arg(self.github.url());
         command
+    }
+
+    /// Asserts that the requests so far, and their answers, are as GitHub describes them. Prints the routes.
+    pub(crate) fn check_requests(&self, client: &str) {
+        // A request that was never answered has no status.
+        let answered: Vec<_> = self.github.requests().into_iter().filter(|request| request.status > 0).collect();
+        let checked = Description::load().unwrap().check(&answered);
+        assert!(checked.problems.is_empty(), "{:#?}", checked.problems);
+        checked.routes.iter().for_each(|route| println!("| {client:<19} | {route:<82} | accepted"));
+        println!("{client}: {} requests and {} bodies of answers checked", checked.requests, checked.answers);
     }
 
     /// Starts a worker. Its Kubernetes is away.
@@ -59,8 +87,9 @@ impl Site {
     }
 }
 
-pub(crate) fn head() -> String {
-    "a".repeat(40)
+/// The commit that consists of one digit.
+pub(crate) fn commit(digit: char) -> String {
+    digit.to_string().repeat(40)
 }
 
 /// A worker process. Dropped, it is killed.

@@ -88,7 +88,7 @@ impl Fault {
         Self { body: body.to_owned(), ..self }
     }
 
-    /// Waits before it answers.
+    /// Waits before it answers, and before the work unless that is done first.
     #[must_use]
     pub fn after(self, delay: Duration) -> Self {
         Self { delay, ..self }
@@ -118,7 +118,7 @@ impl Fault {
         Self { lasting: Some(time), ..self }
     }
 
-    /// Does the work first, so that only its answer is lost.
+    /// Does the work first, so that only its answer is lost or late.
     #[must_use]
     pub fn after_work(self) -> Self {
         Self { after_work: true, ..self }

@@ -126,12 +126,16 @@ async fn through_faults(github: &Github, route: &str, request: Request, next: Ne
         state.faults.next(request.method(), route, now)
     };
     let Some(fault) = fault else { return through_limits(github, route, request, next).await };
-    tokio::time::sleep(fault.delay()).await;
-    let Some(answer) = fault.answer() else { return through_limits(github, route, request, next).await };
     if fault.is_after_work() {
-        through_limits(github, route, request, next).await;
+        let done = through_limits(github, route, request, next).await;
+        tokio::time::sleep(fault.delay()).await;
+        return fault.answer().unwrap_or(done);
     }
-    answer
+    tokio::time::sleep(fault.delay()).await;
+    match fault.answer() {
+        Some(answer) => answer,
+        None => through_limits(github, route, request, next).await,
+    }
 }
 
 async fn through_limits(github: &Github, route: &str, request: Request, next: Next) -> Response {
