@@ -88,6 +88,38 @@ async fn each_change_is_a_line_of_the_log() {
 }
 
 #[tokio::test]
+async fn worker_that_restarts_is_waited_for() {
+    preview("ci-restart", async |t: Preview| {
+        let site = Site::start(&t).await;
+        t.world.next("await_rollout", Does::HangUntilFreed);
+        let step = site.step("opened", 'a', 1).begin();
+        step.until_logged("RollingOut: aaaaaaa waits for ").await;
+        t.worker.stop().await;
+        t.world.free();
+        t.worker.start().await;
+        let ran = step.end().await;
+        assert_eq!((ran.code, ran.outcome()), (0, "live"), "{ran:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn step_that_is_over_its_time_shows_where_it_stands() {
+    preview("ci-over", async |t: Preview| {
+        let site = Site::start(&t).await;
+        t.world.next("await_rollout", Does::Hang);
+        let late = site.step("opened", 'a', 1).with(&["--timeout", "3s"]).run().await;
+        assert_eq!((late.code, late.outcome()), (5, "timed_out"), "{late:?}");
+        assert_eq!(late.outputs["rollout"], "preview-ci-over-1-rollout-1", "{late:?}");
+        assert!(
+            late.message("error").unwrap().contains("not done after 3s (--timeout); the worker goes on"),
+            "{late:?}"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn ends_that_ask_nothing_of_the_author_are_green() {
     preview("ci-green", async |t: Preview| {
         let site = Site::start(&t).await;
