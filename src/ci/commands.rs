@@ -37,6 +37,17 @@ pub(super) fn resume(token: &str) -> String {
     format!("::{token}::")
 }
 
+/// A text where commands are stopped, as lines.
+pub(super) fn guarded(token: &str, text: &str) -> String {
+    let lines = text.lines().map(|line| plain(line) + "\n");
+    format!("{}\n{}{}", stop(token), lines.collect::<String>(), resume(token))
+}
+
+/// A text of one line, without characters that steer a terminal.
+pub(super) fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\t' { ' ' } else { c }).collect()
+}
+
 /// Escapes the text of a command, as GitHub's own toolkit does.
 fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
@@ -60,5 +71,14 @@ mod tests {
         );
         assert_eq!(message(Kind::Notice, "web", "live"), "::notice title=web::live");
         assert_eq!(group("a\nb"), "::group::a%0Ab");
+    }
+
+    #[test]
+    fn text_stands_where_commands_are_stopped() {
+        let text = "::error::x\r::add-mask::y\n  ::stop-commands::z\u{1b}[2J\n::z::";
+        let guarded = guarded("4f2a9c1e", text);
+        let lines: Vec<_> = guarded.lines().collect();
+        let inside = ["::error::x ::add-mask::y", "  ::stop-commands::z [2J", "::z::"];
+        assert_eq!(lines, [&["::stop-commands::4f2a9c1e"][..], &inside, &["::4f2a9c1e::"]].concat());
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    commands::{self, Kind},
+    commands::{self, Kind, plain},
     nonce::nonce,
 };
 
@@ -64,9 +64,7 @@ impl Log {
     /// Writes lines outside of a group.
     pub(super) fn text(&self, text: &str) {
         if !text.is_empty() {
-            self.write(&commands::stop(&self.token));
-            text.lines().for_each(|line| self.write(&plain(line)));
-            self.write(&commands::resume(&self.token));
+            self.write(&commands::guarded(&self.token, text));
         }
     }
 
@@ -77,9 +75,4 @@ impl Log {
             Stream::Stderr => writeln!(io::stderr(), "{line}"),
         };
     }
-}
-
-/// A text without characters that steer a terminal. Line breaks become spaces.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\t' { ' ' } else { c }).collect()
 }
