@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use temporalio_client::{errors::WorkflowQueryError, tonic::Code};
+
 use crate::{exit::Exit, progress::Progress};
 
 /// Short enough for a script, long enough for a hundred of them at once.
@@ -46,6 +48,30 @@ pub(crate) enum Unobserved {
     Final(anyhow::Error),
     /// It is asked again: a worker restarts, or the server is away.
     Passing(anyhow::Error),
+}
+
+impl Unobserved {
+    /// A query that failed, and what was asked.
+    pub(crate) fn from_query(error: WorkflowQueryError, asking: String) -> Self {
+        // A right is missing, or this `berth` cannot read the answer.
+        let is_final = match &error {
+            WorkflowQueryError::Rpc(status) => matches!(
+                status.code(),
+                Code::PermissionDenied | Code::Unauthenticated | Code::InvalidArgument | Code::Unimplemented
+            ),
+            WorkflowQueryError::PayloadConversion(_) => true,
+            _ => false,
+        };
+        let error = anyhow::Error::from(error).context(asking);
+        if is_final { Self::Final(error) } else { Self::Passing(error) }
+    }
+
+    /// The error for a command that asks once.
+    pub(crate) fn into_error(self) -> anyhow::Error {
+        match self {
+            Self::Final(error) | Self::Passing(error) => error,
+        }
+    }
 }
 
 /// The last status of an environment, if there is one, and how the wait for it ended.
@@ -97,6 +123,7 @@ mod tests {
     use std::cell::Cell;
 
     use anyhow::anyhow;
+    use temporalio_client::tonic::Status;
 
     use super::*;
 
@@ -129,5 +156,17 @@ mod tests {
         assert_eq!(waited.status, Some(1));
         let refused = wait(Duration::from_secs(30), || async { Err(Unobserved::Final(anyhow!("no right"))) }).await;
         assert_eq!(refused.err().unwrap().to_string(), "no right");
+    }
+
+    #[test]
+    fn query_is_asked_again_unless_a_right_is_missing() {
+        for (code, is_passing) in
+            [(Code::Unavailable, true), (Code::DeadlineExceeded, true), (Code::PermissionDenied, false)]
+        {
+            let error = WorkflowQueryError::Rpc(Status::new(code, "no"));
+            let unobserved = Unobserved::from_query(error, "querying web".to_owned());
+            assert_eq!(matches!(unobserved, Unobserved::Passing(_)), is_passing, "{code}");
+            assert_eq!(unobserved.into_error().to_string(), "querying web");
+        }
     }
 }

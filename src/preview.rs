@@ -120,7 +120,7 @@ impl Preview {
     /// Signals `redeploy`, and waits until nothing is in flight. The status is the answer.
     async fn redeploy(&self, client: &Client, redeploy: &RedeployArgs) -> anyhow::Result<Envelope> {
         let (id, handle) = environment(client, &redeploy.pull_request);
-        let Some(status) = wait::observe(&handle, &id).await? else { return Ok(output::not_found(&id)) };
+        let Some(status) = wait::once(&handle, &id).await? else { return Ok(output::not_found(&id)) };
         if status.phase == Phase::Closed {
             return Ok(output::not_found(&id));
         }
@@ -137,7 +137,7 @@ impl Preview {
     /// Signals `approve` for the commit that waits, then as [`Preview::redeploy`].
     async fn approve(&self, client: &Client, approve: &ApproveArgs) -> anyhow::Result<Envelope> {
         let (id, handle) = environment(client, &approve.pull_request);
-        let Some(status) = wait::observe(&handle, &id).await? else { return Ok(output::not_found(&id)) };
+        let Some(status) = wait::once(&handle, &id).await? else { return Ok(output::not_found(&id)) };
         let waiting = status.awaiting_approval.as_ref().map(|release| release.commit.to_string());
         let waits_for_this = waiting.as_deref() == Some(approve.commit.as_str());
         anyhow::ensure!(
@@ -173,7 +173,7 @@ impl Preview {
 
     async fn status(&self, client: &Client, pull_request: &PullRequestArgs) -> anyhow::Result<Envelope> {
         let (id, handle) = environment(client, pull_request);
-        let status = wait::observe(&handle, &id).await?;
+        let status = wait::once(&handle, &id).await?;
         status.map_or_else(|| Ok(output::not_found(&id)), |status| output::from_status(&status))
     }
 

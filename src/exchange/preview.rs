@@ -21,7 +21,7 @@ use super::{
 use crate::{
     envelope::{Envelope, wire_name},
     exit::Exit,
-    poll::{self, Unobserved},
+    poll,
     preview::{output, summary, wait},
     progress::Progress,
 };
@@ -96,7 +96,7 @@ pub(crate) async fn ask(client: &Client, input: &PullRequest, question: &Questio
     let id = input.workflow_id();
     let handle = client.get_workflow_handle::<PreviewEnvironment>(&id);
     let Some(limit) = question.wait else {
-        let status = wait::observe(&handle, &id).await?;
+        let status = wait::once(&handle, &id).await?;
         return status.map_or_else(|| Ok(output::not_found(&id)), |status| output::from_status(&status));
     };
     let mut was_open = false;
@@ -109,7 +109,7 @@ pub(crate) async fn ask(client: &Client, input: &PullRequest, question: &Questio
         };
         question.or_progress(decision, || wait::line(status))
     };
-    let observe = || async { wait::observe(&handle, &id).await.map_err(Unobserved::Final) };
+    let observe = || wait::observe(&handle, &id);
     let waited = poll::until(limit, Progress::nowhere(), observe, |_| String::new(), decide).await?;
     match (waited.status, waited.ending) {
         (Some(status), Some(ending)) => output::from_wait(&status, ending),

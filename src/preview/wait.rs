@@ -26,46 +26,55 @@ pub(super) async fn status(handle: &WorkflowHandle<Client, PreviewEnvironment>) 
 }
 
 /// Queries the status of an environment. None: there is no such environment.
-///
-/// # Errors
-/// No worker answers, or the workflow ended in a way that leaves its own status stale.
 pub(crate) async fn observe(
     handle: &WorkflowHandle<Client, PreviewEnvironment>,
     id: &str,
-) -> anyhow::Result<Option<Status>> {
+) -> Result<Option<Status>, Unobserved> {
     match status(handle).await {
         Ok(status) if status.phase == Phase::Closed => Ok(Some(status)),
-        Ok(status) => {
-            // A terminated workflow still answers, with its last status.
-            let described = handle.describe(WorkflowDescribeOptions::default()).await;
-            let ended = described.with_context(|| format!("describing {id}"))?.status();
-            match ended {
-                WorkflowExecutionStatus::Terminated | WorkflowExecutionStatus::TimedOut => Err(anyhow!(
-                    "{id} was ended from outside ({ended:?}): berth preview close, or the next push, removes what is left of it"
-                )),
-                WorkflowExecutionStatus::Failed => {
-                    Err(anyhow!("{id} was refused: temporal workflow result --workflow-id {id} says why"))
-                }
-                _ => Ok(Some(status)),
-            }
-        }
+        Ok(status) => check_alive(handle, id).await.map(|()| Some(status)),
         Err(WorkflowQueryError::NotFound(_)) => Ok(None),
-        Err(e) => Err(e).with_context(|| format!("querying {id}; does a worker poll its task queue?")),
+        Err(error) => Err(Unobserved::from_query(error, format!("querying {id}; does a worker poll its task queue?"))),
     }
+}
+
+/// Checks that the workflow has not been ended from outside: it would still answer, with its last status.
+async fn check_alive(handle: &WorkflowHandle<Client, PreviewEnvironment>, id: &str) -> Result<(), Unobserved> {
+    let described = handle.describe(WorkflowDescribeOptions::default()).await;
+    let ended = described.with_context(|| format!("describing {id}")).map_err(Unobserved::Passing)?.status();
+    match ended {
+        WorkflowExecutionStatus::Terminated | WorkflowExecutionStatus::TimedOut => Err(Unobserved::Final(anyhow!(
+            "{id} was ended from outside ({ended:?}): berth preview close, or the next push, removes what is left of it"
+        ))),
+        WorkflowExecutionStatus::Failed => {
+            Err(Unobserved::Final(anyhow!("{id} was refused: temporal workflow result --workflow-id {id} says why")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Asks once.
+///
+/// # Errors
+/// The status cannot be had.
+pub(crate) async fn once(
+    handle: &WorkflowHandle<Client, PreviewEnvironment>,
+    id: &str,
+) -> anyhow::Result<Option<Status>> {
+    observe(handle, id).await.map_err(Unobserved::into_error)
 }
 
 /// Polls until `decide` ends the wait, or the time is over.
 ///
 /// # Errors
-/// The errors of [`observe`].
+/// The status cannot be had, now or later.
 pub(super) async fn until(
     handle: &WorkflowHandle<Client, PreviewEnvironment>,
     id: &str,
     timeout: Duration,
     decide: impl FnMut(Option<&Status>) -> Decision,
 ) -> anyhow::Result<Waited<Status>> {
-    let observe = || async { observe(handle, id).await.map_err(Unobserved::Final) };
-    poll::until(timeout, Progress::shown(), observe, line, decide).await
+    poll::until(timeout, Progress::shown(), || observe(handle, id), line, decide).await
 }
 
 /// The line of progress for a status.

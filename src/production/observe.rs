@@ -11,7 +11,6 @@ use temporalio_client::{
     Client, WorkflowDescribeOptions, WorkflowExecutionStatus, WorkflowGetResultOptions, WorkflowHandle,
     WorkflowQueryOptions,
     errors::{WorkflowGetResultError, WorkflowQueryError},
-    tonic::Code,
 };
 
 use crate::{
@@ -23,12 +22,10 @@ pub(crate) type Handle = WorkflowHandle<Client, ProductionEnvironment>;
 
 /// Queries the status. None: nothing has been released yet.
 pub(crate) async fn observe(handle: &Handle, id: &str) -> Result<Option<ProductionStatus>, Unobserved> {
-    let asking = || format!("querying {id}; does a worker poll its task queue?");
     match handle.query(ProductionEnvironment::status, (), WorkflowQueryOptions::default()).await {
         Ok(status) => check_alive(handle, id).await.map(|()| Some(status)),
         Err(WorkflowQueryError::NotFound(_)) => Ok(None),
-        Err(error) if is_final(&error) => Err(Unobserved::Final(anyhow::Error::from(error).context(asking()))),
-        Err(error) => Err(Unobserved::Passing(anyhow::Error::from(error).context(asking()))),
+        Err(error) => Err(Unobserved::from_query(error, format!("querying {id}; does a worker poll its task queue?"))),
     }
 }
 
@@ -56,26 +53,12 @@ async fn why_failed(handle: &Handle) -> String {
     }
 }
 
-/// Whether asking again is useless: a right is missing, or this `berth` cannot read the answer.
-fn is_final(error: &WorkflowQueryError) -> bool {
-    match error {
-        WorkflowQueryError::Rpc(status) => matches!(
-            status.code(),
-            Code::PermissionDenied | Code::Unauthenticated | Code::InvalidArgument | Code::Unimplemented
-        ),
-        WorkflowQueryError::PayloadConversion(_) => true,
-        _ => false,
-    }
-}
-
 /// Asks once.
 ///
 /// # Errors
 /// The status cannot be had.
 pub(crate) async fn once(handle: &Handle, id: &str) -> anyhow::Result<Option<ProductionStatus>> {
-    observe(handle, id).await.map_err(|unobserved| match unobserved {
-        Unobserved::Final(error) | Unobserved::Passing(error) => error,
-    })
+    observe(handle, id).await.map_err(Unobserved::into_error)
 }
 
 /// Asks until `decide` ends the wait, or the time is over. Shows each change, also in the log of a CI job.
