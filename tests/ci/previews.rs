@@ -108,11 +108,11 @@ async fn step_that_is_over_its_time_shows_where_it_stands() {
     preview("ci-over", async |t: Preview| {
         let site = Site::start(&t).await;
         t.world.next("await_rollout", Does::Hang);
-        let late = site.step("opened", 'a', 1).with(&["--timeout", "3s"]).run().await;
+        let late = site.step("opened", 'a', 1).with(&["--timeout", "10s"]).run().await;
         assert_eq!((late.code, late.outcome()), (5, "timed_out"), "{late:?}");
         assert_eq!(late.outputs["rollout"], "preview-ci-over-1-rollout-1", "{late:?}");
         assert!(
-            late.message("error").unwrap().contains("not done after 3s (--timeout); the worker goes on"),
+            late.message("error").unwrap().contains("not done after 10s (--timeout); the worker goes on"),
             "{late:?}"
         );
     })

@@ -8,6 +8,7 @@ use berth_workflows::contract::{
     proof::{CheckProofInput, ProofAction},
     provable::Provable,
     signals::{Close, Push},
+    status::Status,
     verdict::FailureType,
 };
 use serde_json::{Value, json};
@@ -58,10 +59,13 @@ async fn job_deploys_waits_and_closes() {
             "{early:?}"
         );
         assert_eq!(early.json["data"]["phase"], "RollingOut", "{early:?}");
-        let line = "RollingOut: aaaaaaa waits for every workload to serve the release";
+        let waits_for = "every workload to serve the release";
+        let is_waiting = |status: &Status| status.rolling_out.as_ref().is_some_and(|now| now.waiting_for == waits_for);
+        t.until("waiting for workloads", is_waiting).await;
+        let line = format!("RollingOut: aaaaaaa waits for {waits_for}");
         let changed = hooks.get(&format!("{waits}25s&seen="), &token).await;
         let answer = (changed.json["outcome"].as_str(), changed.json["reason"].as_str());
-        assert_eq!(answer, (Some("progress"), Some(line)), "{changed:?}");
+        assert_eq!(answer, (Some("progress"), Some(&*line)), "{changed:?}");
         let same = hooks.get(&format!("{waits}1s&seen={}", line.replace(' ', "+")), &token).await;
         assert_eq!(same.json["outcome"], "timed_out", "{same:?}");
         t.world.free();
