@@ -8,7 +8,7 @@ use berth_workflows::contract::pull_request_list::{
     ListPullRequestsInput, ListedPullRequest, ListedPullRequests, MAX_ASKED,
 };
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     answer::{bounded, denied, unavailable},
@@ -49,6 +49,9 @@ struct GraphqlError {
     message: String,
     #[serde(default, rename = "type")]
     kind: Option<String>,
+    /// The field of the answer that it is about.
+    #[serde(default)]
+    path: Option<Vec<Value>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -94,18 +97,19 @@ pub async fn list_pull_requests(
     }
     let repository = github.repository(repository);
     let Named { full_name } = repository.get("").await?.read("reading the repository")?;
-    let (mut listed, mut after) = (BTreeMap::new(), None);
+    let (mut listed, mut absent, mut after) = (BTreeMap::new(), Vec::new(), None);
     for page in 0..MAX_PAGES {
         let asked = if page == 0 { list.asked.as_slice() } else { &[] };
-        let found = ask(repository, &full_name, asked, after.as_deref()).await?;
+        let (found, none) = ask(repository, &full_name, asked, after.as_deref()).await?;
+        absent.extend(none);
         let PageInfo { has_next_page, end_cursor } = &found.pull_requests.page_info;
         after = end_cursor.clone().filter(|_| *has_next_page);
         let is_last = !has_next_page;
-        for pull in pulls(found, asked)? {
+        for pull in pulls(found, asked, &absent)? {
             listed.insert(pull.number, pull);
         }
         if is_last {
-            return Ok(ListedPullRequests { pull_requests: listed.into_values().collect() });
+            return Ok(ListedPullRequests { pull_requests: listed.into_values().collect(), absent });
         }
         if after.is_none() {
             break;
@@ -114,16 +118,22 @@ pub async fn list_pull_requests(
     Err(incomplete("there are more pages than berth reads"))
 }
 
-async fn ask(repository: Repository<'_>, name: &str, asked: &[u64], after: Option<&str>) -> Result<Found, Failure> {
+/// Asks for a page. Returns also the numbers that are no pull requests.
+async fn ask(
+    repository: Repository<'_>,
+    name: &str,
+    asked: &[u64],
+    after: Option<&str>,
+) -> Result<(Found, Vec<u64>), Failure> {
     let (owner, name) = name.split_once('/').ok_or_else(|| incomplete("the repository has no name"))?;
     let variables = json!({"owner": owner, "name": name, "after": after});
     let response = repository.graphql(&json!({"query": query(asked), "variables": variables})).await?;
-    let found = whole(response.read(WHAT)?)?;
+    let (found, absent) = whole(response.read(WHAT)?, asked)?;
     // The name may belong to another repository by now.
     if found.database_id.is_some_and(|id| id != repository.id) {
         return Err(incomplete("the repository was renamed meanwhile"));
     }
-    Ok(found)
+    Ok((found, absent))
 }
 
 /// The query. Numbers are the only part that varies.
@@ -136,9 +146,11 @@ pub(super) fn query(asked: &[u64]) -> String {
     )
 }
 
-/// Returns the data of an answer without errors.
-fn whole(response: Response) -> Result<Found, Failure> {
-    if let Some(error) = response.errors.as_deref().unwrap_or_default().first() {
+/// Returns the data of an answer whose only errors are numbers that are no pull requests, and those.
+fn whole(response: Response, asked: &[u64]) -> Result<(Found, Vec<u64>), Failure> {
+    let errors = response.errors.unwrap_or_default();
+    let absent = errors.iter().filter_map(|error| error.absent(asked)).collect();
+    if let Some(error) = errors.iter().find(|error| error.absent(asked).is_none()) {
         let message = format!("{WHAT}: {}", bounded(&error.message));
         return Err(match error.kind.as_deref() {
             Some("FORBIDDEN") => {
@@ -148,13 +160,26 @@ fn whole(response: Response) -> Result<Found, Failure> {
             _ => unavailable(message, None),
         });
     }
-    response.data.and_then(|data| data.repository).ok_or_else(|| incomplete("the answer has no repository"))
+    let found = response.data.and_then(|data| data.repository);
+    Ok((found.ok_or_else(|| incomplete("the answer has no repository"))?, absent))
+}
+
+impl GraphqlError {
+    /// The number that was asked for and is no pull request, if that is the error.
+    fn absent(&self, asked: &[u64]) -> Option<u64> {
+        let [repository, alias] = self.path.as_deref()? else { return None };
+        let is_absent = self.kind.as_deref() == Some("NOT_FOUND") && *repository == "repository";
+        asked.iter().copied().find(|number| is_absent && *alias == format!("p{number}"))
+    }
 }
 
 /// All pull requests of an answer. A gap is an error.
-fn pulls(found: Found, asked: &[u64]) -> Result<Vec<ListedPullRequest>, Failure> {
+fn pulls(found: Found, asked: &[u64], absent: &[u64]) -> Result<Vec<ListedPullRequest>, Failure> {
     let Found { pull_requests, asked: mut by_number, .. } = found;
-    let asked = asked.iter().map(|number| by_number.remove(&format!("p{number}")).flatten());
+    let asked = asked
+        .iter()
+        .filter(|number| !absent.contains(number))
+        .map(|number| by_number.remove(&format!("p{number}")).flatten());
     let pulls = pull_requests.nodes.into_iter().chain(asked);
     pulls.map(|pull| pull.ok_or_else(|| incomplete("a pull request is missing in the answer"))?.listed()).collect()
 }
@@ -165,8 +190,6 @@ fn incomplete(why: &str) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
 
     fn pull(number: u64, state: &str) -> Value {
@@ -179,7 +202,8 @@ mod tests {
         if response["data"]["repository"].is_object() {
             response["data"]["repository"]["databaseId"] = json!(1);
         }
-        pulls(whole(serde_json::from_value(response).unwrap())?, asked)
+        let (found, absent) = whole(serde_json::from_value(response).unwrap(), asked)?;
+        pulls(found, asked, &absent)
     }
 
     fn answer(nodes: &[Value]) -> Value {
@@ -214,6 +238,26 @@ mod tests {
         ] {
             let failure = read(response.clone(), asked).unwrap_err();
             assert!(matches!(failure, Failure::Transient { .. }), "{response}: {failure}");
+        }
+    }
+
+    #[test]
+    fn number_that_is_no_pull_request_is_named_and_not_closed() {
+        let absent = |path: Value, kind: &str| {
+            let mut response = answer(&[pull(1, "OPEN")]);
+            response["data"]["repository"]["p7"] = Value::Null;
+            response["errors"] = json!([{"message": "Could not resolve", "type": kind, "path": path}]);
+            whole(serde_json::from_value(response).unwrap(), &[7]).map(|(_, absent)| absent)
+        };
+        assert_eq!(absent(json!(["repository", "p7"]), "NOT_FOUND").unwrap(), [7]);
+        for (path, kind) in [
+            (json!(["repository", "p8"]), "NOT_FOUND"),
+            (json!(["repository"]), "NOT_FOUND"),
+            (json!(null), "NOT_FOUND"),
+            (json!(["repository", "p7", "labels"]), "NOT_FOUND"),
+            (json!(["repository", "p7"]), "SERVICE_UNAVAILABLE"),
+        ] {
+            assert!(absent(path.clone(), kind).is_err(), "{path} {kind}");
         }
     }
 

@@ -21,6 +21,16 @@ pub struct ListPullRequestsInput {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListedPullRequests {
     pub pull_requests: Vec<ListedPullRequest>,
+    /// Numbers that were asked for, and that GitHub says are no pull requests. That is not the same as closed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub absent: Vec<u64>,
+}
+
+impl ListedPullRequests {
+    /// The facts about a pull request, if it is listed.
+    pub fn facts(&self, number: u64) -> Option<&PullRequestFacts> {
+        self.pull_requests.iter().find(|pull| pull.number == number).map(|pull| &pull.facts)
+    }
 }
 
 /// A pull request, and the facts about it.

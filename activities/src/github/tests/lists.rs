@@ -1,11 +1,15 @@
-use berth_workflows::contract::pull_request_list::{ListPullRequestsInput, ListedPullRequest};
+use berth_workflows::contract::pull_request_list::{ListPullRequestsInput, ListedPullRequest, ListedPullRequests};
 
 use super::*;
 use crate::github::list_pull_requests::list_pull_requests;
 
 async fn list(site: &Site, asked: &[u64]) -> Result<Vec<ListedPullRequest>, Failure> {
+    Ok(ask(site, asked).await?.pull_requests)
+}
+
+async fn ask(site: &Site, asked: &[u64]) -> Result<ListedPullRequests, Failure> {
     let list = ListPullRequestsInput { app: "web".to_owned(), asked: asked.to_vec() };
-    Ok(list_pull_requests(&site.client, REPOSITORY, &list).await?.pull_requests)
+    list_pull_requests(&site.client, REPOSITORY, &list).await
 }
 
 #[tokio::test]
@@ -41,9 +45,14 @@ async fn list_goes_through_all_pages() {
 }
 
 #[tokio::test]
-async fn number_that_does_not_exist_is_an_error_and_not_absence() {
+async fn number_that_does_not_exist_is_named_and_hides_no_other() {
     let site = Site::start();
-    assert_eq!(pause(list(&site, &[1, 404]).await), None);
+    site.github.open(REPOSITORY, NewPull::new("closed", &"c".repeat(40))).unwrap();
+    site.github.close(REPOSITORY, 2);
+    let listed = ask(&site, &[1, 404, 2]).await.unwrap();
+    assert_eq!(listed.absent, [404]);
+    assert!(listed.facts(2).unwrap().is_closed() && listed.facts(404).is_none());
+    assert!(listed.facts(1).is_some_and(|facts| !facts.is_closed()));
 }
 
 #[tokio::test]
