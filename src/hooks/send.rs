@@ -7,21 +7,13 @@ use berth_workflows::{
     contract::{environment::PullRequest, signals::ConfirmClosed},
     preview_environment::PreviewEnvironment,
 };
-use temporalio_client::{
-    Client, UntypedSignal, WorkflowSignalOptions, WorkflowStartOptions, errors::WorkflowInteractionError,
-};
-use temporalio_common::{
-    HasWorkflowDefinition,
-    data_converters::{PayloadConverter, RawValue},
-};
+use temporalio_client::{Client, WorkflowSignalOptions, WorkflowStartOptions, errors::WorkflowInteractionError};
 
 use super::outgoing::{Outgoing, Signal};
 use crate::preview::summary;
 
 /// How long Temporal may take for a signal. GitHub gives a webhook up after ten seconds.
 const SIGNAL: Duration = Duration::from_secs(7);
-
-type PreviewRun = <PreviewEnvironment as HasWorkflowDefinition>::Run;
 
 /// The end of a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,9 +78,8 @@ fn delivered(sent: Result<(), WorkflowInteractionError>) -> anyhow::Result<Deliv
 /// # Errors
 /// Temporal does not answer.
 pub(super) async fn confirm_closed(client: &Client, input: &PullRequest) -> anyhow::Result<Delivered> {
-    let payload = RawValue::from_value(&serde_json::to_value(ConfirmClosed {})?, &PayloadConverter::default());
     let handle = client.get_workflow_handle::<PreviewEnvironment>(input.workflow_id());
-    let signal = UntypedSignal::<PreviewRun>::new("confirm_closed");
-    let sent = tokio::time::timeout(SIGNAL, handle.signal(signal, payload, WorkflowSignalOptions::default())).await;
+    let (signal, claim) = (PreviewEnvironment::confirm_closed, ConfirmClosed {}.into());
+    let sent = tokio::time::timeout(SIGNAL, handle.signal(signal, claim, WorkflowSignalOptions::default())).await;
     delivered(sent.map_err(|_| anyhow!("no answer within {SIGNAL:?}"))?)
 }

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod carried_state;
+mod confirm_closed;
 mod cron_jobs;
 mod not_observed;
 mod overtaken;

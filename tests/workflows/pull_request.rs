@@ -10,7 +10,7 @@ use berth_workflows::contract::{
 };
 use temporalio_client::{WorkflowDescribeOptions, WorkflowGetResultOptions};
 
-fn facts(head: char, second: u32) -> PullRequestFacts {
+pub(crate) fn facts(head: char, second: u32) -> PullRequestFacts {
     PullRequestFacts {
         head: commit(head),
         state: PullRequestState::Open,

@@ -146,6 +146,15 @@ pub fn admit_command(
     github(token, summary, task_queue, Duration::from_secs(600))
 }
 
+/// A query of two requests. After ten minutes the `Janitor` asks about the same pull request anyway.
+pub fn confirm_closed(
+    token: &WorkflowCancellationToken,
+    summary: impl Into<String>,
+    task_queue: String,
+) -> ActivityOptions {
+    github(token, summary, task_queue, Duration::from_secs(600))
+}
+
 /// A comparison without any request, in the worker that runs the workflow. No message waits longer than this for its proof: it
 /// counts as a claim then.
 pub fn check_proof(summary: impl Into<String>) -> LocalActivityOptions {

@@ -10,18 +10,17 @@ use crate::{
     contract::{
         carrying::Carrying,
         command::CommentSignal,
-        environment::{EnvironmentKind, PullRequest},
+        environment::PullRequest,
         lenient::Lenient,
         pull_request::PullRequestFacts,
         rollout::RolloutProgress,
         run_script::RunScript,
         script::ScriptAnswer,
-        signals::{Approve, Close, CloseAnswer, DeployAnswer, DeployOutcome, Push, Redeploy},
+        signals::{Approve, Close, CloseAnswer, ConfirmClosed, DeployAnswer, DeployOutcome, Push, Redeploy},
         status::Status,
         teardown::LeakReport,
     },
     environment::{
-        admission::{check_id, publish_identity},
         answers::HandlerError,
         arrival::Arrival,
         cancel::{record_cancel, recording_cancel},
@@ -30,11 +29,13 @@ use crate::{
         queue::Delivery,
         reporting::Reporting,
     },
-    preview_environment::{proofs::PushProofs, record::Record},
+    preview_environment::{confirm_closed::Confirmation, proofs::PushProofs, record::Record},
 };
 
+mod admit;
 pub mod command_book;
 mod commands;
+mod confirm_closed;
 mod environment;
 pub mod facts;
 mod follow;
@@ -60,6 +61,7 @@ pub struct PreviewEnvironment {
     published: Published,
     reporting: Reporting,
     proofs: PushProofs,
+    confirmation: Confirmation,
     /// Temporal's namespace, for links.
     namespace: String,
 }
@@ -79,6 +81,7 @@ impl PreviewEnvironment {
             published: Published::default(),
             reporting: Reporting::default(),
             proofs: PushProofs::default(),
+            confirmation: Confirmation::default(),
             namespace: ctx.namespace().to_owned(),
         }
     }
@@ -178,6 +181,12 @@ impl PreviewEnvironment {
         Ok(answer)
     }
 
+    /// The pull request may have been closed: GitHub is asked.
+    #[signal(name = "confirm_closed")]
+    pub fn confirm_closed(&mut self, _ctx: &mut SyncWorkflowContext<Self>, _: Lenient<ConfirmClosed>) {
+        self.confirmation.request();
+    }
+
     /// Lets one commit of a fork be rolled out.
     #[signal(name = "approve")]
     pub fn approve(&mut self, ctx: &mut SyncWorkflowContext<Self>, approve: Lenient<Approve>) {
@@ -258,24 +267,6 @@ impl PreviewEnvironment {
     #[query(name = "status")]
     pub fn status(&self, _ctx: &WorkflowContextView) -> Status {
         self.to_status()
-    }
-}
-
-impl PreviewEnvironment {
-    /// Refuses an input that is not one, and any id but the one that follows from it.
-    fn admit(ctx: &WorkflowContext<Self>) -> Result<PullRequest, WorkflowTermination> {
-        let input = ctx.state(|s| s.input.clone())?;
-        check_id(ctx, &format!("app {} and pr {}", input.app, input.pr), &input.workflow_id())?;
-        publish_identity(ctx, &input.app, EnvironmentKind::Preview { pr: input.pr });
-        publish(ctx);
-        Ok(input)
-    }
-
-    fn to_status(&self) -> Status {
-        match &self.input {
-            Ok(input) => Status::new(&input.app, input.pr, &self.record),
-            Err(_) => Status::new("", 0, &self.record),
-        }
     }
 }
 

@@ -13,6 +13,8 @@ use berth_workflows::contract::{
     activity_definitions::{self as definitions, github_task_queue},
     command::{AdmitCommandInput, AdmittedCommand},
     load_app::GithubRules,
+    pull_request::PullRequestFacts,
+    pull_request_list::{ListPullRequestsInput, ListedPullRequest, ListedPullRequests},
     report::{GithubWrite, ReportInput, Reported},
 };
 use temporalio_client::Client;
@@ -33,6 +35,10 @@ pub struct Github {
     pub is_away: AtomicBool,
     /// Whether it refuses every check run for good.
     pub refuses_checks: AtomicBool,
+    /// Pull requests, by their numbers.
+    pub pull_requests: Mutex<BTreeMap<u64, PullRequestFacts>>,
+    /// The numbers that were asked for, in each list.
+    pub asked: Mutex<Vec<Vec<u64>>>,
     /// Comments that are commands, by their ids.
     pub commands: Mutex<BTreeMap<u64, AdmittedCommand>>,
     made: Mutex<Made>,
@@ -148,6 +154,31 @@ impl FakeGithub {
                 .into());
         }
         Ok(Reported { id: Some(self.0.take(report.write)), gone: false })
+    }
+
+    /// Lists as GitHub does: the open ones, and those that are asked for.
+    #[activity(definition = definitions::ListPullRequests)]
+    pub async fn list_pull_requests(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        list: ListPullRequestsInput,
+    ) -> Result<ListedPullRequests, ActivityError> {
+        self.0.asked.lock().unwrap().push(list.asked.clone());
+        if self.0.is_away.load(Ordering::Relaxed) {
+            return Err(anyhow::anyhow!("503 Service Unavailable").into());
+        }
+        let all = self.0.pull_requests.lock().unwrap();
+        let is_shown = |number: &u64, facts: &PullRequestFacts| !facts.is_closed() || list.asked.contains(number);
+        let shown = all.iter().filter(|(number, facts)| is_shown(number, facts));
+        Ok(ListedPullRequests {
+            pull_requests: shown
+                .map(|(number, facts)| ListedPullRequest {
+                    number: *number,
+                    facts: PullRequestFacts { asked: true, ..facts.clone() },
+                })
+                .collect(),
+            absent: list.asked.into_iter().filter(|number| !all.contains_key(number)).collect(),
+        })
     }
 
     #[activity(definition = definitions::AdmitCommand)]

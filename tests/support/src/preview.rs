@@ -19,7 +19,7 @@ use berth_workflows::{
         pull_request::PullRequestFacts,
         release::{Commit, Image},
         search_attributes,
-        signals::{Close, CloseAnswer, DeployAnswer, Push, Redeploy},
+        signals::{Close, CloseAnswer, ConfirmClosed, DeployAnswer, Push, Redeploy},
         status::Status,
         timings::Timings,
     },
@@ -160,6 +160,12 @@ impl Preview {
     pub async fn facts(&self, facts: PullRequestFacts) {
         let options = WorkflowSignalOptions::default();
         self.handle().signal(PreviewEnvironment::pull_request, facts.into(), options).await.unwrap();
+    }
+
+    /// Signals `confirm_closed`.
+    pub async fn confirm_closed(&self) {
+        let (signal, options) = (PreviewEnvironment::confirm_closed, WorkflowSignalOptions::default());
+        self.handle().signal(signal, ConfirmClosed {}.into(), options).await.unwrap();
     }
 
     /// Signals `command` with the id of a comment.

@@ -111,7 +111,8 @@ impl Facts {
         let is_known = before.is_some_and(|before| says_the_same(&before, &facts));
         self.are_rules_due |= !(facts.is_closed() || is_known && self.rules.is_some());
         self.earlier_heads.retain(|head| !is_same_commit(head, &facts.head));
-        let closes = facts.is_closed() && (is_later || !was_closed);
+        // GitHub was asked because something is there that a closed pull request has no more.
+        let closes = facts.is_closed() && (is_later || !was_closed || facts.asked);
         self.is_reopened = !facts.is_closed() && (was_closed || self.is_reopened);
         self.newest = Some(facts);
         closes

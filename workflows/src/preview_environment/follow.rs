@@ -46,8 +46,12 @@ impl PreviewEnvironment {
 
     /// Whether the run is to continue with a fresh history, and nothing beside its life goes on.
     pub(super) fn may_continue(ctx: &WorkflowContext<Self>, pull_request: &PullRequest) -> bool {
-        let is_idle =
-            |s: &Self| !s.record.mailbox.facts.are_rules_due() && s.reporting.is_idle() && s.proofs.is_empty();
+        let is_idle = |s: &Self| {
+            !s.record.mailbox.facts.are_rules_due()
+                && s.reporting.is_idle()
+                && s.proofs.is_empty()
+                && s.confirmation.is_idle()
+        };
         carry::is_due(ctx, &pull_request.timings) && ctx.state(is_idle)
     }
 

@@ -1,5 +1,5 @@
-//! Routines beside a preview's life: one reads the app file for the pushes that wait for it, one checks the proofs of pushes,
-//! one reports to GitHub.
+//! Routines beside a preview's life: one reads the app file for the pushes that wait for it, one asks GitHub about claimed
+//! closes, one checks the proofs of pushes, one reports to GitHub.
 
 use std::{convert::Infallible, pin::pin};
 
@@ -28,11 +28,13 @@ impl PreviewEnvironment {
     ) -> T {
         let mut life = pin!(life.fuse());
         let mut rules = pin!(Self::keep_rules(ctx, pull_request).fuse());
+        let mut confirmations = pin!(Self::confirm_closes(ctx, pull_request).fuse());
         let mut proofs = pin!(Self::check_proofs(ctx).fuse());
         let mut reports = pin!(report_changes(ctx).fuse());
         select! {
             ended = life => ended,
             never = rules => match never {},
+            never = confirmations => match never {},
             never = proofs => match never {},
             never = reports => match never {},
         }
