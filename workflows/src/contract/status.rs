@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::contract::{
     environment::Database,
     phase::{Failed, PastRollout, Phase},
+    pull_request::PullRequestFacts,
     release::Release,
     rollout::RolloutStep,
     script::RunningScript,
@@ -36,6 +37,9 @@ pub struct Status {
     /// Something still to come that the newest commit waits for: `the image of 4f2a9c1`.
     #[serde(default)]
     pub waits_for: Option<String>,
+    /// The newest facts about the pull request.
+    #[serde(default)]
+    pub pull_request: Option<PullRequestFacts>,
     pub secrets: Option<SecretsStatus>,
     /// The running scripts.
     #[serde(default)]

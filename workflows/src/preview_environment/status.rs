@@ -29,6 +29,7 @@ impl Status {
             awaiting_approval: record.mailbox.awaiting_approval().cloned(),
             held: record.mailbox.held().map(|(release, _)| release.clone()),
             waits_for: record.waits_for(),
+            pull_request: record.mailbox.facts.newest().cloned(),
             secrets: record.book.secrets.as_ref().map(SecretsStatus::from),
             scripts: record.scripts.running.clone(),
             teardown: record.teardown.clone(),
