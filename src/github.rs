@@ -43,6 +43,11 @@ pub(crate) struct GithubApp {
 }
 
 impl GithubApp {
+    /// Whether an App is given.
+    pub(crate) fn is_given(&self) -> bool {
+        self.github_app_id.is_some() && self.github_key_file.is_some()
+    }
+
     /// Makes the client, if an App is given.
     ///
     /// # Errors

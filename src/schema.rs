@@ -10,6 +10,7 @@ use std::{
 use berth_manifests::app::App;
 use berth_workflows::contract::{
     environment::PullRequest,
+    janitor::{JanitorInput, JanitorStatus},
     production::{ApproveRelease, Freeze, Production, RejectRelease, Rollback, Unfreeze},
     production_answer::ProductionAnswer,
     production_status::ProductionStatus,
@@ -81,6 +82,10 @@ enum SchemaName {
     ProductionAnswer,
     /// The answer of production to the query `status`
     ProductionStatus,
+    /// The input of the workflow `Janitor`
+    Janitor,
+    /// The answer of a `Janitor` to the query `status`
+    JanitorStatus,
 }
 
 impl PrintSchema {
@@ -119,6 +124,8 @@ impl SchemaName {
             Self::Unfreeze => read::<Unfreeze>(),
             Self::ProductionAnswer => written::<ProductionAnswer>(),
             Self::ProductionStatus => written::<ProductionStatus>(),
+            Self::Janitor => read::<JanitorInput>(),
+            Self::JanitorStatus => written::<JanitorStatus>(),
         }
     }
 }

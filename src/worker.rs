@@ -9,7 +9,8 @@ use std::{
 
 use anyhow::Context;
 use berth_activities::{
-    Activities, Serve, Settings, database, kubernetes_client, proof::ProofKeys, secrets::DopplerReader,
+    Activities, Serve, Settings, database, janitor::JanitorActivities, kubernetes_client, proof::ProofKeys,
+    secrets::DopplerReader,
 };
 use berth_workflows::{TASK_QUEUE, register_workflows};
 use clap::{Args, ValueEnum};
@@ -147,7 +148,7 @@ impl Worker {
         let workers = Workers::start(&runtime, &client, self.options(activities, &metrics)?, on_github)?;
         shut_down_on_signal(workers.shutdown_handle(), Arc::clone(&health));
         tracing::info!(task_queue = %self.task_queue, apps = %names, "Taking work from {}", self.task_queue);
-        self.keep_production_running(&client, &kubernetes);
+        self.keep_running(&client, &kubernetes);
         let queue = self.task_queue.clone();
         tokio::spawn(async move {
             readiness::await_polling_and_kubernetes(&client, &queue, &identity, &kubernetes, &health).await;
@@ -159,18 +160,18 @@ impl Worker {
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Keeps the workflow of each app's production running, if this worker serves production.
-    fn keep_production_running(&self, temporal: &temporalio_client::Client, kubernetes: &kube::Client) {
-        if self.serve.contains(&Served::Production) {
-            let forever = Forever {
-                temporal: temporal.clone(),
-                kubernetes: kubernetes.clone(),
-                installation: self.installation.clone(),
-                apps: self.apps.clone(),
-                task_queue: self.task_queue.clone(),
-            };
-            tokio::spawn(forever.keep_running());
-        }
+    /// Keeps the workflows running that live for ever, as far as this worker serves them.
+    fn keep_running(&self, temporal: &temporalio_client::Client, kubernetes: &kube::Client) {
+        let forever = Forever {
+            production: self.serve.contains(&Served::Production),
+            janitors: self.serve.contains(&Served::Previews) && self.github.is_given(),
+            temporal: temporal.clone(),
+            kubernetes: kubernetes.clone(),
+            installation: self.installation.clone(),
+            apps: self.apps.clone(),
+            task_queue: self.task_queue.clone(),
+        };
+        tokio::spawn(forever.keep_running());
     }
 
     async fn activities(&self) -> anyhow::Result<Activities> {
@@ -206,6 +207,7 @@ impl Worker {
                     previews: self.serve.contains(&Served::Previews),
                     production: self.serve.contains(&Served::Production),
                 },
+                janitor_seconds: self.github.janitor_seconds,
                 proof_keys,
             },
         })
@@ -215,8 +217,10 @@ impl Worker {
         // From 2 polls when idle to 50 in a burst: measured at twice the throughput of the fixed default.
         let pollers =
             || PollerBehavior::Autoscaling(AutoscalingOptions::builder().minimum(2).maximum(50).initial(5).build());
+        let janitor = JanitorActivities { client: activities.client.clone(), settings: activities.settings.clone() };
         let options = register_workflows!(WorkerOptions::new(&self.task_queue))
             .map_err(|e| anyhow::anyhow!("{e}"))?
+            .register_activities(janitor)
             .register_activities(activities)
             .workflow_interceptor(observe::workflow_observers(metrics))
             .activity_inbound_interceptor(observe::ActivityObserver(Arc::clone(metrics)))

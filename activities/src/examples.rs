@@ -22,6 +22,7 @@ pub(crate) fn settings() -> Settings {
         temporal_ui: None,
         database_servers: Servers::default(),
         serve: Serve::ALL,
+        janitor_seconds: 300,
         proof_keys: ProofKeys::default(),
     }
 }

@@ -16,6 +16,7 @@ mod fake_api_server;
 pub mod gates;
 pub mod github;
 pub mod heartbeat;
+pub mod janitor;
 pub mod jwt;
 mod kubernetes;
 pub mod production;

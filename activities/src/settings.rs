@@ -30,6 +30,8 @@ pub struct Settings {
     pub database_servers: Servers,
     /// The kinds of environments that the worker serves.
     pub serve: Serve,
+    /// The time between two looks of a `Janitor`, in seconds.
+    pub janitor_seconds: u64,
     /// The public keys of `berth hooks`. Without one, no message is proved.
     pub proof_keys: ProofKeys,
 }
@@ -47,6 +49,7 @@ impl Settings {
             temporal_ui: None,
             database_servers: Servers::default(),
             serve: Serve::ALL,
+            janitor_seconds: 0,
             proof_keys: ProofKeys::default(),
         }
     }

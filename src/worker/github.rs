@@ -19,6 +19,10 @@ pub(super) struct GithubArgs {
     /// The number of writes on GitHub in a second, of all workers together. GitHub allows 80 a minute and 500 an hour
     #[arg(long, env = "BERTH_GITHUB_WRITES_PER_SECOND", default_value_t = 1.0, value_name = "N", value_parser = positive)]
     github_writes_per_second: f64,
+    /// The time in seconds between two looks of a Janitor, which compares previews with pull requests
+    #[arg(long, env = "BERTH_JANITOR_SECONDS", default_value_t = 300, value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(super) janitor_seconds: u64,
 }
 
 fn positive(text: &str) -> Result<f64, String> {
@@ -27,6 +31,11 @@ fn positive(text: &str) -> Result<f64, String> {
 }
 
 impl GithubArgs {
+    /// Whether the App is given.
+    pub(super) fn is_given(&self) -> bool {
+        self.app.is_given()
+    }
+
     /// The options of the worker for GitHub, if an app has a repository and the App is given.
     ///
     /// # Errors

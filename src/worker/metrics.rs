@@ -9,7 +9,11 @@ use std::{
 
 use anyhow::Context;
 use berth_workflows::contract::{
-    rollout::StepTime, stop_reason::StopReason, teardown::LeakReport, verdict::FailureType,
+    janitor::{FindingKind, FindingsReported},
+    rollout::StepTime,
+    stop_reason::StopReason,
+    teardown::LeakReport,
+    verdict::FailureType,
 };
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder, core::Collector};
 
@@ -65,6 +69,8 @@ pub(super) struct Metrics {
     teardown_attempts: IntCounterVec,
     activity_failures: IntCounterVec,
     not_observed: IntCounterVec,
+    janitor_repairs: IntCounterVec,
+    janitor_findings: IntCounterVec,
     counted: Mutex<CountedRuns>,
 }
 
@@ -130,6 +136,16 @@ impl Metrics {
                 "Steps of rollouts that saw nothing of the release, and are repeated.",
                 &["app", "activity"],
             )?,
+            janitor_repairs: counter(
+                "berth_janitor_repairs_total",
+                "Previews that a Janitor has closed (close), or has sent lost facts to (facts).",
+                &["app", "repair"],
+            )?,
+            janitor_findings: counter(
+                "berth_janitor_findings_total",
+                "Parts of previews that belong to nothing, by kind. Each counts with every look that finds it.",
+                &["app", "kind"],
+            )?,
             counted: Mutex::default(),
             registry,
         };
@@ -193,6 +209,17 @@ impl Metrics {
     /// alerts must not need a rate.
     pub(super) fn count_not_observed(&self, app: &str, activity: &str) {
         self.not_observed.with_label_values(&[app, activity]).inc();
+    }
+
+    /// Counts what a Janitor has done and found in a look.
+    pub(super) fn count_findings(&self, reported: &FindingsReported) {
+        for (repair, count) in [("close", reported.closed), ("facts", reported.sent)] {
+            self.janitor_repairs.with_label_values(&[&reported.app, repair]).inc_by(count);
+        }
+        for kind in FindingKind::ALL {
+            let count = reported.findings.get(kind.name()).copied().unwrap_or_default();
+            self.janitor_findings.with_label_values(&[&reported.app, kind.name()]).inc_by(count);
+        }
     }
 
     /// All metrics in Prometheus' text format.

@@ -11,6 +11,7 @@ use std::{
 use berth_workflows::{
     contract::{
         checks::{Awaited, GatesChecked, Outcome},
+        janitor::FindingsReported,
         lenient::Lenient,
         rollout::RolledOut,
         rollout_input::RolloutInput,
@@ -183,6 +184,8 @@ impl ActivityInboundInterceptor for ActivityObserver {
                 let report = result.as_ref().ok().and_then(|output| output.downcast_ref::<LeakReport>());
                 self.0.count_teardown_attempt(&activity, report);
             }
+            let reported = result.as_ref().ok().and_then(|output| output.downcast_ref::<FindingsReported>());
+            reported.into_iter().for_each(|reported| self.0.count_findings(reported));
             result
         };
         observed.instrument(span).boxed()

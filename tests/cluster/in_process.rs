@@ -29,6 +29,7 @@ pub(crate) fn settings(lab: &Lab) -> Settings {
         temporal_ui: None,
         database_servers: database::Servers::default(),
         serve: Serve::ALL,
+        janitor_seconds: 300,
         proof_keys: ProofKeys::default(),
     }
 }

@@ -210,6 +210,7 @@ fn github_worker(t: &Preview, site: &Site) -> Worker {
         temporal_ui: None,
         database_servers: database::Servers::default(),
         serve: Serve::ALL,
+        janitor_seconds: 300,
         proof_keys: ProofKeys::default(),
     };
     let github = GithubClient::new(&site.github.url(), site.github.app().0, &site.key_file()).unwrap();

@@ -6,6 +6,7 @@ mod bad_input;
 mod carried_state;
 mod confirm_closed;
 mod cron_jobs;
+mod janitor;
 mod not_observed;
 mod overtaken;
 mod preview_database;

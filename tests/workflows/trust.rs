@@ -86,6 +86,7 @@ fn settings(apps: &std::path::Path) -> Settings {
         temporal_ui: None,
         database_servers: Servers::default(),
         serve: Serve::ALL,
+        janitor_seconds: 300,
         proof_keys: ProofKeys::read(&apps.join("keys")).unwrap(),
     }
 }

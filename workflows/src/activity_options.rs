@@ -155,6 +155,20 @@ pub fn confirm_closed(
     github(token, summary, task_queue, Duration::from_secs(600))
 }
 
+/// A list or a few messages. The next look is minutes away, so that a longer outage than these is its matter.
+pub fn look(token: &WorkflowCancellationToken, summary: impl Into<String>) -> ActivityOptions {
+    options(token, summary, Duration::from_secs(60), Duration::from_secs(120))
+}
+
+/// A query of a request or two for each page, once for each look.
+pub fn list_pull_requests(
+    token: &WorkflowCancellationToken,
+    summary: impl Into<String>,
+    task_queue: String,
+) -> ActivityOptions {
+    github(token, summary, task_queue, Duration::from_secs(240))
+}
+
 /// A comparison without any request, in the worker that runs the workflow. No message waits longer than this for its proof: it
 /// counts as a claim then.
 pub fn check_proof(summary: impl Into<String>) -> LocalActivityOptions {

@@ -9,6 +9,7 @@ pub mod contract;
 pub mod environment;
 pub mod failure;
 pub mod final_report;
+pub mod janitor;
 pub mod preview_environment;
 pub mod production_environment;
 #[cfg(test)]
@@ -33,5 +34,6 @@ macro_rules! register_workflows {
             .and_then(|options| options.register_workflow::<$crate::rollout::Rollout>())
             .and_then(|options| options.register_workflow::<$crate::script_run::ScriptRun>())
             .and_then(|options| options.register_workflow::<$crate::final_report::FinalReport>())
+            .and_then(|options| options.register_workflow::<$crate::janitor::Janitor>())
     };
 }

@@ -140,6 +140,17 @@ async fn owner_of_role(admin: &Client, role: &str) -> Result<Option<String>, Fai
     one_text(admin, "looking for the role", query, role).await
 }
 
+/// Lists the roles whose comment begins so, with their comments.
+///
+/// # Errors
+/// `DatabaseUnavailable`, retried.
+pub(super) async fn roles_with_comment(admin: &Client, prefix: &str) -> Result<Vec<(String, String)>, Failure> {
+    let query = "SELECT rolname::text, shobj_description(oid, 'pg_authid') FROM pg_roles \
+                 WHERE starts_with(shobj_description(oid, 'pg_authid'), $1) ORDER BY rolname";
+    let rows = admin.query(query, &[&prefix]).await.map_err(|error| refused("listing roles", &error))?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
 async fn owner_of_database(admin: &Client, database: &str) -> Result<Option<String>, Failure> {
     let query = "SELECT pg_get_userbyid(datdba)::text FROM pg_database WHERE datname = $1";
     one_text(admin, "looking for a database", query, database).await

@@ -2,6 +2,7 @@
 
 use berth_workflows::contract::{
     environment::EnvironmentKind,
+    janitor::{JANITOR, janitor_id},
     report::{GithubWrite, ReportInput},
     verdict::FailureType,
 };
@@ -48,7 +49,7 @@ pub(super) fn check_command(caller: &Caller, app: &str, pull_request: u64) -> Re
 pub(super) fn check_list(caller: &Caller, app: &str) -> Result<(), Failure> {
     let preview = caller.workflow_id.as_deref().and_then(|id| kind_of(app, id)).filter(|kind| kind.pr().is_some());
     let is_preview = preview.is_some_and(|kind| is(caller, &kind.workflow_id(app), kind.workflow_type()));
-    if is_preview || is(caller, &format!("janitor-{app}"), "Janitor") {
+    if is_preview || is(caller, &janitor_id(app), JANITOR) {
         return Ok(());
     }
     Err(denied(format!("only the Janitor and the previews of {app} may list its pull requests")))

@@ -88,3 +88,22 @@ fn a_teardown_that_left_something_counts_as_blocked() {
         assert!(text.contains(line), "{line} should be in\n{text}");
     }
 }
+
+#[test]
+fn findings_of_a_look_are_counted_by_kind() {
+    let metrics = Metrics::new().unwrap();
+    let findings = [("namespace_without_workflow".to_owned(), 2), ("a kind of another version".to_owned(), 1)];
+    let reported = FindingsReported { app: "web".into(), closed: 1, sent: 0, findings: findings.into() };
+    metrics.count_findings(&reported);
+    metrics.count_findings(&reported);
+    let text = metrics.text().unwrap();
+    for line in [
+        r#"berth_janitor_findings_total{app="web",kind="namespace_without_workflow"} 4"#,
+        r#"berth_janitor_findings_total{app="web",kind="database_without_workflow"} 0"#,
+        r#"berth_janitor_repairs_total{app="web",repair="close"} 2"#,
+        r#"berth_janitor_repairs_total{app="web",repair="facts"} 0"#,
+    ] {
+        assert!(text.contains(line), "{line} should be in\n{text}");
+    }
+    assert!(!text.contains("another version"), "{text}");
+}

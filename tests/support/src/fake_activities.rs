@@ -78,6 +78,8 @@ pub struct World {
     /// Whether the app file lets only proved approvals count.
     pub needs_proof: AtomicBool,
     proof_keys: Mutex<ProofKeys>,
+    /// Whether the cluster does not answer a `Janitor`.
+    pub is_cluster_away: AtomicBool,
     /// The rules of the app file for GitHub.
     pub github: Mutex<Option<GithubRules>>,
 }
@@ -111,6 +113,11 @@ impl World {
     /// Makes that namespace exist already, as after an earlier run.
     pub fn has_namespace(&self, name: &str) {
         self.namespaces.lock().unwrap().insert(name.to_owned());
+    }
+
+    /// The namespaces that exist.
+    pub(crate) fn namespaces(&self) -> Vec<String> {
+        self.namespaces.lock().unwrap().iter().cloned().collect()
     }
 
     /// Every call so far, as `activity what`.

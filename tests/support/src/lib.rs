@@ -13,6 +13,7 @@ mod berth;
 mod commands;
 pub mod fake_activities;
 pub mod fake_github;
+pub mod fake_janitor;
 pub mod fake_production;
 pub mod lab_production;
 pub mod other_version;

@@ -45,6 +45,7 @@ use tokio::task::JoinHandle;
 pub use crate::fake_activities::{Does, PATIENCE};
 use crate::{
     fake_activities::{FakeActivities, World},
+    fake_janitor::FakeJanitor,
     fake_production::FakeProduction,
     worker_switch::{SwitchedWorker, WorkerSwitch},
 };
@@ -97,6 +98,7 @@ pub(crate) async fn run_worker(
             .unwrap()
             .register_activities(FakeActivities(world.clone()))
             .register_activities(FakeProduction(world.clone()))
+            .register_activities(FakeJanitor(world.clone()))
             .max_heartbeat_throttle_interval(Duration::from_millis(100))
             .graceful_shutdown_period(Duration::from_millis(100));
         Worker::new(&runtime, client.clone(), options.build()).unwrap()

@@ -9,6 +9,9 @@ use crate::contract::{
     checks::{AwaitInput, Awaited, CheckGatesInput, GatesChecked},
     command::{AdmitCommandInput, AdmittedCommand},
     environment::Environment,
+    janitor::{
+        FindingsReported, ListEnvironmentsInput, ListedEnvironments, ReportFindingsInput, SendFactsInput, SentFacts,
+    },
     load_app::{LoadAppInput, LoadedApp},
     plan::{PlanReleaseInput, PlannedRelease},
     preparation::{AwaitGoneInput, DatabaseReady, NamespaceGone, NamespaceReady, SyncedSecrets},
@@ -156,6 +159,24 @@ impl Activities {
     /// Lists open pull requests, and others by number. It runs on the task queue of [`github_task_queue`].
     #[activity(name = "list_pull_requests")]
     pub fn list_pull_requests(list: ListPullRequestsInput) -> ListedPullRequests {
+        unimplemented!()
+    }
+
+    /// Lists the parts of an app's previews: workflows, namespaces and databases.
+    #[activity(name = "list_environments")]
+    pub fn list_environments(list: ListEnvironmentsInput) -> ListedEnvironments {
+        unimplemented!()
+    }
+
+    /// Sends facts to the previews that do not have them.
+    #[activity(name = "send_facts")]
+    pub fn send_facts(send: SendFactsInput) -> SentFacts {
+        unimplemented!()
+    }
+
+    /// Reports what a `Janitor` has done and found, to the worker's log and metrics.
+    #[activity(name = "report_findings")]
+    pub fn report_findings(report: ReportFindingsInput) -> FindingsReported {
         unimplemented!()
     }
 
