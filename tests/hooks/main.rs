@@ -8,6 +8,7 @@ mod examples;
 mod flood;
 mod history;
 mod jobs;
+mod lost_webhooks;
 mod process;
 mod production;
 mod stand_in;
