@@ -144,7 +144,11 @@ impl Many<'_> {
         self.print_writes("a push", WRITES_OF_A_PUSH);
         let reported = [reported, self.push('c').await].concat();
         self.shown('c').await;
-        self.github().fail(refusing.map_or(fault.clone(), |time| fault.lasting(time)));
+        let fault = match refusing {
+            Some(time) => fault.lasting(time),
+            None => fault,
+        };
+        self.github().fail(fault);
         let begun = Instant::now();
         let refused = [self.push('d').await, self.push('e').await].concat();
         match refusing {
