@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use anyhow::anyhow;
 use temporalio_client::{errors::WorkflowQueryError, tonic::Code};
 
 use crate::{exit::Exit, progress::Progress};
@@ -79,6 +80,8 @@ pub(crate) struct Waited<S> {
     pub(crate) status: Option<S>,
     /// None: the time is over.
     pub(crate) ending: Option<Ending>,
+    /// The reason why nothing could be seen, if that was so when the time was over.
+    pub(crate) trouble: Option<anyhow::Error>,
 }
 
 /// Polls until `decide` ends the wait, or the time is over.
@@ -94,25 +97,29 @@ pub(crate) async fn until<S, F: Future<Output = Result<Option<S>, Unobserved>>>(
     mut decide: impl FnMut(Option<&S>) -> Decision,
 ) -> anyhow::Result<Waited<S>> {
     let end = Instant::now() + timeout;
-    let mut status = None;
+    let (mut status, mut trouble) = (None, None);
     loop {
         let look_until = end.max(Instant::now() + LAST_LOOK);
         let Ok(observed) = tokio::time::timeout_at(look_until.into(), observe()).await else {
-            return Ok(Waited { status, ending: None });
+            let trouble = trouble.or_else(|| Some(anyhow!("the question for the status was not answered in time")));
+            return Ok(Waited { status, ending: None, trouble });
         };
         match observed {
             Ok(now) => {
                 if let Decision::Done(ending) = decide(now.as_ref()) {
-                    return Ok(Waited { status: now, ending: Some(ending) });
+                    return Ok(Waited { status: now, ending: Some(ending), trouble: None });
                 }
                 progress.print(line(now.as_ref()));
-                status = now;
+                (status, trouble) = (now, None);
             }
             Err(Unobserved::Final(error)) => return Err(error),
-            Err(Unobserved::Passing(error)) => progress.print(format!("no answer yet: {error:#}")),
+            Err(Unobserved::Passing(error)) => {
+                progress.print(format!("no answer yet: {error:#}"));
+                trouble = Some(error);
+            }
         }
         if Instant::now() >= end {
-            return Ok(Waited { status, ending: None });
+            return Ok(Waited { status, ending: None, trouble });
         }
         tokio::time::sleep(INTERVAL).await;
     }
@@ -122,7 +129,6 @@ pub(crate) async fn until<S, F: Future<Output = Result<Option<S>, Unobserved>>>(
 mod tests {
     use std::cell::Cell;
 
-    use anyhow::anyhow;
     use temporalio_client::tonic::Status;
 
     use super::*;
@@ -152,8 +158,10 @@ mod tests {
     #[tokio::test]
     async fn wait_ends_with_the_time_and_the_last_status() {
         let waited = wait(Duration::ZERO, || async { Ok(Some(1)) }).await.unwrap();
-        assert!(waited.ending.is_none());
+        assert!(waited.ending.is_none() && waited.trouble.is_none());
         assert_eq!(waited.status, Some(1));
+        let blind = wait(Duration::ZERO, || async { Err(Unobserved::Passing(anyhow!("no worker"))) }).await.unwrap();
+        assert_eq!(blind.trouble.unwrap().to_string(), "no worker");
         let refused = wait(Duration::from_secs(30), || async { Err(Unobserved::Final(anyhow!("no right"))) }).await;
         assert_eq!(refused.err().unwrap().to_string(), "no right");
     }

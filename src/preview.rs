@@ -236,7 +236,7 @@ async fn late(
     timeout: Duration,
 ) -> anyhow::Result<Envelope> {
     let status = tokio::time::timeout(LAST_LOOK, wait::status(handle)).await;
-    shown(id, Waited { status: status.ok().and_then(Result::ok), ending: None }, timeout)
+    shown(id, Waited { status: status.ok().and_then(Result::ok), ending: None, trouble: None }, timeout)
 }
 
 /// The answer of a command that waited.

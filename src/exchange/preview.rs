@@ -111,6 +111,9 @@ pub(crate) async fn ask(client: &Client, input: &PullRequest, question: &Questio
     };
     let observe = || wait::observe(&handle, &id);
     let waited = poll::until(limit, Progress::nowhere(), observe, |_| String::new(), decide).await?;
+    if let Some(trouble) = waited.trouble {
+        return Err(trouble);
+    }
     match (waited.status, waited.ending) {
         (Some(status), Some(ending)) => output::from_wait(&status, ending),
         (None, Some(ending)) => Ok(without_status(ending, output::not_found(&id))),

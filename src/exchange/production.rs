@@ -68,6 +68,9 @@ pub(crate) async fn ask(client: &Client, app: &str, question: &Question) -> anyh
     };
     let observe = || observe::observe(&handle, &id);
     let waited = poll::until(limit, Progress::nowhere(), observe, |_| String::new(), decide).await?;
+    if let Some(trouble) = waited.trouble {
+        return Err(trouble);
+    }
     let number = waited.status.as_ref().and_then(|status| decide::number_of(status, &target));
     match (waited.status, waited.ending) {
         (Some(status), Some(ending)) => output::from_wait(&status, number, ending),
