@@ -76,19 +76,19 @@ struct JobArgs {
     #[arg(value_parser = app)]
     app: String,
     /// The image, by digest: repository:tag@sha256:…, or a repository with --digest. A close needs none
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     image: String,
     /// The image's tag, if --image has none
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     tag: String,
     /// The image's digest, if --image has none: sha256:…
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     digest: String,
     /// The public URL of berth hooks
-    #[arg(long, env = "BERTH_HOOKS_URL", value_name = "URL", default_value = "")]
+    #[arg(long, env = "BERTH_HOOKS_URL", value_name = "URL", default_value = "", hide_default_value = true)]
     hooks: String,
     /// The public URL that berth hooks names itself by, if the job reaches it by another one
-    #[arg(long, env = "BERTH_HOOKS_AUDIENCE", value_name = "URL", default_value = "")]
+    #[arg(long, env = "BERTH_HOOKS_AUDIENCE", value_name = "URL", default_value = "", hide_default_value = true)]
     audience: String,
     /// The outcome without which the step fails
     #[arg(long, value_enum)]
