@@ -112,7 +112,8 @@ fn check_app(app: &App, report: &mut AppReport<'_>) {
     }
 }
 
-/// Names that end like those that berth forms: `web-pr-7` is a preview of `web`, `<id>-rollout-3` a child workflow.
+/// Names that end like those that berth forms: `web-pr-7` is a preview of `web`, `<id>-rollout-3` and `<id>-report` are child
+/// workflows.
 fn is_ambiguous(app: &str) -> bool {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let stem = match app.rsplit_once('-') {
@@ -121,7 +122,10 @@ fn is_ambiguous(app: &str) -> bool {
     };
     let numbered = stem.len() < app.len();
     let last = stem.rsplit('-').next().unwrap_or(stem);
-    app == "berth" || app.starts_with("berth-") || matches!(last, "rollout" | "script") || (numbered && last == "pr")
+    app == "berth"
+        || app.starts_with("berth-")
+        || matches!(last, "rollout" | "script" | "report")
+        || (numbered && last == "pr")
 }
 
 fn check_secrets(app: &App, report: &mut AppReport<'_>) {

@@ -63,7 +63,8 @@ pub async fn report_changes<W: ReportedEnvironment>(ctx: &WorkflowContext<W>) ->
     loop {
         // A detached wait is not cancelled, so there is no error to look at.
         let _ = ctx.wait_condition_with_options(|s| next_write(s).is_some(), detached()).await;
-        if !ctx.state(|s| s.reports().is_alone) {
+        // Production never ends, so it has no last report.
+        if ctx.state(|s| !s.reports().is_alone && s.view().is_some_and(|view| view.kind.pr().is_some())) {
             stop_final_report(ctx).await;
         }
         // The view may have changed meanwhile.
