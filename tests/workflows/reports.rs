@@ -15,7 +15,11 @@ use berth_workflows::{
     },
     final_report::FinalReport,
 };
-use temporalio_client::{WorkflowDescribeOptions, WorkflowExecutionStatus, WorkflowGetResultOptions, WorkflowHandle};
+use temporalio_client::{
+    UntypedWorkflow, WorkflowDescribeOptions, WorkflowExecutionStatus, WorkflowGetResultOptions, WorkflowHandle,
+    WorkflowStartOptions,
+};
+use temporalio_common::data_converters::RawValue;
 
 /// Runs a test of a preview whose app file names a repository.
 async fn reported<F: Future<Output = ()>>(app: &str, test: impl FnOnce(Preview, Arc<Github>) -> F) {
@@ -108,6 +112,24 @@ async fn last_report_gives_way_to_an_environment_that_is_back() {
             .until("live again", |g| g.comments().first().is_some_and(|body| body.contains("live at `bbbbbbb`")))
             .await;
         assert_eq!(github.comments().len(), 1, "it is found by its marker");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn push_while_the_last_report_is_handed_over_gets_an_environment() {
+    reported("report-over", async |t: Preview, github: Arc<Github>| {
+        // Something has the last report's id, and does not end: berth tries for some seconds.
+        let id = format!("{}-report", t.input.workflow_id());
+        let options = WorkflowStartOptions::new("nobody-polls", id).build();
+        let blocker = t.client.start_workflow(UntypedWorkflow::new("FinalReport"), RawValue::new(Vec::new()), options);
+        blocker.await.unwrap();
+        t.push(push('a')).await;
+        github.until("shown", |g| g.comments().first().is_some_and(|body| body.contains("live at `aaaaaaa`"))).await;
+        t.close().await;
+        t.until("closed", |s| s.phase == Phase::Closed).await;
+        assert_eq!(t.deploy(push('b')).await.outcome, DeployOutcome::Live);
+        github.until("live again", |g| g.comments()[0].contains("live at `bbbbbbb`")).await;
     })
     .await;
 }

@@ -100,21 +100,17 @@ impl PreviewEnvironment {
                 let report = Self::tear_down(ctx, &pull_request).await?;
 
                 // 4. A push that came meanwhile reopens the pull request: it gets a new environment.
-                if Self::is_reopened(ctx) {
-                    if ctx.cancellation_token().is_cancelled() {
-                        Self::continue_in_new_run(ctx, &pull_request).await?;
-                    }
-                    continue;
-                }
-
                 // 5. Otherwise answer every update that still waits, and end.
-                Self::answer_all_waiters(ctx).await;
-                Self::report_end(ctx, &pull_request).await;
-                return if Self::is_cancelled(ctx) {
-                    Err(WorkflowTermination::cancelled_with_details(report))
-                } else {
-                    Ok(report)
-                };
+                if !Self::is_reopened(ctx) && Self::end(ctx, &pull_request).await {
+                    return if Self::is_cancelled(ctx) {
+                        Err(WorkflowTermination::cancelled_with_details(report))
+                    } else {
+                        Ok(report)
+                    };
+                }
+                if ctx.cancellation_token().is_cancelled() {
+                    Self::continue_in_new_run(ctx, &pull_request).await?;
+                }
             }
         };
         Self::beside(ctx, &pull_request, Box::pin(recording_cancel(ctx, life))).await

@@ -13,7 +13,11 @@ use crate::{
         teardown::{DeleteInput, LeakReport, Remaining},
         verdict::FailureType,
     },
-    environment::{answers::await_handlers, publish::publish, reporting::stop_reporting},
+    environment::{
+        answers::await_handlers,
+        publish::publish,
+        reporting::{resume_reporting, stop_reporting},
+    },
     failure::{self, Unfinished},
 };
 
@@ -136,6 +140,25 @@ impl PreviewEnvironment {
         await_handlers(ctx).await;
         stop_reporting(ctx).await;
         Self::continue_as_new(ctx, pull_request)
+    }
+
+    /// Answers everyone, and hands the last report over. Returns whether the workflow may end: a message that came meanwhile
+    /// is for a new environment.
+    pub(super) async fn end(ctx: &WorkflowContext<Self>, pull_request: &PullRequest) -> bool {
+        Self::answer_all_waiters(ctx).await;
+        Self::report_end(ctx, pull_request).await;
+        // From here to the end there is no wait, so nothing comes between.
+        let is_reopened = Self::is_reopened(ctx);
+        if is_reopened {
+            ctx.state_mut(|s| {
+                s.record.closed = false;
+                // The last report is stopped before the first one of the new environment.
+                s.record.reports.is_alone = false;
+            });
+            resume_reporting(ctx);
+            publish(ctx);
+        }
+        !is_reopened
     }
 
     /// Waits until every update has its answer. An open one would be an error to its caller.
