@@ -1,6 +1,6 @@
 //! Commands in comments, on a real dev server, with fake activities.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use berth_test_support::{
     fake_github::{Github, github_rules},
@@ -11,6 +11,7 @@ use berth_workflows::contract::{
     phase::Phase,
     release::Name,
     signals::Push,
+    status::Status,
 };
 
 fn octocat() -> Name {
@@ -71,6 +72,34 @@ async fn approval_in_a_comment_binds_the_image_that_waits() {
         let again = Push { image: push('c').image, fork: true, ..push('a') };
         t.push(again).await;
         t.until("another image of that commit asks again", |s| s.phase == Phase::AwaitingApproval).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn approval_does_not_reach_an_image_that_came_after_it() {
+    commanded("say-late", async |t: Preview, github: Arc<Github>| {
+        t.push(Push { fork: true, ..push('a') }).await;
+        t.until("waiting", |s| s.phase == Phase::AwaitingApproval).await;
+        comments(&github, 1, CommentCommand::Approve { commit: commit('a') });
+        github.is_slow_to_admit.store(true, Relaxed);
+        t.comment(1).await;
+        github.until("asked", |g| g.read_comments.load(Relaxed) == 1).await;
+        t.push(Push { image: push('c').image, fork: true, ..push('a') }).await;
+        let waits_for_c = |s: &Status| s.awaiting_approval.as_ref().is_some_and(|now| now.image == push('c').image);
+        t.until("another image waits", waits_for_c).await;
+        github.is_slow_to_admit.store(false, Relaxed);
+        until_answered(&github, "another image waits now than when the comment was written").await;
+        assert_eq!(t.status().await.phase, Phase::AwaitingApproval);
+        comments(&github, 3, CommentCommand::Status);
+        t.comment(3).await;
+        until_answered(&github, "- `status` of `octocat`").await;
+        comments(&github, 2, CommentCommand::Approve { commit: commit('a') });
+        t.comment(2).await;
+        github.until("an older comment approves nothing", |g| g.read_comments.load(Relaxed) == 3).await;
+        comments(&github, 4, CommentCommand::Approve { commit: commit('a') });
+        t.comment(4).await;
+        t.until("live", |s| s.phase == Phase::Live).await;
     })
     .await;
 }

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -39,6 +39,10 @@ pub struct Github {
     pub pull_requests: Mutex<BTreeMap<u64, PullRequestFacts>>,
     /// The numbers that were asked for, in each list.
     pub asked: Mutex<Vec<Vec<u64>>>,
+    /// Whether it answers no question about a comment.
+    pub is_slow_to_admit: AtomicBool,
+    /// How many comments were read.
+    pub read_comments: AtomicUsize,
     /// Comments that are commands, by their ids.
     pub commands: Mutex<BTreeMap<u64, AdmittedCommand>>,
     made: Mutex<Made>,
@@ -184,9 +188,14 @@ impl FakeGithub {
     #[activity(definition = definitions::AdmitCommand)]
     pub async fn admit_command(
         self: Arc<Self>,
-        _ctx: ActivityContext,
+        ctx: ActivityContext,
         admit: AdmitCommandInput,
     ) -> Result<AdmittedCommand, ActivityError> {
+        self.0.read_comments.fetch_add(1, Ordering::Relaxed);
+        while self.0.is_slow_to_admit.load(Ordering::Relaxed) {
+            ctx.record_heartbeat("waiting").await?;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         Ok(self.0.commands.lock().unwrap().get(&admit.comment).cloned().unwrap_or(AdmittedCommand::Nothing))
     }
 }

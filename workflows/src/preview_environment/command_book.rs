@@ -57,6 +57,11 @@ impl Commands {
         Ok(true)
     }
 
+    /// Whether no comment with a higher id was taken. GitHub's ids rise.
+    pub fn is_newest(&self, comment: u64) -> bool {
+        self.taken.iter().all(|taken| *taken <= comment)
+    }
+
     /// Records that a command has ended.
     pub fn end(&mut self) {
         self.running = self.running.saturating_sub(1);

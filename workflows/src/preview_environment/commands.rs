@@ -9,7 +9,7 @@ use crate::{
         activity_definitions::{self as activities, github_task_queue},
         command::{AdmitCommandInput, AdmittedCommand, CommentCommand, CommentSignal},
         pull_request::is_same_commit,
-        release::Commit,
+        release::{Commit, Name, Release},
         signals::Approve,
     },
     environment::{answers::detached, publish::publish},
@@ -39,6 +39,8 @@ impl PreviewEnvironment {
     }
 
     async fn obey_comment(ctx: &WorkflowContext<Self>, comment: u64) -> Result<(), String> {
+        // An approval is for the image that waits as the comment arrives. GitHub may take minutes to answer.
+        let waiting = ctx.state(|s| s.record.waiting_at(comment));
         ctx.state_mut(|s| s.record.mailbox.facts.ask_for_rules());
         // A detached wait is not cancelled, so there is no error to look at.
         let _ = ctx.wait_condition_with_options(|s| !s.record.mailbox.facts.are_rules_due(), detached()).await;
@@ -64,7 +66,7 @@ impl PreviewEnvironment {
             ctx.state_mut(|s| s.record.commands.answer(answer(ended)));
         } else {
             ctx.state_mut(|s| {
-                let done = s.record.obey(&command, &by).unwrap_or_else(|why| why);
+                let done = s.record.obey(&command, &by, waiting.as_ref()).unwrap_or_else(|why| why);
                 s.record.commands.answer(answer(done));
             });
         }
@@ -96,13 +98,14 @@ impl PreviewEnvironment {
 
 impl Record {
     /// Obeys a command that takes no time. Returns the answer, also as the error.
-    fn obey(&mut self, command: &CommentCommand, by: &crate::contract::release::Name) -> Result<String, String> {
+    fn obey(&mut self, command: &CommentCommand, by: &Name, waiting: Option<&Release>) -> Result<String, String> {
         match command {
             CommentCommand::Redeploy => {
                 self.redeploy()?;
                 Ok("it is rolled out again".to_owned())
             }
             CommentCommand::Approve { commit } => {
+                self.check_waiting(waiting)?;
                 let commit = self.waiting_as(commit);
                 let (mailbox, current) = self.mailbox_and_current();
                 mailbox.approve(&Approve { commit, by: Some(by.clone()) }, current)?;
@@ -110,6 +113,23 @@ impl Record {
             }
             CommentCommand::Status => Ok("this comment is up to date".to_owned()),
             CommentCommand::Run { .. } => Err("a script takes time".to_owned()),
+        }
+    }
+
+    /// The push that an approval in this comment is for. An older comment than one that was read before it is for none: it is
+    /// delivered again, or late, and its author has not seen what waits now.
+    fn waiting_at(&self, comment: u64) -> Option<Release> {
+        self.mailbox.awaiting_approval().filter(|_| self.commands.is_newest(comment)).cloned()
+    }
+
+    /// Checks that what waits now is what waited then. Without anything that waits, the approval says so itself.
+    fn check_waiting(&self, then: Option<&Release>) -> Result<(), String> {
+        match self.mailbox.awaiting_approval() {
+            Some(now) if !then.is_some_and(|then| then.is_same_version(now)) => {
+                Err("another image waits now than when the comment was written: look at it, and approve again"
+                    .to_owned())
+            }
+            _ => Ok(()),
         }
     }
 
