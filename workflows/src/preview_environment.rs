@@ -152,7 +152,11 @@ impl PreviewEnvironment {
     #[signal(name = "pull_request")]
     pub fn pull_request(&mut self, ctx: &mut SyncWorkflowContext<Self>, facts: Lenient<PullRequestFacts>) {
         let arrival = Arrival::signal(ctx.history_length());
-        let taken = facts.0.and_then(|facts| self.record.take_facts(facts, arrival));
+        let now_ms = now_ms_in_handler(ctx);
+        let taken = facts.0.and_then(|facts| {
+            facts.check_time(now_ms)?;
+            self.record.take_facts(facts, arrival)
+        });
         if let Err(why) = taken {
             self.record.notes.add(format!("pull_request: {why}"));
         }

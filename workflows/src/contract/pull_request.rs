@@ -16,6 +16,8 @@ const MAX_LABELS: usize = 100;
 const MAX_LABEL_CHARS: usize = 50;
 /// The length of a Git hash as GitHub reports it.
 const HEAD_DIGITS: usize = 40;
+/// How far, in seconds, facts may be ahead of Temporal's clock.
+const AHEAD_SECONDS: u64 = 600;
 /// How many unknown fields a note names.
 const MAX_IGNORED: usize = 5;
 
@@ -67,6 +69,29 @@ impl Timestamp {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The unix time in seconds. None: there is no such day or time.
+    pub fn unix_seconds(&self) -> Option<u64> {
+        let number = |from: usize, digits: usize| self.0.get(from..from + digits)?.parse::<u64>().ok();
+        let (year, month, day) = (number(0, 4)?, number(5, 2)?, number(8, 2)?);
+        let (hour, minute, second) = (number(11, 2)?, number(14, 2)?, number(17, 2)?);
+        let is_time = hour < 24 && minute < 60 && second <= 60;
+        let days = days_since_epoch(year, month, day).filter(|_| is_time)?;
+        Some(((days * 24 + hour) * 60 + minute) * 60 + second)
+    }
+}
+
+/// The days from 1970-01-01 to a day of the Gregorian calendar, or None if there is no such day.
+fn days_since_epoch(year: u64, month: u64, day: u64) -> Option<u64> {
+    let is_leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let lengths = [31, if is_leap(year) { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let before = lengths.get(..usize::try_from(month).ok()?.checked_sub(1)?)?;
+    let length = *lengths.get(before.len())?;
+    if year < 1970 || !(1..=length).contains(&day) {
+        return None;
+    }
+    let of_years: u64 = (1970..year).map(|year| if is_leap(year) { 366 } else { 365 }).sum();
+    Some(of_years + before.iter().sum::<u64>() + day - 1)
 }
 
 impl TryFrom<String> for Timestamp {
@@ -75,10 +100,13 @@ impl TryFrom<String> for Timestamp {
     fn try_from(text: String) -> Result<Self, String> {
         const SHAPE: &[u8] = b"0000-00-00T00:00:00Z";
         let fits = |(is, shape): (u8, &u8)| if *shape == b'0' { is.is_ascii_digit() } else { is == *shape };
-        if text.len() == SHAPE.len() && text.bytes().zip(SHAPE).all(fits) {
-            return Ok(Self(text));
-        }
         let start: String = text.chars().take(40).collect();
+        if text.len() == SHAPE.len() && text.bytes().zip(SHAPE).all(fits) {
+            let time = Self(text);
+            if time.unix_seconds().is_some() {
+                return Ok(time);
+            }
+        }
         Err(format!("updated_at must be a time in UTC such as 2026-11-28T07:15:00Z, got {start:?}"))
     }
 }
@@ -98,6 +126,18 @@ impl PullRequestFacts {
     /// Whether the pull request is closed.
     pub fn is_closed(&self) -> bool {
         self.state == PullRequestState::Closed
+    }
+
+    /// Checks that the facts are not of a time to come: nothing later would count before that time. `now_ms` is unix time in
+    /// milliseconds.
+    ///
+    /// # Errors
+    /// They are of more than ten minutes ahead, which no clock of two servers differs by.
+    pub fn check_time(&self, now_ms: u64) -> Result<(), String> {
+        match self.updated_at.unix_seconds() {
+            Some(seconds) if seconds <= now_ms / 1000 + AHEAD_SECONDS => Ok(()),
+            _ => Err(format!("its facts are of {}, which is still to come", self.updated_at.as_str())),
+        }
     }
 
     /// Whether a commit, which may be abbreviated, is the head.
@@ -211,5 +251,29 @@ mod tests {
         let commit = |text: &str| Commit::try_from(text.to_owned()).unwrap();
         assert!(facts.is_head(&commit("4F2A9C1")) && facts.is_head(&facts.head));
         assert!(!facts.is_head(&commit("4f2a9c2")));
+    }
+
+    #[test]
+    fn times_are_those_of_the_calendar() {
+        for (text, seconds) in [
+            ("1970-01-01T00:00:00Z", Some(0)),
+            ("2000-02-29T23:59:59Z", Some(951_868_799)),
+            ("2026-11-28T07:15:00Z", Some(1_795_850_100)),
+            ("2100-03-01T00:00:00Z", Some(4_107_542_400)),
+            ("2026-02-29T00:00:00Z", None),
+            ("9999-99-99T99:99:99Z", None),
+            ("2026-00-10T00:00:00Z", None),
+        ] {
+            let time = Timestamp::try_from(text.to_owned());
+            assert_eq!(time.ok().and_then(|time| time.unix_seconds()), seconds, "{text}");
+        }
+    }
+
+    #[test]
+    fn facts_of_a_time_to_come_are_refused() {
+        let facts = read(|_| {}).unwrap();
+        let at_ms = facts.updated_at.unix_seconds().unwrap() * 1000;
+        assert_eq!(facts.check_time(at_ms - 600_000), Ok(()));
+        assert!(facts.check_time(at_ms - 601_000).unwrap_err().contains("still to come"));
     }
 }
