@@ -76,6 +76,13 @@ impl Mailbox {
             return answered(DeployOutcome::Skipped, hold.reason());
         }
         if push.fork || self.facts.is_fork() {
+            // What rolls out or serves was approved with this image.
+            if !self.close_requested
+                && let Some(joined) = self.queue.join(&push.release(), current)
+            {
+                self.awaiting_approval = None;
+                return joined;
+            }
             // The rollout in flight goes on: a fork's commit has no effect before it is approved.
             self.awaiting_approval = Some(push.release());
             return answered(DeployOutcome::AwaitingApproval, awaits_approval(push.commit.as_str()));
@@ -94,12 +101,24 @@ impl Mailbox {
         arrival: Arrival,
         current: Current<'_>,
     ) -> Result<(), String> {
+        let was_fork = self.facts.is_fork();
         if self.facts.take(facts)? {
             self.close(&Close::default(), arrival);
         } else {
+            if self.facts.is_fork() && !was_fork {
+                self.hold_unapproved();
+            }
             self.settle(current);
         }
         Ok(())
+    }
+
+    /// Lets a push that has not begun wait for approval: GitHub has said only now that it is a fork's.
+    fn hold_unapproved(&mut self) {
+        let Some(QueuedRelease { release, ticket }) = self.queue.take() else { return };
+        let answer = DeployAnswer::new(DeployOutcome::AwaitingApproval, release.commit.clone());
+        self.queue.answer(ticket, answer.because(awaits_approval(release.commit.as_str())));
+        self.awaiting_approval = Some(release);
     }
 
     /// Puts an approval in. Only the commit that waits can be approved, so that a later push of the fork cannot ride

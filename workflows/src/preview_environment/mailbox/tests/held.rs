@@ -127,3 +127,22 @@ fn sender_that_waits_is_answered_by_a_close() {
     mailbox.close(&Close::default(), signal(2));
     assert_eq!(mailbox.queue.answer_to(1).unwrap().outcome, DeployOutcome::Closed);
 }
+
+#[test]
+fn push_that_waits_in_the_queue_waits_for_approval_once_it_is_a_forks() {
+    let mut mailbox = mailbox(rules());
+    assert_eq!(mailbox.push(&push('a', None), signal(1), Current::default()), Delivery::Waiting(1));
+    take(&mut mailbox, PullRequestFacts { fork: true, ..facts('a', 1) });
+    assert_eq!(mailbox.queue.answer_to(1).unwrap().outcome, DeployOutcome::AwaitingApproval);
+    assert_eq!((next(&mailbox), mailbox.awaiting_approval().is_some()), (None, true));
+}
+
+#[test]
+fn approved_image_of_a_fork_is_not_asked_for_again() {
+    let mut mailbox = mailbox(rules());
+    let (approved, other) = (push('a', None).release(), Push { image: push('b', None).image, ..push('a', None) });
+    let live = Current { serving: Some(&approved), rolling_out: None };
+    let fork = |push: Push| Push { fork: true, ..push };
+    assert_eq!(outcome(mailbox.push(&fork(push('a', None)), signal(1), live)), DeployOutcome::Live);
+    assert_eq!(outcome(mailbox.push(&fork(other), signal(1), live)), DeployOutcome::AwaitingApproval);
+}
