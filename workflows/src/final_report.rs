@@ -22,6 +22,9 @@ use crate::{
 /// How long GitHub is asked to take the report. Nobody looks for it later.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
+/// The parts of a report: comment, check run, Deployment and its state.
+const PARTS: u32 = 4;
+
 /// The id of the last report of an environment.
 pub fn final_report_id(environment: &str) -> String {
     format!("{environment}-report")
@@ -76,7 +79,9 @@ impl FinalReport {
             let write = wanted.write.clone();
             let input = ReportInput { app: view.app.clone(), environment: view.environment.clone(), write };
             let queue = github_task_queue(ctx.task_queue());
-            let options = options::final_report(&ctx.cancellation_token(), wanted.summary(), queue, left);
+            // One part that GitHub never takes leaves time for the others.
+            let share = left / PARTS;
+            let options = options::final_report(&ctx.cancellation_token(), wanted.summary(), queue, share);
             match ctx.execute_activity(activities::ReportToGithub, input, options).await {
                 Ok(reported) => {
                     ended.writes += 1;

@@ -168,7 +168,7 @@ impl<W: ReportedEnvironment> ConcludeWrite for W {
             self.reports_mut().refuse(wanted, why);
             return Ok(());
         }
-        self.reports_mut().trouble = Some(why);
+        self.reports_mut().fail(&wanted, why);
         let failures = self.reporting().failures;
         self.reporting_mut().failures = failures.saturating_add(1);
         Err(FIRST_PAUSE.saturating_mul(1 << failures.min(4)).min(LONGEST_PAUSE))

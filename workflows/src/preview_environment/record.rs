@@ -101,7 +101,24 @@ impl Record {
             self.notes.add(format!("pull_request: ignored what this version does not know: {}", ignored.join(", ")));
         }
         let (mailbox, current) = self.mailbox_and_current();
-        mailbox.take_facts(facts, arrival, current)
+        let was_fork = mailbox.facts.is_fork();
+        mailbox.take_facts(facts, arrival, current)?;
+        if self.mailbox.facts.is_fork() && !was_fork {
+            self.note_unapproved();
+        }
+        // The conversation may have been unlocked, or a permission granted.
+        self.reports.forget_refusals();
+        Ok(())
+    }
+
+    /// Names what was rolled out before GitHub said that the pull request is a fork's.
+    fn note_unapproved(&mut self) {
+        let rolling_out = self.book.rolling_out.as_ref().map(|now| &now.queued.release);
+        let serving = self.book.serving.as_ref().map(|serving| &serving.release);
+        if let Some(release) = rolling_out.or(serving) {
+            let commit = release.commit.short().to_owned();
+            self.notes.add(format!("the pull request is from a fork: {commit} was rolled out without an approval"));
+        }
     }
 
     /// Takes the app file's rules for GitHub in. A push that waited for them goes on.

@@ -58,7 +58,15 @@ impl PreviewEnvironment {
             reports.next_write(&view)?;
             Some(FinalReportInput { view, reports })
         });
-        let Some(input) = input else { return };
+        let Some(input) = input else {
+            let is_stale = ctx.state(|s| s.view().is_none() && !s.record.reports.is_empty());
+            if is_stale {
+                ctx.state_mut(|s| {
+                    s.note("the end is not shown on GitHub: the app file allows no reports now".to_owned())
+                });
+            }
+            return;
+        };
         for _ in 0..TRIES {
             let options = final_report_options(pull_request);
             match ctx.start_child_workflow(FinalReport::run, input.clone(), options).await {
@@ -72,6 +80,7 @@ impl PreviewEnvironment {
             let pause = TimerOptions::builder(PAUSE).cancellation_token(WorkflowCancellationToken::new());
             ctx.timer(pause.summary("for an earlier report to end".to_owned()).build()).await;
         }
+        ctx.state_mut(|s| s.note("the end is not shown on GitHub: an earlier report does not end".to_owned()));
     }
 }
 

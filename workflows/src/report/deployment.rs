@@ -13,12 +13,13 @@ pub(super) fn wanted(view: &View, commit: &Commit) -> DeploymentState {
     let rollouts = &view.rollouts;
     if view.is_closed {
         DeploymentState::Inactive
+    } else if is_of(&rollouts.serving) {
+        // Also while it is rolled out once more, and when that fails: it serves.
+        DeploymentState::Success
     } else if is_of(&rollouts.rolling_out) {
         DeploymentState::InProgress
     } else if is_of(&rollouts.failed) {
         DeploymentState::Failure
-    } else if is_of(&rollouts.serving) {
-        DeploymentState::Success
     } else {
         DeploymentState::Inactive
     }

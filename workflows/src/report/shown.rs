@@ -37,6 +37,9 @@ pub struct Reports {
     /// Why the last write failed, while it is so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
+    /// The part that is looked at first. Not carried: it only decides an order.
+    #[serde(skip)]
+    first_part: usize,
 }
 
 /// Something that was shown: its id, and the key of its content.
@@ -50,9 +53,14 @@ struct Shown {
     /// Whether it may exist: a write has begun.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     is_begun: bool,
-    /// The commit with which a person has deleted it. It is made again with another one.
+    /// Whether a person has deleted it. It is made again with another commit than `deleted_with`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    is_deleted: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     deleted_with: Option<Commit>,
+    /// Whether GitHub has refused it as it is now.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    is_refused: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +72,9 @@ struct ShownCheck {
     state: Option<CheckState>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key: Option<Key>,
+    /// Whether GitHub has refused it as it is now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_refused: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,6 +123,18 @@ enum Part {
     },
 }
 
+impl Part {
+    /// The place in the order of [`Reports::next_write`].
+    fn index(&self) -> usize {
+        match self {
+            Self::Comment { .. } => 0,
+            Self::Call { .. } => 1,
+            Self::Check { .. } | Self::EarlierCheck { .. } => 2,
+            Self::Deployment { .. } | Self::DeploymentStatus { .. } => 3,
+        }
+    }
+}
+
 impl Wanted {
     /// The write in a few words, for temporal-ui.
     pub fn summary(&self) -> String {
@@ -137,13 +160,21 @@ impl Reports {
         if view.is_passing() {
             return None;
         }
-        (self.comment(view)).or_else(|| self.call(view)).or_else(|| self.check(view)).or_else(|| self.deployment(view))
+        let parts = [Self::comment, Self::call, Self::check, Self::deployment];
+        parts.iter().cycle().skip(self.first_part).take(parts.len()).find_map(|part| part(self, view))
+    }
+
+    /// Records that GitHub did not take a write in time. The other parts come first then.
+    pub fn fail(&mut self, wanted: &Wanted, why: String) {
+        self.first_part = wanted.part.index() + 1;
+        self.trouble = Some(why);
     }
 
     fn comment(&self, view: &View) -> Option<Wanted> {
-        let (key, Shown { id, key: shown, is_begun, deleted_with }) = (view.comment_key()?, &self.comment);
+        let (key, Shown { id, key: shown, is_begun, is_deleted, deleted_with, .. }) =
+            (view.comment_key()?, &self.comment);
         let commit = head(view);
-        let is_deleted = deleted_with.is_some() && *deleted_with == commit;
+        let is_deleted = *is_deleted && *deleted_with == commit;
         // An environment that was never told of has no end to tell of.
         if *shown == Some(key) || is_deleted || (view.is_closed && id.is_none() && !is_begun) {
             return None;
@@ -185,12 +216,16 @@ impl Reports {
     fn deployment(&self, view: &View) -> Option<Wanted> {
         let known = |commit: &Commit| self.deployments.iter().find(|shown| shown.commit == *commit);
         let unknown = deployment::commits(view).filter(|commit| known(commit).is_none()).last();
-        if let Some(commit) = unknown {
-            return Some(Wanted {
-                write: deployment::create(view, commit),
-                part: Part::Deployment { commit: commit.clone() },
-            });
-        }
+        let new = unknown.map(|commit| Wanted {
+            write: deployment::create(view, commit),
+            part: Part::Deployment { commit: commit.clone() },
+        });
+        // What falls out of the list must be inactive before.
+        let is_full = self.deployments.len() >= KEPT_DEPLOYMENTS;
+        if is_full { self.deployment_state(view).or(new) } else { new.or_else(|| self.deployment_state(view)) }
+    }
+
+    fn deployment_state(&self, view: &View) -> Option<Wanted> {
         self.deployments.iter().rev().find_map(|ShownDeployment { commit, id, state: shown, is_refused }| {
             let state = deployment::wanted(view, commit);
             let id = id.filter(|_| !is_refused && *shown != Some(state))?;
@@ -210,21 +245,21 @@ impl Reports {
 
     /// Records what was written.
     pub fn record(&mut self, wanted: Wanted, reported: Reported) {
-        self.trouble = None;
+        (self.trouble, self.first_part) = (None, 0);
         let Reported { id, gone } = reported;
         match wanted.part {
             Part::Comment { commit, .. } if gone => {
-                self.comment = Shown { deleted_with: commit, ..Shown::default() };
+                self.comment = Shown { is_deleted: true, deleted_with: commit, ..Shown::default() };
             }
             Part::Comment { key, .. } => {
                 let id = id.or(self.comment.id);
-                self.comment = Shown { id, key: Some(key), is_begun: true, deleted_with: None };
+                self.comment = Shown { id, key: Some(key), is_begun: true, ..Shown::default() };
             }
             Part::Call { about } => self.called = Some(about),
             Part::Check { head, state, key } => {
                 let before = self.check.take().filter(|shown| shown.head == head).and_then(|shown| shown.id);
                 let id = id.or(before).filter(|_| !gone);
-                self.check = Some(ShownCheck { head, id, state: Some(state), key: Some(key) });
+                self.check = Some(ShownCheck { head, id, state: Some(state), key: Some(key), is_refused: false });
             }
             Part::EarlierCheck { .. } => self.check = None,
             Part::Deployment { commit } => {
@@ -241,14 +276,26 @@ impl Reports {
         }
     }
 
-    /// Records that GitHub has refused a write for good. It is not tried again before the content changes.
+    /// Lets what GitHub has refused be tried again.
+    pub fn forget_refusals(&mut self) {
+        if std::mem::take(&mut self.comment.is_refused) {
+            self.comment.key = None;
+        }
+        if let Some(check) = self.check.as_mut().filter(|check| check.is_refused) {
+            (check.is_refused, check.key) = (false, None);
+        }
+        self.deployments.retain(|shown| !shown.is_refused);
+    }
+
+    /// Records that GitHub has refused a write for good. It is not tried again before the content changes, or
+    /// [`Reports::forget_refusals`].
     pub fn refuse(&mut self, wanted: Wanted, why: String) {
         match wanted.part {
-            Part::Comment { key, .. } => self.comment.key = Some(key),
+            Part::Comment { key, .. } => (self.comment.key, self.comment.is_refused) = (Some(key), true),
             Part::Call { about } => self.called = Some(about),
             Part::Check { head, state, key } => {
                 let id = self.check.take().filter(|shown| shown.head == head).and_then(|shown| shown.id);
-                self.check = Some(ShownCheck { head, id, state: Some(state), key: Some(key) });
+                self.check = Some(ShownCheck { head, id, state: Some(state), key: Some(key), is_refused: true });
             }
             Part::EarlierCheck { .. } => self.check = None,
             Part::Deployment { commit } => {

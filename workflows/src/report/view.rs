@@ -102,7 +102,7 @@ impl View {
     /// The key of all that the comment depends on. Its text may change between versions of berth: a write never follows from the text, since
     /// the same history must lead to the same writes.
     pub(super) fn comment_key(&self) -> Option<Key> {
-        let PullRequestView { status, answers, .. } = self.pull_request.as_ref()?;
+        let PullRequestView { status, answers, head, .. } = self.pull_request.as_ref()?;
         // A rollout's step is left out: it would be a write for each.
         let rolling_out = status.rolling_out.as_ref();
         let rolling_out = rolling_out.map(|now| (&now.release, &now.rollout, now.not_observed.is_some()));
@@ -112,9 +112,12 @@ impl View {
         let last = status.rollouts.last().map(|last| (last.number, last.outcome));
         let scripts: Vec<_> = status.scripts.iter().map(|script| (&script.script_run, script.stopping)).collect();
         let answers: Vec<_> = answers.iter().map(|answer| (answer.comment, &answer.answer)).collect();
+        let remaining = status.teardown.iter().flat_map(|report| &report.remaining).map(|left| &left.object);
+        let remaining: Vec<_> = remaining.collect();
         Some(Key::of(&(
             (self.is_closed, status.phase, &status.url, rolling_out, failed, serving),
             (&status.queued, &status.awaiting_approval, &status.held, &status.waits_for, last, scripts, answers),
+            (head, remaining),
         )))
     }
 

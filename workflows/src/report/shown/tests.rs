@@ -181,3 +181,66 @@ fn check_states_have_the_conclusions_that_people_expect() {
     example.close();
     assert_eq!(state(&example), Some((CheckStatus::Completed, Some(CheckConclusion::Cancelled))));
 }
+
+#[test]
+fn comment_that_was_deleted_before_the_first_push_comes_with_it() {
+    let (mut github, mut example) = (Github::default(), Example::new());
+    github.settle(&example);
+    example.record.notes.add("something");
+    let wanted = Reports { comment: Shown { key: None, ..github.reports.comment.clone() }, ..Reports::default() };
+    let wanted = wanted.next_write(&example.view()).unwrap();
+    github.reports.record(wanted, Reported { id: None, gone: true });
+    assert_eq!(github.settle(&example), Vec::<String>::new());
+    example.live('a');
+    assert!(github.settle(&example).contains(&"comment true".to_owned()));
+}
+
+#[test]
+fn part_that_github_does_not_take_lets_the_others_go_first() {
+    let (mut github, mut example) = (Github::default(), Example::new());
+    example.live('a');
+    let comment = github.reports.next_write(&example.view()).unwrap();
+    assert!(matches!(comment.write, GithubWrite::Comment { .. }));
+    github.reports.fail(&comment, "503".into());
+    let next = github.reports.next_write(&example.view()).unwrap();
+    assert!(matches!(next.write, GithubWrite::Check { .. }), "{next:?}");
+    assert!(github.settle(&example).contains(&"comment true".to_owned()), "it is tried again");
+}
+
+#[test]
+fn refused_write_is_tried_again_after_news_of_the_pull_request() {
+    let (mut github, mut example) = (Github::default(), Example::new());
+    example.live('a');
+    while let Some(wanted) = github.reports.next_write(&example.view()) {
+        github.reports.refuse(wanted, "the conversation is locked".into());
+    }
+    github.reports.forget_refusals();
+    assert_eq!(github.settle(&example).len(), 4, "{:?}", github.writes);
+}
+
+#[test]
+fn deployment_that_serves_stays_active_while_it_is_rolled_out_again() {
+    let (mut github, mut example) = (Github::default(), Example::new());
+    example.live('a');
+    github.settle(&example);
+    example.record.redeploy().unwrap();
+    let begun = example.begin(None);
+    github.settle(&example);
+    example.end(begun, RolloutEnd::Failed(Box::new(crash_loop()), Box::default()));
+    github.settle(&example);
+    let states: Vec<_> = github.writes.iter().filter(|write| write.starts_with("deployment")).collect();
+    assert_eq!(states, ["deployment aaaaaaa of preview-web-123 transient true", "deployment 3 Success"]);
+}
+
+#[test]
+fn every_deployment_of_many_pushes_ends_inactive() {
+    let (mut github, mut example) = (Github::default(), Example::new());
+    for digit in "abcdef0123456789".chars() {
+        example.live(digit);
+        github.settle(&example);
+    }
+    example.close();
+    github.settle(&example);
+    let ended = github.writes.iter().filter(|write| write.ends_with("Inactive")).count();
+    assert_eq!(ended, 16, "{:#?}", github.writes);
+}
