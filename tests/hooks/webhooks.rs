@@ -105,6 +105,7 @@ async fn each_flipped_byte_of_a_signed_body_is_refused() {
         let reply = hooks.deliver("pull_request", flipped, Some(&signature)).await;
         assert_eq!(reply.status, 401, "byte {at} of {}: {reply:?}", body.len());
     }
+    println!("each of {} bytes of a signed body was flipped: 401 every time", body.len());
 }
 
 #[tokio::test]
