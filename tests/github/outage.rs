@@ -139,27 +139,35 @@ impl Many<'_> {
         self.push('a').await;
         self.shown('a').await;
         self.print_writes("a first push", WRITES_OF_A_FIRST_PUSH);
-        let reported = self.push('b').await;
+        self.push('b').await;
         self.shown('b').await;
         self.print_writes("a push", WRITES_OF_A_PUSH);
-        let reported = [reported, self.push('c').await].concat();
-        self.shown('c').await;
+        // Before and after the outage, since a history grows with each push.
+        let before = self.push_twice(['c', 'd']).await;
+        self.shown('d').await;
         let fault = match refusing {
             Some(time) => fault.lasting(time),
             None => fault,
         };
         self.github().fail(fault);
         let begun = Instant::now();
-        let refused = [self.push('d').await, self.push('e').await].concat();
+        let refused = self.push_twice(['e', 'f']).await;
         match refusing {
             Some(time) => {
                 assert!(begun.elapsed() < time, "the rollouts took longer than the outage: {:?}", begun.elapsed())
             }
             None => self.end_outage().await,
         }
-        self.shown('e').await;
+        self.shown('f').await;
         println!("everything is right {:.1} s after the outage began", begun.elapsed().as_secs_f64());
-        (reported, refused)
+        let after = self.push_twice(['1', '2']).await;
+        self.shown('2').await;
+        ([before, after].concat(), refused)
+    }
+
+    /// Pushes, and pushes again as soon as all are live.
+    async fn push_twice(&self, [first, second]: [char; 2]) -> Vec<Duration> {
+        [self.push(first).await, self.push(second).await].concat()
     }
 
     /// Lets GitHub take requests again, once it has refused one.
@@ -244,7 +252,7 @@ async fn check_outage(t: &Preview, count: u64, refusing: Option<Duration>, fault
     let others = Many { t, site: &site, numbers: 1001..=1000 + count };
     others.start().await;
     others.push('a').await;
-    let unreported = [others.push('b').await, others.push('c').await].concat();
+    let unreported = others.push_twice(['b', 'c']).await;
     *t.world.github.lock().unwrap() = Some(github_rules());
     let many = Many { t, site: &site, numbers: 1..=count };
     many.start().await;
