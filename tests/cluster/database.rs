@@ -1,7 +1,7 @@
 //! A preview's role and databases on a real PostgreSQL server.
 
 use berth_activities::{
-    database::{Credentials, Names, Server, Tls, drop_all, ensure},
+    database::{Credentials, Names, Server, Tls, drop_all, ensure, list_roles},
     failure::Failure,
 };
 use berth_lab::{POSTGRES_PASSWORD, POSTGRES_USER, Postgres};
@@ -94,6 +94,23 @@ async fn preview_role_can_use_its_own_databases_only() {
     own.batch_execute("CREATE TABLE bookings (id int); CREATE EXTENSION btree_gin").await.unwrap();
     let other = lab.connect_as("web_pr_1", "one", "web_pr_2").await.map(drop).unwrap_err();
     assert!(other.as_db_error().unwrap().message().contains("permission denied"), "{other:?}");
+}
+
+#[tokio::test]
+async fn roles_of_an_apps_previews_are_listed_by_their_owner() {
+    let lab = Lab::start(50);
+    let admin = lab.admin().await;
+    ensure(&admin, &names(1), OWNER, "one", 5).await.unwrap();
+    ensure(&admin, &names(2), "preview-web-2 of another", "two", 5).await.unwrap();
+    let shop = Names::of_preview("web-shop", 3).unwrap();
+    ensure(&admin, &shop, "preview-web-shop-3 of berth", "three", 5).await.unwrap();
+    admin
+        .batch_execute("CREATE ROLE web_pr_4; CREATE ROLE odd; COMMENT ON ROLE odd IS 'preview-web-x of berth'")
+        .await
+        .unwrap();
+    assert_eq!(list_roles(&admin, "web", "berth").await.unwrap(), [("web_pr_1".to_owned(), 1)]);
+    assert_eq!(list_roles(&admin, "web-shop", "berth").await.unwrap(), [("web_shop_pr_3".to_owned(), 3)]);
+    assert_eq!(list_roles(&admin, "shop", "berth").await.unwrap(), []);
 }
 
 #[tokio::test]

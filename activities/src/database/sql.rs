@@ -7,7 +7,7 @@ use postgres_protocol::{
     escape::{escape_identifier, escape_literal},
     password::scram_sha_256,
 };
-use tokio_postgres::{Client, error::SqlState};
+use tokio_postgres::{Client, Row, error::SqlState};
 
 use berth_workflows::contract::verdict::{FailureType, Verdict};
 
@@ -140,15 +140,20 @@ async fn owner_of_role(admin: &Client, role: &str) -> Result<Option<String>, Fai
     one_text(admin, "looking for the role", query, role).await
 }
 
-/// Lists the roles whose comment begins so, with their comments.
+/// Lists the roles that belong to previews of an app in this installation, each with its pull request.
 ///
 /// # Errors
 /// `DatabaseUnavailable`, retried.
-pub(super) async fn roles_with_comment(admin: &Client, prefix: &str) -> Result<Vec<(String, String)>, Failure> {
+pub async fn list_roles(admin: &Client, app: &str, installation: &str) -> Result<Vec<(String, u64)>, Failure> {
+    let (prefix, suffix) = (format!("preview-{app}-"), format!(" of {installation}"));
     let query = "SELECT rolname::text, shobj_description(oid, 'pg_authid') FROM pg_roles \
                  WHERE starts_with(shobj_description(oid, 'pg_authid'), $1) ORDER BY rolname";
     let rows = admin.query(query, &[&prefix]).await.map_err(|error| refused("listing roles", &error))?;
-    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    let owned = |row: &Row| {
+        let owner: String = row.get(1);
+        Some((row.get(0), owner.strip_prefix(&prefix)?.strip_suffix(&suffix)?.parse().ok()?))
+    };
+    Ok(rows.iter().filter_map(owned).collect())
 }
 
 async fn owner_of_database(admin: &Client, database: &str) -> Result<Option<String>, Failure> {

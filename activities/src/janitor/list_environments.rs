@@ -4,7 +4,7 @@ use berth_workflows::contract::janitor::{ListedEnvironments, ListedPart, ListedW
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, ResourceExt, api::ListParams};
 
-use crate::{context::Context, database::list_roles, failure::Failure, kubernetes::labels};
+use crate::{context::Context, database::list_previews, failure::Failure, kubernetes::labels};
 
 /// The parts of an app's previews, but for their workflows.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ pub async fn list_environments(context: Context<'_>, app: &str) -> Parts {
     let mut databases = Some(Vec::new());
     for (name, server) in &context.settings.database_servers {
         context.progress.report(format!("looking for databases of {app} on {name}"));
-        let roles = list_roles(context, server, app).await.map(|roles| {
+        let roles = list_previews(context, server, app).await.map(|roles| {
             let part = |(role, pr)| ListedPart { object: format!("Role/{role} on {name}"), pr };
             roles.into_iter().map(part).collect::<Vec<_>>()
         });
