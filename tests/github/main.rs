@@ -5,6 +5,7 @@
 
 mod burst_model;
 mod doctor;
+mod janitor;
 mod outage;
 mod reports;
 mod site;

@@ -77,9 +77,14 @@ impl Site {
 
     /// Starts a worker. Its Kubernetes is away.
     pub(crate) fn worker(&self, temporal: &str, task_queue: &str) -> Worker {
+        self.worker_with(temporal, task_queue, &[])
+    }
+
+    /// The same, with more flags.
+    pub(crate) fn worker_with(&self, temporal: &str, task_queue: &str, more: &[&str]) -> Worker {
         let log = NamedTempFile::new().unwrap();
         let mut command = self.berth(&["worker", "--task-queue", task_queue, "--metrics-address", "off"]);
-        command.args(["--github-writes-per-second", "2", "--drain-seconds", "1"]);
+        command.args(["--github-writes-per-second", "2", "--drain-seconds", "1"]).args(more);
         command.env("KUBECONFIG", self.folder.path().join("kubeconfig"));
         command.env("TEMPORAL_ADDRESS", temporal).env("BERTH_LOG", "info");
         command.stdout(Stdio::null()).stderr(log.reopen().unwrap());
