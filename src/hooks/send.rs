@@ -39,6 +39,21 @@ pub(super) async fn signal(
     sent.with_context(|| format!("signalling {id}"))
 }
 
+/// Sends several messages at once, each to its end: an error of one takes none of the others back.
+///
+/// # Errors
+/// At least one was not sent. The log has each error.
+pub(super) async fn all<F>(sending: impl IntoIterator<Item = F>) -> anyhow::Result<Vec<Delivered>>
+where
+    F: Future<Output = anyhow::Result<Delivered>>,
+{
+    let sent = futures::future::join_all(sending).await;
+    for error in sent.iter().filter_map(|sent| sent.as_ref().err()) {
+        tracing::warn!(error = format!("{error:#}"), "Could not pass a webhook on");
+    }
+    sent.into_iter().collect()
+}
+
 async fn signal_unbounded(
     client: &Client,
     task_queue: &str,
@@ -82,4 +97,27 @@ pub(super) async fn confirm_closed(client: &Client, input: &PullRequest) -> anyh
     let (signal, claim) = (PreviewEnvironment::confirm_closed, ConfirmClosed {}.into());
     let sent = tokio::time::timeout(SIGNAL, handle.signal(signal, claim, WorkflowSignalOptions::default())).await;
     delivered(sent.map_err(|_| anyhow!("no answer within {SIGNAL:?}"))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn failed_signal_leaves_the_others_on_their_way() {
+        let arrived = Cell::new(0);
+        let send = async |fails: bool| {
+            if fails {
+                return Err(anyhow!("no answer"));
+            }
+            tokio::task::yield_now().await;
+            arrived.set(arrived.get() + 1);
+            Ok(Delivered::Taken)
+        };
+        assert!(all([send(false), send(true), send(false)]).await.is_err(), "GitHub is asked to send it again");
+        assert_eq!(arrived.get(), 2);
+        assert_eq!(all([send(false), send(false)]).await.unwrap(), [Delivered::Taken; 2]);
+    }
 }

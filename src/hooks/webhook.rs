@@ -83,25 +83,17 @@ async fn pass_on(hooks: &Hooks, delivery: &str, messages: Vec<Outgoing>) -> Answ
     let Some(client) = hooks.temporal() else { return Answer::later("Temporal has not been reached yet") };
     let delivery: String = delivery.chars().take(MAX_DELIVERY).collect();
     let sending = messages.iter().map(|message| send::signal(client, &hooks.task_queue, message, &delivery));
-    let sent = futures::future::try_join_all(sending).await;
-    match sent {
-        Err(error) => {
-            tracing::warn!(webhook.delivery = delivery, error = format!("{error:#}"), "Could not pass a webhook on");
-            Answer::later("Temporal does not answer")
-        }
-        Ok(sent) => {
-            let ids = messages.iter().zip(&sent).filter(|(_, sent)| **sent == Delivered::Taken);
-            let ids: Vec<_> = ids.map(|(message, _)| message.input.workflow_id()).collect();
-            let outcome = if ids.is_empty() { "ignored" } else { "sent" };
-            let sentence = match ids.as_slice() {
-                [] => "there is no environment that it is about".to_owned(),
-                ids => format!("passed on to {}", ids.join(", ")),
-            };
-            let mut envelope = Envelope::sentence(outcome, Exit::Done, sentence);
-            envelope.environment = ids.into_iter().next();
-            Answer::new(StatusCode::ACCEPTED, envelope)
-        }
-    }
+    let Ok(sent) = send::all(sending).await else { return Answer::later("Temporal does not answer") };
+    let ids = messages.iter().zip(&sent).filter(|(_, sent)| **sent == Delivered::Taken);
+    let ids: Vec<_> = ids.map(|(message, _)| message.input.workflow_id()).collect();
+    let outcome = if ids.is_empty() { "ignored" } else { "sent" };
+    let sentence = match ids.as_slice() {
+        [] => "there is no environment that it is about".to_owned(),
+        ids => format!("passed on to {}", ids.join(", ")),
+    };
+    let mut envelope = Envelope::sentence(outcome, Exit::Done, sentence);
+    envelope.environment = ids.into_iter().next();
+    Answer::new(StatusCode::ACCEPTED, envelope)
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
