@@ -25,16 +25,16 @@ use crate::{envelope::Envelope, exit::Exit};
 
 /// The longest body. GitHub caps payloads at 25 MB; those that are taken here stay far below 1 MB.
 const MAX_BYTES: usize = 5 * 1024 * 1024;
-/// The longest id of a delivery that is passed on. GitHub's have 36 characters.
-const MAX_DELIVERY: usize = 64;
+/// The longest name in a header. GitHub's ids of deliveries have 36 characters, and its events fewer.
+const MAX_NAME: usize = 64;
 
 /// Takes a webhook.
 pub(super) async fn take(State(hooks): State<Arc<Hooks>>, request: Request) -> Answer {
-    let event = text(request.headers(), "x-github-event").unwrap_or_default().to_owned();
-    let delivery = text(request.headers(), "x-github-delivery").unwrap_or_default().to_owned();
+    let event = name(request.headers(), "x-github-event");
+    let delivery = name(request.headers(), "x-github-delivery");
     let answer = answer(&hooks, &event, &delivery, request).await;
     hooks.metrics.count_webhook(&event, answer.status);
-    // Names come from a stranger until the signature holds.
+    // A flood of wrong signatures is counted, and not logged.
     if answer.status != StatusCode::UNAUTHORIZED {
         let (status, outcome) = (answer.status.as_u16(), answer.outcome());
         tracing::info!(webhook.event = event, webhook.delivery = delivery, status, "Webhook {event:?}: {outcome}");
@@ -81,8 +81,7 @@ async fn answer(hooks: &Hooks, event: &str, delivery: &str, request: Request) ->
 /// message that comes twice changes nothing more.
 async fn pass_on(hooks: &Hooks, delivery: &str, messages: Vec<Outgoing>) -> Answer {
     let Some(client) = hooks.temporal() else { return Answer::later("Temporal has not been reached yet") };
-    let delivery: String = delivery.chars().take(MAX_DELIVERY).collect();
-    let sending = messages.iter().map(|message| send::signal(client, &hooks.task_queue, message, &delivery));
+    let sending = messages.iter().map(|message| send::signal(client, &hooks.task_queue, message, delivery));
     let Ok(sent) = send::all(sending).await else { return Answer::later("Temporal does not answer") };
     let ids = messages.iter().zip(&sent).filter(|(_, sent)| **sent == Delivered::Taken);
     let ids: Vec<_> = ids.map(|(message, _)| message.input.workflow_id()).collect();
@@ -96,6 +95,35 @@ async fn pass_on(hooks: &Hooks, delivery: &str, messages: Vec<Outgoing>) -> Answ
     Answer::new(StatusCode::ACCEPTED, envelope)
 }
 
+/// A header with a name of GitHub's: letters, digits, `-` and `_`. Anything else is none: headers are not signed, and a stranger's
+/// text must not reach the log.
+fn name(headers: &HeaderMap, header: &str) -> String {
+    let is_name = |text: &&str| {
+        text.len() <= MAX_NAME && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    text(headers, header).filter(is_name).unwrap_or_default().to_owned()
+}
+
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn header_that_is_no_name_of_github_is_none() {
+        let read = |text: &str| {
+            let headers = HeaderMap::from_iter([("x-github-event".parse().unwrap(), HeaderValue::from_str(text).unwrap())]);
+            name(&headers, "x-github-event")
+        };
+        assert_eq!(read("pull_request"), "pull_request");
+        assert_eq!(read("6f1ed002-ab59-11ef-9cd2-0242ac120002"), "6f1ed002-ab59-11ef-9cd2-0242ac120002");
+        for text in ["x".repeat(65).as_str(), "pull request", "ping\tcolour=red", "a=\"b\"", "ä"] {
+            assert_eq!(read(text), "", "{text}");
+        }
+    }
 }

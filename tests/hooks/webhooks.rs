@@ -129,6 +129,25 @@ async fn body_without_its_signature_is_refused() {
 }
 
 #[tokio::test]
+async fn headers_of_a_stranger_do_not_reach_the_log() {
+    let hooks = hooks("hooks-names").await;
+    let secret = "a-text-of-a-stranger ".repeat(100);
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let signature = hooks.signature(b"another body");
+    // Both are answered before the signature has been compared: no signature at all, and a body that is too long.
+    for (length, status) in [(0, 401), (6 * 1024 * 1024, 413)] {
+        let request = http.post(hooks.webhook_url()).header("X-GitHub-Event", &secret);
+        let request = request.header("X-GitHub-Delivery", &secret).header("X-Hub-Signature-256", &signature);
+        // The server may close the connection while the rest is sent.
+        if let Ok(answer) = request.body(vec![b'x'; length]).send().await {
+            assert_eq!(answer.status(), status);
+        }
+    }
+    assert_eq!(hooks.webhook("ping", &json!({})).await.status, 202);
+    assert!(hooks.log().contains("Webhook") && !hooks.log().contains("stranger"), "{}", hooks.log());
+}
+
+#[tokio::test]
 async fn body_above_five_megabytes_is_refused() {
     let hooks = hooks("hooks-long").await;
     let limit = 5 * 1024 * 1024;
