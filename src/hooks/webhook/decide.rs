@@ -27,6 +27,10 @@ const CHANGING: [&str; 5] = ["synchronize", "closed", "converted_to_draft", "loc
 /// Actions that change a fact if the label is one of the app's.
 const LABELLING: [&str; 2] = ["labeled", "unlabeled"];
 
+/// Authors whose comments in a public repository may be commands. The worker asks GitHub for their permission, which costs requests:
+/// strangers' comments must cost none. A webhook shows a member whose membership is private as `CONTRIBUTOR`.
+const ASSOCIATED: [&str; 4] = ["OWNER", "MEMBER", "COLLABORATOR", "CONTRIBUTOR"];
+
 /// The decision about a webhook.
 #[derive(Debug, PartialEq)]
 pub(super) enum Decision {
@@ -91,6 +95,10 @@ fn about_comment(event: &CommentEvent, apps: &[AppFacts]) -> Decision {
     // berth's own comment lists the commands.
     if event.sender.as_ref().is_some_and(|sender| sender.kind == "Bot") {
         return Decision::nothing("bots give no commands");
+    }
+    // A private repository is seen by people with a role there alone.
+    if !event.repository.private && !ASSOCIATED.contains(&event.comment.author_association.as_str()) {
+        return Decision::nothing("the comment's author has no part in the repository");
     }
     let app = match command::parse(event.comment.body.as_deref().unwrap_or_default()) {
         Ok(None) => return Decision::nothing("the comment has no command"),

@@ -57,6 +57,9 @@ pub(super) struct Account {
 #[derive(Debug, Deserialize)]
 pub(super) struct Repository {
     pub(super) id: u64,
+    /// Whether only people with a role there see it.
+    #[serde(default)]
+    pub(super) private: bool,
 }
 
 /// The event `issue_comment`.
@@ -79,6 +82,9 @@ pub(super) struct Issue {
 #[derive(Debug, Deserialize)]
 pub(super) struct Comment {
     pub(super) id: u64,
+    /// The author's relation to the repository, such as `MEMBER` or `NONE`.
+    #[serde(default)]
+    pub(super) author_association: String,
     pub(super) body: Option<String>,
 }
 

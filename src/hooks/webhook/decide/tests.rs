@@ -143,8 +143,8 @@ fn payload_without_its_fields_is_unreadable() {
 
 fn comment(body: &str) -> Value {
     json!({
-        "action": "created", "issue": {"number": 123, "pull_request": {"url": "…"}}, "comment": {"id": 99, "body": body},
-        "repository": {"id": REPOSITORY}, "sender": {"login": "octocat", "type": "User"},
+        "action": "created", "issue": {"number": 123, "pull_request": {"url": "…"}}, "repository": {"id": REPOSITORY},
+        "comment": {"id": 99, "body": body, "author_association": "COLLABORATOR"}, "sender": {"login": "octocat", "type": "User"},
     })
 }
 
@@ -187,6 +187,35 @@ fn comment_that_is_no_command_reaches_no_workflow() {
     ] {
         assert!(matches!(decided("issue_comment", &event, &[apps]), Decision::Nothing(_)), "{event}");
     }
+}
+
+#[test]
+fn stranger_of_a_public_repository_gives_no_commands() {
+    let reaches = |association: Value, private: Value| {
+        let mut event = comment("/berth redeploy");
+        event["comment"]["author_association"] = association;
+        event["repository"]["private"] = private;
+        !messages(&decided("issue_comment", &event, &[app("web")])).is_empty()
+    };
+    for (association, expected) in [
+        ("OWNER", true),
+        ("MEMBER", true),
+        ("COLLABORATOR", true),
+        // A member of the organisation whose membership is private.
+        ("CONTRIBUTOR", true),
+        ("FIRST_TIME_CONTRIBUTOR", false),
+        ("FIRST_TIMER", false),
+        ("MANNEQUIN", false),
+        ("NONE", false),
+        ("member", false),
+        ("", false),
+    ] {
+        assert_eq!(reaches(json!(association), json!(false)), expected, "{association}");
+        assert!(reaches(json!(association), json!(true)), "a private repository has no strangers: {association}");
+    }
+    let mut event = comment("/berth redeploy");
+    event["comment"].as_object_mut().unwrap().remove("author_association");
+    assert_eq!(messages(&decided("issue_comment", &event, &[app("web")])), []);
 }
 
 fn check_run(external_id: Value) -> Value {

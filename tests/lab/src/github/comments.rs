@@ -46,6 +46,8 @@ impl Comment {
         let own = format!("{url}/issues/comments/{}", self.id);
         let page = format!("{}/{}/pull/{}#issuecomment-{}", state.base, repository.full_name(), self.pull, self.id);
         let is_app = self.author == state.app.bot();
+        let is_stranger = is_app || repository.role_of(&self.author) == "none";
+        let association = if is_stranger { "NONE" } else { "COLLABORATOR" };
         let mut reactions = json!({"url": format!("{own}/reactions"), "total_count": self.reactions.len()});
         for content in REACTIONS {
             reactions[content] = json!(self.reactions().filter(|(_, one)| *one == content).count());
@@ -55,7 +57,7 @@ impl Comment {
             "issue_url": format!("{url}/issues/{}", self.pull), "body": self.body,
             "user": state.account(&self.author).json(&state.base),
             "created_at": self.created_at, "updated_at": self.updated_at,
-            "author_association": if is_app { "NONE" } else { "COLLABORATOR" },
+            "author_association": association,
             "performed_via_github_app": is_app.then(|| state.app.json(state)), "reactions": reactions,
         })
     }
