@@ -1,11 +1,18 @@
 //! Bodies of requests: bounded one by one, and in memory all together. Strangers send them.
+//!
+//! Where there is no room left, the oldest body that is still on its way makes room for the newest one. A webhook arrives within
+//! milliseconds, and a body that was sent slowly to take room is always older.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use axum::body::Body;
 use http_body_util::BodyExt;
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::oneshot,
     time::{Instant, timeout_at},
 };
 
@@ -16,9 +23,7 @@ const BYTES: usize = 16 * 1024 * 1024;
 /// The size of the blocks that hold a body, in bytes. One buffer that grows is copied, and one as long as announced is room that a
 /// stranger takes with a header.
 const BLOCK: usize = 64 * 1024;
-/// How long a body may wait for its turn. GitHub gives up after ten seconds, and does not send a webhook again.
-const TURN: Duration = Duration::from_secs(2);
-/// How long a body may take to arrive.
+/// How long a body may take to arrive. GitHub gives up after ten seconds, and does not send a webhook again.
 const ARRIVAL: Duration = Duration::from_secs(10);
 
 /// The reason why a body was not taken.
@@ -28,21 +33,40 @@ pub(super) enum NotTaken {
     TooSlow,
     /// The connection broke.
     Broken,
-    /// Too many others are being read.
+    /// There is no room, or a newer body has taken it.
     Busy,
 }
 
 /// Room for bodies.
-pub(super) struct Bodies {
-    slots: Arc<Semaphore>,
-    bytes: Arc<Semaphore>,
+#[derive(Default)]
+pub(super) struct Bodies(Arc<Mutex<Room>>);
+
+/// Bodies that have room, by age.
+#[derive(Default)]
+struct Room {
+    held: BTreeMap<u64, Held>,
+    newest: u64,
+}
+
+/// A body that has room.
+struct Held {
+    /// The blocks that have arrived. Empty once the body is whole: then its reader has them.
+    blocks: Vec<Vec<u8>>,
+    length: usize,
+    /// Dropped with the body, which ends its reader. None: the body is whole, and keeps its room.
+    arriving: Option<oneshot::Sender<()>>,
+}
+
+/// A place in the room, which is free again when it is dropped.
+struct Place {
+    room: Arc<Mutex<Room>>,
+    id: u64,
 }
 
 /// A body in memory. Its room is free again when it is dropped.
 pub(super) struct Taken {
     blocks: Vec<Vec<u8>>,
-    room: Option<OwnedSemaphorePermit>,
-    _slot: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Taken {
@@ -55,16 +79,11 @@ impl Taken {
     pub(super) fn whole(&self) -> Vec<u8> {
         self.blocks.concat()
     }
+}
 
-    fn len(&self) -> usize {
-        self.room.as_ref().map_or(0, OwnedSemaphorePermit::num_permits)
-    }
-
-    fn append(&mut self, mut data: &[u8], room: OwnedSemaphorePermit) {
-        match &mut self.room {
-            Some(all) => all.merge(room),
-            None => self.room = Some(room),
-        }
+impl Held {
+    fn append(&mut self, mut data: &[u8]) {
+        self.length += data.len();
         while !data.is_empty() {
             if self.blocks.last().is_none_or(|block| block.len() == BLOCK) {
                 self.blocks.push(Vec::with_capacity(BLOCK));
@@ -77,84 +96,94 @@ impl Taken {
     }
 }
 
-impl Bodies {
-    pub(super) fn new() -> Self {
-        Self { slots: Arc::new(Semaphore::new(AT_ONCE)), bytes: Arc::new(Semaphore::new(BYTES)) }
+impl Room {
+    fn bytes(&self) -> usize {
+        self.held.values().map(|held| held.length).sum()
     }
 
+    /// Drops the oldest body that is still on its way and is worth dropping. Returns whether there was one.
+    fn drop_oldest(&mut self, is_worth: impl Fn(u64, &Held) -> bool) -> bool {
+        let oldest = self.held.iter().find(|(id, held)| held.arriving.is_some() && is_worth(**id, held));
+        let oldest = oldest.map(|(id, _)| *id);
+        oldest.is_some_and(|id| self.held.remove(&id).is_some())
+    }
+
+    /// Makes a place for a new body. The receiver ends when the body is dropped.
+    fn enter(&mut self) -> Result<(u64, oneshot::Receiver<()>), NotTaken> {
+        while self.held.len() >= AT_ONCE {
+            if !self.drop_oldest(|_, _| true) {
+                return Err(NotTaken::Busy);
+            }
+        }
+        let (arriving, dropped) = oneshot::channel();
+        self.newest += 1;
+        self.held.insert(self.newest, Held { blocks: Vec::new(), length: 0, arriving: Some(arriving) });
+        Ok((self.newest, dropped))
+    }
+
+    /// Adds what has arrived to a body. Room is taken for that, and not for what was announced: that costs a sender nothing.
+    fn append(&mut self, id: u64, data: &[u8], limit: usize) -> Result<(), NotTaken> {
+        let length = self.held.get(&id).ok_or(NotTaken::Busy)?.length;
+        if length + data.len() > limit {
+            return Err(NotTaken::TooLong);
+        }
+        while self.bytes() + data.len() > BYTES {
+            if !self.drop_oldest(|other, held| other != id && held.length > 0) {
+                return Err(NotTaken::Busy);
+            }
+        }
+        self.held.get_mut(&id).ok_or(NotTaken::Busy)?.append(data);
+        Ok(())
+    }
+
+    /// The blocks of a body that has arrived. It keeps its room.
+    fn finish(&mut self, id: u64) -> Result<Vec<Vec<u8>>, NotTaken> {
+        let held = self.held.get_mut(&id).ok_or(NotTaken::Busy)?;
+        held.arriving = None;
+        Ok(std::mem::take(&mut held.blocks))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        lock(&self.room).held.remove(&self.id);
+    }
+}
+
+fn lock(room: &Mutex<Room>) -> MutexGuard<'_, Room> {
+    room.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Bodies {
     /// Reads a body of at most `limit` bytes.
     ///
     /// # Errors
     /// See [`NotTaken`].
-    pub(super) async fn read(&self, mut body: Body, limit: usize) -> Result<Taken, NotTaken> {
+    pub(super) async fn read(&self, body: Body, limit: usize) -> Result<Taken, NotTaken> {
         // The length that the request declares, if it does. A longer one is not read at all.
         let declared = axum::body::HttpBody::size_hint(&body).lower();
         if declared > limit as u64 {
             return Err(NotTaken::TooLong);
         }
-        let slot = tokio::time::timeout(TURN, Arc::clone(&self.slots).acquire_owned()).await;
-        let Ok(Ok(slot)) = slot else { return Err(NotTaken::Busy) };
+        let (id, dropped) = lock(&self.0).enter()?;
+        let place = Place { room: Arc::clone(&self.0), id };
+        tokio::select! {
+            read = self.receive(id, body, limit) => read?,
+            _ = dropped => return Err(NotTaken::Busy),
+        }
+        let blocks = lock(&self.0).finish(id)?;
+        Ok(Taken { blocks, _place: place })
+    }
+
+    async fn receive(&self, id: u64, mut body: Body, limit: usize) -> Result<(), NotTaken> {
         let end = Instant::now() + ARRIVAL;
-        let mut taken = Taken { blocks: Vec::new(), room: None, _slot: slot };
         while let Some(frame) = timeout_at(end, body.frame()).await.map_err(|_| NotTaken::TooSlow)? {
             let Ok(data) = frame.map_err(|_| NotTaken::Broken)?.into_data() else { continue };
-            if taken.len() + data.len() > limit {
-                return Err(NotTaken::TooLong);
-            }
-            // Room is taken for what has arrived, and not for what was announced: that costs a sender nothing.
-            let length = u32::try_from(data.len()).map_err(|_| NotTaken::TooLong)?;
-            let room = Arc::clone(&self.bytes).try_acquire_many_owned(length).map_err(|_| NotTaken::Busy)?;
-            taken.append(&data, room);
+            lock(&self.0).append(id, &data, limit)?;
         }
-        Ok(taken)
+        Ok(())
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn body_is_read_up_to_its_limit() {
-        let bodies = Bodies::new();
-        assert_eq!(bodies.read(Body::from("12345"), 5).await.map(|taken| taken.whole()), Ok(b"12345".to_vec()));
-        assert_eq!(bodies.read(Body::from("123456"), 5).await.err(), Some(NotTaken::TooLong));
-        // Without a declared length it is counted as it comes.
-        let parts = futures::stream::iter(["123", "456"].map(Ok::<_, std::io::Error>));
-        assert_eq!(bodies.read(Body::from_stream(parts), 5).await.err(), Some(NotTaken::TooLong));
-    }
-
-    #[tokio::test]
-    async fn long_body_is_whole_again() {
-        let parts: Vec<Vec<u8>> = (0..100_u32).map(|at| vec![at as u8; at as usize * 37]).collect();
-        let stream = futures::stream::iter(parts.clone().into_iter().map(Ok::<_, std::io::Error>));
-        let taken = Bodies::new().read(Body::from_stream(stream), 1_000_000).await.ok().unwrap();
-        assert_eq!((taken.whole(), taken.blocks().count()), (parts.concat(), parts.concat().len().div_ceil(BLOCK)));
-    }
-
-    #[tokio::test]
-    async fn room_is_free_again_after_each_body() {
-        let bodies = Bodies::new();
-        let body = vec![b'x'; 5 * 1024 * 1024];
-        let mut held = Vec::new();
-        while let Ok(taken) = bodies.read(Body::from(body.clone()), body.len()).await {
-            held.push(taken);
-        }
-        assert_eq!(held.len(), BYTES / body.len(), "further bodies are refused while these are held");
-        drop(held);
-        assert!(bodies.read(Body::from(body.clone()), body.len()).await.is_ok());
-        assert_eq!((bodies.slots.available_permits(), bodies.bytes.available_permits()), (AT_ONCE, BYTES));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn body_that_does_not_arrive_is_given_up() {
-        let bodies = Bodies::new();
-        let never = Body::from_stream(futures::stream::pending::<Result<&str, std::io::Error>>());
-        assert_eq!(bodies.read(never, 5).await.err(), Some(NotTaken::TooSlow));
-        let mut held = Vec::new();
-        for _ in 0..AT_ONCE {
-            held.push(bodies.read(Body::empty(), 5).await.ok());
-        }
-        assert_eq!(bodies.read(Body::empty(), 5).await.err(), Some(NotTaken::Busy));
-    }
-}
+mod tests;

@@ -103,7 +103,8 @@ impl Serve {
         Ok(Hooks {
             kind: self.serve,
             apps: Apps::read(self.apps)?,
-            bodies: Bodies::new(),
+            bodies: Bodies::default(),
+            job_bodies: Bodies::default(),
             jobs: Hooks::room_for_jobs(),
             webhook_secrets,
             tokens: Tokens::new(&self.oidc_issuer, public_url)?,

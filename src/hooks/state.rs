@@ -15,7 +15,10 @@ const MAX_JOBS: usize = 256;
 pub(super) struct Hooks {
     pub(super) kind: Kind,
     pub(super) apps: Apps,
+    /// Room for the bodies of webhooks, which strangers send too.
     pub(super) bodies: Bodies,
+    /// Room for the bodies of jobs that are believed.
+    pub(super) job_bodies: Bodies,
     /// Room for requests of jobs.
     pub(super) jobs: Semaphore,
     pub(super) webhook_secrets: Secrets,

@@ -1,6 +1,10 @@
 //! Floods: a thousand webhooks in ten seconds are all taken, and strangers' bodies neither fill the memory nor stop the process.
 
-use std::time::{Duration, Instant};
+use std::{
+    io::Write,
+    net::TcpStream,
+    time::{Duration, Instant},
+};
 
 use berth_lab::github::GithubServer;
 use berth_test_support::preview::connect;
@@ -98,4 +102,33 @@ async fn flood_of_bad_signatures_leaves_it_small_and_healthy() {
     assert!(probes > 0 && slowest < PROBE, "{probes} probes, the slowest took {slowest:?}");
     assert_eq!((hooks.probe("healthz").await.0, hooks.probe("readyz").await.0), (200, 200));
     assert_eq!(hooks.webhook("ping", &json!({})).await.status, 202, "it takes webhooks all the same");
+}
+
+#[tokio::test]
+async fn webhook_is_taken_while_strangers_hold_their_bodies_back() {
+    let (_, address) = connect().await;
+    let hooks = Hooks::start("previews", "flood-slow", &address, "nobody", &GithubServer::start().unwrap()).await;
+    let signature = hooks.signature(b"another body");
+    let head = format!(
+        "POST /hooks/github HTTP/1.1\r\nHost: hooks\r\nX-GitHub-Event: ping\r\nX-Hub-Signature-256: {signature}\r\n\
+         Content-Length: 1000\r\n\r\n{{"
+    );
+    // More than there is room for, so that all places are taken.
+    let strangers: Vec<_> = (0..100)
+        .map(|_| {
+            let mut stream = TcpStream::connect(hooks.address()).unwrap();
+            stream.write_all(head.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    let begun = Instant::now();
+    for _ in 0..10 {
+        assert_eq!(hooks.webhook("ping", &json!({})).await.status, 202);
+    }
+    assert!(
+        begun.elapsed() < Duration::from_secs(9),
+        "the strangers have not been given up yet: {:?}",
+        begun.elapsed()
+    );
+    drop(strangers);
 }

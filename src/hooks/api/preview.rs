@@ -74,7 +74,7 @@ async fn pass_on(hooks: &Hooks, (app, pr): (&str, &str), action: &str, request: 
     let (head, body) = request.into_parts();
     let wanted = Wanted::Preview { pr: input.pr, action };
     let caller = believe(hooks, &head.headers, app, wanted).await?;
-    let body = hooks.bodies.read(body, message::MAX_BYTES).await?.whole();
+    let body = hooks.job_bodies.read(body, message::MAX_BYTES).await?.whole();
     let id = input.workflow_id();
     let about = About { environment: &id, action: proof, now: now() };
     let envelope = match (action, caller.admitted) {

@@ -72,7 +72,7 @@ async fn pass_on(hooks: &Hooks, app: &str, action: &str, request: Request) -> Re
     type Workflow = ProductionEnvironment;
     let (head, body) = request.into_parts();
     let caller = believe(hooks, &head.headers, app, Wanted::Production).await?;
-    let body = hooks.bodies.read(body, message::MAX_BYTES).await?.whole();
+    let body = hooks.job_bodies.read(body, message::MAX_BYTES).await?.whole();
     let sending = Sending { hooks, app, caller: &caller, body: &body };
     let answer = match action {
         "release" => sending.send::<Push, _>(ProofAction::Release, Workflow::answer_release).await,
