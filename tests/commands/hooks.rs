@@ -71,3 +71,25 @@ fn variables_of_the_installation_are_those_of_help() {
         assert!(help.contains(&format!("[env: {name}=")) || name.starts_with("TEMPORAL_"), "{name}");
     }
 }
+
+#[test]
+fn installation_reaches_temporal_and_the_internet_alone() {
+    let manifests = manifests();
+    let policy = manifests.iter().find(|object| object["kind"] == "NetworkPolicy").unwrap();
+    let rules = policy["spec"]["egress"].as_array().unwrap();
+    let mut reached = Vec::new();
+    for rule in rules.iter().filter(|rule| rule["ports"][0]["port"] != 53) {
+        for peer in rule["to"].as_array().unwrap() {
+            let namespace = &peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"];
+            let address = &peer["ipBlock"]["cidr"];
+            assert!(namespace.is_string() || address.is_string(), "every namespace: {peer}");
+            reached
+                .push((rule["ports"][0]["port"].as_u64().unwrap(), namespace.as_str().or(address.as_str()).unwrap()));
+        }
+    }
+    assert_eq!(reached, [(7233, "temporal"), (443, "0.0.0.0/0"), (443, "::/0")]);
+    let except = rules.last().unwrap()["to"][0]["ipBlock"]["except"].to_string();
+    for private in ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "100.64.0.0/10"] {
+        assert!(except.contains(private), "{except}");
+    }
+}
