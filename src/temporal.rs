@@ -20,9 +20,6 @@ use temporalio_common::{
 /// The longest pause between two attempts to connect.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
 
-/// How long a probe waits for Temporal: shorter than the second that a kubelet waits by default.
-const PROBE_TIMEOUT: Duration = Duration::from_millis(800);
-
 /// Connects once.
 ///
 /// # Errors
@@ -65,17 +62,17 @@ fn configured() -> anyhow::Result<(ConnectionOptions, ClientOptions)> {
         .context("reading Temporal's configuration (TEMPORAL_* and temporal.toml)")
 }
 
-/// Checks that Temporal answers at this moment.
+/// Checks that Temporal answers within this time.
 ///
 /// # Errors
 /// A line for a probe's answer.
-pub(crate) async fn check_answers(client: &Client) -> Result<(), String> {
+pub(crate) async fn check_answers(client: &Client, within: Duration) -> Result<(), String> {
     let mut service = client.connection().workflow_service();
     let asked = service.get_system_info(Request::new(GetSystemInfoRequest::default()));
-    match tokio::time::timeout(PROBE_TIMEOUT, asked).await {
+    match tokio::time::timeout(within, asked).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(status)) => Err(format!("Temporal does not answer: {}", status.message())),
-        Err(_) => Err(format!("Temporal does not answer within {PROBE_TIMEOUT:?}")),
+        Err(_) => Err(format!("Temporal does not answer within {within:?}")),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The longest wait of one request. Proxies close a connection that is silent for longer.
-const MAX_WAIT: Duration = Duration::from_secs(30);
+pub(crate) const MAX_WAIT: Duration = Duration::from_secs(30);
 
 /// The outcome of a wait that ends with a new line of progress. The line is its reason.
 pub(crate) const PROGRESS: &str = "progress";

@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use temporalio_client::errors::{WorkflowUpdateError, WorkflowUpdateWithStartError};
 
 /// How long the worker may take to answer an update. A restarted worker takes work again within 11 seconds.
-const UPDATE: Duration = Duration::from_secs(20);
+pub(crate) const UPDATE: Duration = Duration::from_secs(20);
 
 /// The reason why an update has no answer.
 #[derive(Debug)]

@@ -1,6 +1,9 @@
 //! Probes and metrics of `berth hooks`, at an address that the internet does not reach.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use anyhow::Context;
 use axum::{Router, extract::State, http::StatusCode, routing::get};
@@ -8,6 +11,10 @@ use tokio::net::TcpListener;
 
 use super::state::Hooks;
 use crate::{temporal, worker::MetricsAddress};
+
+/// How long a probe waits for Temporal. A signal may take seven seconds: while Temporal is slow, webhooks are still taken, and no
+/// replica may be counted out.
+pub(super) const TEMPORAL: Duration = Duration::from_secs(4);
 
 /// Serves `/healthz`, `/readyz` and `/metrics` until the process ends.
 ///
@@ -36,7 +43,7 @@ async fn readyz(State(hooks): State<Arc<Hooks>>) -> (StatusCode, String) {
     let ready = match hooks.temporal() {
         _ if hooks.is_stopping.load(Ordering::Relaxed) => Err("hooks is stopping".to_owned()),
         None => Err("Temporal has not been reached yet".to_owned()),
-        Some(client) => temporal::check_answers(client).await,
+        Some(client) => temporal::check_answers(client, TEMPORAL).await,
     };
     match ready {
         Ok(()) => (StatusCode::OK, "ok\n".to_owned()),

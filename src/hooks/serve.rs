@@ -18,8 +18,8 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use super::{
-    answer::Answer, api, apps::Apps, body::Bodies, health, kind::Kind, metrics::Metrics, server, signature::Secrets,
-    state::Hooks, token::Tokens, webhook,
+    answer::Answer, api, apps::Apps, body::Bodies, health, kind::Kind, metrics::Metrics,
+    server::{self, LINGER}, signature::Secrets, state::Hooks, token::Tokens, webhook,
 };
 use crate::{
     temporal,
@@ -66,7 +66,7 @@ pub(super) struct Serve {
 }
 
 impl Serve {
-    /// Serves until SIGTERM or Ctrl-C, and then until the requests in flight have their answers.
+    /// Serves until some seconds after SIGTERM or Ctrl-C, and then until the requests in flight have their answers.
     ///
     /// # Errors
     /// A file or the apps folder cannot be read, an address is taken, or Temporal's configuration is wrong.
@@ -83,8 +83,10 @@ impl Serve {
         let stopping = Arc::clone(&hooks);
         let stop = async move {
             shutdown_signal().await;
-            tracing::info!("Stopping: no new requests; those in flight get their answers");
             stopping.is_stopping.store(true, Ordering::Relaxed);
+            tracing::info!("Stopping: no longer ready; requests are taken for {LINGER:?}");
+            tokio::time::sleep(LINGER).await;
+            tracing::info!("Stopping: no new requests; those in flight get their answers");
         };
         server::serve(listener, router(hooks), stop).await;
         tracing::info!("Stopped");

@@ -21,8 +21,11 @@ const MAX_CONNECTIONS: usize = 1024;
 const BUFFER: usize = 16 * 1024;
 /// How long the headers of a request may take.
 const HEADERS: Duration = Duration::from_secs(10);
-/// How long requests may go on after SIGTERM.
-const DRAIN: Duration = Duration::from_secs(10);
+/// How long connections are taken after SIGTERM. Proxies learn within seconds that the process is not ready, and a webhook that they
+/// send meanwhile comes no second time.
+pub(super) const LINGER: Duration = Duration::from_secs(5);
+/// How long requests may go on after that. It exceeds the 30 seconds of a job's wait, and the 20 of an update.
+const DRAIN: Duration = Duration::from_secs(35);
 /// The pause after an error that is not of one connection, such as too many open files.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -69,4 +72,33 @@ async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> io::Result<(T
     let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
     let (stream, _) = listener.accept().await?;
     Ok((stream, slot))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        exchange::{question::MAX_WAIT, unsent::UPDATE},
+        hooks::health::TEMPORAL,
+    };
+
+    const DEPLOYMENT: &str = include_str!("../../manifests/hooks/deployment.yaml");
+
+    /// The first number behind a name in the manifest, in seconds.
+    fn seconds(text: &str, name: &str) -> Duration {
+        let (_, rest) = text.split_once(&format!("{name}: ")).unwrap();
+        Duration::from_secs(rest.split_whitespace().next().unwrap().parse().unwrap())
+    }
+
+    #[test]
+    fn pod_lives_until_every_request_has_its_answer() {
+        assert!(DRAIN > MAX_WAIT && DRAIN > UPDATE);
+        assert!(seconds(DEPLOYMENT, "terminationGracePeriodSeconds") > LINGER + DRAIN);
+    }
+
+    #[test]
+    fn kubelet_waits_for_a_temporal_that_is_slow() {
+        let (_, readiness) = DEPLOYMENT.split_once("readinessProbe:").unwrap();
+        assert!(TEMPORAL > Duration::from_secs(1) && seconds(readiness, "timeoutSeconds") > TEMPORAL);
+    }
 }

@@ -8,6 +8,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use axum::{Router, extract::State, http::StatusCode, routing::get};
@@ -16,6 +17,9 @@ use tokio::net::TcpListener;
 
 use super::{metrics::Metrics, sdk_metrics::Source};
 use crate::temporal;
+
+/// How long a probe waits for Temporal: shorter than the second that a kubelet waits by default.
+const PROBE_TIMEOUT: Duration = Duration::from_millis(800);
 
 /// The address of the endpoints, if they are served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +85,7 @@ impl Health {
             return Err(missing.join("\n"));
         }
         let Some(client) = self.temporal.get() else { return Ok(()) };
-        temporal::check_answers(client).await
+        temporal::check_answers(client, PROBE_TIMEOUT).await
     }
 }
 

@@ -117,6 +117,24 @@ impl Hooks {
         waited.unwrap_or_else(|_| panic!("hooks is never {what}: {}", self.log()));
     }
 
+    /// Tells it to stop, and waits until it says so.
+    pub(crate) async fn terminate(&self) {
+        let killed = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+        self.until("stopping", async || self.probe("readyz").await == (503, "hooks is stopping\n".to_owned())).await;
+    }
+
+    /// Waits until it takes no more connections.
+    pub(crate) async fn await_refusal(&self) {
+        self.until("closed", async || std::net::TcpStream::connect(self.address()).is_err()).await;
+    }
+
+    /// Waits for its end. Returns whether it ended well.
+    pub(crate) async fn ended(mut self) -> bool {
+        let waiting = tokio::task::spawn_blocking(move || self.process.wait().unwrap().success());
+        tokio::time::timeout(PATIENCE, waiting).await.unwrap().unwrap()
+    }
+
     /// Waits until it is ready.
     pub(crate) async fn await_ready(&self) {
         self.until("ready", async || self.probe("readyz").await.0 == 200).await;

@@ -197,6 +197,28 @@ async fn webhook_is_not_taken_while_temporal_is_away() {
 }
 
 #[tokio::test]
+async fn webhook_is_taken_after_sigterm_and_has_its_answer() {
+    let hooks = hooks("hooks-sigterm").await;
+    let body = b"{}";
+    let head = format!(
+        "POST /hooks/github HTTP/1.1\r\nHost: hooks\r\nX-GitHub-Event: ping\r\nX-Hub-Signature-256: {}\r\nContent-Length: 2\r\n\r\n",
+        hooks.signature(body)
+    );
+    hooks.terminate().await;
+    // Proxies do not know yet that it is not ready.
+    assert_eq!(hooks.webhook("ping", &json!({})).await.status, 202);
+    let mut stream = TcpStream::connect(hooks.address()).unwrap();
+    stream.write_all(head.as_bytes()).unwrap();
+    hooks.await_refusal().await;
+    stream.write_all(body).unwrap();
+    let mut answer = [0; 12];
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(String::from_utf8_lossy(&answer), "HTTP/1.1 202");
+    assert!(hooks.ended().await);
+}
+
+#[tokio::test]
 async fn production_takes_webhooks_and_ignores_them() {
     let (_, address) = connect().await;
     let hooks = Hooks::start("production", "hooks-prod", &address, "nobody", &GithubServer::start().unwrap()).await;
