@@ -11,6 +11,10 @@ use crate::{envelope::Envelope, exit::Exit};
 /// The pause that a sender is asked for, in seconds.
 const RETRY_AFTER: &str = "5";
 
+/// The reason why nothing can be said about an app that is not known.
+pub(super) const UNKNOWN_APPS: &str =
+    "an app file cannot be used, so this app may be unknown: see the log of berth hooks";
+
 /// An answer.
 #[derive(Debug)]
 pub(super) struct Answer {

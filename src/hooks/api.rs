@@ -16,7 +16,7 @@ use tokio::sync::SemaphorePermit;
 
 use super::{
     admit::{Admitted, Wanted, admit},
-    answer::Answer,
+    answer::{Answer, UNKNOWN_APPS},
     kind::Kind,
     state::Hooks,
     token::{Claims, Unbelieved},
@@ -54,7 +54,10 @@ async fn believe<'a>(hooks: &'a Hooks, headers: &HeaderMap, app: &str, wanted: W
         Unbelieved::Issuer => Answer::later("the keys of the tokens' issuer cannot be had"),
     })?;
     let facts = hooks.apps.find(app);
-    let facts = facts.ok_or_else(|| Answer::refused(StatusCode::NOT_FOUND, format!("there is no app {app:?}")))?;
+    let facts = facts.ok_or_else(|| match hooks.apps.has_unknown() {
+        true => Answer::later(UNKNOWN_APPS),
+        false => Answer::refused(StatusCode::NOT_FOUND, format!("there is no app {app:?}")),
+    })?;
     let admitted = admit(&claims, &facts, wanted).map_err(|why| {
         tracing::info!(app = facts.name, job.run_id = claims.run_id, "Refused a job of {}: {why}", facts.name);
         Answer::refused(StatusCode::FORBIDDEN, why)

@@ -18,8 +18,18 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use super::{
-    answer::Answer, api, apps::Apps, body::Bodies, health, kind::Kind, metrics::Metrics,
-    server::{self, LINGER}, signature::Secrets, state::Hooks, token::Tokens, webhook,
+    answer::Answer,
+    api,
+    apps::Apps,
+    body::Bodies,
+    health,
+    kind::Kind,
+    metrics::Metrics,
+    server::{self, LINGER},
+    signature::Secrets,
+    state::Hooks,
+    token::Tokens,
+    webhook,
 };
 use crate::{
     temporal,
@@ -76,8 +86,7 @@ impl Serve {
         let listener = TcpListener::bind(listen).await.with_context(|| format!("listening on {listen} (--listen)"))?;
         health::serve(metrics_address, Arc::clone(&hooks)).await?;
         connect(&hooks);
-        let reading = Arc::clone(&hooks);
-        tokio::spawn(async move { reading.apps.keep_reading().await });
+        tokio::spawn(Arc::clone(&hooks.apps).keep_reading());
         let bound = listener.local_addr().unwrap_or(listen);
         tracing::info!(address = %bound, public_key = %hooks.signing_key.public_key(), "Taking requests on {bound}");
         let stopping = Arc::clone(&hooks);
@@ -104,7 +113,7 @@ impl Serve {
         let temporal_ui = self.temporal_ui.as_deref().map(|address| address.trim_end_matches('/').to_owned());
         Ok(Hooks {
             kind: self.serve,
-            apps: Apps::read(self.apps)?,
+            apps: Arc::new(Apps::read(self.apps)?),
             bodies: Bodies::default(),
             job_bodies: Bodies::default(),
             jobs: Hooks::room_for_jobs(),

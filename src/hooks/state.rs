@@ -1,6 +1,6 @@
 //! The state of a running `berth hooks`, which all requests share.
 
-use std::sync::{OnceLock, atomic::AtomicBool};
+use std::sync::{Arc, OnceLock, atomic::AtomicBool};
 
 use berth_activities::proof::SigningKey;
 use temporalio_client::Client;
@@ -14,7 +14,7 @@ const MAX_JOBS: usize = 256;
 /// Everything that a request needs.
 pub(super) struct Hooks {
     pub(super) kind: Kind,
-    pub(super) apps: Apps,
+    pub(super) apps: Arc<Apps>,
     /// Room for the bodies of webhooks, which strangers send too.
     pub(super) bodies: Bodies,
     /// Room for the bodies of jobs that are believed.

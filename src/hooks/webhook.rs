@@ -14,7 +14,7 @@ use axum::{
 use decide::{Decision, decide};
 
 use super::{
-    answer::Answer,
+    answer::{Answer, UNKNOWN_APPS},
     kind::Kind,
     outgoing::Outgoing,
     send::{self, Delivered},
@@ -72,6 +72,11 @@ async fn answer(hooks: &Hooks, event: &str, delivery: &str, request: Request) ->
     };
     match decision {
         Decision::Nothing(why) => Answer::new(StatusCode::ACCEPTED, Envelope::sentence("ignored", Exit::Done, why)),
+        Decision::NoApp if hooks.apps.has_unknown() => Answer::later(UNKNOWN_APPS),
+        Decision::NoApp => {
+            let why = "no app here has this repository";
+            Answer::new(StatusCode::ACCEPTED, Envelope::sentence("ignored", Exit::Done, why))
+        }
         Decision::Unreadable(why) => Answer::refused(StatusCode::BAD_REQUEST, why),
         Decision::Send(messages) => pass_on(hooks, delivery, messages).await,
     }
@@ -117,7 +122,8 @@ mod tests {
     #[test]
     fn header_that_is_no_name_of_github_is_none() {
         let read = |text: &str| {
-            let headers = HeaderMap::from_iter([("x-github-event".parse().unwrap(), HeaderValue::from_str(text).unwrap())]);
+            let headers =
+                HeaderMap::from_iter([("x-github-event".parse().unwrap(), HeaderValue::from_str(text).unwrap())]);
             name(&headers, "x-github-event")
         };
         assert_eq!(read("pull_request"), "pull_request");

@@ -197,6 +197,18 @@ async fn webhook_is_not_taken_while_temporal_is_away() {
 }
 
 #[tokio::test]
+async fn webhook_of_an_app_whose_file_is_broken_is_not_taken() {
+    let (_, address) = connect().await;
+    // An app's name has no space, so the file cannot be used.
+    let hooks = Hooks::begin("previews", "hooks broken", &address, "nobody", "http://127.0.0.1:1").await;
+    hooks.await_ready().await;
+    let opened = hooks.webhook("pull_request", &pull_request("opened", "2026-11-28T07:15:00Z")).await;
+    assert_eq!((opened.status, opened.retry_after.as_deref()), (503, Some("5")), "{opened:?}");
+    assert!(hooks.log().contains("hooks broken.yaml"), "{}", hooks.log());
+    assert_eq!(hooks.webhook("ping", &json!({})).await.status, 202, "it is about no app");
+}
+
+#[tokio::test]
 async fn webhook_is_taken_after_sigterm_and_has_its_answer() {
     let hooks = hooks("hooks-sigterm").await;
     let body = b"{}";

@@ -9,7 +9,7 @@ use berth_workflows::contract::{
 use serde::de::DeserializeOwned;
 
 use super::{
-    event::{Account, CheckRunEvent, CheckSuiteEvent, CommentEvent, PullRequestEvent},
+    event::{Account, CheckRunEvent, CheckSuiteEvent, CommentEvent, PullRequestEvent, Repository},
     facts,
 };
 use crate::hooks::{
@@ -36,6 +36,8 @@ const ASSOCIATED: [&str; 4] = ["OWNER", "MEMBER", "COLLABORATOR", "CONTRIBUTOR"]
 pub(super) enum Decision {
     /// It reaches no workflow, for this reason.
     Nothing(String),
+    /// No app that is known has the repository.
+    NoApp,
     /// It is no payload of that event, for this reason.
     Unreadable(String),
     Send(Vec<Outgoing>),
@@ -46,8 +48,14 @@ impl Decision {
         Self::Nothing(why.into())
     }
 
-    fn send(messages: Vec<Outgoing>) -> Self {
-        if messages.is_empty() { Self::nothing("it is about no preview of an app here") } else { Self::Send(messages) }
+    fn send(messages: Vec<Outgoing>, repository: &Repository, apps: &[AppFacts]) -> Self {
+        match messages.is_empty() {
+            false => Self::Send(messages),
+            true if apps.iter().any(|app| app.is_of(repository.id)) => {
+                Self::nothing("it is about no preview of an app here")
+            }
+            true => Self::NoApp,
+        }
     }
 }
 
@@ -80,9 +88,9 @@ fn about_pull_request(event: &PullRequestEvent, apps: &[AppFacts]) -> Result<Dec
         !is_labelling || github.is_some_and(|github| label.is_some_and(|label| github.is_label_of_berth(label)))
     };
     let signal = Signal::PullRequest { facts: facts::of(&event.pull_request)?, starts };
-    let apps = previews(apps, event.repository.id).filter(|app| decides(app));
-    let messages = apps.filter_map(|app| message(app, event.pull_request.number, &signal));
-    Ok(Decision::send(messages.collect()))
+    let deciding = previews(apps, event.repository.id).filter(|app| decides(app));
+    let messages = deciding.filter_map(|app| message(app, event.pull_request.number, &signal));
+    Ok(Decision::send(messages.collect(), &event.repository, apps))
 }
 
 fn about_comment(event: &CommentEvent, apps: &[AppFacts]) -> Decision {
@@ -113,7 +121,8 @@ fn about_comment(event: &CommentEvent, apps: &[AppFacts]) -> Decision {
     let named = app.clone().and_then(|app| Name::try_from(app).ok());
     let signal = Signal::Command(CommentSignal { comment: event.comment.id, app: named });
     let addressed = previews(apps, event.repository.id).filter(is_addressed);
-    Decision::send(addressed.filter_map(|app| message(app, event.issue.number, &signal)).collect())
+    let messages = addressed.filter_map(|app| message(app, event.issue.number, &signal));
+    Decision::send(messages.collect(), &event.repository, apps)
 }
 
 fn about_check_run(event: &CheckRunEvent, apps: &[AppFacts]) -> Decision {
@@ -127,7 +136,7 @@ fn about_check_run(event: &CheckRunEvent, apps: &[AppFacts]) -> Decision {
         let message = message(app, pr, &redeploy(event.sender.as_ref()))?;
         (message.input.workflow_id() == id).then_some(message)
     });
-    Decision::send(messages.collect())
+    Decision::send(messages.collect(), &event.repository, apps)
 }
 
 fn about_check_suite(event: &CheckSuiteEvent, apps: &[AppFacts]) -> Decision {
@@ -139,7 +148,7 @@ fn about_check_suite(event: &CheckSuiteEvent, apps: &[AppFacts]) -> Decision {
         let own = listed.filter(|listed| listed.base.repo.id == event.repository.id);
         own.filter_map(|listed| message(app, listed.number, &redeploy(event.sender.as_ref())))
     });
-    Decision::send(messages.collect())
+    Decision::send(messages.collect(), &event.repository, apps)
 }
 
 /// The apps of a repository that have previews.

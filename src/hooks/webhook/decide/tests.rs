@@ -218,6 +218,21 @@ fn stranger_of_a_public_repository_gives_no_commands() {
     assert_eq!(messages(&decided("issue_comment", &event, &[app("web")])), []);
 }
 
+#[test]
+fn repository_without_a_known_app_is_told_from_one_without_a_preview() {
+    let production = AppFacts { has_previews: false, ..app("web") };
+    let mut foreign = comment("/berth redeploy");
+    foreign["repository"]["id"] = json!(1);
+    for (event, apps, expected) in [
+        (&foreign, app("web"), true),
+        (&comment("/berth redeploy"), AppFacts { github: None, ..app("web") }, true),
+        (&comment("/berth redeploy"), production, false),
+        (&comment("/berth shop redeploy"), app("web"), false),
+    ] {
+        assert_eq!(decided("issue_comment", event, &[apps]) == Decision::NoApp, expected, "{event}");
+    }
+}
+
 fn check_run(external_id: Value) -> Value {
     json!({
         "action": "rerequested", "check_run": {"external_id": external_id}, "repository": {"id": REPOSITORY},
