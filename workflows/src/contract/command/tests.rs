@@ -45,12 +45,56 @@ fn comment_without_a_command_has_none() {
 }
 
 #[test]
+fn block_in_a_list_or_a_quote_is_no_command() {
+    for body in [
+        "- ```\n  /berth redeploy\n  ```",
+        "- ```\n\n  /berth redeploy",
+        "1. ```sh\n   /berth redeploy\n   ```",
+        "* a\n\n  ```\n  /berth redeploy\n  ```",
+        "+ a\n  + b\n\n    ~~~\n    /berth redeploy",
+        "- [ ] todo\n  ```\n  /berth redeploy\n  ```",
+        "- > quoted\n  /berth redeploy",
+        "- > quoted\n/berth redeploy",
+        "> - ```\n>   /berth redeploy",
+        "> a\n> > b\n/berth redeploy",
+        "- a\n  /berth redeploy",
+        "- a\n\n ```\n\n/berth redeploy\n ```",
+        "- <pre>\n\n  /berth redeploy\n  </pre>",
+        "[^1]: note\n\n    /berth redeploy",
+    ] {
+        assert_eq!(parse(body), Ok(None), "{body}");
+    }
+}
+
+#[test]
+fn line_inside_a_span_is_no_command() {
+    for body in [
+        "`code\n/berth redeploy\ncode`",
+        "``a ` b\n/berth redeploy\n``",
+        "$$\n/berth redeploy\n$$",
+        "<a title=\"\n/berth redeploy\n\">x</a>",
+        "[x](https://example.com \"\n/berth redeploy\n\")",
+        "[x]: https://example.com \"\n/berth redeploy\n\"",
+        "text <!--\n/berth redeploy\n-->",
+        "/berth redeploy `code`",
+        "/berth redeploy\n===",
+        "| a |\n|---|\n/berth redeploy",
+    ] {
+        assert_eq!(parse(body), Ok(None), "{body}");
+    }
+}
+
+#[test]
 fn command_after_a_block_is_found() {
     for body in [
         "```\ncode\n```\n/berth redeploy",
         "> quoted\n\n/berth redeploy",
         "<!-- hidden -->\n/berth redeploy",
         "<details>\n\n/berth redeploy\n\n</details>",
+        "- ```\n  code\n  ```\n\n/berth redeploy",
+        "1. a\n2. b\n\n/berth redeploy",
+        "`code\ncode` and an unmatched `\n/berth redeploy",
+        "text\n/berth redeploy\ntext",
     ] {
         assert_eq!(parse(body), line(None, CommentCommand::Redeploy), "{body}");
     }
