@@ -37,7 +37,7 @@ pub(crate) struct GithubApp {
     /// The private key of the GitHub App, as GitHub hands it out: a PEM file
     #[arg(long, env = "BERTH_GITHUB_KEY_FILE", value_name = "FILE", requires = "github_app_id")]
     github_key_file: Option<PathBuf>,
-    /// The URL of GitHub's API
+    /// The URL of GitHub's API. GitHub Enterprise Server: `https://HOST/api/v3`
     #[arg(long, env = "BERTH_GITHUB_API_URL", default_value = "https://api.github.com", value_name = "URL")]
     github_api_url: String,
 }

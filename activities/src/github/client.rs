@@ -22,9 +22,15 @@ const TIMEOUT: Duration = Duration::from_secs(15);
 /// The largest answer. A hundred comments of 65,536 characters of four bytes each, and what is around them.
 const MAX_BODY: usize = 32 * 1024 * 1024;
 
+/// The path of GraphQL on github.com, and beside `/api/v3` on GitHub Enterprise Server.
+pub(super) const GRAPHQL: &str = "/graphql";
+const ENTERPRISE: &str = "/api/v3";
+
 /// The client that all activities of a worker share. Its tokens are kept until shortly before their end.
 pub struct GithubClient {
     crab: Octocrab,
+    /// The path of the API's URL, without a slash at its end: empty, or `/api/v3`.
+    prefix: String,
     pub(super) app: AppKey,
     /// The tokens by repository. The lock of one is held while it is fetched, so that one request does it for all.
     pub(super) tokens: Mutex<HashMap<u64, Arc<Mutex<Option<InstallationToken>>>>>,
@@ -44,13 +50,16 @@ impl GithubClient {
         let app = AppKey::read(app_id, key_file)?;
         let wrong = || format!("{api_url} is not a URL (--github-api-url)");
         let url: http::Uri = api_url.parse().with_context(wrong)?;
-        anyhow::ensure!(url.scheme().is_some() && url.authority().is_some(), wrong());
+        let (Some(scheme), Some(host)) = (url.scheme(), url.authority()) else { anyhow::bail!(wrong()) };
+        let prefix = url.path().trim_end_matches('/').to_owned();
+        let origin = http::Uri::builder().scheme(scheme.clone()).authority(host.clone()).path_and_query("/");
+        let url = origin.build().with_context(wrong)?;
         let tls = HttpsConnectorBuilder::new().with_native_roots().context("reading the machine's certificates")?;
         // Redirects are not followed: no path here has one, and another host must not get the token.
         let http = Client::builder(TokioExecutor::new()).build(tls.https_or_http().enable_http1().build());
         let octocrab = OctocrabBuilder::new_empty().with_service(http).with_layer(&BaseUriLayer::new(url));
         let Ok(crab) = octocrab.with_auth(AuthState::None).build();
-        Ok(Self { crab, app, tokens: Mutex::default(), timeout })
+        Ok(Self { crab, prefix, app, tokens: Mutex::default(), timeout })
     }
 
     /// Sends a request as the App itself.
@@ -70,7 +79,8 @@ impl GithubClient {
         let what = format!("{method} {}", path.split('?').next().unwrap_or_default());
         let lost = |why: String| unavailable(format!("{what}: GitHub did not answer: {}", bounded(&why)), None);
         let crab = self.crab.user_access_token(token).map_err(|error| lost(error.to_string()))?;
-        let request = crab.build_request(Request::builder().method(method).uri(path).header(USER_AGENT, "berth"), body);
+        let request = Request::builder().method(method).uri(located(&self.prefix, path)).header(USER_AGENT, "berth");
+        let request = crab.build_request(request, body);
         let request = request.map_err(|error| lost(error.to_string()))?;
         let exchange = async {
             let (parts, body) = crab.execute(request).await.map_err(|error| error.to_string())?.into_parts();
@@ -80,6 +90,33 @@ impl GithubClient {
         match tokio::time::timeout(self.timeout, exchange).await {
             Ok(answer) => answer.map_err(lost),
             Err(_) => Err(lost(format!("no answer within {} s", self.timeout.as_secs()))),
+        }
+    }
+}
+
+/// A path of the API below the path of its URL.
+fn located(prefix: &str, path: &str) -> String {
+    match prefix.strip_suffix(ENTERPRISE) {
+        Some(before) if path == GRAPHQL => format!("{before}/api{GRAPHQL}"),
+        _ => format!("{prefix}{path}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn graphql_is_beside_the_api_of_an_enterprise_server() {
+        for (prefix, path, expected) in [
+            ("", "/repositories/7", "/repositories/7"),
+            ("", GRAPHQL, "/graphql"),
+            ("/api/v3", "/repositories/7?page=2", "/api/v3/repositories/7?page=2"),
+            ("/api/v3", GRAPHQL, "/api/graphql"),
+            ("/github/api/v3", GRAPHQL, "/github/api/graphql"),
+            ("/proxy", GRAPHQL, "/proxy/graphql"),
+        ] {
+            assert_eq!(located(prefix, path), expected, "{prefix} {path}");
         }
     }
 }

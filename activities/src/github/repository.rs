@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{
     answer::{Answer, denied},
-    client::GithubClient,
+    client::{GRAPHQL, GithubClient},
     token::{InstallationToken, NewToken},
 };
 use crate::failure::Failure;
@@ -55,7 +55,7 @@ impl Repository<'_> {
     }
 
     pub(super) async fn graphql(&self, body: &Value) -> Result<Answer, Failure> {
-        self.send(Method::POST, "/graphql", Some(body)).await
+        self.send(Method::POST, GRAPHQL, Some(body)).await
     }
 
     fn path(&self, rest: &str) -> String {
