@@ -128,12 +128,7 @@ async fn ask(
     let (owner, name) = name.split_once('/').ok_or_else(|| incomplete("the repository has no name"))?;
     let variables = json!({"owner": owner, "name": name, "after": after});
     let response = repository.graphql(&json!({"query": query(asked), "variables": variables})).await?;
-    let (found, absent) = whole(response.read(WHAT)?, asked)?;
-    // The name may belong to another repository by now.
-    if found.database_id.is_some_and(|id| id != repository.id) {
-        return Err(incomplete("the repository was renamed meanwhile"));
-    }
-    Ok((found, absent))
+    whole(response.read(WHAT)?, repository.id, asked)
 }
 
 /// The query. Numbers are the only part that varies.
@@ -146,8 +141,8 @@ pub(super) fn query(asked: &[u64]) -> String {
     )
 }
 
-/// Returns the data of an answer whose only errors are numbers that are no pull requests, and those.
-fn whole(response: Response, asked: &[u64]) -> Result<(Found, Vec<u64>), Failure> {
+/// Returns the data of an answer about the repository of that id, whose only errors are numbers that are no pull requests, and those.
+fn whole(response: Response, repository: u64, asked: &[u64]) -> Result<(Found, Vec<u64>), Failure> {
     let errors = response.errors.unwrap_or_default();
     let absent = errors.iter().filter_map(|error| error.absent(asked)).collect();
     if let Some(error) = errors.iter().find(|error| error.absent(asked).is_none()) {
@@ -161,7 +156,12 @@ fn whole(response: Response, asked: &[u64]) -> Result<(Found, Vec<u64>), Failure
         });
     }
     let found = response.data.and_then(|data| data.repository);
-    Ok((found.ok_or_else(|| incomplete("the answer has no repository"))?, absent))
+    let found = found.ok_or_else(|| incomplete("the answer has no repository"))?;
+    // The name may belong to another repository by now.
+    if found.database_id != Some(repository) {
+        return Err(incomplete("the answer is not about the repository with the id of the app file"));
+    }
+    Ok((found, absent))
 }
 
 impl GraphqlError {
@@ -198,17 +198,14 @@ mod tests {
             "headRepository": {"databaseId": 1}, "labels": {"nodes": [{"name": "preview"}]}})
     }
 
-    fn read(mut response: Value, asked: &[u64]) -> Result<Vec<ListedPullRequest>, Failure> {
-        if response["data"]["repository"].is_object() {
-            response["data"]["repository"]["databaseId"] = json!(1);
-        }
-        let (found, absent) = whole(serde_json::from_value(response).unwrap(), asked)?;
+    fn read(response: Value, asked: &[u64]) -> Result<Vec<ListedPullRequest>, Failure> {
+        let (found, absent) = whole(serde_json::from_value(response).unwrap(), 7, asked)?;
         pulls(found, asked, &absent)
     }
 
     fn answer(nodes: &[Value]) -> Value {
         let page = json!({"pageInfo": {"hasNextPage": false, "endCursor": null}, "nodes": nodes});
-        json!({"data": {"repository": {"pullRequests": page}}})
+        json!({"data": {"repository": {"databaseId": 7, "pullRequests": page}}})
     }
 
     #[test]
@@ -227,6 +224,11 @@ mod tests {
         gap["data"]["repository"]["p7"] = Value::Null;
         let mut partial = answer(&[pull(1, "OPEN")]);
         partial["errors"] = json!([{"message": "Something went wrong", "path": ["repository"]}]);
+        let of_repository = |id: Value| {
+            let mut response = answer(&[pull(1, "OPEN")]);
+            response["data"]["repository"]["databaseId"] = id;
+            response
+        };
         for (response, asked) in [
             (gap, &[7][..]),
             (partial, &[]),
@@ -234,6 +236,8 @@ mod tests {
             (answer(&[pull(1, "OPEN")]), &[7]),
             (json!({"data": {"repository": null}}), &[]),
             (json!({}), &[]),
+            (of_repository(json!(8)), &[]),
+            (of_repository(Value::Null), &[]),
             (answer(&[pull(1, "UNHEARD_OF")]), &[]),
         ] {
             let failure = read(response.clone(), asked).unwrap_err();
@@ -247,7 +251,7 @@ mod tests {
             let mut response = answer(&[pull(1, "OPEN")]);
             response["data"]["repository"]["p7"] = Value::Null;
             response["errors"] = json!([{"message": "Could not resolve", "type": kind, "path": path}]);
-            whole(serde_json::from_value(response).unwrap(), &[7]).map(|(_, absent)| absent)
+            whole(serde_json::from_value(response).unwrap(), 7, &[7]).map(|(_, absent)| absent)
         };
         assert_eq!(absent(json!(["repository", "p7"]), "NOT_FOUND").unwrap(), [7]);
         for (path, kind) in [
