@@ -9,6 +9,7 @@ mod answer;
 mod client;
 pub mod doctor;
 mod list_pull_requests;
+mod pauses;
 mod report_to_github;
 mod repository;
 #[cfg(test)]

@@ -111,6 +111,11 @@ impl Answer {
         unavailable(message, Some(MINUTE))
     }
 
+    /// The pause that GitHub asks for, if the answer is a limit that holds for all requests of the account.
+    pub(super) fn limit(&self) -> Option<Duration> {
+        self.pause(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+    }
+
     /// The pause that GitHub asks for, if it is a limit.
     fn pause(&self, now: Duration) -> Option<Duration> {
         if !matches!(self.status.as_u16(), 403 | 429 | 503) {

@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 
 use super::{
     answer::{Answer, bounded, unavailable},
+    pauses::{Account, Pauses},
     token::{AppKey, InstallationToken},
 };
 use crate::failure::Failure;
@@ -34,6 +35,7 @@ pub struct GithubClient {
     pub(super) app: AppKey,
     /// The tokens by repository. The lock of one is held while it is fetched, so that one request does it for all.
     pub(super) tokens: Mutex<HashMap<u64, Arc<Mutex<Option<InstallationToken>>>>>,
+    pauses: Pauses,
     timeout: Duration,
 }
 
@@ -59,24 +61,46 @@ impl GithubClient {
         let http = Client::builder(TokioExecutor::new()).build(tls.https_or_http().enable_http1().build());
         let octocrab = OctocrabBuilder::new_empty().with_service(http).with_layer(&BaseUriLayer::new(url));
         let Ok(crab) = octocrab.with_auth(AuthState::None).build();
-        Ok(Self { crab, prefix, app, tokens: Mutex::default(), timeout })
+        Ok(Self { crab, prefix, app, tokens: Mutex::default(), pauses: Pauses::default(), timeout })
     }
 
     /// Sends a request as the App itself.
     pub(super) async fn as_app(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, Failure> {
         let token = self.app.token().map_err(|error| unavailable(format!("{error:#}"), None))?;
-        self.send(&token, method, path, body).await
+        self.send((Account::App, &token), method, path, body).await
     }
 
-    /// Sends a request once, and reads the answer whatever its status. Nothing is repeated: a write may have been done.
+    /// Sends a request once, and reads the answer whatever its status. Nothing is repeated: a write may have been done. During a
+    /// pause of the account nothing is sent.
+    ///
+    /// # Errors
+    /// `GithubUnavailable`, with the rest of the pause if there is one.
     pub(super) async fn send(
         &self,
-        token: &str,
+        (account, token): (Account, &str),
         method: Method,
         path: &str,
         body: Option<&Value>,
     ) -> Result<Answer, Failure> {
         let what = format!("{method} {}", path.split('?').next().unwrap_or_default());
+        if let Some(rest) = self.pauses.rest(account) {
+            let message = format!("{what}: GitHub has asked for a pause, of which {} s are left", rest.as_secs());
+            return Err(unavailable(message, Some(rest)));
+        }
+        let answer = self.exchange(token, &what, (method, path), body).await?;
+        if let Some(pause) = answer.limit() {
+            self.pauses.extend(account, pause);
+        }
+        Ok(answer)
+    }
+
+    async fn exchange(
+        &self,
+        token: &str,
+        what: &str,
+        (method, path): (Method, &str),
+        body: Option<&Value>,
+    ) -> Result<Answer, Failure> {
         let lost = |why: String| unavailable(format!("{what}: GitHub did not answer: {}", bounded(&why)), None);
         let crab = self.crab.user_access_token(token).map_err(|error| lost(error.to_string()))?;
         let request = Request::builder().method(method).uri(located(&self.prefix, path)).header(USER_AGENT, "berth");

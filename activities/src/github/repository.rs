@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::{
     answer::{Answer, denied},
     client::{GRAPHQL, GithubClient},
+    pauses::Account,
     token::{InstallationToken, NewToken},
 };
 use crate::failure::Failure;
@@ -65,25 +66,36 @@ impl Repository<'_> {
     /// Sends a request. A token that was revoked before its time is replaced once: with 401 nothing was done.
     async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Answer, Failure> {
         let token = self.token(None).await?;
-        let answer = self.github.send(&token, method.clone(), path, body).await?;
+        let answer = self.send_with(&token, method.clone(), path, body).await?;
         if answer.status != StatusCode::UNAUTHORIZED {
             return Ok(answer);
         }
-        let token = self.token(Some(&token)).await?;
-        self.github.send(&token, method, path, body).await
+        let token = self.token(Some(&token.secret)).await?;
+        self.send_with(&token, method, path, body).await
+    }
+
+    async fn send_with(
+        &self,
+        token: &InstallationToken,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, Failure> {
+        let account = Account::Installation(token.installation);
+        self.github.send((account, &token.secret), method, path, body).await
     }
 
     /// Returns the token of the repository, another one than `refused`.
-    pub(super) async fn token(&self, refused: Option<&str>) -> Result<String, Failure> {
+    async fn token(&self, refused: Option<&str>) -> Result<InstallationToken, Failure> {
         let slot = std::sync::Arc::clone(self.github.tokens.lock().await.entry(self.id).or_default());
         let mut slot = slot.lock().await;
         let usable = |token: &&InstallationToken| token.is_fresh() && refused != Some(token.secret.as_str());
         if let Some(token) = slot.as_ref().filter(usable) {
-            return Ok(token.secret.clone());
+            return Ok(token.clone());
         }
         let token = self.fetch_token().await?;
         *slot = Some(token.clone());
-        Ok(token.secret)
+        Ok(token)
     }
 
     async fn fetch_token(&self) -> Result<InstallationToken, Failure> {
@@ -100,7 +112,7 @@ impl Repository<'_> {
         let narrowed = json!({"repository_ids": [self.id]});
         let answer = self.github.as_app(Method::POST, &path, Some(&narrowed)).await?;
         let NewToken { token } = answer.read("asking for a token of the installation")?;
-        Ok(InstallationToken { secret: token, asked })
+        Ok(InstallationToken { secret: token, installation: id, asked })
     }
 }
 

@@ -74,3 +74,10 @@ fn pause<T: std::fmt::Debug>(result: Result<T, Failure>) -> Option<Duration> {
         other => panic!("{other:?}"),
     }
 }
+
+/// Lets time pass, as this process measures it.
+async fn pass(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}

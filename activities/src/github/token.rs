@@ -65,6 +65,8 @@ impl AppKey {
 #[derive(Clone)]
 pub(super) struct InstallationToken {
     pub(super) secret: String,
+    /// The id of the installation.
+    pub(super) installation: u64,
     pub(super) asked: Instant,
 }
 

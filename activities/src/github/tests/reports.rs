@@ -136,6 +136,7 @@ async fn refusal_of_a_write_is_typed() {
     ] {
         fail(fault.clone());
         assert_eq!(pause(site.report(comment(None, "one")).await), seconds.map(Duration::from_secs), "{fault:?}");
+        pass(Duration::from_secs(seconds.unwrap_or_default())).await;
     }
     for (status, advice) in [(403, "give the App a permission"), (404, "not installed"), (422, "the request itself")] {
         fail(Fault::status(status));
@@ -143,6 +144,23 @@ async fn refusal_of_a_write_is_typed() {
         assert!(refused.contains(advice), "{status}: {refused}");
     }
     assert_eq!(made(&site.github)[0], 0);
+}
+
+#[tokio::test]
+async fn limit_of_one_write_holds_all_others_back() {
+    let site = Site::start();
+    let id = site.report(comment(None, "one")).await.unwrap().id;
+    site.github.fail(Fault::secondary_limit(Some(72)).times(1));
+    assert_eq!(pause(site.report(check(None)).await), Some(Duration::from_secs(72)));
+    let sent = site.github.requests().len();
+    pass(Duration::from_secs(30)).await;
+    for write in [comment(id, "two"), check(None), deployment()] {
+        let rest = pause(site.report(write).await).unwrap();
+        assert!(rest <= Duration::from_secs(42) && rest > Duration::from_secs(12), "{rest:?}");
+    }
+    assert_eq!(site.github.requests().len(), sent, "nothing is sent during a pause");
+    pass(Duration::from_secs(42)).await;
+    assert_eq!(site.report(comment(id, "two")).await.unwrap().id, id);
 }
 
 #[tokio::test]
