@@ -8,8 +8,9 @@ use http_body_util::{BodyExt as _, Limited};
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use octocrab::{AuthState, Octocrab, OctocrabBuilder, service::middleware::base_uri::BaseUriLayer};
+use serde::Deserialize;
 use serde_json::Value;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 use super::{
     answer::{Answer, bounded, unavailable},
@@ -36,7 +37,15 @@ pub struct GithubClient {
     /// The tokens by repository. The lock of one is held while it is fetched, so that one request does it for all.
     pub(super) tokens: Mutex<HashMap<u64, Arc<Mutex<Option<InstallationToken>>>>>,
     pauses: Pauses,
+    /// The login of the App's account.
+    login: OnceCell<String>,
     timeout: Duration,
+}
+
+/// The App, as it sees itself.
+#[derive(Deserialize)]
+struct App {
+    slug: String,
 }
 
 impl GithubClient {
@@ -61,7 +70,28 @@ impl GithubClient {
         let http = Client::builder(TokioExecutor::new()).build(tls.https_or_http().enable_http1().build());
         let octocrab = OctocrabBuilder::new_empty().with_service(http).with_layer(&BaseUriLayer::new(url));
         let Ok(crab) = octocrab.with_auth(AuthState::None).build();
-        Ok(Self { crab, prefix, app, tokens: Mutex::default(), pauses: Pauses::default(), timeout })
+        Ok(Self {
+            crab,
+            prefix,
+            app,
+            tokens: Mutex::default(),
+            pauses: Pauses::default(),
+            login: OnceCell::new(),
+            timeout,
+        })
+    }
+
+    /// The login of the App's account, under which GitHub shows what the App has made. It is asked for once: after the App was
+    /// renamed, a worker that restarts knows the new one.
+    ///
+    /// # Errors
+    /// GitHub does not know the App, or does not answer.
+    pub(super) async fn login(&self) -> Result<&str, Failure> {
+        let ask = || async {
+            let App { slug } = self.as_app(Method::GET, "/app", None).await?.read("asking GitHub for the App")?;
+            Ok(format!("{slug}[bot]"))
+        };
+        self.login.get_or_try_init(ask).await.map(String::as_str)
     }
 
     /// Sends a request as the App itself.

@@ -28,7 +28,7 @@ pub async fn report_to_github(
             comment::write(repository, *pull_request, marker, *id, body).await
         }
         GithubWrite::Check { .. } => check::write(repository, report).await,
-        GithubWrite::Deployment { .. } => deployment::create(repository, &report.write).await,
+        GithubWrite::Deployment { .. } => deployment::create(repository, report).await,
         GithubWrite::DeploymentStatus { .. } => deployment::set_status(repository, &report.write).await,
     }
 }
@@ -51,8 +51,58 @@ struct ByApp {
     id: u64,
 }
 
-impl Repository<'_> {
-    fn is_own(&self, app: Option<&ByApp>) -> bool {
-        app.is_some_and(|app| app.id == self.github.app.id)
+/// The account that made something: a person's, or that of an App.
+#[derive(Debug, Deserialize)]
+struct ByAccount {
+    login: String,
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+/// The App that berth is.
+struct Myself<'a> {
+    id: u64,
+    login: &'a str,
+}
+
+impl Myself<'_> {
+    /// Whether the App has made something by itself, and not for a person. GitHub names the App only in some answers, and the account
+    /// in all.
+    fn has_made(&self, app: Option<&ByApp>, account: Option<&ByAccount>) -> bool {
+        let Some(account) = account.filter(|account| account.kind == "Bot") else { return false };
+        app.map_or(account.login == self.login, |app| app.id == self.id)
+    }
+}
+
+impl<'a> Repository<'a> {
+    async fn myself(&self) -> Result<Myself<'a>, Failure> {
+        Ok(Myself { id: self.github.app.id, login: self.github.login().await? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_work_is_told_by_the_app_or_by_its_account() {
+        let myself = Myself { id: 7, login: "berth[bot]" };
+        let account = |login: &str, kind: &str| Some(ByAccount { login: login.to_owned(), kind: kind.to_owned() });
+        for (app, account, expected) in [
+            (Some(7), account("berth[bot]", "Bot"), true),
+            // The App was renamed meanwhile.
+            (Some(7), account("ferry[bot]", "Bot"), true),
+            (None, account("berth[bot]", "Bot"), true),
+            (None, account("ferry[bot]", "Bot"), false),
+            (None, account("berth[bot]", "User"), false),
+            (Some(8), account("berth[bot]", "Bot"), false),
+            // A person, by way of the App.
+            (Some(7), account("octocat", "User"), false),
+            (None, account("octocat", "User"), false),
+            (Some(7), None, false),
+        ] {
+            let app = app.map(|id| ByApp { id });
+            assert_eq!(myself.has_made(app.as_ref(), account.as_ref()), expected, "{app:?} {account:?}");
+        }
     }
 }

@@ -64,7 +64,9 @@ async fn find(repository: Repository<'_>, head: &str, external_id: &str) -> Resu
     let parameters = [("app_id", app.as_str()), ("filter", "all"), ("per_page", "100")];
     let answer = repository.find(&format!("/commits/{head}/check-runs"), &parameters).await?;
     let CheckRuns { check_runs } = answer.read("looking for the check run")?;
-    let is_own =
-        |run: &&CheckRun| run.external_id.as_deref() == Some(external_id) && repository.is_own(run.app.as_ref());
+    let is_own = |run: &&CheckRun| {
+        run.external_id.as_deref() == Some(external_id)
+            && run.app.as_ref().is_some_and(|app| app.id == repository.github.app.id)
+    };
     Ok(check_runs.iter().filter(is_own).map(|run| run.id).max())
 }

@@ -4,7 +4,7 @@ use berth_workflows::contract::report::Reported;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{ByApp, Identified};
+use super::{ByAccount, ByApp, Identified};
 use crate::{
     failure::Failure,
     github::{answer::denied, repository::Repository},
@@ -23,13 +23,7 @@ struct Comment {
     #[serde(default)]
     performed_via_github_app: Option<ByApp>,
     #[serde(default)]
-    user: Option<Author>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Author {
-    #[serde(rename = "type")]
-    kind: String,
+    user: Option<ByAccount>,
 }
 
 /// Writes the comment: the one of that id, else berth's own that begins with the marker, else a new one.
@@ -63,6 +57,7 @@ pub(super) async fn write(
 /// Finds the oldest comment of berth's own that begins with the marker. A person may have copied the marker.
 async fn find(repository: Repository<'_>, pull_request: u64, marker: &str) -> Result<Option<u64>, Failure> {
     let what = "looking for the comment";
+    let myself = repository.myself().await?;
     for page in 1..=MAX_PAGES {
         let (page, size) = (page.to_string(), PAGE.to_string());
         let parameters = [("per_page", size.as_str()), ("page", page.as_str())];
@@ -71,8 +66,7 @@ async fn find(repository: Repository<'_>, pull_request: u64, marker: &str) -> Re
         let is_last = comments.len() < PAGE;
         let is_own = |comment: &&Comment| {
             comment.body.as_deref().is_some_and(|body| body.starts_with(marker))
-                && repository.is_own(comment.performed_via_github_app.as_ref())
-                && comment.user.as_ref().is_some_and(|user| user.kind == "Bot")
+                && myself.has_made(comment.performed_via_github_app.as_ref(), comment.user.as_ref())
         };
         if let Some(own) = comments.iter().find(is_own) {
             return Ok(Some(own.id));

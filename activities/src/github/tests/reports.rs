@@ -86,6 +86,21 @@ async fn comment_is_edited_in_place() {
 }
 
 #[tokio::test]
+async fn comment_without_the_apps_name_is_known_by_its_account() {
+    let site = Site::start();
+    let id = site.report(comment(None, "one")).await.unwrap().id.unwrap();
+    let listed = |login: &str| {
+        let user = serde_json::json!({"login": login, "type": "Bot"});
+        let comment = serde_json::json!({"id": id, "body": MARKER, "user": user, "performed_via_github_app": null});
+        Fault::status(200).body(&serde_json::json!([comment]).to_string()).on("GET", COMMENTS).times(1)
+    };
+    site.github.fail(listed(&site.github.bot()));
+    assert_eq!(site.report(comment(None, "two")).await.unwrap().id, Some(id));
+    site.github.fail(listed("another-app[bot]"));
+    assert_ne!(site.report(comment(None, "three")).await.unwrap().id, Some(id));
+}
+
+#[tokio::test]
 async fn deleted_comment_is_reported_as_gone() {
     let site = Site::start();
     let id = site.report(comment(None, "one")).await.unwrap().id.unwrap();

@@ -52,6 +52,7 @@ impl Deployment {
         format!("{}/deployments/{}", repository.url(&state.base), self.id)
     }
 
+    /// GitHub names the creator, and not the App behind it.
     fn json(&self, state: &state::State, repository: &Repository) -> Value {
         let url = self.url(state, repository);
         json!({
@@ -61,7 +62,7 @@ impl Deployment {
             "creator": state.account(&self.creator).json(&state.base),
             "created_at": self.created_at, "updated_at": self.updated_at, "statuses_url": format!("{url}/statuses"),
             "repository_url": repository.url(&state.base), "transient_environment": self.is_transient,
-            "production_environment": self.is_production, "performed_via_github_app": state.app.json(state),
+            "production_environment": self.is_production, "performed_via_github_app": null,
         })
     }
 }

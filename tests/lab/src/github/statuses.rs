@@ -38,7 +38,7 @@ impl DeploymentStatus {
             "environment_url": self.environment_url, "environment": self.environment,
             "creator": state.account(&self.creator).json(&state.base),
             "created_at": self.created_at, "updated_at": self.created_at, "deployment_url": url,
-            "repository_url": repository.url(&state.base), "performed_via_github_app": state.app.json(state),
+            "repository_url": repository.url(&state.base), "performed_via_github_app": null,
         })
     }
 }
