@@ -202,6 +202,7 @@ impl Worker {
                 ingress_namespace: self.ingress_namespace.clone(),
                 scheme: scheme.to_owned(),
                 temporal_ui: self.temporal_ui.clone().filter(|address| !address.is_empty()),
+                has_github_app: self.github.is_given(),
                 database_servers,
                 serve: Serve {
                     previews: self.serve.contains(&Served::Previews),

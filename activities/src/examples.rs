@@ -20,6 +20,7 @@ pub(crate) fn settings() -> Settings {
         ingress_namespace: "ingress".into(),
         scheme: "https".into(),
         temporal_ui: None,
+        has_github_app: true,
         database_servers: Servers::default(),
         serve: Serve::ALL,
         janitor_seconds: 300,

@@ -26,6 +26,8 @@ pub struct Settings {
     pub scheme: String,
     /// The address of temporal-ui with its scheme, for links in reports. None: reports have no such links.
     pub temporal_ui: Option<String>,
+    /// Whether the worker has a GitHub App. Without it nothing polls the task queue of GitHub's activities.
+    pub has_github_app: bool,
     /// The database servers that previews share, by name.
     pub database_servers: Servers,
     /// The kinds of environments that the worker serves.
@@ -47,6 +49,7 @@ impl Settings {
             ingress_namespace: String::new(),
             scheme: String::new(),
             temporal_ui: None,
+            has_github_app: false,
             database_servers: Servers::default(),
             serve: Serve::ALL,
             janitor_seconds: 0,

@@ -1,6 +1,6 @@
 //! The second worker: GitHub's activities, on a task queue whose rate the server limits.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use berth_activities::{Settings, github::GithubActivities};
 use berth_manifests::app::read_apps;
@@ -36,7 +36,7 @@ impl GithubArgs {
         self.app.is_given()
     }
 
-    /// The options of the worker for GitHub, if an app has a repository and the App is given.
+    /// The options of the worker for GitHub, if the App is given. App files may name a repository at any time.
     ///
     /// # Errors
     /// The App's key cannot be read.
@@ -47,10 +47,8 @@ impl GithubArgs {
         drain: Duration,
         metrics: &Arc<Metrics>,
     ) -> anyhow::Result<Option<WorkerOptions>> {
-        let github = self.app.client()?;
-        let reported = has_repository(&settings.apps);
-        let Some(github) = github.filter(|_| reported) else {
-            if reported {
+        let Some(github) = self.app.client()? else {
+            if read_apps(&settings.apps).apps.iter().any(|app| app.github.is_some()) {
                 tracing::warn!("Nothing is reported on GitHub: --github-app-id and --github-key-file are not given");
             }
             return Ok(None);
@@ -67,8 +65,4 @@ impl GithubArgs {
         tracing::info!(%task_queue, per_second = self.github_writes_per_second, "Taking work from {task_queue}");
         Ok(Some(options))
     }
-}
-
-fn has_repository(apps: &Path) -> bool {
-    read_apps(apps).apps.iter().any(|app| app.github.is_some())
 }

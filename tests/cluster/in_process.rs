@@ -27,6 +27,7 @@ pub(crate) fn settings(lab: &Lab) -> Settings {
         ingress_namespace: "ingress-nginx".into(),
         scheme: "http".into(),
         temporal_ui: None,
+        has_github_app: false,
         database_servers: database::Servers::default(),
         serve: Serve::ALL,
         janitor_seconds: 300,

@@ -6,6 +6,7 @@
 mod burst_model;
 mod doctor;
 mod janitor;
+mod late;
 mod outage;
 mod reports;
 mod site;

@@ -220,6 +220,7 @@ fn github_worker(t: &Preview, site: &Site) -> Worker {
         ingress_namespace: "ingress-nginx".to_owned(),
         scheme: "https".to_owned(),
         temporal_ui: None,
+        has_github_app: true,
         database_servers: database::Servers::default(),
         serve: Serve::ALL,
         janitor_seconds: 300,

@@ -33,16 +33,21 @@ impl Site {
             github.open(REPOSITORY, NewPull::new(&format!("feature-{at}"), head)).unwrap();
         }
         let folder = tempfile::tempdir().unwrap();
-        let apps = folder.path().join("apps");
-        fs::create_dir(&apps).unwrap();
-        let app = format!(
-            "app: {name}\nrepository: acme/web\nimages: [registry.example.com/web]\n\
-             github: {{ repository_id: {REPOSITORY} }}\npreview: {{ host: 'pr-{{pr}}.example.com' }}\n"
-        );
-        fs::write(apps.join(format!("{name}.yaml")), app).unwrap();
+        fs::create_dir(folder.path().join("apps")).unwrap();
         fs::write(folder.path().join("key.pem"), github.app().1).unwrap();
         fs::write(folder.path().join("kubeconfig"), KUBECONFIG).unwrap();
-        Self { github, folder }
+        let site = Self { github, folder };
+        site.write_app(name, &format!("github: {{ repository_id: {REPOSITORY} }}\n"));
+        site
+    }
+
+    /// Writes the app's file, with or without its section `github`.
+    pub(crate) fn write_app(&self, name: &str, github: &str) {
+        let app = format!(
+            "app: {name}\nrepository: acme/web\nimages: [registry.example.com/web]\n{github}\
+             preview: {{ host: 'pr-{{pr}}.example.com' }}\n"
+        );
+        fs::write(self.folder.path().join("apps").join(format!("{name}.yaml")), app).unwrap();
     }
 
     /// The folder with the app file.

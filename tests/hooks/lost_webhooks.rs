@@ -34,6 +34,7 @@ fn settings(apps: &std::path::Path) -> Settings {
         ingress_namespace: "ingress-nginx".into(),
         scheme: "https".into(),
         temporal_ui: None,
+        has_github_app: true,
         database_servers: Servers::default(),
         serve: Serve::ALL,
         janitor_seconds: 1,

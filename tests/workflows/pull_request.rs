@@ -28,6 +28,7 @@ pub(crate) fn facts(head: char, second: u32) -> PullRequestFacts {
 fn with_label(t: &Preview) {
     *t.world.github.lock().unwrap() = Some(GithubRules {
         repository_id: 7,
+        reports: true,
         comment: false,
         commands: false,
         drafts: false,

@@ -84,6 +84,7 @@ fn settings(apps: &std::path::Path) -> Settings {
         ingress_namespace: "ingress-nginx".into(),
         scheme: "https".into(),
         temporal_ui: None,
+        has_github_app: false,
         database_servers: Servers::default(),
         serve: Serve::ALL,
         janitor_seconds: 300,

@@ -51,13 +51,15 @@ fn rules_of(production: &ProductionSettings) -> ProductionRules {
     }
 }
 
-/// Returns the rules of GitHub that the workflows decide by, if the app file names a repository there.
+/// Returns the rules of GitHub that the workflows decide by, if the app file names a repository there. Facts come from
+/// `berth hooks`, and rules about them hold without an App. Reports and commands need one.
 fn github_rules_of(settings: &Settings, app: &App) -> Option<GithubRules> {
     let github = app.github.as_ref()?;
     Some(GithubRules {
         repository_id: github.repository_id,
-        comment: github.comment,
-        commands: github.commands,
+        reports: settings.has_github_app,
+        comment: github.comment && settings.has_github_app,
+        commands: github.commands && settings.has_github_app,
         drafts: github.drafts,
         label: github.label.clone(),
         skip_label: github.skip_label.clone(),
@@ -147,4 +149,31 @@ fn check_image(app: &App, image: &Image) -> Result<(), Failure> {
     Err(Verdict::new(FailureType::ImageNotAllowed, message)
         .advise("add the repository to `images` in the app file")
         .into())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::examples;
+
+    #[test]
+    fn nothing_is_reported_without_an_app_of_github() {
+        let github =
+            json!({"github": {"repository_id": 7, "label": "preview", "skip_label": "no-preview", "drafts": true}});
+        let app = examples::app(github);
+        for has_github_app in [true, false] {
+            let settings = Settings { has_github_app, ..examples::settings() };
+            let rules = github_rules_of(&settings, &app).unwrap();
+            assert_eq!(
+                (rules.reports, rules.comment, rules.commands),
+                (has_github_app, has_github_app, has_github_app)
+            );
+            // The facts of webhooks decide about pushes all the same.
+            assert_eq!((rules.label.as_deref(), rules.skip_label.as_deref()), (Some("preview"), Some("no-preview")));
+            assert!(rules.drafts);
+        }
+        assert_eq!(github_rules_of(&examples::settings(), &examples::app(json!({}))), None);
+    }
 }

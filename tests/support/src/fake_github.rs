@@ -61,6 +61,7 @@ struct Made {
 pub fn github_rules() -> GithubRules {
     GithubRules {
         repository_id: 123_456_789,
+        reports: true,
         comment: true,
         commands: true,
         drafts: false,

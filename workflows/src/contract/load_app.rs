@@ -61,6 +61,9 @@ pub struct LoadedApp {
 pub struct GithubRules {
     /// The repository's id.
     pub repository_id: u64,
+    /// Whether anything is reported: the worker has a GitHub App.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub reports: bool,
     /// Whether a comment is kept in each pull request.
     #[serde(default)]
     pub comment: bool,
@@ -82,6 +85,14 @@ pub struct GithubRules {
     /// The address of temporal-ui with its scheme, where people find the workflows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temporal_ui: Option<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_yes(value: &bool) -> bool {
+    *value
 }
 
 /// The rules of an app file for production.

@@ -12,9 +12,10 @@ use crate::{
 };
 
 impl Record {
-    /// The view to be shown. None: the app file names no repository of GitHub, or has not been read. `namespace` is Temporal's.
+    /// The view to be shown. None: the app file names no repository of GitHub or has not been read, or there is no App to report
+    /// as. `namespace` is Temporal's.
     pub fn view(&self, input: &PullRequest, namespace: &str) -> Option<View> {
-        let rules = self.mailbox.facts.github()?;
+        let rules = self.mailbox.facts.github().filter(|rules| rules.reports)?;
         Some(View {
             app: input.app.clone(),
             kind: EnvironmentKind::Preview { pr: input.pr },

@@ -53,9 +53,9 @@ impl ProductionEnvironment {
 }
 
 impl State {
-    /// The view to be shown. None: the app file names no repository of GitHub, or has not been read.
+    /// The view to be shown. None: the app file names no repository of GitHub or has not been read, or there is no App to report as.
     fn view(&self, app: &str, environment: String, namespace: &str) -> Option<View> {
-        let rules = self.github.as_ref()?;
+        let rules = self.github.as_ref().filter(|rules| rules.reports)?;
         let book = &self.book;
         let failed = self.failed.as_ref().map(|failed| &failed.failed);
         Some(View {

@@ -27,6 +27,7 @@ pub(crate) fn closed(head: char, second: u32) -> PullRequestFacts {
 pub(crate) fn rules() -> GithubRules {
     GithubRules {
         repository_id: 7,
+        reports: true,
         comment: true,
         commands: true,
         drafts: false,

@@ -1,8 +1,12 @@
 use super::*;
 use crate::{
-    contract::report::{CheckConclusion, CheckStatus},
+    contract::{
+        environment::PullRequest,
+        load_app::GithubRules,
+        report::{CheckConclusion, CheckStatus},
+    },
     environment::book::RolloutEnd,
-    report::examples::{Example, abbreviated, crash_loop},
+    report::examples::{Example, abbreviated, crash_loop, rules_with_pages},
 };
 
 /// GitHub: it gives each thing that is made the next id.
@@ -243,4 +247,13 @@ fn every_deployment_of_many_pushes_ends_inactive() {
     github.settle(&example);
     let ended = github.writes.iter().filter(|write| write.ends_with("Inactive")).count();
     assert_eq!(ended, 16, "{:#?}", github.writes);
+}
+
+#[test]
+fn nothing_is_shown_without_an_app_to_report_as() {
+    let mut example = Example::new();
+    let is_shown = |example: &Example| example.record.view(&PullRequest::new("web", 123), "ci").is_some();
+    assert!(is_shown(&example));
+    example.record.take_rules(Ok(Some(GithubRules { reports: false, ..rules_with_pages() })));
+    assert!(!is_shown(&example));
 }
