@@ -248,7 +248,7 @@ pub struct JanitorStatus {
     pub closed: Vec<JanitorDeed>,
     /// The last pull requests whose facts were lost and sent again, oldest first.
     pub sent: Vec<JanitorDeed>,
-    /// What does not fit.
+    /// Parts that do not fit.
     pub findings: Vec<Finding>,
     /// Places that the last look did not see, each with the reason.
     pub unseen: Vec<String>,
