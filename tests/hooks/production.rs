@@ -7,6 +7,7 @@ use berth_lab::github::GithubServer;
 use berth_test_support::production::{Production, production, push};
 use berth_workflows::contract::{
     production::ApproveRelease,
+    production_answer::ProductionOutcome,
     proof::{CheckProofInput, ProofAction},
     provable::Provable,
     signals::Push,
@@ -65,6 +66,32 @@ async fn job_releases_approves_and_rolls_back() {
             assert_eq!((reply.status, reply.json["outcome"].as_str()), (200, Some(outcome)), "{action}: {reply:?}");
         }
         check_approval(&t, &hooks).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn approval_of_a_job_counts_where_only_proved_ones_do() {
+    production("prod-proved", async |t: Production| {
+        let (hooks, github) = start(&t).await;
+        let token = github.sign(&of_release(&github)).unwrap();
+        let path = "/v1/production/prod-proved";
+        t.world.trust(&hooks.public_key_file());
+        t.world.needs_approval.store(true, Ordering::Relaxed);
+        t.world.needs_proof.store(true, Ordering::Relaxed);
+        hooks.post(&format!("{path}/release"), &token, &release('a')).await;
+        let waits = hooks.get(&format!("{path}?release=1&wait=25s"), &token).await;
+        let queued = &waits.json["data"]["queued"];
+        assert_eq!((&queued["proved"], &queued["needs_proof"]), (&json!(true), &json!(true)), "{waits:?}");
+        let plan = queued["plan"]["id"].as_str().unwrap().to_owned();
+
+        let claimed = t.approve(1, &plan).await;
+        assert_eq!(claimed.outcome, ProductionOutcome::Refused, "over Temporal it is a claim: {claimed:?}");
+        let approval = json!({"release": 1, "plan": plan}).to_string();
+        let approved = hooks.post(&format!("{path}/approve"), &token, &approval).await;
+        assert_eq!(approved.json["outcome"].as_str(), Some("approved"), "{approved:?}");
+        let status = t.until_serves(1).await;
+        assert!(status.serving.unwrap().release.proved && status.notes.is_empty());
     })
     .await;
 }

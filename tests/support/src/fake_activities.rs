@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    path::Path,
     sync::{
         Arc, Mutex, OnceLock,
         atomic::{AtomicBool, Ordering},
@@ -100,8 +101,13 @@ impl World {
         let (key, _) = SigningKey::generate().unwrap();
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), key.public_key()).unwrap();
-        *self.proof_keys.lock().unwrap() = ProofKeys::read(file.path()).unwrap();
+        self.trust(file.path());
         key
+    }
+
+    /// Gives the worker a file of public keys.
+    pub fn trust(&self, keys: &Path) {
+        *self.proof_keys.lock().unwrap() = ProofKeys::read(keys).unwrap();
     }
 
     /// Gives each preview of the app a database of its own.
