@@ -45,7 +45,7 @@ pub(super) fn plain(text: &str) -> impl Iterator<Item = &str> {
     plain.into_iter()
 }
 
-/// What GitHub's Markdown has besides CommonMark, as far as it makes something else of a line.
+/// The parts of GitHub's Markdown besides `CommonMark` that make something else of a line.
 fn as_on_github() -> Options {
     Options::ENABLE_TABLES
         | Options::ENABLE_FOOTNOTES
