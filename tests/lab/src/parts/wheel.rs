@@ -22,6 +22,7 @@ pub(super) enum Wheel {
     Kubectl,
     Doppler,
     Gh,
+    Act,
     Node,
 }
 
@@ -33,6 +34,7 @@ impl Wheel {
             Self::Kubectl => "kubectl",
             Self::Doppler => "doppler",
             Self::Gh => "gh",
+            Self::Act => "act",
             Self::Node => "node",
         }
     }
