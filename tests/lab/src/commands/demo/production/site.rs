@@ -92,21 +92,12 @@ impl<'a> Site<'a> {
 
     /// Waits until the status meets a condition. Answers it.
     pub(crate) fn wait_until_status(&self, what: &str, is: impl Fn(&Value) -> bool) -> Result<Value> {
-        self.person.wait_until(&["production", "status", APP], what, is)
+        wait_until_status(&self.person, what, is)
     }
 
-    /// Makes and labels the namespace, with the commands that berth prints.
+    /// See [`make_namespace`].
     pub(crate) fn make_namespace(&self) -> Result<String> {
-        let is_missing = |status: &Value| trouble(status).contains("kubectl create namespace");
-        let status = self.wait_until_status("it asks for the namespace", is_missing)?;
-        let said = trouble(&status);
-        let begin = said.find("kubectl create namespace").context("looking for the command")?;
-        let command = said[begin..].trim_end_matches(')');
-        self.person.shell(command)?;
-        self.wait_until_status("the namespace is found", |status| {
-            status["phase"] == "AwaitingRelease" && trouble(status).is_empty()
-        })?;
-        Ok(format!("status says: {}\n$ {}", &said[..begin].trim_end_matches(" ("), command.replace(" && ", "\n$ ")))
+        make_namespace(&self.person)
     }
 
     /// Makes the role and databases of production, and of the rollout by hand beside it. Their names go into Doppler.
@@ -195,6 +186,24 @@ impl<'a> Site<'a> {
         let greeting = self.get_json("/api/greet?name=Ada")?["greeting"].take();
         Ok(greeting.as_str().context("the page has no greeting")?.to_owned())
     }
+}
+
+/// Makes and labels production's namespace, with the commands that berth prints.
+pub(crate) fn make_namespace(person: &Person) -> Result<String> {
+    let is_missing = |status: &Value| trouble(status).contains("kubectl create namespace");
+    let status = wait_until_status(person, "it asks for the namespace", is_missing)?;
+    let said = trouble(&status);
+    let begin = said.find("kubectl create namespace").context("looking for the command")?;
+    let command = said[begin..].trim_end_matches(')');
+    person.shell(command)?;
+    wait_until_status(person, "the namespace is found", |status| {
+        status["phase"] == "AwaitingRelease" && trouble(status).is_empty()
+    })?;
+    Ok(format!("status says: {}\n$ {}", &said[..begin].trim_end_matches(" ("), command.replace(" && ", "\n$ ")))
+}
+
+fn wait_until_status(person: &Person, what: &str, is: impl Fn(&Value) -> bool) -> Result<Value> {
+    person.wait_until(&["production", "status", APP], what, is)
 }
 
 /// Why the current step of production is tried again.
