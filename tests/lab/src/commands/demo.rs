@@ -1,5 +1,7 @@
-//! `cargo lab demo`: the life of pull request 123 from opened to removed, or of production. Each step checks its result.
+//! `cargo lab demo`: the life of pull request 123 from opened to removed, of production, or of a repository with CI. Each
+//! step checks its result.
 
+mod ci;
 pub(crate) mod full;
 mod images;
 mod life;
@@ -24,6 +26,7 @@ use crate::{
 };
 
 const DEMO: &str = "demo";
+const DEMO_CI: &str = "demo-ci";
 const DEMO_FULL: &str = "demo-full";
 const DEMO_PRODUCTION: &str = "demo-production";
 
@@ -40,15 +43,22 @@ pub(crate) struct Demo {
     /// Show production: releases with plan and approval, a rollback, a freeze, a restore; a client counts what fails meanwhile
     #[arg(long, conflicts_with_all = ["full", "fake_nodes", "use_cluster"])]
     production: bool,
+    /// Show CI: the workflow file of the documentation, run by act; webhooks, reports in the pull request, a release
+    #[arg(long, conflicts_with_all = ["full", "production", "fake_nodes", "use_cluster"])]
+    ci: bool,
+    /// Take pictures of the comments into this folder
+    #[arg(long, requires = "ci", value_name = "DIR")]
+    pictures: Option<PathBuf>,
 }
 
 pub(crate) fn run(demo: &Demo) -> Result<()> {
     let begun = Instant::now();
     let berth = cargo::berth()?;
-    let lab = match (demo.full, demo.production) {
-        (_, true) => DEMO_PRODUCTION,
-        (true, false) => DEMO_FULL,
-        (false, false) => DEMO,
+    let lab = match demo {
+        Demo { production: true, .. } => DEMO_PRODUCTION,
+        Demo { full: true, .. } => DEMO_FULL,
+        Demo { ci: true, .. } => DEMO_CI,
+        _ => DEMO,
     };
     let session = session::join_or_start(lab, || {
         plan::make(Request {
@@ -58,7 +68,8 @@ pub(crate) fn run(demo: &Demo) -> Result<()> {
             yes: demo.options.yes,
             fake_nodes: demo.options.fake_nodes,
             use_cluster: demo.options.use_cluster,
-            worker: Some(berth.clone()),
+            // The demo of CI starts one that reports.
+            worker: (!demo.ci).then(|| berth.clone()),
             ..Request::named(lab)
         })
     })?;
@@ -96,6 +107,10 @@ fn play(demo: &Demo, state: &State, berth: PathBuf, timeline: &mut Timeline) -> 
             writeln!(out, "\nThe environments of pull requests 123 and 124\n")?;
             let previews = [full::FIRST, full::SECOND].map(|number| Preview::new(state, full, berth.clone(), number));
             full::play(state, full, &previews, timeline);
+        }
+        None if demo.ci => {
+            writeln!(out, "\nA repository whose workflow file hands its pull requests to berth\n")?;
+            ci::play(state, berth, demo.pictures.as_deref(), timeline);
         }
         None => {
             writeln!(out, "\nThe life of pull request 123\n")?;

@@ -1,6 +1,6 @@
 //! `cargo lab screenshot`: the pages of two previews and of production, as a headless Chromium shows them.
 
-mod browser;
+pub(super) mod browser;
 mod production;
 
 use std::{

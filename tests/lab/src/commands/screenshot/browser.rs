@@ -27,7 +27,7 @@ const SHOWN: &str = "document.getAnimations().some(one => one.playState === 'run
             .map(one => decodeURIComponent(one.name)), ...[...document.querySelectorAll('iframe')].map(one => one.srcdoc)].join('\\n')";
 
 /// A browser with one page. It ends when this is dropped, and when this process ends.
-pub(super) struct Browser {
+pub(crate) struct Browser {
     socket: WebSocket<TcpStream>,
     /// The id of the page's session, once there is one.
     session: Option<String>,
@@ -37,7 +37,7 @@ pub(super) struct Browser {
 }
 
 impl Browser {
-    pub(super) fn start(lab: &str, data: PathBuf) -> Result<Self> {
+    pub(crate) fn start(lab: &str, data: PathBuf) -> Result<Self> {
         let program = parts::on_path("chromium").context("looking for chromium")?;
         let log = data.with_extension("log");
         let mut command = process::bound_to_parent(lab, program, &log)?;
@@ -59,13 +59,13 @@ impl Browser {
         Ok(browser)
     }
 
-    pub(super) fn resize(&mut self, (width, height): (u32, u32)) -> Result<()> {
+    pub(crate) fn resize(&mut self, (width, height): (u32, u32)) -> Result<()> {
         let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
         self.call("Emulation.setDeviceMetricsOverride", &metrics).map(drop)
     }
 
     /// Opens a page, and waits until it shows each of the texts.
-    pub(super) fn open(&mut self, url: &str, shows: &[&str]) -> Result<()> {
+    pub(crate) fn open(&mut self, url: &str, shows: &[&str]) -> Result<()> {
         let answer = self.call("Page.navigate", &json!({"url": url}))?;
         if let Some(error) = answer["errorText"].as_str() {
             bail!("opening {url}: {error}");
@@ -103,7 +103,7 @@ impl Browser {
         Ok(answer["result"]["value"].clone())
     }
 
-    pub(super) fn save(&mut self, picture: &Path) -> Result<()> {
+    pub(crate) fn save(&mut self, picture: &Path) -> Result<()> {
         let answer = self.call("Page.captureScreenshot", &json!({"format": "png"}))?;
         let data = STANDARD.decode(answer["data"].as_str().unwrap_or_default())?;
         fs::write(picture, data).with_context(|| format!("writing {}", picture.display()))
