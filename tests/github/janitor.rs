@@ -66,7 +66,8 @@ async fn worker_keeps_a_janitor_running_for_an_app_with_a_repository() {
         let log = || worker.log();
         until(&t, "the head of GitHub is sent", log, |status| status.sent.iter().any(|one| one.pull_request == 1))
             .await;
-        assert!(worker.log().contains("sent facts about pull request 1 again"), "{}", worker.log());
+        let is_logged = || worker.log().contains("sent facts about pull request 1 again");
+        worker.until("that is in the log", is_logged).await;
         site.github.close(REPOSITORY, 1);
         until(&t, "it is seen closed, and the cluster not at all", log, |status| {
             status.closing.len() == 1
