@@ -11,6 +11,8 @@ mod key;
 pub mod markdown;
 pub mod shown;
 pub mod view;
+pub mod wanted;
 
-pub use shown::{Reports, Wanted};
+pub use shown::Reports;
 pub use view::View;
+pub use wanted::Wanted;
