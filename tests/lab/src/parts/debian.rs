@@ -49,10 +49,12 @@ pub(crate) fn packages_for_a_full_lab() -> Packages {
     packages
 }
 
-/// The package of the browser that takes screenshots.
+/// The packages of the browser that takes screenshots. Comments on GitHub have signs that only a font of emoji has.
 pub(crate) fn chromium() -> Packages {
     wait_for_installation();
-    Packages { missing: if on_path("chromium").is_some() { Vec::new() } else { vec!["chromium"] } }
+    let emoji = Path::new("/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf");
+    let packages = [("chromium", on_path("chromium").is_some()), ("fonts-noto-color-emoji", emoji.exists())];
+    Packages { missing: packages.into_iter().filter(|(_, is_there)| !is_there).map(|(name, _)| name).collect() }
 }
 
 /// The package of PostgreSQL.
