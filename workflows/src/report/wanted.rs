@@ -41,7 +41,7 @@ pub(super) enum Part {
 }
 
 impl Part {
-    /// The place in the order of [`Reports::next_write`].
+    /// The place in the order in which writes are looked for.
     pub(super) fn index(&self) -> usize {
         match self {
             Self::Comment { .. } => 0,
