@@ -30,6 +30,19 @@ pub trait Provable {
     }
 }
 
+/// The place of a proof that is the message's field `proof`.
+macro_rules! proof_field {
+    () => {
+        fn proof(&self) -> Option<&Proof> {
+            self.proof.as_deref()
+        }
+
+        fn proof_mut(&mut self) -> &mut Option<Box<Proof>> {
+            &mut self.proof
+        }
+    };
+}
+
 impl Provable for Push {
     fn proven_content(&self, environment: &str, action: ProofAction) -> ProvenContent {
         ProvenContent {
@@ -41,13 +54,7 @@ impl Provable for Push {
         }
     }
 
-    fn proof(&self) -> Option<&Proof> {
-        self.proof.as_deref()
-    }
-
-    fn proof_mut(&mut self) -> &mut Option<Box<Proof>> {
-        &mut self.proof
-    }
+    proof_field!();
 }
 
 impl Provable for Close {
@@ -55,13 +62,7 @@ impl Provable for Close {
         ProvenContent { run_id: self.sequence, ..ProvenContent::new(environment, action) }
     }
 
-    fn proof(&self) -> Option<&Proof> {
-        self.proof.as_deref()
-    }
-
-    fn proof_mut(&mut self) -> &mut Option<Box<Proof>> {
-        &mut self.proof
-    }
+    proof_field!();
 }
 
 impl Provable for ApproveRelease {
@@ -74,13 +75,7 @@ impl Provable for ApproveRelease {
         }
     }
 
-    fn proof(&self) -> Option<&Proof> {
-        self.proof.as_deref()
-    }
-
-    fn proof_mut(&mut self) -> &mut Option<Box<Proof>> {
-        &mut self.proof
-    }
+    proof_field!();
 }
 
 impl Provable for RejectRelease {
@@ -89,13 +84,7 @@ impl Provable for RejectRelease {
         ProvenContent { release: Some(self.release), actor, ..ProvenContent::new(environment, action) }
     }
 
-    fn proof(&self) -> Option<&Proof> {
-        self.proof.as_deref()
-    }
-
-    fn proof_mut(&mut self) -> &mut Option<Box<Proof>> {
-        &mut self.proof
-    }
+    proof_field!();
 }
 
 impl Provable for Rollback {
@@ -103,13 +92,7 @@ impl Provable for Rollback {
         ProvenContent { release: self.to, actor: Some(self.by.clone()), ..ProvenContent::new(environment, action) }
     }
 
-    fn proof(&self) -> Option<&Proof> {
-        self.proof.as_deref()
-    }
-
-    fn proof_mut(&mut self) -> &mut Option<Box<Proof>> {
-        &mut self.proof
-    }
+    proof_field!();
 }
 
 impl Provable for Freeze {
@@ -117,13 +100,7 @@ impl Provable for Freeze {
         ProvenContent { actor: Some(self.by.clone()), ..ProvenContent::new(environment, action) }
     }
 
-    fn proof(&self) -> Option<&Proof> {
-        self.proof.as_deref()
-    }
-
-    fn proof_mut(&mut self) -> &mut Option<Box<Proof>> {
-        &mut self.proof
-    }
+    proof_field!();
 }
 
 impl Provable for Unfreeze {
@@ -131,13 +108,7 @@ impl Provable for Unfreeze {
         ProvenContent { actor: Some(self.by.clone()), ..ProvenContent::new(environment, action) }
     }
 
-    fn proof(&self) -> Option<&Proof> {
-        self.proof.as_deref()
-    }
-
-    fn proof_mut(&mut self) -> &mut Option<Box<Proof>> {
-        &mut self.proof
-    }
+    proof_field!();
 }
 
 #[cfg(test)]
