@@ -22,7 +22,7 @@ use crate::{
         sight::{Keeper, OBSERVED_FOR, Observer, Sight},
         stability, temporal,
     },
-    heartbeat::{Progress, unix_ms},
+    heartbeat::Progress,
     kubernetes::log_tail::{lines, log_tail},
     redaction::known_secrets::KnownSecrets,
     release::stored_release::StoredRelease,
@@ -31,6 +31,7 @@ use crate::{
         unseen::{unseen, unseen_before},
         watch::Watches,
     },
+    unix_time::unix_ms,
 };
 
 /// Checks every gate, then that the release stays up for the stability window. The result names the gates that passed.
@@ -48,7 +49,7 @@ pub async fn check(
 ) -> Result<GatesChecked, Failure> {
     let unobserved = Duration::from_secs(check.unobserved_seconds);
     if let Some(outcome) = unseen_before(context.progress, unobserved) {
-        return Ok(GatesChecked { gates: Vec::new(), outcome, seen_from_ms: 0 });
+        return Ok(GatesChecked::new(Vec::new(), outcome));
     }
     let gates = release.gates.as_slice();
     let namespace = check.environment.namespace.as_str();
@@ -70,7 +71,7 @@ pub async fn check(
         checked = checks.run(context.progress, gates, services) => checked,
         gap = keeper.keep_current(unobserved, context.progress) => {
             let outcome = unseen(context.progress, gap.reason(), gap.since);
-            Ok(GatesChecked { gates: Vec::new(), outcome, seen_from_ms: 0 })
+            Ok(GatesChecked::new(Vec::new(), outcome))
         }
     }
 }
@@ -112,7 +113,7 @@ impl Checks<'_> {
             }
             passed.push(GatePassed { name: stability::NAME.to_owned(), ms: millis(begun) });
         }
-        Ok(GatesChecked { gates: passed, outcome: Outcome::Complete, seen_from_ms: 0 })
+        Ok(GatesChecked::new(passed, Outcome::Complete))
     }
 
     async fn check_gate(&self, gate: &Gate) -> Result<(), NotPassed> {
@@ -134,9 +135,9 @@ impl Checks<'_> {
             NotPassed::Failure(failure) => Err(failure),
             NotPassed::NotObserved { reason, since } => {
                 let outcome = Outcome::NotObserved { reason, since_ms: unix_ms(since) };
-                Ok(GatesChecked { gates, outcome, seen_from_ms: 0 })
+                Ok(GatesChecked::new(gates, outcome))
             }
-            NotPassed::Unmet(unmet) => Ok(GatesChecked { gates, outcome: self.judged(*unmet).await, seen_from_ms: 0 }),
+            NotPassed::Unmet(unmet) => Ok(GatesChecked::new(gates, self.judged(*unmet).await)),
         }
     }
 

@@ -395,7 +395,7 @@ impl FakeActivities {
         check: CheckGatesInput,
     ) -> Result<GatesChecked, ActivityError> {
         let does = self.0.act(&ctx, "check_gates", &check.stored_release).await?;
-        Ok(GatesChecked { gates: Vec::new(), outcome: outcome(does), seen_from_ms: 0 })
+        Ok(GatesChecked::new(Vec::new(), outcome(does)))
     }
 
     #[activity(definition = definitions::Prune)]

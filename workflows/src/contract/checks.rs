@@ -178,6 +178,13 @@ pub struct GatesChecked {
     pub seen_from_ms: u64,
 }
 
+impl GatesChecked {
+    /// The result with these gates passed. Whoever runs the check knows from when the release was seen.
+    pub fn new(gates: Vec<GatePassed>, outcome: Outcome) -> Self {
+        Self { gates, outcome, seen_from_ms: 0 }
+    }
+}
+
 /// A gate that passed, and the milliseconds that it took.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GatePassed {
