@@ -30,7 +30,7 @@ impl TestContext {
 
     /// As of an attempt that follows another one, which saw something for the last time this long ago.
     pub(crate) fn seen_before(client: Client, ago: std::time::Duration) -> Self {
-        let seen_ms = crate::heartbeat::unix_ms(tokio::time::Instant::now()) - ago.as_millis() as u64;
+        let seen_ms = crate::unix_time::unix_ms(tokio::time::Instant::now()) - ago.as_millis() as u64;
         let last = Heartbeat { progress: "waiting".to_owned(), seen_ms };
         Self { progress: Progress::following(Some(last)), ..Self::new(client) }
     }

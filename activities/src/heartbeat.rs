@@ -2,14 +2,14 @@
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use berth_workflows::contract::heartbeat::Heartbeat;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tokio::{sync::watch, time::Instant};
 
-use crate::failure::Failure;
+use crate::{failure::Failure, unix_time::unix_ms};
 
 /// The time between heartbeats. Two of them fit into the heartbeat timeout (`activity_options.rs` of the workflows), so
 /// one lost beat is not a lost worker. A beat costs the server about as much as the end of an activity. Short
@@ -72,12 +72,6 @@ impl Progress {
         let seen_ms = self.unseen_since_ms().unwrap_or_else(|| unix_ms(Instant::now()));
         Heartbeat { progress: self.said.borrow().clone(), seen_ms }
     }
-}
-
-/// Returns the unix time in milliseconds of an instant that has passed.
-pub(crate) fn unix_ms(instant: Instant) -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.saturating_sub(instant.elapsed()).as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Default for Progress {

@@ -27,6 +27,7 @@ pub mod rollout;
 pub mod script;
 pub mod secrets;
 mod settings;
+mod unix_time;
 
 pub use activities::Activities;
 pub use context::Context;

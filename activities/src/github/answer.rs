@@ -1,13 +1,13 @@
 //! GitHub's answers, and the failures that they mean. Pure.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use berth_workflows::contract::verdict::{FailureType, Verdict, truncate};
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::failure::Failure;
+use crate::{failure::Failure, unix_time::unix_time};
 
 /// GitHub's own advice for a limit that names no time: wait at least a minute.
 const MINUTE: Duration = Duration::from_secs(60);
@@ -67,8 +67,7 @@ impl Answer {
     /// Limits, outages and refusals that GitHub does not explain may pass: `GithubUnavailable`, with the pause that GitHub
     /// asks for. Everything else needs a person: `GithubDenied`, permanent, with advice.
     pub(super) fn failure(&self, what: &str) -> Failure {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.failure_at(what, now)
+        self.failure_at(what, unix_time())
     }
 
     fn failure_at(&self, what: &str, now: Duration) -> Failure {
@@ -113,7 +112,7 @@ impl Answer {
 
     /// The pause that GitHub asks for, if the answer is a limit that holds for all requests of the account.
     pub(super) fn limit(&self) -> Option<Duration> {
-        self.pause(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+        self.pause(unix_time())
     }
 
     /// The pause that GitHub asks for, if it is a limit.

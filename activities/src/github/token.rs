@@ -1,9 +1,6 @@
 //! The App's own token, and the tokens of its installations.
 
-use std::{
-    path::Path,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{path::Path, time::Duration};
 
 use anyhow::Context as _;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
@@ -11,7 +8,7 @@ use rustls::pki_types::{PrivateKeyDer, pem::PemObject as _};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use crate::jwt;
+use crate::{jwt, unix_time::unix_time};
 
 /// How long an installation's token is used. GitHub's ends after an hour, and a request may take its time.
 pub(super) const KEPT: Duration = Duration::from_secs(55 * 60);
@@ -55,7 +52,7 @@ impl AppKey {
     /// # Errors
     /// The key does not sign.
     pub(super) fn token(&self) -> anyhow::Result<String> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let now = unix_time().as_secs();
         let claims = Claims { iat: now.saturating_sub(LEEWAY), exp: now + HOLDS, iss: self.id.to_string() };
         encode(&Header::new(Algorithm::RS256), &claims, &self.key).context("signing the token of the GitHub App")
     }

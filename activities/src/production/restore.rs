@@ -1,7 +1,7 @@
 //! `berth production restore`: a stored release serves again while Temporal is away. No activity: a person runs it with
 //! their own kubeconfig.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client, ResourceExt, api::ListParams};
@@ -32,8 +32,9 @@ use crate::{
         apply_release::{Mode, ReleaseApply, apply_release},
         stored_release::StoredRelease,
     },
-    rollout,
+    rollout::{self, watch::Clock},
     settings::Settings,
+    unix_time::unix_time,
 };
 
 /// How often a record that somebody else writes at the same moment is read again.
@@ -93,14 +94,13 @@ pub async fn restore(client: &Client, app: &str, release: Option<u64>, by: &Name
 /// The API server refuses the watches.
 pub async fn await_restore(client: &Client, restore: &Restore, patience: Duration) -> Result<Outcome, Failure> {
     let (settings, progress) = (Settings::of_installation(String::new()), Progress::new());
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let unix_ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let clock = Clock::start();
     let timings = Timings { rollout_seconds: patience.as_secs(), capacity_seconds: 0, ..Timings::default() };
     let wait = AwaitInput {
         environment: restore.environment.clone(),
         workloads: restore.workloads.clone(),
-        deadline_ms: unix_ms(now + patience),
-        started_ms: unix_ms(now),
+        deadline_ms: clock.at(patience),
+        started_ms: clock.at(Duration::ZERO),
         unobserved_seconds: UNOBSERVED_SECONDS,
         timings,
         secret: restore.version.secrets.secret.clone(),
@@ -179,7 +179,7 @@ async fn mark(
 ) -> Result<u64, Failure> {
     let owner = labels::owner_labels(environment, &context.settings.installation);
     let api = record::api(context.client, environment);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = unix_time();
     let restored = Restored {
         version: version.clone(),
         by: by.clone(),

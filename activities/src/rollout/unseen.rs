@@ -5,7 +5,7 @@ use std::time::Duration;
 use berth_workflows::contract::checks::Outcome;
 use tokio::time::Instant;
 
-use crate::heartbeat::{Progress, unix_ms};
+use crate::{heartbeat::Progress, unix_time::unix_ms};
 
 /// Returns the end of a look that begins long after the last sign of the attempt before it: no worker has looked for at
 /// least `limit`. The workflow reports that, and looks again with more time.

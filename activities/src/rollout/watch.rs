@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use super::snapshot::{Snapshot, Store};
-use crate::{failure::Failure, heartbeat::Progress};
+use crate::{failure::Failure, heartbeat::Progress, unix_time::unix_ms};
 use events::events;
 
 /// The server-side end of a watch, in seconds. A silently broken connection is noticed five seconds later.
@@ -88,8 +88,8 @@ pub(crate) struct Clock {
 
 impl Clock {
     pub(crate) fn start() -> Self {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        Self { start: Instant::now(), start_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX) }
+        let start = Instant::now();
+        Self { start, start_ms: unix_ms(start) }
     }
 
     pub(crate) fn elapsed(self) -> Duration {

@@ -1,7 +1,7 @@
 //! The gate `temporal_poller`: a worker polls the task queue. If none does, the state of the worker's container
 //! explains it.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use futures::FutureExt;
 use temporalio_common::protos::temporal::api::{
@@ -14,7 +14,10 @@ use tonic::transport::Channel;
 
 use super::super::attempt::{self, Asked, Miss};
 use super::{TRY, TemporalServer, call, describe_address, worker};
-use crate::gates::checks::{Checks, NotPassed};
+use crate::{
+    gates::checks::{Checks, NotPassed},
+    unix_time::unix_time,
+};
 use berth_manifests::app::{Gate, TemporalPollerGate};
 
 /// The age up to which a poll counts. A server lists a poller for five minutes after its last poll, and one poll lasts
@@ -62,8 +65,7 @@ async fn try_once(checks: &Checks<'_>, gate: &TemporalPollerGate, deadline: Inst
         )
         .await?;
     let worker = find_worker();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    let now = i64::try_from(unix_time().as_secs()).unwrap_or(i64::MAX);
     let started = worker.as_ref().and_then(|worker| worker.running_since);
     let Some(message) = missing_polls(&workflows, &activities, now, started) else { return Ok(()) };
     let miss = Miss::new(message).advise(
@@ -118,6 +120,8 @@ fn seen(poller: &PollerInfo) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
 
     fn at(seconds: i64) -> Vec<PollerInfo> {
