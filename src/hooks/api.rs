@@ -11,9 +11,11 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     routing::{get, post},
 };
+use berth_workflows::contract::{lenient::Input, proof::ProofAction, provable::Provable};
 use temporalio_client::Client;
 use tokio::sync::SemaphorePermit;
 
+use self::message::About;
 use super::{
     admit::{Admitted, Wanted, admit},
     answer::{Answer, UNKNOWN_APPS},
@@ -42,6 +44,21 @@ struct Caller<'a> {
     admitted: Admitted,
     /// Room among the requests of jobs. Only those that are believed take any.
     _room: SemaphorePermit<'a>,
+}
+
+impl Caller<'_> {
+    /// Reads a request's body as the message of this action to an environment, and signs it.
+    fn message<T: Input + Provable>(
+        &self,
+        hooks: &Hooks,
+        body: &[u8],
+        environment: &str,
+        action: ProofAction,
+    ) -> Result<T, Answer> {
+        let about = About { environment, action, now: now() };
+        let signed = message::signed(body, &self.claims, &hooks.signing_key, &about);
+        signed.map_err(|why| Answer::refused(StatusCode::BAD_REQUEST, why))
+    }
 }
 
 /// Believes the token of a request, or answers why not. The token comes first: apps are named only to jobs.

@@ -8,11 +8,7 @@ use axum::{
 };
 use berth_workflows::contract::{environment::PullRequest, proof::ProofAction, signals::Push};
 
-use super::{
-    Caller, believe, failed,
-    message::{self, About, signed},
-    now,
-};
+use super::{Caller, believe, failed, message};
 use crate::{
     envelope::Envelope,
     exchange::{self, question::Question},
@@ -76,36 +72,19 @@ async fn pass_on(hooks: &Hooks, (app, pr): (&str, &str), action: &str, request: 
     let caller = believe(hooks, &head.headers, app, wanted).await?;
     let body = hooks.job_bodies.read(body, message::MAX_BYTES).await?.whole();
     let id = input.workflow_id();
-    let about = About { environment: &id, action: proof, now: now() };
     let envelope = match (action, caller.admitted) {
         (PreviewAction::Close, Admitted::AsHint) => hint(&caller, &input).await?,
-        (PreviewAction::Close, Admitted::Fully) => close(hooks, &caller, &input, &body, &about).await?,
-        _ => deploy(hooks, &caller, &input, &body, &about).await?,
+        (PreviewAction::Close, Admitted::Fully) => {
+            let close = caller.message(hooks, &body, &id, proof)?;
+            exchange::preview::close(caller.client, &hooks.task_queue, &input, close).await?
+        }
+        _ => {
+            let push: Push = caller.message(hooks, &body, &id, proof)?;
+            exchange::preview::deploy(caller.client, &hooks.task_queue, &input, push).await?
+        }
     };
     tracing::info!(workflow.id = %id, job.run_id = caller.claims.run_id, "{} of {id}: {}", proof.name(), envelope.outcome);
     Ok(Answer::new(StatusCode::OK, envelope).about(id.clone(), hooks.page(&id)))
-}
-
-async fn deploy(
-    hooks: &Hooks,
-    Caller { client, claims, .. }: &Caller<'_>,
-    input: &PullRequest,
-    body: &[u8],
-    about: &About<'_>,
-) -> Result<Envelope, Answer> {
-    let push: Push = signed(body, claims, &hooks.signing_key, about).map_err(unreadable)?;
-    Ok(exchange::preview::deploy(client, &hooks.task_queue, input, push).await?)
-}
-
-async fn close(
-    hooks: &Hooks,
-    Caller { client, claims, .. }: &Caller<'_>,
-    input: &PullRequest,
-    body: &[u8],
-    about: &About<'_>,
-) -> Result<Envelope, Answer> {
-    let close = signed(body, claims, &hooks.signing_key, about).map_err(unreadable)?;
-    Ok(exchange::preview::close(client, &hooks.task_queue, input, close).await?)
 }
 
 /// Passes a close on that the token cannot prove.
@@ -119,10 +98,6 @@ async fn hint(caller: &Caller<'_>, input: &PullRequest) -> Result<Envelope, Answ
         }
         Delivered::NoEnvironment => Ok(output::not_found(&id)),
     }
-}
-
-fn unreadable(why: String) -> Answer {
-    Answer::refused(StatusCode::BAD_REQUEST, why)
 }
 
 fn pull_request(app: &str, pr: &str) -> Result<PullRequest, Answer> {

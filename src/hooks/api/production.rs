@@ -19,11 +19,7 @@ use berth_workflows::{
 };
 use temporalio_common::{HasWorkflowDefinition, UpdateDefinition};
 
-use super::{
-    Caller, believe, broken, failed,
-    message::{self, About, signed},
-    now,
-};
+use super::{Caller, believe, broken, failed, message};
 use crate::{
     exchange::{self, question::Question},
     hooks::{admit::Wanted, answer::Answer, state::Hooks},
@@ -109,9 +105,7 @@ impl Sending<'_> {
     {
         let Self { hooks, app, caller, body } = self;
         let id = Production::new(*app).workflow_id();
-        let about = About { environment: &id, action, now: now() };
-        let message: T = signed(body, &caller.claims, &hooks.signing_key, &about)
-            .map_err(|why| Answer::refused(StatusCode::BAD_REQUEST, why))?;
+        let message: T = caller.message(hooks, body, &id, action)?;
         Ok(exchange::production::send(caller.client, &hooks.task_queue, app, (update, message.into())).await?)
     }
 }
