@@ -37,8 +37,8 @@ mod workers;
 
 use forever::Forever;
 use github::GithubArgs;
-pub(crate) use health::MetricsAddress;
 use health::{Endpoints, Health};
+pub(crate) use health::{MetricsAddress, serve_beside};
 use metrics::Metrics;
 use sdk_metrics::SdkMetrics;
 use workers::Workers;

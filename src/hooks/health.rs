@@ -10,7 +10,10 @@ use axum::{Router, extract::State, http::StatusCode, routing::get};
 use tokio::net::TcpListener;
 
 use super::state::Hooks;
-use crate::{temporal, worker::MetricsAddress};
+use crate::{
+    temporal,
+    worker::{MetricsAddress, serve_beside},
+};
 
 /// How long a probe waits for Temporal. A signal may take seven seconds: while Temporal is slow, webhooks are still taken, and no
 /// replica may be counted out.
@@ -24,18 +27,8 @@ pub(super) async fn serve(address: MetricsAddress, hooks: Arc<Hooks>) -> anyhow:
     let MetricsAddress::On(address) = address else { return Ok(()) };
     let listener = TcpListener::bind(address).await;
     let listener = listener.with_context(|| format!("listening on {address} (--metrics-address)"))?;
-    let bound = listener.local_addr().unwrap_or(address);
-    tracing::info!(address = %bound, "Serving /healthz, /readyz and /metrics on {bound}");
-    let router = Router::new()
-        .route("/healthz", get(async || "ok\n"))
-        .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
-        .with_state(hooks);
-    tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, router).await {
-            tracing::error!(%error, "No longer serving /healthz, /readyz and /metrics");
-        }
-    });
+    let routes = Router::new().route("/readyz", get(readyz)).route("/metrics", get(metrics));
+    serve_beside(listener, routes.with_state(hooks));
     Ok(())
 }
 

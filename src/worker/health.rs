@@ -107,13 +107,16 @@ pub(super) async fn serve(address: MetricsAddress, endpoints: Endpoints) {
             return;
         }
     };
-    let bound = listener.local_addr().unwrap_or(address);
-    tracing::info!(address = %bound, "Serving /healthz, /readyz and /metrics on {bound}");
-    let router = Router::new()
-        .route("/healthz", get(async || "ok\n"))
-        .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
-        .with_state(Arc::new(endpoints));
+    let routes = Router::new().route("/readyz", get(readyz)).route("/metrics", get(metrics));
+    serve_beside(listener, routes.with_state(Arc::new(endpoints)));
+}
+
+/// Serves `/readyz` and `/metrics` of `routes`, and `/healthz`, until the process ends.
+pub(crate) fn serve_beside(listener: TcpListener, routes: Router) {
+    if let Ok(bound) = listener.local_addr() {
+        tracing::info!(address = %bound, "Serving /healthz, /readyz and /metrics on {bound}");
+    }
+    let router = routes.route("/healthz", get(async || "ok\n"));
     tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, router).await {
             tracing::error!(%error, "No longer serving /healthz, /readyz and /metrics");
