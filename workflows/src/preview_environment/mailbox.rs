@@ -91,7 +91,8 @@ impl Mailbox {
         self.enqueue(push.release(), current)
     }
 
-    /// Puts facts about the pull request in. A push that waited for them goes on.
+    /// Puts facts about the pull request in. A push that waited for them goes on. Returns whether only they say that it is a
+    /// fork's.
     ///
     /// # Errors
     /// The reason why they are ignored.
@@ -100,17 +101,19 @@ impl Mailbox {
         facts: PullRequestFacts,
         arrival: Arrival,
         current: Current<'_>,
-    ) -> Result<(), String> {
+    ) -> Result<bool, String> {
         let was_fork = self.facts.is_fork();
-        if self.facts.take(facts)? {
+        let closes = self.facts.take(facts)?;
+        let is_new_fork = self.facts.is_fork() && !was_fork;
+        if closes {
             self.close(&Close::default(), arrival);
         } else {
-            if self.facts.is_fork() && !was_fork {
+            if is_new_fork {
                 self.hold_unapproved();
             }
             self.settle(current);
         }
-        Ok(())
+        Ok(is_new_fork)
     }
 
     /// Lets a push that has not begun wait for approval: GitHub has said only now that it is a fork's.

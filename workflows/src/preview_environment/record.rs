@@ -101,9 +101,7 @@ impl Record {
             self.notes.add(format!("pull_request: ignored what this version does not know: {}", ignored.join(", ")));
         }
         let (mailbox, current) = self.mailbox_and_current();
-        let was_fork = mailbox.facts.is_fork();
-        mailbox.take_facts(facts, arrival, current)?;
-        if self.mailbox.facts.is_fork() && !was_fork {
+        if mailbox.take_facts(facts, arrival, current)? {
             self.note_unapproved();
         }
         // The conversation may have been unlocked, or a permission granted.
