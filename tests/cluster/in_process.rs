@@ -1,6 +1,6 @@
 //! A client and a worker's settings, for activities that a test calls in its own process.
 
-use berth_activities::{Serve, Settings, database, kubernetes_client, proof::ProofKeys};
+use berth_activities::{Settings, kubernetes_client};
 use berth_lab::Lab;
 use kube::{
     Client, Config,
@@ -19,18 +19,5 @@ pub(crate) async fn client(lab: &Lab) -> Client {
 
 /// The settings of a worker for the lab's sample apps, without a database server.
 pub(crate) fn settings(lab: &Lab) -> Settings {
-    Settings {
-        apps: lab.apps_dir().to_owned(),
-        berth_namespace: "berth-system".into(),
-        service_account: "berth".into(),
-        installation: "berth".into(),
-        ingress_namespace: "ingress-nginx".into(),
-        scheme: "http".into(),
-        temporal_ui: None,
-        has_github_app: false,
-        database_servers: database::Servers::default(),
-        serve: Serve::ALL,
-        janitor_seconds: 300,
-        proof_keys: ProofKeys::default(),
-    }
+    Settings { scheme: "http".into(), ..berth_test_support::settings(lab.apps_dir()) }
 }

@@ -8,14 +8,14 @@ use std::{
 };
 
 use berth_activities::{
-    Serve, Settings, database,
+    Settings,
     github::{GithubActivities, GithubClient},
-    proof::ProofKeys,
 };
 use berth_lab::github::{Fault, GithubServer, Limits, REPOSITORY};
 use berth_test_support::{
     fake_github::github_rules,
     preview::{Preview, preview, push},
+    settings,
 };
 use berth_workflows::{
     contract::{
@@ -212,20 +212,7 @@ impl Many<'_> {
 
 /// The worker of GitHub's activities, as `berth worker` makes it.
 fn github_worker(t: &Preview, site: &Site) -> Worker {
-    let settings = Settings {
-        apps: site.apps(),
-        berth_namespace: "berth-system".to_owned(),
-        service_account: "berth".to_owned(),
-        installation: "berth".to_owned(),
-        ingress_namespace: "ingress-nginx".to_owned(),
-        scheme: "https".to_owned(),
-        temporal_ui: None,
-        has_github_app: true,
-        database_servers: database::Servers::default(),
-        serve: Serve::ALL,
-        janitor_seconds: 300,
-        proof_keys: ProofKeys::default(),
-    };
+    let settings = Settings { has_github_app: true, ..settings(&site.apps()) };
     let github = GithubClient::new(&site.github.url(), site.github.app().0, &site.key_file()).unwrap();
     let options = WorkerOptions::new(github_task_queue(&t.task_queue))
         .register_activities(GithubActivities { settings, github })

@@ -3,15 +3,14 @@
 use std::{fs, io::Write as _, time::Instant};
 
 use berth_activities::{
-    Serve, Settings,
-    database::Servers,
+    Settings,
     github::{GithubActivities, GithubClient},
-    proof::ProofKeys,
 };
 use berth_lab::github::{GithubServer, NewPull};
 use berth_test_support::{
     fake_janitor::JanitorOf,
     preview::{Preview, commit, preview, push},
+    settings,
 };
 use berth_workflows::contract::{
     activity_definitions::github_task_queue, janitor::JanitorTimings, phase::Phase, status::Status,
@@ -25,23 +24,6 @@ const APP: &str = "hooks-lost";
 /// The shortest time between two sightings, in seconds.
 const CONFIRM: u64 = 4;
 
-fn settings(apps: &std::path::Path) -> Settings {
-    Settings {
-        apps: apps.to_owned(),
-        berth_namespace: "berth-system".into(),
-        service_account: "berth".into(),
-        installation: "berth".into(),
-        ingress_namespace: "ingress-nginx".into(),
-        scheme: "https".into(),
-        temporal_ui: None,
-        has_github_app: true,
-        database_servers: Servers::default(),
-        serve: Serve::ALL,
-        janitor_seconds: 1,
-        proof_keys: ProofKeys::default(),
-    }
-}
-
 /// Runs a test beside a worker of GitHub's own activities.
 async fn beside_github(t: &Preview, github: &GithubServer, test: impl Future<Output = ()>) {
     let folder = tempfile::tempdir().unwrap();
@@ -54,7 +36,8 @@ async fn beside_github(t: &Preview, github: &GithubServer, test: impl Future<Out
     let mut key = tempfile::NamedTempFile::new().unwrap();
     key.write_all(pem.as_bytes()).unwrap();
     let client = GithubClient::new(&github.url(), id, key.path()).unwrap();
-    let activities = GithubActivities { settings: settings(folder.path()), github: client };
+    let settings = Settings { has_github_app: true, janitor_seconds: 1, ..settings(folder.path()) };
+    let activities = GithubActivities { settings, github: client };
     let runtime = Runtime::from_current_tokio(RuntimeOptions::default()).unwrap();
     let options = WorkerOptions::new(github_task_queue(&t.task_queue)).register_activities(activities).build();
     let mut worker = Worker::new(&runtime, t.client.clone(), options).unwrap();

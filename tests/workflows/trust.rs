@@ -8,12 +8,14 @@ use std::process::{Command, Output};
 
 use api_server::ApiServer;
 use berth_activities::{
-    Activities, Serve, Settings,
-    database::Servers,
+    Activities, Settings,
     proof::{ProofKeys, SigningKey},
     secrets::DopplerReader,
 };
-use berth_test_support::preview::{connect, push};
+use berth_test_support::{
+    preview::{connect, push},
+    settings,
+};
 use berth_workflows::{
     contract::{
         environment::{Environment, EnvironmentKind},
@@ -62,7 +64,7 @@ async fn with_worker<F: Future<Output = ()>>(task_queue: &str, test: impl FnOnce
     let cluster = ApiServer::default();
     let activities = Activities {
         client: cluster.start().await,
-        settings: settings(apps.path()),
+        settings: Settings { proof_keys: ProofKeys::read(&apps.path().join("keys")).unwrap(), ..settings(apps.path()) },
         doppler: DopplerReader::new("http://127.0.0.1:1").unwrap(),
     };
     let runtime = Runtime::from_current_tokio(RuntimeOptions::default()).unwrap();
@@ -72,23 +74,6 @@ async fn with_worker<F: Future<Output = ()>>(task_queue: &str, test: impl FnOnce
     tokio::select! {
         ended = worker.run() => panic!("the worker ended: {ended:?}"),
         () = test => {}
-    }
-}
-
-fn settings(apps: &std::path::Path) -> Settings {
-    Settings {
-        apps: apps.to_owned(),
-        berth_namespace: "berth-system".into(),
-        service_account: "berth".into(),
-        installation: "berth".into(),
-        ingress_namespace: "ingress-nginx".into(),
-        scheme: "https".into(),
-        temporal_ui: None,
-        has_github_app: false,
-        database_servers: Servers::default(),
-        serve: Serve::ALL,
-        janitor_seconds: 300,
-        proof_keys: ProofKeys::read(&apps.join("keys")).unwrap(),
     }
 }
 
