@@ -1,10 +1,12 @@
 use berth_lab::github::REPOSITORY;
-use berth_test_support::production::{Production, production};
+use berth_test_support::{
+    preview::facts,
+    production::{Production, production},
+};
 use berth_workflows::{
     contract::{
         janitor::{JanitorStatus, janitor_id},
-        pull_request::{PullRequestFacts, PullRequestState, Timestamp},
-        release::Commit,
+        pull_request::{PullRequestFacts, Timestamp},
     },
     janitor::Janitor,
     preview_environment::PreviewEnvironment,
@@ -39,18 +41,8 @@ async fn until(t: &Production, what: &str, log: impl Fn() -> String, is_so: impl
 /// Starts the preview of pull request 1 with facts of a head that is not the one at GitHub.
 async fn open_preview(t: &Production) {
     let input = berth_workflows::contract::environment::PullRequest::new(APP, 1);
-    let facts = PullRequestFacts {
-        head: Commit::try_from(commit('b')).unwrap(),
-        state: PullRequestState::Open,
-        draft: false,
-        fork: false,
-        labels: Vec::new(),
-        locked: false,
-        author: None,
-        updated_at: Timestamp::try_from("2020-01-01T00:00:00Z".to_owned()).unwrap(),
-        asked: false,
-        ignored: Vec::new(),
-    };
+    let updated_at = Timestamp::try_from("2020-01-01T00:00:00Z".to_owned()).unwrap();
+    let facts = PullRequestFacts { updated_at, ..facts('b', 0) };
     let options = WorkflowStartOptions::new(QUEUE, input.workflow_id()).build();
     let (run, signal) = (PreviewEnvironment::run, PreviewEnvironment::pull_request);
     t.client.signal_with_start_workflow(run, input.into(), signal, facts.into(), options).await.unwrap();

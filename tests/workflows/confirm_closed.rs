@@ -4,16 +4,10 @@ use std::sync::{Arc, atomic::Ordering};
 
 use berth_test_support::{
     fake_github::{Github, github_rules},
-    preview::{Preview, preview, push},
+    preview::{Preview, closed, facts, preview, push},
 };
-use berth_workflows::contract::{
-    phase::Phase,
-    pull_request::{PullRequestFacts, PullRequestState},
-    status::Status,
-};
+use berth_workflows::contract::{phase::Phase, pull_request::PullRequestFacts, status::Status};
 use temporalio_client::WorkflowGetResultOptions;
-
-use crate::pull_request::facts;
 
 /// A live preview of a pull request, beside a GitHub that knows it as open.
 async fn live<F: Future<Output = ()>>(app: &str, test: impl FnOnce(Preview, Arc<Github>) -> F) {
@@ -37,10 +31,6 @@ fn set(github: &Github, facts: PullRequestFacts) {
     github.pull_requests.lock().unwrap().insert(1, facts);
 }
 
-fn closed(second: u32) -> PullRequestFacts {
-    PullRequestFacts { state: PullRequestState::Closed, ..facts('a', second) }
-}
-
 fn has_note(says: &str) -> impl Fn(&Status) -> bool {
     move |status| status.notes.iter().any(|note| note.contains(says))
 }
@@ -51,7 +41,7 @@ async fn claimed_close_closes_once_github_confirms_it() {
         t.confirm_closed().await;
         t.until("open", has_note("confirm_closed: GitHub says that the pull request is open")).await;
         assert_eq!(t.status().await.phase, Phase::Live);
-        set(&github, closed(2));
+        set(&github, closed('a', 2));
         t.confirm_closed().await;
         let report = t.handle().get_result(WorkflowGetResultOptions::default()).await.unwrap();
         assert_eq!(report.gone, ["Namespace/pr-1"]);
@@ -65,13 +55,13 @@ async fn claimed_close_closes_once_github_confirms_it() {
 async fn close_that_facts_know_is_confirmed_for_a_new_environment() {
     live("confirm-again", async |t: Preview, github: Arc<Github>| {
         t.world.next("delete_environment", berth_test_support::preview::Does::HangUntilFreed);
-        t.facts(closed(2)).await;
+        t.facts(closed('a', 2)).await;
         t.until_called("delete_environment", 1).await;
         t.push(push('b')).await;
         t.world.free();
         let is_live = |s: &Status| s.phase == Phase::Live && s.serving.is_some();
         t.until("live again, since no facts name the commit", is_live).await;
-        set(&github, closed(2));
+        set(&github, closed('a', 2));
         t.confirm_closed().await;
         t.handle().get_result(WorkflowGetResultOptions::default()).await.unwrap();
     })
@@ -84,7 +74,7 @@ async fn unconfirmed_close_changes_nothing() {
         github.pull_requests.lock().unwrap().clear();
         t.confirm_closed().await;
         t.until("absent", has_note("confirm_closed: GitHub has no pull request 1")).await;
-        set(&github, closed(0));
+        set(&github, closed('a', 0));
         t.confirm_closed().await;
         t.until("older", has_note("confirm_closed: its facts of 2026-11-28T07:15:00Z are older")).await;
         assert_eq!(t.status().await.phase, Phase::Live);

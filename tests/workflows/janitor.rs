@@ -5,13 +5,13 @@ use std::sync::{Arc, atomic::Ordering};
 use berth_test_support::{
     fake_github::{Github, github_rules},
     fake_janitor::JanitorOf,
-    preview::{Does, Preview, commit, preview, push},
+    preview::{Does, Preview, closed, commit, facts, preview, push},
 };
 use berth_workflows::{
     contract::{
         janitor::{FindingKind, JanitorDeed, JanitorInput, JanitorTimings},
         phase::Phase,
-        pull_request::{PullRequestFacts, PullRequestState},
+        pull_request::PullRequestFacts,
         verdict::FailureType,
     },
     janitor::Janitor,
@@ -19,8 +19,6 @@ use berth_workflows::{
 use temporalio_client::{
     WorkflowCancelOptions, WorkflowDescribeOptions, WorkflowGetResultOptions, WorkflowStartOptions,
 };
-
-use crate::pull_request::facts;
 
 fn timings() -> JanitorTimings {
     JanitorTimings { confirm_seconds: 2, ..JanitorTimings::default() }
@@ -47,10 +45,6 @@ fn set(github: &Github, number: u64, facts: PullRequestFacts) {
     github.pull_requests.lock().unwrap().insert(number, facts);
 }
 
-fn closed(second: u32) -> PullRequestFacts {
-    PullRequestFacts { state: PullRequestState::Closed, ..facts('a', second) }
-}
-
 fn numbers(deeds: &[JanitorDeed]) -> Vec<u64> {
     deeds.iter().map(|deed| deed.pull_request).collect()
 }
@@ -58,7 +52,7 @@ fn numbers(deeds: &[JanitorDeed]) -> Vec<u64> {
 #[tokio::test]
 async fn closed_pull_request_closes_after_a_second_look() {
     live("tidy", async |t: Preview, github: Arc<Github>| {
-        set(&github, 1, closed(2));
+        set(&github, 1, closed('a', 2));
         set(&github, 5, facts('b', 2));
         let janitor = JanitorOf::start(&t, timings()).await;
         let seen = janitor.until("seen", |s| !s.closing.is_empty()).await.closing[0].at_ms;
@@ -87,7 +81,7 @@ async fn absence_and_an_outage_close_nothing() {
         let expected = (FindingKind::WorkflowWithoutPullRequest, "preview-tidy-away-1");
         assert_eq!((finding.kind, &*finding.object), expected);
 
-        set(&github, 1, closed(2));
+        set(&github, 1, closed('a', 2));
         github.is_away.store(true, Ordering::Relaxed);
         let asked = github.asked.lock().unwrap().len();
         github.until("asked again", |github| github.asked.lock().unwrap().len() > asked + 1).await;
@@ -163,7 +157,7 @@ async fn each_failed_step_is_left_to_the_next_look() {
         let status = janitor.until("whole", |s| s.trouble.is_none()).await;
         assert_eq!(status.findings.len(), 1);
         t.until("told", |s| s.pull_request.as_ref().is_some_and(|known| known.head == commit('b'))).await;
-        set(&github, 1, closed(5));
+        set(&github, 1, closed('a', 5));
         t.handle().get_result(WorkflowGetResultOptions::default()).await.unwrap();
     })
     .await;
@@ -172,7 +166,7 @@ async fn each_failed_step_is_left_to_the_next_look() {
 #[tokio::test]
 async fn sightings_outlive_a_run() {
     live("tidy-long", async |t: Preview, github: Arc<Github>| {
-        set(&github, 1, closed(2));
+        set(&github, 1, closed('a', 2));
         let janitor = JanitorOf::start(&t, JanitorTimings { confirm_seconds: 8, history_events: 32 }).await;
         let first = janitor.handle.describe(WorkflowDescribeOptions::default()).await.unwrap().run_id().to_owned();
         t.handle().get_result(WorkflowGetResultOptions::default()).await.unwrap();

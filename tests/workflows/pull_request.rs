@@ -1,29 +1,14 @@
 //! Facts about a pull request, on a real dev server, with fake activities.
 
-use berth_test_support::preview::{Does, Preview, commit, preview, push};
+use berth_test_support::preview::{Does, Preview, commit, facts, preview, push};
 use berth_workflows::contract::{
     load_app::GithubRules,
     phase::Phase,
-    pull_request::{PullRequestFacts, PullRequestState, Timestamp},
+    pull_request::{PullRequestFacts, PullRequestState},
     signals::{DeployOutcome, Push},
     verdict::FailureType,
 };
 use temporalio_client::{WorkflowDescribeOptions, WorkflowGetResultOptions};
-
-pub(crate) fn facts(head: char, second: u32) -> PullRequestFacts {
-    PullRequestFacts {
-        head: commit(head),
-        state: PullRequestState::Open,
-        draft: false,
-        fork: false,
-        labels: Vec::new(),
-        locked: false,
-        author: None,
-        updated_at: Timestamp::try_from(format!("2026-11-28T07:15:{second:02}Z")).unwrap(),
-        asked: false,
-        ignored: Vec::new(),
-    }
-}
 
 fn with_label(t: &Preview) {
     *t.world.github.lock().unwrap() = Some(GithubRules {

@@ -16,7 +16,7 @@ use berth_workflows::{
     contract::{
         command::CommentSignal,
         environment::PullRequest,
-        pull_request::PullRequestFacts,
+        pull_request::{PullRequestFacts, PullRequestState, Timestamp},
         release::{Commit, Image},
         search_attributes,
         signals::{Close, CloseAnswer, ConfirmClosed, DeployAnswer, Push, Redeploy},
@@ -323,6 +323,27 @@ pub fn push(digit: char) -> Push {
         draft: false,
         proof: None,
     }
+}
+
+/// Facts of an open pull request at the second of a minute, with the head that consists of one digit.
+pub fn facts(head: char, second: u32) -> PullRequestFacts {
+    PullRequestFacts {
+        head: commit(head),
+        state: PullRequestState::Open,
+        draft: false,
+        fork: false,
+        labels: Vec::new(),
+        locked: false,
+        author: None,
+        updated_at: Timestamp::try_from(format!("2026-11-28T07:15:{second:02}Z")).unwrap(),
+        asked: false,
+        ignored: Vec::new(),
+    }
+}
+
+/// The same of a closed one.
+pub fn closed(head: char, second: u32) -> PullRequestFacts {
+    PullRequestFacts { state: PullRequestState::Closed, ..facts(head, second) }
 }
 
 /// The commit that consists of one digit.
