@@ -16,17 +16,19 @@ use berth_workflows::{TASK_QUEUE, register_workflows};
 use clap::{Args, ValueEnum};
 use temporalio_common::telemetry::TelemetryOptions;
 use temporalio_sdk::{
-    Runtime, WorkerOptions,
+    WorkerOptions,
     runtime::{
-        AutoscalingOptions, PollerBehavior, RuntimeOptions,
+        AutoscalingOptions, PollerBehavior,
         worker_tuner::{FixedSizeSlotSupplier, TunerHolder},
     },
 };
+use temporalio_sdk_core::{CoreRuntime, RuntimeOptions};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{exit, temporal};
 
 mod forever;
+mod forget;
 mod github;
 mod health;
 mod metrics;
@@ -239,10 +241,10 @@ impl Worker {
     }
 }
 
-fn runtime(telemetry: TelemetryOptions) -> anyhow::Result<Runtime> {
+fn runtime(telemetry: TelemetryOptions) -> anyhow::Result<CoreRuntime> {
     let options = RuntimeOptions::builder().telemetry_options(telemetry).build();
-    let options = options.map_err(|e| anyhow::anyhow!("{e}")).context("configuring Temporal's runtime")?;
-    Runtime::from_current_tokio(options).context("starting Temporal's runtime")
+    let options = options.map_err(anyhow::Error::msg).context("configuring Temporal's runtime")?;
+    CoreRuntime::new_assume_tokio(options).context("starting Temporal's runtime")
 }
 
 /// The number of tasks of each kind that are worked on at once.

@@ -1,8 +1,13 @@
 //! The SDK's workers of one process: one for all workflows and activities, and one for GitHub's activities.
 
+use std::sync::Arc;
+
 use anyhow::Context;
-use temporalio_client::Client;
-use temporalio_sdk::{Runtime, Worker, WorkerOptions};
+use temporalio_client::{Client, NamespacedClient};
+use temporalio_sdk::{Worker, WorkerOptions};
+use temporalio_sdk_core::{CoreRuntime, init_worker};
+
+use super::forget::Forget;
 
 /// Workers that start and stop together.
 pub(super) struct Workers {
@@ -17,12 +22,12 @@ impl Workers {
     /// # Errors
     /// The SDK does not take the options.
     pub(super) fn start(
-        runtime: &Runtime,
+        runtime: &CoreRuntime,
         client: &Client,
         main: WorkerOptions,
         github: Option<WorkerOptions>,
     ) -> anyhow::Result<Self> {
-        let start = |options| Worker::new(runtime, client.clone(), options).map_err(|e| anyhow::anyhow!("{e}"));
+        let start = |options| start(runtime, client, options);
         let main = start(main).context("starting the worker")?;
         let github = github.map(start).transpose().context("starting the worker for GitHub")?;
         Ok(Self { main, github })
@@ -52,4 +57,16 @@ impl Workers {
         ran.map_err(|e| anyhow::anyhow!("{e}")).context("running the worker")?;
         Ok(())
     }
+}
+
+/// Starts one worker, which forgets the runs that a query has put ahead of their histories.
+///
+/// Like the SDK's `Worker::new`, which keeps the core worker to itself; only that one can forget a run.
+fn start(runtime: &CoreRuntime, client: &Client, mut options: WorkerOptions) -> anyhow::Result<Worker> {
+    let forget = Forget::default();
+    options.worker_interceptor(forget.clone());
+    let config = options.to_core_options(client.namespace(), client.identity()).map_err(anyhow::Error::msg)?;
+    let core = Arc::new(init_worker(runtime, config, client.connection().clone())?);
+    forget.of(&core);
+    Worker::new_from_core_options(core, client.options().clone(), options).map_err(|e| anyhow::anyhow!("{e}"))
 }
