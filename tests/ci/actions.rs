@@ -1,47 +1,23 @@
 //! The composite actions, with a `berth` out of an image and with one on the `PATH`.
 
-use std::{
-    fs,
-    os::unix::fs::{PermissionsExt as _, symlink},
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
-use berth_lab::github::{GithubServer, Job};
+use berth_lab::{
+    ProgramRegistry,
+    github::{GithubServer, Job},
+};
 use berth_test_support::preview::{Preview, preview};
 
 use crate::{
     BERTH,
     composite::Action,
+    docker::Docker,
     hooks::{Hooks, PUBLIC_URL},
     step::{Ran, Step, image, pull_request},
 };
 
-/// Docker, as far as the actions use it: a container that is made, copied from and removed.
-const DOCKER: &str = r#"#!/usr/bin/env bash
-set -eu
-here=$(dirname "$0")
-case "$1 $#" in
-  "create 2") [[ $2 == "$(cat "$here/image")" ]] && mkdir "$here/container" && echo 4f2a9c1e0b5d ;;
-  "cp 3") [[ -d $here/container && $2 == 4f2a9c1e0b5d:/usr/local/bin/berth ]] && cp "$here/content" "$3" ;;
-  "rm 2") [[ $2 == 4f2a9c1e0b5d ]] && rmdir "$here/container" && echo "$2" ;;
-  *) exit 125 ;;
-esac
-"#;
-
-fn worker_image() -> String {
-    format!("registry.example.com/platform/berth@sha256:{}", "0".repeat(64))
-}
-
-/// A folder with a Docker that has the worker's image, and in it that binary.
-fn docker(folder: &Path, binary: &Path) -> PathBuf {
-    let bin = folder.join("docker");
-    fs::create_dir(&bin).unwrap();
-    fs::write(bin.join("docker"), DOCKER).unwrap();
-    fs::set_permissions(bin.join("docker"), fs::Permissions::from_mode(0o755)).unwrap();
-    fs::write(bin.join("image"), worker_image()).unwrap();
-    symlink(binary, bin.join("content")).unwrap();
-    bin
-}
+/// The place of berth in the worker's image, as in the Dockerfile.
+const IN_IMAGE: &str = "/usr/local/bin/berth";
 
 /// Runs an action on a thread of its own: the worker of a test runs on this one.
 async fn run(action: &'static str, step: Step, inputs: Vec<(&'static str, String)>, path: PathBuf) -> Ran {
@@ -55,6 +31,7 @@ async fn run(action: &'static str, step: Step, inputs: Vec<(&'static str, String
 #[tokio::test]
 async fn preview_is_deployed_and_closed_by_berth_of_the_image() {
     preview("act-preview", async |t: Preview| {
+        let registry = ProgramRegistry::start(Path::new(BERTH), IN_IMAGE).unwrap();
         let github = GithubServer::start().unwrap();
         let hooks = Hooks::start("previews", &t.input.app, &t.address, &t.task_queue, &github.url()).await;
         for (action, digit, outcome) in [("opened", 'a', "live"), ("closed", 'a', "gone")] {
@@ -63,19 +40,18 @@ async fn preview_is_deployed_and_closed_by_berth_of_the_image() {
                 .set("ACTIONS_ID_TOKEN_REQUEST_URL", &job.request_url)
                 .set("ACTIONS_ID_TOKEN_REQUEST_TOKEN", &job.request_token)
                 .set("BERTH_HOOKS_AUDIENCE", PUBLIC_URL);
-            let docker = docker(step.folder(), Path::new(BERTH));
-            let container = docker.join("container");
+            let docker = Docker::new();
             let inputs = vec![
                 ("app_name", t.input.app.clone()),
                 ("deploy_image", "acme/web".to_owned()),
                 ("deploy_tag", "v1".to_owned()),
                 ("deploy_digest", format!("sha256:{}", "a".repeat(64))),
                 ("hooks", hooks.url.clone()),
-                ("berth_image", worker_image()),
+                ("berth_image", registry.image.clone()),
             ];
-            let ran = run("preview", step, inputs, docker).await;
+            let ran = run("preview", step, inputs, docker.folder()).await;
             assert_eq!((ran.code, ran.outcome()), (0, outcome), "{ran:?}");
-            assert!(!container.exists(), "a container is left: {ran:?}");
+            assert!(!docker.has_container(), "a container is left: {ran:?}");
         }
     })
     .await;
@@ -97,19 +73,23 @@ async fn berth_on_the_path_is_taken_without_an_image() {
 
 #[test]
 fn release_needs_an_image_by_digest_and_leaves_no_container() {
-    for (image, content, code, why) in [
-        ("registry.example.com/platform/berth:v1", BERTH, 2, "must be an image by digest"),
-        ("--privileged@sha256:0", BERTH, 2, "must be an image by digest"),
-        (&*worker_image(), "/nowhere", 1, "cannot stat"),
-        (&*worker_image().replace('0', "1"), BERTH, 1, ""),
+    let registry = ProgramRegistry::start(Path::new("/bin/true"), IN_IMAGE).unwrap();
+    let (tag, digest) = registry.image.split_once('@').unwrap();
+    let unknown = format!("{tag}@sha256:{}", "0".repeat(64));
+    for (image, code, why) in [
+        (&*registry.image, 0, ""),
+        (tag, 2, "must be an image by digest"),
+        (&*format!("--privileged@{digest}"), 2, "must be an image by digest"),
+        (&*registry.other_image, 1, "Could not find the file /usr/local/bin/berth"),
+        (&*unknown, 1, "404"),
     ] {
         let step = Step::release("web", 'a');
-        let docker = docker(step.folder(), Path::new(content));
+        let docker = Docker::new();
         let inputs = [("app_name", "web"), ("deploy_image", "acme/web"), ("berth_image", image)];
-        let ran = Action::read("release").run(&step, &inputs, std::slice::from_ref(&docker));
+        let ran = Action::read("release").run(&step, &inputs, &[docker.folder()]);
         assert_eq!(ran.code, code, "{image}: {ran:?}");
         assert!(format!("{}{}", ran.stdout, ran.stderr).contains(why), "{image}: {ran:?}");
-        assert!(!docker.join("container").exists(), "{image}: {ran:?}");
+        assert!(!docker.has_container(), "{image}: {ran:?}");
     }
 }
 

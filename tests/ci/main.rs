@@ -7,6 +7,7 @@ mod actions;
 mod away;
 mod composite;
 mod direct;
+mod docker;
 mod hooks;
 mod previews;
 mod production;

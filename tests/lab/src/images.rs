@@ -5,11 +5,14 @@
 mod base;
 mod pack;
 mod platform;
+mod program;
 mod web;
 
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
+
+pub use program::ProgramRegistry;
 
 use crate::parts::{self, Tools};
 

@@ -27,6 +27,7 @@ mod parts;
 mod services;
 
 pub use commands::image::worker_manifests;
+pub use images::ProgramRegistry;
 pub use lab::Lab;
 pub use life::clean::check_clean;
 pub use services::doppler::{DopplerServer, Failure, doppler_cli};

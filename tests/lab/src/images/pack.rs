@@ -83,8 +83,7 @@ impl Entry {
 
 /// Packs a layout where it is missing, and answers its path. Reports each packed image's size and time on stderr.
 pub(super) fn ensure(pack: &Path, spec: &Spec) -> Result<PathBuf> {
-    let input = serde_json::to_string(spec)?;
-    let key = Key::default().add(pack.as_os_str().as_encoded_bytes()).add(&input);
+    let key = Key::default().add(pack.as_os_str().as_encoded_bytes()).add(serde_json::to_string(spec)?);
     let name = format!("image-{}", spec.name);
     let place = cache::path_of(&name, &spec.version, key)?;
     if place.join("index.json").is_file() {
@@ -96,12 +95,17 @@ pub(super) fn ensure(pack: &Path, spec: &Spec) -> Result<PathBuf> {
         let begun = Instant::now();
         let progress = Progress::begin(format!("packing the image {} {}", spec.name, spec.version));
         let made = crate::machine::folders::make(build_folder.path.join("made"))?;
-        process::output_with_input(Command::new(pack).arg(&made), &input)?;
+        write(pack, spec, &made)?;
         drop(progress);
         report(&made, begun.elapsed().as_secs_f32())?;
         build_folder.install(&made, &place)?;
     }
     Ok(place)
+}
+
+/// Packs a layout into a folder.
+pub(super) fn write(pack: &Path, spec: &Spec, folder: &Path) -> Result<()> {
+    process::output_with_input(Command::new(pack).arg(folder), &serde_json::to_string(spec)?).map(drop)
 }
 
 fn report(layout: &Path, seconds: f32) -> Result<()> {

@@ -5,6 +5,7 @@ use std::{
     fs,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
+    process::Command,
     time::Duration,
 };
 
@@ -34,19 +35,33 @@ pub(crate) fn start(
 ) -> Result<()> {
     let blobs = folders::make(data.join("registry"))?;
     let mut command = children.command("registry", &tools["registry"])?;
+    add_arguments(&mut command, &blobs, address, tools, layouts);
+    children.start("registry", command)
+}
+
+/// Adds the arguments of the program: `blobs` is the folder for the images' blobs.
+pub(crate) fn add_arguments(
+    command: &mut Command,
+    blobs: &Path,
+    address: SocketAddr,
+    tools: &Tools,
+    layouts: &[PathBuf],
+) {
     command.arg("--listen").arg(address.to_string()).arg("--root").arg(blobs);
     command.arg("--web").arg(&tools["web"]).arg("--pause").arg(&tools["pause"]);
     for layout in layouts {
         command.arg("--layout").arg(layout);
     }
-    children.start("registry", command)
 }
 
 /// Waits until images can be pulled, and answers them: variant to `repository:tag@digest`.
 pub(crate) fn images(children: &mut Children) -> Result<BTreeMap<String, String>> {
-    // The registry prints its images on one line.
     let log = children.log("registry");
-    let images = || fs::read_to_string(&log).ok()?.lines().find_map(|line| serde_json::from_str(line).ok());
-    children.wait_until("registry", Duration::from_secs(30), || images().is_some())?;
-    images().context("reading the registry's list of images")
+    children.wait_until("registry", Duration::from_secs(30), || printed(&log).is_some())?;
+    printed(&log).context("reading the registry's list of images")
+}
+
+/// The images that a registry has printed into its log, on one line, once they can be pulled.
+pub(crate) fn printed(log: &Path) -> Option<BTreeMap<String, String>> {
+    fs::read_to_string(log).ok()?.lines().find_map(|line| serde_json::from_str(line).ok())
 }
