@@ -9,7 +9,10 @@ use postgres_protocol::{
 };
 use tokio_postgres::{Client, Row, error::SqlState};
 
-use berth_workflows::contract::verdict::{FailureType, Verdict};
+use berth_workflows::contract::{
+    environment::EnvironmentKind,
+    verdict::{FailureType, Verdict},
+};
 
 use super::{
     connection::{describe_error, unavailable},
@@ -151,7 +154,8 @@ pub async fn list_roles(admin: &Client, app: &str, installation: &str) -> Result
     let rows = admin.query(query, &[&prefix]).await.map_err(|error| refused("listing roles", &error))?;
     let owned = |row: &Row| {
         let owner: String = row.get(1);
-        Some((row.get(0), owner.strip_prefix(&prefix)?.strip_suffix(&suffix)?.parse().ok()?))
+        let kind = EnvironmentKind::from_workflow_id(app, owner.strip_suffix(&suffix)?)?;
+        Some((row.get(0), kind.pr()?))
     };
     Ok(rows.iter().filter_map(owned).collect())
 }

@@ -15,8 +15,8 @@ use crate::{admission::Caller, failure::Failure};
 /// `PolicyDenied`, permanent.
 pub(super) fn check_report(caller: &Caller, report: &ReportInput) -> Result<EnvironmentKind, Failure> {
     let ReportInput { app, environment, write } = report;
-    let kind =
-        kind_of(app, environment).ok_or_else(|| denied(format!("{environment:?} is no environment of {app:?}")))?;
+    let kind = EnvironmentKind::from_workflow_id(app, environment)
+        .ok_or_else(|| denied(format!("{environment:?} is no environment of {app:?}")))?;
     let last = format!("{environment}-report");
     if !is(caller, environment, kind.workflow_type()) && !is(caller, &last, "FinalReport") {
         return Err(denied(format!("only {environment} and its last report may report it")));
@@ -47,19 +47,13 @@ pub(super) fn check_command(caller: &Caller, app: &str, pull_request: u64) -> Re
 /// # Errors
 /// `PolicyDenied`, permanent.
 pub(super) fn check_list(caller: &Caller, app: &str) -> Result<(), Failure> {
-    let preview = caller.workflow_id.as_deref().and_then(|id| kind_of(app, id)).filter(|kind| kind.pr().is_some());
+    let own = caller.workflow_id.as_deref().and_then(|id| EnvironmentKind::from_workflow_id(app, id));
+    let preview = own.filter(|kind| kind.pr().is_some());
     let is_preview = preview.is_some_and(|kind| is(caller, &kind.workflow_id(app), kind.workflow_type()));
     if is_preview || is(caller, &janitor_id(app), JANITOR) {
         return Ok(());
     }
     Err(denied(format!("only the Janitor and the previews of {app} may list its pull requests")))
-}
-
-/// The kind of the environment that has this id.
-fn kind_of(app: &str, environment: &str) -> Option<EnvironmentKind> {
-    let pr = environment.strip_prefix(&format!("preview-{app}-")).and_then(|number| number.parse().ok());
-    let kind = pr.map_or(EnvironmentKind::Production, |pr| EnvironmentKind::Preview { pr });
-    (kind.workflow_id(app) == environment).then_some(kind)
 }
 
 fn is(caller: &Caller, id: &str, kind: &str) -> bool {

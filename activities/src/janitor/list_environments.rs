@@ -1,6 +1,9 @@
 //! The activity `list_environments`: the namespaces and databases that carry the mark of an app's previews.
 
-use berth_workflows::contract::janitor::{ListedEnvironments, ListedPart, ListedWorkflow};
+use berth_workflows::contract::{
+    environment::EnvironmentKind,
+    janitor::{ListedEnvironments, ListedPart, ListedWorkflow},
+};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, ResourceExt, api::ListParams};
 
@@ -53,13 +56,11 @@ async fn namespaces(context: Context<'_>, app: &str) -> Result<Vec<ListedPart>, 
     let all: Api<Namespace> = Api::all(context.client.clone());
     let listed = all.list_metadata(&ListParams::default().labels(&selector)).await;
     let listed = listed.map_err(|error| Failure::kubernetes(format!("listing the namespaces of {app}"), error))?;
-    let prefix = format!("preview-{app}-");
     Ok(listed
         .items
         .iter()
         .filter_map(|namespace| {
-            let workflow = namespace.labels().get(labels::WORKFLOW)?;
-            let pr = workflow.strip_prefix(&prefix)?.parse().ok()?;
+            let pr = EnvironmentKind::from_workflow_id(app, namespace.labels().get(labels::WORKFLOW)?)?.pr()?;
             Some(ListedPart { object: format!("Namespace/{}", namespace.name_any()), pr })
         })
         .collect())

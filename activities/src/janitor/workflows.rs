@@ -1,6 +1,8 @@
 //! The running previews of an app, by Temporal's visibility.
 
-use berth_workflows::contract::{janitor::ListedWorkflow, search_attributes::PHASE, verdict::FailureType};
+use berth_workflows::contract::{
+    environment::EnvironmentKind, janitor::ListedWorkflow, search_attributes::PHASE, verdict::FailureType,
+};
 use futures::TryStreamExt;
 use temporalio_client::{Client, WorkflowListOptions};
 
@@ -16,7 +18,6 @@ const MAX_WORKFLOWS: usize = 1000;
 pub async fn list_workflows(client: &Client, app: &str) -> Result<Vec<ListedWorkflow>, Failure> {
     let query = format!("WorkflowType = 'PreviewEnvironment' AND BerthApp = '{app}' AND ExecutionStatus = 'Running'");
     let listed = client.list_workflows(query, WorkflowListOptions::builder().limit(MAX_WORKFLOWS).build());
-    let prefix = format!("preview-{app}-");
     let found = listed.try_collect::<Vec<_>>().await.map_err(|error| {
         Failure::transient(FailureType::NotObserved, format!("listing the previews of {app}: {error}"))
     })?;
@@ -24,7 +25,7 @@ pub async fn list_workflows(client: &Client, app: &str) -> Result<Vec<ListedWork
         .iter()
         .filter_map(|one| {
             Some(ListedWorkflow {
-                pr: one.id().strip_prefix(&prefix)?.parse().ok()?,
+                pr: EnvironmentKind::from_workflow_id(app, one.id())?.pr()?,
                 run_id: one.run_id().to_owned(),
                 phase: one.search_attributes().get(&PHASE).unwrap_or_default(),
             })

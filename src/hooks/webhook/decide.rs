@@ -2,7 +2,7 @@
 
 use berth_workflows::contract::{
     command::{self, CommentSignal},
-    environment::PullRequest,
+    environment::{EnvironmentKind, PullRequest},
     release::Name,
     signals::Redeploy,
 };
@@ -131,10 +131,8 @@ fn about_check_run(event: &CheckRunEvent, apps: &[AppFacts]) -> Decision {
     }
     let id = event.check_run.external_id.as_deref().unwrap_or_default();
     let messages = previews(apps, event.repository.id).filter_map(|app| {
-        let pr = id.strip_prefix(&format!("preview-{}-", app.name))?.parse().ok()?;
-        // A number has one spelling.
-        let message = message(app, pr, &redeploy(event.sender.as_ref()))?;
-        (message.input.workflow_id() == id).then_some(message)
+        let pr = EnvironmentKind::from_workflow_id(&app.name, id)?.pr()?;
+        message(app, pr, &redeploy(event.sender.as_ref()))
     });
     Decision::send(messages.collect(), &event.repository, apps)
 }

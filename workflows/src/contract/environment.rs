@@ -152,6 +152,13 @@ impl EnvironmentKind {
         }
     }
 
+    /// The kind of the app's environment whose workflow has this id, if one can have it. A number has one spelling.
+    pub fn from_workflow_id(app: &str, workflow_id: &str) -> Option<Self> {
+        let pr = workflow_id.strip_prefix(&format!("preview-{app}-")).and_then(|number| number.parse().ok());
+        let kind = Self::from(pr);
+        (kind.workflow_id(app) == workflow_id).then_some(kind)
+    }
+
     /// The pull request's number, if it is a preview.
     pub fn pr(self) -> Option<u64> {
         match self {

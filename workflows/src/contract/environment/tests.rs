@@ -35,6 +35,17 @@ fn check_identity_accepts_only_the_id_of_app_and_kind() {
 }
 
 #[test]
+fn workflow_id_tells_the_kind_of_its_own_app_alone() {
+    for kind in [EnvironmentKind::Preview { pr: 7 }, EnvironmentKind::Production] {
+        assert_eq!(EnvironmentKind::from_workflow_id("web", &kind.workflow_id("web")), Some(kind));
+        assert_eq!(EnvironmentKind::from_workflow_id("shop", &kind.workflow_id("web")), None);
+    }
+    for id in ["", "preview-web-", "preview-web-07", "preview-web-+7", "preview-web-7-report", "preview-web-shop-7"] {
+        assert_eq!(EnvironmentKind::from_workflow_id("web", id), None, "{id}");
+    }
+}
+
+#[test]
 fn record_cluster_objects_keeps_the_newest_without_duplicates() {
     let object = |n: usize| ClusterObject {
         api_version: "scheduling.k8s.io/v1".into(),
