@@ -18,6 +18,13 @@ pub(crate) struct Caller {
     pub(crate) workflow_type: Option<String>,
 }
 
+impl Caller {
+    /// Whether it is the workflow of this id and type. Ids alone can be the same for another app.
+    pub(crate) fn is(&self, workflow_id: &str, workflow_type: &str) -> bool {
+        self.workflow_id.as_deref() == Some(workflow_id) && self.workflow_type.as_deref() == Some(workflow_type)
+    }
+}
+
 /// The purpose of an activity. It decides which workflow may call it, and for which kind of environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {

@@ -18,7 +18,7 @@ pub(super) fn check_report(caller: &Caller, report: &ReportInput) -> Result<Envi
     let kind = EnvironmentKind::from_workflow_id(app, environment)
         .ok_or_else(|| denied(format!("{environment:?} is no environment of {app:?}")))?;
     let last = format!("{environment}-report");
-    if !is(caller, environment, kind.workflow_type()) && !is(caller, &last, "FinalReport") {
+    if !caller.is(environment, kind.workflow_type()) && !caller.is(&last, "FinalReport") {
         return Err(denied(format!("only {environment} and its last report may report it")));
     }
     match write {
@@ -36,7 +36,7 @@ pub(super) fn check_report(caller: &Caller, report: &ReportInput) -> Result<Envi
 pub(super) fn check_command(caller: &Caller, app: &str, pull_request: u64) -> Result<(), Failure> {
     let kind = EnvironmentKind::Preview { pr: pull_request };
     let environment = kind.workflow_id(app);
-    if is(caller, &environment, kind.workflow_type()) {
+    if caller.is(&environment, kind.workflow_type()) {
         return Ok(());
     }
     Err(denied(format!("only {environment} may admit a command in its pull request")))
@@ -49,15 +49,11 @@ pub(super) fn check_command(caller: &Caller, app: &str, pull_request: u64) -> Re
 pub(super) fn check_list(caller: &Caller, app: &str) -> Result<(), Failure> {
     let own = caller.workflow_id.as_deref().and_then(|id| EnvironmentKind::from_workflow_id(app, id));
     let preview = own.filter(|kind| kind.pr().is_some());
-    let is_preview = preview.is_some_and(|kind| is(caller, &kind.workflow_id(app), kind.workflow_type()));
-    if is_preview || is(caller, &janitor_id(app), JANITOR) {
+    let is_preview = preview.is_some_and(|kind| caller.is(&kind.workflow_id(app), kind.workflow_type()));
+    if is_preview || caller.is(&janitor_id(app), JANITOR) {
         return Ok(());
     }
     Err(denied(format!("only the Janitor and the previews of {app} may list its pull requests")))
-}
-
-fn is(caller: &Caller, id: &str, kind: &str) -> bool {
-    caller.workflow_id.as_deref() == Some(id) && caller.workflow_type.as_deref() == Some(kind)
 }
 
 fn denied(message: String) -> Failure {

@@ -18,8 +18,7 @@ use crate::{
 /// `PolicyDenied`, permanent.
 pub(super) fn check(caller: &Caller, settings: &Settings, app: &str) -> Result<(), Failure> {
     check_served(settings, EnvironmentKind::Preview { pr: 0 })?;
-    let is_janitor = caller.workflow_id.as_deref() == Some(&janitor_id(app));
-    if is_dns_label(app) && is_janitor && caller.workflow_type.as_deref() == Some(JANITOR) {
+    if is_dns_label(app) && caller.is(&janitor_id(app), JANITOR) {
         return Ok(());
     }
     Err(Failure::permanent(FailureType::PolicyDenied, format!("only the Janitor of {app:?} may look at its previews")))
