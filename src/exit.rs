@@ -35,8 +35,6 @@ pub(crate) const PLAN: &[Exit] = &[Done, Usage, Absent, Waiting, Error];
 pub(crate) const HISTORY: &[Exit] = &[Done, Usage, Absent, Error];
 pub(crate) const RESTORE: &[Exit] = &[Done, Failed, Usage, Waiting, Error];
 pub(crate) const CHECK: &[Exit] = &[Done, Failed, Usage];
-/// The rows of a step of a CI job.
-pub(crate) const CI: &[Exit] = &[Done, Failed, Usage, Superseded, Absent, Waiting, Skipped, Error];
 /// The rows of commands that do one thing at once.
 pub(crate) const PLAIN: &[Exit] = &[Done, Usage, Error];
 
@@ -56,7 +54,7 @@ pub(crate) fn ci_help() -> String {
         "{}\n\n\
          Without --require live a step that ends with 3, 4, 5 or 6 exits with 0 and a notice: nobody of the pull request has to \
          act. After --timeout it exits with 5 in any case.",
-        help(CI)
+        help(PUSH)
     )
 }
 
