@@ -43,7 +43,7 @@ impl Job {
                      and berth production release"
                 ))
             };
-            variable(name).filter(|value| !value.is_empty()).ok_or_else(missing)
+            variable(name).ok_or_else(missing)
         };
         let run_id = needed("GITHUB_RUN_ID")?.parse().context("reading GITHUB_RUN_ID")?;
         let named = |name: &str| variable(name).and_then(|value| Name::try_from(value).ok());
@@ -61,7 +61,7 @@ impl Job {
 impl StepFiles {
     /// Reads the variables.
     pub(super) fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
-        let file = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let file = |name: &str| variable(name).map(PathBuf::from);
         Self { output: file("GITHUB_OUTPUT"), summary: file("GITHUB_STEP_SUMMARY") }
     }
 }

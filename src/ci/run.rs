@@ -114,6 +114,7 @@ impl Step<'_> {
     }
 }
 
+/// A variable of the job. An empty one counts as not set.
 fn variable(name: &str) -> Option<String> {
-    env::var(name).ok()
+    env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -35,8 +35,7 @@ impl Tokens {
         audience: &str,
         variable: impl Fn(&str) -> Option<String>,
     ) -> anyhow::Result<Self> {
-        let needed = |name: &str| variable(name).filter(|value| !value.is_empty());
-        let right = needed("ACTIONS_ID_TOKEN_REQUEST_URL").zip(needed("ACTIONS_ID_TOKEN_REQUEST_TOKEN"));
+        let right = variable("ACTIONS_ID_TOKEN_REQUEST_URL").zip(variable("ACTIONS_ID_TOKEN_REQUEST_TOKEN"));
         let (url, right) = right.ok_or_else(|| {
             anyhow!(
                 "this job may not ask GitHub for a token: give it `permissions: id-token: write`. A job of a fork's pull request \
