@@ -19,7 +19,10 @@ use temporalio_client::{
     errors::{WorkflowGetResultError, WorkflowUpdateError},
 };
 
-use berth_test_support::preview::{Does, Preview, commit, preview, push};
+use berth_test_support::{
+    histories,
+    preview::{Does, Preview, commit, preview, push},
+};
 
 const NAME: &str = "send-appointment-reminder";
 
@@ -99,9 +102,9 @@ async fn a_script_runs_in_what_is_live_and_answers_with_its_own_end() {
 /// Records histories for `replay.rs`, as [`Preview::record`] does.
 pub(crate) async fn record(t: &Preview, name: &str, number: Option<u64>) {
     t.record(&format!("script-{name}"), None).await;
-    let (Some(folder), Some(number)) = (std::env::var_os("BERTH_RECORD_HISTORIES"), number) else { return };
-    let history = script_run(t, number).fetch_history(Default::default()).to_json().await.unwrap();
-    std::fs::write(std::path::Path::new(&folder).join(format!("script-run-{name}.json")), history).unwrap();
+    if let Some(number) = number {
+        histories::record(&format!("script-run-{name}"), &script_run(t, number)).await;
+    }
 }
 
 #[tokio::test]

@@ -17,6 +17,7 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
 use crate::{
     fake_activities::World,
+    histories,
     preview::{Preview, until_status},
 };
 
@@ -106,8 +107,6 @@ impl<'a> JanitorOf<'a> {
 
     /// Records its history, if `BERTH_RECORD_HISTORIES` names a folder.
     pub async fn record(&self, name: &str) {
-        let Some(folder) = std::env::var_os("BERTH_RECORD_HISTORIES") else { return };
-        let history = self.handle.fetch_history(Default::default()).to_json().await.unwrap();
-        std::fs::write(std::path::Path::new(&folder).join(format!("{name}.json")), history).unwrap();
+        histories::record(name, &self.handle).await;
     }
 }

@@ -3,7 +3,6 @@
 use std::{
     fmt::Debug,
     future::Future,
-    path::Path,
     sync::{
         Arc, Mutex, OnceLock,
         atomic::{AtomicU64, Ordering},
@@ -47,6 +46,7 @@ use crate::{
     fake_activities::{FakeActivities, World},
     fake_janitor::FakeJanitor,
     fake_production::FakeProduction,
+    histories,
     worker_switch::{SwitchedWorker, WorkerSwitch},
 };
 
@@ -240,22 +240,16 @@ impl Preview {
 
     /// Records the histories of the environment and of one rollout, if `BERTH_RECORD_HISTORIES` names a folder.
     pub async fn record(&self, name: &str, rollout: Option<u64>) {
-        let Some(folder) = std::env::var_os("BERTH_RECORD_HISTORIES") else { return };
-        let environment = self.handle().fetch_history(Default::default()).to_json().await.unwrap();
-        std::fs::write(Path::new(&folder).join(format!("environment-{name}.json")), environment).unwrap();
+        histories::record(&format!("environment-{name}"), &self.handle()).await;
         if let Some(number) = rollout {
-            let rollout = self.rollout(number).fetch_history(Default::default()).to_json().await.unwrap();
-            std::fs::write(Path::new(&folder).join(format!("rollout-{name}.json")), rollout).unwrap();
+            histories::record(&format!("rollout-{name}"), &self.rollout(number)).await;
         }
     }
 
     /// Records the history of the last report, as [`Preview::record`].
     pub async fn record_last_report(&self) {
-        let Some(folder) = std::env::var_os("BERTH_RECORD_HISTORIES") else { return };
         let id = final_report_id(&self.input.workflow_id());
-        let report = self.client.get_workflow_handle::<FinalReport>(id);
-        let history = report.fetch_history(Default::default()).to_json().await.unwrap();
-        std::fs::write(Path::new(&folder).join("final-report.json"), history).unwrap();
+        histories::record("final-report", &self.client.get_workflow_handle::<FinalReport>(id)).await;
     }
 
     /// Waits until an activity was called that many times.

@@ -1,6 +1,6 @@
 //! Production on a real dev server: its workflow, a worker with fake activities, and the messages that it takes.
 
-use std::{future::Future, path::PathBuf, sync::Arc};
+use std::{future::Future, sync::Arc};
 
 use berth_workflows::{
     contract::{
@@ -32,6 +32,7 @@ use tokio::task::JoinHandle;
 
 use crate::{
     fake_activities::World,
+    histories,
     preview::{connect, run_worker, until_admitted, until_status, update_options},
     worker_switch::WorkerSwitch,
 };
@@ -65,11 +66,6 @@ pub async fn production<F: Future<Output = ()>>(app: &str, test: impl FnOnce(Pro
     };
     production.start().await;
     run_worker(&client, &world, &task_queue, switched, Box::pin(test(production))).await;
-}
-
-/// The folder in which histories are recorded, if they are.
-fn histories() -> Option<PathBuf> {
-    std::env::var_os("BERTH_RECORD_HISTORIES").map(PathBuf::from)
 }
 
 /// A push with a sequence.
@@ -232,20 +228,16 @@ impl Production {
     pub async fn record_history(&self, name: &str, rollout: Option<u64>) {
         let run = self.handle().describe(Default::default()).await.unwrap().run_id().to_owned();
         self.record_run(name, run).await;
-        if let (Some(number), Some(folder)) = (rollout, histories()) {
-            let history = self.rollout(number).fetch_history(Default::default()).to_json().await.unwrap();
-            std::fs::write(folder.join(format!("rollout-production-{name}.json")), history).unwrap();
+        if let Some(number) = rollout {
+            histories::record(&format!("rollout-production-{name}"), &self.rollout(number)).await;
         }
     }
 
     /// Records the history of one run of production.
     pub async fn record_run(&self, name: &str, run: String) {
-        let Some(folder) = histories() else { return };
         let mut info = self.handle().info().clone();
         info.run_id = Some(run);
-        let handle = info.bind_untyped(self.client.clone());
-        let history = handle.fetch_history(Default::default()).to_json().await.unwrap();
-        std::fs::write(folder.join(format!("production-{name}.json")), history).unwrap();
+        histories::record(&format!("production-{name}"), &info.bind_untyped(self.client.clone())).await;
     }
 
     /// Waits until an activity was called that many times.
