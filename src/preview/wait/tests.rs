@@ -1,8 +1,7 @@
+use berth_test_support::{commit, preview::push};
 use berth_workflows::{
     contract::{
         phase::{Failed, PastRollout},
-        release::{Image, Release},
-        signals::Push,
         verdict::{FailureType, Verdict},
     },
     environment::{
@@ -15,24 +14,6 @@ use berth_workflows::{
 
 use super::*;
 
-fn commit(digit: char) -> Commit {
-    Commit::try_from(digit.to_string().repeat(40)).unwrap()
-}
-
-fn push(digit: char) -> Push {
-    let image = Image::try_from(format!("acme/web@sha256:{}", "a".repeat(64))).unwrap();
-    Push {
-        commit: commit(digit),
-        image,
-        sequence: None,
-        author: None,
-        branch: None,
-        fork: false,
-        draft: false,
-        proof: None,
-    }
-}
-
 fn observed(change: impl FnOnce(&mut Record)) -> Option<Status> {
     let mut record = Record::default();
     change(&mut record);
@@ -40,17 +21,14 @@ fn observed(change: impl FnOnce(&mut Record)) -> Option<Status> {
 }
 
 fn serves(record: &mut Record, digit: char) {
-    let Push { commit, image, .. } = push(digit);
-    let release = Release { commit, image, author: None, branch: None, number: None, proved: false };
-    record.book.serving = Some(Serving { release, rollout: "r".into(), since_ms: 1, stored_release: None });
+    record.book.serving =
+        Some(Serving { release: push(digit).release(), rollout: "r".into(), since_ms: 1, stored_release: None });
 }
 
 #[test]
 fn line_says_why_nothing_can_be_seen_of_a_release() {
     let mut status = observed(|record| {
-        let Push { commit, image, .. } = push('a');
-        let release = Release { commit, image, author: None, branch: None, number: None, proved: false };
-        record.book.expect("preview-web-1", &QueuedRelease { ticket: 1, release }, 1);
+        record.book.expect("preview-web-1", &QueuedRelease { ticket: 1, release: push('a').release() }, 1);
     });
     assert_eq!(line(status.as_ref()), "RollingOut: aaaaaaa waits for the app file to be read");
     status.as_mut().unwrap().rolling_out.as_mut().unwrap().not_observed = Some("no answer".into());
@@ -58,10 +36,8 @@ fn line_says_why_nothing_can_be_seen_of_a_release() {
 }
 
 fn failed(record: &mut Record, digit: char) {
-    let Push { commit, image, .. } = push(digit);
-    let release = Release { commit, image, author: None, branch: None, number: None, proved: false };
     let verdict = Verdict::new(FailureType::GateFailed, "no");
-    record.book.failed = Some(Failed { release, rollout: None, verdict });
+    record.book.failed = Some(Failed { release: push(digit).release(), rollout: None, verdict });
 }
 
 fn superseded(record: &mut Record, digit: char) {

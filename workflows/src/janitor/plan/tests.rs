@@ -1,25 +1,16 @@
 use super::*;
-use crate::contract::{
-    janitor::SentFacts,
-    pull_request::{PullRequestFacts, PullRequestState, Timestamp},
-    release::Commit,
+use crate::{
+    contract::{
+        janitor::SentFacts,
+        pull_request::{PullRequestFacts, PullRequestState, Timestamp},
+    },
+    preview_environment::facts::tests::facts,
 };
 
 const MINUTE: u64 = 60_000;
 
 fn pull(number: u64, state: PullRequestState) -> ListedPullRequest {
-    let facts = PullRequestFacts {
-        head: Commit::try_from("a".repeat(40)).unwrap(),
-        state,
-        draft: false,
-        fork: false,
-        labels: Vec::new(),
-        locked: false,
-        author: None,
-        updated_at: Timestamp::try_from("2026-11-28T07:15:00Z".to_owned()).unwrap(),
-        asked: true,
-        ignored: Vec::new(),
-    };
+    let facts = PullRequestFacts { state, asked: true, ..facts('a', 0) };
     ListedPullRequest { number, facts }
 }
 
