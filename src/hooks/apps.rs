@@ -58,8 +58,8 @@ struct Known {
     facts: Arc<[AppFacts]>,
     /// The name of each app's file, in the order of the facts.
     files: Vec<String>,
-    /// Files that cannot be used, and were never read. The apps that they describe are unknown.
-    unknown: Vec<String>,
+    /// Whether there is a file that cannot be used, and was never read. The app that it describes is unknown.
+    has_unknown: bool,
     /// The findings of the read.
     findings: Vec<String>,
 }
@@ -79,11 +79,11 @@ impl Known {
             .filter(|(file, app)| is_kept(file) && read.iter().all(|(_, read)| read.name != app.name))
             .map(|(file, app)| (file.clone(), app.clone()))
             .collect();
-        let unknown = broken.iter().filter(|file| !self.files.iter().any(|known| known == *file));
-        let unknown = unknown.filter(|file| is_app_file(file)).map(|file| (*file).to_owned()).collect();
+        let is_known = |file: &str| self.files.iter().any(|known| known == file);
+        let has_unknown = broken.iter().any(|file| is_app_file(file) && !is_known(file));
         read.extend(kept);
         let (files, facts): (Vec<_>, Vec<_>) = read.into_iter().unzip();
-        Self { facts: facts.into(), files, unknown, findings: findings.iter().map(ToString::to_string).collect() }
+        Self { facts: facts.into(), files, has_unknown, findings: findings.iter().map(ToString::to_string).collect() }
     }
 
     fn log(&self) {
@@ -128,7 +128,7 @@ impl Apps {
 
     /// Whether the folder may have an app that is not known, because its file has never been usable.
     pub(super) fn has_unknown(&self) -> bool {
-        !self.known().unknown.is_empty()
+        self.known().has_unknown
     }
 
     fn known(&self) -> Arc<Known> {
