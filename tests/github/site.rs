@@ -127,8 +127,7 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        berth_lab::kill(&mut self.process);
     }
 }
 

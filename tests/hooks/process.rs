@@ -226,9 +226,7 @@ impl Hooks {
 
 impl Drop for Hooks {
     fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        berth_lab::kill(&mut self.process);
     }
 }
 

@@ -72,9 +72,7 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        berth_lab::kill(&mut self.process);
         if std::thread::panicking() {
             eprintln!("--- the worker's log\n{}", self.log());
         }

@@ -63,9 +63,7 @@ impl ProgramRegistry {
 
 impl Drop for ProgramRegistry {
     fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        process::kill(&mut self.child);
         let _ = fs::remove_dir_all(&self.folder);
     }
 }

@@ -119,13 +119,13 @@ impl Children {
         while matches!(running.child.try_wait(), Ok(None)) && std::time::Instant::now() < end {
             std::thread::sleep(Duration::from_millis(20));
         }
-        kill(&mut running.child);
+        process::kill(&mut running.child);
     }
 
     /// Kills all of them, the last started first. Nothing in a lab needs an orderly end.
     pub(crate) fn kill_all(&mut self) {
         for mut running in mem::take(&mut self.running).into_iter().rev() {
-            kill(&mut running.child);
+            process::kill(&mut running.child);
         }
     }
 }
@@ -138,12 +138,6 @@ impl Drop for Children {
 
 fn spawn(name: &str, command: &mut Command) -> Result<Child> {
     command.spawn().with_context(|| format!("starting {name}"))
-}
-
-fn kill(child: &mut Child) {
-    // It may have ended already.
-    let _ = child.kill();
-    let _ = child.wait();
 }
 
 /// Reads which processes a lab had started; the lab itself may have been killed.

@@ -128,6 +128,12 @@ pub(crate) fn wait_until(
     Ok(())
 }
 
+/// Kills a child and waits for its end. It may have ended already.
+pub fn kill(child: &mut Child) {
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
 /// Waits for the end of a process that is not a child of this one.
 pub(crate) fn wait_until_gone(process: &ProcessId) -> Result<()> {
     let end = Instant::now() + Duration::from_secs(10);

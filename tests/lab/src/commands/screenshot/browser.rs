@@ -133,9 +133,8 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // It may have ended already, and a rest is harmless.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        process::kill(&mut self.child);
+        // A rest is harmless.
         let _ = fs::remove_dir_all(&self.data);
     }
 }

@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, Result};
 
 use super::site::NAMESPACE;
-use crate::commands::person::Person;
+use crate::{commands::person::Person, machine::process};
 
 /// A watch of the pods of an image, as `kubectl get pods --watch` reports them.
 pub(super) struct FirstFailure {
@@ -53,9 +53,7 @@ impl FirstFailure {
 
 impl Drop for FirstFailure {
     fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.watch.kill();
-        let _ = self.watch.wait();
+        process::kill(&mut self.watch);
     }
 }
 
