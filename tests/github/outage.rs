@@ -130,9 +130,7 @@ impl Many<'_> {
             && deployments.iter().any(|deployment| deployment.sha == head)
             && deployments.iter().all(is_right)
     }
-}
 
-impl Many<'_> {
     /// Pushes while GitHub takes reports, and while it refuses every request. Returns how long the rollouts took.
     async fn outlive(&self, refusing: Option<Duration>, fault: Fault) -> (Vec<Duration>, Vec<Duration>) {
         // The first push makes the environments, which the later ones find.
