@@ -7,6 +7,7 @@ use std::{
 };
 
 use berth_lab::github::REPOSITORY;
+use berth_test_support::found_within;
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::BERTH;
@@ -60,18 +61,13 @@ impl Hooks {
 
     /// Waits for a text of the log, and answers the word behind it.
     async fn logged(&self, text: &str) -> String {
-        let waiting = async {
-            loop {
-                let log = fs::read_to_string(self.log.path()).unwrap();
-                let line = log.split_once(text).and_then(|(_, rest)| rest.split_once('\n'));
-                if let Some((rest, _)) = line {
-                    return rest.split_whitespace().next().unwrap_or_default().to_owned();
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+        let log = || fs::read_to_string(self.log.path()).unwrap();
+        let look = async || {
+            let log = log();
+            let (line, _) = log.split_once(text)?.1.split_once('\n')?;
+            Some(line.split_whitespace().next().unwrap_or_default().to_owned())
         };
-        let waited = tokio::time::timeout(PATIENCE, waiting).await;
-        waited.unwrap_or_else(|_| panic!("never {text:?}: {}", fs::read_to_string(self.log.path()).unwrap()))
+        found_within(PATIENCE, look).await.unwrap_or_else(|| panic!("never {text:?}: {}", log()))
     }
 }
 

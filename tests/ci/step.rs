@@ -6,11 +6,10 @@ use std::{
     fs,
     path::Path,
     process::{Child, Command, Stdio},
-    time::Duration,
 };
 
 use berth_lab::github::{GithubServer, Job, REPOSITORY};
-use berth_test_support::preview::PATIENCE;
+use berth_test_support::{holds_within, preview::PATIENCE};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -176,13 +175,8 @@ impl Step {
 impl Running {
     /// Waits until the log has a text.
     pub(crate) async fn until_logged(&self, text: &str) {
-        let waiting = async {
-            while !self.step.read("stdout").contains(text) {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        let waited = tokio::time::timeout(PATIENCE, waiting).await;
-        waited.unwrap_or_else(|_| panic!("never {text:?}: {}", self.step.read("stdout")));
+        let is_logged = holds_within(PATIENCE, async || self.step.read("stdout").contains(text)).await;
+        assert!(is_logged, "never {text:?}: {}", self.step.read("stdout"));
     }
 
     /// Waits for the end. The worker of a test runs on its thread, so the wait is on another one.

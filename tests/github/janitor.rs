@@ -1,5 +1,6 @@
 use berth_lab::github::REPOSITORY;
 use berth_test_support::{
+    found_within,
     preview::facts,
     production::{Production, production},
 };
@@ -15,7 +16,7 @@ use temporalio_client::{
     UntypedWorkflow, WorkflowDescribeOptions, WorkflowExecutionStatus, WorkflowQueryOptions, WorkflowStartOptions,
 };
 
-use crate::site::{Site, commit};
+use crate::site::{PATIENCE, Site, commit};
 
 const APP: &str = "tidied";
 const QUEUE: &str = "github-janitor";
@@ -26,16 +27,8 @@ async fn status(t: &Production) -> Option<JanitorStatus> {
 }
 
 async fn until(t: &Production, what: &str, log: impl Fn() -> String, is_so: impl Fn(&JanitorStatus) -> bool) {
-    let waiting = async {
-        loop {
-            match status(t).await {
-                Some(status) if is_so(&status) => return status,
-                _ => tokio::time::sleep(std::time::Duration::from_millis(100)).await,
-            }
-        }
-    };
-    let waited = tokio::time::timeout(std::time::Duration::from_secs(90), waiting).await;
-    println!("{what}: {:?}", waited.unwrap_or_else(|_| panic!("never {what}: {}", log())));
+    let found = found_within(PATIENCE, async || status(t).await.filter(&is_so)).await;
+    println!("{what}: {:?}", found.unwrap_or_else(|| panic!("never {what}: {}", log())));
 }
 
 /// Starts the preview of pull request 1 with facts of a head that is not the one at GitHub.

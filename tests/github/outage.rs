@@ -14,6 +14,7 @@ use berth_activities::{
 use berth_lab::github::{Fault, GithubServer, Limits, REPOSITORY};
 use berth_test_support::{
     fake_github::github_rules,
+    holds_within,
     preview::{Preview, preview, push},
     settings,
 };
@@ -94,12 +95,8 @@ impl Many<'_> {
     /// Waits until everything that is shown is about that push. Returns how long it took.
     async fn shown(&self, digit: char) -> Duration {
         let begun = Instant::now();
-        let waiting = async {
-            while !self.numbers.clone().all(|number| self.is_shown(digit, number)) {
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        };
-        if tokio::time::timeout(PATIENCE, waiting).await.is_err() {
+        let is_shown = async || self.numbers.clone().all(|number| self.is_shown(digit, number));
+        if !holds_within(PATIENCE, is_shown).await {
             panic!("not everything is shown: {} {:#?}", self.first_that_is_wrong(digit), self.t.status().await);
         }
         begun.elapsed()
@@ -170,12 +167,7 @@ impl Many<'_> {
 
     /// Lets GitHub take requests again, once it has refused one.
     async fn end_outage(&self) {
-        let waiting = async {
-            while self.refusals() == 0 {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, waiting).await.unwrap();
+        assert!(holds_within(PATIENCE, async || self.refusals() > 0).await, "GitHub never refused a request");
         self.github().clear_faults();
     }
 

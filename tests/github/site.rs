@@ -8,12 +8,13 @@ use std::{
 };
 
 use berth_lab::github::{Description, GithubServer, NewPull, REPOSITORY};
+use berth_test_support::holds_within;
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::BERTH;
 
 /// The bound of a wait. A debug build on a busy machine needs some seconds.
-const PATIENCE: Duration = Duration::from_secs(90);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 pub(crate) struct Site {
     pub(crate) github: GithubServer,
@@ -111,13 +112,7 @@ pub(crate) struct Worker {
 impl Worker {
     /// Waits until a condition holds, and shows the worker's log if it never does.
     pub(crate) async fn until(&self, what: &str, holds: impl Fn() -> bool) {
-        let waiting = async {
-            while !holds() {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        let waited = tokio::time::timeout(PATIENCE, waiting).await;
-        waited.unwrap_or_else(|_| panic!("never {what}: {}", self.log()));
+        assert!(holds_within(PATIENCE, async || holds()).await, "never {what}: {}", self.log());
     }
 
     pub(crate) fn log(&self) -> String {

@@ -1,8 +1,6 @@
 //! The messages that a workflow has got, from its history.
 
-use std::time::Duration;
-
-use berth_test_support::preview::PATIENCE;
+use berth_test_support::{found_within, preview::PATIENCE};
 use serde_json::Value;
 use temporalio_client::{Client, UntypedWorkflow};
 use temporalio_common::protos::temporal::api::{
@@ -22,16 +20,8 @@ pub(crate) async fn messages(client: &Client, workflow_id: &str) -> Vec<(String,
 
 /// The same, once there are so many. A message that comes during a workflow task is in the history after it.
 pub(crate) async fn await_messages(client: &Client, workflow_id: &str, at_least: usize) -> Vec<(String, Value)> {
-    let waiting = async {
-        loop {
-            let found = messages(client, workflow_id).await;
-            if found.len() >= at_least {
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, waiting).await.unwrap()
+    let look = async || Some(messages(client, workflow_id).await).filter(|found| found.len() >= at_least);
+    found_within(PATIENCE, look).await.unwrap()
 }
 
 fn message(attributes: Attributes) -> Option<(String, Value)> {

@@ -8,6 +8,7 @@ use std::{
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use berth_lab::github::GithubServer;
+use berth_test_support::holds_within;
 use ring::{
     hmac,
     rand::{SecureRandom, SystemRandom},
@@ -108,13 +109,7 @@ impl Hooks {
     }
 
     async fn until(&self, what: &str, holds: impl AsyncFn() -> bool) {
-        let waiting = async {
-            while !holds().await {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        let waited = tokio::time::timeout(PATIENCE, waiting).await;
-        waited.unwrap_or_else(|_| panic!("hooks is never {what}: {}", self.log()));
+        assert!(holds_within(PATIENCE, holds).await, "hooks is never {what}: {}", self.log());
     }
 
     /// Tells it to stop, and waits until it says so.

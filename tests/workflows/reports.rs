@@ -4,6 +4,7 @@ use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use berth_test_support::{
     fake_github::{Github, github_rules},
+    found_within,
     preview::{PATIENCE, Preview, commit, preview, push},
     production::{Production, production},
 };
@@ -38,17 +39,11 @@ fn last_report(t: &Preview) -> WorkflowHandle<temporalio_client::Client, FinalRe
 
 async fn end_of_last_report(t: &Preview) -> WorkflowExecutionStatus {
     let handle = last_report(t);
-    let waiting = async {
-        loop {
-            if let Ok(described) = handle.describe(WorkflowDescribeOptions::default()).await
-                && described.status() != WorkflowExecutionStatus::Running
-            {
-                return described.status();
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
+    let look = async || {
+        let described = handle.describe(WorkflowDescribeOptions::default()).await.ok()?;
+        Some(described.status()).filter(|status| *status != WorkflowExecutionStatus::Running)
     };
-    tokio::time::timeout(PATIENCE, waiting).await.unwrap()
+    found_within(PATIENCE, look).await.unwrap()
 }
 
 #[tokio::test]

@@ -29,6 +29,8 @@ use temporalio_common::error::ApplicationFailure;
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 
+use crate::until::holds_within;
+
 /// The bound of a wait for something that takes well under a second.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -138,13 +140,8 @@ impl World {
 
     /// Waits until an activity was called that many times.
     pub(crate) async fn until_called(&self, activity: &str, times: usize) {
-        let waiting = async {
-            while self.count(activity) < times {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        let waited = tokio::time::timeout(PATIENCE, waiting).await;
-        waited.unwrap_or_else(|_| panic!("{activity} was not called {times} times: {:#?}", self.calls()));
+        let is_called = holds_within(PATIENCE, async || self.count(activity) >= times).await;
+        assert!(is_called, "{activity} was not called {times} times: {:#?}", self.calls());
     }
 
     pub(crate) async fn act(

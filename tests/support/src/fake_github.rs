@@ -26,7 +26,7 @@ use temporalio_sdk::{
     runtime::RuntimeOptions,
 };
 
-use crate::preview::PATIENCE;
+use crate::{preview::PATIENCE, until::holds_within};
 
 /// GitHub, as far as reports need it.
 #[derive(Default)]
@@ -104,13 +104,7 @@ impl Github {
 
     /// Waits until GitHub meets the condition.
     pub async fn until(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
-        let waiting = async {
-            while !is_so(self) {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        let waited = tokio::time::timeout(PATIENCE, waiting).await;
-        waited.unwrap_or_else(|_| panic!("never {what}: {:#?}", self.writes()));
+        assert!(holds_within(PATIENCE, async || is_so(self)).await, "never {what}: {:#?}", self.writes());
     }
 
     /// Takes a write. What has no id yet is found again by its marker, as GitHub's own activity does.

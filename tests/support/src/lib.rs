@@ -29,5 +29,5 @@ pub use berth::Berth;
 pub use commands::{Answer, Begun, Commands};
 pub use preview::commit;
 pub use settings::settings;
-pub use until::until;
+pub use until::{found_within, holds_within, until};
 pub use worker::Worker;

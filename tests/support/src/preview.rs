@@ -4,7 +4,7 @@ use std::{
     fmt::Debug,
     future::Future,
     sync::{
-        Arc, Mutex, OnceLock,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -47,6 +47,7 @@ use crate::{
     fake_janitor::FakeJanitor,
     fake_production::FakeProduction,
     histories,
+    until::{found_within, holds_within},
     worker_switch::{SwitchedWorker, WorkerSwitch},
 };
 
@@ -264,21 +265,16 @@ pub(crate) async fn until_status<S: Debug>(
     ask: impl AsyncFn() -> S,
     mut is_so: impl FnMut(&S) -> bool,
 ) -> S {
-    let last = Mutex::new(None);
-    let waiting = async {
-        loop {
-            let status = ask().await;
-            if is_so(&status) {
-                return status;
-            }
-            *last.lock().unwrap() = Some(status);
-            tokio::time::sleep(Duration::from_millis(20)).await;
+    let mut last = None;
+    let look = async || {
+        let status = ask().await;
+        if is_so(&status) {
+            return Some(status);
         }
+        last = Some(status);
+        None
     };
-    match tokio::time::timeout(PATIENCE, waiting).await {
-        Ok(status) => status,
-        Err(_) => panic!("never {what}: {:#?}", last.lock().unwrap()),
-    }
+    found_within(PATIENCE, look).await.unwrap_or_else(|| panic!("never {what}: {last:#?}"))
 }
 
 /// Waits until the server has an update. The answer follows once a worker runs.
@@ -290,12 +286,8 @@ pub(crate) async fn until_admitted(client: &Client, workflow_id: String, update_
         ..Default::default()
     };
     let mut service = client.connection().workflow_service();
-    let waiting = async {
-        while service.poll_workflow_execution_update(Request::new(poll.clone())).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, waiting).await.unwrap();
+    let is_admitted = async || service.poll_workflow_execution_update(Request::new(poll.clone())).await.is_ok();
+    assert!(holds_within(PATIENCE, is_admitted).await, "the server never has the update");
 }
 
 /// Options of an update with an id of its own.
