@@ -6,13 +6,16 @@ use berth_lab::{
     ProgramRegistry,
     github::{GithubServer, Job},
 };
-use berth_test_support::preview::{Preview, preview};
+use berth_test_support::{
+    PUBLIC_URL,
+    preview::{Preview, preview},
+};
 
 use crate::{
     BERTH,
     composite::Action,
     docker::Docker,
-    hooks::{Hooks, PUBLIC_URL},
+    hooks,
     step::{Ran, Step, image, pull_request},
 };
 
@@ -33,7 +36,7 @@ async fn preview_is_deployed_and_closed_by_berth_of_the_image() {
     preview("act-preview", async |t: Preview| {
         let registry = ProgramRegistry::start(Path::new(BERTH), IN_IMAGE).unwrap();
         let github = GithubServer::start().unwrap();
-        let hooks = Hooks::start("previews", &t.input.app, &t.address, &t.task_queue, &github.url()).await;
+        let hooks = hooks::start("previews", &t.input.app, &t.address, &t.task_queue, &github.url()).await;
         for (action, digit, outcome) in [("opened", 'a', "live"), ("closed", 'a', "gone")] {
             let job = github.begin_job(Job::of_pull_request(1, &"e".repeat(40)));
             let step = Step::preview(&t.input.app, &pull_request(action, digit))
@@ -46,7 +49,7 @@ async fn preview_is_deployed_and_closed_by_berth_of_the_image() {
                 ("deploy_image", "acme/web".to_owned()),
                 ("deploy_tag", "v1".to_owned()),
                 ("deploy_digest", format!("sha256:{}", "a".repeat(64))),
-                ("hooks", hooks.url.clone()),
+                ("hooks", hooks.url().to_owned()),
                 ("berth_image", registry.image.clone()),
             ];
             let ran = run("preview", step, inputs, docker.folder()).await;

@@ -1,13 +1,14 @@
 //! Steps whose receiver does not answer.
 
 use berth_lab::github::{GithubServer, Job};
+use berth_test_support::HooksProcess;
 
 use crate::{
-    hooks::Hooks,
+    hooks,
     step::{Step, image, pull_request},
 };
 
-fn step(app: &str, hooks: &Hooks, github: &GithubServer) -> Step {
+fn step(app: &str, hooks: &HooksProcess, github: &GithubServer) -> Step {
     let step = Step::preview(app, &pull_request("opened", 'a')).with(&["--image", &image('a')]);
     step.through(hooks, github, Job::of_pull_request(1, &"e".repeat(40)))
 }
@@ -15,7 +16,7 @@ fn step(app: &str, hooks: &Hooks, github: &GithubServer) -> Step {
 #[tokio::test]
 async fn hooks_without_temporal_is_tried_until_the_time_is_over() {
     let github = GithubServer::start().unwrap();
-    let hooks = Hooks::begin("previews", "ci-down", "127.0.0.1:1", "nobody", &github.url()).await;
+    let hooks = hooks::begin("previews", "ci-down", "127.0.0.1:1", "nobody", &github.url()).await;
     let ran = step("ci-down", &hooks, &github).with(&["--timeout", "6s"]).run().await;
     assert_eq!((ran.code, ran.outcome()), (10, "error"), "{ran:?}");
     let why = ran.message("error").unwrap();

@@ -1,26 +1,29 @@
 //! Jobs of a pull request, through hooks.
 
 use berth_lab::github::{GithubServer, Job};
-use berth_test_support::preview::{Does, Preview, preview};
+use berth_test_support::{
+    HooksProcess,
+    preview::{Does, Preview, preview},
+};
 use berth_workflows::contract::{phase::Phase, release::Name, signals::Push, verdict::FailureType};
 use serde_json::json;
 
 use crate::{
-    hooks::Hooks,
+    hooks,
     step::{Ran, Step, image, pull_request},
 };
 
 /// A GitHub and a hooks beside the worker of a test.
 struct Site {
     github: GithubServer,
-    hooks: Hooks,
+    hooks: HooksProcess,
     app: String,
 }
 
 impl Site {
     async fn start(t: &Preview) -> Self {
         let github = GithubServer::start().unwrap();
-        let hooks = Hooks::start("previews", &t.input.app, &t.address, &t.task_queue, &github.url()).await;
+        let hooks = hooks::start("previews", &t.input.app, &t.address, &t.task_queue, &github.url()).await;
         Self { github, hooks, app: t.input.app.clone() }
     }
 

@@ -4,26 +4,27 @@ use std::sync::atomic::Ordering;
 
 use berth_lab::github::{GithubServer, Job};
 use berth_test_support::{
+    HooksProcess,
     preview::Does,
     production::{Production, production},
 };
 use berth_workflows::contract::verdict::FailureType;
 
 use crate::{
-    hooks::Hooks,
+    hooks,
     step::{Ran, Step},
 };
 
 /// Runs the release of the commit of that digit.
-async fn release(t: &Production, site: &(GithubServer, Hooks), digit: char, run_id: u64, more: &[&str]) -> Ran {
+async fn release(t: &Production, site: &(GithubServer, HooksProcess), digit: char, run_id: u64, more: &[&str]) -> Ran {
     let job = Job::of_push("main", &digit.to_string().repeat(40)).in_environment("production");
     let step = Step::release(&t.input.app, digit).with(more);
     step.through(&site.1, &site.0, Job { run_id, ..job }).run().await
 }
 
-async fn start(t: &Production) -> (GithubServer, Hooks) {
+async fn start(t: &Production) -> (GithubServer, HooksProcess) {
     let github = GithubServer::start().unwrap();
-    let hooks = Hooks::start("production", &t.input.app, &t.address, &t.task_queue, &github.url()).await;
+    let hooks = hooks::start("production", &t.input.app, &t.address, &t.task_queue, &github.url()).await;
     (github, hooks)
 }
 

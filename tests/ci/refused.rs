@@ -4,7 +4,7 @@ use berth_lab::github::{GithubServer, Job};
 use berth_test_support::preview::connect;
 
 use crate::{
-    hooks::Hooks,
+    hooks,
     step::{Step, image, pull_request},
 };
 
@@ -20,7 +20,7 @@ fn step(app: &str) -> Step {
 async fn refused_token_is_shown_with_its_reason() {
     let (_, address) = connect().await;
     let github = GithubServer::start().unwrap();
-    let hooks = Hooks::start("previews", "ci-token", &address, "nobody-token", &github.url()).await;
+    let hooks = hooks::start("previews", "ci-token", &address, "nobody-token", &github.url()).await;
     let foreign = Job { reference: "refs/pull/2/merge".to_owned(), ..job() };
     let target = Job { event_name: "pull_request_target".to_owned(), ..job() };
     for (step, why) in [

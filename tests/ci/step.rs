@@ -9,14 +9,11 @@ use std::{
 };
 
 use berth_lab::github::{GithubServer, Job, REPOSITORY};
-use berth_test_support::{holds_within, preview::PATIENCE};
+use berth_test_support::{HooksProcess, PUBLIC_URL, holds_within, preview::PATIENCE};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{
-    BERTH,
-    hooks::{Hooks, PUBLIC_URL},
-};
+use crate::BERTH;
 
 /// The commit of a merge, which a job of a pull request runs on.
 const MERGE: &str = "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee";
@@ -108,18 +105,18 @@ impl Step {
     }
 
     /// Goes through hooks, as a job that may ask GitHub for tokens.
-    pub(crate) fn through(self, hooks: &Hooks, github: &GithubServer, job: Job) -> Self {
+    pub(crate) fn through(self, hooks: &HooksProcess, github: &GithubServer, job: Job) -> Self {
         self.through_as(PUBLIC_URL, hooks, github, job)
     }
 
     /// The same, with tokens for another audience.
-    pub(crate) fn through_as(self, audience: &str, hooks: &Hooks, github: &GithubServer, job: Job) -> Self {
+    pub(crate) fn through_as(self, audience: &str, hooks: &HooksProcess, github: &GithubServer, job: Job) -> Self {
         let run_id = job.run_id.to_string();
         let token = github.begin_job(job);
         self.set("GITHUB_RUN_ID", &run_id)
             .set("ACTIONS_ID_TOKEN_REQUEST_URL", &token.request_url)
             .set("ACTIONS_ID_TOKEN_REQUEST_TOKEN", &token.request_token)
-            .with(&["--hooks", &hooks.url, "--audience", audience])
+            .with(&["--hooks", hooks.url(), "--audience", audience])
     }
 
     /// Runs the step, and waits for its end.

@@ -3,10 +3,9 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use berth_lab::github::{GithubServer, Job};
+use berth_test_support::PUBLIC_URL;
 use serde_json::Value;
 
-/// The audience of tokens in these tests.
-pub(crate) const PUBLIC_URL: &str = "https://hooks.example.com";
 /// The run of every job.
 pub(crate) const RUN: u64 = 4242;
 

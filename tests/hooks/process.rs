@@ -1,38 +1,26 @@
-//! `berth hooks` as a process, and the requests that GitHub and its jobs send to it.
+//! The requests that GitHub and its jobs send to `berth hooks`.
 
-use std::{
-    fs,
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::{fs, process::Command};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use berth_lab::github::GithubServer;
-use berth_test_support::holds_within;
+use berth_test_support::{HOOKS_PATIENCE, HooksProcess, HooksServed};
 use ring::{
     hmac,
     rand::{SecureRandom, SystemRandom},
 };
 use serde_json::Value;
-use tempfile::{NamedTempFile, TempDir};
 
-use crate::{BERTH, REPOSITORY, claims::PUBLIC_URL};
+use crate::{BERTH, REPOSITORY};
 
-/// A line of the log, with the address of requests at its end.
-const TAKING: &str = "Taking requests on ";
 /// Text in the log before the address of `/readyz`.
 const PROBES: &str = "/readyz and /metrics on ";
-/// The bound of a start. A debug build on a busy machine needs a second.
-const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A running `berth hooks`. Dropped, it is killed.
+/// A running `berth hooks`, and a client of it.
 pub(crate) struct Hooks {
-    process: Child,
-    log: NamedTempFile,
-    folder: TempDir,
+    process: HooksProcess,
     secret: String,
     http: reqwest::Client,
-    url: String,
     probes: String,
 }
 
@@ -66,78 +54,50 @@ impl Hooks {
         issuer: &str,
     ) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let folder = tempfile::tempdir().unwrap();
-        let apps = folder.path().join("apps");
-        fs::create_dir(&apps).unwrap();
-        for (app, repository) in app_files {
-            fs::write(apps.join(format!("{app}.yaml")), app_file(app, *repository)).unwrap();
-        }
         let secret = random_secret();
-        fs::write(folder.path().join("secret"), format!("{secret}\n")).unwrap();
-        let key = folder.path().join("key");
-        let made = Command::new(BERTH).args(["hooks", "new-key"]).arg(&key).output().unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        fs::write(folder.path().join("public"), &made.stdout).unwrap();
-
-        let log = NamedTempFile::new().unwrap();
-        let mut command = Command::new(BERTH);
-        command.args(["hooks", "--serve", kind, "--listen", "127.0.0.1:0", "--metrics-address", "127.0.0.1:0"]);
-        command.args(["--public-url", PUBLIC_URL, "--oidc-issuer", issuer, "--task-queue", task_queue]);
-        command.args(["--temporal-ui", "https://temporal.example.com"]).arg("--apps").arg(apps);
-        command.arg("--signing-key-file").arg(key).arg("--webhook-secret-file").arg(folder.path().join("secret"));
-        command.env("TEMPORAL_ADDRESS", temporal).env("BERTH_LOG", "info");
-        command.stdout(Stdio::null()).stderr(log.reopen().unwrap());
-        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
-        let process = command.spawn().unwrap();
-        let mut hooks = Self { process, log, folder, secret, http, url: String::new(), probes: String::new() };
-        hooks.until("started", async || hooks.logged(TAKING).is_some()).await;
-        hooks.url = format!("http://{}", hooks.logged(TAKING).unwrap());
-        hooks.probes = format!("http://{}", hooks.logged(PROBES).unwrap());
-        hooks
-    }
-
-    /// The address behind a text of the log.
-    fn logged(&self, before: &str) -> Option<String> {
-        let log = self.log();
-        let (_, rest) = log.split_once(before)?;
-        let address: String = rest.chars().take_while(|c| c.is_ascii_digit() || ".:".contains(*c)).collect();
-        (rest.len() > address.len()).then_some(address)
+        let served = HooksServed { kind, apps: app_files, temporal, task_queue, issuer };
+        let process = HooksProcess::start(BERTH, &served, |command, folder| {
+            let file = folder.join("secret");
+            fs::write(&file, format!("{secret}\n")).unwrap();
+            command.arg("--webhook-secret-file").arg(file);
+        });
+        let process = process.await;
+        let probes = format!("http://{}", process.logged(PROBES).unwrap());
+        let http = reqwest::Client::builder().no_proxy().timeout(HOOKS_PATIENCE).build().unwrap();
+        Self { process, secret, http, probes }
     }
 
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.log.path()).unwrap()
-    }
-
-    async fn until(&self, what: &str, holds: impl AsyncFn() -> bool) {
-        assert!(holds_within(PATIENCE, holds).await, "hooks is never {what}: {}", self.log());
+        self.process.log()
     }
 
     /// Tells it to stop, and waits until it says so.
     pub(crate) async fn terminate(&self) {
         let killed = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap();
         assert!(killed.success());
-        self.until("stopping", async || self.probe("readyz").await == (503, "hooks is stopping\n".to_owned())).await;
+        self.process
+            .until("stopping", async || self.probe("readyz").await == (503, "hooks is stopping\n".to_owned()))
+            .await;
     }
 
     /// Waits until it takes no more connections.
     pub(crate) async fn await_refusal(&self) {
-        self.until("closed", async || std::net::TcpStream::connect(self.address()).is_err()).await;
+        self.process.until("closed", async || std::net::TcpStream::connect(self.address()).is_err()).await;
     }
 
     /// Waits for its end. Returns whether it ended well.
-    pub(crate) async fn ended(mut self) -> bool {
-        let waiting = tokio::task::spawn_blocking(move || self.process.wait().unwrap().success());
-        tokio::time::timeout(PATIENCE, waiting).await.unwrap().unwrap()
+    pub(crate) async fn ended(self) -> bool {
+        self.process.ended().await
     }
 
     /// Waits until it is ready.
     pub(crate) async fn await_ready(&self) {
-        self.until("ready", async || self.probe("readyz").await.0 == 200).await;
+        self.process.until("ready", async || self.probe("readyz").await.0 == 200).await;
     }
 
     /// The URL and the secret of its webhook.
     pub(crate) fn webhook_url(&self) -> String {
-        format!("{}/hooks/github", self.url)
+        format!("{}/hooks/github", self.process.url())
     }
 
     pub(crate) fn secret(&self) -> &str {
@@ -146,12 +106,12 @@ impl Hooks {
 
     /// The file with the public key of its proofs.
     pub(crate) fn public_key_file(&self) -> std::path::PathBuf {
-        self.folder.path().join("public")
+        self.process.folder().join("public")
     }
 
     /// `host:port` of its requests.
     pub(crate) fn address(&self) -> &str {
-        self.url.trim_start_matches("http://")
+        self.process.url().trim_start_matches("http://")
     }
 
     /// A value of its `/proc/<pid>/status`, in KiB: `VmHWM`, `RssAnon`.
@@ -195,7 +155,7 @@ impl Hooks {
     }
 
     fn delivery(&self, event: &str, body: Vec<u8>, signature: Option<&str>) -> reqwest::RequestBuilder {
-        let request = self.http.post(format!("{}/hooks/github", self.url)).header("X-GitHub-Event", event);
+        let request = self.http.post(format!("{}/hooks/github", self.process.url())).header("X-GitHub-Event", event);
         let mut request = request.header("Content-Type", "application/json").body(body);
         if let Some(signature) = signature {
             request = request.header("X-Hub-Signature-256", signature);
@@ -205,23 +165,17 @@ impl Hooks {
 
     /// A job's POST.
     pub(crate) async fn post(&self, path: &str, token: &str, body: &str) -> Reply {
-        reply(self.http.post(format!("{}{path}", self.url)).bearer_auth(token).body(body.to_owned())).await
+        reply(self.http.post(format!("{}{path}", self.process.url())).bearer_auth(token).body(body.to_owned())).await
     }
 
     /// A job's GET.
     pub(crate) async fn get(&self, path: &str, token: &str) -> Reply {
-        reply(self.http.get(format!("{}{path}", self.url)).bearer_auth(token)).await
+        reply(self.http.get(format!("{}{path}", self.process.url())).bearer_auth(token)).await
     }
 
     /// A request without a token.
     pub(crate) async fn get_without_token(&self, path: &str) -> Reply {
-        reply(self.http.get(format!("{}{path}", self.url))).await
-    }
-}
-
-impl Drop for Hooks {
-    fn drop(&mut self) {
-        berth_lab::kill(&mut self.process);
+        reply(self.http.get(format!("{}{path}", self.process.url()))).await
     }
 }
 
@@ -230,14 +184,6 @@ async fn reply(request: reqwest::RequestBuilder) -> Reply {
     let retry_after = answer.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
     let status = answer.status().as_u16();
     Reply { status, json: serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or_default(), retry_after }
-}
-
-fn app_file(app: &str, repository: u64) -> String {
-    format!(
-        "app: {app}\nrepository: acme/web\nimages: [acme/web]\ngithub: {{ repository_id: {repository}, label: preview }}\n\
-         preview: {{ host: '{app}-{{pr}}.example.com' }}\n\
-         production: {{ namespace: {app}-production, host: {app}.example.com }}\n"
-    )
 }
 
 fn random_secret() -> String {

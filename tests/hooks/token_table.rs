@@ -2,6 +2,7 @@
 
 use berth_lab::github::{Forgery, GithubServer};
 use berth_test_support::{
+    PUBLIC_URL,
     preview::{Does, Preview, preview, push},
     production::{Production, production},
 };
@@ -9,7 +10,7 @@ use berth_workflows::contract::signals::Push;
 use serde_json::{Value, json};
 
 use crate::{
-    claims::{PUBLIC_URL, changed, now, of_pull_request, of_release},
+    claims::{changed, now, of_pull_request, of_release},
     history::messages,
     process::{Hooks, Reply},
     table::Table,

@@ -16,6 +16,7 @@ pub mod fake_github;
 pub mod fake_janitor;
 pub mod fake_production;
 pub mod histories;
+mod hooks_process;
 pub mod lab_production;
 pub mod other_version;
 pub mod preview;
@@ -27,6 +28,7 @@ mod worker_switch;
 
 pub use berth::Berth;
 pub use commands::{Answer, Begun, Commands};
+pub use hooks_process::{HOOKS_PATIENCE, HooksProcess, HooksServed, PUBLIC_URL};
 pub use preview::commit;
 pub use settings::settings;
 pub use until::{found_within, holds_within, until};
