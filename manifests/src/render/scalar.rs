@@ -7,6 +7,7 @@
 //! Two cases differ, because kubectl changes the value there. A date stays a string; kubectl makes it a time stamp. A
 //! mapping's key stays a string; kubectl reads the key `on` as `true`.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Number, Value};
 
 /// The value of a plain scalar.
@@ -39,18 +40,55 @@ pub(super) fn parse_plain(text: &str) -> Result<Value, &'static str> {
 /// # Errors
 /// The text is not of that type, or a manifest cannot have that tag.
 pub(super) fn parse_tagged(tag: &str, text: &str) -> Result<Value, String> {
-    if tag == "str" {
-        return Ok(Value::from(text));
+    match tag {
+        "int" | "float" | "bool" | "null" => {}
+        "binary" => return binary(text).map(Value::from),
+        _ => return Ok(Value::from(text)),
     }
     let value = parse_plain(text)?;
     let fits = match tag {
         "int" => value.is_i64() || value.is_u64(),
         "float" => value.is_number(),
         "bool" => value.is_boolean(),
-        "null" => value.is_null(),
-        _ => return Err(format!("a manifest cannot have the tag `!!{tag}`")),
+        _ => value.is_null(),
     };
     if fits { Ok(value) } else { Err(format!("is not of the type `!!{tag}`")) }
+}
+
+/// The text of Base64 digits. Bytes that are not UTF-8 are replaced, as Go's JSON encoder does.
+fn binary(text: &str) -> Result<String, String> {
+    let digits: String = text.chars().filter(|c| !matches!(c, '\n' | '\r')).collect();
+    match STANDARD.decode(digits) {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(_) => Err("is not Base64, as the tag `!!binary` says".to_owned()),
+    }
+}
+
+/// The text of a mapping's key with this value, as kubectl writes it into JSON.
+///
+/// # Errors
+/// JSON has no such key.
+pub(super) fn key_text(value: Value) -> Result<String, &'static str> {
+    match value {
+        Value::String(text) => Ok(text),
+        Value::Bool(value) => Ok(value.to_string()),
+        Value::Number(number) if number.is_i64() => Ok(number.to_string()),
+        Value::Number(number) => number.as_f64().map(go_float).ok_or("is not a number that a key can have"),
+        _ => Err("must be a string: put it in quotes"),
+    }
+}
+
+/// A number as `strconv.FormatFloat(value, 'g', -1, 32)` writes it: kubectl's keys have single precision.
+fn go_float(value: f64) -> String {
+    let scientific = format!("{:e}", value as f32);
+    let Some((mantissa, exponent)) = scientific.split_once('e') else { return scientific };
+    match exponent.parse::<i32>() {
+        Ok(exponent) if !(-4..21).contains(&exponent) => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            format!("{mantissa}e{sign}{:02}", exponent.abs())
+        }
+        _ => (value as f32).to_string(),
+    }
 }
 
 fn parse_number(text: &str) -> Option<Number> {
@@ -95,7 +133,9 @@ fn parse_integer(text: &str) -> Option<Number> {
     }
     let magnitude = i128::from(u64::from_str_radix(digits, radix).ok()?);
     let value = if negative { -magnitude } else { magnitude };
-    i64::try_from(value).map(Number::from).or_else(|_| u64::try_from(value).map(Number::from)).ok()
+    // kubectl's objects have 64-bit integers with a sign; a larger one becomes a float.
+    let as_float = |_| u64::try_from(value).ok().and_then(|value| Number::from_f64(value as f64));
+    i64::try_from(value).map(Number::from).map_or_else(as_float, Some)
 }
 
 /// Parses `^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`. A float without a fraction becomes an integer, as Go's

@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 use super::{
     finding::{Finding, Severity},
     image_field::is_image_field,
+    object::line_of,
     pushed_image::PushedImage,
     scalar,
     substitute::{sole_image, sole_reference, substitute, substitute_image},
@@ -112,7 +113,6 @@ impl<'a> Expansion<'a> {
         match &node.kind {
             NodeKind::Scalar { text, plain } => self.convert_scalar(node, text, *plain, path, shell),
             NodeKind::Sequence(items) => {
-                self.check_tag(node, "seq", path);
                 let mut values = Vec::with_capacity(items.len());
                 for (index, item) in items.iter().enumerate() {
                     values.push(self.convert_node(item, &format!("{path}[{index}]"), shell)?);
@@ -120,8 +120,9 @@ impl<'a> Expansion<'a> {
                 Ok(Value::Array(values))
             }
             NodeKind::Mapping(pairs) => {
-                self.check_tag(node, "map", path);
-                self.convert_mapping(pairs, path, shell).map(Value::Object)
+                let mut map = Map::new();
+                self.convert_mapping(pairs, path, shell, &mut map)?;
+                Ok(Value::Object(map))
             }
         }
     }
@@ -145,9 +146,10 @@ impl<'a> Expansion<'a> {
             None if plain && !changed => scalar::parse_plain(&text).map_err(ToOwned::to_owned),
             None => return Ok(Value::String(text)),
             Some(NodeTag::Core(tag)) => scalar::parse_tagged(tag, &text),
-            Some(NodeTag::Other(tag)) => Err(format!("a manifest cannot have the tag `{tag}`")),
+            // kubectl takes no notice of a tag that it does not know.
+            Some(NodeTag::Other(_)) => return Ok(Value::String(text)),
         };
-        Ok(value.unwrap_or_else(|message| {
+        Ok(value.unwrap_or_else(|message: String| {
             self.add_finding(Severity::Error, node, path, message);
             Value::String(text)
         }))
@@ -205,9 +207,8 @@ impl<'a> Expansion<'a> {
         pairs: &[(Rc<Node>, Rc<Node>)],
         path: &str,
         shell: bool,
-    ) -> Result<Map<String, Value>, TooLarge> {
-        let mut map = Map::new();
-        let mut merged = Vec::new();
+        map: &mut Map<String, Value>,
+    ) -> Result<(), TooLarge> {
         for (key, value) in pairs {
             let NodeKind::Scalar { text, plain } = &key.kind else {
                 self.add_finding(Severity::Error, key, path, "a key must be a string".to_owned());
@@ -215,61 +216,68 @@ impl<'a> Expansion<'a> {
             };
             // The key is compared before substitution: a variable with the value `<<` is an ordinary key.
             if *plain && text == "<<" {
-                merged.push(value);
+                self.merge(value, path, shell, map)?;
                 continue;
             }
-            let (key_text, _) = self.substitute_text(key, text, path, shell)?;
+            let (key_text, changed) = self.substitute_text(key, text, path, shell)?;
+            let key_text = if changed { key_text } else { self.key_text(key, key_text, *plain, path) };
             let path = child(path, &key_text);
+            let earlier = map.remove(&key_text).map(|earlier| (earlier, self.forget_lines(&path)));
             // The line of a field is the line of its key.
             self.lines.entry(path.clone()).or_insert((key.line, key.column));
             let value = self.convert_node(value, &path, shell || matches!(key_text.as_str(), "command" | "args"))?;
-            if map.insert(key_text, value).is_some() {
-                self.add_finding(Severity::Error, key, &path, "is a duplicate key".to_owned());
+            if let Some((earlier, line)) = earlier
+                && earlier != value
+            {
+                let message = format!("is there twice, also in line {line}; the last counts, as with kubectl");
+                self.add_finding(Severity::Warning, key, &path, message);
             }
-        }
-        for value in merged {
-            self.merge(value, path, shell, &mut map)?;
-        }
-        Ok(map)
-    }
-
-    /// Applies YAML's merge key: written keys win over merged ones, and an earlier source over a later one.
-    fn merge(&mut self, node: &Node, path: &str, shell: bool, into: &mut Map<String, Value>) -> Result<(), TooLarge> {
-        let sources = match &node.kind {
-            NodeKind::Mapping(pairs) => vec![pairs],
-            NodeKind::Sequence(items) => items
-                .iter()
-                .filter_map(|item| match &item.kind {
-                    NodeKind::Mapping(pairs) => Some(pairs),
-                    _ => None,
-                })
-                .collect(),
-            NodeKind::Scalar { .. } => Vec::new(),
-        };
-        let expected = if let NodeKind::Sequence(items) = &node.kind { items.len() } else { 1 };
-        if sources.len() != expected {
-            self.add_finding(Severity::Error, node, path, "`<<` takes a mapping, or a list of them".to_owned());
-        }
-        for pairs in sources {
-            for (key, value) in self.convert_mapping(pairs, path, shell)? {
-                into.entry(key).or_insert(value);
-            }
+            map.insert(key_text, value);
         }
         Ok(())
     }
 
-    fn check_tag(&mut self, node: &Node, expected: &str, path: &str) {
-        match &node.tag {
-            None => {}
-            Some(NodeTag::Core(tag)) if tag == expected => {}
-            Some(NodeTag::Core(tag)) => {
-                self.add_finding(Severity::Error, node, path, format!("is not of the type `!!{tag}`"));
-            }
-            Some(NodeTag::Other(tag)) => {
-                let message = format!("a manifest cannot have the tag `{tag}`");
-                self.add_finding(Severity::Error, node, path, message);
+    /// The text of a key in JSON. kubectl reads a key as it reads a value: `on` is `true`, and `0x10` is `16`.
+    fn key_text(&mut self, key: &Node, text: String, plain: bool, path: &str) -> String {
+        let value = match &key.tag {
+            None if plain => scalar::parse_plain(&text).map_err(ToOwned::to_owned),
+            None | Some(NodeTag::Other(_)) => return text,
+            Some(NodeTag::Core(tag)) => scalar::parse_tagged(tag, &text),
+        };
+        match value.and_then(|value| scalar::key_text(value).map_err(ToOwned::to_owned)) {
+            Ok(text) => text,
+            Err(message) => {
+                self.add_finding(Severity::Error, key, path, format!("the key `{text}` {message}"));
+                text
             }
         }
+    }
+
+    /// Forgets the lines of a field and of those below it. Returns the line of the field.
+    fn forget_lines(&mut self, path: &str) -> usize {
+        let line = line_of(&self.lines, path).unwrap_or_default();
+        let is_below = |other: &str| other.strip_prefix(path).is_some_and(|rest| rest.starts_with(['.', '[']));
+        self.lines.retain(|other, _| other != path && !is_below(other));
+        line
+    }
+
+    /// Applies YAML's merge key as kubectl does: its keys win over those before it and lose to those behind it; an earlier
+    /// source wins over a later one.
+    fn merge(&mut self, node: &Node, path: &str, shell: bool, into: &mut Map<String, Value>) -> Result<(), TooLarge> {
+        let sources = match &node.kind {
+            NodeKind::Mapping(_) => vec![node],
+            NodeKind::Sequence(items) => items.iter().rev().map(Rc::as_ref).collect(),
+            NodeKind::Scalar { .. } => vec![node],
+        };
+        for source in sources {
+            match &source.kind {
+                NodeKind::Mapping(pairs) => self.convert_mapping(pairs, path, shell, into)?,
+                _ => {
+                    self.add_finding(Severity::Error, source, path, "`<<` takes a mapping, or a list of them".to_owned());
+                }
+            }
+        }
+        Ok(())
     }
 
     fn add_finding(&mut self, severity: Severity, node: &Node, path: &str, message: String) {

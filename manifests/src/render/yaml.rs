@@ -3,7 +3,7 @@
 //! The parser is `granit-parser`. `serde-saphyr`, which reads the app files, uses it too, so the binary has one parser. After
 //! a syntax error it continues with the next document, so all errors are reported at once; saphyr-parser cannot do that.
 
-use std::{collections::HashMap, rc::Rc};
+use std::{borrow::Cow, collections::HashMap, rc::Rc};
 
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 
@@ -60,7 +60,8 @@ pub(super) fn documents(text: &str) -> (Vec<Rc<Node>>, Vec<Problem>) {
         flow_nesting_limit: MAX_DEPTH,
         block_nesting_limit: MAX_DEPTH,
     };
-    let mut parser = Parser::new_from_str_with_options(text.trim_start_matches('\u{feff}'), options);
+    let text = without_byte_order_marks(text);
+    let mut parser = Parser::new_from_str_with_options(&text, options);
     let (mut documents, mut problems) = (Vec::new(), Vec::new());
     let mut tree = Tree::default();
     while documents.len() + problems.len() < MAX_DOCUMENTS {
@@ -83,6 +84,22 @@ pub(super) fn documents(text: &str) -> (Vec<Rc<Node>>, Vec<Problem>) {
     }
     problems.push(Problem { line: 1, column: 1, message: format!("has more than {MAX_DOCUMENTS} documents") });
     (documents, problems)
+}
+
+/// A text without the byte order marks at the beginning of its documents. They come from files that were joined.
+fn without_byte_order_marks(text: &str) -> Cow<'_, str> {
+    const MARK: char = '\u{feff}';
+    let text = text.trim_start_matches(MARK);
+    if !text.contains(MARK) {
+        return Cow::Borrowed(text);
+    }
+    let mut begins = false;
+    let mut clean = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        clean.push_str(if begins { line.trim_start_matches(MARK) } else { line });
+        begins = line.starts_with("---");
+    }
+    Cow::Owned(clean)
 }
 
 /// The document being read, with a stack of its open collections.
