@@ -15,6 +15,7 @@ mod order;
 mod policy;
 mod pushed_image;
 mod scalar;
+mod schema;
 mod stamp;
 mod substitute;
 pub(crate) mod template;

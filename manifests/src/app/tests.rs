@@ -179,7 +179,7 @@ fn malformed_field_is_reported_with_its_line() {
         ("cron_jobs: run", "cron_jobs: never", "web.yaml:29:14: unknown variant `never`"),
         ("http:", "grpc:", "web.yaml:26:7: unknown field `grpc`"),
         ("images: [", "images: [[", "web.yaml:5:18: is not YAML"),
-        ("app: web", "app: web\napp: api", "web.yaml:3: app: is a duplicate key"),
+        ("app: web", "app: web\napp: api", "web.yaml:3: app: is there twice, also in line 2"),
     ] {
         let findings = findings_with(from, to);
         assert!(findings[0].starts_with(expected), "{findings:?}");

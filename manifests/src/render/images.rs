@@ -13,6 +13,7 @@ use super::{
     object::Object,
     policy::pods,
     pushed_image::PushedImage,
+    substitute::has_reference,
     variables::Variables,
 };
 use reference::Reference;
@@ -30,7 +31,8 @@ pub(super) fn pin(objects: &mut [Object], variables: &Variables, findings: &mut 
                 first_container = Some(object.finding(Severity::Error, &path, absent(variables)));
             }
             match judge(&written, variables) {
-                Image::Unpushed => {}
+                // A variable that nobody declares is an error already.
+                Image::Unpushed | Image::Unknown => {}
                 Image::Pushed => carried |= of_container,
                 Image::Tagged { digest } => {
                     carried |= of_container;
@@ -80,6 +82,8 @@ fn pointer_of(path: &str) -> String {
 enum Image {
     /// Its repository was not pushed.
     Unpushed,
+    /// It has a variable that nobody declares.
+    Unknown,
     /// It has a pushed digest.
     Pushed,
     /// It has a pushed tag and no digest.
@@ -89,6 +93,9 @@ enum Image {
 }
 
 fn judge(written: &str, variables: &Variables) -> Image {
+    if has_reference(written) {
+        return Image::Unknown;
+    }
     let reference = Reference::parse(written.trim());
     let pushed: Vec<&PushedImage> =
         variables.images().iter().filter(|image| reference.is_of_repository(&image.repository)).collect();

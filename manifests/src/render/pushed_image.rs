@@ -30,6 +30,11 @@ impl PushedImage {
         format!("{}_TAG", self.variable_prefix)
     }
 
+    /// Whether a name is one of its variables.
+    pub(super) fn has_variable(&self, name: &str) -> bool {
+        name.strip_prefix(&self.variable_prefix).is_some_and(|part| matches!(part, "_IMAGE" | "_TAG" | "_DIGEST"))
+    }
+
     /// Its variables and their values. The tag is never empty, so that `$A:$B@$C` is a valid reference even if the push names
     /// no tag.
     pub(super) fn variables(&self, commit: &str) -> [(String, String); 3] {

@@ -64,17 +64,20 @@ fn binary(text: &str) -> Result<String, String> {
     }
 }
 
-/// The text of a mapping's key with this value, as kubectl writes it into JSON.
+/// The text in JSON of a mapping's key that is a plain scalar, as kubectl writes it: `on` is `true`, `0x10` is `16`.
 ///
 /// # Errors
 /// JSON has no such key.
-pub(super) fn key_text(value: Value) -> Result<String, &'static str> {
-    match value {
+pub(super) fn plain_key(text: &str) -> Result<String, &'static str> {
+    match parse_plain(text)? {
         Value::String(text) => Ok(text),
         Value::Bool(value) => Ok(value.to_string()),
-        Value::Number(number) if number.is_i64() => Ok(number.to_string()),
-        Value::Number(number) => number.as_f64().map(go_float).ok_or("is not a number that a key can have"),
-        _ => Err("must be a string: put it in quotes"),
+        Value::Number(number) => match parse_integer(&text.replace('_', "")) {
+            Some(integer) if integer.is_i64() => Ok(integer.to_string()),
+            Some(_) => Err("is a number too large for a key: put it in quotes"),
+            None => number.as_f64().map(go_float).ok_or("is not a number that a key can have"),
+        },
+        _ => Err("is not a string: put it in quotes"),
     }
 }
 
@@ -83,7 +86,7 @@ fn go_float(value: f64) -> String {
     let scientific = format!("{:e}", value as f32);
     let Some((mantissa, exponent)) = scientific.split_once('e') else { return scientific };
     match exponent.parse::<i32>() {
-        Ok(exponent) if !(-4..21).contains(&exponent) => {
+        Ok(exponent) if !(-4..6).contains(&exponent) => {
             let sign = if exponent < 0 { '-' } else { '+' };
             format!("{mantissa}e{sign}{:02}", exponent.abs())
         }
@@ -205,7 +208,7 @@ mod tests {
             ("1.", json!(1)),
             (".5", json!(0.5)),
             ("-1.25", json!(-1.25)),
-            ("18446744073709551615", json!(18_446_744_073_709_551_615_u64)),
+            ("18446744073709551615", json!(18_446_744_073_709_551_615.0)),
             ("0x-1", json!("0x-1")),
             ("+-5", json!("+-5")),
             ("1e999", json!("1e999")),
@@ -231,6 +234,32 @@ mod tests {
         assert_eq!(parse_tagged("str", "123"), Ok(json!("123")));
         assert_eq!(parse_tagged("int", "123"), Ok(json!(123)));
         assert!(parse_tagged("int", "web").is_err());
-        assert!(parse_tagged("binary", "AAAA").is_err());
+        assert_eq!(parse_tagged("binary", "aGVs\nbG8="), Ok(json!("hello")));
+        assert!(parse_tagged("binary", "?").is_err());
+        assert_eq!(parse_tagged("timestamp", "2024-01-02"), Ok(json!("2024-01-02")));
+    }
+
+    #[test]
+    fn key_has_the_text_that_kubectl_writes() {
+        for (text, expected) in [
+            ("on", "true"),
+            ("n", "false"),
+            ("0x1f", "31"),
+            ("1.50", "1.5"),
+            ("0.1", "0.1"),
+            ("1e3", "1000"),
+            ("1.5e7", "1.5e+07"),
+            ("1e6", "1e+06"),
+            ("1000000", "1000000"),
+            ("123456.7", "123456.7"),
+            ("1.5e30", "1.5e+30"),
+            ("0.00001", "1e-05"),
+            ("123456789.123", "1.2345679e+08"),
+            ("web", "web"),
+        ] {
+            assert_eq!(plain_key(text).as_deref(), Ok(expected), "{text}");
+        }
+        assert!(plain_key("~").is_err());
+        assert!(plain_key("12345678901234567890").is_err());
     }
 }

@@ -14,7 +14,7 @@ struct Reference<'a> {
 }
 
 /// A text after substitution.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Substituted {
     /// The text. References to undeclared names are unchanged.
     pub(super) output: String,
@@ -22,6 +22,8 @@ pub(super) struct Substituted {
     pub(super) changed: bool,
     /// The undeclared names, in order.
     pub(super) undeclared: Vec<String>,
+    /// The names in forms that a shell expands, such as `${NAME:-default}`. They are unchanged, as with envsubst.
+    pub(super) expanded: Vec<String>,
     /// The replaced names whose values come unchecked from a caller.
     pub(super) unchecked: Vec<String>,
 }
@@ -46,7 +48,7 @@ pub(super) fn sole_image<'a>(text: &str, variables: &'a Variables) -> Option<&'a
 }
 
 fn replace<'a>(text: &str, value_of: impl Fn(&str) -> Option<&'a str>) -> Substituted {
-    let mut out = Substituted { output: String::new(), changed: false, undeclared: Vec::new(), unchecked: Vec::new() };
+    let mut out = Substituted { expanded: expanded_names(text), ..Substituted::default() };
     let mut rest = text;
     while let Some(reference) = next_reference(rest) {
         let (before, written) = (&rest[..reference.range.start], &rest[reference.range.clone()]);
@@ -68,6 +70,11 @@ fn replace<'a>(text: &str, value_of: impl Fn(&str) -> Option<&'a str>) -> Substi
     }
     out.output.push_str(rest);
     out
+}
+
+/// Whether a text has a reference to a variable.
+pub(super) fn has_reference(text: &str) -> bool {
+    next_reference(text).is_some()
 }
 
 /// The name, if the text is one reference and nothing else.
@@ -96,6 +103,17 @@ fn next_reference(text: &str) -> Option<Reference<'_>> {
         }
     }
     None
+}
+
+/// The names in `${NAME:-default}` and in other forms that a shell expands.
+fn expanded_names(text: &str) -> Vec<String> {
+    let braced = text.match_indices("${").map(|(start, open)| &text[start + open.len()..]);
+    let names = braced.filter_map(|rest| {
+        let name = leading_name(rest);
+        let is_expanded = rest[name.len()..].starts_with([':', '-', '=', '?', '+', '#', '%', '/', '^', ',', '@', '[']);
+        (!name.is_empty() && is_expanded).then(|| name.to_owned())
+    });
+    names.collect()
 }
 
 /// The name at the beginning of a text; empty if there is none.

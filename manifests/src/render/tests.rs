@@ -99,27 +99,47 @@ fn variable_is_a_number_only_as_a_whole_plain_scalar() {
 fn quoted_scalar_stays_a_string() {
     assert_eq!(
         data("  a: 'true'\n  b: \"0644\"\n  c: |\n    123\n  d: yes\n  e: 0644\n  f: !!str yes\n  on: x\n"),
-        json!({"a": "true", "b": "0644", "c": "123\n", "d": true, "e": 420, "f": "yes", "on": "x"})
+        json!({"a": "true", "b": "0644", "c": "123\n", "d": true, "e": 420, "f": "yes", "true": "x"})
     );
 }
 
 #[test]
-fn written_keys_win_over_merged_keys() {
+fn keys_win_over_those_merged_before_them() {
     let text = concat!(
         "  one: &one {a: 1, b: 1}\n",
         "  two: &two {b: 2, c: 2}\n",
         "  all: {<<: [*one, *two], a: 0}\n",
+        "  before: {a: 0, <<: *one}\n",
         "  text: {\"<<\": x}\n",
     );
     let data = data(text);
     assert_eq!(data["all"], json!({"a": 0, "b": 1, "c": 2}));
+    assert_eq!(data["before"], json!({"a": 1, "b": 1}), "as kubectl reads it");
     assert_eq!(data["text"], json!({"<<": "x"}));
 }
 
 #[test]
-fn duplicate_key_after_substitution_is_refused() {
-    let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata:\n  pr-123: a\n  $KUBE_NS: b\n";
-    assert_eq!(messages(preview(text)), ["web/core/app.yaml:6: data.pr-123: is a duplicate key"]);
+fn merge_that_replaces_a_written_key_is_a_warning() {
+    let text = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: x\n  labels: {a: '0', <<: {a: '1'}}\n  annotations: {<<: {a: '1'}, a: '0'}\n";
+    let notes: Vec<_> = preview(text).unwrap().notes.iter().map(Finding::to_string).collect();
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    assert!(
+        notes[0].starts_with("web/core/app.yaml:5: warning: metadata.labels: replaces the `a` of line 5"),
+        "{notes:?}"
+    );
+}
+
+#[test]
+fn last_of_duplicate_keys_counts_with_a_warning() {
+    let text =
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata:\n  pr-123: a\n  $KUBE_NS: b\n  c: d\n  c: d\n";
+    let rendered = preview(text).unwrap();
+    let config = rendered.objects().find(|object| object.kind() == "ConfigMap").unwrap();
+    assert_eq!(config.document["data"], json!({"pr-123": "b", "c": "d"}));
+    let notes: Vec<_> = rendered.notes.iter().map(Finding::to_string).collect();
+    let expected =
+        "web/core/app.yaml:6: warning: data.pr-123: is there twice, also in line 5: the last counts, as with kubectl";
+    assert_eq!(notes, [expected], "the same value twice says nothing");
 }
 
 #[test]

@@ -70,8 +70,9 @@ pub struct Variables {
     images: Vec<PushedImage>,
 }
 
-/// Prefixes of names that only berth or an app file declares. An undeclared name with one is a mistake, not a shell variable.
-const RESERVED_PREFIXES: [&str; 2] = ["KUBE_", "DOPPLER_"];
+/// Prefixes of names that only berth, an app file or a push declares. An undeclared name with one is a mistake, not a shell
+/// variable.
+const RESERVED_PREFIXES: [&str; 4] = ["KUBE_", "DOPPLER_", "GITHUB_", "DOCKER_"];
 
 /// The most bytes of an unknown name in a message.
 const MAX_SHOWN_NAME: usize = 64;
@@ -192,25 +193,60 @@ impl Variables {
         self.get(name).is_none_or(|value| value.bytes().all(plain))
     }
 
-    /// The message about an unknown name with a reserved prefix; `None` for other names.
-    pub(super) fn explain_unknown(&self, name: &str) -> Option<String> {
-        if !RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+    /// The value of a name that the app file or the push declares, and not berth itself.
+    pub(super) fn get_of_app(&self, name: &str) -> Option<&str> {
+        let is_own = RESERVED_NAMES.contains(&name) || self.images.iter().any(|image| image.has_variable(name));
+        self.get(name).filter(|_| !is_own)
+    }
+
+    /// The message about a name that is not declared. `None` for a name without a reserved prefix, unless it is `in_identifier`:
+    /// then it cannot be meant for a program.
+    pub(super) fn explain_unknown(&self, name: &str, in_identifier: bool) -> Option<String> {
+        if !in_identifier && !is_reserved(name) {
             return None;
         }
         // Names are ASCII, so the cut is at a character boundary.
         let name = &name[..name.len().min(MAX_SHOWN_NAME)];
         let reason = match CONDITIONAL.iter().find(|(conditional, _)| *conditional == name) {
             Some((_, reason)) => (*reason).to_owned(),
-            None => {
-                let known = self.values.keys().map(String::as_str);
-                known.min_by_key(|known| distance(name, known)).map_or_else(
-                    || "no variables are declared".to_owned(),
-                    |nearest| format!("the nearest known name is `${nearest}`"),
-                )
+            None if name.starts_with("GITHUB_") => {
+                "list it in the app file's `push_variables`, and the job that pushes brings it".to_owned()
             }
+            None => match self.nearest(name) {
+                Some(nearest) => format!("the nearest known name is `${nearest}`"),
+                None => "add it to the app file's `variables`, `push_variables` or `named_images`".to_owned(),
+            },
         };
         Some(format!("`${name}` is not a declared variable: {reason}"))
     }
+
+    /// The message about a name in a form that only a shell expands, such as `${NAME:-default}`.
+    pub(super) fn explain_expanded(&self, name: &str, in_identifier: bool) -> Option<String> {
+        let is_declared = self.get(name).is_some();
+        if !in_identifier && !is_declared && !is_reserved(name) {
+            return None;
+        }
+        let name = &name[..name.len().min(MAX_SHOWN_NAME)];
+        let advice = if is_declared { format!(": write `${{{name}}}`") } else { String::new() };
+        Some(format!(
+            "`${{{name}…}}` stays as it is: berth replaces `$NAME` and `${{NAME}}` only, as envsubst does{advice}"
+        ))
+    }
+
+    /// The declared name that is nearest to another, if it may be meant.
+    fn nearest(&self, name: &str) -> Option<&str> {
+        nearest(name, self.values.keys().map(String::as_str))
+    }
+}
+
+fn is_reserved(name: &str) -> bool {
+    RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// The name that is nearest to another, if at most half of its letters differ.
+pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let near = known.map(|known| (distance(name, known), known)).min()?;
+    (near.0 <= name.len() / 2).then_some(near.1)
 }
 
 /// Whether a name's value comes unchecked from a caller. All other values are checked: a commit is hexadecimal digits, an
@@ -282,9 +318,11 @@ mod tests {
     #[test]
     fn unknown_name_is_reported_with_the_nearest_known_one() {
         let variables = Variables::new(examples::preview());
-        let message = variables.explain_unknown("KUBE_DEPLOYMENT_IMGE").unwrap();
+        let message = variables.explain_unknown("KUBE_DEPLOYMENT_IMGE", false).unwrap();
         assert!(message.contains("`$KUBE_DEPLOYMENT_IMAGE`"), "{message}");
-        assert_eq!(variables.explain_unknown("HOME"), None);
-        assert_eq!(variables.explain_unknown("KUBERNETES_SERVICE_HOST"), None);
+        assert_eq!(variables.explain_unknown("HOME", false), None);
+        assert_eq!(variables.explain_unknown("KUBERNETES_SERVICE_HOST", false), None);
+        let message = variables.explain_unknown("OTHER_IMAGE", true).unwrap();
+        assert!(message.contains("named_images"), "{message}");
     }
 }

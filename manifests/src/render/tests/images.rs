@@ -116,9 +116,7 @@ fn other_image_of_the_pushed_repository_is_an_error_at_its_line() {
     for written in [
         "$KUBE_DEPLOYMENT_IMAGE:latest",
         "${KUBE_DEPLOYMENT_IMAGE}:v2",
-        "$KUBE_DEPLOYMENT_IMAGE:$GITHUB_REF_NAME",
         "$KUBE_DEPLOYMENT_IMAGE:$KUBE_DEPLOYMENT_TAG@",
-        "$KUBE_DEPLOYMENT_IMAGE@$OTHER_DIGEST",
         "registry.example.com/acme/web",
         "registry.example.com/acme/web:latest",
         "registry.example.com:443/acme/web:latest",
@@ -128,6 +126,15 @@ fn other_image_of_the_pushed_repository_is_an_error_at_its_line() {
         let messages = messages(render_alone(&deployment(written), &tagged("v1")));
         let (expected, fix) = (format!("web/core/app.yaml:9: {FIELD}: `"), "write `$KUBE_DEPLOYMENT_IMAGE`");
         assert!(messages[0].starts_with(&expected) && messages[0].ends_with(fix), "{written}: {messages:?}");
+        assert_eq!(messages.len(), 1, "{written}: {messages:?}");
+    }
+}
+
+#[test]
+fn image_with_an_unknown_variable_is_one_error() {
+    for written in ["$KUBE_DEPLOYMENT_IMAGE:$GITHUB_REF_NAME", "$KUBE_DEPLOYMENT_IMAGE@$OTHER_DIGEST", "$OTHER_IMAGE"] {
+        let messages = messages(render_alone(&deployment(written), &tagged("v1")));
+        assert!(messages[0].contains("is not a declared variable"), "{written}: {messages:?}");
         assert_eq!(messages.len(), 1, "{written}: {messages:?}");
     }
 }
