@@ -70,10 +70,10 @@ impl Rendered {
 /// # Errors
 /// Every finding, in the order of the files, if at least one is an error. Warnings and notes are included.
 pub fn render(files: &SourceFiles, variables: &Variables, policy: &PolicyInput) -> Result<Rendered, Vec<Finding>> {
-    let mut read = read_objects(files, variables, policy.environment_kind);
+    let mut read = read_objects(files, variables, policy);
     if !read.sole_images.is_empty() {
         let variables = variables.with_whole_references(&read.sole_images);
-        read = read_objects(files, &variables, policy.environment_kind);
+        read = read_objects(files, &variables, policy);
     }
     let ReadObjects { objects, mut findings, .. } = read;
     let (objects, found) = policy::check(objects, policy);
@@ -110,15 +110,20 @@ struct ReadObjects {
     sole_images: BTreeSet<String>,
 }
 
-fn read_objects(files: &SourceFiles, variables: &Variables, kind: EnvironmentKind) -> ReadObjects {
+fn read_objects(files: &SourceFiles, variables: &Variables, policy: &PolicyInput) -> ReadObjects {
     let mut read = ReadObjects::default();
-    for file in files.for_kind(kind) {
-        let (documents, found) = template::documents(&file.path, &file.content, Some(variables));
-        read.findings.extend(found);
+    for file in files.for_kind(policy.environment_kind) {
+        let (documents, mut found) = template::documents(&file.path, &file.content, Some(variables));
         for mut document in documents {
             read.sole_images.append(&mut document.sole_images);
-            read.objects.extend(Object::from_document(&file.path, document, &mut read.findings));
+            let objects = Object::from_document(&file.path, document, &mut read.findings);
+            // What is left out may use variables that berth does not have.
+            for object in objects.iter().filter(|object| policy::is_left_out(object, policy)) {
+                found.retain(|finding| !object.has_line(finding.line));
+            }
+            read.objects.extend(objects);
         }
+        read.findings.extend(found);
     }
     read
 }

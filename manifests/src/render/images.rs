@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{
     finding::{Finding, Severity},
-    object::Object,
+    object::{Object, pointer_of},
     policy::pods,
     pushed_image::PushedImage,
     substitute::has_reference,
@@ -71,11 +71,6 @@ fn image_fields(object: &Object) -> Vec<ImageField> {
         }));
     }
     fields
-}
-
-/// The JSON pointer of a path whose keys are Kubernetes' own, without special characters.
-fn pointer_of(path: &str) -> String {
-    format!("/{}", path.replace(['.', '['], "/").replace(']', ""))
 }
 
 /// An image of the manifests, compared with the push.

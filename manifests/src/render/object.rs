@@ -159,6 +159,15 @@ impl Object {
         Finding::new(severity, &self.file, line_of(&self.lines, &path).unwrap_or(self.line), message).field(path)
     }
 
+    /// Whether a field of the object is in this line.
+    pub(super) fn has_line(&self, line: usize) -> bool {
+        let is_within = |path: &str| {
+            path.strip_prefix(&self.prefix)
+                .is_some_and(|rest| self.prefix.is_empty() || rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        self.lines.iter().any(|(path, (of_field, _))| *of_field == line && is_within(path))
+    }
+
     fn path_in_document(&self, field: &str) -> String {
         match (self.prefix.as_str(), field) {
             ("", field) => field.to_owned(),
@@ -166,6 +175,11 @@ impl Object {
             (prefix, field) => format!("{prefix}.{field}"),
         }
     }
+}
+
+/// The JSON pointer of a path whose keys are Kubernetes' own, without special characters.
+pub(super) fn pointer_of(path: &str) -> String {
+    format!("/{}", path.replace(['.', '['], "/").replace(']', ""))
 }
 
 /// The line of a field. If the file leaves the field out, the line of the nearest field around it.

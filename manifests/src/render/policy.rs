@@ -8,6 +8,7 @@ mod cron_jobs;
 mod metadata;
 mod network;
 pub(super) mod pods;
+mod rights;
 mod strings;
 
 use std::collections::BTreeSet;
@@ -37,11 +38,16 @@ pub struct PolicyInput {
     pub suspend_cron_jobs: bool,
 }
 
+/// Whether an object is not applied, and a note or a warning says so.
+pub(super) fn is_left_out(object: &Object, input: &PolicyInput) -> bool {
+    metadata::skip_note(object, input).is_some() || rights::is_left_out(object, input)
+}
+
 /// The objects to apply, completed, and the findings about all objects.
 pub(super) fn check(objects: Vec<Object>, input: &PolicyInput) -> (Vec<Object>, Vec<Finding>) {
     let mut findings = Vec::new();
     let mut kept = Vec::new();
-    for mut object in objects {
+    for mut object in rights::leave_out(objects, input, &mut findings) {
         if let Some(note) = metadata::skip_note(&object, input) {
             findings.push(note);
             continue;

@@ -58,13 +58,6 @@ pub(super) fn find_kind(report: &mut ObjectReport<'_>) -> Option<&'static Kind> 
         let message = format!("a {name} is cluster-scoped; the app file can allow it: `cluster_kinds: [{name}]`");
         report.refuse("kind", message);
     }
-    if report.is_preview() && matches!(name, "Role" | "RoleBinding") {
-        let message = format!(
-            "a preview may not have a {name}: code of a pull request gets no rights on the Kubernetes API; move it to \
-             `production/`, where it is allowed"
-        );
-        report.refuse("kind", message);
-    }
     Some(kind)
 }
 
@@ -103,6 +96,10 @@ fn check_priority_class(report: &mut ObjectReport<'_>) {
 
 fn check_name(report: &mut ObjectReport<'_>, kind: &Kind) {
     let (name, field) = (report.object.name(), "metadata.name");
+    let written = report.object.document.pointer("/metadata/name");
+    if written.is_some_and(|name| name.is_number() || name.is_boolean()) {
+        return report.refuse(field, "must be a string: put it in quotes");
+    }
     if name.is_empty() {
         return report.refuse("metadata", "must have a `name` (a `generateName` would create a new object each time)");
     }

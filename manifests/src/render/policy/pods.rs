@@ -53,7 +53,7 @@ const TEMPLATES: [(&str, &str); 2] =
     [("/spec/template", "spec.template"), ("/spec/jobTemplate/spec/template", "spec.jobTemplate.spec.template")];
 
 /// The pod templates of an object, with the path of each.
-fn templates(object: &Object) -> impl Iterator<Item = (&Value, &'static str)> {
+pub(in crate::render) fn templates(object: &Object) -> impl Iterator<Item = (&Value, &'static str)> {
     TEMPLATES.into_iter().filter_map(|(pointer, path)| Some((object.document.pointer(pointer)?, path)))
 }
 

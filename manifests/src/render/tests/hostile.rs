@@ -92,8 +92,6 @@ fn forbidden() -> Vec<Value> {
         named("v1", "ConfigMap", json!({"metadata": {"name": "x", "finalizers": ["a/b"]}})),
         named("v1", "Namespace", json!({"metadata": {"name": "web-production"}})),
         named("v1", "Pod", json!({"spec": {"containers": []}})),
-        named("rbac.authorization.k8s.io/v1", "Role", json!({"rules": []})),
-        named("rbac.authorization.k8s.io/v1", "RoleBinding", json!({"subjects": []})),
         named("rbac.authorization.k8s.io/v1", "ClusterRole", json!({"rules": []})),
         named("scheduling.k8s.io/v1", "PriorityClass", json!({"metadata": {"name": "system-x"}, "value": 1})),
         named(

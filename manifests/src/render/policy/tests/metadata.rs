@@ -118,11 +118,35 @@ fn fields_that_the_server_or_berth_sets_are_removed() {
 }
 
 #[test]
-fn preview_with_a_role_or_role_binding_is_refused() {
-    for kind in ["Role", "RoleBinding"] {
-        let document = named("rbac.authorization.k8s.io/v1", kind, json!({"name": "x"}));
-        assert_eq!(refused(document.clone()), ["kind"]);
-        assert_eq!(refused_by(document, &production_policy()), [""; 0]);
+fn roles_are_left_out_of_a_preview_and_say_who_needs_them() {
+    let rbac = "rbac.authorization.k8s.io/v1";
+    let mut binding = named(rbac, "RoleBinding", json!({"name": "b"}));
+    binding["roleRef"] = json!({"kind": "Role", "name": "r"});
+    binding["subjects"] = json!([{"kind": "ServiceAccount", "name": "jobs"}, {"kind": "User", "name": "u"}]);
+    let documents = [
+        named(rbac, "Role", json!({"name": "r"})),
+        binding,
+        pod(json!({"serviceAccountName": "jobs", "containers": []})),
+    ];
+    let objects = || documents.iter().map(|document| Object::new("a.yaml", 1, document.clone())).collect();
+    let (kept, findings) = check(objects(), &preview_policy());
+    assert_eq!(kept.iter().map(Object::kind).collect::<Vec<_>>(), ["Deployment"]);
+    let messages: Vec<_> = findings.iter().map(ToString::to_string).collect();
+    let why = "is left out: code of a pull request gets no rights on the Kubernetes API. It would be of ServiceAccount `jobs`, \
+               as which Deployment `x` runs";
+    assert_eq!(
+        messages,
+        [format!("a.yaml:1: warning: Role `r` {why}"), format!("a.yaml:1: warning: RoleBinding `b` {why}")]
+    );
+    assert_eq!(check(objects(), &production_policy()).0.len(), 3);
+}
+
+#[test]
+fn name_that_is_no_string_is_refused_with_what_to_do() {
+    for name in [json!(123), json!(true)] {
+        let (_, findings) = checked(named("v1", "ConfigMap", json!({"name": name})), &preview_policy());
+        let messages: Vec<_> = findings.iter().map(|finding| finding.message.as_str()).collect();
+        assert_eq!(messages, ["must be a string: put it in quotes"]);
     }
 }
 
