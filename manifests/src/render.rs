@@ -14,6 +14,7 @@ mod object;
 mod order;
 mod policy;
 mod pushed_image;
+mod repeated;
 mod scalar;
 mod schema;
 mod stamp;
@@ -79,6 +80,7 @@ pub fn render(files: &SourceFiles, variables: &Variables, policy: &PolicyInput) 
     let (objects, found) = policy::check(objects, policy);
     findings.extend(found.into_iter().map(Finding::about_policy));
     let mut objects = last_of_each(objects, &mut findings);
+    repeated::keep_last(&mut objects, &mut findings);
     images::pin(&mut objects, variables, &mut findings);
     if let Some(object) = objects.get(MAX_OBJECTS) {
         findings.push(object.error("", format!("exceeds the limit of {MAX_OBJECTS} objects")));
