@@ -91,6 +91,7 @@ fn check_app(app: &App) -> Vec<Finding> {
             return findings;
         }
     };
+    findings.extend(files.not_applied().iter().cloned());
     for environment in [app.preview_environment(EXAMPLE_PR), app.production_environment()].iter().flatten() {
         findings.extend(check_environment(app, &file, &files, environment));
     }

@@ -41,6 +41,41 @@ fn files_are_sorted_by_section_then_by_name() {
 }
 
 #[test]
+fn what_is_not_applied_is_named_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    for path in [
+        "core/app.yaml",
+        "core/redis/redis.yaml",
+        "core/app.yaml.tpl",
+        "core/.swp.yaml",
+        "staging/app.yaml",
+        "scripts/post-deploy.sh",
+        "scripts/pre_rollout",
+        "hooks/post-release.sh",
+        "hooks/README.md",
+        ".git/config",
+        "pre-deploy.sh",
+    ] {
+        write(folder.path(), path, "");
+    }
+    let files = SourceFiles::read(folder.path(), "web").unwrap();
+    let notes: Vec<_> = files.not_applied().iter().map(|note| (note.file.as_str(), note.message.as_str())).collect();
+    assert_eq!(
+        notes,
+        [
+            ("web/core/app.yaml.tpl", NO_MANIFEST),
+            ("web/core/redis", NESTED),
+            ("web/hooks/post-release.sh", HOOK),
+            ("web/hooks", ABOVE_SECTIONS),
+            ("web/pre-deploy.sh", HOOK),
+            ("web/scripts/post-deploy.sh", HOOK),
+            ("web/scripts/pre_rollout", HOOK),
+            ("web/staging", ABOVE_SECTIONS),
+        ]
+    );
+}
+
+#[test]
 fn folder_without_the_layout_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(SourceFiles::read(folder.path(), "web").unwrap_err().len(), 1);
