@@ -58,7 +58,7 @@ pub struct App {
     /// The source of the app's secrets. Default: none besides those that berth generates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secrets: Option<SecretsSource>,
-    /// Further variables for the manifests, for example `KUBE_NODE_POOL`.
+    /// Further variables for the manifests of all environments, for example `KUBE_NODE_POOL`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, String>,
     /// Cluster-scoped kinds that the manifests may have, for example `PriorityClass`.

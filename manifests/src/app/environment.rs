@@ -1,6 +1,6 @@
 //! Names of an app's environments, and the policy for the manifests of one.
 
-use std::{path::PathBuf, sync::LazyLock};
+use std::{collections::BTreeMap, path::PathBuf, sync::LazyLock};
 
 use super::{App, CronJobs, DopplerConfig, Egress, Gate, Isolation, Pattern, PodSecurity};
 use crate::render::{
@@ -76,8 +76,19 @@ impl App {
             doppler_managed_secret: None,
             doppler_token_secret: None,
             temporal_server_address: String::new(),
-            extra: self.variables.clone(),
+            extra: self.variables_of(environment.kind),
         }
+    }
+
+    /// The app's further variables in one kind of environment. Those of the environment win.
+    fn variables_of(&self, kind: EnvironmentKind) -> BTreeMap<String, String> {
+        let own = match kind {
+            EnvironmentKind::Preview => self.preview.as_ref().map(|preview| &preview.variables),
+            EnvironmentKind::Production => self.production.as_ref().map(|production| &production.variables),
+        };
+        let mut variables = self.variables.clone();
+        variables.extend(own.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
+        variables
     }
 
     /// The policy for the manifests of one environment. `reserved_secrets` are the Secrets that berth writes there.

@@ -1,5 +1,7 @@
 //! The app file's settings of previews.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +22,9 @@ pub struct PreviewSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = names::pattern::NUMBERED))]
     pub temporal_ui_host: Option<String>,
+    /// Further variables of this environment. They win over the app's own `variables`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variables: BTreeMap<String, String>,
     /// The preview's database. Default: berth creates none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<Database>,

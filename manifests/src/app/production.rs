@@ -1,5 +1,7 @@
 //! The app file's settings of production.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +24,9 @@ pub struct ProductionSettings {
     /// The host name of temporal-ui. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub temporal_ui_host: Option<String>,
+    /// Further variables of this environment. They win over the app's own `variables`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variables: BTreeMap<String, String>,
     /// The branch whose jobs may release through `berth hooks`.
     #[serde(default = "default_branch", skip_serializing_if = "is_default_branch")]
     #[schemars(length(min = 1, max = MAX_NAME))]

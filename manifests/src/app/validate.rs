@@ -1,5 +1,7 @@
 //! Rules for a well-formed app file; every violation is reported at once.
 
+use std::collections::BTreeMap;
+
 use super::{
     App, Database, GithubSettings, Pattern, PreviewSettings, ProductionSettings, Quota, Scripts,
     github::MAX_LABEL,
@@ -94,13 +96,7 @@ fn check_app(app: &App, report: &mut AppReport<'_>) {
             format!("`{manifests}` is not a folder beside this file")
         });
     }
-    for name in app.variables.keys() {
-        let field = format!("variables.{name}");
-        report.require(is_variable_name(name), &field, || format!("`{name}` is not a valid variable name"));
-        report.require(!RESERVED_NAMES.contains(&name.as_str()), &field, || {
-            format!("`{name}` is reserved: berth sets it")
-        });
-    }
+    check_variables(&app.variables, "variables", report);
     for (index, kind) in app.cluster_kinds.iter().enumerate() {
         let known: Vec<_> = cluster_kinds().collect();
         report.require(known.contains(&kind.as_str()), &format!("cluster_kinds[{index}]"), || {
@@ -108,6 +104,16 @@ fn check_app(app: &App, report: &mut AppReport<'_>) {
                 "`{kind}` is not a cluster-scoped kind that an app file can allow; it can allow: {}",
                 known.join(", ")
             )
+        });
+    }
+}
+
+fn check_variables(variables: &BTreeMap<String, String>, path: &str, report: &mut AppReport<'_>) {
+    for name in variables.keys() {
+        let field = format!("{path}.{name}");
+        report.require(is_variable_name(name), &field, || format!("`{name}` is not a valid variable name"));
+        report.require(!RESERVED_NAMES.contains(&name.as_str()), &field, || {
+            format!("`{name}` is reserved: berth sets it")
         });
     }
 }
@@ -189,6 +195,7 @@ fn check_preview(app: &App, preview: &PreviewSettings, report: &mut AppReport<'_
         });
     }
     report.require(preview.max_live != Some(0), "preview.max_live", || "must be at least 1".to_owned());
+    check_variables(&preview.variables, "preview.variables", report);
     check_quota(quota, report);
     check_gates(gates, "preview.gates", report);
     if let Some(Database { server, .. }) = &preview.database {
@@ -227,6 +234,7 @@ fn check_production(app: &App, production: &ProductionSettings, report: &mut App
     report.require(is_branch, "production.branch", || {
         format!("`{}` is not the name of a branch, for example `main`", production.branch.escape_debug())
     });
+    check_variables(&production.variables, "production.variables", report);
     check_gates(&production.gates, "production.gates", report);
 }
 
