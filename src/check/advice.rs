@@ -81,7 +81,7 @@ pub(super) fn advise_on_environment(
         warn("temporal_ui_host", format!("no Ingress has the host `{ui_host}`: nothing would answer there"));
     } else if environment.kind == EnvironmentKind::Production
         && !sets(rendered, "TEMPORAL_AUTH_ENABLED")
-        && ingresses.any(|ingress| !authenticates(ingress))
+        && ingresses.any(|ingress| !authenticates(ingress) && leads_to_temporal_ui(rendered, ingress, ui_host))
     {
         let message = "is open to everyone, with every workflow: give temporal-ui OIDC (TEMPORAL_AUTH_ENABLED), or its Ingress \
                        a middleware that authenticates";
@@ -96,6 +96,30 @@ fn ingresses_with_host<'a>(rendered: &'a Rendered, host: &'a str) -> impl Iterat
         let rules = object.document.pointer("/spec/rules").and_then(Value::as_array);
         object.kind() == "Ingress" && rules.is_some_and(|rules| rules.iter().any(|rule| rule["host"] == host))
     })
+}
+
+/// Whether an Ingress leads a host to pods of temporal-ui. A team may have another dashboard there.
+fn leads_to_temporal_ui(rendered: &Rendered, ingress: &Object, host: &str) -> bool {
+    let list = |value: Option<&Value>| value.and_then(Value::as_array).cloned().unwrap_or_default();
+    let rules = list(ingress.document.pointer("/spec/rules")).into_iter().filter(|rule| rule["host"] == host);
+    let backends = rules.flat_map(|rule| list(rule.pointer("/http/paths")));
+    let services: Vec<_> = backends.map(|path| path["backend"]["service"]["name"].clone()).collect();
+    let selectors = rendered
+        .objects()
+        .filter(|object| object.kind() == "Service" && services.contains(&Value::from(object.name())))
+        .filter_map(|service| service.document.pointer("/spec/selector")?.as_object());
+    let selectors: Vec<_> = selectors.collect();
+    rendered.objects().filter_map(|object| object.document.pointer("/spec/template")).any(|template| {
+        let labels = &template["metadata"]["labels"];
+        let is_selected = selectors.iter().any(|selector| selector.iter().all(|(key, value)| &labels[key] == value));
+        is_selected && list(template.pointer("/spec/containers")).iter().any(is_temporal_ui)
+    })
+}
+
+/// Whether a container is temporal-ui, by its name or the name of its image.
+fn is_temporal_ui(container: &Value) -> bool {
+    let text = |field: &str| container[field].as_str().unwrap_or_default();
+    text("name").contains("temporal-ui") || ["temporal-ui", "temporalio/ui"].iter().any(|ui| text("image").contains(ui))
 }
 
 /// Whether the ingress controller authenticates the requests of an Ingress.

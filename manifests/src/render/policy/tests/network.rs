@@ -102,6 +102,45 @@ fn open_network_policy_is_a_warning() {
 }
 
 #[test]
+fn open_network_policy_is_one_warning_that_says_what_it_opens() {
+    for (spec, expected) in [
+        (json!({"egress": [{"to": [{"podSelector": {}}]}]}), None),
+        (
+            json!({"egress": [{}]}),
+            Some(
+                "has no `to`: it allows traffic to every address, including the cloud's metadata service and other environments",
+            ),
+        ),
+        (
+            json!({"egress": [{"ports": [{"port": 443}, {"port": 6379}]}]}),
+            Some("has no `to`: it allows traffic to every address, including other environments, on port 443, 6379"),
+        ),
+        (
+            json!({"egress": [{"ports": [{"port": 53, "protocol": "UDP"}]}]}),
+            Some("has no `to`: it allows traffic to every address, including other environments, on port 53"),
+        ),
+        (
+            json!({"egress": [{"ports": [{"port": 1, "endPort": 1000}]}]}),
+            Some(
+                "has no `to`: it allows traffic to every address, including the cloud's metadata service and other environments, \
+                  on port 1 to 1000",
+            ),
+        ),
+        (
+            json!({"ingress": [{"ports": [{"port": "http"}]}], "egress": [{"ports": [{"port": 443}]}]}),
+            Some(
+                "has no `from`: it allows traffic from every other environment, on port http; has no `to`: it allows traffic to \
+                  every address, including other environments, on port 443",
+            ),
+        ),
+    ] {
+        let (_, findings) = checked(object("networking.k8s.io/v1", "NetworkPolicy", spec.clone()), &preview_policy());
+        let messages: Vec<_> = findings.iter().map(|finding| finding.message.as_str()).collect();
+        assert_eq!(messages, Vec::from_iter(expected), "{spec}");
+    }
+}
+
+#[test]
 fn temporal_port_outside_the_cluster_is_refused() {
     let temporal = "
 apiVersion: v1
