@@ -8,7 +8,9 @@ use std::{
 
 use berth_manifests::{
     app::{App, AppFolder, EnvironmentNames, read_apps},
-    render::{Finding, PushedImage, Severity, SourceFiles, VariableInput, Variables, render},
+    render::{
+        Finding, PushedImage, Severity, SourceFiles, VariableInput, Variables, check_references, check_schemas, render,
+    },
 };
 use serde::Serialize;
 
@@ -102,11 +104,14 @@ fn check_environment(app: &App, file: &str, files: &SourceFiles, environment: &E
     let input = example(app, environment);
     let reserved = input.doppler_managed_secret.iter().chain(&input.doppler_token_secret).cloned().collect::<Vec<_>>();
     let variables = Variables::new(input);
-    match render(files, &variables, &app.policy(environment, reserved)) {
+    let policy = app.policy(environment, reserved);
+    match render(files, &variables, &policy) {
         Ok(rendered) => {
             let mut findings = workloads::check_gates(app, file, environment.kind, &variables, &rendered);
             findings.extend(workloads::check_scripts(app, file, environment.kind, &variables, &rendered));
             findings.extend(advice::advise_on_environment(app, file, environment, &rendered));
+            findings.extend(check_schemas(&rendered));
+            findings.extend(check_references(&rendered, &policy, &app.provided));
             findings.extend(rendered.notes);
             findings
         }

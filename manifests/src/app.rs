@@ -29,7 +29,7 @@ pub use pattern::Pattern;
 pub use preview::{CronJobs, Database, DatabaseMode, PreviewSettings, Quota, Scripts};
 pub use production::{Approval, Approvers, ProductionSettings};
 
-use crate::render::{line_of, template::Lines};
+use crate::render::{Provided, line_of, template::Lines};
 
 /// An app: one GitHub repository and its environments. Nothing is guessed; an unknown field is an error.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -64,6 +64,9 @@ pub struct App {
     /// Cluster-scoped kinds that the manifests may have, for example `PriorityClass`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cluster_kinds: Vec<String>,
+    /// Objects that somebody else makes in the environments' namespaces. `berth check` does not miss them.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub provided: Provided,
     /// The repository's id on GitHub, and berth's part there. Default: berth neither believes GitHub nor writes to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub github: Option<GithubSettings>,
@@ -156,6 +159,10 @@ pub struct TokenReference {
     /// A Secret in berth's namespace, with the token under the key `serviceToken`.
     #[schemars(length(max = 253), regex(pattern = names::pattern::OBJECT_NAME))]
     pub secret: String,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl App {

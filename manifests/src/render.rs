@@ -14,6 +14,7 @@ mod object;
 mod order;
 mod policy;
 mod pushed_image;
+mod references;
 mod repeated;
 mod scalar;
 mod schema;
@@ -36,6 +37,7 @@ pub use layout::{Section, SourceFile, SourceFiles};
 pub use object::{Identity, Object};
 pub use policy::PolicyInput;
 pub use pushed_image::PushedImage;
+pub use references::{Provided, check_references};
 pub use stamp::{Stamp, is_berth_key};
 pub use variables::{EnvironmentKind, VariableInput, Variables, unique_name};
 
@@ -101,6 +103,13 @@ pub fn render(files: &SourceFiles, variables: &Variables, policy: &PolicyInput) 
         return Err(findings);
     }
     Ok(Rendered { stages: order::stages(objects), notes: findings })
+}
+
+/// Every field of the objects that does not fit the schema of its kind.
+///
+/// For `berth check`: a cluster may have another version of Kubernetes, so a push is not refused.
+pub fn check_schemas(rendered: &Rendered) -> Vec<Finding> {
+    rendered.objects().flat_map(schema::check).collect()
 }
 
 /// The objects of one kind of environment before the rules.
