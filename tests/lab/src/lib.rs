@@ -26,6 +26,7 @@ mod machine;
 mod parts;
 mod services;
 
+pub use cluster::kubectl::kubectl;
 pub use commands::image::worker_manifests;
 pub use images::ProgramRegistry;
 pub use lab::Lab;
