@@ -8,15 +8,14 @@ use std::{
 
 use berth_manifests::{
     app::{App, AppFolder, EnvironmentNames, read_apps},
-    render::{
-        Finding, PushedImage, Severity, SourceFiles, VariableInput, Variables, check_references, check_schemas, render,
-    },
+    render::{Finding, Severity, SourceFiles, Variables, check_references, check_schemas, render},
 };
 use serde::Serialize;
 
 use crate::{
     envelope::{Envelope, Output},
     exit::{self, Exit, UsageError},
+    render::example,
 };
 
 mod advice;
@@ -120,25 +119,6 @@ fn check_environment(app: &App, file: &str, files: &SourceFiles, environment: &E
             .into_iter()
             .map(|finding| if finding.file.is_empty() { Finding { file: file.to_owned(), ..finding } } else { finding })
             .collect(),
-    }
-}
-
-/// Example values for what only a rollout knows.
-fn example(app: &App, environment: &EnvironmentNames) -> VariableInput {
-    VariableInput {
-        deploy_id: 20_000_000,
-        images: vec![PushedImage::new(
-            app.images.first().cloned().unwrap_or_default(),
-            None,
-            format!("sha256:{}", "0123456789abcdef".repeat(4)),
-        )],
-        commit: "0123456789abcdef0123456789abcdef01234567".to_owned(),
-        author: "octocat".to_owned(),
-        // berth writes this Secret even without Doppler, since it adds keys of its own.
-        doppler_managed_secret: Some(format!("{}-secrets-0123456789", app.app)),
-        doppler_token_secret: app.doppler(environment.kind).map(|config| config.token.secret.clone()),
-        temporal_server_address: format!("{}-temporal.{}.svc.cluster.local:7233", app.app, environment.namespace),
-        ..app.variable_input(environment)
     }
 }
 

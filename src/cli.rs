@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::{
-    check::Check, ci::Ci, exit, github::Github, hooks::Hooks, preview::Preview, production::Production,
+    check::Check, ci::Ci, exit, github::Github, hooks::Hooks, preview::Preview, production::Production, render::Render,
     schema::PrintSchema, telemetry::Telemetry, worker::Worker,
 };
 
@@ -36,5 +36,6 @@ pub(crate) enum Command {
     Hooks(Hooks),
     Github(Github),
     Check(Check),
+    Render(Render),
     Schema(PrintSchema),
 }

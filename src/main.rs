@@ -18,6 +18,7 @@ mod poll;
 mod preview;
 mod production;
 mod progress;
+mod render;
 mod schema;
 mod telemetry;
 mod temporal;
@@ -45,6 +46,7 @@ async fn main() -> ExitCode {
         Command::Hooks(hooks) => hooks.run().await,
         Command::Github(github) => github.run().await,
         Command::Check(check) => check.run(),
+        Command::Render(render) => render.run(),
         Command::Schema(schema) => schema.run(),
     };
     // An answer that cannot be printed is still an error on standard error.

@@ -1,0 +1,157 @@
+//! `berth render`: prints the objects of an environment as they would be applied, without a cluster.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::anyhow;
+use berth_manifests::{
+    app::{App, AppFolder, EnvironmentNames, read_apps},
+    render::{Finding, Object, PushedImage, Rendered, VariableInput, Variables, render},
+};
+use berth_workflows::contract::{
+    environment::MAX_PR,
+    release::{Commit, Image},
+};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{
+    arguments::{commit, image},
+    envelope::{Envelope, Output},
+    exit::{self, Exit, UsageError},
+};
+
+/// Print an app's manifests as they would be applied; needs neither a cluster nor Temporal
+///
+/// Prints YAML that kubectl takes, in the order of an apply. Warnings and notes go to standard error. What only a rollout knows has
+/// an example value: the name of the Secret with the app's secrets.
+#[derive(Debug, clap::Args)]
+#[command(after_help = exit::help(exit::CHECK))]
+#[command(group = clap::ArgGroup::new("environment").required(true))]
+pub(crate) struct Render {
+    /// The folder: one YAML file per app, its manifests beside it
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// The app's name, as in its app file
+    #[arg(long)]
+    app: String,
+    /// Render the environment of this pull request
+    #[arg(long, group = "environment", value_parser = clap::value_parser!(u64).range(1..=MAX_PR))]
+    pr: Option<u64>,
+    /// Render the production environment
+    #[arg(long, group = "environment")]
+    production: bool,
+    /// The pushed image, by digest: repository:tag@sha256:…
+    #[arg(long, value_parser = image)]
+    image: Image,
+    /// The pushed commit
+    #[arg(long, value_parser = commit, default_value = EXAMPLE_COMMIT)]
+    commit: Commit,
+    /// The number of the rollout
+    #[arg(long, value_name = "N", default_value_t = EXAMPLE_DEPLOY_ID)]
+    deploy_id: u64,
+    /// Format of the objects
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+const EXAMPLE_COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+const EXAMPLE_DEPLOY_ID: u64 = 20_000_000;
+
+/// The objects, in the order of an apply, and the findings.
+#[derive(Debug, Serialize)]
+struct Report {
+    objects: Vec<Value>,
+    findings: Vec<Finding>,
+}
+
+impl Render {
+    /// Renders the manifests, and prints them.
+    ///
+    /// # Errors
+    /// Standard output cannot be written.
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        self.act().unwrap_or_else(|error| Envelope::error(&error)).print(self.output)
+    }
+
+    fn act(&self) -> anyhow::Result<Envelope> {
+        if !self.folder.is_dir() {
+            return Err(UsageError(format!("{} is not a folder", self.folder.display())).into());
+        }
+        match self.render()? {
+            Ok(rendered) => {
+                rendered.notes.iter().for_each(|note| eprintln!("{note}"));
+                let objects = rendered.objects().map(|object| object.document.clone()).collect();
+                let yaml = rendered.objects().map(to_yaml).collect::<anyhow::Result<String>>()?;
+                let envelope = Envelope::new("rendered", Exit::Done).with_text(|out| {
+                    out.push_str(&yaml);
+                    Ok(())
+                });
+                envelope.with_data(&Report { objects, findings: rendered.notes })
+            }
+            Err(findings) => {
+                let errors: Vec<_> =
+                    findings.iter().filter(|finding| finding.is_error()).map(Finding::to_string).collect();
+                let envelope = Envelope::new("failed", Exit::Failed).complain(errors.join("\n"));
+                envelope.with_data(&Report { objects: Vec::new(), findings })
+            }
+        }
+    }
+
+    fn render(&self) -> anyhow::Result<Result<Rendered, Vec<Finding>>> {
+        let AppFolder { apps, findings, .. } = read_apps(&self.folder);
+        let Some(app) = apps.into_iter().find(|app| app.app == self.app) else {
+            let errors: Vec<_> = findings.iter().map(|finding| format!("\n{finding}")).collect();
+            return Err(UsageError(format!("no app `{}` can be read{}", self.app, errors.concat())).into());
+        };
+        let environment = match self.pr {
+            Some(pr) => app.preview_environment(pr).ok_or_else(|| UsageError("the app has no previews".to_owned()))?,
+            None => app.production_environment().ok_or_else(|| UsageError("the app has no production".to_owned()))?,
+        };
+        if !app.images.contains(&self.image.repository) {
+            let images = app.images.join(", ");
+            return Err(anyhow!("`{}` is not an image of the app: {images}", self.image.repository));
+        }
+        let files = match app.source_files() {
+            Ok(files) => files,
+            Err(findings) => return Ok(Err(findings)),
+        };
+        let input = self.input(&app, &environment);
+        let reserved = input.doppler_managed_secret.iter().cloned().collect::<Vec<_>>();
+        Ok(render(&files, &Variables::new(input), &app.policy(&environment, reserved)))
+    }
+
+    fn input(&self, app: &App, environment: &EnvironmentNames) -> VariableInput {
+        let Image { repository, tag, digest, .. } = &self.image;
+        VariableInput {
+            deploy_id: self.deploy_id,
+            images: vec![PushedImage::new(repository, tag.clone(), digest)],
+            commit: self.commit.to_string(),
+            ..example(app, environment)
+        }
+    }
+}
+
+/// Example values for what only a rollout knows.
+pub(crate) fn example(app: &App, environment: &EnvironmentNames) -> VariableInput {
+    VariableInput {
+        deploy_id: EXAMPLE_DEPLOY_ID,
+        images: vec![PushedImage::new(
+            app.images.first().cloned().unwrap_or_default(),
+            None,
+            format!("sha256:{}", "0123456789abcdef".repeat(4)),
+        )],
+        commit: EXAMPLE_COMMIT.to_owned(),
+        author: "octocat".to_owned(),
+        // berth writes this Secret even without Doppler, since it adds keys of its own.
+        doppler_managed_secret: Some(format!("{}-secrets-0123456789", app.app)),
+        doppler_token_secret: app.doppler(environment.kind).map(|config| config.token.secret.clone()),
+        temporal_server_address: format!("{}-temporal.{}.svc.cluster.local:7233", app.app, environment.namespace),
+        ..app.variable_input(environment)
+    }
+}
+
+/// One document, with the place that it comes from.
+fn to_yaml(object: &Object) -> anyhow::Result<String> {
+    let yaml = serde_saphyr::to_string(&object.document)?;
+    Ok(format!("---\n# {}:{}\n{yaml}", object.file, object.line))
+}
