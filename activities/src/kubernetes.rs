@@ -4,6 +4,7 @@ pub(crate) mod applyset;
 pub(crate) mod client;
 pub(crate) mod content_secret;
 pub(crate) mod fence;
+pub(crate) mod further_kind;
 pub(crate) mod guarded_delete;
 pub(crate) mod kind_api;
 pub mod labels;

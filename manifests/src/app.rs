@@ -29,7 +29,7 @@ pub use pattern::Pattern;
 pub use preview::{CronJobs, Database, DatabaseMode, PreviewSettings, Quota, Scripts};
 pub use production::{Approval, Approvers, ProductionSettings};
 
-use crate::render::{Provided, line_of, template::Lines};
+use crate::render::{FurtherKind, Provided, line_of, template::Lines};
 
 /// An app: one GitHub repository and its environments. Nothing is guessed; an unknown field is an error.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -64,6 +64,10 @@ pub struct App {
     /// Cluster-scoped kinds that the manifests may have, for example `PriorityClass`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cluster_kinds: Vec<String>,
+    /// Further namespaced kinds that the manifests may have, for example a `ServiceMonitor` of `monitoring.coreos.com/v1`. They
+    /// are applied, pruned and removed; only the API server checks them, and no rollout waits for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<FurtherKind>,
     /// Objects that somebody else makes in the environments' namespaces. `berth check` does not miss them.
     #[serde(default, skip_serializing_if = "is_default")]
     pub provided: Provided,

@@ -6,6 +6,7 @@
 
 pub(crate) mod builtin;
 pub(crate) mod finding;
+mod granted;
 mod image_field;
 mod images;
 mod kinds;
@@ -32,7 +33,8 @@ pub(crate) use object::line_of;
 pub(crate) use variables::RESERVED_NAMES;
 
 pub use finding::{Finding, Severity, Subject};
-pub use kinds::{KINDS, Kind, cluster_kinds};
+pub use granted::{ENVIRONMENT_ROLE_NAME, Rights, check_granted, rule_of};
+pub use kinds::{FurtherKind, KINDS, Kind, cluster_kinds};
 pub use layout::{Section, SourceFile, SourceFiles};
 pub use object::{Identity, Object};
 pub use policy::PolicyInput;

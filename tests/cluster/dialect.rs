@@ -193,6 +193,7 @@ fn of_berth() -> Objects {
         unique_name: "web-pr-123".into(),
         hosts: vec!["pr-123.example.com".into(), "pr-123-temporal.example.com".into()],
         cluster_kinds: vec!["PriorityClass".into()],
+        kinds: Vec::new(),
         reserved_secrets: BTreeSet::new(),
         suspend_cron_jobs: true,
     };

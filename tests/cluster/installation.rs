@@ -16,7 +16,7 @@ use crate::BERTH;
 
 #[test]
 fn environment_role_covers_the_kinds_of_manifests_and_reads() {
-    let all = ["create", "delete", "deletecollection", "get", "list", "patch", "watch"];
+    let all = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
     let look = ["get", "list", "watch"];
     let mut expected: BTreeMap<String, BTreeSet<String>> = KINDS
         .iter()
@@ -28,7 +28,7 @@ fn environment_role_covers_the_kinds_of_manifests_and_reads() {
         ("/pods".to_owned(), ["delete", "get", "list", "watch"].map(str::to_owned).into()),
         ("/pods/log".to_owned(), ["get".to_owned()].into()),
         ("/pods/portforward".to_owned(), ["create", "get"].map(str::to_owned).into()),
-        ("apps/replicasets".to_owned(), look.map(str::to_owned).into()),
+        ("apps/replicasets".to_owned(), ["delete", "get", "list", "watch"].map(str::to_owned).into()),
         ("discovery.k8s.io/endpointslices".to_owned(), look.map(str::to_owned).into()),
     ]);
     assert_eq!(rights("environment-role.yaml"), expected);

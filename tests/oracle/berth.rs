@@ -70,6 +70,7 @@ fn policy() -> PolicyInput {
         unique_name: "web-pr-1".into(),
         hosts: vec!["pr-1.example.com".into()],
         cluster_kinds: Vec::new(),
+        kinds: Vec::new(),
         reserved_secrets: BTreeSet::new(),
         suspend_cron_jobs: true,
     }

@@ -165,8 +165,9 @@ async fn write(
 }
 
 /// Returns the kind of an object as an `ApplySet` names it.
-pub(crate) fn group_kind(object: &Object) -> Option<String> {
-    Some(object.known_kind()?.group_kind())
+pub(crate) fn group_kind(object: &Object) -> String {
+    let group = object.api_version().rsplit_once('/').map(|(group, _)| group);
+    group.map_or_else(|| object.kind().to_owned(), |group| format!("{}.{group}", object.kind()))
 }
 
 #[cfg(test)]

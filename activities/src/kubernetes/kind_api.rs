@@ -20,6 +20,6 @@ pub(crate) fn api_for_kind(client: &Client, kind: &Kind, namespace: &str) -> Api
 
 /// The description of a kind that kube's dynamic API needs.
 pub(crate) fn api_resource(kind: &Kind) -> ApiResource {
-    let gvk = GroupVersionKind::gvk(kind.group, kind.version, kind.kind);
-    ApiResource::from_gvk_with_plural(&gvk, kind.plural)
+    let gvk = GroupVersionKind::gvk(&kind.group, &kind.version, &kind.kind);
+    ApiResource::from_gvk_with_plural(&gvk, &kind.plural)
 }

@@ -18,6 +18,7 @@ use crate::{
     kubernetes::{
         applyset::{self, Parent},
         fence::Fence,
+        further_kind,
         guarded_delete::delete,
         kind_api::api_for_kind,
         labels,
@@ -52,7 +53,7 @@ pub async fn prune(context: Context<'_>, prune: &PruneInput) -> Result<Pruned, F
     let Leftovers { mut removed, reported, kinds: left } = prune_members(context, &members, &kinds).await?;
     removed.extend(prune_contents(context.client, prune).await?);
     let objects: Vec<_> = release.objects.iter().map(|document| Object::new("", 0, document.clone())).collect();
-    let mut kinds: BTreeSet<String> = objects.iter().filter_map(applyset::group_kind).collect();
+    let mut kinds: BTreeSet<String> = objects.iter().map(applyset::group_kind).collect();
     // The next prune has to look there again.
     kinds.extend(left);
     applyset::set_kinds(context, environment, parent.as_ref(), &kinds).await?;
@@ -84,8 +85,11 @@ async fn prune_members(
     members: &Members<'_>,
     group_kinds: &BTreeSet<String>,
 ) -> Result<Leftovers, Failure> {
-    let kinds = KINDS.iter().filter(|kind| group_kinds.contains(&kind.group_kind()));
-    let pruned = try_join_all(kinds.map(|kind| prune_kind(context, members, kind))).await?;
+    let mut kinds: Vec<Kind> = KINDS.iter().filter(|kind| group_kinds.contains(&kind.group_kind())).cloned().collect();
+    for further in group_kinds.iter().filter(|name| !KINDS.iter().any(|kind| kind.group_kind() == **name)) {
+        kinds.extend(further_kind::find(context.client, further).await?);
+    }
+    let pruned = try_join_all(kinds.iter().map(|kind| prune_kind(context, members, kind))).await?;
     Ok(pruned.into_iter().fold(Leftovers::default(), |mut all, kind| {
         all.removed.extend(kind.removed);
         all.reported.extend(kind.reported);
@@ -106,7 +110,7 @@ async fn prune_kind(context: Context<'_>, members: &Members<'_>, kind: &Kind) ->
     for object in listed.items {
         let is_member = members.identities.iter().any(|member| {
             // The kind may have another version in the release: it is the same object.
-            member.kind == kind.kind && member.name == object.name_any()
+            member.is_of(kind) && member.name == object.name_any()
         });
         // Anybody may write the set's label on a cluster-scoped object.
         let is_foreign =
@@ -124,7 +128,7 @@ async fn prune_kind(context: Context<'_>, members: &Members<'_>, kind: &Kind) ->
             leftovers.reported.extend(is_claim.then_some(name));
             continue;
         }
-        delete(&api, &object.metadata, kind.kind).await?;
+        delete(&api, &object.metadata, &kind.kind).await?;
         leftovers.removed.push(name);
     }
     Ok(leftovers)

@@ -104,6 +104,7 @@ impl App {
             unique_name: unique_name(&self.app, environment.pr),
             hosts: hosts.into_iter().flatten().cloned().collect(),
             cluster_kinds: self.cluster_kinds.clone(),
+            kinds: self.kinds.clone(),
             reserved_secrets: reserved_secrets.into_iter().chain(self.image_pull_secret.clone()).collect(),
             suspend_cron_jobs: self.suspends_cron_jobs(environment.kind),
         }

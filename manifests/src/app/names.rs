@@ -30,6 +30,22 @@ pub(super) fn is_object_name(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(is_dns_label)
 }
 
+/// The API group and version of a kind: `v1`, `apps/v1`, `monitoring.coreos.com/v1alpha1`.
+pub(super) fn is_api_version(text: &str) -> bool {
+    let is_version = |text: &str| text.starts_with('v') && is_dns_label(text);
+    match text.rsplit_once('/') {
+        Some((group, version)) => is_object_name(group) && is_version(version),
+        None => is_version(text),
+    }
+}
+
+/// A kind: letters and digits, the first a capital.
+pub(super) fn is_kind(text: &str) -> bool {
+    text.len() <= 63
+        && text.starts_with(|c: char| c.is_ascii_uppercase())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
 /// `owner/name` on GitHub.
 pub(super) fn is_github_repository(text: &str) -> bool {
     let part = |part: &str| {

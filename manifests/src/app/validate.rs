@@ -6,8 +6,8 @@ use super::{
     App, Database, GithubSettings, Pattern, PreviewSettings, ProductionSettings, Quota, Scripts,
     github::MAX_LABEL,
     names::{
-        MAX_SCRIPT_NAME, is_dns_label, is_github_repository, is_host, is_image_repository, is_object_name, is_quantity,
-        is_script_name, is_variable_name,
+        MAX_SCRIPT_NAME, is_api_version, is_dns_label, is_github_repository, is_host, is_image_repository, is_kind,
+        is_object_name, is_quantity, is_script_name, is_variable_name,
     },
     pattern::LARGEST_PR,
     production::{MAX_KEPT_RELEASES, MAX_NAME},
@@ -105,6 +105,22 @@ fn check_app(app: &App, report: &mut AppReport<'_>) {
                 known.join(", ")
             )
         });
+    }
+    check_kinds(app, report);
+}
+
+fn check_kinds(app: &App, report: &mut AppReport<'_>) {
+    for (index, kind) in app.kinds.iter().enumerate() {
+        let field = format!("kinds[{index}]");
+        report.require(is_api_version(&kind.api_version), &format!("{field}.api_version"), || {
+            format!("`{}` is not an API version, for example `monitoring.coreos.com/v1`", kind.api_version)
+        });
+        report.require(is_kind(&kind.kind), &format!("{field}.kind"), || {
+            format!("`{}` is not a kind, for example `ServiceMonitor`", kind.kind)
+        });
+        if let Some(refusal) = kind.refusal() {
+            report.error(&field, refusal);
+        }
     }
 }
 

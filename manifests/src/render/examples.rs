@@ -42,6 +42,7 @@ pub(crate) fn policy(input: &VariableInput) -> PolicyInput {
         unique_name: unique_name(&input.app, input.pr),
         hosts: [Some(input.host.clone()), input.temporal_ui_host.clone()].into_iter().flatten().collect(),
         cluster_kinds: vec!["PriorityClass".to_owned()],
+        kinds: Vec::new(),
         reserved_secrets: input.doppler_managed_secret.iter().cloned().collect(),
         suspend_cron_jobs: input.environment_kind == EnvironmentKind::Preview,
     }

@@ -1,6 +1,10 @@
-//! The kinds of object that berth applies. The table holds what berth must know about each, so no discovery is needed.
+//! The kinds of object that berth applies. The table holds what berth must know about each, so no discovery is needed. An app
+//! file may allow further ones, which are looked up in the cluster.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// A kind that manifests may have.
 ///
@@ -9,16 +13,16 @@ use serde::Serialize;
 /// - kinds that reach beyond the environment: `ClusterRole`, `PersistentVolume`, webhooks, `CustomResourceDefinition`;
 /// - kinds that send traffic to arbitrary addresses: `Endpoints`, `EndpointSlice`;
 /// - kinds that no rollout can watch: bare `Pod`s, `ReplicaSet`s.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Kind {
     /// The API group; empty for the core group.
-    pub group: &'static str,
+    pub group: Cow<'static, str>,
     /// The version that berth applies.
-    pub version: &'static str,
+    pub version: Cow<'static, str>,
     /// The kind.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// The resource's name in URLs.
-    pub plural: &'static str,
+    pub plural: Cow<'static, str>,
     /// Whether its objects are namespaced.
     pub namespaced: bool,
     /// The stage in which its objects are applied; lower stages come first.
@@ -37,13 +41,22 @@ const WORKLOADS: usize = 2;
 /// Objects that send traffic to pods, or change their number.
 const TRAFFIC: usize = 3;
 
+/// The stage of kinds outside the table.
+pub(super) const FURTHER_STAGE: usize = CONFIG;
+
 const fn kind(
     (group, version): (&'static str, &'static str),
     kind: &'static str,
     plural: &'static str,
     stage: usize,
 ) -> Kind {
-    Kind { group, version, kind, plural, namespaced: true, stage }
+    let (group, version) = (Cow::Borrowed(group), Cow::Borrowed(version));
+    Kind { group, version, kind: Cow::Borrowed(kind), plural: Cow::Borrowed(plural), namespaced: true, stage }
+}
+
+const fn in_cluster(mut kind: Kind) -> Kind {
+    kind.namespaced = false;
+    kind
 }
 
 const CORE: (&str, &str) = ("", "v1");
@@ -56,13 +69,13 @@ const RBAC: (&str, &str) = ("rbac.authorization.k8s.io", "v1");
 const SCHEDULING: (&str, &str) = ("scheduling.k8s.io", "v1");
 
 /// Every kind that manifests may have.
-pub const KINDS: [Kind; 20] = [
+pub static KINDS: [Kind; 20] = [
     kind(CORE, "LimitRange", "limitranges", LIMITS),
     kind(CORE, "ResourceQuota", "resourcequotas", LIMITS),
     kind(NETWORKING, "NetworkPolicy", "networkpolicies", LIMITS),
     // The API server refuses a RoleBinding to a Role that does not exist yet.
     kind(RBAC, "Role", "roles", LIMITS),
-    Kind { namespaced: false, ..kind(SCHEDULING, "PriorityClass", "priorityclasses", LIMITS) },
+    in_cluster(kind(SCHEDULING, "PriorityClass", "priorityclasses", LIMITS)),
     kind(CORE, "ConfigMap", "configmaps", CONFIG),
     kind(CORE, "PersistentVolumeClaim", "persistentvolumeclaims", CONFIG),
     kind(CORE, "Secret", "secrets", CONFIG),
@@ -81,15 +94,66 @@ pub const KINDS: [Kind; 20] = [
     kind(NETWORKING, "Ingress", "ingresses", TRAFFIC),
 ];
 
+/// A namespaced kind outside the table that an app file allows. Its objects are applied, pruned and removed; only the API
+/// server checks them, and no rollout waits for them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FurtherKind {
+    /// The API group and version: `monitoring.coreos.com/v1`.
+    pub api_version: String,
+    /// The kind: `ServiceMonitor`.
+    pub kind: String,
+}
+
+/// Kinds that no app file can allow, each with the reason.
+const NEVER: [(&str, &str); 8] = [
+    ("ClusterRole", "grants rights in the whole cluster"),
+    ("ClusterRoleBinding", "grants rights in the whole cluster"),
+    ("CustomResourceDefinition", "belongs to the whole cluster"),
+    ("EndpointSlice", "sends traffic to any address"),
+    ("Endpoints", "sends traffic to any address"),
+    ("Namespace", "is made by berth"),
+    ("Pod", "cannot be followed by a rollout, as a Deployment or a Job can"),
+    ("ReplicaSet", "cannot be followed by a rollout, as a Deployment can"),
+];
+
+impl FurtherKind {
+    /// The reason why an app file cannot allow the kind, if there is one.
+    pub(crate) fn refusal(&self) -> Option<String> {
+        let Self { api_version, kind } = self;
+        let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
+        if KINDS.iter().any(|known| known.kind == *kind && known.group == group) {
+            return Some(format!("berth takes a {kind} already, or by `cluster_kinds`"));
+        }
+        let is_builtin = !group.contains('.') || group.ends_with(".k8s.io");
+        let never = NEVER.iter().find(|(name, _)| is_builtin && name == kind);
+        never.map(|(_, why)| format!("no app can have a {kind}: it {why}"))
+    }
+}
+
 /// The cluster-scoped kinds that an app file may allow.
 pub fn cluster_kinds() -> impl Iterator<Item = &'static str> {
-    KINDS.iter().filter(|kind| !kind.namespaced).map(|kind| kind.kind)
+    KINDS.iter().filter(|kind| !kind.namespaced).map(|kind| kind.kind.as_ref())
 }
 
 impl Kind {
     /// The kind with this `apiVersion` and `kind`.
     pub fn find(api_version: &str, kind: &str) -> Option<&'static Self> {
         KINDS.iter().find(|known| known.kind == kind && known.api_version() == api_version)
+    }
+
+    /// A kind outside the table, as a cluster describes it. Its objects are written with those that pods refer to: a
+    /// controller makes Secrets, volumes or routes of them.
+    pub fn described(group: &str, version: &str, kind: &str, plural: &str, namespaced: bool) -> Self {
+        let own = |text: &str| Cow::Owned(text.to_owned());
+        Self {
+            group: own(group),
+            version: own(version),
+            kind: own(kind),
+            plural: own(plural),
+            namespaced,
+            stage: FURTHER_STAGE,
+        }
     }
 
     /// The kind with this name in any version, for a message that names the right version.
@@ -99,7 +163,7 @@ impl Kind {
 
     /// `apps/v1`, or `v1` for the core group.
     pub fn api_version(&self) -> String {
-        if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
+        if self.group.is_empty() { self.version.to_string() } else { format!("{}/{}", self.group, self.version) }
     }
 
     /// The stage of an apply in which its objects are written; lower stages come first.
@@ -109,7 +173,7 @@ impl Kind {
 
     /// `Deployment.apps`, or `Service` for the core group: the kind as an `ApplySet` names it.
     pub fn group_kind(&self) -> String {
-        if self.group.is_empty() { self.kind.to_owned() } else { format!("{}.{}", self.kind, self.group) }
+        if self.group.is_empty() { self.kind.to_string() } else { format!("{}.{}", self.kind, self.group) }
     }
 }
 
@@ -122,7 +186,7 @@ mod tests {
         use k8s_openapi::{NamespaceResourceScope, Resource, api};
         fn check<K: Resource<Scope = NamespaceResourceScope>>() {
             let kind = Kind::find(K::API_VERSION, K::KIND).unwrap();
-            assert_eq!((kind.plural, kind.namespaced), (K::URL_PATH_SEGMENT, true));
+            assert_eq!((kind.plural.as_ref(), kind.namespaced), (K::URL_PATH_SEGMENT, true));
         }
         check::<api::core::v1::LimitRange>();
         check::<api::core::v1::ResourceQuota>();
@@ -143,6 +207,31 @@ mod tests {
         check::<api::batch::v1::Job>();
         check::<api::autoscaling::v1::HorizontalPodAutoscaler>();
         check::<api::autoscaling::v2::HorizontalPodAutoscaler>();
+    }
+
+    #[test]
+    fn builtin_kinds_are_refused_as_further_kinds() {
+        let refusal = |api_version: &str, kind: &str| {
+            FurtherKind { api_version: api_version.to_owned(), kind: kind.to_owned() }.refusal()
+        };
+        for (api_version, kind) in [
+            ("apps/v1", "Deployment"),
+            ("apps/v1beta1", "Deployment"),
+            ("v1", "Pod"),
+            ("v1", "Endpoints"),
+            ("discovery.k8s.io/v1", "EndpointSlice"),
+            ("scheduling.k8s.io/v1", "PriorityClass"),
+        ] {
+            assert!(refusal(api_version, kind).is_some(), "{api_version} {kind}");
+        }
+        for (api_version, kind) in [
+            ("monitoring.coreos.com/v1", "ServiceMonitor"),
+            ("traefik.io/v1alpha1", "Middleware"),
+            ("coordination.k8s.io/v1", "Lease"),
+            ("cluster.example.com/v1", "Namespace"),
+        ] {
+            assert_eq!(refusal(api_version, kind), None, "{api_version} {kind}");
+        }
     }
 
     #[test]

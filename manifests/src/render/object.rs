@@ -50,6 +50,14 @@ impl PartialEq for Object {
     }
 }
 
+impl Identity {
+    /// Whether it is an object of the kind, in any version.
+    pub fn is_of(&self, kind: &Kind) -> bool {
+        let group = self.api_version.rsplit_once('/').map_or("", |(group, _)| group);
+        self.kind == kind.kind && group == kind.group
+    }
+}
+
 impl Object {
     /// An object without the lines of its fields, for example one from a stored release.
     pub fn new(file: impl Into<String>, line: usize, document: Value) -> Self {
@@ -118,7 +126,7 @@ impl Object {
         Some(self.string_at("/metadata/namespace")).filter(|namespace| !namespace.is_empty())
     }
 
-    /// The kind in berth's table. Every object of a `Rendered` has one.
+    /// The kind in berth's table. Objects of kinds that only the app file allows have none.
     pub fn known_kind(&self) -> Option<&'static Kind> {
         Kind::find(self.api_version(), self.kind())
     }

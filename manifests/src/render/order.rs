@@ -1,12 +1,15 @@
 //! The order of an apply: dependencies first, and independent objects at once.
 
-use super::{kinds::STAGES, object::Object};
+use super::{
+    kinds::{FURTHER_STAGE, STAGES},
+    object::Object,
+};
 
 /// The stages of an apply; none is empty. Within a stage, objects keep the order of their files.
 pub(super) fn stages(objects: Vec<Object>) -> Vec<Vec<Object>> {
     let mut stages = vec![Vec::new(); STAGES];
     for object in objects {
-        let stage = object.known_kind().map_or(STAGES - 1, |kind| kind.stage);
+        let stage = object.known_kind().map_or(FURTHER_STAGE, |kind| kind.stage);
         if let Some(stage) = stages.get_mut(stage) {
             stage.push(object);
         }

@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 
 use super::{
     finding::{Finding, Severity},
+    kinds::FurtherKind,
     object::Object,
     variables::EnvironmentKind,
 };
@@ -32,6 +33,8 @@ pub struct PolicyInput {
     pub hosts: Vec<String>,
     /// The cluster-scoped kinds that the app file allows.
     pub cluster_kinds: Vec<String>,
+    /// The namespaced kinds outside berth's table that the app file allows.
+    pub kinds: Vec<FurtherKind>,
     /// Secrets that berth writes in the namespace (Doppler's values, the pull secret). No manifest may write them.
     pub reserved_secrets: BTreeSet<String>,
     /// Whether `CronJob`s are suspended.
@@ -54,11 +57,11 @@ pub(super) fn check(objects: Vec<Object>, input: &PolicyInput) -> (Vec<Object>, 
         }
         let mut report = ObjectReport { object: &object, input, findings: &mut findings };
         let Some(kind) = metadata::find_kind(&mut report) else { continue };
-        metadata::check(&mut report, kind);
+        metadata::check(&mut report, &kind);
         strings::check(&mut report);
         pods::check(&mut report);
         network::check(&mut report);
-        metadata::complete(&mut object, kind, input);
+        metadata::complete(&mut object, &kind, input);
         network::complete(&mut object, input);
         findings.extend(cron_jobs::complete(&mut object, input));
         kept.push(object);

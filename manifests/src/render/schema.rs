@@ -169,8 +169,8 @@ mod tests {
 
     #[test]
     fn every_kind_has_a_schema() {
-        for kind in KINDS {
-            assert!(matches!(Field::Object.of_kind(&kind.api_version(), kind.kind), Field::Known(_)), "{kind:?}");
+        for kind in &KINDS {
+            assert!(matches!(Field::Object.of_kind(&kind.api_version(), &kind.kind), Field::Known(_)), "{kind:?}");
         }
     }
 

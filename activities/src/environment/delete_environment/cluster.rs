@@ -49,13 +49,13 @@ async fn delete_kind(
     };
     names.extend(found.iter().map(ResourceExt::name_any));
     for object in &found {
-        guarded_delete::delete(&api, &object.metadata, kind.kind).await?;
+        guarded_delete::delete(&api, &object.metadata, &kind.kind).await?;
     }
     if !found.is_empty() {
         // A deleted object may still exist, for example because of a finalizer.
         for object in api.list_metadata(&own).await.map_err(|e| Failure::kubernetes(what(), e))?.items {
             names.remove(&object.name_any());
-            let entry = objects::entry("", kind.kind, kind.group, &object.name_any(), object.finalizers());
+            let entry = objects::entry("", &kind.kind, &kind.group, &object.name_any(), object.finalizers());
             report.remaining.push(entry);
         }
     }

@@ -41,8 +41,8 @@ pub(super) async fn held(client: &Client, namespace: &str, which: Which) -> Resu
     let mut kinds: Vec<(ApiResource, &'static str, &'static str)> = vec![(ApiResource::erase::<Pod>(&()), "Pod", "")];
     for kind in KINDS.iter().filter(|kind| kind.namespaced) {
         // A kind in two versions is one list.
-        if !kinds.iter().any(|(_, name, group)| (*name, *group) == (kind.kind, kind.group)) {
-            kinds.push((api_resource(kind), kind.kind, kind.group));
+        if !kinds.iter().any(|(_, name, group)| (*name, *group) == (kind.kind.as_ref(), kind.group.as_ref())) {
+            kinds.push((api_resource(kind), &kind.kind, &kind.group));
         }
     }
     let lists = kinds.iter().map(|(resource, kind, group)| held_of(client, namespace, which, resource, kind, group));

@@ -6,18 +6,17 @@ use futures::{StreamExt, TryStreamExt, stream};
 use kube::{Api, ResourceExt, api::DynamicObject};
 
 use berth_manifests::render::{Kind, Object};
-use berth_workflows::contract::verdict::FailureType;
 
 use super::{CONCURRENCY, Scope};
 use crate::{
     failure::Failure,
-    kubernetes::{fence::Fence, kind_api::api_for_kind, labels},
+    kubernetes::{fence::Fence, further_kind, kind_api::api_for_kind, labels},
 };
 
 /// An object to apply.
 pub(super) struct Target {
     pub(super) object: Object,
-    pub(super) kind: &'static Kind,
+    pub(super) kind: Kind,
     pub(super) api: Api<DynamicObject>,
     /// The object in the cluster, if there is one.
     pub(super) live: Option<DynamicObject>,
@@ -33,13 +32,10 @@ impl Target {
     /// Reads the object of that name.
     ///
     /// # Errors
-    /// `PolicyDenied`, permanent, for a kind that berth does not apply.
+    /// `ManifestInvalid` or `PolicyDenied`, permanent, for a kind that the cluster does not have, or not in a namespace.
     pub(super) async fn read(scope: Scope<'_>, object: Object) -> Result<Self, Failure> {
-        let Some(kind) = object.known_kind() else {
-            let message = format!("{}/{}: berth does not apply this kind", object.kind(), object.name());
-            return Err(Failure::permanent(FailureType::PolicyDenied, message));
-        };
-        let api = api_for_kind(scope.context.client, kind, &scope.environment.namespace);
+        let kind = further_kind::kind_of(scope.context.client, &object).await?;
+        let api = api_for_kind(scope.context.client, &kind, &scope.environment.namespace);
         let mut target = Self { object, kind, api, live: None };
         target.live = target.get().await?;
         Ok(target)
@@ -55,7 +51,8 @@ impl Target {
     }
 
     async fn get(&self) -> Result<Option<DynamicObject>, Failure> {
-        self.api.get_opt(self.object.name()).await.map_err(|e| Failure::applying(&self.name(), e))
+        let failed = |e| further_kind::explain_refusal(Failure::applying(&self.name(), e), &self.kind);
+        self.api.get_opt(self.object.name()).await.map_err(failed)
     }
 
     /// Returns `Kind/name`.

@@ -38,8 +38,13 @@ pub(super) fn skip_note(object: &Object, input: &PolicyInput) -> Option<Finding>
 }
 
 /// The object's kind, if manifests may have it.
-pub(super) fn find_kind(report: &mut ObjectReport<'_>) -> Option<&'static Kind> {
+pub(super) fn find_kind(report: &mut ObjectReport<'_>) -> Option<Kind> {
     let (api_version, name) = (report.object.api_version(), report.object.kind());
+    if report.input.kinds.iter().any(|further| further.api_version == api_version && further.kind == name) {
+        let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
+        // The plural is the cluster's; no rule looks at it.
+        return Some(Kind::described(group, version, name, "", true));
+    }
     let Some(kind) = Kind::find(api_version, name) else {
         let message = match Kind::find_any_version(name) {
             Some(known) => {
@@ -48,21 +53,24 @@ pub(super) fn find_kind(report: &mut ObjectReport<'_>) -> Option<&'static Kind> 
             None if name.is_empty() => "an object must have a `kind`".to_owned(),
             None if name == "Namespace" => "the only Namespace that manifests may have is the environment's".to_owned(),
             None => {
-                format!("a {name} may not be part of an environment; allowed are: {}", kind_names())
+                format!(
+                    "a {name} may not be part of an environment; allowed are: {}, and what the app file's `kinds` lists",
+                    kind_names()
+                )
             }
         };
         report.refuse(if name.is_empty() { "" } else { "kind" }, message);
         return None;
     };
-    if !kind.namespaced && !report.input.cluster_kinds.iter().any(|allowed| allowed == kind.kind) {
+    if !kind.namespaced && !report.input.cluster_kinds.iter().any(|allowed| *allowed == kind.kind) {
         let message = format!("a {name} is cluster-scoped; the app file can allow it: `cluster_kinds: [{name}]`");
         report.refuse("kind", message);
     }
-    Some(kind)
+    Some(kind.clone())
 }
 
 fn kind_names() -> String {
-    let mut names: Vec<_> = KINDS.iter().map(|kind| kind.kind).collect();
+    let mut names: Vec<_> = KINDS.iter().map(|kind| kind.kind.as_ref()).collect();
     names.sort_unstable();
     names.dedup();
     names.join(", ")
@@ -109,7 +117,7 @@ fn check_name(report: &mut ObjectReport<'_>, kind: &Kind) {
     if name.starts_with(BERTH_OBJECT_PREFIX) {
         report.refuse(field, format!("names that begin with `{BERTH_OBJECT_PREFIX}` are reserved for berth"));
     }
-    if name == BERTH_OBJECT_NAME && BERTH_OBJECT_KINDS.contains(&kind.kind) {
+    if name == BERTH_OBJECT_NAME && BERTH_OBJECT_KINDS.contains(&kind.kind.as_ref()) {
         report.refuse(field, format!("the {} `{BERTH_OBJECT_NAME}` is reserved for berth", kind.kind));
     }
     if kind.kind == "Secret" && report.input.reserved_secrets.contains(name) {

@@ -62,7 +62,7 @@ proptest! {
     #[test]
     fn policy_does_not_panic_on_any_object(spec in any_value(), metadata in any_value(), kind in 0..KINDS.len()) {
         let kind = &KINDS[kind];
-        let object = json!({"apiVersion": kind.api_version(), "kind": kind.kind, "metadata": metadata, "spec": spec});
+        let object = json!({"apiVersion": kind.api_version(), "kind": kind.kind.as_ref(), "metadata": metadata, "spec": spec});
         let _ = preview(&object.to_string());
     }
 

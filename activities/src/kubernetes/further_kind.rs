@@ -1,0 +1,79 @@
+//! Kinds outside berth's table, which an app file allows: the cluster describes them.
+
+use berth_manifests::render::{ENVIRONMENT_ROLE_NAME, Kind, Object, rule_of};
+use berth_workflows::contract::verdict::FailureType;
+use kube::{
+    Client,
+    core::GroupVersionKind,
+    discovery::{ApiCapabilities, ApiResource, Scope, oneshot},
+    error::DiscoveryError,
+};
+
+use crate::failure::Failure;
+
+/// What berth does with the objects of a kind.
+const VERBS: [&str; 6] = ["get", "list", "create", "patch", "delete", "watch"];
+
+/// Returns the kind of an object: from berth's table, else as the cluster describes it.
+///
+/// # Errors
+/// Permanent: `ManifestInvalid` if the cluster has no such kind, `PolicyDenied` if it is cluster-scoped.
+pub(crate) async fn kind_of(client: &Client, object: &Object) -> Result<Kind, Failure> {
+    if let Some(kind) = object.known_kind() {
+        return Ok(kind.clone());
+    }
+    let (api_version, kind) = (object.api_version(), object.kind());
+    let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
+    let found = oneshot::pinned_kind(client, &GroupVersionKind::gvk(group, version, kind)).await;
+    let Some(found) = known(found, api_version)? else {
+        let message = format!("{kind}/{}: the cluster has no kind {kind} of {api_version}", object.name());
+        return Err(Failure::permanent(FailureType::ManifestInvalid, message));
+    };
+    let kind = described(&found);
+    if !kind.namespaced {
+        let message =
+            format!("{}/{}: the kind is cluster-scoped, and `kinds` allows namespaced ones", kind.kind, object.name());
+        return Err(Failure::permanent(FailureType::PolicyDenied, message));
+    }
+    Ok(kind)
+}
+
+/// Returns a kind by its name in an `ApplySet`, `Kind.group`, in the version that the cluster prefers. `None` if it has no such
+/// kind any more: its objects are gone as well.
+pub(crate) async fn find(client: &Client, group_kind: &str) -> Result<Option<Kind>, Failure> {
+    let (kind, group) = group_kind.split_once('.').unwrap_or((group_kind, ""));
+    let described_group = known(oneshot::group(client, group).await, group)?;
+    Ok(described_group.and_then(|group| group.recommended_kind(kind)).map(|found| described(&found)))
+}
+
+/// Adds to a refusal the rule that berth lacks, if the kind is not one that its role has from the start.
+pub(crate) fn explain_refusal(failure: Failure, kind: &Kind) -> Failure {
+    let is_known = Kind::find(&kind.api_version(), &kind.kind).is_some();
+    match failure {
+        Failure::Transient { failure: FailureType::KubernetesDenied, message, retry_after, source } if !is_known => {
+            let rule = rule_of(&kind.group, &kind.plural, &VERBS);
+            let message = format!(
+                "{message}. An administrator gives the ClusterRole `{ENVIRONMENT_ROLE_NAME}` this rule: {rule}"
+            );
+            Failure::Transient { failure: FailureType::KubernetesDenied, message, retry_after, source }
+        }
+        other => other,
+    }
+}
+
+fn described((resource, capabilities): &(ApiResource, ApiCapabilities)) -> Kind {
+    let namespaced = capabilities.scope == Scope::Namespaced;
+    Kind::described(&resource.group, &resource.version, &resource.kind, &resource.plural, namespaced)
+}
+
+/// Returns `None` for what the cluster does not have.
+fn known<T>(answer: kube::Result<T>, what: &str) -> Result<Option<T>, Failure> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+        Err(kube::Error::Discovery(
+            DiscoveryError::MissingKind(_) | DiscoveryError::MissingApiGroup(_) | DiscoveryError::MissingResource(_),
+        )) => Ok(None),
+        Err(e) => Err(Failure::kubernetes(format!("looking {what} up"), e)),
+    }
+}
