@@ -1,14 +1,17 @@
-//! `berth check`: finds every error in a folder of apps, without a cluster.
+//! `berth check`: finds every error in a folder of apps, without a cluster unless asked.
 
 use std::{
     fmt::{self, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::ExitCode,
 };
 
 use berth_manifests::{
     app::{App, AppFolder, EnvironmentNames, read_apps},
-    render::{Finding, Severity, SourceFiles, Variables, check_references, check_schemas, render},
+    render::{
+        Finding, Rights, Severity, SourceFiles, Variables, check_classes, check_granted, check_references,
+        check_schemas, render,
+    },
 };
 use serde::Serialize;
 
@@ -19,20 +22,27 @@ use crate::{
 };
 
 mod advice;
+mod cluster;
 mod workloads;
+
+use cluster::Cluster;
 
 /// The pull request that manifests are rendered for.
 const EXAMPLE_PR: u64 = 123;
 
 /// Check app files and their manifests; needs neither a cluster nor Temporal
 ///
-/// Renders the manifests with example values and prints every finding, with file, line and field.
+/// Renders the manifests with example values and prints every finding, with file, line and field. With --cluster it also says
+/// what this cluster lacks: classes of pods, Ingresses and volumes, further kinds, and rights of berth.
 #[derive(Debug, clap::Args)]
 #[command(after_help = exit::help(exit::CHECK))]
 pub(crate) struct Check {
     /// The folder: one YAML file per app, its manifests beside it
     #[arg(value_name = "DIR")]
     folder: PathBuf,
+    /// Look up classes, rights and further kinds in the cluster of the kubeconfig
+    #[arg(long)]
+    cluster: bool,
     /// Format of the findings
     #[arg(long, value_enum, default_value_t)]
     output: Output,
@@ -51,22 +61,28 @@ impl Check {
     ///
     /// # Errors
     /// Standard output cannot be written.
-    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        self.act().unwrap_or_else(|error| Envelope::error(&error)).print(self.output)
+    pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
+        self.act().await.unwrap_or_else(|error| Envelope::error(&error)).print(self.output)
     }
 
-    fn act(&self) -> anyhow::Result<Envelope> {
+    async fn act(&self) -> anyhow::Result<Envelope> {
         if !self.folder.is_dir() {
             return Err(UsageError(format!("{} is not a folder", self.folder.display())).into());
         }
-        check(&self.folder).to_envelope()
+        let cluster = if self.cluster { Some(Cluster::read().await?) } else { None };
+        let AppFolder { apps, mut findings, .. } = read_apps(&self.folder);
+        if let Some(cluster) = &cluster {
+            for app in &apps {
+                findings.extend(cluster.check_kinds(app, &file_name(app)).await?);
+            }
+        }
+        check(apps, findings, cluster.as_ref()).to_envelope()
     }
 }
 
-/// Every finding about a folder of apps, in the order of files and lines.
-fn check(folder: &Path) -> Report {
-    let AppFolder { apps, mut findings, .. } = read_apps(folder);
-    findings.extend(apps.iter().flat_map(check_app));
+/// Every finding about apps, besides those that are known already, in the order of files and lines.
+fn check(apps: Vec<App>, mut findings: Vec<Finding>, cluster: Option<&Cluster>) -> Report {
+    findings.extend(apps.iter().flat_map(|app| check_app(app, cluster)));
     // Findings about files that both environments of an app share come twice.
     let mut seen: Vec<Finding> = Vec::new();
     for finding in findings {
@@ -79,8 +95,13 @@ fn check(folder: &Path) -> Report {
     Report { ok, apps: apps.into_iter().map(|app| app.app).collect(), findings: seen }
 }
 
-fn check_app(app: &App) -> Vec<Finding> {
-    let file = app.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+/// The name of an app's file.
+fn file_name(app: &App) -> String {
+    app.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn check_app(app: &App, cluster: Option<&Cluster>) -> Vec<Finding> {
+    let file = file_name(app);
     let mut findings = advice::advise_on_app(app, &file);
     if app.manifests.is_none() {
         findings.push(Finding::note(&*file, 0, "names no `manifests`: the environment that berth brings is used"));
@@ -94,12 +115,18 @@ fn check_app(app: &App) -> Vec<Finding> {
     };
     findings.extend(files.not_applied().iter().cloned());
     for environment in [app.preview_environment(EXAMPLE_PR), app.production_environment()].iter().flatten() {
-        findings.extend(check_environment(app, &file, &files, environment));
+        findings.extend(check_environment(app, &file, &files, environment, cluster));
     }
     findings
 }
 
-fn check_environment(app: &App, file: &str, files: &SourceFiles, environment: &EnvironmentNames) -> Vec<Finding> {
+fn check_environment(
+    app: &App,
+    file: &str,
+    files: &SourceFiles,
+    environment: &EnvironmentNames,
+    cluster: Option<&Cluster>,
+) -> Vec<Finding> {
     let input = example(app, environment);
     let reserved = input.doppler_managed_secret.iter().chain(&input.doppler_token_secret).cloned().collect::<Vec<_>>();
     let variables = Variables::new(input);
@@ -111,6 +138,9 @@ fn check_environment(app: &App, file: &str, files: &SourceFiles, environment: &E
             findings.extend(advice::advise_on_environment(app, file, environment, &rendered));
             findings.extend(check_schemas(&rendered));
             findings.extend(check_references(&rendered, &policy, &app.provided));
+            let rights = cluster.and_then(|cluster| cluster.rights.clone()).unwrap_or_else(Rights::installed);
+            findings.extend(check_granted(&rendered, &rights));
+            findings.extend(cluster.iter().flat_map(|cluster| check_classes(&rendered, &cluster.classes)));
             findings.extend(rendered.notes);
             findings
         }
@@ -145,7 +175,12 @@ mod tests {
     use super::*;
 
     fn fixtures() -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/src/render/fixtures")
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/src/render/fixtures")
+    }
+
+    fn check_folder() -> Report {
+        let AppFolder { apps, findings, .. } = read_apps(&fixtures());
+        check(apps, findings, None)
     }
 
     fn written(report: &Report) -> String {
@@ -156,7 +191,7 @@ mod tests {
 
     #[test]
     fn manifests_written_for_envsubst_have_no_error() {
-        let report = check(&fixtures());
+        let report = check_folder();
         assert!(report.ok, "{}", written(&report));
         assert_eq!(report.apps, ["web"]);
         assert!(written(&report).contains("apps checked: web; errors: 0, "));
@@ -164,7 +199,7 @@ mod tests {
 
     #[test]
     fn json_output_has_file_line_and_severity() {
-        let json = check(&fixtures()).to_envelope().unwrap().data.unwrap();
+        let json = check_folder().to_envelope().unwrap().data.unwrap();
         assert_eq!(json["ok"], true);
         assert_eq!(json["findings"][0]["file"], "oddities/core/doppler-secret.yaml");
         assert_eq!(json["findings"][0]["line"], 2);
@@ -176,7 +211,7 @@ mod tests {
         let AppFolder { mut apps, .. } = read_apps(&fixtures());
         let mut app = apps.remove(0);
         app.preview.as_mut().unwrap().gates[0].http.as_mut().unwrap().workload = "web".to_owned();
-        let errors: Vec<_> = check_app(&app).into_iter().filter(Finding::is_error).collect();
+        let errors: Vec<_> = check_app(&app, None).into_iter().filter(Finding::is_error).collect();
         assert_eq!(errors.len(), 1);
         assert_eq!((errors[0].field.as_deref(), errors[0].line), (Some("preview.gates[0].http.workload"), 20));
     }
@@ -188,7 +223,8 @@ mod tests {
         let gate = &mut app.preview.as_mut().unwrap().gates[0];
         gate.http = None;
         gate.temporal_server = serde_json::from_str("{}").unwrap();
-        let found: Vec<_> = check_app(&app).into_iter().filter(|finding| finding.severity != Severity::Note).collect();
+        let found: Vec<_> =
+            check_app(&app, None).into_iter().filter(|finding| finding.severity != Severity::Note).collect();
         let expected = "`web-pr-123-temporal` is not a Deployment, StatefulSet or DaemonSet of the manifests: the gate can pass only \
             where Doppler has a `TEMPORAL_SERVER_ADDRESS`";
         assert!(found.iter().any(|finding| !finding.is_error() && finding.message == expected), "{found:?}");
@@ -205,15 +241,15 @@ mod tests {
                 allow: vec!["remind".to_owned()],
                 workload: workload.map(str::to_owned),
             });
-            check_app(&app).into_iter().filter(Finding::is_error).map(|found| found.message).collect::<Vec<_>>()
+            check_app(&app, None).into_iter().filter(Finding::is_error).map(|found| found.message).collect::<Vec<_>>()
         };
         assert_eq!(errors(None), Vec::<String>::new(), "the manifests have one Deployment");
         assert_eq!(errors(Some("$KUBE_APP-nope")), ["`web-pr-123-nope` is not a Deployment of the manifests"]);
     }
 
-    #[test]
-    fn a_missing_folder_is_a_usage_error() {
-        let check = Check { folder: PathBuf::from("/nonexistent"), output: Output::Text };
-        assert_eq!(check.run().unwrap(), ExitCode::from(Exit::Usage));
+    #[tokio::test]
+    async fn a_missing_folder_is_a_usage_error() {
+        let check = Check { folder: PathBuf::from("/nonexistent"), cluster: false, output: Output::Text };
+        assert_eq!(check.run().await.unwrap(), ExitCode::from(Exit::Usage));
     }
 }

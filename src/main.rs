@@ -45,7 +45,7 @@ async fn main() -> ExitCode {
         Command::Ci(ci) => ci.run().await,
         Command::Hooks(hooks) => hooks.run().await,
         Command::Github(github) => github.run().await,
-        Command::Check(check) => check.run(),
+        Command::Check(check) => check.run().await,
         Command::Render(render) => render.run(),
         Command::Schema(schema) => schema.run(),
     };

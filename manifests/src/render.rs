@@ -39,7 +39,7 @@ pub use layout::{Section, SourceFile, SourceFiles};
 pub use object::{Identity, Object};
 pub use policy::PolicyInput;
 pub use pushed_image::PushedImage;
-pub use references::{Provided, check_references};
+pub use references::{Classes, ClusterClasses, Provided, check_classes, check_references};
 pub use stamp::{Stamp, is_berth_key};
 pub use variables::{EnvironmentKind, VariableInput, Variables, unique_name};
 

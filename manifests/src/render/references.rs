@@ -2,6 +2,7 @@
 //!
 //! For `berth check` only. A push is not refused: somebody else may have made the object in the namespace.
 
+mod classes;
 mod pods;
 mod traffic;
 
@@ -17,6 +18,8 @@ use super::{
     policy::PolicyInput,
     variables::EnvironmentKind,
 };
+
+pub use classes::{Classes, ClusterClasses, check_classes};
 
 /// Objects that somebody else makes in the namespace, by kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
