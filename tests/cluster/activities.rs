@@ -100,7 +100,7 @@ async fn each_activity_run_twice_answers_the_same_and_changes_nothing() {
         source: Source::default(),
         keep_proven: 0,
     };
-    let input = ApplyInput { deploy, secrets: synced.clone() };
+    let input = ApplyInput { deploy, secrets: synced.clone(), waited_for: None };
     let applying = || release::apply_manifests(context, &app, &input);
     let applied = applying().await.unwrap();
     assert_eq!(applied.plan.created.len(), 4, "{:?}", applied.plan);

@@ -28,6 +28,8 @@ use serde_json::{Value, json};
 
 use crate::in_process::{client, settings};
 
+mod shapes;
+
 /// An environment of its own, and an apply to it.
 struct Applies {
     lab: Lab,
@@ -84,7 +86,8 @@ impl Applies {
         serving: Option<&StoredRelease>,
     ) -> Result<AppliedRelease, Failure> {
         let environment = &self.environment;
-        let apply = ReleaseApply { environment, release, store: None, serving, deploy_id, mode: Mode::Release };
+        let mode = Mode::Release;
+        let apply = ReleaseApply { environment, release, store: None, serving, deploy_id, mode, reported: None };
         apply_release(self.context(), &apply).await
     }
 

@@ -121,7 +121,8 @@ impl Production {
             keep_proven: 0,
         };
         let stored_release = planned.stored_release.clone();
-        apply_stored(self.context(), &ApplyStoredInput { deploy, stored_release, rollback }).await.unwrap()
+        let input = ApplyStoredInput { deploy, stored_release, rollback, waited_for: None };
+        apply_stored(self.context(), &input).await.unwrap()
     }
 
     /// Notes on a stored release that it was live, as the record's write does.

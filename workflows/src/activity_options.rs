@@ -58,6 +58,10 @@ pub fn apply_manifests(token: &WorkflowCancellationToken, summary: impl Into<Str
     options(token, summary, Duration::from_secs(60), Duration::from_secs(300))
 }
 
+/// Time that an apply waits for objects under deletion. As for a namespace: a finalizer's controller under load takes
+/// minutes, and one that is gone takes for ever.
+pub const OBJECTS_GONE_SECONDS: u64 = 300;
+
 /// As [`apply_manifests`]. It also renders, and tries every object that differs in a dry run.
 pub fn plan_release(token: &WorkflowCancellationToken, summary: impl Into<String>) -> ActivityOptions {
     options(token, summary, Duration::from_secs(60), Duration::from_secs(300))

@@ -26,6 +26,7 @@ use crate::{
 
 mod apply;
 mod database;
+mod gone;
 mod observe;
 mod prepare;
 mod report;

@@ -67,7 +67,7 @@ impl Activities {
         progress: &Progress,
         apply: &ApplyInput,
     ) -> Result<App, Failure> {
-        let ApplyInput { deploy, secrets } = apply;
+        let ApplyInput { deploy, secrets, .. } = apply;
         let admission = self.admit(ctx, progress, Purpose::RollOut, &deploy.environment)?;
         self.admit_rendering(&admission, &deploy.release.image, secrets, deploy.serving.as_deref()).await
     }

@@ -119,6 +119,7 @@ async fn dry_run(
         serving: serving.release.as_ref(),
         deploy_id: u64::MAX,
         mode: Mode::Release,
+        reported: None,
     };
     let mut not_checked = try_out(context, &apply).await?;
     not_checked.extend(serving.note.clone());

@@ -29,7 +29,7 @@ use crate::{
     heartbeat::Progress,
     kubernetes::labels,
     release::{
-        apply_release::{Mode, ReleaseApply, apply_release},
+        apply_release::{AppliedRelease, Mode, ReleaseApply, apply_release},
         stored_release::StoredRelease,
     },
     rollout::{self, watch::Clock},
@@ -37,7 +37,7 @@ use crate::{
     unix_time::unix_time,
 };
 
-/// How often a record that somebody else writes at the same moment is read again.
+/// How often a record that somebody else writes at the same moment is read again, and an apply waits for an object to go.
 const ATTEMPTS: usize = 5;
 
 /// A restore that was carried out.
@@ -73,8 +73,9 @@ pub async fn restore(client: &Client, app: &str, release: Option<u64>, by: &Name
         serving: None,
         deploy_id,
         mode: Mode::Rollback,
+        reported: None,
     };
-    let applied = apply_release(context, &apply).await?;
+    let applied = apply_once_gone(context, &apply).await?;
     let plan = applied.plan;
     Ok(Restore {
         environment,
@@ -86,6 +87,22 @@ pub async fn restore(client: &Client, app: &str, release: Option<u64>, by: &Name
         notes: plan.notes,
         workloads: applied.workloads,
     })
+}
+
+/// Applies a release once the objects are gone that somebody is deleting.
+async fn apply_once_gone(context: Context<'_>, apply: &ReleaseApply<'_>) -> Result<AppliedRelease, Failure> {
+    let mut waits_for = None;
+    for _ in 0..ATTEMPTS {
+        let applied = apply_release(context, &ReleaseApply { reported: waits_for.as_deref(), ..*apply }).await?;
+        if applied.waits_for.is_none() {
+            return Ok(applied);
+        }
+        waits_for = applied.waits_for;
+    }
+    let message = format!("nothing was applied: the restore waits for {}", waits_for.unwrap_or_default());
+    Err(Verdict::new(FailureType::KubernetesDenied, message)
+        .advise("find the finalizer's controller; try again")
+        .into())
 }
 
 /// Waits until every workload of a restore serves, at most so long.

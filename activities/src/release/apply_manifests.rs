@@ -28,7 +28,7 @@ use crate::{
 /// # Errors
 /// `ManifestInvalid` or `PolicyDenied` with all findings. Those of [`apply_release()`].
 pub async fn apply_manifests(context: Context<'_>, app: &App, apply: &ApplyInput) -> Result<Applied, Failure> {
-    let ApplyInput { deploy, secrets } = apply;
+    let ApplyInput { deploy, secrets, waited_for } = apply;
     let environment = &deploy.environment;
     let stamp = stamp(context.settings, deploy);
     let (mut rendered, variables) = render_release(app, ToRender::of_rollout(deploy, secrets))?;
@@ -50,11 +50,12 @@ pub async fn apply_manifests(context: Context<'_>, app: &App, apply: &ApplyInput
         serving: serving.release.as_ref(),
         deploy_id: deploy.deploy_id,
         mode: Mode::Release,
+        reported: waited_for.as_deref(),
     };
     let mut applied = apply_release(context, &release).await?;
     add_notes(&mut applied.plan, serving.note);
     add_notes(&mut applied.plan, rendered.notes.iter().map(ToString::to_string));
-    Ok(Applied { stored_release: stored.name_any(), plan: applied.plan, workloads: applied.workloads })
+    Ok(applied.of_stored(stored.name_any()))
 }
 
 fn stamp(settings: &Settings, deploy: &RolloutInput) -> Stamp {

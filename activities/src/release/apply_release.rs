@@ -3,7 +3,9 @@
 //! The order is: read what is there, check the fence, try a dry run of what differs, write. A release that is refused after
 //! something was written is put back to the one that serves.
 
+mod autoscalers;
 mod check;
+mod desired;
 pub(crate) mod difference;
 mod dry_run;
 mod isolation;
@@ -13,6 +15,7 @@ mod object;
 pub(super) mod plan;
 mod put_back;
 mod refusal;
+mod replacement;
 mod takeover;
 mod target;
 
@@ -23,7 +26,7 @@ use k8s_openapi::api::core::v1::Secret;
 
 use berth_manifests::render::Object;
 use berth_workflows::contract::{
-    apply::{Plan, Workload},
+    apply::{Applied, Plan, Workload},
     environment::Environment,
     verdict::Verdict,
 };
@@ -57,6 +60,8 @@ pub struct ReleaseApply<'a> {
     /// The deploy id of the rollout. Every object gets it.
     pub deploy_id: u64,
     pub mode: Mode,
+    /// What an earlier attempt has waited for, as [`AppliedRelease::waits_for`] of it.
+    pub reported: Option<&'a str>,
 }
 
 /// The purpose of an apply.
@@ -73,6 +78,25 @@ pub struct AppliedRelease {
     pub plan: Plan,
     /// The workloads to wait for.
     pub workloads: Vec<Workload>,
+    /// What keeps the apply waiting: objects that are being deleted, and that the release has. Nothing of the release was
+    /// written, and the apply is to be repeated.
+    pub waits_for: Option<String>,
+}
+
+impl AppliedRelease {
+    /// Returns the activity's result for the release that is stored under this name.
+    pub(super) fn of_stored(self, stored_release: String) -> Applied {
+        let Self { plan, workloads, waits_for } = self;
+        Applied { stored_release, plan, workloads, waits_for }
+    }
+}
+
+/// What the writes came to.
+enum Written {
+    /// The results of all objects, and remarks.
+    All(Vec<AppliedObject>, Vec<String>),
+    /// Nothing: it waits for this.
+    Nothing(String),
 }
 
 /// The surroundings of an apply.
@@ -97,13 +121,17 @@ pub async fn apply_release(context: Context<'_>, apply: &ReleaseApply<'_>) -> Re
     context.progress.report(format!("reading what is in {}", apply.environment.namespace));
     let (objects, left_out) = apply.objects();
     let parent = applyset::read(context.client, apply.environment);
-    let (parent, targets) = futures::try_join!(parent, target::read_all(scope, objects))?;
+    let (parent, targets) = futures::try_join!(parent, target::read_all(scope, objects, apply.release))?;
     match write(scope, apply, parent.as_ref(), targets).await {
-        Ok((results, mut notes)) => {
+        Ok(Written::Nothing(waits_for)) => {
+            Ok(AppliedRelease { plan: Plan::default(), workloads: Vec::new(), waits_for: Some(waits_for) })
+        }
+        Ok(Written::All(results, mut notes)) => {
             notes.extend(isolation::remove_policy(scope, apply).await?);
             notes.extend(left_out);
             let plan = plan::plan(&results, notes);
-            Ok(AppliedRelease { plan, workloads: results.into_iter().filter_map(|applied| applied.workload).collect() })
+            let workloads = results.into_iter().filter_map(|applied| applied.workload).collect();
+            Ok(AppliedRelease { plan, workloads, waits_for: None })
         }
         Err(Halt::Refused(refusals)) => Err(put_back::refuse(scope, apply, refusals).await),
         Err(Halt::Failed(failure)) => Err(put_back::stop(scope, apply, failure).await),
@@ -119,7 +147,7 @@ pub async fn apply_release(context: Context<'_>, apply: &ReleaseApply<'_>) -> Re
 pub(crate) async fn try_out(context: Context<'_>, apply: &ReleaseApply<'_>) -> Result<Vec<String>, Failure> {
     let scope = Scope { context, environment: apply.environment, fence: Fence::new(apply.deploy_id) };
     let (objects, _) = apply.objects();
-    let targets = target::read_all(scope, objects).await?;
+    let targets = target::read_all(scope, objects, apply.release).await?;
     let known = targets.iter().filter_map(|target| check::refusal(scope, target));
     let nothing = StoredRelease::empty();
     let checked = dry_run::dry_run(scope, &targets, Some(apply.serving.unwrap_or(&nothing))).await?;
@@ -150,13 +178,13 @@ impl ReleaseApply<'_> {
     }
 }
 
-/// Checks all objects, then writes them. Returns the result of each, and remarks.
+/// Checks all objects, then writes them.
 async fn write(
     scope: Scope<'_>,
     apply: &ReleaseApply<'_>,
     parent: Option<&Parent>,
     mut targets: Vec<Target>,
-) -> Result<(Vec<AppliedObject>, Vec<String>), Halt> {
+) -> Result<Written, Halt> {
     let fenced = targets.iter().filter_map(Target::fenced);
     scope.fence.check(parent.into_iter().map(Parent::fenced).chain(fenced))?;
     let known: Vec<Verdict> = targets.iter().filter_map(|target| check::refusal(scope, target)).collect();
@@ -171,14 +199,16 @@ async fn write(
     if !refusals.is_empty() {
         return Err(Halt::Refused(refusals));
     }
-    jobs::remove_replaced(scope, &mut targets).await?;
+    if let Some(waits_for) = replacement::remove_replaced(scope, &mut targets, apply.reported).await? {
+        return Ok(Written::Nothing(waits_for));
+    }
     // The level comes before the pods that need it.
     let level = isolation::set_level(scope, apply).await?;
     let mut results = Vec::new();
     for stage in by_stage(targets).into_values() {
         results.extend(apply_stage(scope, stage, apply.serving.is_some()).await?);
     }
-    Ok((results, checked.notes.into_iter().chain(level).collect()))
+    Ok(Written::All(results, checked.notes.into_iter().chain(level).collect()))
 }
 
 /// Applies the objects of a stage at once. No request is left in flight after a failure: it could still be carried out when

@@ -31,12 +31,12 @@ pub async fn apply_stored(context: Context<'_>, apply: &ApplyStoredInput) -> Res
         serving: serving.release.as_ref(),
         deploy_id: apply.deploy.deploy_id,
         mode: if apply.rollback { Mode::Rollback } else { Mode::Release },
+        reported: apply.waited_for.as_deref(),
     };
     match apply_release(context, &input).await {
         Ok(mut applied) => {
             add_notes(&mut applied.plan, serving.note);
-            let (plan, workloads) = (applied.plan, applied.workloads);
-            Ok(Applied { stored_release: apply.stored_release.clone(), plan, workloads })
+            Ok(applied.of_stored(apply.stored_release.clone()))
         }
         Err(failure) => Err(hide_values_of(&release.secret, context.client, &environment.namespace, failure).await),
     }

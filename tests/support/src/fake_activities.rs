@@ -371,6 +371,7 @@ impl FakeActivities {
             stored_release: format!("berth-release-{commit}"),
             plan: Plan { created: vec!["Deployment/web".into()], ..Plan::default() },
             workloads: vec![Workload { kind: "Deployment".into(), name: "web".into(), generation: 1 }],
+            waits_for: None,
         })
     }
 

@@ -89,6 +89,7 @@ impl FakeProduction {
             stored_release: apply.stored_release,
             plan: Plan { changed: vec!["Deployment/web".into()], ..Plan::default() },
             workloads: vec![Workload { kind: "Deployment".into(), name: "web".into(), generation: 1 }],
+            waits_for: None,
         })
     }
 

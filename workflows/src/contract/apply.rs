@@ -17,6 +17,9 @@ pub struct ApplyStoredInput {
     /// Whether it is a rollback, which neither creates nor deletes a Job.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rollback: bool,
+    /// What the apply before this one waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waited_for: Option<String>,
 }
 
 /// The input of `apply_manifests`.
@@ -24,9 +27,12 @@ pub struct ApplyStoredInput {
 pub struct ApplyInput {
     pub deploy: RolloutInput,
     pub secrets: SyncedSecrets,
+    /// What the apply before this one waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waited_for: Option<String>,
 }
 
-/// The result of `apply_manifests`.
+/// The result of `apply_manifests` and of `apply_release`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Applied {
     /// The Secret `berth-release-<hash>` that holds the rendered release.
@@ -34,6 +40,10 @@ pub struct Applied {
     pub plan: Plan,
     /// The workloads to wait for.
     pub workloads: Vec<Workload>,
+    /// What keeps the apply waiting, to be read after "waits for": objects that are being deleted. Nothing of the release was
+    /// written, and the apply is to be repeated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
 }
 
 /// Changes made by an apply: names only, at most [`Plan::MAX_NAMES`] in each list. The rest are counted.

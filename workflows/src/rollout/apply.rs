@@ -96,11 +96,15 @@ impl Rollout {
         let summary = format!("apply {} to {}", rollout.release.commit.short(), rollout.environment.namespace);
         let mut deploy = rollout.clone();
         deploy.environment.record_cluster_objects(tracked);
-        let apply = ApplyInput { deploy, secrets };
-        Self::until_observed(ctx, rollout, async |_| {
-            let options = options::apply_manifests(&ctx.cancellation_token(), summary.as_str());
-            let applied = ctx.execute_activity(activities::ApplyManifests, apply.clone(), options).await;
-            Self::record_applied(ctx, applied.map_err(|e| failure::from_activity(&e, FailureType::KubernetesDenied)))
+        Self::until_gone(ctx, rollout, async |waited_for| {
+            let apply = ApplyInput { deploy: deploy.clone(), secrets: secrets.clone(), waited_for };
+            Self::until_observed(ctx, rollout, async |_| {
+                let options = options::apply_manifests(&ctx.cancellation_token(), summary.as_str());
+                let applied = ctx.execute_activity(activities::ApplyManifests, apply.clone(), options).await;
+                let applied = applied.map_err(|e| failure::from_activity(&e, FailureType::KubernetesDenied));
+                Self::record_applied(ctx, applied)
+            })
+            .await
         })
         .await
     }
@@ -114,15 +118,19 @@ impl Rollout {
         Self::begin_step(ctx, rollout, RolloutStep::Applying);
         let back = if stored.rollback { " again" } else { "" };
         let summary = format!("apply {}{back} to {}", rollout.release.commit.short(), rollout.environment.namespace);
-        let apply = ApplyStoredInput {
-            deploy: rollout.clone(),
-            stored_release: stored.stored_release.clone(),
-            rollback: stored.rollback,
-        };
-        let applied = Self::until_observed(ctx, rollout, async |_| {
-            let options = options::apply_manifests(&ctx.cancellation_token(), summary.as_str());
-            let applied = ctx.execute_activity(activities::ApplyRelease, apply.clone(), options).await;
-            Self::record_applied(ctx, applied.map_err(|e| failure::from_stored(&e)))
+        let applied = Self::until_gone(ctx, rollout, async |waited_for| {
+            let apply = ApplyStoredInput {
+                deploy: rollout.clone(),
+                stored_release: stored.stored_release.clone(),
+                rollback: stored.rollback,
+                waited_for,
+            };
+            Self::until_observed(ctx, rollout, async |_| {
+                let options = options::apply_manifests(&ctx.cancellation_token(), summary.as_str());
+                let applied = ctx.execute_activity(activities::ApplyRelease, apply.clone(), options).await;
+                Self::record_applied(ctx, applied.map_err(|e| failure::from_stored(&e)))
+            })
+            .await
         })
         .await?;
         ctx.state_mut(|s| s.made.secrets = Some(stored.secrets.clone()));
@@ -158,7 +166,8 @@ fn may_be_applied(applied: &Result<Applied, Unfinished>) -> bool {
             };
             !verdict.mixed.is_empty() || !names_all
         }
-        Ok(_) | Err(Unfinished::Cancelled) => true,
+        Ok(applied) => applied.waits_for.is_none(),
+        Err(Unfinished::Cancelled) => true,
     }
 }
 
@@ -172,7 +181,7 @@ fn higher_deploy_id(unfinished: &Unfinished) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::verdict::Verdict;
+    use crate::contract::{apply::Plan, verdict::Verdict};
 
     #[test]
     fn only_a_refusal_of_the_first_attempt_leaves_nothing_behind() {
@@ -187,5 +196,12 @@ mod tests {
             assert_eq!(may_be_applied(&Err(verdict.clone().into())), expected, "{verdict:?}");
         }
         assert!(may_be_applied(&Err(Unfinished::Cancelled)));
+        let applied = |waits_for: Option<&str>| Applied {
+            stored_release: "berth-release-1".into(),
+            plan: Plan::default(),
+            workloads: Vec::new(),
+            waits_for: waits_for.map(str::to_owned),
+        };
+        assert!(may_be_applied(&Ok(applied(None))) && !may_be_applied(&Ok(applied(Some("the old Job/x to be gone")))));
     }
 }

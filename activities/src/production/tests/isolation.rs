@@ -70,7 +70,8 @@ impl Bench {
             source: Source::Manifests,
             keep_proven: 0,
         };
-        let input = ApplyStoredInput { deploy, stored_release: planned.stored_release.clone(), rollback };
+        let stored_release = planned.stored_release.clone();
+        let input = ApplyStoredInput { deploy, stored_release, rollback, waited_for: None };
         apply_stored(self.test.context(), &input).await
     }
 

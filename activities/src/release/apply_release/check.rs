@@ -7,7 +7,11 @@ use berth_workflows::contract::{
     verdict::{FailureType, Verdict},
 };
 
-use super::{Scope, jobs, target::Target};
+use super::{
+    Scope,
+    replacement::{Step, step},
+    target::Target,
+};
 use crate::{kubernetes::labels, release::rendering::cluster_object};
 
 /// Returns the reason why the object must not be applied.
@@ -15,9 +19,9 @@ pub(super) fn refusal(scope: Scope<'_>, target: &Target) -> Option<Verdict> {
     if !target.kind.namespaced {
         return foreign(scope, target);
     }
-    match jobs::step(scope, target) {
-        jobs::Step::Refuse(verdict) => Some(*verdict),
-        jobs::Step::Apply | jobs::Step::Replace => None,
+    match step(scope, target) {
+        Step::Refuse(verdict) => Some(*verdict),
+        Step::Apply | Step::Replace => None,
     }
 }
 

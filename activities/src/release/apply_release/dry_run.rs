@@ -13,12 +13,24 @@ use serde_json::Value;
 use berth_manifests::render::Object;
 use berth_workflows::contract::verdict::{FailureType, Verdict};
 
-use super::{CONCURRENCY, Scope, check, difference::content, jobs, marks::document, target::Target};
+use super::{
+    CONCURRENCY, Scope, check,
+    desired::without_defaults,
+    difference::content,
+    jobs,
+    marks::document,
+    replacement::{Step, step},
+    takeover,
+    target::Target,
+};
 use crate::{
     failure::{Failure, advice::advice},
     kubernetes::labels,
     release::stored_release::StoredRelease,
 };
+
+/// Kinds of which a dry run may create a copy under another name, beside the old object. An Ingress could clash with it.
+const RENAMED: [&str; 2] = ["Job", "PriorityClass"];
 
 /// The result of the dry run.
 #[derive(Debug, Default)]
@@ -95,15 +107,28 @@ fn is_limit(target: &Target) -> bool {
 
 async fn ask(scope: Scope<'_>, target: &Target, limits_change: bool) -> Result<Answer, Failure> {
     let document = document(target, scope.fence);
-    let document = match jobs::step(scope, target) {
-        // An apply to the old Job would be refused.
-        jobs::Step::Replace => jobs::renamed(document),
-        jobs::Step::Apply | jobs::Step::Refuse(_) => document,
+    let document = match step(scope, target) {
+        // An apply to the old object would be refused.
+        Step::Replace if RENAMED.contains(&target.object.kind()) => jobs::renamed(document),
+        Step::Replace => {
+            let note = format!("{} was not checked before the apply: an old one is being deleted", target.name());
+            return Ok(Answer::NotChecked(note));
+        }
+        Step::Apply | Step::Refuse(_) => document,
     };
-    let name = document["metadata"]["name"].as_str().unwrap_or_default();
+    answer(&target.name(), try_out(target, document).await, limits_change)
+}
+
+/// Sends the dry run. Where berth takes over fields before the apply, they would still be in the way: a merge patch stands
+/// for the apply.
+async fn try_out(target: &Target, document: Value) -> kube::Result<DynamicObject> {
+    let name = document["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    if takeover::before_apply(target).is_some() && name == target.object.name() {
+        let params = PatchParams { field_manager: Some(labels::FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        return target.api.patch(&name, &params.dry_run(), &Patch::Merge(without_defaults(document))).await;
+    }
     let params = PatchParams::apply(labels::FIELD_MANAGER).force().dry_run();
-    let asked = target.api.patch(name, &params, &Patch::Apply(&document)).await;
-    answer(&target.name(), asked, limits_change)
+    target.api.patch(&name, &params, &Patch::Apply(&document)).await
 }
 
 fn answer(name: &str, asked: kube::Result<DynamicObject>, limits_change: bool) -> Result<Answer, Failure> {

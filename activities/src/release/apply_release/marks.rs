@@ -4,7 +4,7 @@
 use kube::ResourceExt;
 use serde_json::Value;
 
-use super::target::Target;
+use super::{desired::desired, target::Target};
 use crate::kubernetes::{fence::Fence, labels, versioned};
 
 /// Fields of a Job's spec that can be changed.
@@ -13,7 +13,7 @@ const MUTABLE: [&str; 5] =
 
 /// Returns the document to apply.
 pub(super) fn document(target: &Target, fence: Fence) -> Value {
-    let mut document = target.object.document.clone();
+    let mut document = desired(&target.object.document, target.live.as_ref(), target.replicas.as_ref());
     fence.stamp(&mut document);
     let mut annotate = |key: &str, value: String| document["metadata"]["annotations"][key] = Value::from(value);
     match &target.live {

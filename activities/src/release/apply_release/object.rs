@@ -1,11 +1,11 @@
 //! The apply of one object, on the condition that it is still as it was read.
 
 use kube::{
-    Api, ResourceExt,
+    ResourceExt,
     api::{DynamicObject, Patch, PatchParams},
 };
 
-use berth_workflows::contract::apply::Workload;
+use berth_workflows::contract::{apply::Workload, verdict::FailureType};
 
 use super::{Scope, check, difference::content, marks::conditional_document, takeover, target::Target};
 use crate::{
@@ -36,9 +36,13 @@ pub(super) async fn apply_object(scope: Scope<'_>, mut target: Target) -> Result
     let name = target.name();
     for _ in 0..versioned::TRIES {
         match write(scope, &target).await {
+            Ok(after) if after.metadata.deletion_timestamp.is_some() => return Err(ending(&name)),
             Ok(after) => return Ok(applied(&target, &after)),
             Err(e) if versioned::is_conflict(&e) => target.read_again(scope).await?,
             Err(e) => return Err(Failure::applying(&name, e)),
+        }
+        if target.is_ending() {
+            return Err(ending(&name));
         }
         if let Some(refusal) = check::refusal(scope, &target) {
             return Err(refusal.into());
@@ -47,9 +51,15 @@ pub(super) async fn apply_object(scope: Scope<'_>, mut target: Target) -> Result
     Err(versioned::contested(&name))
 }
 
+/// The failure of an apply to an object that is being deleted. The next attempt waits until it is gone.
+fn ending(name: &str) -> Failure {
+    let message = format!("{name} was deleted by others while it was applied");
+    Failure::transient(FailureType::NotObserved, message)
+}
+
 async fn write(scope: Scope<'_>, target: &Target) -> kube::Result<DynamicObject> {
     let taken_over = match &target.live {
-        Some(live) => take_over(&target.api, live).await?,
+        Some(live) => take_over(target, live).await?,
         None => None,
     };
     let document = conditional_document(target, scope.fence, taken_over);
@@ -58,16 +68,16 @@ async fn write(scope: Scope<'_>, target: &Target) -> kube::Result<DynamicObject>
 }
 
 /// Makes berth the owner of fields that an earlier `kubectl apply` set, so that a field goes when the manifest drops
-/// it. Returns the object's new version, if there were such fields.
-async fn take_over(api: &Api<DynamicObject>, live: &DynamicObject) -> kube::Result<Option<String>> {
-    let Some(managed) = takeover::taken_over(live.managed_fields()) else { return Ok(None) };
+/// it, and of defaults that the manifest forbids. Returns the object's new version, if there were such fields.
+async fn take_over(target: &Target, live: &DynamicObject) -> kube::Result<Option<String>> {
+    let Some(managed) = takeover::before_apply(target) else { return Ok(None) };
     // The resourceVersion makes a concurrent write a conflict.
     let patch = serde_json::json!({"metadata": {
         "managedFields": managed,
         "resourceVersion": live.resource_version(),
     }});
     let params = PatchParams { field_manager: Some(labels::FIELD_MANAGER.to_owned()), ..PatchParams::default() };
-    let after = api.patch_metadata(&live.name_any(), &params, &Patch::Merge(&patch)).await?;
+    let after = target.api.patch_metadata(&live.name_any(), &params, &Patch::Merge(&patch)).await?;
     Ok(after.resource_version())
 }
 

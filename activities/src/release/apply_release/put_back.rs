@@ -69,7 +69,7 @@ pub(super) async fn stop(scope: Scope<'_>, apply: &ReleaseApply<'_>, failure: Fa
         let served = served.get(&(target.object.kind().to_owned(), target.object.name().to_owned()));
         served.is_none_or(|served| content(&served.document) != content(&target.object.document))
     };
-    match target::read_all(scope, apply.objects().0).await {
+    match target::read_all(scope, apply.objects().0, apply.release).await {
         Ok(targets) => {
             let written = targets.iter().filter(|target| target.is_written(scope.fence)).filter(differs);
             verdict.mixed = written.map(Target::name).collect();
@@ -102,12 +102,12 @@ fn by_name(release: &StoredRelease) -> BTreeMap<(String, String), Object> {
 }
 
 async fn put_back(scope: Scope<'_>, release: &StoredRelease, serving: &StoredRelease) -> Result<PutBack, Failure> {
-    let (release, mut serving) = (by_name(release), by_name(serving));
+    let (objects, mut served) = (by_name(release), by_name(serving));
     let mut back = PutBack::default();
     let (mut restored, mut removed, mut differing) = (Vec::new(), Vec::new(), BTreeSet::new());
-    let targets = target::read_all(scope, release.into_values().collect()).await?;
+    let targets = target::read_all(scope, objects.into_values().collect(), release).await?;
     for target in targets.into_iter().filter(|target| target.is_written(scope.fence)) {
-        let served = serving.remove(&(target.object.kind().to_owned(), target.object.name().to_owned()));
+        let served = served.remove(&(target.object.kind().to_owned(), target.object.name().to_owned()));
         match served {
             _ if target.object.kind() == "Job" => back.left.push(target.name()),
             Some(served) => {
@@ -123,7 +123,7 @@ async fn put_back(scope: Scope<'_>, release: &StoredRelease, serving: &StoredRel
         }
     }
     // The version of a kind may differ between the releases.
-    let restored = target::read_all(scope, restored).await?;
+    let restored = target::read_all(scope, restored, serving).await?;
     for stage in by_stage(restored).into_values() {
         let names: Vec<String> = stage.iter().map(Target::name).collect();
         let applying: Vec<_> = stage.into_iter().map(|target| apply_object(scope, target)).collect();

@@ -2,25 +2,48 @@
 //!
 //! Client-side apply is an ordinary update with a manager name of its own. A field that both it and berth own would
 //! stay when berth's manifest drops it. So its entry in `managedFields` is merged into berth's.
+//!
+//! Fields without an owner are taken over, too, where the new document forbids them: the apply then removes them.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry};
+use kube::ResourceExt;
 use serde_json::{Map, Value};
 
+use super::{desired::forbidden_defaults, target::Target};
 use crate::kubernetes::labels;
 
 const LAST_APPLIED: &str = "/f:metadata/f:annotations/f:kubectl.kubernetes.io~1last-applied-configuration";
 const CLIENT_SIDE: &str = "kubectl-client-side-apply";
+/// The texts of a Secret, as an apply of an earlier berth recorded them. The API server keeps them under `data`.
+const STRING_DATA: &str = "f:stringData";
 
-/// Returns the managed fields with those of client-side apply merged into berth's. `None` if there are none.
-pub(super) fn taken_over(managed: &[ManagedFieldsEntry]) -> Option<Vec<ManagedFieldsEntry>> {
-    let first = managed.iter().find(|entry| is_client_side(entry))?;
-    let mut berths = managed.iter().find(|entry| is_berths(entry)).cloned().unwrap_or_else(|| ManagedFieldsEntry {
+/// Returns the managed fields that the object in the cluster must have before the apply. `None` if it has them, or if there
+/// is no object.
+pub(super) fn before_apply(target: &Target) -> Option<Vec<ManagedFieldsEntry>> {
+    let live = target.live.as_ref()?;
+    taken_over(live.managed_fields(), forbidden_defaults(&target.object.document, &live.data))
+}
+
+/// Returns the managed fields with those of client-side apply and `more` ones merged into berth's. `None` if that changes
+/// nothing.
+fn taken_over(managed: &[ManagedFieldsEntry], more: Option<Map<String, Value>>) -> Option<Vec<ManagedFieldsEntry>> {
+    let berths = managed.iter().find(|entry| is_berths(entry));
+    let client_side = managed.iter().find(|entry| is_client_side(entry));
+    let has_string_data =
+        berths.and_then(|entry| entry.fields_v1.as_ref()).is_some_and(|fields| fields.0.get(STRING_DATA).is_some());
+    // An object that berth has not applied has no leftover of its applies.
+    let first = client_side.or(berths.filter(|_| more.is_some() || has_string_data))?;
+    let mut berths = berths.cloned().unwrap_or_else(|| ManagedFieldsEntry {
         manager: Some(labels::FIELD_MANAGER.to_owned()),
         operation: Some("Apply".to_owned()),
         fields_v1: None,
         ..first.clone()
     });
     let mut fields = berths.fields_v1.take().map_or_else(Map::new, |FieldsV1(fields)| as_map(fields));
+    if let Some(keys) = fields.remove(STRING_DATA) {
+        unite(&mut fields, Map::from_iter([("f:data".to_owned(), keys)]));
+    }
+    unite(&mut fields, more.unwrap_or_default());
     for entry in managed.iter().filter(|entry| is_client_side(entry)) {
         // Fields of another API version may have other names. kubectl drops them, too.
         if let Some(FieldsV1(theirs)) = entry.fields_v1.clone().filter(|_| entry.api_version == berths.api_version) {
@@ -94,17 +117,17 @@ mod tests {
             entry("kubectl-client-side-apply", "Update", json!({"f:data": {".": {}, "f:a": {}, "f:b": {}}})),
             entry("kubectl-edit", "Update", json!({"f:data": {"f:c": {}}})),
         ];
-        let after = taken_over(&managed).unwrap();
+        let after = taken_over(&managed, None).unwrap();
         assert_eq!(after.len(), 2);
         assert_eq!(*fields(&after, "berth"), json!({"f:data": {".": {}, "f:a": {}, "f:b": {}}}));
         assert_eq!(*fields(&after, "kubectl-edit"), json!({"f:data": {"f:c": {}}}));
-        assert_eq!(taken_over(&after), None, "done once");
+        assert_eq!(taken_over(&after, None), None, "done once");
     }
 
     #[test]
     fn an_object_without_fields_of_berth_gets_them() {
         let managed = [entry("kubectl-client-side-apply", "Update", json!({"f:data": {"f:a": {}}}))];
-        let after = taken_over(&managed).unwrap();
+        let after = taken_over(&managed, None).unwrap();
         assert_eq!(after, [entry("berth", "Apply", json!({"f:data": {"f:a": {}}}))]);
     }
 
@@ -112,7 +135,7 @@ mod tests {
     fn client_side_apply_with_another_manager_is_detected() {
         let annotation =
             json!({"f:metadata": {"f:annotations": {"f:kubectl.kubernetes.io/last-applied-configuration": {}}}});
-        let after = taken_over(&[entry("ci", "Update", annotation.clone())]).unwrap();
+        let after = taken_over(&[entry("ci", "Update", annotation.clone())], None).unwrap();
         assert_eq!(*fields(&after, "berth"), annotation);
     }
 
@@ -125,7 +148,7 @@ mod tests {
             entry("kubectl-edit", "Update", json!({})),
             entry("kubectl-client-side-apply", "Apply", json!({})),
         ];
-        assert_eq!(taken_over(&managed), None);
+        assert_eq!(taken_over(&managed, None), None);
     }
 
     #[test]

@@ -7,10 +7,14 @@ use kube::{Api, ResourceExt, api::DynamicObject};
 
 use berth_manifests::render::{Kind, Object};
 
-use super::{CONCURRENCY, Scope};
+use super::{
+    CONCURRENCY, Scope,
+    autoscalers::{self, Replicas},
+};
 use crate::{
     failure::Failure,
     kubernetes::{fence::Fence, further_kind, kind_api::api_for_kind, labels},
+    release::stored_release::StoredRelease,
 };
 
 /// An object to apply.
@@ -20,12 +24,20 @@ pub(super) struct Target {
     pub(super) api: Api<DynamicObject>,
     /// The object in the cluster, if there is one.
     pub(super) live: Option<DynamicObject>,
+    /// The numbers of replicas that an autoscaler sets, if one targets the object.
+    pub(super) replicas: Option<Replicas>,
 }
 
-/// Reads the objects of that name, in the same order.
-pub(super) async fn read_all(scope: Scope<'_>, objects: Vec<Object>) -> Result<Vec<Target>, Failure> {
+/// Reads the objects of those names, in the same order. They are objects of the release.
+pub(super) async fn read_all(
+    scope: Scope<'_>,
+    objects: Vec<Object>,
+    release: &StoredRelease,
+) -> Result<Vec<Target>, Failure> {
     let reading: Vec<_> = objects.into_iter().map(|object| Target::read(scope, object)).collect();
-    stream::iter(reading).buffered(CONCURRENCY).try_collect().await
+    let mut targets: Vec<Target> = stream::iter(reading).buffered(CONCURRENCY).try_collect().await?;
+    autoscalers::find(scope, &mut targets, release).await?;
+    Ok(targets)
 }
 
 impl Target {
@@ -33,10 +45,10 @@ impl Target {
     ///
     /// # Errors
     /// `ManifestInvalid` or `PolicyDenied`, permanent, for a kind that the cluster does not have, or not in a namespace.
-    pub(super) async fn read(scope: Scope<'_>, object: Object) -> Result<Self, Failure> {
+    async fn read(scope: Scope<'_>, object: Object) -> Result<Self, Failure> {
         let kind = further_kind::kind_of(scope.context.client, &object).await?;
         let api = api_for_kind(scope.context.client, &kind, &scope.environment.namespace);
-        let mut target = Self { object, kind, api, live: None };
+        let mut target = Self { object, kind, api, live: None, replicas: None };
         target.live = target.get().await?;
         Ok(target)
     }
@@ -53,6 +65,11 @@ impl Target {
     async fn get(&self) -> Result<Option<DynamicObject>, Failure> {
         let failed = |e| further_kind::explain_refusal(Failure::applying(&self.name(), e), &self.kind);
         self.api.get_opt(self.object.name()).await.map_err(failed)
+    }
+
+    /// Returns whether the object in the cluster is being deleted.
+    pub(super) fn is_ending(&self) -> bool {
+        self.live.as_ref().is_some_and(|live| live.metadata.deletion_timestamp.is_some())
     }
 
     /// Returns `Kind/name`.

@@ -1,8 +1,10 @@
 //! Applies against a fake API server.
 
+mod ending;
 mod fenced;
 mod jobs;
 mod refused;
+mod replicas;
 
 use serde_json::{Value, json};
 
@@ -71,11 +73,12 @@ struct Apply<'a> {
     deploy_id: u64,
     serving: Option<&'a StoredRelease>,
     mode: Mode,
+    reported: Option<&'a str>,
 }
 
 impl<'a> Apply<'a> {
     fn first(cluster: &'a FakeApiServer, deploy_id: u64) -> Self {
-        Self { cluster, deploy_id, serving: None, mode: Mode::Release }
+        Self { cluster, deploy_id, serving: None, mode: Mode::Release, reported: None }
     }
 
     fn over(self, serving: &'a StoredRelease) -> Self {
@@ -88,8 +91,9 @@ impl<'a> Apply<'a> {
 
     async fn run(&self, release: &StoredRelease) -> Result<AppliedRelease, Failure> {
         let environment = environment();
-        let Self { deploy_id, serving, mode, .. } = *self;
-        let apply = ReleaseApply { environment: &environment, release, store: None, serving, deploy_id, mode };
+        let Self { deploy_id, serving, mode, reported, .. } = *self;
+        let apply =
+            ReleaseApply { environment: &environment, release, store: None, serving, deploy_id, mode, reported };
         apply_release(TestContext::new(self.cluster.client()).context(), &apply).await
     }
 
@@ -203,6 +207,7 @@ async fn release_is_stored_before_its_first_object_is_applied() {
         serving: None,
         deploy_id: 1,
         mode: Mode::Release,
+        reported: None,
     };
     let test = TestContext::new(cluster.client());
     apply_release(test.context(), &apply).await.unwrap();

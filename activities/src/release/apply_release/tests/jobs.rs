@@ -119,9 +119,8 @@ async fn job_that_does_not_go_stops_the_apply_before_its_first_write() {
     let serving = release("a", with_job("v1"));
     let cluster = cluster_with_job(&serving, Some("Failed")).await;
     let before = contents(&cluster);
-    let result = Apply::first(&cluster, 2).over(&serving).run(&release("b", with_job("v2"))).await;
-    let expected = "Job/migrate is still being deleted";
-    assert!(matches!(&result, Err(Failure::Transient { message, .. }) if message.contains(expected)), "{result:?}");
+    let applied = Apply::first(&cluster, 2).over(&serving).run(&release("b", with_job("v2"))).await.unwrap();
+    assert_eq!(applied.waits_for.as_deref(), Some("the old Job/migrate to be gone"));
     assert_eq!(contents(&cluster), before);
 }
 
