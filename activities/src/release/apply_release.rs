@@ -16,6 +16,7 @@ pub(super) mod plan;
 mod put_back;
 mod refusal;
 mod replacement;
+mod taken;
 mod takeover;
 mod target;
 
@@ -152,7 +153,12 @@ pub(crate) async fn try_out(context: Context<'_>, apply: &ReleaseApply<'_>) -> R
     let nothing = StoredRelease::empty();
     let checked = dry_run::dry_run(scope, &targets, Some(apply.serving.unwrap_or(&nothing))).await?;
     let refusals: Vec<Verdict> = known.chain(checked.refusals).collect();
-    if refusals.is_empty() { Ok(checked.notes) } else { Err(refusal::combine(refusals).into()) }
+    if refusals.is_empty() {
+        return Ok(checked.notes);
+    }
+    let mut verdict = refusal::combine(refusals);
+    taken::advise(&mut verdict, apply);
+    Err(verdict.into())
 }
 
 impl ReleaseApply<'_> {

@@ -13,6 +13,7 @@ use super::{
     isolation,
     object::apply_object,
     refusal::combine,
+    taken,
     target::{self, Target},
 };
 use crate::{failure::Failure, kubernetes::guarded_delete, release::stored_release::StoredRelease};
@@ -37,6 +38,7 @@ struct PutBack {
 /// Idempotent: an object that is put back still has this rollout's deploy id, and is put back again without a change.
 pub(super) async fn refuse(scope: Scope<'_>, apply: &ReleaseApply<'_>, refusals: Vec<Verdict>) -> Failure {
     let mut verdict = combine(refusals);
+    taken::advise(&mut verdict, apply);
     let level = match isolation::put_back_level(scope, apply).await {
         Ok(level) => level,
         // Another attempt is refused again, and puts back the rest.
