@@ -31,16 +31,16 @@ use crate::in_process::{client, settings};
 mod shapes;
 
 /// An environment of its own, and an apply to it.
-struct Applies {
-    lab: Lab,
-    client: Client,
+pub(crate) struct Applies {
+    pub(crate) lab: Lab,
+    pub(crate) client: Client,
     settings: Settings,
     progress: Progress,
-    environment: Environment,
+    pub(crate) environment: Environment,
 }
 
 impl Applies {
-    async fn start(pr: u64) -> Self {
+    pub(crate) async fn start(pr: u64) -> Self {
         let lab = Lab::shared().unwrap();
         let (client, settings) = (client(&lab).await, settings(&lab));
         let load = LoadAppInput::names("web", EnvironmentKind::Preview { pr }, &format!("preview-web-{pr}"));
@@ -56,7 +56,7 @@ impl Applies {
     }
 
     /// A release with berth's labels, as it is stored.
-    fn release(&self, commit: &str, objects: Vec<Value>) -> StoredRelease {
+    pub(crate) fn release(&self, commit: &str, objects: Vec<Value>) -> StoredRelease {
         let stamp = Stamp {
             app: "web".into(),
             workflow: self.environment.workflow_id.clone(),
@@ -79,7 +79,7 @@ impl Applies {
         }
     }
 
-    async fn apply(
+    pub(crate) async fn apply(
         &self,
         deploy_id: u64,
         release: &StoredRelease,
@@ -117,7 +117,7 @@ impl Applies {
         self.kubectl(&["get", object, "-o", &format!("jsonpath={path}")])
     }
 
-    async fn end(self) {
+    pub(crate) async fn end(self) {
         let delete =
             DeleteInput { environment: self.environment.clone(), timings: Timings::default(), known: Vec::new() };
         let report = environment::delete_environment(self.context(), &delete).await.unwrap();

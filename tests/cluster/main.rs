@@ -13,6 +13,7 @@ mod gates;
 mod in_process;
 mod installation;
 mod isolation;
+mod oracle;
 mod previews;
 mod production;
 mod script_pods;

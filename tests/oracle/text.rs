@@ -15,6 +15,9 @@ use crate::{
     grammar::Writer,
 };
 
+/// The page that tells people of the differences.
+const README: &str = include_str!("../../manifests/README.md");
+
 /// The number of files. Each has one document or two.
 const FILES: u64 = 2400;
 
@@ -141,6 +144,7 @@ fn text_means_to_berth_what_it_means_to_kubectl() {
     // A difference that does not come any more has no place in a table.
     let seen: BTreeSet<_> = counts.keys().copied().collect();
     for (mark, why) in REFUSED_BY_KUBECTL.iter().chain(&READ_OTHERWISE) {
+        assert!(README.contains(why), "manifests/README.md lacks: {why}");
         assert!(seen.contains(&Comparison::Explained(mark)), "{mark}: {why}");
     }
 }
