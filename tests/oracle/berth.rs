@@ -16,7 +16,7 @@ pub(crate) enum Read {
 }
 
 /// A Job with the pushed image. A release without that image is refused.
-const PUSHED: &str = "apiVersion: batch/v1
+pub(crate) const PUSHED: &str = "apiVersion: batch/v1
 kind: Job
 metadata: {name: pushed}
 spec: {template: {spec: {containers: [{name: web, image: $KUBE_DEPLOYMENT_IMAGE}]}}}

@@ -148,3 +148,44 @@ fn text_means_to_berth_what_it_means_to_kubectl() {
         assert!(seen.contains(&Comparison::Explained(mark)), "{mark}: {why}");
     }
 }
+
+/// An app file whose manifests are beside it.
+const APP: &str = "app: web
+repository: acme/web
+images: [registry.example.com/acme/web]
+manifests: ./web
+preview: {namespace: 'pr-{pr}', host: 'pr-{pr}.example.com'}
+";
+
+#[test]
+fn rendered_yaml_means_to_kubectl_what_it_means_to_berth() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join("web/core")).unwrap();
+    fs::write(folder.path().join("web.yaml"), APP).unwrap();
+    fs::write(folder.path().join("web/core/pushed.yaml"), berth::PUSHED).unwrap();
+    let mut objects = BTreeMap::new();
+    for number in 0..AT_ONCE {
+        let text = Writer::file(number);
+        if let Read::Taken(read) = berth::read(&text) {
+            fs::write(folder.path().join(format!("web/core/c{number}.yaml")), text).unwrap();
+            objects.extend(read);
+        }
+    }
+    let image = format!("registry.example.com/acme/web@sha256:{}", "0".repeat(64));
+    let rendered = Command::new(env!("CARGO_BIN_EXE_berth"))
+        .args(["render", "--app", "web", "--pr", "1", "--image", &image])
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    assert!(rendered.status.success(), "{}", String::from_utf8_lossy(&rendered.stderr));
+    let printed = tempfile::tempdir().unwrap();
+    fs::write(printed.path().join("all.yaml"), rendered.stdout).unwrap();
+    let mut kubectl = of_kubectl(printed.path());
+    assert_eq!(kubectl.errors, BTreeMap::new());
+    kubectl.objects.remove("pushed");
+    assert_eq!(kubectl.objects.keys().collect::<Vec<_>>(), objects.keys().collect::<Vec<_>>());
+    for (name, mut object) in kubectl.objects {
+        object["metadata"].as_object_mut().unwrap().remove("namespace");
+        assert!(is_same(&object, &objects[&name]), "{name}: {object}");
+    }
+}
