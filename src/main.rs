@@ -46,7 +46,7 @@ async fn main() -> ExitCode {
         Command::Hooks(hooks) => hooks.run().await,
         Command::Github(github) => github.run().await,
         Command::Check(check) => check.run().await,
-        Command::Render(render) => render.run(),
+        Command::Render(render) => render.run().await,
         Command::Schema(schema) => schema.run(),
     };
     // An answer that cannot be printed is still an error on standard error.

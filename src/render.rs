@@ -1,8 +1,11 @@
-//! `berth render`: prints the objects of an environment as they would be applied, without a cluster.
+//! `berth render`: prints the objects of an environment as they would be applied, or what an apply would change.
+
+mod difference;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use anyhow::anyhow;
+use anyhow::{Context as _, anyhow};
+use berth_activities::release::compare;
 use berth_manifests::{
     app::{App, AppFolder, EnvironmentNames, read_apps},
     render::{Finding, Object, PushedImage, Rendered, VariableInput, Variables, render},
@@ -18,12 +21,14 @@ use crate::{
     arguments::{commit, image},
     envelope::{Envelope, Output},
     exit::{self, Exit, UsageError},
+    kubeconfig,
 };
 
 /// Print an app's manifests as they would be applied; needs neither a cluster nor Temporal
 ///
 /// Prints YAML that kubectl takes, in the order of an apply. Warnings and notes go to standard error. What only a rollout knows has
-/// an example value: the name of the Secret with the app's secrets.
+/// an example value: the name of the Secret with the app's secrets. With --diff it prints what an apply would change in the cluster
+/// of your kubeconfig, by a dry run of its API server; the values of Secrets are not shown.
 #[derive(Debug, clap::Args)]
 #[command(after_help = exit::help(exit::CHECK))]
 #[command(group = clap::ArgGroup::new("environment").required(true))]
@@ -46,9 +51,12 @@ pub(crate) struct Render {
     /// The pushed commit
     #[arg(long, value_parser = commit, default_value = EXAMPLE_COMMIT)]
     commit: Commit,
-    /// The number of the rollout
-    #[arg(long, value_name = "N", default_value_t = EXAMPLE_DEPLOY_ID)]
-    deploy_id: u64,
+    /// The number of the rollout; default: an example, with --diff that of the last rollout
+    #[arg(long, value_name = "N")]
+    deploy_id: Option<u64>,
+    /// Print the differences from the cluster of the kubeconfig; writes nothing
+    #[arg(long)]
+    diff: bool,
     /// Format of the objects
     #[arg(long, value_enum, default_value_t)]
     output: Output,
@@ -65,39 +73,54 @@ struct Report {
 }
 
 impl Render {
-    /// Renders the manifests, and prints them.
+    /// Renders the manifests, and prints them or what they would change.
     ///
     /// # Errors
     /// Standard output cannot be written.
-    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        self.act().unwrap_or_else(|error| Envelope::error(&error)).print(self.output)
+    pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
+        self.act().await.unwrap_or_else(|error| Envelope::error(&error)).print(self.output)
     }
 
-    fn act(&self) -> anyhow::Result<Envelope> {
+    async fn act(&self) -> anyhow::Result<Envelope> {
         if !self.folder.is_dir() {
             return Err(UsageError(format!("{} is not a folder", self.folder.display())).into());
         }
-        match self.render()? {
-            Ok(rendered) => {
-                rendered.notes.iter().for_each(|note| eprintln!("{note}"));
-                let objects = rendered.objects().map(|object| object.document.clone()).collect();
-                let yaml = rendered.objects().map(to_yaml).collect::<anyhow::Result<String>>()?;
-                let envelope = Envelope::new("rendered", Exit::Done).with_text(|out| {
-                    out.push_str(&yaml);
-                    Ok(())
-                });
-                envelope.with_data(&Report { objects, findings: rendered.notes })
-            }
-            Err(findings) => {
-                let errors: Vec<_> =
-                    findings.iter().filter(|finding| finding.is_error()).map(Finding::to_string).collect();
-                let envelope = Envelope::new("failed", Exit::Failed).complain(errors.join("\n"));
-                envelope.with_data(&Report { objects: Vec::new(), findings })
-            }
+        let (app, environment) = self.environment()?;
+        if self.diff {
+            return self.difference(&app, &environment).await;
         }
+        let rendered = match render_app(&app, &environment, self.input(&app, &environment)) {
+            Ok(rendered) => rendered,
+            Err(findings) => return refused(findings),
+        };
+        rendered.notes.iter().for_each(|note| eprintln!("{note}"));
+        let objects = rendered.objects().map(|object| object.document.clone()).collect();
+        let yaml = rendered.objects().map(to_yaml).collect::<anyhow::Result<String>>()?;
+        let envelope = Envelope::new("rendered", Exit::Done).with_text(|out| {
+            out.push_str(&yaml);
+            Ok(())
+        });
+        envelope.with_data(&Report { objects, findings: rendered.notes })
     }
 
-    fn render(&self) -> anyhow::Result<Result<Rendered, Vec<Finding>>> {
+    /// The differences from the cluster.
+    async fn difference(&self, app: &App, environment: &EnvironmentNames) -> anyhow::Result<Envelope> {
+        let client = kubeconfig::client().await.context("--diff needs a kubeconfig (KUBECONFIG)")?;
+        let last = compare::find_last_rollout(&client, &environment.namespace).await?;
+        let mut input = self.input(app, environment);
+        input.deploy_id = self.deploy_id.or(last.deploy_id).unwrap_or(EXAMPLE_DEPLOY_ID);
+        input.doppler_managed_secret = last.secret.clone().or(input.doppler_managed_secret);
+        let rendered = match render_app(app, environment, input) {
+            Ok(rendered) => rendered,
+            Err(findings) => return refused(findings),
+        };
+        rendered.notes.iter().for_each(|note| eprintln!("{note}"));
+        let objects = rendered.objects().cloned().collect();
+        difference::envelope(&compare::compare(&client, app, environment, &last, objects).await?)
+    }
+
+    /// The app and its environment.
+    fn environment(&self) -> anyhow::Result<(App, EnvironmentNames)> {
         let AppFolder { apps, findings, .. } = read_apps(&self.folder);
         let Some(app) = apps.into_iter().find(|app| app.app == self.app) else {
             let errors: Vec<_> = findings.iter().map(|finding| format!("\n{finding}")).collect();
@@ -111,24 +134,32 @@ impl Render {
             let images = app.images.join(", ");
             return Err(anyhow!("`{}` is not an image of the app: {images}", self.image.repository));
         }
-        let files = match app.source_files() {
-            Ok(files) => files,
-            Err(findings) => return Ok(Err(findings)),
-        };
-        let input = self.input(&app, &environment);
-        let reserved = input.doppler_managed_secret.iter().cloned().collect::<Vec<_>>();
-        Ok(render(&files, &Variables::new(input), &app.policy(&environment, reserved)))
+        Ok((app, environment))
     }
 
     fn input(&self, app: &App, environment: &EnvironmentNames) -> VariableInput {
         let Image { repository, tag, digest, .. } = &self.image;
         VariableInput {
-            deploy_id: self.deploy_id,
+            deploy_id: self.deploy_id.unwrap_or(EXAMPLE_DEPLOY_ID),
             images: vec![PushedImage::new(repository, tag.clone(), digest)],
             commit: self.commit.to_string(),
             ..example(app, environment)
         }
     }
+}
+
+/// The objects of one environment.
+fn render_app(app: &App, environment: &EnvironmentNames, input: VariableInput) -> Result<Rendered, Vec<Finding>> {
+    let files = app.source_files()?;
+    let reserved = input.doppler_managed_secret.iter().cloned().collect::<Vec<_>>();
+    render(&files, &Variables::new(input), &app.policy(environment, reserved))
+}
+
+/// The answer about manifests that cannot be rendered.
+fn refused(findings: Vec<Finding>) -> anyhow::Result<Envelope> {
+    let errors: Vec<_> = findings.iter().filter(|finding| finding.is_error()).map(Finding::to_string).collect();
+    let envelope = Envelope::new("failed", Exit::Failed).complain(errors.join("\n"));
+    envelope.with_data(&Report { objects: Vec::new(), findings })
 }
 
 /// Example values for what only a rollout knows.

@@ -3,6 +3,7 @@
 mod apply_manifests;
 pub mod apply_release;
 mod apply_stored;
+pub mod compare;
 pub(crate) mod pod_security;
 pub(crate) mod prune;
 pub(crate) mod rendering;

@@ -5,6 +5,7 @@
 
 mod autoscalers;
 mod check;
+mod compare;
 mod desired;
 pub(crate) mod difference;
 mod dry_run;
@@ -45,6 +46,9 @@ use crate::{
 use object::{AppliedObject, apply_object};
 use refusal::{Halt, halt};
 use target::Target;
+
+pub use compare::Comparison;
+pub(crate) use compare::compare_objects;
 
 /// Concurrent requests for one environment. Beyond this number the API server's own fairness begins to queue them.
 const CONCURRENCY: usize = 16;

@@ -41,9 +41,10 @@ pub(super) struct Checked {
     pub(super) notes: Vec<String>,
 }
 
-/// The API server's answer about one object.
-enum Answer {
-    Accepted,
+/// The outcome of trying one object.
+pub(super) enum Outcome {
+    /// The object as it would be.
+    Written(Box<DynamicObject>),
     Refused(Verdict),
     NotChecked(String),
 }
@@ -64,13 +65,13 @@ pub(super) async fn dry_run(
     let differing: Vec<_> = open.filter(|target| known.differs(target)).collect();
     let limits_change = differing.iter().any(|target| is_limit(target));
     let asking: Vec<_> = differing.into_iter().map(|target| ask(scope, target, limits_change)).collect();
-    let answers: Vec<_> = stream::iter(asking).buffered(CONCURRENCY).collect().await;
+    let outcomes: Vec<_> = stream::iter(asking).buffered(CONCURRENCY).collect().await;
     let mut checked = Checked::default();
-    for answer in answers {
-        match answer? {
-            Answer::Accepted => {}
-            Answer::Refused(verdict) => checked.refusals.push(verdict),
-            Answer::NotChecked(note) => checked.notes.push(note),
+    for outcome in outcomes {
+        match outcome? {
+            Outcome::Written(_) => {}
+            Outcome::Refused(verdict) => checked.refusals.push(verdict),
+            Outcome::NotChecked(note) => checked.notes.push(note),
         }
     }
     Ok(checked)
@@ -105,14 +106,25 @@ fn is_limit(target: &Target) -> bool {
     matches!(target.object.kind(), "ResourceQuota" | "LimitRange")
 }
 
-async fn ask(scope: Scope<'_>, target: &Target, limits_change: bool) -> Result<Answer, Failure> {
+/// Tries one object for a person who asks.
+///
+/// # Errors
+/// The API server could not be asked.
+pub(super) async fn outcome(scope: Scope<'_>, target: &Target) -> Result<Outcome, Failure> {
+    match check::refusal(scope, target) {
+        Some(refusal) => Ok(Outcome::Refused(refusal)),
+        None => ask(scope, target, false).await,
+    }
+}
+
+async fn ask(scope: Scope<'_>, target: &Target, limits_change: bool) -> Result<Outcome, Failure> {
     let document = document(target, scope.fence);
     let document = match step(scope, target) {
         // An apply to the old object would be refused.
         Step::Replace if RENAMED.contains(&target.object.kind()) => jobs::renamed(document),
         Step::Replace => {
             let note = format!("{} was not checked before the apply: an old one is being deleted", target.name());
-            return Ok(Answer::NotChecked(note));
+            return Ok(Outcome::NotChecked(note));
         }
         Step::Apply | Step::Refuse(_) => document,
     };
@@ -131,21 +143,21 @@ async fn try_out(target: &Target, document: Value) -> kube::Result<DynamicObject
     target.api.patch(&name, &params, &Patch::Apply(&document)).await
 }
 
-fn answer(name: &str, asked: kube::Result<DynamicObject>, limits_change: bool) -> Result<Answer, Failure> {
+fn answer(name: &str, asked: kube::Result<DynamicObject>, limits_change: bool) -> Result<Outcome, Failure> {
     let error = match asked {
-        Ok(_) => return Ok(Answer::Accepted),
+        Ok(after) => return Ok(Outcome::Written(Box::new(after))),
         Err(error) => error,
     };
     if let kube::Error::Api(status) = &error
         && let Some(why) = not_checked(status.code, &status.message, limits_change)
     {
-        return Ok(Answer::NotChecked(format!("{name} was not checked before the apply: {why}")));
+        return Ok(Outcome::NotChecked(format!("{name} was not checked before the apply: {why}")));
     }
     match Failure::applying(name, error) {
-        Failure::Permanent(verdict) => Ok(Answer::Refused(*verdict)),
+        Failure::Permanent(verdict) => Ok(Outcome::Refused(*verdict)),
         // A quota that is used up now is used up in a moment, too: no object of the release has been counted.
         Failure::Transient { failure: failure @ FailureType::QuotaExceeded, message, .. } => {
-            Ok(Answer::Refused(Verdict::new(failure, message).advise(advice(failure))))
+            Ok(Outcome::Refused(Verdict::new(failure, message).advise(advice(failure))))
         }
         failure => Err(failure),
     }
@@ -167,7 +179,7 @@ fn not_checked(code: u16, message: &str, limits_change: bool) -> Option<&str> {
 mod tests {
     use super::*;
 
-    fn answered(code: u16, message: &str, limits_change: bool) -> Result<Answer, Failure> {
+    fn answered(code: u16, message: &str, limits_change: bool) -> Result<Outcome, Failure> {
         let status = kube::core::Status { code, message: message.into(), ..Default::default() };
         answer("Deployment/web", Err(kube::Error::Api(Box::new(status))), limits_change)
     }
@@ -179,14 +191,14 @@ mod tests {
             "persistentvolumeclaims \"data\" is forbidden: maximum storage usage per PersistentVolumeClaim is 1Gi";
         let role = "roles.rbac.authorization.k8s.io \"web\" not found";
         for (code, message) in [(404, role), (403, quota), (403, limit)] {
-            assert!(matches!(answered(code, message, true), Ok(Answer::NotChecked(_))), "{message}");
+            assert!(matches!(answered(code, message, true), Ok(Outcome::NotChecked(_))), "{message}");
         }
         let webhook = "admission webhook \"a.example.com\" does not support dry run";
         for limits_change in [true, false] {
-            assert!(matches!(answered(400, webhook, limits_change), Ok(Answer::NotChecked(_))));
+            assert!(matches!(answered(400, webhook, limits_change), Ok(Outcome::NotChecked(_))));
         }
         assert!(
-            matches!(answered(403, quota, false), Ok(Answer::Refused(v)) if v.failure == FailureType::QuotaExceeded)
+            matches!(answered(403, quota, false), Ok(Outcome::Refused(v)) if v.failure == FailureType::QuotaExceeded)
         );
     }
 
@@ -194,7 +206,7 @@ mod tests {
     fn a_refusal_is_final_unlike_an_outage() {
         let webhook = "admission webhook \"a.example.com\" denied the request: no";
         for (code, message) in [(422, "field is immutable"), (400, webhook), (403, webhook)] {
-            assert!(matches!(answered(code, message, true), Ok(Answer::Refused(_))), "{message}");
+            assert!(matches!(answered(code, message, true), Ok(Outcome::Refused(_))), "{message}");
         }
         for (code, message) in [(403, "User \"berth\" cannot patch"), (500, "no"), (503, "no"), (429, "no")] {
             assert!(answered(code, message, true).is_err(), "{code}");
