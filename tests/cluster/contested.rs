@@ -2,6 +2,7 @@
 
 mod app_files;
 mod fields;
+mod manifests_seen;
 pub(crate) mod own_apps;
 mod priority_classes;
 mod rights;
