@@ -8,6 +8,7 @@ use crate::render::{
     kinds::{KINDS, Kind},
     object::Object,
     stamp,
+    template::child,
 };
 
 /// The prefix of berth's objects in an environment: `berth-database`, `berth-release-…`.
@@ -19,6 +20,9 @@ const BERTH_OBJECT_KINDS: [&str; 4] = ["LimitRange", "NetworkPolicy", "ResourceQ
 /// Fields that the API server sets. Manifests copied from `kubectl get -o yaml` have them, but an apply with them is refused.
 const SERVER_SET: [&str; 6] =
     ["creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"];
+
+/// The deepest nesting that is searched for metadata. The API server refuses objects that are nested that deeply.
+const MAX_DEPTH: usize = 100;
 
 /// The annotation of kubectl's client-side apply. Server-side apply does not update it, so it would be stale.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -80,15 +84,46 @@ fn kind_names() -> String {
 pub(super) fn check(report: &mut ObjectReport<'_>, kind: &Kind) {
     check_name(report, kind);
     check_namespace(report, kind);
-    for field in ["finalizers", "ownerReferences"] {
-        let set = report.object.document.pointer(&format!("/metadata/{field}"));
-        if set.is_some_and(|value| !is_empty(value)) {
-            let message = "could let this object outlive the environment, or block its deletion";
-            report.refuse_in_preview(&format!("metadata.{field}"), message);
-        }
-    }
+    let object = report.object;
+    check_holds(report, &object.document, "", 0);
     if kind.kind == "PriorityClass" {
         check_priority_class(report);
+    }
+}
+
+/// The rules for finalizers and owners, which keep an object in the cluster or remove it.
+///
+/// Every `metadata` in the object counts, and not only its own: pods, claims and Jobs are made with the metadata of their
+/// template, at whatever depth a kind has it.
+fn check_holds(report: &mut ObjectReport<'_>, value: &Value, path: &str, depth: usize) {
+    if depth > MAX_DEPTH {
+        return;
+    }
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                let path = child(path, key);
+                if key == "metadata" {
+                    check_metadata(report, value, &path);
+                }
+                check_holds(report, value, &path, depth + 1);
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                check_holds(report, item, &format!("{path}[{index}]"), depth + 1);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn check_metadata(report: &mut ObjectReport<'_>, metadata: &Value, path: &str) {
+    for field in ["finalizers", "ownerReferences"] {
+        if metadata.get(field).is_some_and(|value| !is_empty(value)) {
+            let message = "could let this object outlive the environment, or block its deletion";
+            report.refuse_in_preview(&child(path, field), message);
+        }
     }
 }
 

@@ -100,6 +100,34 @@ fn metadata_with_finalizers_or_owners_is_refused() {
 }
 
 #[test]
+fn template_with_finalizers_or_owners_is_refused_at_any_depth() {
+    let holds = json!({"finalizers": ["example.com/x"], "ownerReferences": [{}]});
+    let template = json!({"metadata": holds, "spec": {"containers": []}});
+    let claim = |metadata: &Value| json!([{"metadata": metadata, "spec": {}}]);
+    let scratch = json!({"containers": [], "volumes": [
+        {"name": "scratch", "ephemeral": {"volumeClaimTemplate": {"metadata": holds, "spec": {}}}}]});
+    let nightly = json!({"jobTemplate": {"metadata": holds, "spec": {"template": template}}});
+    for (document, paths) in [
+        (object("apps/v1", "Deployment", json!({"template": template})), vec!["spec.template"]),
+        (object("apps/v1", "DaemonSet", json!({"template": template})), vec!["spec.template"]),
+        (object("batch/v1", "Job", json!({"template": template})), vec!["spec.template"]),
+        (object("batch/v1", "CronJob", nightly), vec!["spec.jobTemplate", "spec.jobTemplate.spec.template"]),
+        (
+            object("apps/v1", "StatefulSet", json!({"template": template, "volumeClaimTemplates": claim(&holds)})),
+            vec!["spec.template", "spec.volumeClaimTemplates[0]"],
+        ),
+        (pod(scratch), vec!["spec.template.spec.volumes[0].ephemeral.volumeClaimTemplate"]),
+    ] {
+        let of = |path: &str| ["finalizers", "ownerReferences"].map(|field| format!("{path}.metadata.{field}"));
+        let expected: Vec<_> = paths.into_iter().flat_map(of).collect();
+        assert_eq!(refused(document.clone()), expected, "{document}");
+        assert!(refused_by(document.clone(), &production_policy()).is_empty(), "a warning in production: {document}");
+    }
+    let empty = object("apps/v1", "StatefulSet", json!({"volumeClaimTemplates": claim(&json!({"finalizers": []}))}));
+    assert!(refused(empty).is_empty());
+}
+
+#[test]
 fn fields_that_the_server_or_berth_sets_are_removed() {
     let document = json!({
         "apiVersion": "v1", "kind": "Service", "status": {"loadBalancer": {}},
