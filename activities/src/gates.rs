@@ -12,6 +12,7 @@ mod checks;
 mod endpoints;
 mod forward;
 mod http;
+mod serving_pods;
 mod sight;
 mod stability;
 mod temporal;

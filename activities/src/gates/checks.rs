@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use berth_workflows::contract::checks::CheckGatesInput;
 use kube::Client;
-use tokio::{
-    sync::watch,
-    time::{Instant, timeout_at},
-};
+use tokio::{sync::watch, time::Instant};
 
 use super::sight::Observer;
 use crate::{failure::Failure, kubernetes::log_tail::Log, rollout::snapshot::Snapshot};
@@ -69,17 +66,5 @@ impl Checks<'_> {
     /// The time that a gate gets to pass: its own, and more after nothing could be seen of the release.
     pub(super) fn patience(&self, own: Duration) -> Duration {
         own.max(Duration::from_secs(self.check.observe_seconds))
-    }
-
-    /// Waits until `look` finds nothing in the namespace. Returns its last finding at the deadline.
-    pub(super) async fn until_none<T>(&self, deadline: Instant, look: impl Fn(&Snapshot) -> Option<T>) -> Option<T> {
-        let mut current = self.current.clone();
-        loop {
-            let seen = look(&current.borrow_and_update())?;
-            match timeout_at(deadline, current.changed()).await {
-                Ok(Ok(())) => {}
-                _ => return Some(seen),
-            }
-        }
     }
 }

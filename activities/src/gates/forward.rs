@@ -12,7 +12,7 @@ use tokio::{
 
 use super::attempt::{Miss, PodAndContainer};
 use crate::{
-    gates::checks::Checks,
+    gates::{checks::Checks, serving_pods::preferred_pods},
     rollout::snapshot::{Snapshot, is_ready},
 };
 
@@ -87,7 +87,7 @@ fn says_nothing_about_the_pod(error: &kube::Error) -> bool {
     }
 }
 
-/// Returns a ready pod of the workload's new revision, and its container with the port. Waits some seconds for one.
+/// Returns a ready pod that the workload serves with, and its container with the port. Waits some seconds for one.
 ///
 /// # Errors
 /// No pod is ready in that time, or before `deadline`.
@@ -110,10 +110,11 @@ pub(super) async fn ready_pod(
         .ok_or_else(|| Miss::new(format!("no pod of the new revision of {workload} is ready")))
 }
 
-/// Returns the pods of the workload's new revision. Pods of Jobs are left out, because they end.
+/// Returns the pods of the workload's new revision, or those that its update strategy keeps. Pods of Jobs are left out, because
+/// they end.
 pub(super) fn new_pods<'a>(snapshot: &'a Snapshot, checks: &Checks<'_>, workload: &str) -> Vec<&'a Pod> {
     let mut workloads = checks.check.workloads.iter().filter(|known| known.name == workload && known.kind != "Job");
-    workloads.next().map_or_else(Vec::new, |workload| snapshot.new_pods(workload))
+    workloads.next().map_or_else(Vec::new, |workload| preferred_pods(snapshot, workload))
 }
 
 /// Returns the container or sidecar with the port, else the first container.
