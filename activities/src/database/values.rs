@@ -72,7 +72,8 @@ mod tests {
         let values = to_values(&server(), &names, "0123");
         assert_eq!(values["DATABASE_URL"], "postgresql://web_pr_1:0123@db.example.com:5432/web_pr_1?sslmode=require");
         assert_eq!(values["TEMPORAL_VISIBILITY_DATABASE_NAME"], "web_pr_1_visibility");
-        let hidden: Vec<_> = values.keys().filter(|key| is_secret(key)).collect();
+        let hidden: Vec<_> =
+            values.iter().filter(|(key, value)| is_secret(key, value.as_bytes())).map(|(key, _)| key).collect();
         assert_eq!(hidden, ["DATABASE_PASSWORD", "DATABASE_URL"]);
     }
 }

@@ -11,6 +11,7 @@ use crate::{
         sight::OBSERVED_FOR,
     },
     kubernetes::log_tail::Log,
+    redaction::message::Message,
     rollout::classify::name_of,
 };
 
@@ -35,7 +36,7 @@ pub(super) type PodAndContainer = (String, Option<String>);
 /// An attempt that did not pass.
 #[derive(Debug, Default)]
 pub(super) struct Miss {
-    pub(super) message: String,
+    pub(super) message: Message,
     pub(super) pod: Option<PodAndContainer>,
     /// True if the container has restarted: the log of the instance before explains it.
     pub(super) restarted: bool,
@@ -51,7 +52,7 @@ pub(super) struct Miss {
 }
 
 impl Miss {
-    pub(super) fn new(message: impl Into<String>) -> Self {
+    pub(super) fn new(message: impl Into<Message>) -> Self {
         Self { message: message.into(), ..Self::default() }
     }
 
@@ -87,7 +88,7 @@ where
             Ok(Err(missed)) if missed.unobserved => {
                 let since = *unobserved_since.get_or_insert_with(Instant::now);
                 if since.elapsed() >= Duration::from_secs(checks.check.unobserved_seconds) {
-                    let reason = format!("{}: {}", asked.what, missed.message);
+                    let reason = format!("{}: {}", asked.what, missed.message.without_foreign("(omitted)"));
                     return Err(NotPassed::NotObserved { reason, since });
                 }
                 deadline = deadline.max(Instant::now() + patience.min(OBSERVED_FOR));
@@ -128,8 +129,8 @@ fn stopped(checks: &Checks<'_>, asked: &Asked<'_>, last: Option<Miss>, begun: In
         (Some(_), true) => Log::Previous,
         (Some(_), false) => Log::Current,
     };
-    let message = format!("{what}: {}, {how_long}", last.message);
-    let Miss { pod, exit_code, advice, .. } = last;
+    let Miss { message, pod, exit_code, advice, .. } = last;
+    let message = Message::from(format!("{what}: ")).join(message).own(format!(", {how_long}"));
     Unmet { workload: workload.map(name_of), log, pod, exit_code, advice, ..Unmet::new(&gate.name, message) }.into()
 }
 
@@ -142,10 +143,11 @@ mod tests {
         let now = Instant::now();
         let complete = || Some(Miss::new("nobody polls"));
         let timed_out = || Miss { timed_out: true, ..Miss::new("no answer") };
-        assert_eq!(more_telling(complete(), timed_out(), now).message, "nobody polls");
+        let told = |miss: Miss| miss.message.unredacted();
+        assert_eq!(told(more_telling(complete(), timed_out(), now)), "nobody polls");
         let later = now + Duration::from_secs(5);
-        assert_eq!(more_telling(complete(), timed_out(), later).message, "no answer", "the server itself is slow");
-        assert_eq!(more_telling(complete(), Miss::new("refused"), now).message, "refused");
-        assert_eq!(more_telling(None, timed_out(), now).message, "no answer", "the only attempt");
+        assert_eq!(told(more_telling(complete(), timed_out(), later)), "no answer", "the server itself is slow");
+        assert_eq!(told(more_telling(complete(), Miss::new("refused"), now)), "refused");
+        assert_eq!(told(more_telling(None, timed_out(), now)), "no answer", "the only attempt");
     }
 }

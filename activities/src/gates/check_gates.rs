@@ -23,7 +23,7 @@ use crate::{
         stability, temporal,
     },
     heartbeat::Progress,
-    kubernetes::log_tail::{lines, log_tail},
+    kubernetes::log_tail::log_tail,
     redaction::known_secrets::KnownSecrets,
     release::stored_release::StoredRelease,
     rollout::{
@@ -158,7 +158,7 @@ impl Checks<'_> {
         let container = container.flatten();
         let secrets = {
             let snapshot = self.current.borrow();
-            KnownSecrets::new(&self.check.secret, pod.as_deref().and_then(|name| snapshot.pods.get(name)))
+            KnownSecrets::new(&self.check.secret, snapshot.pods.iter())
         };
         let (redactor, log) = tokio::join!(
             secrets.redactor(self.client, namespace),
@@ -166,12 +166,17 @@ impl Checks<'_> {
         );
         let advice = unmet.advice.unwrap_or_else(|| advice(FailureType::GateFailed).to_owned());
         let mut verdict = Verdict::new(FailureType::GateFailed, "").advise(advice);
-        let message = redactor.as_ref().map_or_else(|| secrets.unknown(), |redactor| redactor.redact(&unmet.message));
+        let message = match &redactor {
+            Some(redactor) => unmet.message.redacted(redactor).await,
+            None => unmet.message.without_foreign(&secrets.unknown()),
+        };
         verdict.message = format!("gate {}: {message}", unmet.gate);
         verdict.workload = unmet.workload;
         verdict.container = container;
         verdict.exit_code = unmet.exit_code;
-        verdict.log_tail = redactor.map_or_else(Vec::new, |redactor| lines(&redactor.redact(&log)));
+        if let Some(redactor) = &redactor {
+            verdict.log_tail = log.lines(redactor).await;
+        }
         verdict.bounded()
     }
 }

@@ -7,7 +7,7 @@ use kube::Client;
 use tokio::{sync::watch, time::Instant};
 
 use super::sight::Observer;
-use crate::{failure::Failure, kubernetes::log_tail::Log, rollout::snapshot::Snapshot};
+use crate::{failure::Failure, kubernetes::log_tail::Log, redaction::message::Message, rollout::snapshot::Snapshot};
 
 /// The reason why a gate did not pass: a verdict, or a failure to check it.
 pub(super) enum NotPassed {
@@ -23,7 +23,7 @@ pub(super) enum NotPassed {
 /// A requirement of a gate that was not met.
 pub(super) struct Unmet {
     pub(super) gate: String,
-    pub(super) message: String,
+    pub(super) message: Message,
     pub(super) workload: Option<String>,
     /// The pod and container whose log may explain it.
     pub(super) pod: Option<(String, Option<String>)>,
@@ -35,10 +35,10 @@ pub(super) struct Unmet {
 
 impl Unmet {
     /// An unmet requirement without a pod or workload.
-    pub(super) fn new(gate: &str, message: String) -> Self {
+    pub(super) fn new(gate: &str, message: impl Into<Message>) -> Self {
         Self {
             gate: gate.to_owned(),
-            message,
+            message: message.into(),
             workload: None,
             pod: None,
             exit_code: None,

@@ -16,7 +16,10 @@ use super::{
     attempt::{self, Asked, Miss},
     forward::{self, Forward},
 };
-use crate::gates::checks::{Checks, NotPassed};
+use crate::{
+    gates::checks::{Checks, NotPassed},
+    redaction::message::Message,
+};
 use berth_manifests::app::{Gate, HttpGate};
 
 /// The time for one attempt. A slower answer is no sign of health.
@@ -94,7 +97,7 @@ where
 }
 
 /// Compares the answer with the gate. The error describes the difference.
-fn expect(gate: &HttpGate, answer: &HttpAnswer) -> Result<(), String> {
+fn expect(gate: &HttpGate, answer: &HttpAnswer) -> Result<(), Message> {
     let body = String::from_utf8_lossy(&answer.body);
     let text = gate.body.as_deref().filter(|text| !body.contains(text));
     let lacks = match (answer.status == gate.status, text) {
@@ -102,13 +105,9 @@ fn expect(gate: &HttpGate, answer: &HttpAnswer) -> Result<(), String> {
         (false, _) => format!("expected {}", gate.status),
         (true, Some(text)) => format!("expected a body with {text:?}"),
     };
-    Err(format!("answered {}, {lacks}{}", answer.status, shown(&body)))
-}
-
-fn shown(body: &str) -> String {
-    let mut start = body.trim().to_owned();
-    berth_workflows::contract::verdict::truncate(&mut start, SHOWN_BYTES);
-    if start.is_empty() { String::new() } else { format!(": {start}") }
+    let message = Message::from(format!("answered {}, {lacks}", answer.status));
+    let body = body.trim();
+    Err(if body.is_empty() { message } else { message.own(": ").foreign(body, SHOWN_BYTES) })
 }
 
 #[cfg(test)]
@@ -116,6 +115,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
     use super::*;
+    use crate::redaction::redactor::Redactor;
 
     fn gate() -> HttpGate {
         HttpGate {
@@ -166,10 +166,22 @@ mod tests {
     #[test]
     fn an_unexpected_answer_is_shown_with_the_start_of_its_body() {
         let answer = |status, body: &str| HttpAnswer { status, body: body.as_bytes().to_vec() };
-        assert_eq!(expect(&gate(), &answer(200, "all ok")), Ok(()));
-        let said = expect(&gate(), &answer(500, &"é".repeat(400))).unwrap_err();
+        let expect = |answer: HttpAnswer| expect(&gate(), &answer).map_err(|message| message.unredacted());
+        assert_eq!(expect(answer(200, "all ok")), Ok(()));
+        let said = expect(answer(500, &"é".repeat(400))).unwrap_err();
         assert!(said.starts_with("answered 500, expected 200: éé") && said.len() < 340, "{said}");
-        assert_eq!(expect(&gate(), &answer(200, "no")), Err(r#"answered 200, expected a body with "ok": no"#.into()));
-        assert_eq!(expect(&gate(), &answer(204, "")), Err("answered 204, expected 200".into()));
+        assert_eq!(expect(answer(200, "no")), Err(r#"answered 200, expected a body with "ok": no"#.into()));
+        assert_eq!(expect(answer(204, "")), Err("answered 204, expected 200".into()));
+    }
+
+    #[tokio::test]
+    async fn secret_in_an_answer_is_removed_before_the_answer_is_cut() {
+        let redactor = Redactor::new([b"correct-horse-battery".as_slice()]);
+        for before in SHOWN_BYTES - 30..SHOWN_BYTES + 5 {
+            let body = format!("{}correct-horse-battery and more", "x".repeat(before));
+            let message = expect(&gate(), &HttpAnswer { status: 500, body: body.into_bytes() }).unwrap_err();
+            let shown = message.redacted(&redactor).await;
+            assert!(!shown.contains("corr") && shown.len() <= SHOWN_BYTES + 30, "{before}: {shown}");
+        }
     }
 }

@@ -124,7 +124,7 @@ mod tests {
     fn an_incomplete_workload_at_the_windows_end_is_named() {
         let workloads = [workload("Deployment", "web", 2)];
         let mut snapshot = snapshot("ready");
-        assert!(incomplete(&snapshot, &workloads).unwrap().message.contains("0 of 1 pods ready"));
+        assert!(incomplete(&snapshot, &workloads).unwrap().message.unredacted().contains("0 of 1 pods ready"));
         put(&mut snapshot, &deployment(rolled_out()));
         assert!(incomplete(&snapshot, &workloads).is_none());
     }

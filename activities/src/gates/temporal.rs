@@ -22,7 +22,7 @@ use super::{
     attempt::{Miss, PodAndContainer},
     forward::{self, Forward},
 };
-use crate::gates::checks::Checks;
+use crate::{gates::checks::Checks, redaction::message::Message};
 use berth_manifests::app::TemporalServerGate;
 
 /// The time for one attempt. A server that is slower with these requests does not work.
@@ -99,7 +99,7 @@ impl TemporalServer {
         forward.or_error(call).await.map_err(|miss| {
             let pod = miss.pod.clone().or_else(|| Some(chosen.clone()));
             let message = if pod.as_ref() == Some(&*chosen) {
-                format!("pod {}: {}", chosen.0, miss.message)
+                Message::from(format!("pod {}: ", chosen.0)).join(miss.message)
             } else {
                 miss.message
             };

@@ -10,11 +10,7 @@ use super::{
     classify::Cause,
     snapshot::{Snapshot, event_ms},
 };
-use crate::{
-    failure::advice::advice,
-    kubernetes::log_tail::{lines, log_tail},
-    redaction::known_secrets::KnownSecrets,
-};
+use crate::{failure::advice::advice, kubernetes::log_tail::log_tail, redaction::known_secrets::KnownSecrets};
 
 /// The time for one request. A verdict that is known is not held back for longer.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -27,8 +23,7 @@ const WRONG_ARCHITECTURE: &str = "The image was built for another processor arch
 /// Builds the verdict for a person.
 pub(crate) async fn verdict(client: &Client, wait: &AwaitInput, cause: Cause, snapshot: &Snapshot) -> Verdict {
     let namespace = &wait.environment.namespace;
-    let pod = cause.pod.as_deref().and_then(|name| snapshot.pods.get(name));
-    let secrets = KnownSecrets::new(&wait.secret, pod);
+    let secrets = KnownSecrets::new(&wait.secret, snapshot.pods.iter());
     let (redactor, log, events) = tokio::join!(
         secrets.redactor(client, namespace),
         log_tail(client, namespace, cause.pod.as_deref(), cause.container.as_deref(), cause.log),
@@ -46,9 +41,9 @@ pub(crate) async fn verdict(client: &Client, wait: &AwaitInput, cause: Cause, sn
         verdict.message = secrets.unknown();
         return verdict.bounded();
     };
-    verdict.message = redactor.redact(&cause.message);
-    verdict.log_tail = lines(&redactor.redact(&log));
-    verdict.events = events.iter().map(|event| redactor.redact(event)).collect();
+    verdict.message = redactor.redact_all(vec![cause.message]).await.concat();
+    verdict.log_tail = log.lines(&redactor).await;
+    verdict.events = redactor.redact_all(events).await;
     verdict.bounded()
 }
 

@@ -17,7 +17,7 @@ use super::end::{self, End, end, last_bytes};
 use crate::{
     context::Context,
     failure::Failure,
-    kubernetes::log_tail::without_escapes,
+    kubernetes::log_tail::log_end,
     redaction::{known_secrets::KnownSecrets, redactor::Redactor},
     rollout::{
         classify::Cause,
@@ -40,7 +40,8 @@ const UNOBSERVED: Duration = Duration::from_secs(UNOBSERVED_SECONDS);
 const TAIL_BYTES: usize = 4096;
 /// The most lines to read. They exceed the answer, so that it ends with the last line.
 const LOG_LINES: i64 = 200;
-const LOG_BYTES: i64 = 256 * 1024;
+/// The most bytes that are searched for secrets. They exceed the answer, so that one that it begins in is found.
+const LOG_BYTES: usize = 64 * 1024;
 /// The time to wait for the log. The script has ended even if the node does not answer.
 const LOG_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -65,7 +66,7 @@ pub async fn await_script(context: Context<'_>, wait: AwaitScriptInput) -> Resul
         }
         // Secrets are read as early as possible: a rollout may remove one while the script runs.
         if let (None, Some(pod)) = (&redactor, waiting.pod(&snapshot)) {
-            redactor = waiting.redactor(pod).await;
+            redactor = waiting.redactor(pod, &snapshot).await;
         }
         let removed = end::misses_job(&waiting.workload, &snapshot) && waiting.job_is_gone().await;
         if let Some(end) = end(&waiting.wait.started, &waiting.workload, &snapshot, removed) {
@@ -137,7 +138,7 @@ impl<'a> Waiting<'a> {
     async fn outcome(&self, end: End, redactor: Option<Redactor>, snapshot: &Snapshot) -> ScriptOutcome {
         match end {
             End::Exited { pod, container, exit_code } => {
-                ScriptOutcome::Ended { exit_code, log_tail: self.log_tail(&pod, container, redactor).await }
+                ScriptOutcome::Ended { exit_code, log_tail: self.log_tail(&pod, container, redactor, snapshot).await }
             }
             End::Lost(cause) => self.failed(*cause, snapshot).await,
         }
@@ -153,33 +154,29 @@ impl<'a> Waiting<'a> {
     }
 
     /// Returns `None` if a Secret that the pod needs could not be read. Then no output may be shown.
-    async fn redactor(&self, pod: &Pod) -> Option<Redactor> {
+    async fn redactor(&self, pod: &Pod, snapshot: &Snapshot) -> Option<Redactor> {
         let needed = &self.wait.started.secrets;
         let mut known = None;
         for name in needed.iter().map(String::as_str).chain(needed.is_empty().then_some("")) {
             // Each redactor knows all Secrets that the pod reads, and is `None` without the one it is asked for.
-            known = Some(KnownSecrets::new(name, Some(pod)).redactor(self.client, self.namespace()).await?);
+            let pods = std::iter::once(pod).chain(snapshot.pods.iter());
+            known = Some(KnownSecrets::new(name, pods).redactor(self.client, self.namespace()).await?);
         }
         known
     }
 
-    async fn log_tail(&self, pod: &Pod, container: String, redactor: Option<Redactor>) -> String {
+    async fn log_tail(&self, pod: &Pod, container: String, redactor: Option<Redactor>, snapshot: &Snapshot) -> String {
         let redactor = match redactor {
             Some(redactor) => Some(redactor),
-            None => self.redactor(pod).await,
+            None => self.redactor(pod, snapshot).await,
         };
         let Some(redactor) = redactor else {
-            return KnownSecrets::new(&self.wait.started.secrets.join(", "), None).unknown();
+            return KnownSecrets::new(&self.wait.started.secrets.join(", "), []).unknown();
         };
-        let params = LogParams {
-            container: Some(container),
-            tail_lines: Some(LOG_LINES),
-            limit_bytes: Some(LOG_BYTES),
-            ..LogParams::default()
-        };
+        let params = LogParams { container: Some(container), tail_lines: Some(LOG_LINES), ..LogParams::default() };
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), self.namespace());
-        match tokio::time::timeout(LOG_PATIENCE, pods.logs(&pod.name_any(), &params)).await {
-            Ok(Ok(text)) => last_bytes(&redactor.redact(&without_escapes(&text)), TAIL_BYTES),
+        match tokio::time::timeout(LOG_PATIENCE, log_end(&pods, &pod.name_any(), &params, LOG_BYTES)).await {
+            Ok(Ok(log)) => last_bytes(&log.redacted(&redactor).await, TAIL_BYTES),
             Ok(Err(e)) => format!("(its log could not be read: {e})"),
             Err(_) => "(its log could not be read: the node did not answer)".to_owned(),
         }

@@ -13,10 +13,7 @@ use berth_workflows::contract::{
 use crate::{
     failure::Failure,
     kubernetes::labels,
-    redaction::{
-        redactor::Redactor,
-        secret_keys::{TEMPORAL_SERVER_ADDRESS as ADDRESS, redactor},
-    },
+    redaction::secret_keys::{TEMPORAL_SERVER_ADDRESS as ADDRESS, secret_values},
     settings::Settings,
 };
 
@@ -108,9 +105,9 @@ fn is_address(text: &str) -> bool {
 }
 
 impl Assembled {
-    /// A redactor for the values that must not be shown.
-    pub(super) fn redactor(&self) -> Redactor {
-        redactor(&self.values)
+    /// The values that must not be shown.
+    pub(super) fn secret_values(&self) -> Vec<Vec<u8>> {
+        secret_values(&self.values)
     }
 
     /// Builds the immutable Secret.

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     context::Context,
     failure::Failure,
-    redaction::{redacted_failure::without_values, secret_keys::redactor},
+    redaction::{redacted_failure::hide_values, secret_keys::secret_values},
     secrets::doppler::{Doppler, DopplerError, Download},
 };
 
@@ -107,8 +107,10 @@ pub(super) async fn read(
             *turn = None;
             check_origin(&newest.values, config)?;
             let written = stored::write(&api, &name, context.settings, config, &newest).await;
-            written.map_err(|failure| without_values(failure, |text| redactor(&newest.values).redact(text)))?;
-            Ok(newest.values)
+            match written {
+                Ok(()) => Ok(newest.values),
+                Err(failure) => Err(hide_values(secret_values(&newest.values), failure).await),
+            }
         }
         Err(error) => {
             *turn = Some(Refused { at: Instant::now(), error: error.clone() });

@@ -10,7 +10,7 @@ use crate::{
     database,
     failure::Failure,
     kubernetes::content_secret::find_or_create,
-    redaction::redacted_failure::without_values,
+    redaction::redacted_failure::hide_values,
     release::rendering::kind_of,
     secrets::{
         assemble::assemble,
@@ -50,6 +50,8 @@ pub async fn sync_secrets(
     let own = database::values(context, environment).await?;
     let assembled = assemble(environment, downloaded, own)?;
     let created = find_or_create(context.client, &assembled.to_secret(context.settings, environment), rbac).await;
-    created.map_err(|failure| without_values(failure, |text| assembled.redactor().redact(text)))?;
-    Ok(assembled.synced)
+    match created {
+        Ok(()) => Ok(assembled.synced),
+        Err(failure) => Err(hide_values(assembled.secret_values(), failure).await),
+    }
 }

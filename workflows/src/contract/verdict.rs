@@ -124,6 +124,9 @@ impl Verdict {
     /// Bound on a verdict as JSON: it is part of results, statuses and pull request comments.
     pub const MAX_BYTES: usize = 8 * 1024;
 
+    /// Bound on a line of the log. A line of JSON with a stack trace has two kilobytes and more.
+    const MAX_LINE_BYTES: usize = 2048;
+
     /// Bound on the names in [`Verdict::mixed`].
     pub const MAX_MIXED: usize = 20;
 
@@ -162,16 +165,22 @@ impl Verdict {
         format!("{}: {location}{}", self.failure, self.message)
     }
 
-    /// The same verdict within [`Verdict::MAX_BYTES`]: long texts are cut, then the oldest log lines are dropped.
+    /// The same verdict within [`Verdict::MAX_BYTES`]: long texts are cut, then the oldest log lines are dropped. The newest line
+    /// stays: it may be the crash itself.
     pub fn bounded(mut self) -> Self {
         truncate(&mut self.message, 2048);
         truncate(&mut self.advice, 512);
         self.events.truncate(5);
         self.events.iter_mut().for_each(|event| truncate(event, 256));
         self.mixed.truncate(Self::MAX_MIXED);
-        self.log_tail.iter_mut().for_each(|line| truncate(line, 512));
-        while self.json_bytes() > Self::MAX_BYTES && !self.log_tail.is_empty() {
-            self.log_tail.remove(0);
+        self.log_tail.iter_mut().for_each(|line| truncate_middle(line, Self::MAX_LINE_BYTES));
+        while self.json_bytes() > Self::MAX_BYTES {
+            match self.log_tail.as_mut_slice() {
+                [] => break,
+                // A line of control characters takes six bytes for each.
+                [last] if last.len() > 512 => truncate_middle(last, 512),
+                _ => _ = self.log_tail.remove(0),
+            }
         }
         self
     }
@@ -203,6 +212,19 @@ pub fn truncate(text: &mut String, max: usize) {
     text.push_str(MARK);
 }
 
+/// Cuts the middle out of a text, at character boundaries, and marks the cut with an ellipsis: at most `max` bytes are left. A
+/// line of a log begins with its kind, and ends with the error.
+fn truncate_middle(text: &mut String, max: usize) {
+    if text.len() <= max {
+        return;
+    }
+    let half = max / 2;
+    let tail = (text.len() - half.saturating_sub(1)..text.len()).find(|at| text.is_char_boundary(*at));
+    let tail = text.split_off(tail.unwrap_or(text.len()));
+    truncate(text, half);
+    text.push_str(&tail);
+}
+
 #[cfg(test)]
 mod tests {
     use strum::VariantArray;
@@ -228,6 +250,19 @@ mod tests {
         assert!(serde_json::to_vec(&verdict).unwrap().len() <= Verdict::MAX_BYTES);
         assert!(verdict.log_tail.last().unwrap().starts_with("999 "));
         assert_eq!(verdict.events.len(), 5);
+    }
+
+    #[test]
+    fn bounded_keeps_both_ends_of_a_long_line() {
+        let mut verdict = Verdict::new(FailureType::CrashLoop, "it ends");
+        verdict.log_tail =
+            vec!["old".repeat(1000), format!("{{\"level\": \"error\", {}\"the crash\"}}", "é".repeat(5000))];
+        let last = verdict.bounded().log_tail.pop().unwrap();
+        assert!(last.starts_with("{\"level\": \"error\"") && last.ends_with("\"the crash\"}"), "{last}");
+        assert!(last.contains('…') && (1900..=2048).contains(&last.len()), "{}", last.len());
+        let mut verdict = Verdict::new(FailureType::CrashLoop, "m".repeat(3000)).advise("a".repeat(600));
+        verdict.log_tail = vec!["\u{1}".repeat(5000)];
+        assert_eq!(verdict.bounded().log_tail.len(), 1);
     }
 
     #[test]

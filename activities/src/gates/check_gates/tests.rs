@@ -148,6 +148,25 @@ async fn a_gate_with_an_unreachable_pod_fails_at_its_deadline_with_its_log() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn secret_of_another_pod_is_removed_from_a_gates_verdict() {
+    let server = live();
+    let mut other = pod("db-0", "db-uid", "none", &case("ready")["pod"]);
+    other["spec"]["containers"][0]["envFrom"] = json!([{"secretRef": {"name": "db"}}]);
+    server.put("/api/v1/namespaces/pr-1/pods", &other);
+    let secret = json!({"metadata": {"name": "db"}, "data": {"POSTGRES_PASSWORD": "YmF0dGVyeS1zdGFwbGU="}});
+    server.put("/api/v1/namespaces/pr-1/secrets", &secret);
+    server.answer(&format!("{POD}/portforward"), 500, "no");
+    server.answer(&format!("{POD}/log"), 200, "the database said: battery-staple is wrong\n");
+    let failed = verdict(checked(&server, &[gate()], 0).await.unwrap());
+    assert_eq!(failed.log_tail, ["the database said: *** is wrong"]);
+
+    server.refuse("GET /api/v1/namespaces/pr-1/secrets/db", 500);
+    let failed = verdict(checked(&server, &[gate()], 0).await.unwrap());
+    assert!(failed.log_tail.is_empty(), "it cannot be redacted: {failed:?}");
+    assert!(failed.message.starts_with("gate web: GET / on port 8080 of web: "), "{}", failed.message);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_gate_that_berth_may_not_check_is_not_observed() {
     let server = live();
     server.answer(&format!("{POD}/portforward"), 403, status_object(403, "pods/portforward is forbidden"));

@@ -13,10 +13,13 @@ use tokio::time::{Instant, timeout_at};
 use tonic::{Code, Request, Response, Status, transport::Channel};
 
 use super::super::attempt::Miss;
+use crate::redaction::message::Message;
 
 /// The identity that the server records.
 pub(super) const IDENTITY: &str = "berth";
 
+/// The most bytes of a server's message in a verdict.
+const SHOWN_BYTES: usize = 1000;
 /// The shortest wait of a long poll. A server refuses less than two seconds, and answers a second before the end.
 const SHORTEST_WAIT: Duration = Duration::from_secs(4);
 
@@ -58,7 +61,7 @@ pub(super) async fn within<T>(until: Instant, call: BoxFuture<'_, Result<Respons
 /// Returns the miss that a failed call means.
 pub(super) fn refused(what: &str, namespace: &str, status: &Status) -> Miss {
     let timed_out = matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled);
-    let message = format!("the server did not {what}: {}", describe_status(status));
+    let message = Message::from(format!("the server did not {what}: ")).foreign(describe_status(status), SHOWN_BYTES);
     let miss = Miss { timed_out, ..Miss::new(message) };
     match status.code() {
         Code::NotFound if status.message().contains("amespace") => miss.advise(format!(

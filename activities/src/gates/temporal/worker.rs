@@ -12,9 +12,12 @@ use super::super::{
 };
 use crate::{
     gates::checks::Checks,
+    redaction::message::Message,
     rollout::container_status::{last_end, statuses, waiting},
 };
 
+/// The most bytes of the kubelet's message in a verdict.
+const SHOWN_BYTES: usize = 1000;
 /// The number of ends that make a crash loop, as in a rollout.
 const LOOPS: i32 = 3;
 
@@ -24,7 +27,7 @@ pub(super) struct Worker {
     pub(super) at: PodAndContainer,
     /// The unix time in seconds at which it started, if it runs.
     pub(super) running_since: Option<i64>,
-    state: String,
+    state: Message,
     restarted: bool,
     exit_code: Option<i32>,
     crash_loops: bool,
@@ -64,7 +67,8 @@ fn worker_in(pod: &Pod, name: &str, status: Option<&ContainerStatus>) -> Worker 
     Worker {
         at: (pod.name_any(), Some(name.to_owned())),
         running_since: running.map(|Time(at)| at.as_second()),
-        state: format!("container {name} of pod {} {}", pod.name_any(), describe_state(status, restarts)),
+        state: Message::from(format!("container {name} of pod {} ", pod.name_any()))
+            .join(describe_state(status, restarts)),
         // A container that has just restarted has no log yet. The log of the instance before explains its end.
         restarted: restarts > 0 && !ended_now && (running.is_none() || crash_loops),
         exit_code: ended.map(|end| end.exit_code),
@@ -72,17 +76,20 @@ fn worker_in(pod: &Pod, name: &str, status: Option<&ContainerStatus>) -> Worker 
     }
 }
 
-fn describe_state(status: Option<&ContainerStatus>, restarts: i32) -> String {
-    let Some(status) = status else { return "is not listed yet".to_owned() };
+fn describe_state(status: Option<&ContainerStatus>, restarts: i32) -> Message {
+    let Some(status) = status else { return Message::from("is not listed yet") };
     let state = match (waiting(status), &status.state) {
-        (Some((reason, message)), _) => format!("waits: {reason} {message}").trim_end().to_owned(),
-        (None, Some(ContainerState { terminated: Some(end), .. })) => format!("has exited with code {}", end.exit_code),
-        (None, Some(ContainerState { running: Some(_), .. })) => "runs".to_owned(),
-        _ => "is in an unknown state".to_owned(),
+        (Some((reason, message)), _) if message.is_empty() => Message::from(format!("waits: {reason}")),
+        (Some((reason, message)), _) => Message::from(format!("waits: {reason} ")).foreign(message, SHOWN_BYTES),
+        (None, Some(ContainerState { terminated: Some(end), .. })) => {
+            Message::from(format!("has exited with code {}", end.exit_code))
+        }
+        (None, Some(ContainerState { running: Some(_), .. })) => Message::from("runs"),
+        _ => Message::from("is in an unknown state"),
     };
     match last_end(status) {
         Some(end) if restarts > 0 => {
-            format!("{state}, after {restarts} restarts, the last with code {}", end.exit_code)
+            state.own(format!(", after {restarts} restarts, the last with code {}", end.exit_code))
         }
         _ => state,
     }
@@ -91,7 +98,7 @@ fn describe_state(status: Option<&ContainerStatus>, restarts: i32) -> String {
 /// Adds the worker's state and log to the miss.
 pub(super) fn explain(worker: Option<Worker>, miss: Miss) -> Miss {
     let Some(Worker { at, state, restarted, exit_code, crash_loops, .. }) = worker else { return miss };
-    let message = format!("{}; {state}", miss.message);
+    let message = miss.message.own("; ").join(state);
     Miss { message, pod: Some(at), restarted, exit_code, is_final: miss.is_final || crash_loops, ..miss }
 }
 
@@ -128,7 +135,7 @@ mod tests {
     #[test]
     fn a_workers_state_is_described_and_decides_the_log() {
         let running = seen(&json!({"restarts": 0, "state": {"running": {"startedAt": "2026-11-24T09:00:00Z"}}}));
-        assert_eq!(running.state, "container python-worker of pod web-temporal-1 runs");
+        assert_eq!(running.state.unredacted(), "container python-worker of pod web-temporal-1 runs");
         assert_eq!(
             (running.running_since, running.restarted, running.crash_loops),
             (Some(1_795_510_800), false, false)
@@ -138,7 +145,7 @@ mod tests {
         let miss = explain(Some(seen(&waits)), Miss::new("nobody polls"));
         let expected = "nobody polls; container python-worker of pod web-temporal-1 waits: CrashLoopBackOff back-off 10s, \
             after 3 restarts, the last with code 2";
-        assert_eq!(miss.message, expected);
+        assert_eq!(miss.message.unredacted(), expected);
         assert!(miss.restarted && miss.is_final && miss.exit_code == Some(2), "{miss:?}");
         let again = json!({"restarts": 3, "state": {"running": {"startedAt": "2026-11-24T09:00:00Z"}},
             "last": {"terminated": {"exitCode": 2}}});

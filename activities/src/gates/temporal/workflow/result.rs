@@ -5,6 +5,7 @@ use serde_json::Value;
 use temporalio_common::protos::temporal::api::common::v1::Payloads;
 
 use super::super::super::attempt::Miss;
+use crate::redaction::message::Message;
 
 /// The most bytes of a result, and of the expectation, in a verdict.
 const SHOWN_BYTES: usize = 300;
@@ -25,8 +26,11 @@ pub(super) fn contains(expect: Option<&Value>, result: Option<&Payloads>) -> Res
     if is_there {
         return Ok(());
     }
-    let (expect, text) = (shown(&expect.to_string()), shown(if data.is_empty() { "nothing" } else { &text }));
-    Err(Miss::new(format!("its result should contain {expect} and is {text}")).advise(ADVICE).finally())
+    let mut expected = expect.to_string();
+    truncate(&mut expected, SHOWN_BYTES);
+    let message = Message::from(format!("its result should contain {expected} and is "));
+    let message = if data.is_empty() { message.own("nothing") } else { message.foreign(text, SHOWN_BYTES) };
+    Err(Miss::new(message).advise(ADVICE).finally())
 }
 
 /// Returns whether `json` has every part of `looked_for`: each field of an object, each element of a list.
@@ -50,12 +54,6 @@ fn has_text(json: &Value, looked_for: &str) -> bool {
         Value::Object(fields) => fields.values().any(|field| has_text(field, looked_for)),
         _ => false,
     }
-}
-
-fn shown(text: &str) -> String {
-    let mut text = text.to_owned();
-    truncate(&mut text, SHOWN_BYTES);
-    text
 }
 
 #[cfg(test)]
@@ -89,13 +87,14 @@ mod tests {
     fn a_workflow_without_a_result_passes_a_gate_without_expectation() {
         assert!(contains(None, None).is_ok());
         let miss = contains(Some(&json!("x")), None).unwrap_err();
-        assert_eq!((miss.message.as_str(), miss.is_final), ("its result should contain \"x\" and is nothing", true));
+        let expected = "its result should contain \"x\" and is nothing";
+        assert_eq!((miss.message.unredacted().as_str(), miss.is_final), (expected, true));
     }
 
     #[test]
     fn a_long_result_is_truncated() {
         let miss =
             contains(Some(&json!("y")), Some(&Payloads { payloads: vec![json_payload(&json!("x".repeat(5000)))] }));
-        assert!(miss.unwrap_err().message.len() < 400);
+        assert!(miss.unwrap_err().message.unredacted().len() < 400);
     }
 }

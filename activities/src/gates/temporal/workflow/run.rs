@@ -1,6 +1,5 @@
 //! The reasons why a run failed or has not ended.
 
-use berth_workflows::contract::verdict::truncate;
 use futures::FutureExt;
 use temporalio_common::protos::temporal::api::{
     common::v1::WorkflowExecution,
@@ -17,6 +16,7 @@ use tokio::time::Instant;
 use tonic::transport::Channel;
 
 use super::super::{super::attempt::Miss, call};
+use crate::redaction::message::Message;
 
 /// The most bytes of one failure or cause in a verdict.
 const SHOWN_BYTES: usize = 400;
@@ -34,11 +34,11 @@ const WORKFLOW_FAILED: &str =
 pub(super) fn ended_badly(end: &Attributes) -> Miss {
     let miss = match end {
         Attributes::WorkflowExecutionFailedEventAttributes(failed) => {
-            let why = failed.failure.as_ref().map_or_else(|| "without a message".to_owned(), describe_failure);
-            Miss::new(format!("it failed: {why}")).finally()
+            let why = failed.failure.as_ref().map_or_else(|| Message::from("without a message"), describe_failure);
+            Miss::new(Message::from("it failed: ").join(why)).finally()
         }
         Attributes::WorkflowExecutionTerminatedEventAttributes(end) => {
-            Miss::new(format!("it was terminated: {}", end.reason)).finally()
+            Miss::new(Message::from("it was terminated: ").foreign(&end.reason, SHOWN_BYTES)).finally()
         }
         Attributes::WorkflowExecutionCanceledEventAttributes(_) => Miss::new("it was cancelled").finally(),
         // The run began for a worker that died. The next run gets the whole time.
@@ -82,7 +82,8 @@ pub(super) async fn still_open(
         },
         |failure| {
             let advice = "The worker cannot run the workflow. Correct its code, or the gate's type and input.";
-            Miss::new(format!("the worker fails its task repeatedly: {}", describe_failure(&failure))).advise(advice)
+            let why = Message::from("the worker fails its task repeatedly: ").join(describe_failure(&failure));
+            Miss::new(why).advise(advice)
         },
     ))
 }
@@ -104,8 +105,9 @@ fn waits_for(activity: &PendingActivityInfo) -> Miss {
     let name = activity.activity_type.as_ref().map_or("", |kind| kind.name.as_str());
     match &activity.last_failure {
         Some(failure) => {
-            let (attempts, why) = (activity.attempt.saturating_sub(1).max(1), describe_failure(failure));
-            Miss::new(format!("its activity {name} has failed {attempts} times: {why}"))
+            let attempts = activity.attempt.saturating_sub(1).max(1);
+            let what = Message::from(format!("its activity {name} has failed {attempts} times: "));
+            Miss::new(what.join(describe_failure(failure)))
                 .advise("The workflow's activity fails. Its last failure says why.")
         }
         None => Miss::new(format!("it waits for its activity {name}"))
@@ -114,18 +116,16 @@ fn waits_for(activity: &PendingActivityInfo) -> Miss {
 }
 
 /// Describes a failure and its causes, the outermost first.
-fn describe_failure(failure: &Failure) -> String {
+fn describe_failure(failure: &Failure) -> Message {
     let chain = std::iter::successors(Some(failure), |failure| failure.cause.as_deref()).take(CAUSES);
-    let each = chain.map(|failure| {
+    chain.enumerate().fold(Message::default(), |message, (index, failure)| {
         let kind = match &failure.failure_info {
             Some(FailureInfo::ApplicationFailureInfo(info)) if !info.r#type.is_empty() => format!("{}: ", info.r#type),
             _ => String::new(),
         };
-        let mut text = format!("{kind}{}", failure.message);
-        truncate(&mut text, SHOWN_BYTES);
-        text
-    });
-    each.collect::<Vec<_>>().join(": ")
+        let message = if index == 0 { message } else { message.own(": ") };
+        message.foreign(format!("{kind}{}", failure.message), SHOWN_BYTES)
+    })
 }
 
 #[cfg(test)]
@@ -153,7 +153,7 @@ mod tests {
     fn a_failed_run_is_final_and_described_with_its_causes() {
         let failed = WorkflowExecutionFailedEventAttributes { failure: Some(failure()), ..Default::default() };
         let miss = ended_badly(&Attributes::WorkflowExecutionFailedEventAttributes(failed));
-        assert_eq!(miss.message, "it failed: Activity task failed: ValueError: no such greeting");
+        assert_eq!(miss.message.unredacted(), "it failed: Activity task failed: ValueError: no such greeting");
         assert!(miss.is_final);
         let late = WorkflowExecutionTimedOutEventAttributes::default();
         assert!(!ended_badly(&Attributes::WorkflowExecutionTimedOutEventAttributes(late)).is_final);
@@ -172,14 +172,14 @@ mod tests {
             workflow_execution_info: Some(info),
             ..Default::default()
         };
-        assert!(from_description(&seen).unwrap().message.starts_with("it has not begun"));
+        assert!(from_description(&seen).unwrap().message.unredacted().starts_with("it has not begun"));
         seen.pending_activities = vec![PendingActivityInfo {
             activity_type: Some(ActivityType { name: "greet".into() }),
             attempt: 4,
             last_failure: Some(failure()),
             ..Default::default()
         }];
-        let message = from_description(&seen).unwrap().message;
+        let message = from_description(&seen).unwrap().message.unredacted();
         assert_eq!(
             message,
             "its activity greet has failed 3 times: Activity task failed: ValueError: no such greeting"
