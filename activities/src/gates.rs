@@ -15,6 +15,7 @@ mod http;
 mod serving_pods;
 mod sight;
 mod stability;
+mod standing;
 mod temporal;
 
 pub use check_gates::check as check_gates;

@@ -18,6 +18,8 @@ use crate::{
 /// The pauses between attempts: short at first, because a release may just be starting.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest wait for what an attempt could not tell. It is within the activity's timeout.
+const LONGEST: Duration = Duration::from_secs(570);
 /// The time before a gate's deadline in which a timeout of an attempt's own request comes from that deadline.
 const CUT_OFF: Duration = Duration::from_millis(50);
 
@@ -47,6 +49,8 @@ pub(super) struct Miss {
     pub(super) is_final: bool,
     /// True if the server did not answer the attempt's request in time.
     pub(super) timed_out: bool,
+    /// The time from which another attempt can tell, if this one could not. The gate waits for it.
+    pub(super) decided_at: Option<Instant>,
     /// Advice for a person. `None` means the advice that fits any gate.
     pub(super) advice: Option<String>,
 }
@@ -95,6 +99,7 @@ where
             }
             Ok(Err(missed)) => {
                 unobserved_since = None;
+                deadline = deadline.max(missed.decided_at.unwrap_or(deadline).min(begun + LONGEST));
                 last = Some(more_telling(last, missed, deadline));
             }
             Err(_) => return Err(stopped(checks, asked, last, begun)),
@@ -121,7 +126,8 @@ fn stopped(checks: &Checks<'_>, asked: &Asked<'_>, last: Option<Miss>, begun: In
     let how_long = if last.is_final {
         format!("after {} s", begun.elapsed().as_secs())
     } else {
-        format!("for {} s", checks.patience(gate.deadline.as_duration()).as_secs())
+        let patience = checks.patience(gate.deadline.as_duration());
+        format!("for {} s", if last.decided_at.is_some() { begun.elapsed() } else { patience }.as_secs())
     };
     let workload = checks.check.workloads.iter().find(|known| known.name == *workload);
     let log = match (&last.pod, last.restarted) {

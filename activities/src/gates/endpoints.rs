@@ -1,7 +1,6 @@
 //! The gate `endpoints`: every port of a Service behind an Ingress has a ready endpoint that is a pod of the release.
 
 mod behind;
-mod standing;
 
 use std::time::Duration;
 
@@ -15,10 +14,12 @@ use tokio::time::{Instant, timeout_at};
 
 use behind::{BackendPort, ServicePort};
 pub(super) use behind::{BehindIngress, services_behind_ingresses};
-use standing::{EarlierOwners, Standing, standing};
 
 use crate::{
-    gates::checks::{Checks, NotPassed, Unmet},
+    gates::{
+        checks::{Checks, NotPassed, Unmet},
+        standing::{EarlierOwners, Standing, standing},
+    },
     rollout::{
         snapshot::{Snapshot, is_ready},
         watch::Watches,

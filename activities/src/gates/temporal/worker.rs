@@ -1,9 +1,6 @@
 //! The worker that is missing or failing: its container, its state, and its log.
 
-use k8s_openapi::{
-    api::core::v1::{ContainerState, ContainerStatus, Pod},
-    apimachinery::pkg::apis::meta::v1::Time,
-};
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
 use kube::ResourceExt;
 
 use super::super::{
@@ -25,8 +22,6 @@ const LOOPS: i32 = 3;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Worker {
     pub(super) at: PodAndContainer,
-    /// The unix time in seconds at which it started, if it runs.
-    pub(super) running_since: Option<i64>,
     state: Message,
     restarted: bool,
     exit_code: Option<i32>,
@@ -38,13 +33,13 @@ pub(super) struct Worker {
 pub(super) fn find(checks: &Checks<'_>, workload: &str, container: Option<&str>) -> Option<Worker> {
     let snapshot = checks.current.borrow();
     let pods = new_pods(&snapshot, checks, workload);
-    let worst =
-        pods.into_iter().max_by_key(|pod| status_of(pod, container).map_or(0, |status| status.restart_count))?;
-    let name = name_of(worst, container)?;
-    Some(worker_in(worst, name, status_of(worst, container)))
+    let status = |pod| container_status(pod, container_name(pod, container)?);
+    let worst = pods.into_iter().max_by_key(|pod| status(pod).map_or(0, |status| status.restart_count))?;
+    Some(worker_in(worst, container_name(worst, container)?, status(worst)))
 }
 
-fn name_of<'a>(pod: &'a Pod, container: Option<&'a str>) -> Option<&'a str> {
+/// Returns the worker's container: the named one, else one with `worker` in its name, else the first.
+pub(super) fn container_name<'a>(pod: &'a Pod, container: Option<&'a str>) -> Option<&'a str> {
     let spec = pod.spec.as_ref()?;
     let named = container.or_else(|| {
         spec.containers.iter().map(|container| container.name.as_str()).find(|name| name.contains("worker"))
@@ -52,8 +47,7 @@ fn name_of<'a>(pod: &'a Pod, container: Option<&'a str>) -> Option<&'a str> {
     named.or_else(|| spec.containers.first().map(|container| container.name.as_str()))
 }
 
-fn status_of<'a>(pod: &'a Pod, container: Option<&'a str>) -> Option<&'a ContainerStatus> {
-    let name = name_of(pod, container)?;
+pub(super) fn container_status<'a>(pod: &'a Pod, name: &str) -> Option<&'a ContainerStatus> {
     statuses(pod).map(|(status, _)| status).find(|status| status.name == name)
 }
 
@@ -63,14 +57,13 @@ fn worker_in(pod: &Pod, name: &str, status: Option<&ContainerStatus>) -> Worker 
     let ended_now = state.is_some_and(|state| state.terminated.is_some());
     let restarts = status.map_or(0, |status| status.restart_count);
     let crash_loops = restarts + i32::from(ended_now) >= LOOPS;
-    let running = state.and_then(|state| state.running.as_ref()).and_then(|running| running.started_at.as_ref());
+    let is_running = state.is_some_and(|state| state.running.is_some());
     Worker {
         at: (pod.name_any(), Some(name.to_owned())),
-        running_since: running.map(|Time(at)| at.as_second()),
         state: Message::from(format!("container {name} of pod {} ", pod.name_any()))
             .join(describe_state(status, restarts)),
         // A container that has just restarted has no log yet. The log of the instance before explains its end.
-        restarted: restarts > 0 && !ended_now && (running.is_none() || crash_loops),
+        restarted: restarts > 0 && !ended_now && (!is_running || crash_loops),
         exit_code: ended.map(|end| end.exit_code),
         crash_loops,
     }
@@ -120,26 +113,24 @@ mod tests {
 
     fn seen(worker: &Value) -> Worker {
         let pod = pod(worker);
-        worker_in(&pod, name_of(&pod, None).unwrap(), status_of(&pod, None))
+        let name = container_name(&pod, None).unwrap();
+        worker_in(&pod, name, container_status(&pod, name))
     }
 
     #[test]
     fn the_worker_is_the_named_container_or_one_named_worker_or_the_first() {
         let both = pod(&json!({"restarts": 0}));
-        assert_eq!(name_of(&both, Some("temporal-ui")), Some("temporal-ui"));
-        assert_eq!(name_of(&both, None), Some("python-worker"));
+        assert_eq!(container_name(&both, Some("temporal-ui")), Some("temporal-ui"));
+        assert_eq!(container_name(&both, None), Some("python-worker"));
         let only: Pod = serde_json::from_value(json!({"spec": {"containers": [{"name": "api"}]}})).unwrap();
-        assert_eq!(name_of(&only, None), Some("api"));
+        assert_eq!(container_name(&only, None), Some("api"));
     }
 
     #[test]
     fn a_workers_state_is_described_and_decides_the_log() {
         let running = seen(&json!({"restarts": 0, "state": {"running": {"startedAt": "2026-11-24T09:00:00Z"}}}));
         assert_eq!(running.state.unredacted(), "container python-worker of pod web-temporal-1 runs");
-        assert_eq!(
-            (running.running_since, running.restarted, running.crash_loops),
-            (Some(1_795_510_800), false, false)
-        );
+        assert_eq!((running.restarted, running.crash_loops), (false, false));
         let waits = json!({"restarts": 3, "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}},
             "last": {"terminated": {"exitCode": 2}}});
         let miss = explain(Some(seen(&waits)), Miss::new("nobody polls"));

@@ -1,4 +1,4 @@
-//! The standing of a pod behind a Service: whether traffic that it gets shows that the release serves.
+//! The standing of a pod: whether what it does shows that the release serves.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,8 @@ use k8s_openapi::{
 use kube::{Api, Client, Resource, ResourceExt, core::PartialObjectMeta};
 use serde::de::DeserializeOwned;
 
-use crate::{gates::serving_pods::serves_with, kubernetes::labels, rollout::snapshot::Snapshot};
+use super::serving_pods::serves_with;
+use crate::{kubernetes::labels, rollout::snapshot::Snapshot};
 
 /// The standing of a pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
