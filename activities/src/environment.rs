@@ -1,5 +1,6 @@
 //! An environment as a whole: its description, its namespace, its removal.
 
+mod app_files;
 mod await_namespace_gone;
 mod delete_environment;
 mod ensure_namespace;

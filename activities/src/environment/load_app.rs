@@ -1,7 +1,7 @@
 //! The activity `load_app`: an app file, read from the worker's folder at the moment it is needed.
 
 use berth_manifests::{
-    app::{App, AppFolder, Approval, Approvers, DatabaseMode, ProductionSettings, read_apps},
+    app::{App, AppFolder, Approval, Approvers, DatabaseMode, ProductionSettings},
     render::Finding,
 };
 use berth_workflows::contract::{
@@ -11,6 +11,7 @@ use berth_workflows::contract::{
     verdict::{FailureType, Verdict},
 };
 
+use super::app_files::current_apps;
 use crate::{
     database::{self, Names},
     failure::Failure,
@@ -117,9 +118,10 @@ fn database_of(settings: &Settings, app: &App, kind: EnvironmentKind) -> Result<
 /// # Errors
 /// As for [`load_app()`].
 pub(crate) fn find_app(settings: &Settings, name: &str) -> Result<App, Failure> {
-    let AppFolder { apps, findings, refused: not_used } = read_apps(&settings.apps);
-    if let Some(app) = apps.into_iter().find(|app| app.app == name) {
-        return Ok(app);
+    let folder = current_apps(&settings.apps);
+    let AppFolder { apps, findings, refused: not_used } = folder.as_ref();
+    if let Some(app) = apps.iter().find(|app| app.app == name) {
+        return Ok(app.clone());
     }
     if let Some(found) = not_used.get(name) {
         return Err(refused(name, found));
@@ -127,7 +129,7 @@ pub(crate) fn find_app(settings: &Settings, name: &str) -> Result<App, Failure> 
     // An unreadable file has no app name yet, so its file name decides. Errors in other teams' files are not reported
     // here.
     let file = format!("{name}.yaml");
-    let own: Vec<Finding> = findings.into_iter().filter(|f| f.is_error() && is_file_of(name, &f.file)).collect();
+    let own: Vec<Finding> = findings.iter().filter(|f| f.is_error() && is_file_of(name, &f.file)).cloned().collect();
     if !own.is_empty() {
         return Err(refused(name, &own));
     }
