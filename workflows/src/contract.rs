@@ -12,6 +12,7 @@ pub mod cron_name;
 pub mod environment;
 pub mod exact;
 pub mod heartbeat;
+pub mod image;
 pub mod janitor;
 pub mod lenient;
 pub mod load_app;
