@@ -9,6 +9,7 @@ mod names;
 mod pattern;
 mod preview;
 mod production;
+mod pushed;
 mod unique;
 mod validate;
 
@@ -28,6 +29,7 @@ pub use names::is_script_name;
 pub use pattern::Pattern;
 pub use preview::{CronJobs, Database, DatabaseMode, PreviewSettings, Quota, Scripts};
 pub use production::{Approval, Approvers, ProductionSettings};
+pub use pushed::PushVariable;
 
 use crate::render::{FurtherKind, Provided, line_of, template::Lines};
 
@@ -44,6 +46,16 @@ pub struct App {
     /// Image repositories that may run here, without tag. A push names one of them by digest.
     #[schemars(length(min = 1), inner(length(max = 255), regex(pattern = names::pattern::IMAGE_REPOSITORY)))]
     pub images: Vec<String>,
+    /// Repositories of further images, by name: `WORKER` gives `$WORKER_IMAGE`, `$WORKER_TAG` and `$WORKER_DIGEST`. A push names
+    /// each of them by digest that the manifests use.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = pushed::MAX_NAMED_IMAGES, "propertyNames" = {
+        "pattern": names::pattern::NAMED_IMAGE, "maxLength": names::MAX_PUSHED_NAME
+    }))]
+    #[schemars(extend("additionalProperties" = {
+        "type": "string", "maxLength": 255, "pattern": names::pattern::IMAGE_REPOSITORY
+    }))]
+    pub named_images: BTreeMap<String, String>,
     /// A Secret in berth's namespace with the registry's credentials. It is copied into each environment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253), regex(pattern = names::pattern::OBJECT_NAME))]
@@ -61,6 +73,13 @@ pub struct App {
     /// Further variables for the manifests of all environments, for example `KUBE_NODE_POOL`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, String>,
+    /// Variables whose values come with each push, by name. They are public, and no part of an image. `berth ci` fills those of
+    /// GitHub.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = pushed::MAX_PUSH_VARIABLES, "propertyNames" = {
+        "pattern": names::pattern::PUSH_VARIABLE, "maxLength": names::MAX_PUSHED_NAME
+    }))]
+    pub push_variables: BTreeMap<String, PushVariable>,
     /// Cluster-scoped kinds that the manifests may have, for example `PriorityClass`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cluster_kinds: Vec<String>,

@@ -15,6 +15,7 @@ mod object;
 mod order;
 mod policy;
 mod pushed_image;
+mod pushed_names;
 mod references;
 mod repeated;
 mod scalar;
@@ -30,7 +31,8 @@ use std::collections::{BTreeSet, HashMap};
 use sha2::{Digest, Sha256};
 
 pub(crate) use object::line_of;
-pub(crate) use variables::RESERVED_NAMES;
+pub(crate) use pushed_image::variables_of_image;
+pub(crate) use variables::{RESERVED_NAMES, RESERVED_PREFIXES, is_own_default};
 
 pub use finding::{Finding, Severity, Subject};
 pub use granted::{ENVIRONMENT_ROLE_NAME, Rights, check_granted, rule_of};
@@ -39,6 +41,7 @@ pub use layout::{Section, SourceFile, SourceFiles};
 pub use object::{Identity, Object};
 pub use policy::PolicyInput;
 pub use pushed_image::PushedImage;
+pub use pushed_names::PushedNames;
 pub use references::{Classes, ClusterClasses, Provided, check_classes, check_references};
 pub use stamp::{Stamp, is_berth_key};
 pub use variables::{EnvironmentKind, VariableInput, Variables, unique_name};
@@ -163,6 +166,12 @@ fn last_of_each(objects: Vec<Object>, findings: &mut Vec<Finding>) -> Vec<Object
         *earlier = object;
     }
     kept
+}
+
+/// The messages about names in a text outside the manifests that a push has to bring, and that this one does not.
+pub(crate) fn missing_names(text: &str, variables: &Variables) -> Vec<String> {
+    let undeclared = substitute::substitute(text, variables).undeclared;
+    undeclared.iter().filter_map(|name| variables.explain_missing(name)).collect()
 }
 
 /// Replaces berth's variables in text outside the manifests, for example a gate's path.

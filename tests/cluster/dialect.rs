@@ -11,7 +11,7 @@ use std::{
 
 use berth_lab::Lab;
 use berth_manifests::render::{
-    EnvironmentKind, PolicyInput, PushedImage, SourceFiles, VariableInput, Variables, render,
+    EnvironmentKind, PolicyInput, PushedImage, PushedNames, SourceFiles, VariableInput, Variables, render,
 };
 use serde_json::{Value, json};
 
@@ -91,6 +91,7 @@ fn input() -> VariableInput {
         doppler_managed_secret: Some("web-secrets".into()),
         doppler_token_secret: Some("web-token".into()),
         temporal_server_address: "web-temporal.pr-123.svc.cluster.local:7233".into(),
+        pushed_names: PushedNames::default(),
         extra: BTreeMap::from([("KUBE_NODE_POOL".into(), "staging-pool".into())]),
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use berth_manifests::render::{
-    EnvironmentKind, PolicyInput, PushedImage, Section, SourceFile, SourceFiles, VariableInput, Variables, render,
+    EnvironmentKind, PolicyInput, PushedImage, PushedNames, Section, SourceFile, SourceFiles, VariableInput, Variables,
+    render,
 };
 use serde_json::Value;
 
@@ -59,6 +60,7 @@ fn variables() -> VariableInput {
         doppler_managed_secret: None,
         doppler_token_secret: None,
         temporal_server_address: "web-temporal.pr-1.svc.cluster.local:7233".into(),
+        pushed_names: PushedNames::default(),
         extra: BTreeMap::new(),
     }
 }

@@ -76,6 +76,7 @@ impl App {
             doppler_managed_secret: None,
             doppler_token_secret: None,
             temporal_server_address: String::new(),
+            pushed_names: self.pushed_names(),
             extra: self.variables_of(environment.kind),
         }
     }

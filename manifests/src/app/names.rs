@@ -11,6 +11,9 @@ pub(super) mod pattern {
     pub(in crate::app) const DOPPLER_NAME: &str = "^[A-Za-z0-9_-]{1,100}$";
     pub(in crate::app) const NUMBERED: &str = r"^[a-z0-9.{}-]*\{pr\}[a-z0-9.{}-]*$";
     pub(in crate::app) const QUANTITY: &str = "^[0-9]+([.][0-9]*)?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$";
+    pub(in crate::app) const NAMED_IMAGE: &str = "^(?!KUBE_|DOPPLER_|GITHUB_|DOCKER_)[A-Z][A-Z0-9_]*$";
+    pub(in crate::app) const PUSH_VARIABLE: &str = "^(?!DOPPLER_|DOCKER_|GITHUB_TOKEN$)[A-Z][A-Z0-9_]*$";
+    pub(in crate::app) const PUSHED_VALUE: &str = "^([A-Za-z0-9_][A-Za-z0-9_.,:/@+=-]*)?$";
     pub(in crate::app) const SCRIPT: &str = "^[A-Za-z0-9_:.][A-Za-z0-9_:.-]*$";
 }
 
@@ -95,6 +98,26 @@ pub fn is_script_name(text: &str) -> bool {
     (1..=MAX_SCRIPT_NAME).contains(&text.len())
         && !text.starts_with('-')
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b':' | b'.'))
+}
+
+/// The most bytes of the name of an image or a variable that a push brings. Pushes have the same bound.
+pub(super) const MAX_PUSHED_NAME: usize = 50;
+
+/// The name of an image or a variable that a push brings.
+pub(super) fn is_pushed_name(text: &str) -> bool {
+    text.len() <= MAX_PUSHED_NAME
+        && text.starts_with(|c: char| c.is_ascii_uppercase())
+        && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+}
+
+/// The most bytes of a pushed variable's value. Pushes have the same bound.
+pub(super) const MAX_PUSHED_VALUE: usize = 128;
+
+/// The value of a variable that a push brings: no character with a meaning to a shell, and no option.
+pub(super) fn is_pushed_value(text: &str) -> bool {
+    let is_first = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    let is_plain = |b: u8| is_first(b) || matches!(b, b'.' | b',' | b':' | b'/' | b'@' | b'+' | b'=' | b'-');
+    text.len() <= MAX_PUSHED_VALUE && text.bytes().all(is_plain) && text.bytes().next().is_none_or(is_first)
 }
 
 /// The name of a shell variable.

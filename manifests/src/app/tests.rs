@@ -1,6 +1,7 @@
 //! App files: valid ones, refused ones with their line, and conflicts between apps.
 
 mod gates;
+mod pushed;
 
 use std::{fs, path::Path};
 

@@ -16,8 +16,10 @@ use super::{
 use crate::render::{RESERVED_NAMES, cluster_kinds, finding::Finding, line_of, template::Lines};
 
 mod gates;
+mod pushed;
 
 use gates::check_gates;
+use pushed::check_pushed;
 
 /// The longest name of an app. `preview-<app>-<number>` with ten digits must fit a label's 63 characters, and so must the
 /// names that teams derive from `KUBE_APP`.
@@ -30,6 +32,7 @@ const CLUSTER_NAMESPACES: [&str; 2] = ["default", "berth"];
 pub(super) fn check(app: &App, file: &str, lines: &Lines) -> Vec<Finding> {
     let mut report = AppReport { file, lines, findings: Vec::new() };
     check_app(app, &mut report);
+    check_pushed(app, &mut report);
     check_secrets(app, &mut report);
     if let Some(github) = &app.github {
         check_github(github, &mut report);

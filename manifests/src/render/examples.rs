@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{EnvironmentKind, PolicyInput, PushedImage, Section, SourceFile, SourceFiles, VariableInput, unique_name};
+use super::{
+    EnvironmentKind, PolicyInput, PushedImage, PushedNames, Section, SourceFile, SourceFiles, VariableInput,
+    unique_name,
+};
 
 pub(crate) fn preview() -> VariableInput {
     VariableInput {
@@ -20,6 +23,7 @@ pub(crate) fn preview() -> VariableInput {
         doppler_managed_secret: Some("web-secrets-0a1b2c3d".to_owned()),
         doppler_token_secret: Some("doppler-web-preview-token".to_owned()),
         temporal_server_address: "web-temporal.pr-123.svc.cluster.local:7233".to_owned(),
+        pushed_names: PushedNames::default(),
         extra: BTreeMap::from([("KUBE_NODE_POOL".to_owned(), "staging-pool".to_owned())]),
     }
 }

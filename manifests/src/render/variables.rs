@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::pushed_image::PushedImage;
+use super::{pushed_image::PushedImage, pushed_names::PushedNames};
 
 /// The kind of an app's environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -58,6 +58,8 @@ pub struct VariableInput {
     pub doppler_token_secret: Option<String>,
     /// The address of the app's Temporal server.
     pub temporal_server_address: String,
+    /// The names that the app file leaves to pushes, with the values of this push.
+    pub pushed_names: PushedNames,
     /// The `variables:` of the app file. Reserved names in it are ignored.
     pub extra: BTreeMap<String, String>,
 }
@@ -68,11 +70,12 @@ pub struct Variables {
     values: BTreeMap<String, String>,
     numbers: BTreeMap<&'static str, u64>,
     images: Vec<PushedImage>,
+    pushed_names: PushedNames,
 }
 
 /// Prefixes of names that only berth, an app file or a push declares. An undeclared name with one is a mistake, not a shell
 /// variable.
-const RESERVED_PREFIXES: [&str; 4] = ["KUBE_", "DOPPLER_", "GITHUB_", "DOCKER_"];
+pub(crate) const RESERVED_PREFIXES: [&str; 4] = ["KUBE_", "DOPPLER_", "GITHUB_", "DOCKER_"];
 
 /// The most bytes of an unknown name in a message.
 const MAX_SHOWN_NAME: usize = 64;
@@ -117,6 +120,11 @@ pub(crate) const RESERVED_NAMES: [&str; 17] = [
     "TEMPORAL_SERVER_ADDRESS",
 ];
 
+/// Whether berth has a default for a name.
+pub(crate) fn is_own_default(name: &str) -> bool {
+    DEFAULTS.iter().any(|(own, _)| *own == name)
+}
+
 impl Variables {
     /// The variables of one rollout.
     pub fn new(input: VariableInput) -> Self {
@@ -143,10 +151,11 @@ impl Variables {
         let mut values: BTreeMap<String, String> =
             DEFAULTS.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         values.extend(input.extra);
+        values.extend(input.pushed_names.values().map(|(name, value)| (name.to_owned(), value.to_owned())));
         values.retain(|name, _| !RESERVED_NAMES.contains(&name.as_str()));
         values.extend(reserved.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
         values.extend(of_images);
-        Self { values, numbers, images: input.images }
+        Self { values, numbers, images: input.images, pushed_names: input.pushed_names }
     }
 
     /// The value of a name, if berth or the app file declares it. The variable of a pushed image is its repository here.
@@ -174,9 +183,22 @@ impl Variables {
         self.get(&image.tag_variable())
     }
 
-    /// The value of a name as a part of a container's `image`.
+    /// The value of a name as a part of a container's `image`. A push names its images under `image` and `images` alone: there
+    /// they are checked, and in a variable they would not be.
     pub(super) fn get_in_image(&self, name: &str) -> Option<&str> {
-        self.image(name).map(|image| image.repository.as_str()).or_else(|| self.get(name))
+        let plain = || self.get(name).filter(|_| !self.pushed_names.has_variable(name));
+        self.image(name).map(|image| image.repository.as_str()).or_else(plain)
+    }
+
+    /// The message about a name that is the push's to bring, and that has no value here.
+    pub(super) fn explain_missing(&self, name: &str) -> Option<String> {
+        if self.get(name).is_some() && self.pushed_names.has_variable(name) {
+            return Some(format!(
+                "`${name}` is a variable of the push, and no part of an image may come from one: list the image in the app \
+                 file's `named_images`"
+            ));
+        }
+        self.pushed_names.explain_missing(name, &self.images)
     }
 
     /// The same variables, but these names of images stand for whole references outside of a container's `image` as well.

@@ -142,6 +142,10 @@ impl<'a> Expansion<'a> {
         let is_script = matches!(place.usage, Usage::Shell | Usage::Content);
         let severity = if is_script { Severity::Warning } else { Severity::Error };
         let undeclared = substituted.undeclared.iter().filter_map(|name| {
+            // The app file says whose it is, so it is no variable of a script.
+            if let Some(message) = variables.explain_missing(name) {
+                return Some((Severity::Error, message));
+            }
             variables.explain_unknown(name, place.usage == Usage::Identifier).map(|message| (severity, message))
         });
         let expanded = substituted.expanded.iter().filter_map(|name| {

@@ -3,6 +3,7 @@
 use super::*;
 
 mod absent;
+mod named;
 mod outside;
 
 const REPOSITORY: &str = "registry.example.com/acme/web";
