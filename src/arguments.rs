@@ -6,12 +6,16 @@ use berth_workflows::{
     TASK_QUEUE,
     contract::{
         environment::PullRequest,
-        release::{Commit, Image, Name},
+        release::{Commit, Name},
     },
 };
 use clap::Args;
 
 use crate::envelope::Output;
+
+mod pushed;
+
+pub(crate) use pushed::{Pushed, PushedArgs, split_name, variable};
 
 /// The worker that a command asks, and how it shows the answer.
 #[derive(Debug, Args)]
@@ -48,10 +52,6 @@ pub(crate) fn app(text: &str) -> Result<String, String> {
 
 pub(crate) fn commit(text: &str) -> Result<Commit, String> {
     Commit::try_from(text.to_owned())
-}
-
-pub(crate) fn image(text: &str) -> Result<Image, String> {
-    Image::try_from(text.to_owned())
 }
 
 pub(crate) fn name(text: &str) -> Result<Name, String> {

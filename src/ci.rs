@@ -2,7 +2,7 @@
 //! end, and writes where GitHub shows it: the log, the step's outputs and the summary of the run.
 //!
 //! - `job`, `event`: the job's variables, and what its event asks for
-//! - `image`: the image of a push
+//! - `image`, `pushed`: the images and variables of a push
 //! - `deliver`: the message, and the questions until it has ended; by `hooks` and `token` through berth hooks, or by `direct`
 //! - `judge`: the exit code
 //! - `commands`, `log`, `files`, `summary`: the ways of GitHub to show something
@@ -29,6 +29,7 @@ mod job;
 mod judge;
 mod log;
 mod nonce;
+mod pushed;
 mod run;
 mod summary;
 mod task;
@@ -75,15 +76,20 @@ struct JobArgs {
     /// The app's name, as in its app file
     #[arg(value_parser = app)]
     app: String,
-    /// The image, by digest: repository:tag@sha256:…, or a repository with --digest. A close needs none
-    #[arg(long, default_value = "", hide_default_value = true)]
-    image: String,
+    /// The image, by digest: repository:tag@sha256:…, or a repository with --digest; once more for each image that the app file
+    /// names: NAME=repository@sha256:…. One value may have several, on lines of their own. A close needs none
+    #[arg(long = "image", value_name = "[NAME=]IMAGE")]
+    images: Vec<String>,
     /// The image's tag, if --image has none
     #[arg(long, default_value = "", hide_default_value = true)]
     tag: String,
     /// The image's digest, if --image has none: sha256:…
     #[arg(long, default_value = "", hide_default_value = true)]
     digest: String,
+    /// A variable that the app file leaves to pushes. A name alone takes the job's variable of that name, and through hooks those
+    /// of GitHub come by themselves. One value may have several, on lines of their own. They are public
+    #[arg(long = "set", value_name = "NAME[=VALUE]")]
+    variables: Vec<String>,
     /// The public URL of berth hooks
     #[arg(long, env = "BERTH_HOOKS_URL", value_name = "URL", default_value = "", hide_default_value = true)]
     hooks: String,

@@ -2,9 +2,9 @@
 
 mod difference;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{iter::once, path::PathBuf, process::ExitCode};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, ensure};
 use berth_activities::release::compare;
 use berth_manifests::{
     app::{App, AppFolder, EnvironmentNames, read_apps},
@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::{
-    arguments::{commit, image},
+    arguments::{Pushed, PushedArgs, commit},
     envelope::{Envelope, Output},
     exit::{self, Exit, UsageError},
     kubeconfig,
@@ -45,9 +45,8 @@ pub(crate) struct Render {
     /// Render the production environment
     #[arg(long, group = "environment")]
     production: bool,
-    /// The pushed image, by digest: repository:tag@sha256:…
-    #[arg(long, value_parser = image)]
-    image: Image,
+    #[command(flatten)]
+    pushed: PushedArgs,
     /// The pushed commit
     #[arg(long, value_parser = commit, default_value = EXAMPLE_COMMIT)]
     commit: Commit,
@@ -89,7 +88,7 @@ impl Render {
         if self.diff {
             return self.difference(&app, &environment).await;
         }
-        let rendered = match render_app(&app, &environment, self.input(&app, &environment)) {
+        let rendered = match render_app(&app, &environment, self.input(&app, &environment)?) {
             Ok(rendered) => rendered,
             Err(findings) => return refused(findings),
         };
@@ -107,7 +106,7 @@ impl Render {
     async fn difference(&self, app: &App, environment: &EnvironmentNames) -> anyhow::Result<Envelope> {
         let client = kubeconfig::client().await.context("--diff needs a kubeconfig (KUBECONFIG)")?;
         let last = compare::find_last_rollout(&client, &environment.namespace).await?;
-        let mut input = self.input(app, environment);
+        let mut input = self.input(app, environment)?;
         input.deploy_id = self.deploy_id.or(last.deploy_id).unwrap_or(EXAMPLE_DEPLOY_ID);
         input.doppler_managed_secret = last.secret.clone().or(input.doppler_managed_secret);
         let rendered = match render_app(app, environment, input) {
@@ -130,21 +129,25 @@ impl Render {
             Some(pr) => app.preview_environment(pr).ok_or_else(|| UsageError("the app has no previews".to_owned()))?,
             None => app.production_environment().ok_or_else(|| UsageError("the app has no production".to_owned()))?,
         };
-        if !app.images.contains(&self.image.repository) {
-            let images = app.images.join(", ");
-            return Err(anyhow!("`{}` is not an image of the app: {images}", self.image.repository));
-        }
         Ok((app, environment))
     }
 
-    fn input(&self, app: &App, environment: &EnvironmentNames) -> VariableInput {
-        let Image { repository, tag, digest, .. } = &self.image;
-        VariableInput {
+    fn input(&self, app: &App, environment: &EnvironmentNames) -> anyhow::Result<VariableInput> {
+        let pushed = self.pushed.read()?;
+        check_pushed(app, &pushed)?;
+        let Image { repository, tag, digest } = pushed.image;
+        let named = pushed
+            .images
+            .iter()
+            .map(|(name, Image { repository, tag, digest })| PushedImage::named(name, repository, tag.clone(), digest));
+        let values = pushed.variables.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Ok(VariableInput {
             deploy_id: self.deploy_id.unwrap_or(EXAMPLE_DEPLOY_ID),
-            images: vec![PushedImage::new(repository, tag.clone(), digest)],
+            images: once(PushedImage::new(repository, tag, digest)).chain(named).collect(),
             commit: self.commit.to_string(),
+            pushed_names: app.variable_input(environment).pushed_names.with_values(values),
             ..example(app, environment)
-        }
+        })
     }
 }
 
@@ -162,22 +165,37 @@ fn refused(findings: Vec<Finding>) -> anyhow::Result<Envelope> {
     envelope.with_data(&Report { objects: Vec::new(), findings })
 }
 
+/// Checks that the app file has the images and variables, as a rollout does.
+fn check_pushed(app: &App, pushed: &Pushed) -> anyhow::Result<()> {
+    let repository = &pushed.image.repository;
+    ensure!(app.images.contains(repository), "`{repository}` is not an image of the app: {}", app.images.join(", "));
+    for (name, Image { repository, .. }) in pushed.images.iter() {
+        let allowed = app.named_images.get(name);
+        let allowed = allowed.with_context(|| format!("`{name}` is not one of the app's `named_images`"))?;
+        ensure!(repository == allowed, "`{repository}` is not the image `{name}` of the app: {allowed}");
+    }
+    for (name, _) in pushed.variables.iter() {
+        ensure!(app.push_variables.contains_key(name), "`{name}` is not one of the app's `push_variables`");
+    }
+    Ok(())
+}
+
 /// Example values for what only a rollout knows.
 pub(crate) fn example(app: &App, environment: &EnvironmentNames) -> VariableInput {
+    let digest = format!("sha256:{}", "0123456789abcdef".repeat(4));
+    let main = PushedImage::new(app.images.first().cloned().unwrap_or_default(), None, digest);
+    let declared = app.variable_input(environment);
     VariableInput {
         deploy_id: EXAMPLE_DEPLOY_ID,
-        images: vec![PushedImage::new(
-            app.images.first().cloned().unwrap_or_default(),
-            None,
-            format!("sha256:{}", "0123456789abcdef".repeat(4)),
-        )],
+        images: once(main).chain(app.example_images()).collect(),
         commit: EXAMPLE_COMMIT.to_owned(),
         author: "octocat".to_owned(),
         // berth writes this Secret even without Doppler, since it adds keys of its own.
         doppler_managed_secret: Some(format!("{}-secrets-0123456789", app.app)),
         doppler_token_secret: app.doppler(environment.kind).map(|config| config.token.secret.clone()),
         temporal_server_address: format!("{}-temporal.{}.svc.cluster.local:7233", app.app, environment.namespace),
-        ..app.variable_input(environment)
+        pushed_names: declared.pushed_names.with_values(app.example_variables()),
+        ..declared
     }
 }
 

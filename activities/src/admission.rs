@@ -3,7 +3,7 @@
 //! An activity can be started without a workflow, or from a foreign one, with any input. So its input proves nothing:
 //! - the caller is named by the server's task information;
 //! - names are those that the environment's namespace records, or those of the app file;
-//! - the image is on the app's list, or in a stored release of the environment;
+//! - each image is in the app file, or in a stored release of the environment, and each variable in the app file;
 //! - an address for gates is the one in the environment's own Secret.
 //!
 //! Everything else in an input is looked up in the environment's own namespace only.
@@ -20,7 +20,7 @@ mod secrets;
 use berth_manifests::app::App;
 use berth_workflows::contract::{
     environment::{Environment, EnvironmentKind},
-    release::Image,
+    release::Release,
     verdict::{FailureType, Verdict},
 };
 
@@ -73,12 +73,13 @@ impl<'a> Admission<'a> {
         names::check(self.context, self.environment, owner, app).await
     }
 
-    /// Checks that the image is on the app's list, or in a stored release of the environment.
+    /// Checks that each image of a release is in the app file, or in a stored release of the environment, and that its
+    /// variables are those of the app file.
     ///
     /// # Errors
     /// `PolicyDenied`, permanent. Errors of the API, which are retried.
-    pub(crate) async fn check_image(&self, app: &App, image: &Image) -> Result<(), Failure> {
-        image::check(self.context, self.environment, app, image).await
+    pub(crate) async fn check_release(&self, app: &App, release: &Release) -> Result<(), Failure> {
+        image::check(self.context, self.environment, app, release).await
     }
 
     /// Checks that the Secret is one of the environment's own, and that its address of a Temporal server is this one.

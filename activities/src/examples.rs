@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use berth_manifests::app::App;
+use berth_manifests::app::{App, load_apps};
 use berth_workflows::contract::environment::{Environment, EnvironmentKind};
 
 use crate::{
@@ -30,11 +30,23 @@ pub(crate) fn settings() -> Settings {
 
 /// Returns the app, with these fields of its file besides the required ones.
 pub(crate) fn app(fields: Value) -> App {
+    serde_json::from_value(app_file(fields)).unwrap()
+}
+
+/// Whether an app file with these fields is valid.
+pub(crate) fn is_valid(fields: Value) -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    // JSON is YAML.
+    std::fs::write(folder.path().join("web.yaml"), app_file(fields).to_string()).unwrap();
+    load_apps(folder.path()).is_ok()
+}
+
+fn app_file(fields: Value) -> Value {
     let mut app = json!({"app": "web", "repository": "acme/web", "images": ["registry.example.com/web"],
         "preview": {"host": "pr-{pr}.example.com"}});
     let Value::Object(fields) = fields else { panic!("no fields: {fields}") };
     app.as_object_mut().unwrap().extend(fields);
-    serde_json::from_value(app).unwrap()
+    app
 }
 
 /// Returns the preview of pull request 1.

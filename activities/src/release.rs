@@ -6,6 +6,7 @@ mod apply_stored;
 pub mod compare;
 pub(crate) mod pod_security;
 pub(crate) mod prune;
+pub(crate) mod pushed;
 pub(crate) mod rendering;
 pub(crate) mod serving;
 pub mod stored_release;

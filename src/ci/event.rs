@@ -4,13 +4,13 @@ use anyhow::Context as _;
 use berth_workflows::contract::{
     environment::PullRequest,
     production::Production,
-    release::{Commit, Image, Name},
+    release::{Commit, Name},
     signals::{Close, Push},
 };
 use serde::Deserialize;
 
 use super::{job::Job, task::Task};
-use crate::exit::UsageError;
+use crate::{arguments::Pushed, exit::UsageError};
 
 /// The event `pull_request`, as far as it decides.
 #[derive(Debug, Deserialize)]
@@ -56,7 +56,7 @@ pub(super) fn preview(
     job: &Job,
     app: &str,
     json: &[u8],
-    image: impl FnOnce() -> Result<Image, UsageError>,
+    pushed: impl FnOnce() -> Result<Pushed, UsageError>,
 ) -> anyhow::Result<Task> {
     if job.event != "pull_request" {
         return Err(refused("preview", "pull_request", &job.event));
@@ -69,16 +69,15 @@ pub(super) fn preview(
         return Ok(Task::Close(input, Close { sequence: Some(job.run_id), proof: None }));
     }
     let id = |side: &Side| side.repo.as_ref().map(|repository| repository.id);
+    // The job's own commit is that of a merge, which no registry and no person knows.
+    let commit = commit(&head.sha)?;
     let push = Push {
-        // The job's own commit is that of a merge, which no registry and no person knows.
-        commit: commit(&head.sha)?,
-        image: image()?,
         sequence: Some(job.run_id),
         author: user.and_then(|user| Name::try_from(user.login).ok()),
         fork: id(&head).is_none() || id(&head) != id(&base),
         branch: Name::try_from(head.branch).ok(),
         draft,
-        proof: None,
+        ..pushed()?.into_push(commit)
     };
     Ok(Task::Deploy(input, push))
 }
@@ -87,19 +86,20 @@ pub(super) fn preview(
 ///
 /// # Errors
 /// The event is of another kind, or there is no image.
-pub(super) fn release(job: &Job, app: &str, image: impl FnOnce() -> Result<Image, UsageError>) -> anyhow::Result<Task> {
+pub(super) fn release(
+    job: &Job,
+    app: &str,
+    pushed: impl FnOnce() -> Result<Pushed, UsageError>,
+) -> anyhow::Result<Task> {
     if !matches!(job.event.as_str(), "push" | "workflow_dispatch") {
         return Err(refused("release", "push and workflow_dispatch", &job.event));
     }
+    let commit = commit(&job.sha)?;
     let push = Push {
-        commit: commit(&job.sha)?,
-        image: image()?,
         sequence: Some(job.run_id),
         author: job.actor.clone(),
         branch: job.branch.clone(),
-        fork: false,
-        draft: false,
-        proof: None,
+        ..pushed()?.into_push(commit)
     };
     Ok(Task::Release(Production::new(app), push))
 }
@@ -115,6 +115,7 @@ fn refused(command: &str, wanted: &str, event: &str) -> anyhow::Error {
 
 #[cfg(test)]
 mod tests {
+    use berth_workflows::contract::release::Image;
     use serde_json::{Value, json};
 
     use super::*;
@@ -143,11 +144,12 @@ mod tests {
         })
     }
 
-    fn some_image() -> Result<Image, UsageError> {
-        Image::try_from(format!("acme/web@sha256:{}", "a".repeat(64))).map_err(UsageError)
+    fn some_image() -> Result<Pushed, UsageError> {
+        let image = Image::try_from(format!("acme/web@sha256:{}", "a".repeat(64))).unwrap();
+        Pushed::new(std::iter::once((None, image)), std::iter::empty())
     }
 
-    fn no_image() -> Result<Image, UsageError> {
+    fn no_image() -> Result<Pushed, UsageError> {
         Err(UsageError("no image".to_owned()))
     }
 

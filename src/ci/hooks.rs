@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
+use berth_workflows::contract::signals::Push;
 use reqwest::{RequestBuilder, Response, StatusCode, Url, header, redirect::Policy};
 
-use super::{task::Task, token::Tokens, unanswered::Unanswered};
+use super::{pushed::offered, task::Task, token::Tokens, unanswered::Unanswered};
 use crate::{
     envelope::Envelope,
     exchange::question::{Goal, Question},
@@ -24,6 +25,8 @@ pub(super) struct Hooks {
     http: reqwest::Client,
     url: String,
     tokens: Tokens,
+    /// The job's variables of GitHub, for the app file's `push_variables`.
+    offered: Vec<(&'static str, String)>,
 }
 
 impl Hooks {
@@ -36,22 +39,30 @@ impl Hooks {
         let audience = if audience.is_empty() { url.as_str() } else { audience.trim_end_matches('/') };
         // A redirect would hand the token to another host.
         let http = reqwest::Client::builder().redirect(Policy::none()).timeout(ANSWER * 2).build()?;
+        let offered = offered(&variable);
         let tokens = Tokens::new(http.clone(), audience, variable)?;
-        Ok(Self { http, url, tokens })
+        Ok(Self { http, url, tokens, offered })
     }
 
     /// Sends the message of a task.
     pub(super) async fn send(&self, task: &Task) -> Result<Envelope, Unanswered> {
         let path = path(task);
         let (action, body) = match task {
-            Task::Deploy(_, push) => ("deploy", serde_json::to_vec(push)),
+            Task::Deploy(_, push) => ("deploy", self.write(push)),
             Task::Close(_, close) => ("close", serde_json::to_vec(close)),
-            Task::Release(_, push) => ("release", serde_json::to_vec(push)),
+            Task::Release(_, push) => ("release", self.write(push)),
         };
         let body = body.context("writing the message").map_err(Unanswered::Refused)?;
         let url = format!("{}{path}/{action}", self.url);
         let request = || self.http.post(&url).header(header::CONTENT_TYPE, "application/json").body(body.clone());
         self.exchange(request).await
+    }
+
+    /// Writes a push, with the variables of the job beside it: hooks takes those that the app file lists.
+    fn write(&self, push: &Push) -> serde_json::Result<Vec<u8>> {
+        let mut json = serde_json::to_value(push)?;
+        json["job"] = self.offered.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        serde_json::to_vec(&json)
     }
 
     /// Asks how far a task is.

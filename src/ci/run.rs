@@ -11,10 +11,10 @@ use super::{
     direct::Direct,
     event, files,
     hooks::Hooks,
-    image::image,
     job::{Job, StepFiles},
     judge::{Judgement, Level, judge},
     log::{Log, Stream},
+    pushed::{Given, pushed},
     summary::summary,
     task::Task,
     way::Way,
@@ -71,15 +71,16 @@ impl Step<'_> {
     /// The task that follows from the job's event.
     fn task(&self) -> anyhow::Result<Task> {
         let (args, job) = (self.args, Job::read(variable)?);
-        let image = || image(&args.image, &args.tag, &args.digest);
+        let JobArgs { images, tag, digest, variables, .. } = args;
+        let pushed = || pushed(&Given { images, tag, digest, variables }, variable);
         if self.is_release {
-            return event::release(&job, &args.app, image);
+            return event::release(&job, &args.app, pushed);
         }
         let path = &job.event_path;
         let reading = || format!("reading the event in {} (GITHUB_EVENT_PATH)", path.display());
         let length = fs::metadata(path).with_context(reading)?.len();
         ensure!(length <= MAX_EVENT, "the event has {length} bytes");
-        event::preview(&job, &args.app, &fs::read(path).with_context(reading)?, image)
+        event::preview(&job, &args.app, &fs::read(path).with_context(reading)?, pushed)
     }
 
     async fn deliver(&self, task: &Task, log: &mut Log) -> Envelope {

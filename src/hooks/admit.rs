@@ -114,7 +114,13 @@ mod tests {
             skip_label: None,
         };
         let production = ReleaseJobs { branch: "main".to_owned(), environment: "production".to_owned() };
-        AppFacts { name: "web".to_owned(), github: Some(github), has_previews: true, production: Some(production) }
+        AppFacts {
+            name: "web".to_owned(),
+            github: Some(github),
+            has_previews: true,
+            production: Some(production),
+            job_variables: [].into(),
+        }
     }
 
     fn release() -> Claims {

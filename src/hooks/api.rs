@@ -4,7 +4,7 @@ mod message;
 mod preview;
 mod production;
 
-use std::{sync::Arc, time::SystemTime};
+use std::{collections::BTreeSet, sync::Arc, time::SystemTime};
 
 use axum::{
     Router,
@@ -42,6 +42,8 @@ struct Caller<'a> {
     client: &'a Client,
     claims: Claims,
     admitted: Admitted,
+    /// The job's variables that a push of the app brings.
+    job_variables: BTreeSet<String>,
     /// Room among the requests of jobs. Only those that are believed take any.
     _room: SemaphorePermit<'a>,
 }
@@ -55,7 +57,7 @@ impl Caller<'_> {
         environment: &str,
         action: ProofAction,
     ) -> Result<T, Answer> {
-        let about = About { environment, action, now: now() };
+        let about = About { environment, action, job_variables: &self.job_variables, now: now() };
         let signed = message::signed(body, &self.claims, &hooks.signing_key, &about);
         signed.map_err(|why| Answer::refused(StatusCode::BAD_REQUEST, why))
     }
@@ -81,7 +83,7 @@ async fn believe<'a>(hooks: &'a Hooks, headers: &HeaderMap, app: &str, wanted: W
     })?;
     let client = hooks.temporal().ok_or_else(|| Answer::later("Temporal has not been reached yet"))?;
     let room = hooks.jobs.try_acquire().map_err(|_| Answer::later("too many requests at once"))?;
-    Ok(Caller { client, claims, admitted, _room: room })
+    Ok(Caller { client, claims, admitted, job_variables: facts.job_variables, _room: room })
 }
 
 impl From<Unsent> for Answer {

@@ -21,6 +21,8 @@ pub(super) struct AppFacts {
     pub(super) has_previews: bool,
     /// The jobs that may release it. None: it has no production.
     pub(super) production: Option<ReleaseJobs>,
+    /// The variables of GitHub that its pushes bring.
+    pub(super) job_variables: BTreeSet<String>,
 }
 
 /// The jobs that may release an app.
@@ -37,7 +39,8 @@ impl AppFacts {
         let production = app
             .production
             .map(|production| ReleaseJobs { branch: production.branch, environment: production.environment });
-        Self { name: app.app, github: app.github, has_previews: app.preview.is_some(), production }
+        let job_variables = app.push_variables.into_keys().filter(|name| name.starts_with("GITHUB_")).collect();
+        Self { name: app.app, github: app.github, has_previews: app.preview.is_some(), production, job_variables }
     }
 
     /// Whether the app's repository has this id.

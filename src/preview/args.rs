@@ -4,15 +4,15 @@ use anyhow::anyhow;
 use berth_workflows::contract::{
     cron_name::CronName,
     environment::{MAX_PR, PullRequest},
-    release::{Commit, Image, Name},
+    release::{Commit, Name},
     run_script::{Argument, RunScript, ScriptName},
     signals::Push,
 };
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::{
-    arguments::{Patience, app, commit, image, name},
-    exit,
+    arguments::{Patience, PushedArgs, app, commit, name},
+    exit::{self, UsageError},
 };
 
 #[derive(Debug, Subcommand)]
@@ -80,9 +80,8 @@ pub(super) struct PushArgs {
     /// The commit's hash
     #[arg(long, value_parser = commit)]
     pub(super) commit: Commit,
-    /// The image built from the commit, by digest: repository:tag@sha256:…
-    #[arg(long, value_parser = image)]
-    image: Image,
+    #[command(flatten)]
+    pushed: PushedArgs,
     /// The CI run's id, on GitHub `github.run_id`: a push with a lower one than already seen is skipped
     #[arg(long)]
     sequence: Option<u64>,
@@ -211,16 +210,18 @@ impl RunArgs {
 }
 
 impl PushArgs {
-    pub(super) fn payload(&self) -> Push {
-        Push {
-            commit: self.commit.clone(),
-            image: self.image.clone(),
+    /// The message.
+    ///
+    /// # Errors
+    /// The images or variables are wrong.
+    pub(super) fn payload(&self) -> Result<Push, UsageError> {
+        Ok(Push {
             sequence: self.sequence,
             author: self.author.clone(),
             branch: self.branch.clone(),
             fork: self.fork,
             draft: self.draft,
-            proof: None,
-        }
+            ..self.pushed.read()?.into_push(self.commit.clone())
+        })
     }
 }

@@ -14,13 +14,13 @@ use crate::{envelope::Envelope, poll::LAST_LOOK, temporal};
 impl Preview {
     /// Starts the environment if it does not run, pushes, and waits for the answer, in one request.
     pub(super) async fn push(&self, client: &Client, push: &PushArgs) -> anyhow::Result<Envelope> {
-        let input = push.pull_request.input();
+        let (input, message) = (push.pull_request.input(), push.payload()?);
         let (id, options) = (input.workflow_id(), self.update_with_start(&input));
         let answer = client.execute_update_with_start_workflow(
             PreviewEnvironment::run,
             input.into(),
             PreviewEnvironment::deploy,
-            push.payload().into(),
+            message.into(),
             options,
         );
         let handle = client.get_workflow_handle::<PreviewEnvironment>(&id);
@@ -44,7 +44,7 @@ impl Preview {
 
     /// Signals the push, and does not wait.
     pub(super) async fn signal_push(&self, client: &Client, push: &PushArgs) -> anyhow::Result<Envelope> {
-        let signal = ("push", PreviewEnvironment::push, push.payload().into());
+        let signal = ("push", PreviewEnvironment::push, push.payload()?.into());
         let id = self.signal_with_start(client, push.pull_request.input(), signal).await?;
         let sent = sent(format!("{id} has the push of {}", push.commit));
         Ok(Envelope { commit: Some(push.commit.to_string()), ..sent })

@@ -2,12 +2,12 @@
 
 use berth_workflows::contract::{
     production::Production,
-    release::{Commit, Image, Name},
+    release::{Commit, Name},
 };
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::{
-    arguments::{Patience, app, commit, image, name},
+    arguments::{Patience, PushedArgs, app, commit, name},
     exit,
 };
 
@@ -106,9 +106,8 @@ pub(super) struct ReleaseArgs {
     /// The commit's hash
     #[arg(long, value_parser = commit)]
     pub(super) commit: Commit,
-    /// The image built from the commit, by digest: repository:tag@sha256:…
-    #[arg(long, value_parser = image)]
-    image: Image,
+    #[command(flatten)]
+    pushed: PushedArgs,
     /// The CI run's id, on GitHub `github.run_id`: a release with a lower one than already seen is superseded
     #[arg(long)]
     sequence: Option<u64>,

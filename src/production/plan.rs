@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context;
 use berth_workflows::contract::{
-    plan::ReleasePlan,
+    plan::{ReleasePlan, VariableChange},
     production_status::{ProductionStatus, QueuedStatus},
 };
 use k8s_openapi::api::core::v1::Secret;
@@ -112,6 +112,11 @@ fn write_plan(out: &mut String, plan: &ReleasePlan) -> fmt::Result {
     for image in &plan.images {
         let shown = |image: &Option<String>| image.clone().unwrap_or_else(|| "none".to_owned());
         writeln!(out, "  {}: {} -> {}", image.container, shown(&image.from), shown(&image.to))?;
+    }
+    for VariableChange { name, from, to } in &plan.variables {
+        let shown =
+            |value: &Option<String>| value.as_ref().map_or_else(|| "none".to_owned(), |value| format!("{value:?}"));
+        writeln!(out, "  variable {name}: {} -> {}", shown(from), shown(to))?;
     }
     for (what, names) in [
         ("created", &plan.created),

@@ -25,7 +25,7 @@ impl Production {
     pub(super) async fn release(&self, client: &Client, release: &ReleaseArgs) -> anyhow::Result<Envelope> {
         let ReleaseArgs { app, waiting, commit, .. } = release;
         let begun = Instant::now();
-        let message = ("release", ProductionEnvironment::answer_release, release.payload().into());
+        let message = ("release", ProductionEnvironment::answer_release, release.payload()?.into());
         let Some(answer) = self.send(client, app.input(), message, waiting.patience.timeout).await? else {
             let late = send::unanswered(&app.app, waiting.patience.timeout);
             return Ok(Envelope { commit: Some(commit.to_string()), ..late });

@@ -49,11 +49,20 @@ async fn preview_is_deployed_and_closed_by_berth_of_the_image() {
                 ("deploy_image", "acme/web".to_owned()),
                 ("deploy_tag", "v1".to_owned()),
                 ("deploy_digest", format!("sha256:{}", "a".repeat(64))),
+                ("images", format!("\n  WORKER=acme/worker@sha256:{}\n", "b".repeat(64))),
+                ("variables", "FLAGS=a,b\n".to_owned()),
                 ("hooks", hooks.url().to_owned()),
                 ("berth_image", registry.image.clone()),
             ];
             let ran = run("preview", step, inputs, docker.folder()).await;
             assert_eq!((ran.code, ran.outcome()), (0, outcome), "{ran:?}");
+            if action == "opened" {
+                let release = t.status().await.serving.unwrap().release;
+                assert_eq!(release.images.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["WORKER"]);
+                // The app file lists one of GitHub's variables, and hooks takes it from the job.
+                let variables: Vec<_> = release.variables.iter().collect();
+                assert_eq!(variables, [("FLAGS", "a,b"), ("GITHUB_RUN_NUMBER", "7")]);
+            }
             assert!(!docker.has_container(), "a container is left: {ran:?}");
         }
     })
@@ -100,8 +109,18 @@ fn release_needs_an_image_by_digest_and_leaves_no_container() {
 fn input_that_lives_elsewhere_is_named_with_its_place() {
     for name in ["preview", "release"] {
         let action = Action::read(name);
-        let used =
-            ["app_name", "deploy_image", "deploy_tag", "deploy_digest", "hooks", "berth_image", "timeout", "require"];
+        let used = [
+            "app_name",
+            "deploy_image",
+            "deploy_tag",
+            "deploy_digest",
+            "images",
+            "variables",
+            "hooks",
+            "berth_image",
+            "timeout",
+            "require",
+        ];
         let moved: Vec<_> = action.inputs.keys().map(String::as_str).filter(|name| !used.contains(name)).collect();
         assert_eq!(moved.len(), 20, "{moved:?}");
         let step = Step::release("web", 'a');
@@ -131,7 +150,17 @@ fn input_of_an_action_is_data_for_its_shell() {
     let step = Step::release("web", 'a').set("TEMPORAL_ADDRESS", "127.0.0.1:1");
     let bin = Path::new(BERTH).parent().unwrap().to_owned();
     let hostile = format!("$(touch {0}/x) `touch {0}/x`; touch {0}/x", step.folder().display());
-    for input in ["app_name", "deploy_image", "deploy_tag", "deploy_digest", "hooks", "timeout", "require"] {
+    for input in [
+        "app_name",
+        "deploy_image",
+        "deploy_tag",
+        "deploy_digest",
+        "images",
+        "variables",
+        "hooks",
+        "timeout",
+        "require",
+    ] {
         let mut inputs = vec![("app_name", "web"), ("deploy_image", "acme/web")];
         inputs.retain(|(name, _)| *name != input);
         inputs.push((input, hostile.as_str()));

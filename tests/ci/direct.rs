@@ -17,13 +17,19 @@ async fn pull_request_is_deployed_and_closed_without_hooks() {
             step.with(&["--task-queue", &t.task_queue, "--temporal-ui", "https://temporal.example.com"])
         };
         let digest = format!("sha256:{}", "a".repeat(64));
-        let parts = ["--image", "acme/web", "--tag", "v1", "--digest", &digest, "--hooks", ""];
+        let worker = format!("WORKER=acme/worker@{digest}");
+        let parts = ["--image", "acme/web", "--tag", "v1", "--digest", &digest, "--hooks", "", "--image", &worker];
+        let parts = [&parts[..], &["--set", "FLAGS=a,b", "--set", "GITHUB_RUN_NUMBER"]].concat();
         let live = step("opened", 'a').with(&parts).run().await;
         assert_eq!((live.code, live.outcome()), (0, "live"), "{live:?}");
         let page = "https://temporal.example.com/namespaces/default/workflows/preview-ci-direct-1";
         assert!(live.stdout.contains(page), "{live:?}");
         let serving = t.status().await.serving.unwrap().release;
         assert_eq!(serving.image.to_string(), format!("acme/web:v1@{digest}"));
+        let images: Vec<_> = serving.images.iter().map(|(name, image)| format!("{name}={image}")).collect();
+        assert_eq!(images, [worker]);
+        let variables: Vec<_> = serving.variables.iter().collect();
+        assert_eq!(variables, [("FLAGS", "a,b"), ("GITHUB_RUN_NUMBER", "7")]);
 
         t.world.next("await_rollout", Does::Verdict(FailureType::CrashLoop));
         let failed = step("synchronize", 'b').with(&["--image", &image('b'), "--output", "json"]).run().await;

@@ -62,6 +62,9 @@ async fn step_that_is_none_is_refused_before_any_request() {
     for (step, why) in [
         (direct(), "a push needs the image"),
         (direct().with(&["--image", "acme/web:v1"]), "has no digest"),
+        (direct().with(&["--image", &format!("WORKER={}", image('a'))]), "a push needs the image"),
+        (direct().with(&["--image", &image('a'), "--image", "worker=x"]), "capital letters"),
+        (direct().with(&["--image", &image('a'), "--set", "FLAGS=a b"]), "--set FLAGS: the value of a push variable"),
         (direct().set("GITHUB_EVENT_NAME", "push"), "runs in jobs of pull_request, and this is one of \"push\""),
         (direct().set("GITHUB_EVENT_NAME", "pull_request_target"), "this is one of \"pull_request_target\""),
         (direct().set("GITHUB_RUN_ID", ""), "GITHUB_RUN_ID is not set: berth ci runs in a job of GitHub Actions"),

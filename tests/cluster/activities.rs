@@ -53,13 +53,8 @@ async fn each_activity_run_twice_answers_the_same_and_changes_nothing() {
     let client = client(&lab).await;
     let settings = settings(&lab);
     let image = Image::try_from(lab.image("v1")).unwrap();
-    let load = LoadAppInput {
-        app: "web".into(),
-        kind: EnvironmentKind::Preview { pr: 201 },
-        workflow_id: "preview-web-201".into(),
-        image: Some(image.clone()),
-        deploy: None,
-    };
+    let names = LoadAppInput::names("web", EnvironmentKind::Preview { pr: 201 }, "preview-web-201");
+    let load = LoadAppInput { image: Some(image.clone()), ..names };
     let loaded = environment::load_app(&settings, &load).unwrap();
     assert_eq!(environment::load_app(&settings, &load).unwrap(), loaded);
     let environment = loaded.environment;
@@ -80,14 +75,7 @@ async fn each_activity_run_twice_answers_the_same_and_changes_nothing() {
     let before = versions(&lab);
     assert_eq!((sync().await.unwrap(), versions(&lab)), (synced.clone(), before));
 
-    let release = Release {
-        commit: Commit::try_from("2".repeat(40)).unwrap(),
-        image,
-        author: None,
-        branch: None,
-        number: None,
-        proved: false,
-    };
+    let release = Release::new(Commit::try_from("2".repeat(40)).unwrap(), image);
     let timings = Timings::default();
     let deploy = RolloutInput {
         environment: environment.clone(),
@@ -193,13 +181,7 @@ async fn database_activities_can_run_twice_and_report_an_absent_server() {
     let (client, mut settings) = (client(&lab).await, settings(&lab));
     let mut postgres = with_database_server(&lab, &mut settings);
     let app = app::load_apps(&settings.apps).unwrap().remove(0);
-    let load = LoadAppInput {
-        app: "web".into(),
-        kind: EnvironmentKind::Preview { pr: 202 },
-        workflow_id: "preview-web-202".into(),
-        image: None,
-        deploy: None,
-    };
+    let load = LoadAppInput::names("web", EnvironmentKind::Preview { pr: 202 }, "preview-web-202");
     let isolated = Database::Isolated { server: "previews".into(), name: "web_pr_202".into() };
     let environment =
         Environment { database: Some(isolated), ..environment::load_app(&settings, &load).unwrap().environment };

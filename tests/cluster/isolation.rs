@@ -151,12 +151,8 @@ impl Drop for Production {
 fn release(number: u64) -> Release {
     let digest = "1".repeat(64);
     Release {
-        commit: commit('1'),
-        image: Image::try_from(format!("registry.example.com/web@sha256:{digest}")).unwrap(),
-        author: None,
-        branch: None,
         number: Some(number),
-        proved: false,
+        ..Release::new(commit('1'), Image::try_from(format!("registry.example.com/web@sha256:{digest}")).unwrap())
     }
 }
 

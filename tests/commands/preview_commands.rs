@@ -63,6 +63,22 @@ async fn redeploy_waits_until_the_newest_release_is_live_again() {
 }
 
 #[tokio::test]
+async fn push_brings_named_images_and_variables() {
+    preview("cmd-named", async |t: Preview| {
+        let worker = format!("WORKER=acme/worker@sha256:{}", "b".repeat(64));
+        let pushed = push_by_command(&t, 'a', &["--image", &worker, "--set", "FLAGS=a,b"]).await;
+        assert_eq!(pushed.code, 0, "{pushed:?}");
+        let release = t.status().await.serving.unwrap().release;
+        let images: Vec<_> = release.images.iter().map(|(name, image)| format!("{name}={image}")).collect();
+        assert_eq!((images, release.variables.get("FLAGS")), (vec![worker.clone()], Some("a,b")));
+        let twice = push_by_command(&t, 'a', &["--image", &worker, "--image", &worker]).await;
+        assert_eq!(twice.code, 2, "{twice:?}");
+        assert!(twice.stderr.contains("--image WORKER=… is there twice"), "{twice:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn close_older_than_a_push_is_ignored_and_a_long_one_times_out() {
     preview("cmd-close", async |t: Preview| {
         t.push(Push { sequence: Some(9), ..push('a') }).await;

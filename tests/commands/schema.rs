@@ -78,6 +78,13 @@ fn app_that_breaks_a_rule_is_invalid_in_schema_and_berth() {
         ("repository_id: 123456789", "repository_id: 1, label: ''"),
         ("repository_id: 123456789", "comment: true"),
         ("namespace: web-production", "branch: ''\n  namespace: web-production"),
+        ("app: web\n", "app: web\nnamed_images: { worker: acme/worker }\n"),
+        ("app: web\n", "app: web\nnamed_images: { KUBE_WORKER: acme/worker }\n"),
+        ("app: web\n", "app: web\nnamed_images: { WORKER: 'acme/worker:v1' }\n"),
+        ("app: web\n", "app: web\npush_variables: { flags: { example: a } }\n"),
+        ("app: web\n", "app: web\npush_variables: { GITHUB_TOKEN: { example: a } }\n"),
+        ("app: web\n", "app: web\npush_variables: { FLAGS: {} }\n"),
+        ("app: web\n", "app: web\npush_variables: { FLAGS: { example: 'a b' } }\n"),
         ("namespace: web-production", "approvers: all\n  namespace: web-production"),
     ] {
         assert!(EXAMPLE.contains(from), "{from}");
@@ -111,6 +118,10 @@ fn messages_over_temporal_have_schemas_too() {
     let push =
         json!({"commit": "4f2a9c1", "image": format!("acme/web@sha256:{digest}"), "sequence": 7, "author": "octocat"});
     assert!(validator(&["push"]).is_valid(&push));
+    let mut whole = push.clone();
+    whole["images"] = json!({"WORKER": format!("acme/worker@sha256:{digest}")});
+    whole["variables"] = json!({"FLAGS": "a,b", "EMPTY": ""});
+    assert!(validator(&["push"]).is_valid(&whole));
     for (field, wrong) in [
         ("commit", json!("$(touch x)")),
         ("image", json!("acme/web:latest")),
@@ -118,6 +129,11 @@ fn messages_over_temporal_have_schemas_too() {
         ("author", json!("a".repeat(300))),
         ("fork", json!("yes")),
         ("colour", json!("red")),
+        ("images", json!({"WORKER": "acme/worker:latest"})),
+        ("images", json!({"worker": format!("acme/worker@sha256:{digest}")})),
+        ("variables", json!({"FLAGS": "a b"})),
+        ("variables", json!({"flags": "a"})),
+        ("variables", json!({"FLAGS": 1})),
     ] {
         let mut push = push.clone();
         push[field] = wrong;

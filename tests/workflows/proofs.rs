@@ -107,6 +107,11 @@ async fn forged_proof_of_a_release_leaves_a_claim() {
         let key = t.world.sign_proofs();
         let to = ("production-forged", ProofAction::Release);
         let proof = signed(&key, authored(numbered('a', 1)), to).proof;
+        let images = |digit: &str| {
+            let image = format!("acme/worker@sha256:{}", digit.repeat(64));
+            serde_json::from_value(json!({"WORKER": image})).unwrap()
+        };
+        let of_worker = signed(&key, Push { images: images("1"), ..authored(numbered('f', 5)) }, to);
         let cases = [
             (
                 "copied to another image",
@@ -120,6 +125,7 @@ async fn forged_proof_of_a_release_leaves_a_claim() {
                 signed(&SigningKey::generate().unwrap().0, numbered('e', 4), to),
                 "no key of this worker",
             ),
+            ("copied to another worker", Push { images: images("2"), ..of_worker }, "`images` differs"),
         ];
         for (what, push, why) in cases {
             let (release, commit) = (t.release(push.clone()).await.release.unwrap(), push.commit);

@@ -89,7 +89,7 @@ async fn approval_does_not_reach_an_image_that_came_after_it() {
         let waits_for_c = |s: &Status| s.awaiting_approval.as_ref().is_some_and(|now| now.image == push('c').image);
         t.until("another image waits", waits_for_c).await;
         github.is_slow_to_admit.store(false, Relaxed);
-        until_answered(&github, "another image waits now than when the comment was written").await;
+        until_answered(&github, "another push waits now than when the comment was written").await;
         assert_eq!(t.status().await.phase, Phase::AwaitingApproval);
         comments(&github, 3, CommentCommand::Status);
         t.comment(3).await;

@@ -227,7 +227,7 @@ proptest! {
         for (kind, which, sequence, arrival) in steps {
             let commit = Commit::try_from(which.to_string().repeat(7)).unwrap();
             let image = Image::try_from(format!("acme/web@{DIGEST}")).unwrap();
-            let push = Push { commit, image, sequence, author: None, branch: None, fork: kind == 1, draft: kind == 2, proof: None };
+            let push = Push { sequence, fork: kind == 1, draft: kind == 2, ..Push::new(commit, image) };
             let current = Current { serving: None, rolling_out: rolling_out.as_ref() };
             match kind {
                 0..=2 => if let Delivery::Waiting(ticket) = mailbox.push(&push, arrival, current) {

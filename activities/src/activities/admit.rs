@@ -8,7 +8,7 @@ use berth_workflows::contract::{
     plan::PlanReleaseInput,
     preparation::SyncedSecrets,
     production_record::FindRollbackInput,
-    release::Image,
+    release::Release,
     script_job::StartScriptInput,
 };
 use temporalio_sdk::activities::ActivityContext;
@@ -69,7 +69,7 @@ impl Activities {
     ) -> Result<App, Failure> {
         let ApplyInput { deploy, secrets, .. } = apply;
         let admission = self.admit(ctx, progress, Purpose::RollOut, &deploy.environment)?;
-        self.admit_rendering(&admission, &deploy.release.image, secrets, deploy.serving.as_deref()).await
+        self.admit_rendering(&admission, &deploy.release, secrets, deploy.serving.as_deref()).await
     }
 
     /// Admits the plan of a release. Returns the app.
@@ -80,22 +80,22 @@ impl Activities {
         plan: &PlanReleaseInput,
     ) -> Result<App, Failure> {
         let admission = self.admit(ctx, progress, Purpose::KeepRecord, &plan.environment)?;
-        self.admit_rendering(&admission, &plan.release.image, &plan.secrets, plan.serving.as_deref()).await
+        self.admit_rendering(&admission, &plan.release, &plan.secrets, plan.serving.as_deref()).await
     }
 
-    /// Admits what the app's manifests are rendered with: names, image, and the Secret with its address. Returns the
+    /// Admits what the app's manifests are rendered with: names, images, variables, and the Secret with its address. Returns the
     /// app.
     async fn admit_rendering(
         &self,
         admission: &Admission<'_>,
-        image: &Image,
+        release: &Release,
         secrets: &SyncedSecrets,
         serving: Option<&str>,
     ) -> Result<App, Failure> {
         admission.check_objects(serving.into_iter().chain([&*secrets.secret]))?;
         let app = self.app(admission.app()).await?;
         admission.check_names(Owner::Environment, async || Ok(app.clone())).await?;
-        admission.check_image(&app, image).await?;
+        admission.check_release(&app, release).await?;
         admission.check_address(&secrets.secret, &secrets.temporal_server_address).await?;
         Ok(app)
     }

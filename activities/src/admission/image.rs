@@ -1,38 +1,51 @@
-//! The image in an activity's input.
+//! The images and variables in an activity's input.
 
 use berth_manifests::app::App;
 use berth_workflows::contract::{
     environment::Environment,
-    release::Image,
+    release::{Image, Release},
     verdict::{FailureType, Verdict},
 };
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, ResourceExt, api::ListParams};
 use serde_json::Value;
 
-use crate::{context::Context, failure::Failure, kubernetes::labels, release::stored_release::StoredRelease};
+use crate::{
+    context::Context,
+    failure::Failure,
+    kubernetes::labels,
+    release::{pushed, stored_release::StoredRelease},
+};
 
-/// Checks that the image is on the app's list as it is now, or that a stored release of the environment has it.
+/// Checks each image by the app file as it is now, or that a stored release of the environment has it. Variables are those of
+/// the app file.
 ///
 /// # Errors
-/// As for [`super::Admission::check_image`].
+/// As for [`super::Admission::check_release`].
 pub(super) async fn check(
     context: Context<'_>,
     environment: &Environment,
     app: &App,
-    image: &Image,
+    release: &Release,
 ) -> Result<(), Failure> {
-    if app.images.contains(&image.repository) || is_stored(context, environment, image).await? {
-        return Ok(());
+    if let Some((message, advice)) = release.variables.iter().find_map(|(name, _)| pushed::refuse_variable(app, name)) {
+        return Err(Verdict::new(FailureType::PolicyDenied, message).advise(advice).into());
     }
-    let allowed = app.images.join(", ");
-    let message = format!(
-        "{} is not an image of app {}, and no stored release of {} has it; the app allows {allowed}",
-        image.repository, app.app, environment.workflow_id
-    );
-    Err(Verdict::new(FailureType::PolicyDenied, message)
-        .advise("add the repository to `images` in the app file")
-        .into())
+    let main = Some(&release.image).filter(|image| !app.images.contains(&image.repository));
+    let main = main.map(|image| {
+        let allowed = app.images.join(", ");
+        let message = format!("{} is not an image of app {}, which allows {allowed}", image.repository, app.app);
+        (image, (message, "add the repository to `images` in the app file"))
+    });
+    let named = release.images.iter();
+    let named = named.filter_map(|(name, image)| Some((image, pushed::refuse_image(app, name, image)?)));
+    for (image, (message, advice)) in main.into_iter().chain(named) {
+        if !is_stored(context, environment, image).await? {
+            let message = format!("{message}; no stored release of {} has it", environment.workflow_id);
+            return Err(Verdict::new(FailureType::PolicyDenied, message).advise(advice).into());
+        }
+    }
+    Ok(())
 }
 
 /// Returns whether a stored release of the environment has the image. A damaged release counts as none.

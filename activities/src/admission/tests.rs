@@ -1,4 +1,7 @@
-use berth_workflows::contract::environment::Database;
+use berth_workflows::contract::{
+    environment::Database,
+    release::{Commit, Image},
+};
 use k8s_openapi::api::core::v1::Secret;
 use serde_json::{Value, json};
 
@@ -138,7 +141,7 @@ async fn text_that_is_no_namespace_is_never_sent() {
 }
 
 #[tokio::test]
-async fn image_is_on_the_list_or_in_a_stored_release() {
+async fn images_and_variables_are_those_of_the_app_or_of_a_stored_release() {
     let cluster = FakeApiServer::default();
     let image = |repository: &str, digit: &str| -> Image {
         format!("registry.example.com/{repository}:v1@sha256:{}", digit.repeat(64)).try_into().unwrap()
@@ -157,11 +160,34 @@ async fn image_is_on_the_list_or_in_a_stored_release() {
     cluster.answer(SECRETS, 200, list);
     let (context, environment) = (TestContext::new(cluster.client()), environment());
     let admission = Admission::new(context.context(), rollout(), Purpose::RollOut, &environment).unwrap();
-    admission.check_image(&app(), &image("web", "f")).await.unwrap();
+    let release = |image: Image| Release::new(Commit::try_from("4f2a9c1".to_owned()).unwrap(), image);
+    admission.check_release(&app(), &release(image("web", "f"))).await.unwrap();
     assert_eq!(cluster.requests(), [""; 0], "the app file's list needs no request");
-    admission.check_image(&app(), &image("old", "a")).await.unwrap();
+    admission.check_release(&app(), &release(image("old", "a"))).await.unwrap();
     for forged in [image("old", "b"), image("evil", "a")] {
-        denied_with(admission.check_image(&app(), &forged).await, "is not an image of app web");
+        denied_with(admission.check_release(&app(), &release(forged)).await, "is not an image of app web");
+    }
+
+    let named = examples::app(json!({
+        "named_images": {"WORKER": "registry.example.com/worker"}, "push_variables": {"FLAGS": {"example": "a"}},
+    }));
+    let release = |images: Value, variables: Value| Release {
+        images: serde_json::from_value(images).unwrap(),
+        variables: serde_json::from_value(variables).unwrap(),
+        ..release(image("web", "f"))
+    };
+    let before = cluster.requests().len();
+    let worker = json!({"WORKER": image("worker", "b")});
+    admission.check_release(&named, &release(worker.clone(), json!({"FLAGS": "b"}))).await.unwrap();
+    assert_eq!(cluster.requests().len(), before, "the app file's names need no request");
+    admission.check_release(&named, &release(json!({"WORKER": image("old", "a")}), json!({}))).await.unwrap();
+    for (images, variables, expected) in [
+        (json!({"WORKER": image("evil", "a")}), json!({}), "evil is not the image WORKER of app web"),
+        (json!({"WORKER": image("web", "a")}), json!({}), "web is not the image WORKER of app web"),
+        (json!({"OTHER": image("worker", "b")}), json!({}), "OTHER is not a named image of app web"),
+        (worker, json!({"OTHER": "x"}), "OTHER is not a push variable of app web"),
+    ] {
+        denied_with(admission.check_release(&named, &release(images, variables)).await, expected);
     }
 }
 

@@ -15,20 +15,25 @@ use super::app_files::current_apps;
 use crate::{
     database::{self, Names},
     failure::Failure,
-    release::rendering::{cluster_objects_of, refused},
+    release::{
+        pushed,
+        rendering::{cluster_objects_of, refused},
+    },
     settings::Settings,
 };
 
-/// Describes an environment, and checks that the image may run in it.
+/// Describes an environment, and checks that the images and variables of a release may come into it.
 ///
 /// # Errors
 /// `UnknownApp` if there is no such app, or it has no environments of that kind. `ManifestInvalid` if its file is
-/// wrong. `ImageNotAllowed` if the image's repository is not on its list.
+/// wrong, or has no variable of that name. `ImageNotAllowed` if an image's repository is not on its list, or not the one of
+/// its name.
 pub fn load_app(settings: &Settings, load: &LoadAppInput) -> Result<LoadedApp, Failure> {
     let app = find_app(settings, &load.app)?;
     if let Some(image) = &load.image {
         check_image(&app, image)?;
     }
+    check_pushed_names(&app, load)?;
     let environment = describe(settings, &app, load.kind)?;
     let files = app.source_files().map_err(|found| refused(&app.app, &found))?;
     Ok(LoadedApp {
@@ -151,6 +156,18 @@ fn check_image(app: &App, image: &Image) -> Result<(), Failure> {
     Err(Verdict::new(FailureType::ImageNotAllowed, message)
         .advise("add the repository to `images` in the app file")
         .into())
+}
+
+/// Checks the named images and the variables of a release.
+fn check_pushed_names(app: &App, load: &LoadAppInput) -> Result<(), Failure> {
+    if let Some((message, advice)) = load.images.iter().find_map(|(name, image)| pushed::refuse_image(app, name, image))
+    {
+        return Err(Verdict::new(FailureType::ImageNotAllowed, message).advise(advice).into());
+    }
+    match load.variables.iter().find_map(|(name, _)| pushed::refuse_variable(app, name)) {
+        Some((message, advice)) => Err(Verdict::new(FailureType::ManifestInvalid, message).advise(advice).into()),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

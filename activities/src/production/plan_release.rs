@@ -3,6 +3,7 @@
 mod changes;
 mod isolation;
 mod secrets;
+mod variables;
 mod workloads;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use berth_manifests::{
 use berth_workflows::contract::{
     environment::{ClusterObject, Environment},
     plan::{PlanReleaseInput, PlannedRelease, ReleasePlan},
+    release::Release,
     verdict::truncate,
 };
 
@@ -34,6 +36,7 @@ use crate::{
 };
 use changes::{changes, irreversible};
 pub(super) use secrets::changed_keys;
+use variables::variable_changes;
 use workloads::{gaps, image_changes};
 
 /// The key of the full difference in the Secret of a plan.
@@ -79,6 +82,7 @@ pub async fn plan_release(
     let plan = ReleasePlan {
         id,
         images: image_changes(before, &planned.objects),
+        variables: variable_changes(found.release.as_ref(), release),
         from_commit: found.release.as_ref().map(|release| release.commit.clone()),
         created: changes.created,
         changed: changes.changed,
@@ -150,10 +154,19 @@ fn stamp(context: Context<'_>, input: &PlanReleaseInput) -> Stamp {
     }
 }
 
-/// Returns the plan's id: a hash of what is rolled out, of its Secret, and of what serves. What controllers change is no
+/// Returns the plan's id: a hash of what is rolled out, of the push's further images and variables, of its Secret, and of what
+/// serves. What controllers change is no
 /// part of it.
 fn id(planned: &StoredRelease, serving: Option<&str>) -> String {
-    let content = serde_json::json!([planned.objects, planned.secret, serving, planned.pod_security]);
+    let mut content = serde_json::json!([planned.objects, planned.secret, serving, planned.pod_security]);
+    // A gate may use what no object does. A release of one image has the id that older versions give it.
+    let release = planned.version.as_ref().map(|version| &version.release);
+    if let Some(Release { images, variables, .. }) = release
+        && !(images.is_empty() && variables.is_empty())
+        && let Some(content) = content.as_array_mut()
+    {
+        content.push(serde_json::json!([images, variables]));
+    }
     labels::short_hash(content.to_string().as_bytes())
 }
 
@@ -180,8 +193,9 @@ fn bounded(mut plan: ReleasePlan) -> ReleasePlan {
     while serde_json::to_vec(&plan).is_ok_and(|json| json.len() > ReleasePlan::MAX_BYTES) {
         let bytes = |list: &Vec<String>| list.iter().map(String::len).sum::<usize>();
         let longest = lists(&mut plan).into_iter().max_by_key(|list| bytes(list));
-        // Images come last: they are what a person looks for.
-        let is_shorter = longest.and_then(Vec::pop).is_some() || plan.images.pop().is_some();
+        // Variables and images come last: they are what a person looks for.
+        let is_shorter =
+            longest.and_then(Vec::pop).is_some() || plan.variables.pop().is_some() || plan.images.pop().is_some();
         if !is_shorter {
             break;
         }

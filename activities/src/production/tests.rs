@@ -91,12 +91,11 @@ fn environment() -> Environment {
 
 pub(super) fn release(number: u64, digit: char) -> Release {
     Release {
-        commit: Commit::try_from(digit.to_string().repeat(40)).unwrap(),
-        image: Image::try_from(format!("registry.example.com/web@sha256:{}", digit.to_string().repeat(64))).unwrap(),
-        author: None,
-        branch: None,
         number: Some(number),
-        proved: false,
+        ..Release::new(
+            Commit::try_from(digit.to_string().repeat(40)).unwrap(),
+            Image::try_from(format!("registry.example.com/web@sha256:{}", digit.to_string().repeat(64))).unwrap(),
+        )
     }
 }
 

@@ -3,9 +3,11 @@
 use berth_workflows::contract::{
     proof::{CheckProofInput, Proof, ProofAction, ProofChecked},
     provable::Provable,
+    push_variables::PushVariables,
     release::{Commit, Image, Name},
     signals::Push,
 };
+use serde_json::json;
 
 use super::*;
 
@@ -14,15 +16,11 @@ const AT: u64 = 1_795_850_000;
 
 fn release(digit: char) -> Push {
     let digest = format!("registry.example.com/acme/web@sha256:{}", digit.to_string().repeat(64));
+    let commit = Commit::try_from("a".repeat(40)).unwrap();
     Push {
-        commit: Commit::try_from("a".repeat(40)).unwrap(),
-        image: Image::try_from(digest).unwrap(),
         sequence: Some(4242),
         author: Some(Name::try_from("octocat".to_owned()).unwrap()),
-        branch: None,
-        fork: false,
-        draft: false,
-        proof: None,
+        ..Push::new(commit, Image::try_from(digest).unwrap())
     }
 }
 
@@ -62,6 +60,33 @@ fn copied_signature_with_another_image_is_a_claim() {
     edited.claims = proof(&key, &release('c')).claims;
     let edited = check(&public, edited, &release('c'), AT * 1000);
     assert_eq!((edited.proved, &*edited.reason), (false, "no key of this worker has signed the proof"));
+}
+
+#[test]
+fn copied_signature_with_another_named_image_or_variable_is_a_claim() {
+    let (key, public) = keys();
+    let with = |digit: char, flags: &str| {
+        let worker = format!("registry.example.com/acme/worker@sha256:{}", digit.to_string().repeat(64));
+        Push {
+            images: serde_json::from_value(json!({"WORKER": worker})).unwrap(),
+            variables: serde_json::from_value(json!({"FLAGS": flags})).unwrap(),
+            ..release('b')
+        }
+    };
+    let signed = with('c', "a,b");
+    assert!(check(&public, proof(&key, &signed), &signed, AT * 1000).proved);
+    for (forged, field) in [
+        (with('d', "a,b"), "images"),
+        (release('b'), "images"),
+        (with('c', "a"), "variables"),
+        (Push { variables: PushVariables::default(), ..signed.clone() }, "variables"),
+    ] {
+        let copied = check(&public, proof(&key, &signed), &forged, AT * 1000);
+        assert_eq!(copied.reason, format!("the proof is for another message: `{field}` differs"));
+        let mut edited = proof(&key, &signed);
+        edited.claims = proof(&key, &forged).claims;
+        assert!(!check(&public, edited, &forged, AT * 1000).proved, "{field}");
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The objects of a release: the manifests on the worker's disk, rendered for one environment and image.
 
+use std::iter::once;
+
 use berth_manifests::{
     app::{App, EnvironmentNames},
     render::{EnvironmentKind, Finding, Object, PushedImage, Rendered, VariableInput, Variables, render},
@@ -7,7 +9,7 @@ use berth_manifests::{
 use berth_workflows::contract::{
     environment::{self, ClusterObject, Environment},
     preparation::SyncedSecrets,
-    release::Release,
+    release::{Image, Release},
     rollout_input::RolloutInput,
     verdict::{FailureType, Verdict},
 };
@@ -70,22 +72,39 @@ pub(crate) fn render_release(app: &App, what: ToRender<'_>) -> Result<(Rendered,
     let variables = Variables::new(variable_input(app, what));
     let policy = app.policy(&names_of(environment), [what.secrets.secret.clone()]);
     let rendered = render(&files, &variables, &policy).map_err(|found| refused(&app.app, &found))?;
+    let missing = app.check_gate_names(kind_of(environment), &variables);
+    if !missing.is_empty() {
+        return Err(refused(&app.app, &missing));
+    }
     Ok((rendered, variables))
 }
 
 fn variable_input(app: &App, what: ToRender<'_>) -> VariableInput {
     let ToRender { environment, release, deploy_id, secrets } = what;
     let doppler = app.doppler(kind_of(environment));
+    let declared = app.variable_input(&names_of(environment));
+    let values = release.variables.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
     VariableInput {
         deploy_id,
-        images: vec![PushedImage::new(&release.image.repository, release.image.tag.clone(), &release.image.digest)],
+        images: pushed_images(release),
         commit: release.commit.to_string(),
         author: release.author.as_ref().map(|author| author.as_str().to_owned()).unwrap_or_default(),
         doppler_managed_secret: Some(secrets.secret.clone()),
         doppler_token_secret: doppler.map(|config| config.token.secret.clone()),
         temporal_server_address: secrets.temporal_server_address.clone(),
-        ..app.variable_input(&names_of(environment))
+        pushed_names: declared.pushed_names.with_values(values),
+        ..declared
     }
+}
+
+/// Returns the main image, then the named ones.
+fn pushed_images(release: &Release) -> Vec<PushedImage> {
+    let Image { repository, tag, digest } = &release.image;
+    let named = release.images.iter().map(|(name, image)| {
+        let Image { repository, tag, digest } = image;
+        PushedImage::named(name, repository, tag.clone(), digest)
+    });
+    once(PushedImage::new(repository, tag.clone(), digest)).chain(named).collect()
 }
 
 /// Returns the names of an environment as the manifests crate takes them.

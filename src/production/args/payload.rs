@@ -53,17 +53,13 @@ impl ByArgs {
 }
 
 impl ReleaseArgs {
-    pub(crate) fn payload(&self) -> Push {
-        Push {
-            commit: self.commit.clone(),
-            image: self.image.clone(),
+    pub(crate) fn payload(&self) -> Result<Push, UsageError> {
+        Ok(Push {
             sequence: self.sequence,
             author: self.author.clone(),
             branch: self.branch.clone(),
-            fork: false,
-            draft: false,
-            proof: None,
-        }
+            ..self.pushed.read()?.into_push(self.commit.clone())
+        })
     }
 }
 

@@ -15,12 +15,11 @@ use super::*;
 pub(crate) fn numbered(number: u64) -> Release {
     let digit = number.to_string();
     Release {
-        commit: Commit::try_from(digit.repeat(40)).unwrap(),
-        image: Image::try_from(format!("acme/web@sha256:{}", digit.repeat(64))).unwrap(),
-        author: None,
-        branch: None,
         number: Some(number),
-        proved: false,
+        ..Release::new(
+            Commit::try_from(digit.repeat(40)).unwrap(),
+            Image::try_from(format!("acme/web@sha256:{}", digit.repeat(64))).unwrap(),
+        )
     }
 }
 

@@ -20,6 +20,7 @@ use berth_workflows::contract::{
     preparation::{AwaitGoneInput, DatabaseReady, NamespaceGone, NamespaceReady, SyncedSecrets},
     production_record::{Recalled, ReleaseMark, StoredVersion},
     proof::{CheckProofInput, ProofChecked},
+    release::Release,
     script::ScriptOutcome,
     script_job::{AwaitScriptInput, RemoveScriptInput, ScriptRemoved, ScriptStarted, StartScriptInput},
     teardown::{DeleteInput, LeakReport, Remaining},
@@ -68,6 +69,8 @@ pub struct World {
     namespaces: Mutex<BTreeSet<String>>,
     /// The deploy ids of each apply, wait and prune, in order.
     pub deploy_ids: Mutex<Vec<u64>>,
+    /// The release of each apply of manifests, in order.
+    pub rendered: Mutex<Vec<Release>>,
     /// The record of production in its namespace.
     pub recalled: Mutex<Recalled>,
     /// Facts that were noted on stored releases.
@@ -365,6 +368,7 @@ impl FakeActivities {
         apply: ApplyInput,
     ) -> Result<Applied, ActivityError> {
         let commit = apply.deploy.release.commit.short().to_owned();
+        self.0.rendered.lock().unwrap().push(apply.deploy.release.clone());
         self.0.deploy_ids.lock().unwrap().push(apply.deploy.deploy_id);
         self.0.act(&ctx, "apply_manifests", &commit).await?;
         Ok(Applied {

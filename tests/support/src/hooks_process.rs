@@ -123,6 +123,8 @@ impl Drop for HooksProcess {
 fn app_file(app: &str, repository: u64) -> String {
     format!(
         "app: {app}\nrepository: acme/web\nimages: [acme/web]\ngithub: {{ repository_id: {repository}, label: preview }}\n\
+         named_images: {{ WORKER: acme/worker }}\n\
+         push_variables: {{ FLAGS: {{ example: a }}, GITHUB_RUN_NUMBER: {{ example: '1' }} }}\n\
          preview: {{ host: '{app}-{{pr}}.example.com' }}\n\
          production: {{ namespace: {app}-production, host: {app}.example.com }}\n"
     )

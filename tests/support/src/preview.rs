@@ -299,16 +299,7 @@ pub(crate) fn update_options() -> WorkflowExecuteUpdateOptions {
 
 /// A push of the commit that consists of one digit.
 pub fn push(digit: char) -> Push {
-    Push {
-        commit: commit(digit),
-        image: Image::try_from(format!("acme/web@sha256:{}", digit.to_string().repeat(64))).unwrap(),
-        sequence: None,
-        author: None,
-        branch: None,
-        fork: false,
-        draft: false,
-        proof: None,
-    }
+    Push::new(commit(digit), Image::try_from(format!("acme/web@sha256:{}", digit.to_string().repeat(64))).unwrap())
 }
 
 /// Facts of an open pull request at the second of a minute, with the head that consists of one digit.

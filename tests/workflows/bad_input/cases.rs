@@ -116,6 +116,16 @@ pub(crate) fn pushes() -> Vec<Case> {
     let mut cases = anywhere();
     cases.extend([
         case("an empty array", &json!([]), "expected a JSON object"),
+        case(
+            "a mistyped field",
+            &with("imges", json!({})),
+            "unknown field `imges`: the nearest known name is `images`",
+        ),
+        case("an image by tag", &with("images", json!({"WORKER": "acme/worker:v1"})), "images: WORKER: image"),
+        case("an image in small letters", &with("images", json!({"worker": image})), "capital letters"),
+        case("a list of images", &with("images", json!([image])), "invalid type: sequence"),
+        case("a value with a space", &with("variables", json!({"FLAGS": "a b"})), "variables: FLAGS: the value"),
+        case("a value as a number", &with("variables", json!({"FLAGS": 1})), "invalid type: integer"),
         case("no image", &json!({"commit": "a".repeat(40)}), "missing field `image`"),
         case("an empty image", &with("image", json!("")), "has no digest: expected repository@sha256:"),
         case("a tag without digest", &with("image", json!("acme/web:latest")), "has no digest"),

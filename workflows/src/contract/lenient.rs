@@ -16,6 +16,9 @@ use temporalio_common::{
 };
 
 use crate::contract::{release::is_harmless, verdict::truncate};
+use nearest::with_nearest;
+
+mod nearest;
 
 /// Bound on an input from outside. Ordinary ones are a few hundred bytes; a history keeps every input.
 pub const MAX_INPUT_BYTES: usize = 16 * 1024;
@@ -34,9 +37,9 @@ pub trait Input: DeserializeOwned {
     /// Decodes the JSON of an object.
     ///
     /// # Errors
-    /// serde's own message.
+    /// serde's own message, with the nearest name to an unknown field.
     fn from_json(json: &[u8]) -> Result<Self, String> {
-        serde_json::from_slice(json).map_err(|e| e.to_string())
+        serde_json::from_slice(json).map_err(|e| with_nearest(e.to_string()))
     }
 }
 

@@ -4,11 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::contract::{
     environment::{ClusterObject, Environment, EnvironmentKind},
-    release::Image,
+    named_images::NamedImages,
+    push_variables::PushVariables,
+    release::{Image, Release},
     rollout_input::RolloutInput,
 };
 
-/// The environment to describe, and the image to run in it, if any.
+/// The environment to describe, and the images and variables to run in it, if any.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoadAppInput {
     pub app: String,
@@ -19,6 +21,12 @@ pub struct LoadAppInput {
     /// Refused with `ImageNotAllowed` if its repository is not on the app's list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<Image>,
+    /// Refused with `ImageNotAllowed` if the app file has another repository under a name, or none.
+    #[serde(default, skip_serializing_if = "NamedImages::is_empty")]
+    pub images: NamedImages,
+    /// Refused with `ManifestInvalid` if a name is not one of the app file's `push_variables`.
+    #[serde(default, skip_serializing_if = "PushVariables::is_empty")]
+    pub variables: PushVariables,
     /// The rollout, if a rollout asks. The answer then lists the cluster-scoped objects that it will make.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deploy: Option<Box<RolloutInput>>,
@@ -28,14 +36,21 @@ impl LoadAppInput {
     /// Asks for the names of an environment, without a release.
     pub fn names(app: &str, kind: EnvironmentKind, workflow_id: &str) -> Self {
         let (app, workflow_id) = (app.to_owned(), workflow_id.to_owned());
-        Self { app, kind, workflow_id, image: None, deploy: None }
+        let (images, variables) = (NamedImages::default(), PushVariables::default());
+        Self { app, kind, workflow_id, image: None, images, variables, deploy: None }
     }
 
-    /// Asks whether a rollout's image is allowed, and which cluster-scoped objects the rollout makes.
+    /// The same, and asks whether a release's images and variables are allowed.
+    pub fn of_release(self, release: &Release) -> Self {
+        let Release { image, images, variables, .. } = release.clone();
+        Self { image: Some(image), images, variables, ..self }
+    }
+
+    /// Asks whether a rollout's images and variables are allowed, and which cluster-scoped objects the rollout makes.
     pub fn rollout(rollout: &RolloutInput) -> Self {
         let Environment { app, kind, workflow_id, .. } = &rollout.environment;
-        let image = Some(rollout.release.image.clone());
-        Self { image, deploy: Some(Box::new(rollout.clone())), ..Self::names(app, *kind, workflow_id) }
+        let names = Self::names(app, *kind, workflow_id).of_release(&rollout.release);
+        Self { deploy: Some(Box::new(rollout.clone())), ..names }
     }
 }
 

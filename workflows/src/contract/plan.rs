@@ -39,11 +39,14 @@ pub struct PlannedRelease {
 /// Secret `berth-plan-<id>` of the namespace.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReleasePlan {
-    /// A hash of the rendered objects, their images, the Secret, and the release that serves.
+    /// A hash of the rendered objects, the release's named images and variables, the Secret, and the release that serves.
     pub id: String,
     /// The images before, by container; none for a first release.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<ImageChange>,
+    /// The variables of the push that differ from those of the release that serves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variables: Vec<VariableChange>,
     /// The commit that serves now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_commit: Option<String>,
@@ -88,6 +91,18 @@ pub struct ImageChange {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
     /// None for a container that goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+}
+
+/// A variable of the push that differs from the one of the release that serves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct VariableChange {
+    pub name: String,
+    /// None for a new variable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// None for a variable that goes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
 }

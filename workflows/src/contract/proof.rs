@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::contract::release::{Commit, Image, Name};
+use crate::contract::{
+    push_variables::PushVariables,
+    release::{Commit, Image, Name},
+};
 
 /// The only version of claims.
 pub const PROOF_VERSION: u32 = 1;
@@ -41,6 +44,9 @@ pub struct ProofClaims {
     /// Images by name. The main image has the empty name.
     #[serde(default)]
     pub images: BTreeMap<String, Image>,
+    /// The variables of a push. An older version ignores them, and the signature then does not hold.
+    #[serde(default, skip_serializing_if = "PushVariables::is_empty")]
+    pub variables: PushVariables,
     /// The number of a release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<u64>,
@@ -100,6 +106,8 @@ pub struct ProvenContent {
     pub commit: Option<Commit>,
     #[serde(default)]
     pub images: BTreeMap<String, Image>,
+    #[serde(default, skip_serializing_if = "PushVariables::is_empty")]
+    pub variables: PushVariables,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -120,6 +128,7 @@ impl ProvenContent {
             action,
             commit: None,
             images: BTreeMap::new(),
+            variables: PushVariables::default(),
             release: None,
             plan: None,
             actor: None,
@@ -129,8 +138,9 @@ impl ProvenContent {
 
     /// The claims that a signer makes of this content. `at` is Unix time in seconds.
     pub fn claims(self, actor: Name, run_id: Option<u64>, at: u64) -> ProofClaims {
-        let Self { environment, action, commit, images, release, plan, .. } = self;
-        ProofClaims { version: PROOF_VERSION, environment, action, commit, images, release, plan, actor, run_id, at }
+        let Self { environment, action, commit, images, variables, release, plan, .. } = self;
+        let version = PROOF_VERSION;
+        ProofClaims { version, environment, action, commit, images, variables, release, plan, actor, run_id, at }
     }
 
     /// Compares the content with claims, all but their time. Returns the name of the first field that differs.
@@ -141,6 +151,7 @@ impl ProvenContent {
             ("action", claims.action == self.action && self.action != ProofAction::Unknown),
             ("commit", claims.commit == self.commit),
             ("images", claims.images == self.images),
+            ("variables", claims.variables == self.variables),
             ("release", claims.release == self.release),
             ("plan", claims.plan == self.plan),
             ("actor", self.actor.as_ref().is_none_or(|actor| claims.actor == *actor)),

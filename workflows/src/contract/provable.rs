@@ -1,10 +1,11 @@
 //! Messages that can carry a proof, and the content that the proof must confirm.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, iter::once};
 
 use crate::contract::{
     production::{ApproveRelease, Freeze, RejectRelease, Rollback, Unfreeze},
     proof::{Proof, ProofAction, ProvenContent},
+    release::Image,
     signals::{Close, Push},
 };
 
@@ -47,7 +48,8 @@ impl Provable for Push {
     fn proven_content(&self, environment: &str, action: ProofAction) -> ProvenContent {
         ProvenContent {
             commit: Some(self.commit.clone()),
-            images: BTreeMap::from([(String::new(), self.image.clone())]),
+            images: images_of(self),
+            variables: self.variables.clone(),
             actor: self.author.clone(),
             run_id: self.sequence,
             ..ProvenContent::new(environment, action)
@@ -55,6 +57,12 @@ impl Provable for Push {
     }
 
     proof_field!();
+}
+
+/// All images of a push by name. The main image has the empty name, which no other one can have.
+fn images_of(push: &Push) -> BTreeMap<String, Image> {
+    let named = push.images.iter().map(|(name, image)| (name.to_owned(), image.clone()));
+    once((String::new(), push.image.clone())).chain(named).collect()
 }
 
 impl Provable for Close {

@@ -1,9 +1,9 @@
-//! A release: one image digest of one commit. Its parts are checked as they are decoded.
+//! A release: the images and variables of one commit. Its parts are checked as they are decoded.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::contract::image::quoted;
+use crate::contract::{image::quoted, named_images::NamedImages, push_variables::PushVariables};
 
 pub use crate::contract::image::Image;
 
@@ -96,6 +96,12 @@ pub(crate) fn is_harmless(c: char) -> bool {
 pub struct Release {
     pub commit: Commit,
     pub image: Image,
+    /// Further images, by their names in the app file.
+    #[serde(default, skip_serializing_if = "NamedImages::is_empty")]
+    pub images: NamedImages,
+    /// The push's own variables.
+    #[serde(default, skip_serializing_if = "PushVariables::is_empty")]
+    pub variables: PushVariables,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<Name>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -103,15 +109,32 @@ pub struct Release {
     /// Its number in production, from 1, in the order of arrival. Previews do not number releases.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<u64>,
-    /// Whether `berth hooks` has signed for commit, image and author. If not, they are claims.
+    /// Whether `berth hooks` has signed for commit, images, variables and author. If not, they are claims.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub proved: bool,
 }
 
 impl Release {
-    /// Whether commit and image are the same. Author, branch and number do not count.
+    /// A release of that commit with one image.
+    pub fn new(commit: Commit, image: Image) -> Self {
+        Self {
+            commit,
+            image,
+            images: NamedImages::default(),
+            variables: PushVariables::default(),
+            author: None,
+            branch: None,
+            number: None,
+            proved: false,
+        }
+    }
+
+    /// Whether commit, all images and all variables are the same. Author, branch and number do not count.
     pub fn is_same_version(&self, other: &Self) -> bool {
-        self.commit == other.commit && self.image == other.image
+        self.commit == other.commit
+            && self.image == other.image
+            && self.images == other.images
+            && self.variables == other.variables
     }
 }
 
@@ -133,5 +156,37 @@ mod tests {
     fn name_is_refused_over_255_bytes_with_a_short_error() {
         let error = Name::try_from("b".repeat(300)).unwrap_err();
         assert!(error.contains("longer than 255 bytes") && error.len() < 120, "{error}");
+    }
+
+    #[test]
+    fn version_is_the_same_only_with_all_images_and_variables() {
+        let release = |changes: serde_json::Value| {
+            let image = |name: &str| format!("acme/{name}@sha256:{}", "a".repeat(64));
+            let mut json = serde_json::json!({
+                "commit": "4f2a9c1", "image": image("web"), "images": {"WORKER": image("worker")}, "variables": {"FLAGS": "a"},
+            });
+            json.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+            serde_json::from_value::<Release>(json).unwrap()
+        };
+        let other = format!("acme/worker@sha256:{}", "b".repeat(64));
+        let same = release(serde_json::json!({"author": "octocat", "branch": "main", "number": 7, "proved": true}));
+        assert!(same.is_same_version(&release(serde_json::json!({}))));
+        for changed in [
+            serde_json::json!({"commit": "4f2a9c2"}),
+            serde_json::json!({"image": other}),
+            serde_json::json!({"images": {"WORKER": other}}),
+            serde_json::json!({"images": {}}),
+            serde_json::json!({"variables": {"FLAGS": "b"}}),
+            serde_json::json!({"variables": {}}),
+        ] {
+            assert!(!same.is_same_version(&release(changed.clone())), "{changed}");
+        }
+    }
+
+    #[test]
+    fn release_of_one_image_is_written_as_by_older_versions() {
+        let image = format!("acme/web@sha256:{}", "a".repeat(64));
+        let json = serde_json::json!({"commit": "4f2a9c1", "image": image});
+        assert_eq!(serde_json::to_value(serde_json::from_value::<Release>(json.clone()).unwrap()).unwrap(), json);
     }
 }

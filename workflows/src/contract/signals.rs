@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::contract::{
     lenient::Input,
+    named_images::NamedImages,
     proof::Proof,
+    push_variables::PushVariables,
     release::{Commit, Image, Name, Release},
     verdict::Verdict,
 };
@@ -16,6 +18,12 @@ use crate::contract::{
 pub struct Push {
     pub commit: Commit,
     pub image: Image,
+    /// Further images, by their names under `named_images` of the app file.
+    #[serde(default, skip_serializing_if = "NamedImages::is_empty")]
+    pub images: NamedImages,
+    /// Values of variables, by their names under `push_variables` of the app file. They are public.
+    #[serde(default, skip_serializing_if = "PushVariables::is_empty")]
+    pub variables: PushVariables,
     /// The CI run's id, on GitHub `github.run_id`. A push with a lower one than already seen is ignored: builds finish out of order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequence: Option<u64>,
@@ -43,15 +51,30 @@ impl Input for Push {
 }
 
 impl Push {
+    /// A push of that commit with one image.
+    pub fn new(commit: Commit, image: Image) -> Self {
+        Self {
+            commit,
+            image,
+            images: NamedImages::default(),
+            variables: PushVariables::default(),
+            sequence: None,
+            author: None,
+            branch: None,
+            fork: false,
+            draft: false,
+            proof: None,
+        }
+    }
+
     /// The release that the push asks for. It is a claim until the proof of the push is checked.
     pub fn release(&self) -> Release {
         Release {
-            commit: self.commit.clone(),
-            image: self.image.clone(),
+            images: self.images.clone(),
+            variables: self.variables.clone(),
             author: self.author.clone(),
             branch: self.branch.clone(),
-            number: None,
-            proved: false,
+            ..Release::new(self.commit.clone(), self.image.clone())
         }
     }
 }

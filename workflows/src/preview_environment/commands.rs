@@ -126,7 +126,8 @@ impl Record {
     fn check_waiting(&self, then: Option<&Release>) -> Result<(), String> {
         match self.mailbox.awaiting_approval() {
             Some(now) if !then.is_some_and(|then| then.is_same_version(now)) => {
-                Err("another image waits now than when the comment was written: look at it, and approve again"
+                Err("another push waits now than when the comment was written: look at its images and variables, and \
+                     approve again"
                     .to_owned())
             }
             _ => Ok(()),

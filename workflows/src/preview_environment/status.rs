@@ -142,14 +142,12 @@ mod tests {
     fn push_of_a_fork_is_shown_as_awaiting_approval() {
         let mut record = Record::default();
         let push = Push {
-            commit: Commit::try_from("a".repeat(40)).unwrap(),
-            image: Image::try_from(format!("acme/web@sha256:{}", "a".repeat(64))).unwrap(),
-            sequence: None,
             author: Some(Name::try_from("octocat".to_owned()).unwrap()),
-            branch: None,
             fork: true,
-            draft: false,
-            proof: None,
+            ..Push::new(
+                Commit::try_from("a".repeat(40)).unwrap(),
+                Image::try_from(format!("acme/web@sha256:{}", "a".repeat(64))).unwrap(),
+            )
         };
         record.mailbox.push(&push, Arrival::signal(1), Current::default());
         let status = Status::new("web", 1, &record);

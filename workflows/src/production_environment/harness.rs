@@ -43,7 +43,7 @@ pub(super) fn name(text: &str) -> Name {
 pub(super) fn push(digit: char, sequence: Option<u64>) -> Push {
     let commit = Commit::try_from(digit.to_string().repeat(40)).unwrap();
     let image = Image::try_from(format!("acme/web@sha256:{}", digit.to_string().repeat(64))).unwrap();
-    Push { commit, image, sequence, author: None, branch: None, fork: false, draft: false, proof: None }
+    Push { sequence, ..Push::new(commit, image) }
 }
 
 fn secrets() -> SyncedSecrets {

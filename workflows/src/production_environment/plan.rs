@@ -83,8 +83,7 @@ impl ProductionEnvironment {
     ) -> Result<(LoadedApp, PlannedRelease), Unfinished> {
         let what = format!("release {} of {}", number(&queued.release), production.app);
         let kind = EnvironmentKind::Production;
-        let load = LoadAppInput::names(&production.app, kind, &production.workflow_id());
-        let load = LoadAppInput { image: Some(queued.release.image.clone()), ..load };
+        let load = LoadAppInput::names(&production.app, kind, &production.workflow_id()).of_release(&queued.release);
         let loaded = ctx
             .execute_activity(activities::LoadApp, load, options::load_app(token, format!("the app file, for {what}")))
             .await

@@ -268,12 +268,11 @@ mod tests {
     #[test]
     fn carried_state_reads_whole_in_the_same_version() {
         let release = Release {
-            commit: Commit::try_from("4f2a9c1".to_owned()).unwrap(),
-            image: Image::try_from(format!("acme/web@sha256:{}", "a".repeat(64))).unwrap(),
-            author: None,
-            branch: None,
             number: Some(7),
-            proved: false,
+            ..Release::new(
+                Commit::try_from("4f2a9c1".to_owned()).unwrap(),
+                Image::try_from(format!("acme/web@sha256:{}", "a".repeat(64))).unwrap(),
+            )
         };
         let verdict = Verdict::new(FailureType::GateFailed, "404");
         let failed = Failed { release, rollout: None, verdict };

@@ -7,7 +7,7 @@ use crate::{
     contract::{
         environment::Environment,
         phase::Phase,
-        plan::ReleasePlan,
+        plan::{ReleasePlan, VariableChange},
         production_record::QueuedRelease,
         production_status::{ProductionRollout, ProductionStatus, QueuedStatus, RecoveryStatus},
         release::Release,
@@ -175,6 +175,10 @@ impl ReleasePlan {
             let shown = |image: &Option<String>| image.as_deref().map_or_else(|| "none".to_owned(), short_image);
             writeln!(text, "- {}: {} → {}", code(&image.container), shown(&image.from), shown(&image.to))?;
         }
+        for VariableChange { name, from, to } in &self.variables {
+            let shown = |value: &Option<String>| value.as_deref().map_or_else(|| "none".to_owned(), code);
+            writeln!(text, "- variable {}: {} → {}", code(name), shown(from), shown(to))?;
+        }
         for (what, names) in [
             ("created", &self.created),
             ("changed", &self.changed),
@@ -226,14 +230,16 @@ mod tests {
             },
             ImageChange { container: "Job/seed, container seed".into(), from: None, to: Some("seed:1".into()) },
         ];
-        let plan = ReleasePlan { id: "0123".into(), images, unchanged: 6, ..ReleasePlan::default() };
+        let variables = vec![VariableChange { name: "FLAGS".into(), from: None, to: Some("a,b".into()) }];
+        let plan = ReleasePlan { id: "0123".into(), images, variables, unchanged: 6, ..ReleasePlan::default() };
         let mut text = String::new();
         plan.write_markdown(&mut text).unwrap();
         assert_eq!(
             text,
             "- plan `0123`: 6 unchanged\n\
              - `Deployment/web, container web`: `web:v1` `aaaaaaaaaaaa` → `web:v2` `bbbbbbbbbbbb`\n\
-             - `Job/seed, container seed`: none → `seed:1`\n"
+             - `Job/seed, container seed`: none → `seed:1`\n\
+             - variable `FLAGS`: none → `a,b`\n"
         );
     }
 }

@@ -19,7 +19,8 @@ pub(super) fn any_json() -> impl Strategy<Value = Value> {
     let field = prop_oneof![
         9 => prop::sample::select(vec![
             "commit", "image", "sequence", "author", "branch", "fork", "draft", "by", "app", "pr", "timings", "carried",
-            "rollout_seconds", "history_events", "teardown_retry_seconds", "number", "step", "environment", "release",
+            "rollout_seconds", "history_events", "teardown_retry_seconds", "number", "step", "environment", "release", "images",
+            "variables",
         ]).prop_map(str::to_owned),
         1 => any_text(),
     ];
@@ -52,7 +53,18 @@ pub(super) fn any_image() -> impl Strategy<Value = String> {
 
 /// A push with at most two fields replaced.
 pub(super) fn nearly_a_push() -> impl Strategy<Value = Value> {
-    let field = prop::sample::select(vec!["commit", "image", "sequence", "author", "branch", "fork", "draft", "x"]);
+    let field = prop::sample::select(vec![
+        "commit",
+        "image",
+        "images",
+        "variables",
+        "sequence",
+        "author",
+        "branch",
+        "fork",
+        "draft",
+        "x",
+    ]);
     prop::collection::vec((field, any_json()), 0..3).prop_map(|changes| {
         let mut push = json!({"commit": "1234567", "image": format!("acme/web:v1@{DIGEST}")});
         changes.into_iter().for_each(|(field, value)| push[field] = value);

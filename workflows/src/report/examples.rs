@@ -28,14 +28,11 @@ pub(super) fn rules_with_pages() -> GithubRules {
 
 pub(super) fn push(digit: char) -> Push {
     Push {
-        commit: commit(digit),
-        image: Image::try_from(format!("acme/web@sha256:{}", digit.to_string().repeat(64))).unwrap(),
-        sequence: None,
         author: Some(Name::try_from("octocat".to_owned()).unwrap()),
-        branch: None,
-        fork: false,
-        draft: false,
-        proof: None,
+        ..Push::new(
+            commit(digit),
+            Image::try_from(format!("acme/web@sha256:{}", digit.to_string().repeat(64))).unwrap(),
+        )
     }
 }
 

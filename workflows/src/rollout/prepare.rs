@@ -1,5 +1,7 @@
 //! The first two steps of a rollout: reading the app, then making the namespace and fetching the secrets.
 
+use std::iter::once;
+
 use temporalio_workflow::{WorkflowCancellationToken, WorkflowContext, workflows::join};
 
 use super::Rollout;
@@ -35,7 +37,10 @@ impl Rollout {
     ) -> Result<Vec<ClusterObject>, Unfinished> {
         let environment = &rollout.environment;
         let load = LoadAppInput::rollout(rollout);
-        let summary = format!("read app {}; is {} allowed?", environment.app, rollout.release.image.repository);
+        let release = &rollout.release;
+        let images = once(&release.image).chain(release.images.iter().map(|(_, image)| image));
+        let repositories: Vec<_> = images.map(|image| image.repository.as_str()).collect();
+        let summary = format!("read app {}; is {} allowed?", environment.app, repositories.join(", "));
         let loaded = Self::until_observed(ctx, rollout, async |_| {
             let options = options::load_app(&ctx.cancellation_token(), summary.as_str());
             let loaded = ctx.execute_activity(activities::LoadApp, load.clone(), options).await;

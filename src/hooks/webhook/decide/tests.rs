@@ -16,7 +16,13 @@ fn app(name: &str) -> AppFacts {
         label: Some("preview".to_owned()),
         skip_label: Some("no-preview".to_owned()),
     };
-    AppFacts { name: name.to_owned(), github: Some(github), has_previews: true, production: None }
+    AppFacts {
+        name: name.to_owned(),
+        github: Some(github),
+        has_previews: true,
+        production: None,
+        job_variables: [].into(),
+    }
 }
 
 fn pull_request(action: &str, change: impl FnOnce(&mut Value)) -> Value {

@@ -4,7 +4,9 @@ use serde_json::json;
 
 use super::*;
 use crate::contract::{
+    named_images::NamedImages,
     proof::ProofClaims,
+    push_variables::PushVariables,
     release::{Commit, Image, Name},
 };
 
@@ -17,16 +19,16 @@ fn image(digit: char) -> Image {
 }
 
 fn push() -> Push {
-    Push {
-        commit: Commit::try_from("a".repeat(40)).unwrap(),
-        image: image('b'),
-        sequence: Some(4242),
-        author: Some(name("octocat")),
-        branch: None,
-        fork: false,
-        draft: false,
-        proof: None,
-    }
+    let commit = Commit::try_from("a".repeat(40)).unwrap();
+    Push { sequence: Some(4242), author: Some(name("octocat")), ..Push::new(commit, image('b')) }
+}
+
+fn images(digit: char) -> NamedImages {
+    serde_json::from_value(json!({"WORKER": image(digit)})).unwrap()
+}
+
+fn variables(flags: &str) -> PushVariables {
+    serde_json::from_value(json!({"FLAGS": flags})).unwrap()
 }
 
 fn claims() -> ProofClaims {
@@ -46,6 +48,25 @@ fn signed_text_has_a_fixed_spelling() {
     // A reader of the claims verifies the same text.
     let again: ProofClaims = serde_json::from_str(&serde_json::to_string(&claims()).unwrap()).unwrap();
     assert_eq!(again.signing_text(), expected);
+}
+
+#[test]
+fn proof_of_a_push_covers_all_its_images_and_variables() {
+    let whole = Push { images: images('c'), variables: variables("a,b"), ..push() };
+    let content = |push: &Push| push.proven_content("production-web", ProofAction::Release);
+    let claims = content(&whole).claims(name("octocat"), Some(4242), 1_795_850_000);
+    assert!(claims.signing_text().contains(r#""WORKER":"registry.example.com/acme/web@sha256:cccc"#));
+    assert!(claims.signing_text().contains(r#""variables":{"FLAGS":"a,b"}"#));
+    assert_eq!(content(&whole).first_difference(&claims), None);
+    for (forged, field) in [
+        (Push { images: images('d'), ..whole.clone() }, "images"),
+        (Push { images: NamedImages::default(), ..whole.clone() }, "images"),
+        (Push { image: image('d'), ..whole.clone() }, "images"),
+        (Push { variables: variables("a"), ..whole.clone() }, "variables"),
+        (Push { variables: PushVariables::default(), ..whole.clone() }, "variables"),
+    ] {
+        assert_eq!(content(&forged).first_difference(&claims), Some(field));
+    }
 }
 
 #[test]
@@ -89,6 +110,7 @@ fn first_difference_names_the_field_that_was_exchanged() {
     assert_eq!(changed(|claims| claims.commit = None), Some("commit"));
     assert_eq!(changed(|claims| claims.images = [(String::new(), image('c'))].into()), Some("images"));
     assert_eq!(changed(|claims| drop(claims.images.insert("WORKER".to_owned(), image('c')))), Some("images"));
+    assert_eq!(changed(|claims| claims.variables = variables("a")), Some("variables"));
     assert_eq!(changed(|claims| claims.release = Some(1)), Some("release"));
     assert_eq!(changed(|claims| claims.plan = Some("1".to_owned())), Some("plan"));
     assert_eq!(changed(|claims| claims.actor = name("mallory")), Some("actor"));

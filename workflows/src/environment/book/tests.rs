@@ -7,14 +7,10 @@ use crate::contract::{
 const NOW_MS: u64 = (DEPLOY_ID_EPOCH_SECONDS + 1000) * 1000;
 
 fn queued(digit: char) -> QueuedRelease {
-    let release = Release {
-        commit: Commit::try_from(digit.to_string().repeat(40)).unwrap(),
-        image: Image::try_from(format!("acme/web@sha256:{}", digit.to_string().repeat(64))).unwrap(),
-        author: None,
-        branch: None,
-        number: None,
-        proved: false,
-    };
+    let release = Release::new(
+        Commit::try_from(digit.to_string().repeat(40)).unwrap(),
+        Image::try_from(format!("acme/web@sha256:{}", digit.to_string().repeat(64))).unwrap(),
+    );
     QueuedRelease { ticket: 1, release }
 }
 

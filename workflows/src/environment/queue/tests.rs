@@ -2,14 +2,10 @@ use super::*;
 use crate::contract::release::{Commit, Image};
 
 fn release(digit: char) -> Release {
-    Release {
-        commit: Commit::try_from(digit.to_string().repeat(40)).unwrap(),
-        image: Image::try_from(format!("acme/web@sha256:{}", digit.to_string().repeat(64))).unwrap(),
-        author: None,
-        branch: None,
-        number: None,
-        proved: false,
-    }
+    Release::new(
+        Commit::try_from(digit.to_string().repeat(40)).unwrap(),
+        Image::try_from(format!("acme/web@sha256:{}", digit.to_string().repeat(64))).unwrap(),
+    )
 }
 
 #[test]

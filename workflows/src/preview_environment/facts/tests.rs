@@ -151,13 +151,11 @@ fn drafts_and_labels_hold_pushes_as_the_app_file_says() {
 
 #[test]
 fn awaited_head_is_the_one_whose_image_has_not_come() {
-    let release = |digit| Release {
-        commit: commit(digit),
-        image: crate::contract::release::Image::try_from(format!("acme/web@sha256:{}", "a".repeat(64))).unwrap(),
-        author: None,
-        branch: None,
-        number: None,
-        proved: false,
+    let release = |digit| {
+        Release::new(
+            commit(digit),
+            crate::contract::release::Image::try_from(format!("acme/web@sha256:{}", "a".repeat(64))).unwrap(),
+        )
     };
     let mut known = Facts::default();
     assert_eq!(known.awaited_head(None), None);

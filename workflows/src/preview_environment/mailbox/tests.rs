@@ -9,14 +9,11 @@ mod same_task;
 
 fn push(digit: char, sequence: Option<u64>) -> Push {
     Push {
-        commit: Commit::try_from(digit.to_string().repeat(40)).unwrap(),
-        image: Image::try_from(format!("acme/web@sha256:{}", digit.to_string().repeat(64))).unwrap(),
         sequence,
-        author: None,
-        branch: None,
-        fork: false,
-        draft: false,
-        proof: None,
+        ..Push::new(
+            Commit::try_from(digit.to_string().repeat(40)).unwrap(),
+            Image::try_from(format!("acme/web@sha256:{}", digit.to_string().repeat(64))).unwrap(),
+        )
     }
 }
 

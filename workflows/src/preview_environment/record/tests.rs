@@ -2,7 +2,9 @@ use super::*;
 use crate::contract::{
     environment::{ClusterObject, Environment, EnvironmentKind},
     exact,
+    named_images::NamedImages,
     phase::{Failed, PastRollout},
+    push_variables::PushVariables,
     release::*,
     signals::{DeployOutcome, Push},
     verdict::{FailureType, Verdict},
@@ -16,11 +18,26 @@ fn longest_release() -> Release {
     Release {
         commit: Commit::try_from("a".repeat(64)).unwrap(),
         image: Image::try_from(format!("{}:{}@sha256:{digest}", "r".repeat(300), "t".repeat(128))).unwrap(),
+        images: NamedImages::default(),
+        variables: PushVariables::default(),
         author: name(),
         branch: name(),
         number: None,
         proved: false,
     }
+}
+
+/// As many and as long as their bounds allow.
+fn longest_images() -> NamedImages {
+    let image = format!("{}@sha256:{}", "r".repeat(170), "a".repeat(64));
+    let images = (0..8).map(|number| (format!("N{number}"), serde_json::json!(image)));
+    serde_json::from_value(serde_json::Value::from_iter(images)).unwrap()
+}
+
+/// As many and as long as their bounds allow.
+fn longest_variables() -> PushVariables {
+    let variables = (0..16).map(|number| (format!("N{number:0>10}"), serde_json::json!("v".repeat(50))));
+    serde_json::from_value(serde_json::Value::from_iter(variables)).unwrap()
 }
 
 /// A record with the longest texts.
@@ -44,7 +61,7 @@ fn longest_record() -> Record {
     let mut verdict = Verdict::new(FailureType::CrashLoop, "\"".repeat(10_000)).advise("a".repeat(1000));
     verdict.log_tail = vec!["l".repeat(500); 100];
     let Release { commit, image, author, branch, .. } = longest_release();
-    let push = Push { commit, image, sequence: Some(u64::MAX), author, branch, fork: true, draft: false, proof: None };
+    let push = Push { sequence: Some(u64::MAX), author, branch, fork: true, ..Push::new(commit, image) };
     record.mailbox.push(&push, Arrival::signal(1), Current::default());
     let remaining = Remaining { object: "o".repeat(300), reason: "\"".repeat(500), command: "c".repeat(500) };
     record.teardown = Some(LeakReport { gone: vec!["g".repeat(300); 100], remaining: vec![remaining; 100] });
@@ -74,6 +91,21 @@ fn carried_state_is_short_with_the_longest_texts() {
     assert!(bytes <= carry::TARGET_BYTES, "{bytes} bytes");
     assert_eq!((carried.mailbox, carried.book.serving), (record.mailbox, record.book.serving), "needed state stays");
     assert_eq!(carried.teardown.unwrap().remaining.len(), LeakReport::MAX_CARRIED);
+}
+
+#[test]
+fn images_and_variables_are_carried_whole_and_bounded() {
+    let mut record = longest_record();
+    let release = Release { images: longest_images(), variables: longest_variables(), ..longest_release() };
+    if let (Some(serving), Some(failed)) = (&mut record.book.serving, &mut record.book.failed) {
+        (serving.release, failed.release) = (release.clone(), release.clone());
+    }
+    record.mailbox.waiting_mut().for_each(|waiting| *waiting = release.clone());
+    let carried = record.to_carry();
+    assert_eq!((&carried.mailbox, &carried.book.serving), (&record.mailbox, &record.book.serving));
+    // Three releases with lists at their bounds, above the size that is aimed at.
+    let bytes = serde_json::to_vec(&carried).unwrap().len();
+    assert!(bytes <= carry::TARGET_BYTES + 3 * 3500, "{bytes} bytes");
 }
 
 #[test]
