@@ -261,7 +261,7 @@ fn check_pattern(app: &App, text: &str, field: &str, is_name: fn(&str) -> bool, 
     match Pattern::new(text, &app.app) {
         Err(message) => report.error(field, message),
         Ok(pattern) if !pattern.has_number() => {
-            report.error(field, "must have `{pr}`; otherwise all pull requests share one name");
+            report.error(field, "must have `{pr}`: all pull requests would share one name, and a preview without a pull request is not supported");
         }
         // The largest number makes the longest name; all other rules do not depend on the number.
         Ok(pattern) => check_rendered(&pattern.render(LARGEST_PR), field, is_name, report),

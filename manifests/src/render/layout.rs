@@ -19,6 +19,8 @@ const MAX_TOTAL_BYTES: u64 = 16 * 1024 * 1024;
 /// The most notes about files that are not applied.
 const MAX_NOTES: usize = 50;
 
+const OTHER_ENVIRONMENT: &str = "is not applied: an app has the environments of its pull requests and production, and berth supports no preview \
+    without a pull request";
 const ABOVE_SECTIONS: &str = "is not applied: berth reads the folders `core`, `shared`, `preview` and `production`";
 const NESTED: &str =
     "is not applied: berth reads no folder within a folder, as `kubectl apply --filename` does without `--recursive`";
@@ -140,7 +142,8 @@ impl Reader<'_> {
         for path in entries(root).unwrap_or_default() {
             match name_of(&path) {
                 Some(name) if !name.starts_with('.') && !is_section(name) => {
-                    self.note(self.label, &path, ABOVE_SECTIONS)
+                    let why = if has_manifests(&path) { OTHER_ENVIRONMENT } else { ABOVE_SECTIONS };
+                    self.note(self.label, &path, why)
                 }
                 _ => {}
             }
@@ -241,6 +244,12 @@ fn is_hook(path: &Path) -> bool {
         let rest = stem.strip_prefix(time).and_then(|rest| rest.strip_prefix(['-', '_']));
         rest.is_some_and(|rest| ["deploy", "rollout", "release", "apply"].iter().any(|word| rest.starts_with(word)))
     })
+}
+
+/// Whether a folder has a manifest: it is another environment's.
+fn has_manifests(folder: &Path) -> bool {
+    !folder.is_symlink()
+        && entries(folder).is_ok_and(|paths| paths.iter().filter_map(|path| name_of(path)).any(is_manifest))
 }
 
 /// Whether kubectl would read the file. Files that begin with a dot are left out: they belong to editors and mounts.

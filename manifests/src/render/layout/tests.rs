@@ -70,7 +70,7 @@ fn what_is_not_applied_is_named_with_what_to_do() {
             ("web/pre-deploy.sh", HOOK),
             ("web/scripts/post-deploy.sh", HOOK),
             ("web/scripts/pre_rollout", HOOK),
-            ("web/staging", ABOVE_SECTIONS),
+            ("web/staging", OTHER_ENVIRONMENT),
         ]
     );
 }
