@@ -60,7 +60,7 @@ impl Preview {
     /// Standard output cannot be written.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         let answered = match temporal::connect().await {
-            Ok(client) => self.act(&client).await,
+            Ok(client) => Box::pin(self.act(&client)).await,
             Err(error) => Err(error),
         };
         let mut envelope = answered.unwrap_or_else(|error| Envelope::error(&error));

@@ -42,7 +42,7 @@ impl Production {
     /// Standard output cannot be written.
     pub(crate) async fn run(self) -> anyhow::Result<ExitCode> {
         let id = self.action.app().input().workflow_id();
-        let mut envelope = self.act().await.unwrap_or_else(|error| self.failed(&error));
+        let mut envelope = Box::pin(self.act()).await.unwrap_or_else(|error| self.failed(&error));
         envelope.temporal_ui_url =
             temporal::namespace().and_then(|namespace| self.client.workflow_page(&namespace, &id));
         envelope.environment = Some(id);
@@ -90,7 +90,7 @@ impl Production {
                 let message = ("unfreeze", ProductionEnvironment::answer_unfreeze, unfreeze.payload()?.into());
                 self.answer(client, &unfreeze.app, message).await
             }
-            Action::Rollback(rollback) => self.rollback(client, rollback).await,
+            Action::Rollback(rollback) => Box::pin(self.rollback(client, rollback)).await,
             Action::Redeploy(redeploy) => self.redeploy(client, redeploy).await,
             Action::Plan(plan) => plan::show(client, plan).await,
             Action::Status(app) => status(client, app).await,

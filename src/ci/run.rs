@@ -87,7 +87,7 @@ impl Step<'_> {
         let time = Time { begun: self.begun, timeout: self.args.patience.timeout };
         log.open(&task.title());
         let ended = match self.way().await {
-            Ok(way) => deliver(&way, task, time, log).await,
+            Ok(way) => Box::pin(deliver(&way, task, time, log)).await,
             Err(error) => Err(error),
         };
         log.close();

@@ -7,7 +7,8 @@ mod taken;
 use std::collections::{BTreeMap, BTreeSet};
 
 use berth_manifests::render::{
-    EnvironmentKind, PolicyInput, PushedImage, Section, SourceFile, SourceFiles, VariableInput, Variables, render,
+    EnvironmentKind, PolicyInput, PushedImage, PushedNames, Section, SourceFile, SourceFiles, VariableInput, Variables,
+    render,
 };
 use serde_json::Value;
 
@@ -52,6 +53,7 @@ fn documents(text: &str, namespace: &str) -> Result<Vec<Value>, Vec<String>> {
         doppler_managed_secret: None,
         doppler_token_secret: None,
         temporal_server_address: "temporal.example.com:7233".into(),
+        pushed_names: PushedNames::default(),
         extra: BTreeMap::new(),
     };
     let policy = PolicyInput {

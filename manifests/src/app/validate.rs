@@ -1,25 +1,23 @@
 //! Rules for a well-formed app file; every violation is reported at once.
 
-use std::collections::BTreeMap;
-
 use super::{
     App, Database, GithubSettings, Pattern, PreviewSettings, ProductionSettings, Quota, Scripts,
     github::MAX_LABEL,
     names::{
         MAX_SCRIPT_NAME, is_api_version, is_dns_label, is_github_repository, is_host, is_image_repository, is_kind,
-        is_object_name, is_quantity, is_script_name, is_variable_name,
+        is_object_name, is_quantity, is_script_name,
     },
     pattern::LARGEST_PR,
     production::{MAX_KEPT_RELEASES, MAX_NAME},
     unique,
 };
-use crate::render::{RESERVED_NAMES, cluster_kinds, finding::Finding, line_of, template::Lines};
+use crate::render::{cluster_kinds, finding::Finding, line_of, template::Lines};
 
 mod gates;
-mod pushed;
+mod variables;
 
 use gates::check_gates;
-use pushed::check_pushed;
+use variables::{check_pushed, check_variables};
 
 /// The longest name of an app. `preview-<app>-<number>` with ten digits must fit a label's 63 characters, and so must the
 /// names that teams derive from `KUBE_APP`.
@@ -124,16 +122,6 @@ fn check_kinds(app: &App, report: &mut AppReport<'_>) {
         if let Some(refusal) = kind.refusal() {
             report.error(&field, refusal);
         }
-    }
-}
-
-fn check_variables(variables: &BTreeMap<String, String>, path: &str, report: &mut AppReport<'_>) {
-    for name in variables.keys() {
-        let field = format!("{path}.{name}");
-        report.require(is_variable_name(name), &field, || format!("`{name}` is not a valid variable name"));
-        report.require(!RESERVED_NAMES.contains(&name.as_str()), &field, || {
-            format!("`{name}` is reserved: berth sets it")
-        });
     }
 }
 

@@ -7,7 +7,7 @@ use crate::render::Variables;
 fn refusals(lines: &str) -> Vec<String> {
     let text = format!("{EXAMPLE}{lines}\n");
     let found = findings(&[("web.yaml", &text)]).into_iter();
-    found.map(|finding| finding.split_once(": ").map_or(finding.clone(), |(_, rest)| rest.to_owned())).collect()
+    found.map(|finding| finding.split_once(": ").unwrap().1.to_owned()).collect()
 }
 
 #[test]

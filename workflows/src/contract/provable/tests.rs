@@ -63,7 +63,7 @@ fn proof_of_a_push_covers_all_its_images_and_variables() {
         (Push { images: NamedImages::default(), ..whole.clone() }, "images"),
         (Push { image: image('d'), ..whole.clone() }, "images"),
         (Push { variables: variables("a"), ..whole.clone() }, "variables"),
-        (Push { variables: PushVariables::default(), ..whole.clone() }, "variables"),
+        (Push { variables: PushVariables::default(), ..whole }, "variables"),
     ] {
         assert_eq!(content(&forged).first_difference(&claims), Some(field));
     }

@@ -27,7 +27,7 @@ fn bare() -> VariableInput {
     VariableInput { pushed_names: names(), ..examples::preview() }
 }
 
-/// A ConfigMap with this value, beside the Job that has the main image.
+/// A `ConfigMap` with this value, beside the Job that has the main image.
 fn value_of(text: &str, input: &VariableInput) -> Result<String, Vec<String>> {
     let files =
         examples::file(&format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c}}\ndata:\n  x: \"{text}\"\n"));

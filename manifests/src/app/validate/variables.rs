@@ -1,10 +1,14 @@
-//! Rules for the names that an app leaves to pushes.
+//! Rules for variables, and for the names that an app leaves to pushes.
+
+use std::collections::BTreeMap;
 
 use super::AppReport;
 use crate::{
     app::{
         App,
-        names::{MAX_PUSHED_NAME, MAX_PUSHED_VALUE, is_image_repository, is_pushed_name, is_pushed_value},
+        names::{
+            MAX_PUSHED_NAME, MAX_PUSHED_VALUE, is_image_repository, is_pushed_name, is_pushed_value, is_variable_name,
+        },
         pushed::{MAX_NAMED_IMAGES, MAX_PUSH_VARIABLES},
     },
     render::{RESERVED_NAMES, RESERVED_PREFIXES, is_own_default, variables_of_image},
@@ -12,6 +16,16 @@ use crate::{
 
 /// Prefixes of names for secrets and registries, which no push brings.
 const SECRET_PREFIXES: [&str; 2] = ["DOPPLER_", "DOCKER_"];
+
+pub(super) fn check_variables(variables: &BTreeMap<String, String>, path: &str, report: &mut AppReport<'_>) {
+    for name in variables.keys() {
+        let field = format!("{path}.{name}");
+        report.require(is_variable_name(name), &field, || format!("`{name}` is not a valid variable name"));
+        report.require(!RESERVED_NAMES.contains(&name.as_str()), &field, || {
+            format!("`{name}` is reserved: berth sets it")
+        });
+    }
+}
 
 pub(super) fn check_pushed(app: &App, report: &mut AppReport<'_>) {
     report.require(app.named_images.len() <= MAX_NAMED_IMAGES, "named_images", || {
