@@ -2,6 +2,7 @@
 
 mod app_files;
 mod await_namespace_gone;
+pub(crate) mod default_requests;
 mod delete_environment;
 mod ensure_namespace;
 pub(crate) mod load_app;

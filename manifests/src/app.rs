@@ -9,6 +9,7 @@ mod names;
 mod pattern;
 mod preview;
 mod production;
+mod pull_secret;
 mod pushed;
 mod unique;
 mod validate;
@@ -29,6 +30,7 @@ pub use names::is_script_name;
 pub use pattern::Pattern;
 pub use preview::{CronJobs, Database, DatabaseMode, PreviewSettings, Quota, Scripts};
 pub use production::{Approval, Approvers, ProductionSettings};
+pub use pull_secret::PullSecret;
 pub use pushed::PushVariable;
 
 use crate::render::{FurtherKind, Provided, line_of, template::Lines};
@@ -56,10 +58,9 @@ pub struct App {
         "type": "string", "maxLength": 255, "pattern": names::pattern::IMAGE_REPOSITORY
     }))]
     pub named_images: BTreeMap<String, String>,
-    /// A Secret in berth's namespace with the registry's credentials. It is copied into each environment.
+    /// A Secret in berth's namespace with the registry's credentials. It is copied into each environment, and its pods use it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 253), regex(pattern = names::pattern::OBJECT_NAME))]
-    pub image_pull_secret: Option<String>,
+    pub image_pull_secret: Option<PullSecret>,
     /// A folder with `core/`, `shared/`, `preview/`, `production/`, relative to this file. Default: berth's built-in manifests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = names::pattern::FOLDER_BESIDE))]

@@ -4,6 +4,7 @@
 //! layout → yaml → template (variables, substitute, scalar) → object → policy → images → order → stamp
 //! ```
 
+mod accounts;
 pub(crate) mod builtin;
 pub(crate) mod finding;
 mod granted;
@@ -89,6 +90,7 @@ pub fn render(files: &SourceFiles, variables: &Variables, policy: &PolicyInput) 
     let mut objects = last_of_each(objects, &mut findings);
     repeated::keep_last(&mut objects, &mut findings);
     images::pin(&mut objects, variables, &mut findings);
+    accounts::add_pull_secret(&mut objects, policy.pull_secret.as_deref());
     if let Some(object) = objects.get(MAX_OBJECTS) {
         findings.push(object.error("", format!("exceeds the limit of {MAX_OBJECTS} objects")));
     }

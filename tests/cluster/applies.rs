@@ -75,6 +75,7 @@ impl Applies {
             secret: String::new(),
             objects: stamped.collect(),
             pod_security: None,
+            pull_secret: None,
             gates: Vec::new(),
         }
     }

@@ -196,6 +196,7 @@ fn of_berth() -> Objects {
         cluster_kinds: vec!["PriorityClass".into()],
         kinds: Vec::new(),
         reserved_secrets: BTreeSet::new(),
+        pull_secret: None,
         suspend_cron_jobs: true,
     };
     let rendered = render(&files, &Variables::new(input()), &policy).unwrap();

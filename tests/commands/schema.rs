@@ -36,7 +36,9 @@ fn the_example_and_the_readme_block_are_valid() {
     let validator = validator(&[]);
     assert!(README.contains("# yaml-language-server: $schema="), "how an editor finds the schema");
     let readme = README.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
-    for text in [EXAMPLE, readme] {
+    let pull_secret =
+        EXAMPLE.replacen("app: web\n", "app: web\nimage_pull_secret: { secret: web-regcred, as: regcred }\n", 1);
+    for text in [EXAMPLE, readme, &pull_secret] {
         let errors: Vec<_> = validator.iter_errors(&yaml(text)).map(|error| error.to_string()).collect();
         assert!(errors.is_empty(), "{errors:?}\n{text}");
         assert!(is_taken(text), "{text}");
@@ -52,6 +54,10 @@ fn app_that_breaks_a_rule_is_invalid_in_schema_and_berth() {
         ("app: web\n", ""),
         ("repository: acme/flask-react", "repository: flask-react"),
         ("[registry.example.com/acme/web]", "[]"),
+        ("app: web\n", "app: web\nimage_pull_secret: Regcred\n"),
+        ("app: web\n", "app: web\nimage_pull_secret: { secret: regcred }\n"),
+        ("app: web\n", "app: web\nimage_pull_secret: { secret: Regcred, as: regcred }\n"),
+        ("app: web\n", "app: web\nimage_pull_secret: { secret: web, as: regcred, type: x }\n"),
         ("registry.example.com/acme/web", "registry.example.com/acme/web:v1"),
         ("manifests: ./web", "manifests: ../web"),
         ("manifests: ./web", "manifests: /web"),

@@ -74,6 +74,7 @@ fn policy() -> PolicyInput {
         cluster_kinds: Vec::new(),
         kinds: Vec::new(),
         reserved_secrets: BTreeSet::new(),
+        pull_secret: None,
         suspend_cron_jobs: true,
     }
 }

@@ -153,6 +153,7 @@ async fn images_and_variables_are_those_of_the_app_or_of_a_stored_release() {
         objects: vec![json!({"kind": "Deployment", "spec": {"template": {"spec": {"containers": [
             {"name": "web", "image": format!("registry.example.com/old@sha256:{}", "a".repeat(64))}]}}}})],
         pod_security: None,
+        pull_secret: None,
         gates: Vec::new(),
     };
     let list =

@@ -20,8 +20,10 @@ mod ownership;
 mod preview;
 mod production;
 
+pub(super) use apply::apply;
 pub(crate) use apply::pull_secret;
 pub(crate) use isolation::isolation_objects;
+pub(super) use objects::object;
 
 /// Creates a preview's namespace or finds it, or finds production's. Applies its standard objects, and records the
 /// environment's names on it.

@@ -140,6 +140,7 @@ fn to_store(app: &App, input: &PlanReleaseInput, rendered: &Rendered, variables:
         secret: secrets.secret.clone(),
         objects: rendered.objects().map(|object| object.document.clone()).collect(),
         pod_security: isolation::level(app),
+        pull_secret: app.image_pull_secret.as_ref().map(|secret| secret.copy.clone()),
         gates: app.gates(kind_of(environment)).iter().map(|gate| gate.rendered(variables)).collect(),
     }
 }

@@ -39,6 +39,7 @@ pub async fn apply_manifests(context: Context<'_>, app: &App, apply: &ApplyInput
         secret: secrets.secret.clone(),
         objects: rendered.objects().map(|object| object.document.clone()).collect(),
         pod_security: None,
+        pull_secret: None,
         gates: app.gates(kind_of(environment)).iter().map(|gate| gate.rendered(&variables)).collect(),
     };
     let stored = release.to_secret(environment, &context.settings.installation)?;

@@ -14,6 +14,7 @@ mod jobs;
 mod marks;
 mod object;
 pub(super) mod plan;
+mod pull_secrets;
 mod put_back;
 mod refusal;
 mod replacement;
@@ -35,11 +36,14 @@ use berth_workflows::contract::{
 
 use crate::{
     context::Context,
+    environment::default_requests::{self, is_limit_range},
     failure::Failure,
     kubernetes::{
         applyset::{self, Parent},
         content_secret::create_once,
         fence::Fence,
+        rbac_lag::Rbac,
+        service_accounts::add_pull_secret,
     },
     release::stored_release::StoredRelease,
 };
@@ -175,6 +179,10 @@ impl ReleaseApply<'_> {
         (others, jobs.into_iter().map(remark).collect())
     }
 
+    fn has_limit_range(&self) -> bool {
+        self.release.objects.iter().any(is_limit_range)
+    }
+
     /// Claims the set, then stores the release.
     async fn begin(&self, scope: Scope<'_>, parent: Option<&Parent>, kinds: &BTreeSet<String>) -> Result<(), Failure> {
         let claim = applyset::claim(scope.context, self.environment, scope.fence, parent, kinds);
@@ -212,7 +220,15 @@ async fn write(
     if let Some(waits_for) = replacement::remove_replaced(scope, &mut targets, apply.reported).await? {
         return Ok(Written::Nothing(waits_for));
     }
-    // The level comes before the pods that need it.
+    if apply.has_limit_range() {
+        // Both would give the pods defaults.
+        default_requests::adapt(scope.context, scope.environment, &apply.release.objects).await?;
+    }
+    // Both come before the pods that need them. A preview's account has the pull secret since its namespace was prepared.
+    if let Some(secret) = &apply.release.pull_secret {
+        let namespace = &scope.environment.namespace;
+        add_pull_secret(scope.context.client, Rbac::InForce, namespace, secret).await?;
+    }
     let level = isolation::set_level(scope, apply).await?;
     let mut results = Vec::new();
     for stage in by_stage(targets).into_values() {

@@ -14,6 +14,7 @@ use berth_workflows::contract::{
 
 use crate::{
     context::Context,
+    environment::default_requests,
     failure::Failure,
     kubernetes::{
         applyset::{self, Parent},
@@ -51,6 +52,10 @@ pub async fn prune(context: Context<'_>, prune: &PruneInput) -> Result<Pruned, F
     let kinds = parent.iter().flat_map(|parent| &parent.kinds).cloned().collect();
     let members = Members { environment, identities: release.identities(), fence, keeps_jobs: prune.rollback };
     let Leftovers { mut removed, reported, kinds: left } = prune_members(context, &members, &kinds).await?;
+    if removed.iter().any(|name| name.starts_with("LimitRange/")) {
+        // Containers without requests need berth's again.
+        default_requests::adapt(context, environment, &[]).await?;
+    }
     removed.extend(prune_contents(context.client, prune).await?);
     let objects: Vec<_> = release.objects.iter().map(|document| Object::new("", 0, document.clone())).collect();
     let mut kinds: BTreeSet<String> = objects.iter().map(applyset::group_kind).collect();

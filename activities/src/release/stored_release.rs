@@ -41,6 +41,9 @@ pub struct StoredRelease {
     /// The Pod Security level of the namespace, in production with isolation. `None` leaves the level to its people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_security: Option<PodSecurity>,
+    /// The Secret among the objects that pods without a ServiceAccount of their own pull images with, in production.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_secret: Option<String>,
     /// The gates, with their variables replaced.
     #[serde(default)]
     pub gates: Vec<Gate>,
@@ -65,6 +68,7 @@ impl StoredRelease {
             secret: String::new(),
             objects: Vec::new(),
             pod_security: None,
+            pull_secret: None,
             gates: Vec::new(),
         }
     }
@@ -221,6 +225,7 @@ mod tests {
             secret: secret.into(),
             objects: vec![data],
             pod_security: None,
+            pull_secret: None,
             gates: Vec::new(),
         }
     }

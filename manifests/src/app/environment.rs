@@ -99,6 +99,7 @@ impl App {
         reserved_secrets: impl IntoIterator<Item = String>,
     ) -> PolicyInput {
         let hosts = [Some(&environment.host), environment.temporal_ui_host.as_ref()];
+        let pull_secret = self.image_pull_secret.as_ref().map(|secret| secret.copy.clone());
         PolicyInput {
             environment_kind: environment.kind,
             namespace: environment.namespace.clone(),
@@ -106,7 +107,8 @@ impl App {
             hosts: hosts.into_iter().flatten().cloned().collect(),
             cluster_kinds: self.cluster_kinds.clone(),
             kinds: self.kinds.clone(),
-            reserved_secrets: reserved_secrets.into_iter().chain(self.image_pull_secret.clone()).collect(),
+            reserved_secrets: reserved_secrets.into_iter().chain(pull_secret.clone()).collect(),
+            pull_secret,
             suspend_cron_jobs: self.suspends_cron_jobs(environment.kind),
         }
     }

@@ -169,9 +169,29 @@ fn app_is_equal_after_a_json_round_trip() {
 }
 
 #[test]
+fn pull_secret_is_one_name_or_two() {
+    let named = |text: &str| {
+        let app = parse(&EXAMPLE.replace("image_pull_secret: regcred", &format!("image_pull_secret: {text}")));
+        let again: App = serde_json::from_value(serde_json::to_value(&app).unwrap()).unwrap();
+        assert_eq!(again, app);
+        let PullSecret { secret, copy } = app.image_pull_secret.unwrap();
+        (secret, copy)
+    };
+    assert_eq!(named("regcred"), ("regcred".into(), "regcred".into()));
+    assert_eq!(named("{secret: web-regcred, as: regcred}"), ("web-regcred".into(), "regcred".into()));
+}
+
+#[test]
 fn malformed_field_is_reported_with_its_line() {
     for (from, to, expected) in [
         ("image_pull_secret", "image_pul_secret", "web.yaml:5:1: unknown field `image_pul_secret`"),
+        ("image_pull_secret: regcred", "image_pull_secret: {secret: a}", "web.yaml:5:21: missing field `as`"),
+        (
+            "image_pull_secret: regcred",
+            "image_pull_secret: {secret: a, as: b, c: d}",
+            "web.yaml:5:39: unknown field `c`",
+        ),
+        ("image_pull_secret: regcred", "image_pull_secret: [a]", "web.yaml:5:1: invalid type: sequence, expected the name of a Secret, or"),
         ("72h", "72", "web.yaml:19:17: `72` is not a duration"),
         ("approval: required", "approval: maybe", "web.yaml:34:13: unknown variant `maybe`"),
         ("egress: listed", "egress: none", "web.yaml:36:24: unknown variant `none`"),
@@ -198,6 +218,17 @@ fn invalid_value_is_reported_with_its_line() {
         ("app: web", "app: berth", "web.yaml:2: app:"),
         ("acme/flask-react", "flask-react", "web.yaml:3: repository:"),
         ("acme/web]", "acme/web:v1]", "web.yaml:4: images[0]:"),
+        ("image_pull_secret: regcred", "image_pull_secret: Regcred", "web.yaml:5: image_pull_secret: `Regcred`"),
+        (
+            "image_pull_secret: regcred",
+            "image_pull_secret: {secret: A, as: b}",
+            "web.yaml:5: image_pull_secret.secret: `A`",
+        ),
+        (
+            "image_pull_secret: regcred",
+            "image_pull_secret: {secret: a, as: B}",
+            "web.yaml:5: image_pull_secret.as: `B`",
+        ),
         ("[registry.example.com/acme/web]", "[]", "web.yaml:4: images: must name at least one"),
         ("./web", "../web", "web.yaml:6: manifests:"),
         ("./web", "/web", "web.yaml:6: manifests:"),

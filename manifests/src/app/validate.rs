@@ -1,7 +1,7 @@
 //! Rules for a well-formed app file; every violation is reported at once.
 
 use super::{
-    App, Database, GithubSettings, Pattern, PreviewSettings, ProductionSettings, Quota, Scripts,
+    App, Database, GithubSettings, Pattern, PreviewSettings, ProductionSettings, PullSecret, Quota, Scripts,
     github::MAX_LABEL,
     names::{
         MAX_SCRIPT_NAME, is_api_version, is_dns_label, is_github_repository, is_host, is_image_repository, is_kind,
@@ -88,8 +88,13 @@ fn check_app(app: &App, report: &mut AppReport<'_>) {
         let twice = app.images.iter().take(index).any(|other| other == image);
         report.require(!twice, &format!("images[{index}]"), || format!("`{image}` is listed twice"));
     }
-    if let Some(secret) = &app.image_pull_secret {
-        check_object_name(secret, "image_pull_secret", report);
+    if let Some(PullSecret { secret, copy }) = &app.image_pull_secret {
+        if secret == copy {
+            check_object_name(secret, "image_pull_secret", report);
+        } else {
+            check_object_name(secret, "image_pull_secret.secret", report);
+            check_object_name(copy, "image_pull_secret.as", report);
+        }
     }
     if let Some(manifests) = &app.manifests {
         let inside = !manifests.starts_with('/') && !manifests.split('/').any(|part| part == "..");

@@ -48,6 +48,7 @@ pub(crate) fn policy(input: &VariableInput) -> PolicyInput {
         cluster_kinds: vec!["PriorityClass".to_owned()],
         kinds: Vec::new(),
         reserved_secrets: input.doppler_managed_secret.iter().cloned().collect(),
+        pull_secret: None,
         suspend_cron_jobs: input.environment_kind == EnvironmentKind::Preview,
     }
 }

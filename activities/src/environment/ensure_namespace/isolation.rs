@@ -15,7 +15,8 @@ const METADATA_ADDRESSES: &str = "169.254.0.0/16";
 
 /// The objects that limit and isolate an environment of its kind.
 ///
-/// A preview gets all of them, before its first release. Production gets a `NetworkPolicy` where the app file asks for
+/// A preview gets all of them, before its first release, and the default requests besides
+/// ([`crate::environment::default_requests`]). Production gets a `NetworkPolicy` where the app file asks for
 /// isolation, and nothing otherwise. There it refuses traffic that was allowed before, so it is planned and applied with
 /// a release, never before one.
 pub(crate) fn isolation_objects(settings: &Settings, app: &App, environment: &Environment) -> Vec<DynamicObject> {
@@ -27,7 +28,6 @@ pub(crate) fn isolation_objects(settings: &Settings, app: &App, environment: &En
     let mut objects = vec![object("networking.k8s.io/v1", "NetworkPolicy", policy)];
     if let (Some(preview), EnvironmentKind::Preview { .. }) = (&app.preview, environment.kind) {
         objects.push(object("v1", "ResourceQuota", quota(&preview.quota)));
-        objects.push(object("v1", "LimitRange", limit_range()));
     }
     objects
 }
@@ -48,12 +48,6 @@ fn quota(quota: &Quota) -> Value {
         "services.loadbalancers": "0",
         "services.nodeports": "0",
     }}})
-}
-
-/// Default requests for containers without any: a quota on requests would refuse their pods. There are no default
-/// limits: they would refuse a container with larger requests, and kill one that needs more.
-fn limit_range() -> Value {
-    json!({"spec": {"limits": [{"type": "Container", "defaultRequest": {"cpu": "50m", "memory": "64Mi"}}]}})
 }
 
 /// The `NetworkPolicy` of the environment's pods: everything that it does not list is denied.

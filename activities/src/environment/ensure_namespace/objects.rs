@@ -1,7 +1,7 @@
 //! The standard objects of an environment, as pure functions of the app and the environment.
 
 use k8s_openapi::api::core::v1::{Namespace, Secret};
-use kube::{ResourceExt, api::DynamicObject};
+use kube::api::DynamicObject;
 use serde_json::{Value, json};
 
 use berth_manifests::app::App;
@@ -39,13 +39,18 @@ pub(super) fn role_binding(settings: &Settings, environment: &Environment) -> Dy
     object(settings, environment, "rbac.authorization.k8s.io/v1", "RoleBinding", "berth", body)
 }
 
-/// A copy of a pull secret from berth's namespace.
-pub(super) fn pull_secret(settings: &Settings, environment: &Environment, secret: &Secret) -> DynamicObject {
+/// A copy of a pull secret from berth's namespace, under this name.
+pub(super) fn pull_secret(
+    settings: &Settings,
+    environment: &Environment,
+    secret: &Secret,
+    name: &str,
+) -> DynamicObject {
     let body = json!({"type": secret.type_, "data": secret.data});
-    object(settings, environment, "v1", "Secret", &secret.name_any(), body)
+    object(settings, environment, "v1", "Secret", name, body)
 }
 
-pub(super) fn object(
+pub(in crate::environment) fn object(
     settings: &Settings,
     environment: &Environment,
     api_version: &str,

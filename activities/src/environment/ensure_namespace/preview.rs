@@ -14,8 +14,9 @@ use super::{
 };
 use crate::{
     context::Context,
+    environment::default_requests,
     failure::Failure,
-    kubernetes::{rbac_lag::Rbac, terminating_namespace::deletion_message},
+    kubernetes::{rbac_lag::Rbac, service_accounts::add_pull_secret, terminating_namespace::deletion_message},
 };
 
 /// Creates the namespace or finds it, and applies its standard objects.
@@ -39,6 +40,13 @@ pub(super) async fn ensure(
     let (secret, _) = try_join!(pull_secret(context, app, environment), apply(context.client, rbac, &binding))?;
     let mut objects = isolation_objects(context.settings, app, environment);
     objects.extend(secret);
-    try_join_all(objects.iter().map(|object| apply(context.client, rbac, object))).await?;
+    let applied = try_join_all(objects.iter().map(|object| apply(context.client, rbac, object)));
+    let account = async {
+        match &app.image_pull_secret {
+            Some(secret) => add_pull_secret(context.client, rbac, &environment.namespace, &secret.copy).await,
+            None => Ok(()),
+        }
+    };
+    try_join!(applied, account, default_requests::ensure(context, environment, rbac, created))?;
     Ok(NamespaceReady { uid, created, terminating: None })
 }

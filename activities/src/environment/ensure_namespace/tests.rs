@@ -119,12 +119,20 @@ fn egress_allows_own_pods_dns_and_the_app_files_destinations() {
     assert_eq!(egress(&listed, &isolated), json!([within, dns, server]));
 }
 
-#[test]
-fn previews_get_default_requests_but_no_default_limits() {
-    let objects = isolation_objects(&settings(), &app(json!({})), &environment());
-    assert_eq!(kinds(&objects), ["NetworkPolicy", "ResourceQuota", "LimitRange"]);
-    let limits = objects[2].data["spec"]["limits"].clone();
-    assert_eq!(limits, json!([{"type": "Container", "defaultRequest": {"cpu": "50m", "memory": "64Mi"}}]));
+#[tokio::test]
+async fn previews_get_default_requests_but_no_default_limits() {
+    let range = "/api/v1/namespaces/pr-1/limitranges";
+    for (created, default) in [(None, json!({"memory": "64Mi"})), (Some("2026-01-01T00:00:00Z"), Value::Null)] {
+        let cluster = created.map_or_else(FakeApiServer::default, |at| with_namespace(at.parse().unwrap()));
+        if created.is_some() {
+            let limit = json!({"type": "Container", "max": {"memory": "48Mi", "cpu": "1"}});
+            cluster.put(range, &json!({"metadata": {"name": "web"}, "spec": {"limits": [limit]}}));
+        }
+        ensure(&cluster, &app(json!({}))).await.unwrap();
+        let limits = cluster.get(&format!("{range}/berth")).unwrap()["spec"]["limits"].clone();
+        assert_eq!(limits[0]["defaultRequest"]["memory"], default["memory"]);
+        assert_eq!((limits.as_array().unwrap().len(), &limits[0]["default"]), (1, &Value::Null));
+    }
 }
 
 fn kinds(objects: &[DynamicObject]) -> Vec<&str> {
@@ -178,5 +186,39 @@ async fn missing_rbac_fails_after_five_seconds_or_at_once_if_old() {
         assert!(matches!(&result, Err(Failure::Transient { failure, .. }) if *failure == denied), "{result:?}");
         assert_eq!(cluster.requests().iter().filter(|request| *request == POLICY).count(), times);
         assert_eq!(began.elapsed().as_secs(), Duration::from_secs(waited).as_secs());
+    }
+}
+
+/// An app with a pull secret, and the cluster with a Secret of that type in berth's namespace.
+fn with_pull_secret(type_: &str) -> (FakeApiServer, App) {
+    let cluster = FakeApiServer::default();
+    let secret = json!({"metadata": {"name": "web-regcred"}, "type": type_, "data": {"x": "e30="}});
+    cluster.put("/api/v1/namespaces/berth-system/secrets", &secret);
+    (cluster, app(json!({"image_pull_secret": {"secret": "web-regcred", "as": "regcred"}})))
+}
+
+#[tokio::test]
+async fn pull_secret_is_copied_under_its_name_and_used_by_default() {
+    for type_ in ["kubernetes.io/dockerconfigjson", "kubernetes.io/dockercfg"] {
+        let (cluster, app) = with_pull_secret(type_);
+        ensure(&cluster, &app).await.unwrap();
+        let copy = cluster.get("/api/v1/namespaces/pr-1/secrets/regcred").unwrap();
+        assert_eq!((&copy["type"], &copy["data"]), (&json!(type_), &json!({"x": "e30="})));
+        let account = cluster.get("/api/v1/namespaces/pr-1/serviceaccounts/default").unwrap();
+        assert_eq!(account["imagePullSecrets"], json!([{"name": "regcred"}]));
+    }
+}
+
+#[tokio::test]
+async fn only_a_secret_of_a_registry_is_copied() {
+    for type_ in ["Opaque", "kubernetes.io/tls", "kubernetes.io/service-account-token"] {
+        let (cluster, app) = with_pull_secret(type_);
+        let result = ensure(&cluster, &app).await;
+        let denied = FailureType::PolicyDenied;
+        assert!(
+            matches!(&result, Err(Failure::Permanent(v)) if v.failure == denied && v.message.contains(type_)),
+            "{result:?}"
+        );
+        assert_eq!(cluster.below("/api/v1/namespaces/pr-1/secrets"), [""; 0]);
     }
 }

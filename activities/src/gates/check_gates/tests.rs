@@ -57,6 +57,7 @@ fn release(gates: &[Gate]) -> StoredRelease {
         secret: "web-secrets-1".into(),
         objects: vec![service, ingress("web", "web")],
         pod_security: None,
+        pull_secret: None,
         gates: gates.to_vec(),
     }
 }

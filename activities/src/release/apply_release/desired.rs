@@ -4,25 +4,53 @@
 //! `kubectl apply` removes some of these, and teams rely on that.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use kube::api::DynamicObject;
 use serde_json::{Map, Value, json};
 
-use super::autoscalers::Replicas;
+use super::{pull_secrets, target::Target};
 
 /// The strategies of workloads. Each has the settings of one type of strategy, which the API server sets by default and
 /// refuses beside any other type.
 const STRATEGIES: [&str; 2] = ["/spec/strategy", "/spec/updateStrategy"];
+/// The resources of which berth has default requests in previews.
+const DEFAULTED: [&str; 2] = ["cpu", "memory"];
 /// The pod specs of workloads.
 const POD_SPECS: [&str; 2] = ["/spec/template/spec", "/spec/jobTemplate/spec/template/spec"];
 
 /// Returns the document with the content that it is applied with.
-pub(super) fn desired(document: &Value, live: Option<&DynamicObject>, replicas: Option<&Replicas>) -> Value {
-    let mut desired = document.clone();
+pub(super) fn desired(target: &Target) -> Value {
+    let mut desired = target.object.document.clone();
     encode_string_data(&mut desired);
-    if let (Some(live), Some(replicas)) = (live, replicas) {
+    pull_secrets::keep(&mut desired, target);
+    if target.in_preview {
+        keep_pod_resources(&mut desired);
+    }
+    if let (Some(live), Some(replicas)) = (&target.live, &target.replicas) {
         replicas.keep(&mut desired, live);
     }
     desired
+}
+
+/// Keeps berth's default requests out of pods that have requests or limits as a whole: those of all containers together may
+/// not exceed them. A request of zero leaves a container to its pod, and is no reason for a default.
+fn keep_pod_resources(document: &mut Value) {
+    for path in POD_SPECS {
+        let Some(pod) = document.pointer_mut(path).filter(|pod| pod["resources"].is_object()) else { continue };
+        for resource in DEFAULTED {
+            let limit = pod["resources"]["limits"].get(resource).cloned();
+            let request = pod["resources"]["requests"].get(resource).cloned().or(limit);
+            let Some(request) = request else { continue };
+            // Otherwise the API server would take the sum of the containers' requests.
+            pod["resources"]["requests"][resource] = request;
+            for list in ["initContainers", "containers"] {
+                for container in pod.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+                    let has = |field: &str| !container["resources"][field][resource].is_null();
+                    if container.is_object() && !has("requests") && !has("limits") {
+                        container["resources"]["requests"][resource] = json!("0");
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// Moves `stringData` into `data`, as the API server does. The server records only the fields under `stringData` as
@@ -119,7 +147,11 @@ mod tests {
 
     #[test]
     fn string_data_is_applied_as_data_and_wins() {
-        let applied = |fields| desired(&secret(fields), None, None);
+        let encoded = |mut document: Value| {
+            encode_string_data(&mut document);
+            document
+        };
+        let applied = |fields| encoded(secret(fields));
         let expected = secret(json!({"data": {"A": "MQ==", "B": "Mg==", "C": ""}}));
         assert_eq!(applied(json!({"data": {"A": "eA==", "B": "Mg=="}, "stringData": {"A": "1", "C": ""}})), expected);
         assert_eq!(applied(json!({"stringData": {"A": "1"}})), secret(json!({"data": {"A": "MQ=="}})));
@@ -127,7 +159,31 @@ mod tests {
             assert_eq!(applied(invalid.clone()), secret(invalid), "left for the API server to refuse");
         }
         let config = json!({"kind": "ConfigMap", "stringData": {"A": "1"}});
-        assert_eq!(desired(&config, None, None), config);
+        assert_eq!(encoded(config.clone()), config);
+    }
+
+    #[test]
+    fn pod_with_resources_of_its_own_gets_no_default_requests() {
+        let pod = |resources: Value, container: Value| {
+            let mut pod = json!({"containers": [{"name": "a"}, {"name": "b", "resources": container}]});
+            if !resources.is_null() {
+                pod["resources"] = resources;
+            }
+            json!({"spec": {"template": {"spec": pod}}})
+        };
+        let kept = |resources: Value, container: Value| {
+            let mut document = pod(resources, container);
+            keep_pod_resources(&mut document);
+            document["spec"]["template"]["spec"].take()
+        };
+        let found = kept(json!({"limits": {"memory": "48Mi"}}), json!({"limits": {"memory": "8Mi"}}));
+        assert_eq!(found["resources"], json!({"limits": {"memory": "48Mi"}, "requests": {"memory": "48Mi"}}));
+        assert_eq!(found["containers"][0]["resources"], json!({"requests": {"memory": "0"}}));
+        assert_eq!(found["containers"][1]["resources"], json!({"limits": {"memory": "8Mi"}}));
+        let found = kept(json!({"requests": {"cpu": "1"}}), json!({"requests": {"memory": "8Mi"}}));
+        assert_eq!(found["containers"][1]["resources"], json!({"requests": {"memory": "8Mi", "cpu": "0"}}));
+        let plain = pod(Value::Null, json!({}));
+        assert_eq!(kept(Value::Null, json!({})), plain["spec"]["template"]["spec"]);
     }
 
     fn forbidden(document: Value, live: Value) -> Value {

@@ -13,7 +13,7 @@ const MUTABLE: [&str; 5] =
 
 /// Returns the document to apply.
 pub(super) fn document(target: &Target, fence: Fence) -> Value {
-    let mut document = desired(&target.object.document, target.live.as_ref(), target.replicas.as_ref());
+    let mut document = desired(target);
     fence.stamp(&mut document);
     let mut annotate = |key: &str, value: String| document["metadata"]["annotations"][key] = Value::from(value);
     match &target.live {

@@ -16,7 +16,9 @@ use super::{
     taken,
     target::{self, Target},
 };
-use crate::{failure::Failure, kubernetes::guarded_delete, release::stored_release::StoredRelease};
+use crate::{
+    environment::default_requests, failure::Failure, kubernetes::guarded_delete, release::stored_release::StoredRelease,
+};
 
 /// Kinds that are left as they are. A Job that has run is not undone by another run, and a claim holds data.
 const LEFT: [&str; 2] = ["Job", "PersistentVolumeClaim"];
@@ -46,15 +48,36 @@ pub(super) async fn refuse(scope: Scope<'_>, apply: &ReleaseApply<'_>, refusals:
     };
     let Some(serving) = apply.serving else { return verdict.into() };
     scope.context.progress.report("putting back the release that serves");
-    match put_back(scope, apply.release, serving).await {
-        Ok(mut back) => {
-            back.mixed.extend(level);
+    let back = put_back(scope, apply.release, serving).await;
+    let defaults = put_back_defaults(scope, apply, serving).await;
+    match back.and_then(|back| Ok((back, defaults?))) {
+        Ok((mut back, defaults)) => {
+            back.mixed.extend(level.into_iter().chain(defaults));
             verdict.message = format!("{}; {}", verdict.message, describe(&back));
             verdict.mixed = back.mixed;
             verdict.into()
         }
         // Another attempt is refused again, and puts back the rest.
         Err(failure) => failure,
+    }
+}
+
+/// Adapts berth's default requests to the release that serves. Returns their object's name if that failed.
+///
+/// # Errors
+/// The API server did not answer.
+async fn put_back_defaults(
+    scope: Scope<'_>,
+    apply: &ReleaseApply<'_>,
+    serving: &StoredRelease,
+) -> Result<Option<String>, Failure> {
+    if !apply.has_limit_range() {
+        return Ok(None);
+    }
+    match default_requests::adapt(scope.context, scope.environment, &serving.objects).await {
+        Ok(()) => Ok(None),
+        Err(Failure::Permanent(_)) => Ok(Some("LimitRange/berth".to_owned())),
+        Err(failure) => Err(failure),
     }
 }
 

@@ -6,6 +6,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use kube::{Api, ResourceExt, api::DynamicObject};
 
 use berth_manifests::render::{Kind, Object};
+use berth_workflows::contract::environment::EnvironmentKind;
 
 use super::{
     CONCURRENCY, Scope,
@@ -26,6 +27,8 @@ pub(super) struct Target {
     pub(super) live: Option<DynamicObject>,
     /// The numbers of replicas that an autoscaler sets, if one targets the object.
     pub(super) replicas: Option<Replicas>,
+    /// Whether the object is one of a preview, where berth has default requests.
+    pub(super) in_preview: bool,
 }
 
 /// Reads the objects of those names, in the same order. They are objects of the release.
@@ -48,7 +51,8 @@ impl Target {
     async fn read(scope: Scope<'_>, object: Object) -> Result<Self, Failure> {
         let kind = further_kind::kind_of(scope.context.client, &object).await?;
         let api = api_for_kind(scope.context.client, &kind, &scope.environment.namespace);
-        let mut target = Self { object, kind, api, live: None, replicas: None };
+        let in_preview = scope.environment.kind != EnvironmentKind::Production;
+        let mut target = Self { object, kind, api, live: None, replicas: None, in_preview };
         target.live = target.get().await?;
         Ok(target)
     }

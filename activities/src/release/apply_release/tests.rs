@@ -1,8 +1,10 @@
 //! Applies against a fake API server.
 
+mod accounts;
 mod ending;
 mod fenced;
 mod jobs;
+mod limits;
 mod refused;
 mod replicas;
 
@@ -63,6 +65,7 @@ fn release(commit: &str, objects: Vec<Value>) -> StoredRelease {
         secret: "web-secrets-1".into(),
         objects: stamped.collect(),
         pod_security: None,
+        pull_secret: None,
         gates: Vec::new(),
     }
 }

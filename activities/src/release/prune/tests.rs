@@ -26,8 +26,15 @@ fn member(kind: &str, name: &str, deploy_id: &str) -> Value {
 fn stored(number: u64) -> Secret {
     let kept = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kept"}, "data": {"N": number}});
     let (commit, secret) = (number.to_string(), format!("secrets-{number}"));
-    let release =
-        StoredRelease { commit, version: None, secret, objects: vec![kept], pod_security: None, gates: Vec::new() };
+    let release = StoredRelease {
+        commit,
+        version: None,
+        secret,
+        objects: vec![kept],
+        pod_security: None,
+        pull_secret: None,
+        gates: Vec::new(),
+    };
     release.to_secret(&environment(), "berth").unwrap()
 }
 
@@ -77,6 +84,15 @@ async fn second_prune_removes_nothing() {
     assert_eq!(run(&cluster, &input).await.unwrap().removed, [""; 0]);
     assert_eq!(cluster.writes().len(), writes);
     assert_eq!(cluster.below(CONFIGS), [format!("{CONFIGS}/kept")]);
+}
+
+#[tokio::test]
+async fn default_requests_are_back_after_the_last_limit_range() {
+    let (cluster, input) = cluster(&environment(), &["LimitRange"]).await;
+    let pruned = run(&cluster, &input).await.unwrap();
+    assert_eq!(pruned.removed, ["LimitRange/dropped"]);
+    let berths = cluster.get("/api/v1/namespaces/pr-1/limitranges/berth").unwrap();
+    assert_eq!(berths["spec"]["limits"][0]["defaultRequest"], json!({"cpu": "50m", "memory": "64Mi"}));
 }
 
 #[tokio::test]

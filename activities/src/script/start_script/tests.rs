@@ -47,6 +47,7 @@ fn store(cluster: &FakeApiServer, objects: &[Value]) -> String {
         secret: "s".into(),
         objects: objects.to_vec(),
         pod_security: None,
+        pull_secret: None,
         gates: Vec::new(),
         version: None,
     };
