@@ -1,13 +1,12 @@
 //! The failure of an activity: permanent, with a verdict for a person, or transient, to be retried.
 
 pub(crate) mod advice;
+mod message;
 
 use std::time::Duration;
 
 use berth_workflows::contract::verdict::{FailureType, Verdict};
 use temporalio_sdk::{ApplicationFailure, activities::ActivityError};
-
-use advice::advice;
 
 /// An activity's failure.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +58,7 @@ impl Failure {
     fn answered(what: &str, error: kube::Error, invalid: fn(&str) -> FailureType) -> Self {
         match &error {
             kube::Error::Api(status) => {
-                let message = format!("{what}: {}", status.message);
+                let message = format!("{what}: {}", message::readable(status));
                 match status.code {
                     400 | 422 => Self::refused(invalid(&status.message), message),
                     405 | 413 => Self::refused(refusal(&status.message), message),
@@ -82,7 +81,9 @@ impl Failure {
 
 impl Failure {
     fn refused(failure: FailureType, message: String) -> Self {
-        Verdict::new(failure, message).advise(advice(failure)).into()
+        let is_of_job = failure == FailureType::FieldImmutable && message.starts_with("applying Job/");
+        let advice = if is_of_job { advice::IMMUTABLE_JOB } else { advice::advice(failure) };
+        Verdict::new(failure, message).advise(advice).into()
     }
 }
 

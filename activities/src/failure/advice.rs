@@ -2,6 +2,30 @@
 
 use berth_workflows::contract::verdict::FailureType;
 
+/// Advice on a probe that has not passed.
+pub(crate) const PROBE: &str =
+    "Look at what the probe checks. The app may need more time, or something that it cannot reach.";
+/// Advice on a container that has exited with an error.
+pub(crate) const EXITS: &str = "The container exits with an error. Its last log lines say why; run the image locally.";
+/// Advice on a container that its node does not start.
+pub(crate) const NODE: &str =
+    "The node cannot start the container yet. The message and the events say what it waits for.";
+/// Advice on an init container that does not end.
+pub(crate) const INIT_WAITS: &str =
+    "The pod's containers start one after the other, once this one has exited with code 0. See what it waits for.";
+/// Advice on a Job that does not end.
+pub(crate) const JOB_RUNS: &str =
+    "A release waits for its Jobs. See what the Job does; if it needs longer, give it an activeDeadlineSeconds.";
+/// Advice on a state that only the cluster's administrators can change.
+pub(crate) const CLUSTER: &str = "The cluster itself causes it. Ask the cluster's administrators.";
+/// Advice on a class that does not exist.
+pub(crate) const CLASS: &str = "Correct the class's name in the manifests, or have the cluster's administrators make it. Previews may have other classes.";
+/// Advice on a Job whose template cannot be changed.
+pub(crate) const IMMUTABLE_JOB: &str = "Give the Job a name of its own in each release, such as `migrate-$KUBE_DEPLOY_ID`, or push again when it has ended.";
+/// Advice on the bounds of a `LimitRange`.
+pub(crate) const LIMIT_RANGE: &str =
+    "Change the container's requests and limits in the manifests so that they fit the namespace's LimitRange.";
+
 /// Returns one line of advice for each failure that a rollout can have.
 pub(crate) fn advice(failure: FailureType) -> &'static str {
     match failure {
@@ -44,6 +68,6 @@ pub(crate) fn advice(failure: FailureType) -> &'static str {
         FailureType::GateFailed => {
             "The pods run but do not pass the gate. Try its request on a pod with kubectl port-forward."
         }
-        _ => "Look at what the probe checks. The app may need more time, or something that it cannot reach.",
+        _ => "The message says what the release waits for; `kubectl describe` of its pods shows more.",
     }
 }
