@@ -11,6 +11,7 @@ mod preview;
 mod production;
 mod pull_secret;
 mod pushed;
+mod timings;
 mod unique;
 mod validate;
 
@@ -32,6 +33,7 @@ pub use preview::{CronJobs, Database, DatabaseMode, PreviewSettings, Quota, Scri
 pub use production::{Approval, Approvers, ProductionSettings};
 pub use pull_secret::PullSecret;
 pub use pushed::PushVariable;
+pub use timings::Timings;
 
 use crate::render::{FurtherKind, Provided, line_of, template::Lines};
 
@@ -91,6 +93,16 @@ pub struct App {
     /// Objects that somebody else makes in the environments' namespaces. `berth check` does not miss them.
     #[serde(default, skip_serializing_if = "is_default")]
     pub provided: Provided,
+    /// Time limits of rollouts.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub timings: Timings,
+    /// Time for a Secret, `ConfigMap`, key or claim that pods name and that somebody else makes, such as an operator. A rollout
+    /// whose pods still miss it then fails with `ConfigMissing`.
+    #[serde(
+        default = "timings::default_wait_for_missing",
+        skip_serializing_if = "timings::is_default_wait_for_missing"
+    )]
+    pub wait_for_missing: Span,
     /// The repository's id on GitHub, and berth's part there. Default: berth neither believes GitHub nor writes to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub github: Option<GithubSettings>,

@@ -19,7 +19,7 @@ use berth_workflows::contract::{
     release::{Commit, Image, Release},
     rollout_input::{RolloutInput, Source},
     teardown::{DeleteInput, LeakReport},
-    timings::Timings,
+    timings::{StartTimings, Timings},
 };
 
 use crate::in_process::{client, settings};
@@ -83,7 +83,8 @@ async fn each_activity_run_twice_answers_the_same_and_changes_nothing() {
         number: 1,
         deploy_id: 1,
         keep: Vec::new(),
-        timings: timings.clone(),
+        timings: StartTimings::default(),
+        app_timings: None,
         serving: None,
         source: Source::default(),
         keep_proven: 0,
@@ -107,6 +108,7 @@ async fn each_activity_run_twice_answers_the_same_and_changes_nothing() {
         timings: timings.clone(),
         secret: synced.secret.clone(),
         deploy_id: 1,
+        late: false,
     };
     for _ in 0..2 {
         assert_eq!(rollout::await_rollout(context, wait.clone()).await.unwrap(), Outcome::Complete);

@@ -19,7 +19,7 @@ use berth_workflows::contract::{
     preparation::SyncedSecrets,
     release::{Image, Name, Release},
     rollout_input::{RolloutInput, Source},
-    timings::Timings,
+    timings::StartTimings,
 };
 use kube::Client;
 use tempfile::TempDir;
@@ -115,7 +115,8 @@ impl Production {
             number: deploy_id,
             deploy_id,
             keep: Vec::new(),
-            timings: Timings::default(),
+            timings: StartTimings::default(),
+            app_timings: None,
             serving: None,
             source: Source::Manifests,
             keep_proven: 0,

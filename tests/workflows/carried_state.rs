@@ -5,7 +5,7 @@ use berth_workflows::contract::{
     environment::{Environment, EnvironmentKind},
     phase::Phase,
     rollout_input::{RolloutInput, Source},
-    timings::Timings,
+    timings::StartTimings,
 };
 use serde_json::{Value, json};
 use temporalio_client::{UntypedWorkflow, WorkflowDescribeOptions, WorkflowExecutionStatus};
@@ -104,7 +104,8 @@ async fn rollout_input_of_a_newer_version_fails_the_task_only() {
             number: 1,
             deploy_id: 1,
             keep: Vec::new(),
-            timings: Timings::default(),
+            timings: StartTimings::default(),
+            app_timings: None,
             serving: None,
             source: Source::default(),
             keep_proven: 0,

@@ -49,7 +49,7 @@ async fn absent_database_server_is_waited_for_and_status_says_why() {
 async fn database_server_that_stays_away_fails_the_rollout() {
     preview("database-gone", async |mut t: Preview| {
         t.world.with_database();
-        t.input.timings.database_seconds = 0;
+        t.input.timings.database_seconds = Some(0);
         t.world.next("ensure_database", Does::Leave("connection refused"));
         t.push(push('a')).await;
         let status = t.until("failed", |s| s.phase == Phase::Failed).await;

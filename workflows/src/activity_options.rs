@@ -10,7 +10,7 @@ use temporalio_workflow::{
     WorkflowCancellationToken,
 };
 
-use crate::contract::{script::SCRIPT_SECONDS, timings::Timings};
+use crate::contract::script::SCRIPT_SECONDS;
 
 /// Long enough for two heartbeats of 0.8 s, short enough that a killed worker's work is resumed within 5 s.
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -95,14 +95,14 @@ pub fn prune(token: &WorkflowCancellationToken, summary: impl Into<String>) -> A
     options(token, summary, Duration::from_secs(30), Duration::from_secs(120))
 }
 
-/// Pods may first take two minutes to end. An attempt then watches for `teardown_seconds` and reports the objects that
-/// are still there. The workflow retries for ever.
+/// Pods may first take two minutes to end. An attempt then watches for so many seconds and reports the objects that are
+/// still there. The workflow retries for ever.
 pub fn delete_environment(
     token: &WorkflowCancellationToken,
     summary: impl Into<String>,
-    timings: &Timings,
+    seconds: u64,
 ) -> ActivityOptions {
-    let watch = Duration::from_secs(timings.teardown_seconds + 180);
+    let watch = Duration::from_secs(seconds + 180);
     options(token, summary, watch, watch * 2)
 }
 

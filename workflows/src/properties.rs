@@ -23,7 +23,7 @@ use crate::{
         rollout_input::RolloutInput,
         signals::{Approve, Close, Push, Redeploy},
         status::Status,
-        timings::Timings,
+        timings::StartTimings,
     },
     environment::queue::{Current, Delivery, QueuedRelease},
     preview_environment::{mailbox::Mailbox, record::Record},
@@ -104,9 +104,10 @@ fn check_pull_request(pull_request: &PullRequest) {
                 activity_options::await_rollout(&token, "", wait.longest(0));
             }
             let unobserved = wait.again(1).unobserved_seconds;
-            activity_options::check_gates(&token, "", timings.stability_seconds + unobserved);
-            activity_options::delete_environment(&token, "", timings);
-            assert!(timings.rollout_seconds.checked_mul(1000).is_some() && timings.teardown_retry_seconds > 0);
+            let in_force = timings.in_force(None);
+            activity_options::check_gates(&token, "", in_force.stability_seconds + unobserved);
+            activity_options::delete_environment(&token, "", in_force.teardown_seconds);
+            assert!(in_force.rollout_seconds.checked_mul(1000).is_some() && timings.teardown_retry_seconds > 0);
         }
         Err(why) => assert!(!why.is_empty()),
     }
@@ -114,16 +115,17 @@ fn check_pull_request(pull_request: &PullRequest) {
 
 /// The wait for a release of the pull request, beginning at 0.
 fn wait(pull_request: &PullRequest) -> AwaitInput {
-    let (kind, timings) = (EnvironmentKind::Preview { pr: pull_request.pr }, &pull_request.timings);
+    let (kind, timings) = (EnvironmentKind::Preview { pr: pull_request.pr }, pull_request.timings.in_force(None));
     AwaitInput {
         environment: Environment::unrecorded(&pull_request.app, kind, pull_request.workflow_id()),
         workloads: Vec::new(),
         deadline_ms: timings.rollout_seconds * 1000,
         started_ms: 0,
         unobserved_seconds: UNOBSERVED_SECONDS,
-        timings: timings.clone(),
+        timings,
         secret: String::new(),
         deploy_id: 1,
+        late: false,
     }
 }
 
@@ -199,11 +201,11 @@ proptest! {
         history_events in any::<u32>(),
     ) {
         let limited = |seconds: u64| if small { seconds % 700_000 } else { seconds };
-        let timings = Timings {
-            rollout_seconds: limited(rollout),
-            capacity_seconds: limited(capacity),
-            database_seconds: limited(database),
-            stability_seconds: limited(stability),
+        let timings = StartTimings {
+            rollout_seconds: Some(limited(rollout)),
+            capacity_seconds: Some(limited(capacity)),
+            database_seconds: Some(limited(database)),
+            stability_seconds: Some(limited(stability)),
             teardown_seconds: limited(teardown),
             teardown_retry_seconds: limited(retry),
             history_events,

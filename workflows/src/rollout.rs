@@ -1,6 +1,5 @@
 //! A rollout makes a release serve, from the app file to the last gate. It is a row of its own in temporal-ui.
 
-use temporalio_common::error::ApplicationFailure;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{WorkflowContext, WorkflowContextView, WorkflowResult, WorkflowTermination, workflows::join};
 
@@ -13,12 +12,10 @@ use crate::{
         checks::{AwaitInput, CheckGatesInput, GatePassed, Outcome},
         environment::EnvironmentKind,
         lenient::Lenient,
-        phase::Phase,
-        rollout::{FailedRollout, Made, RolledOut, RolloutStatus, RolloutStep, StepTime},
+        rollout::{Made, RolledOut, RolloutStatus, RolloutStep, StepTime},
         rollout_input::RolloutInput,
-        search_attributes,
-        stop_reason::StopReason,
-        verdict::{FailureType, Verdict},
+        timings::{AppTimings, Timings},
+        verdict::FailureType,
     },
     environment::{admission::check_child, carry::unreadable_input},
     failure::{self, Unfinished},
@@ -26,6 +23,7 @@ use crate::{
 
 mod apply;
 mod database;
+mod end;
 mod gone;
 mod observe;
 mod prepare;
@@ -49,6 +47,10 @@ pub struct Rollout {
     deploy_id: Option<u64>,
     /// Remarks for a person.
     notes: Vec<String>,
+    /// The time limits of the app file, once they are read.
+    app_timings: Option<AppTimings>,
+    /// The wait for the workloads, once it has begun.
+    waited: Option<AwaitInput>,
     /// Whether this rollout made the namespace.
     namespace_is_new: bool,
 }
@@ -68,6 +70,8 @@ impl Rollout {
             made: Made::default(),
             deploy_id: None,
             notes: Vec::new(),
+            app_timings: None,
+            waited: None,
             namespace_is_new: false,
         }
     }
@@ -104,14 +108,15 @@ impl Rollout {
 
         // 2. Wait until every workload serves the release, or until it is clear that it will not.
         Self::begin_step(ctx, rollout, RolloutStep::AwaitingRollout);
-        let wait = AwaitInput::new(rollout, &applied, &secrets, now_ms(ctx));
+        let wait = AwaitInput::new(rollout, Self::timings(ctx, rollout), &applied, &secrets, now_ms(ctx));
+        ctx.state_mut(|s| s.waited = Some(wait.clone()));
         let (awaited, ()) = join!(Self::await_rollout(ctx, rollout, wait), Self::report_step(ctx, rollout));
         awaited?;
         ctx.state_mut(|s| s.made.serves = true);
 
         // 3. Check the gates.
         Self::begin_step(ctx, rollout, RolloutStep::CheckingGates);
-        let check = CheckGatesInput::new(rollout, &applied, &secrets);
+        let check = CheckGatesInput::new(rollout, &Self::timings(ctx, rollout), &applied, &secrets);
         let gates = Self::report_step_if_slow(ctx, rollout, Self::check_gates(ctx, rollout, check)).await?;
 
         // 4. Only now remove the objects that the previous release had and this one does not have. A namespace that was
@@ -149,6 +154,7 @@ impl Rollout {
             let options = options::await_rollout(&ctx.cancellation_token(), summary.as_str(), wait.longest(now_ms));
             let awaited = ctx.execute_activity(activities::AwaitRollout, wait, options).await;
             let awaited = awaited.map_err(|e| failure::from_observation(&e))?;
+            ctx.state_mut(|s| s.notes.extend(awaited.notes));
             Self::complete(ctx, awaited.outcome, awaited.seen_from_ms)
         })
         .await
@@ -250,41 +256,9 @@ impl Rollout {
         });
     }
 
-    /// Ends the rollout as live.
-    fn succeed(ctx: &WorkflowContext<Self>, rollout: &RolloutInput, rolled_out: RolledOut) -> RolledOut {
-        ctx.upsert_search_attributes([search_attributes::PHASE.value_set(Phase::Live.name().into())]);
-        ctx.set_current_details(format!("`{}` is live at {}", rollout.release.commit, rolled_out.url));
-        rolled_out
-    }
-
-    /// Ends the rollout as failed. The failure's type, message and details are the verdict.
-    fn fail(ctx: &WorkflowContext<Self>, rollout: &RolloutInput, verdict: Verdict) -> WorkflowTermination {
-        Self::end_step(ctx);
-        ctx.upsert_search_attributes([
-            search_attributes::PHASE.value_set(Phase::Failed.name().into()),
-            search_attributes::FAILURE.value_set(verdict.failure.name().into()),
-        ]);
-        ctx.set_current_details(format!("`{}` failed: {}", rollout.release.commit, verdict.headline()));
-        let kind = verdict.failure.name().to_owned();
-        let headline = verdict.headline();
-        let (made, steps) = ctx.state(|s| (s.made.clone(), s.steps.clone()));
-        ApplicationFailure::builder(anyhow::anyhow!(headline))
-            .type_name(kind)
-            .non_retryable(true) // A push or a redeploy tries again, as a new rollout.
-            .details(FailedRollout { verdict, made, steps })
-            .build()
-            .into()
-    }
-
-    /// Ends the rollout as cancelled, with the reason. Reports to the environment first if the release serves by now.
-    async fn stop(ctx: &WorkflowContext<Self>, rollout: &RolloutInput) -> WorkflowTermination {
-        Self::end_step(ctx);
-        if ctx.state(|s| s.made.serves) {
-            Self::report_step(ctx, rollout).await;
-        }
-        let reason = StopReason::from_cancellation(ctx.cancellation_token().reason().as_deref());
-        ctx.upsert_search_attributes([search_attributes::PHASE.value_set(reason.phase().into())]);
-        ctx.set_current_details(format!("`{}` was stopped: {reason}.", rollout.release.commit));
-        WorkflowTermination::cancelled_with_details(reason.to_string())
+    /// The time limits in force.
+    fn timings(ctx: &WorkflowContext<Self>, rollout: &RolloutInput) -> Timings {
+        let app = ctx.state(|s| s.app_timings).or(rollout.app_timings);
+        rollout.timings.in_force(app.as_ref())
     }
 }

@@ -1,13 +1,14 @@
 //! The activity `load_app`: an app file, read from the worker's folder at the moment it is needed.
 
 use berth_manifests::{
-    app::{App, AppFolder, Approval, Approvers, DatabaseMode, ProductionSettings},
+    app::{App, AppFolder, Approval, Approvers, DatabaseMode, ProductionSettings, Span},
     render::Finding,
 };
 use berth_workflows::contract::{
     environment::{Database, Environment, EnvironmentKind},
     load_app::{GithubRules, LoadAppInput, LoadedApp, ProductionRules},
     release::Image,
+    timings::AppTimings,
     verdict::{FailureType, Verdict},
 };
 
@@ -39,6 +40,7 @@ pub fn load_app(settings: &Settings, load: &LoadAppInput) -> Result<LoadedApp, F
     Ok(LoadedApp {
         environment: Environment { workflow_id: load.workflow_id.clone(), ..environment },
         content_hash: app.content_hash(&files),
+        timings: Some(timings_of(&app)),
         github: github_rules_of(settings, &app),
         production: app.production.as_ref().filter(|_| load.kind == EnvironmentKind::Production).map(rules_of),
         cluster_objects: match &load.deploy {
@@ -46,6 +48,20 @@ pub fn load_app(settings: &Settings, load: &LoadAppInput) -> Result<LoadedApp, F
             None => Vec::new(),
         },
     })
+}
+
+/// Returns the app file's time limits.
+fn timings_of(app: &App) -> AppTimings {
+    let seconds = |span: Span| span.as_duration().as_secs();
+    let timings = &app.timings;
+    AppTimings {
+        rollout_seconds: seconds(timings.rollout),
+        capacity_seconds: seconds(timings.capacity),
+        database_seconds: seconds(timings.database),
+        stability_seconds: seconds(timings.stability),
+        longest_seconds: seconds(timings.longest),
+        missing_seconds: seconds(app.wait_for_missing),
+    }
 }
 
 /// Returns the rules of production that its workflow decides by.

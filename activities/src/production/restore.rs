@@ -122,6 +122,7 @@ pub async fn await_restore(client: &Client, restore: &Restore, patience: Duratio
         timings,
         secret: restore.version.secrets.secret.clone(),
         deploy_id: restore.deploy_id,
+        late: false,
     };
     let context = Context { client, settings: &settings, progress: &progress };
     rollout::await_rollout(context, wait).await

@@ -105,7 +105,7 @@ struct Waiting<'a> {
 
 impl<'a> Waiting<'a> {
     fn new(client: &'a Client, wait: AwaitScriptInput) -> Self {
-        let workload = Workload { kind: "Job".to_owned(), name: wait.started.job.clone(), generation: 1 };
+        let workload = Workload::new("Job", &*wait.started.job, 1);
         let timings =
             Timings { rollout_seconds: SCRIPT_SECONDS, capacity_seconds: CAPACITY_SECONDS, ..Timings::default() };
         let judged = AwaitInput {
@@ -117,6 +117,7 @@ impl<'a> Waiting<'a> {
             timings,
             secret: wait.started.secrets.first().cloned().unwrap_or_default(),
             deploy_id: 0,
+            late: false,
         };
         Self { client, wait, workload, judged }
     }

@@ -143,7 +143,7 @@ mod tests {
     }
 
     fn script() -> Workload {
-        Workload { kind: "Job".into(), name: "script".into(), generation: 1 }
+        Workload::new("Job", "script", 1)
     }
 
     fn end_of(snapshot: &Snapshot, removed: bool) -> Option<End> {

@@ -53,7 +53,7 @@ pub async fn remove_script(context: Context<'_>, remove: &RemoveScriptInput) -> 
 }
 
 async fn await_gone(context: Context<'_>, remove: &RemoveScriptInput) -> Result<(), Failure> {
-    let job = Workload { kind: "Job".to_owned(), name: remove.job.clone(), generation: 1 };
+    let job = Workload::new("Job", &*remove.job, 1);
     let mut watches = Watches::for_workloads(context.client, &remove.environment.namespace, std::slice::from_ref(&job));
     let mut snapshot = Snapshot::default();
     loop {

@@ -2,6 +2,7 @@
 
 mod gates;
 mod pushed;
+mod timings;
 
 use std::{fs, path::Path};
 
@@ -49,6 +50,8 @@ production:
   environment: live
   approvers: proved
 github: { repository_id: 123456789, comment: false, commands: false, label: preview, skip_label: no-preview }
+timings: { rollout: 20m, capacity: 1m, database: 30s, stability: 20s, longest: 2h }
+wait_for_missing: 90s
 "#;
 
 const SMALLEST: &str = "app: api\nrepository: acme/api\nimages: [acme/api]\npreview: {host: 'api-{pr}.example.com'}\n";

@@ -14,6 +14,7 @@ use super::{
 use crate::render::{cluster_kinds, finding::Finding, line_of, template::Lines};
 
 mod gates;
+mod timings;
 mod variables;
 
 use gates::check_gates;
@@ -32,6 +33,7 @@ pub(super) fn check(app: &App, file: &str, lines: &Lines) -> Vec<Finding> {
     check_app(app, &mut report);
     check_pushed(app, &mut report);
     check_secrets(app, &mut report);
+    timings::check(app, &mut report);
     if let Some(github) = &app.github {
         check_github(github, &mut report);
     }

@@ -281,7 +281,7 @@ impl FakeActivities {
             scheme: "https".into(),
         };
         let github = self.0.github.lock().unwrap().clone();
-        Ok(LoadedApp { environment, content_hash: "hash".into(), cluster_objects, production, github })
+        Ok(LoadedApp { environment, content_hash: "hash".into(), cluster_objects, production, github, timings: None })
     }
 
     /// The real comparison, with the keys of the world.
@@ -374,7 +374,7 @@ impl FakeActivities {
         Ok(Applied {
             stored_release: format!("berth-release-{commit}"),
             plan: Plan { created: vec!["Deployment/web".into()], ..Plan::default() },
-            workloads: vec![Workload { kind: "Deployment".into(), name: "web".into(), generation: 1 }],
+            workloads: vec![Workload::new("Deployment", "web", 1)],
             waits_for: None,
         })
     }
@@ -387,7 +387,7 @@ impl FakeActivities {
     ) -> Result<Awaited, ActivityError> {
         self.0.deploy_ids.lock().unwrap().push(wait.deploy_id);
         let does = self.0.act(&ctx, "await_rollout", &wait.environment.namespace).await?;
-        Ok(Awaited { outcome: outcome(does), seen_from_ms: 0 })
+        Ok(Awaited { outcome: outcome(does), seen_from_ms: 0, notes: Vec::new() })
     }
 
     #[activity(definition = definitions::CheckGates)]

@@ -88,7 +88,7 @@ impl FakeProduction {
         Ok(Applied {
             stored_release: apply.stored_release,
             plan: Plan { changed: vec!["Deployment/web".into()], ..Plan::default() },
-            workloads: vec![Workload { kind: "Deployment".into(), name: "web".into(), generation: 1 }],
+            workloads: vec![Workload::new("Deployment", "web", 1)],
             waits_for: None,
         })
     }

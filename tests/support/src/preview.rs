@@ -20,7 +20,7 @@ use berth_workflows::{
         search_attributes,
         signals::{Close, CloseAnswer, ConfirmClosed, DeployAnswer, Push, Redeploy},
         status::Status,
-        timings::Timings,
+        timings::StartTimings,
     },
     final_report::{FinalReport, final_report_id},
     preview_environment::PreviewEnvironment,
@@ -71,7 +71,7 @@ pub async fn preview<F: Future<Output = ()>>(app: &str, test: impl FnOnce(Previe
     let (client, address) = connect().await;
     let world = Arc::new(World::default());
     let task_queue = format!("test-{app}");
-    let timings = Timings { teardown_retry_seconds: 1, ..Timings::default() };
+    let timings = StartTimings { teardown_retry_seconds: 1, ..StartTimings::default() };
     let input = PullRequest { timings, ..PullRequest::new(app, 1) };
     let (worker, switched) = WorkerSwitch::new();
     let test = test(Preview {

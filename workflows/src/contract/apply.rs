@@ -75,6 +75,17 @@ pub struct Workload {
     pub name: String,
     /// `metadata.generation` after the apply. A status with a lower observed generation describes an older release.
     pub generation: i64,
+    /// The deadline that its manifest writes, in seconds: a Deployment's `progressDeadlineSeconds`, a Job's
+    /// `activeDeadlineSeconds`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_seconds: Option<u64>,
+}
+
+impl Workload {
+    /// A workload whose manifest writes no deadline.
+    pub fn new(kind: impl Into<String>, name: impl Into<String>, generation: i64) -> Self {
+        Self { kind: kind.into(), name: name.into(), generation, deadline_seconds: None }
+    }
 }
 
 /// The input of `prune`: the stored releases that it leaves, namely the live one and those to keep.

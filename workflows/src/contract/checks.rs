@@ -48,21 +48,47 @@ pub struct AwaitInput {
     /// The deploy id that every workload must carry. 0: any.
     #[serde(default)]
     pub deploy_id: u64,
+    /// Whether it only looks once, after a wait for the same release has failed: the release may serve by now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub late: bool,
 }
 
 impl AwaitInput {
-    /// The wait for an applied release, starting now. `now_ms` is Unix time in milliseconds.
-    pub fn new(rollout: &RolloutInput, applied: &Applied, secrets: &SyncedSecrets, now_ms: u64) -> Self {
+    /// The wait for an applied release, starting now. `now_ms` is Unix time in milliseconds. A deadline that a manifest writes
+    /// counts up to the longest one that the app file allows.
+    pub fn new(
+        rollout: &RolloutInput,
+        timings: Timings,
+        applied: &Applied,
+        secrets: &SyncedSecrets,
+        now_ms: u64,
+    ) -> Self {
+        let bounded = |workload: &Workload| Workload {
+            deadline_seconds: workload.deadline_seconds.map(|seconds| seconds.min(timings.longest_seconds)),
+            ..workload.clone()
+        };
         Self {
             environment: rollout.environment.clone(),
-            workloads: applied.workloads.clone(),
-            deadline_ms: now_ms + rollout.timings.rollout_seconds * 1000,
+            workloads: applied.workloads.iter().map(bounded).collect(),
+            deadline_ms: now_ms + timings.rollout_seconds * 1000,
             started_ms: now_ms,
             unobserved_seconds: UNOBSERVED_SECONDS,
-            timings: rollout.timings.clone(),
             secret: secrets.secret.clone(),
             deploy_id: rollout.deploy_id,
+            late: false,
+            timings,
         }
+    }
+
+    /// A look at the same release after the wait has failed.
+    pub fn late(&self) -> Self {
+        Self { late: true, ..self.clone() }
+    }
+
+    /// Unix time in milliseconds until which this workload is waited for: its own deadline, if that is later than the wait's.
+    pub fn deadline_of_ms(&self, workload: &Workload) -> u64 {
+        let own_ms = workload.deadline_seconds.map_or(0, |seconds| self.start_ms() + seconds * 1000);
+        self.deadline_ms.max(own_ms)
     }
 
     /// The same wait, after nothing could be seen: it looks for some minutes from now, and longer for something to see.
@@ -79,7 +105,9 @@ impl AwaitInput {
     /// nothing is seen, with the look after it.
     pub fn longest(&self, now_ms: u64) -> Duration {
         let seconds = self.timings.capacity_seconds + self.unobserved_seconds + OBSERVED_SECONDS;
-        Duration::from_millis(self.deadline_ms.saturating_sub(now_ms)) + Duration::from_secs(seconds)
+        let own_ms = self.workloads.iter().map(|workload| self.deadline_of_ms(workload)).max();
+        let deadline_ms = own_ms.unwrap_or(self.deadline_ms);
+        Duration::from_millis(deadline_ms.saturating_sub(now_ms)) + Duration::from_secs(seconds)
     }
 
     /// Unix time in milliseconds at which the wait began.
@@ -99,6 +127,9 @@ pub struct Awaited {
     /// Unix time in milliseconds from which the release was seen. 0: never, or not known.
     #[serde(default)]
     pub seen_from_ms: u64,
+    /// Remarks for a person: pods that the wait has replaced.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// The end of a wait. A verdict, which a person must read, is a result and not an error.
@@ -146,14 +177,14 @@ pub struct CheckGatesInput {
 
 impl CheckGatesInput {
     /// The check of an applied release's gates.
-    pub fn new(rollout: &RolloutInput, applied: &Applied, secrets: &SyncedSecrets) -> Self {
+    pub fn new(rollout: &RolloutInput, timings: &Timings, applied: &Applied, secrets: &SyncedSecrets) -> Self {
         let address = &secrets.temporal_server_address;
         Self {
             environment: rollout.environment.clone(),
             workloads: applied.workloads.clone(),
             stored_release: applied.stored_release.clone(),
             secret: secrets.secret.clone(),
-            stability_seconds: rollout.timings.stability_seconds,
+            stability_seconds: timings.stability_seconds,
             temporal_server_address: secrets.temporal_server_address_from_doppler.then(|| address.clone()),
             deploy_id: rollout.deploy_id,
             unobserved_seconds: UNOBSERVED_SECONDS,
@@ -195,7 +226,7 @@ pub struct GatePassed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::environment::EnvironmentKind;
+    use crate::contract::{apply::Plan, environment::EnvironmentKind};
 
     #[test]
     fn repeated_wait_looks_for_minutes_and_keeps_its_start() {
@@ -212,5 +243,31 @@ mod tests {
         let late = wait.again(900_000);
         assert_eq!((late.deadline_ms, late.start_ms()), (1_080_000, 100_000));
         assert_eq!(late.longest(900_000).as_secs(), 180 + 900 + 600 + 180);
+    }
+
+    /// A wait for a workload whose manifest writes that deadline, from second 100 on.
+    fn wait_for(deadline_seconds: Option<u64>) -> AwaitInput {
+        let environment = Environment::unrecorded("web", EnvironmentKind::Preview { pr: 1 }, "preview-web-1");
+        let rollout: RolloutInput = serde_json::from_value(serde_json::json!({
+            "environment": environment, "number": 1, "deploy_id": 1,
+            "release": {"commit": "4f2a9c1", "image": format!("acme/web@sha256:{}", "a".repeat(64))},
+        }))
+        .unwrap();
+        let secrets = serde_json::from_value(serde_json::json!({
+            "secret": "s", "version": "1", "temporal_server_address": "", "temporal_server_address_from_doppler": false,
+        }))
+        .unwrap();
+        let workload = Workload { deadline_seconds, ..Workload::new("Deployment", "web", 1) };
+        let applied = Applied { stored_release: "r".into(), plan: Plan::default(), workloads: vec![workload] };
+        AwaitInput::new(&rollout, Timings::default(), &applied, &secrets, 100_000)
+    }
+
+    #[test]
+    fn written_deadline_counts_if_it_is_longer_and_up_to_the_longest() {
+        for (written, seconds) in [(None, 600), (Some(60), 600), (Some(1200), 1200), (Some(86_400), 3600)] {
+            let wait = wait_for(written);
+            assert_eq!(wait.deadline_of_ms(&wait.workloads[0]), 100_000 + seconds * 1000, "{written:?}");
+            assert_eq!(wait.longest(100_000).as_secs(), seconds + 900 + 30 + 180, "the activity's time-outs follow");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{carrying::CarriesState, lenient::Input, timings::Timings};
+use crate::contract::{carrying::CarriesState, lenient::Input, timings::StartTimings};
 
 /// Longest app name. It becomes part of namespaces, host names and labels, which have at most 63 characters.
 pub const MAX_APP_BYTES: usize = 30;
@@ -21,9 +21,9 @@ pub struct PullRequest {
     /// The pull request's number, from 1.
     #[schemars(range(min = 1, max = MAX_PR))]
     pub pr: u64,
-    /// Time limits. Tests shorten them.
-    #[serde(default, skip_serializing_if = "Timings::is_default")]
-    pub timings: Timings,
+    /// Time limits in place of the app file's. Default: the app file's.
+    #[serde(default, skip_serializing_if = "StartTimings::is_default")]
+    pub timings: StartTimings,
     /// State that continue-as-new carries over. Honoured only if the server reports that this run continues another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(skip)]
@@ -47,7 +47,7 @@ impl CarriesState for PullRequest {
 impl PullRequest {
     /// A pull request with the default timings.
     pub fn new(app: impl Into<String>, pr: u64) -> Self {
-        Self { app: app.into(), pr, timings: Timings::default(), carried: None }
+        Self { app: app.into(), pr, timings: StartTimings::default(), carried: None }
     }
 
     /// The only workflow id that may serve this input: an environment must never have two mailboxes.

@@ -8,6 +8,7 @@ use crate::contract::{
     push_variables::PushVariables,
     release::{Image, Release},
     rollout_input::RolloutInput,
+    timings::AppTimings,
 };
 
 /// The environment to describe, and the images and variables to run in it, if any.
@@ -69,6 +70,9 @@ pub struct LoadedApp {
     /// The rules of the app file for GitHub. None: berth does not speak with GitHub for this app.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub github: Option<GithubRules>,
+    /// The time limits of the app file. None: of a worker of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timings: Option<AppTimings>,
 }
 
 /// The rules of an app file for GitHub.

@@ -9,7 +9,7 @@ use crate::contract::{
     lenient::Input,
     proof::Proof,
     release::Name,
-    timings::Timings,
+    timings::StartTimings,
 };
 
 /// The input of the workflow `ProductionEnvironment`: an app.
@@ -19,9 +19,9 @@ pub struct Production {
     /// The app's name, a DNS label of at most 30 characters.
     #[schemars(length(max = 30), regex(pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"))]
     pub app: String,
-    /// Time limits. Tests shorten them.
-    #[serde(default, skip_serializing_if = "Timings::is_default")]
-    pub timings: Timings,
+    /// Time limits in place of the app file's. Default: the app file's.
+    #[serde(default, skip_serializing_if = "StartTimings::is_default")]
+    pub timings: StartTimings,
     /// State that continue-as-new carries over. Honoured only if the server reports that this run continues another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(skip)]
@@ -45,7 +45,7 @@ impl CarriesState for Production {
 impl Production {
     /// Production of an app, with the default timings.
     pub fn new(app: impl Into<String>) -> Self {
-        Self { app: app.into(), timings: Timings::default(), carried: None }
+        Self { app: app.into(), timings: StartTimings::default(), carried: None }
     }
 
     /// The only workflow id that may serve this input.

@@ -5,7 +5,7 @@ use temporalio_common::{SignalDefinition, UntypedWorkflow};
 
 use crate::contract::{
     apply::Plan,
-    checks::GatePassed,
+    checks::{AwaitInput, GatePassed},
     environment::ClusterObject,
     lenient::{Input, Lenient},
     preparation::SyncedSecrets,
@@ -31,6 +31,9 @@ pub struct Made {
     /// Cluster-scoped objects, recorded before they are made. After the prune, only those that are left.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cluster_objects: Vec<ClusterObject>,
+    /// The wait that has failed, if the workloads may serve the release later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waited: Option<Box<AwaitInput>>,
 }
 
 impl Made {

@@ -3,7 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::contract::{
-    environment::Environment, exact, lenient::Input, preparation::SyncedSecrets, release::Release, timings::Timings,
+    environment::Environment,
+    exact,
+    lenient::Input,
+    preparation::SyncedSecrets,
+    release::Release,
+    timings::{AppTimings, StartTimings},
 };
 
 /// The input of `Rollout`: make this release serve in that environment.
@@ -19,8 +24,12 @@ pub struct RolloutInput {
     /// Stored releases that must not be pruned: the serving one and the one before it.
     #[serde(default)]
     pub keep: Vec<String>,
-    #[serde(default, skip_serializing_if = "Timings::is_default")]
-    pub timings: Timings,
+    /// What the environment's start asked for.
+    #[serde(default, skip_serializing_if = "StartTimings::is_default")]
+    pub timings: StartTimings,
+    /// The limits of the app file, if the environment has read them. A rollout of the manifests reads them itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_timings: Option<AppTimings>,
     /// The stored release that serves, if one does. A refused release is put back to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serving: Option<String>,

@@ -16,7 +16,7 @@ use crate::contract::{
     carrying::{CarriesState, Carrying},
     exact,
     lenient::MAX_INPUT_BYTES,
-    timings::Timings,
+    timings::StartTimings,
     verdict::truncate,
 };
 
@@ -110,7 +110,7 @@ fn is_long(state: &impl Serialize) -> bool {
 }
 
 /// Whether the history is so long that the workflow is to continue with a fresh one, and no update waits in this one.
-pub fn is_due<W>(ctx: &WorkflowContext<W>, timings: &Timings) -> bool {
+pub fn is_due<W>(ctx: &WorkflowContext<W>, timings: &StartTimings) -> bool {
     let is_long = ctx.continue_as_new_suggested() || ctx.history_length() >= timings.history_events;
     is_long && ctx.all_handlers_finished()
 }

@@ -8,7 +8,7 @@ use crate::{
     clock::now_ms,
     contract::{
         activity_definitions as activities, environment::Environment, load_app::LoadAppInput, signals::DeployAnswer,
-        stop_reason::StopReason, timings::Timings, verdict::FailureType,
+        stop_reason::StopReason, timings::StartTimings, verdict::FailureType,
     },
     environment::{
         answers::{HandlerError, detached},
@@ -24,7 +24,7 @@ impl PreviewEnvironment {
     pub(super) async fn roll_out(
         ctx: &WorkflowContext<Self>,
         names: LoadAppInput,
-        timings: &Timings,
+        timings: &StartTimings,
         queued: QueuedRelease,
     ) {
         let started_ms = now_ms(ctx);

@@ -84,11 +84,11 @@ impl PreviewEnvironment {
         let options = options::delete_environment(
             &WorkflowCancellationToken::new(),
             format!("remove {object} and verify that it is gone"),
-            &pull_request.timings,
+            pull_request.timings.teardown_seconds,
         );
         let databases = Self::drop_database(ctx, &environment).await;
         let known = before.map(|before| before.remaining).unwrap_or_default();
-        let delete = DeleteInput { environment, timings: pull_request.timings.clone(), known };
+        let delete = DeleteInput { environment, timings: pull_request.timings.in_force(None), known };
         let rest = match ctx.execute_activity(activities::DeleteEnvironment, delete, options).await {
             Ok(report) => report,
             Err(e) => LeakReport::failed(object, &failure::from_activity(&e, FailureType::TeardownBlocked)),

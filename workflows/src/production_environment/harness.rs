@@ -18,7 +18,7 @@ use crate::{
         rollout_input::DEPLOY_ID_EPOCH_SECONDS,
         signals::Push,
         stop_reason::StopReason,
-        timings::Timings,
+        timings::StartTimings,
         verdict::{FailureType, Verdict},
     },
     environment::{book::RolloutEnd, queue},
@@ -154,7 +154,7 @@ impl Production {
         let Action::RollOut(begun) = self.settle() else { panic!("nothing to roll out: {:#?}", self.state) };
         let queued = queue::QueuedRelease { ticket: 0, release: begun.version.release.clone() };
         let environment = self.state.book.environment.clone().unwrap();
-        let input = self.state.book.begin(&environment, &queued, &Timings::default(), self.now_ms);
+        let input = self.state.book.begin(&environment, &queued, &StartTimings::default(), self.now_ms);
         assert_eq!((input.number, input.deploy_id), (self.state.record.rollout, self.state.record.deploy_id));
         *begun
     }

@@ -174,6 +174,7 @@ impl State {
         let rules = loaded.production.clone().unwrap_or_default();
         self.keep_releases = Some(rules.keep_releases);
         self.github.clone_from(&loaded.github);
+        self.app_timings = loaded.timings;
         rules
     }
 

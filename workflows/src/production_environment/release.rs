@@ -14,7 +14,7 @@ use crate::{
         production_record::{BegunRollout, StoredVersion},
         rollout::{RolloutProgress, RolloutStep},
         rollout_input::{RolloutInput, Source, StoredSource},
-        timings::Timings,
+        timings::StartTimings,
     },
     environment::{answers::detached, queue::QueuedRelease, rollouts::run_rollout},
 };
@@ -54,7 +54,7 @@ impl ProductionEnvironment {
 
 impl State {
     /// Numbers the rollout of what has begun. Returns its input.
-    fn rollout_input(&mut self, begun: &BegunRollout, timings: &Timings, now_ms: u64) -> Option<RolloutInput> {
+    fn rollout_input(&mut self, begun: &BegunRollout, timings: &StartTimings, now_ms: u64) -> Option<RolloutInput> {
         let environment = self.book.environment.clone()?;
         let version = &begun.version;
         let queued = QueuedRelease { ticket: 0, release: version.release.clone() };
@@ -62,6 +62,7 @@ impl State {
         Some(RolloutInput {
             serving: self.record.live.as_ref().map(|live| live.stored_release.clone()),
             keep: self.kept(),
+            app_timings: self.app_timings,
             keep_proven: self.keep_releases.unwrap_or_else(|| ProductionRules::default().keep_releases),
             source: Source::Stored(Box::new(StoredSource {
                 stored_release: version.stored_release.clone(),
@@ -114,10 +115,17 @@ mod tests {
         let environment = again.state.book.environment.clone().unwrap();
         let rules = ProductionRules { keep_releases: 30, ..ProductionRules::default() };
         let (content_hash, cluster_objects) = (String::new(), Vec::new());
-        let loaded = LoadedApp { environment, content_hash, cluster_objects, production: Some(rules), github: None };
+        let loaded = LoadedApp {
+            environment,
+            content_hash,
+            cluster_objects,
+            production: Some(rules),
+            github: None,
+            timings: None,
+        };
         again.state.take_loaded(&loaded);
         let Action::RollOut(begun) = again.settle() else { panic!("nothing to roll out") };
-        let input = again.state.rollout_input(&begun, &Timings::default(), again.now_ms).unwrap();
+        let input = again.state.rollout_input(&begun, &StartTimings::default(), again.now_ms).unwrap();
         assert_eq!(input.keep_proven, 30);
     }
 }

@@ -12,6 +12,7 @@ use crate::{
         },
         production_status::{DropCause, DroppedRelease},
         release::Release,
+        timings::AppTimings,
     },
     environment::{
         book::{Book, Serving},
@@ -43,6 +44,9 @@ pub struct State {
     pub planned: Option<Planned>,
     /// How many proven releases the app file keeps, as last read.
     pub keep_releases: Option<usize>,
+    /// The time limits of the app file, as last read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub app_timings: Option<AppTimings>,
     /// The cause of the current step's wait, if it is tried again.
     pub trouble: Option<Trouble>,
     /// Whether a rollback by hand waits for its target: no release begins meanwhile.

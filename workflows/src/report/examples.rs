@@ -7,7 +7,7 @@ use crate::{
         release::{Commit, Image, Name},
         rollout::{Made, RolledOut, RolloutProgress, RolloutStep},
         signals::{Approve, Push},
-        timings::Timings,
+        timings::StartTimings,
         verdict::{FailureType, Verdict},
     },
     environment::{
@@ -83,7 +83,7 @@ impl Example {
         environment.scheme = "https".into();
         self.record.book.environment = Some(environment.clone());
         self.now_ms += 1_000_000;
-        self.record.book.begin(&environment, &queued, &Timings::default(), self.now_ms);
+        self.record.book.begin(&environment, &queued, &StartTimings::default(), self.now_ms);
         self.record.book.record_progress(RolloutProgress {
             number: self.record.book.last_number,
             step: RolloutStep::AwaitingRollout,

@@ -25,7 +25,7 @@ impl Rollout {
     /// full or refuses, and reports why.
     pub(super) async fn ensure_database(ctx: &WorkflowContext<Self>, rollout: &RolloutInput) -> Result<(), Unfinished> {
         let Some((name, server)) = rollout.environment.isolated_database() else { return Ok(()) };
-        let seconds = rollout.timings.database_seconds;
+        let seconds = Self::timings(ctx, rollout).database_seconds;
         let deadline_ms = now_ms(ctx) + seconds * 1000;
         let mut pause = FIRST_PAUSE;
         let mut has_waited = false;

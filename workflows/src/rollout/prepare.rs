@@ -47,6 +47,10 @@ impl Rollout {
             loaded.map_err(|e| failure::from_activity(&e, FailureType::UnknownApp))
         })
         .await?;
+        ctx.state_mut(|s| {
+            s.app_timings = loaded.timings;
+            s.notes.extend(loaded.timings.iter().flat_map(|app| rollout.timings.not_in_force(app)));
+        });
         Self::record_cluster_objects(ctx, rollout, &loaded.cluster_objects).await?;
         Ok(loaded.cluster_objects)
     }

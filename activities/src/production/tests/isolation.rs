@@ -3,7 +3,7 @@
 use berth_workflows::contract::{
     apply::{Applied, ApplyStoredInput},
     rollout_input::{RolloutInput, Source},
-    timings::Timings,
+    timings::StartTimings,
 };
 use serde_json::Value;
 
@@ -65,7 +65,8 @@ impl Bench {
             number: deploy_id,
             deploy_id,
             keep: Vec::new(),
-            timings: Timings::default(),
+            timings: StartTimings::default(),
+            app_timings: None,
             serving: serving.map(|serving| serving.stored_release.clone()),
             source: Source::Manifests,
             keep_proven: 0,

@@ -89,11 +89,20 @@ fn applied(target: &Target, after: &DynamicObject) -> AppliedObject {
         Some(_) => Change::Changed,
     };
     let workload = target.object.is_workload().then(|| Workload {
-        kind: target.object.kind().to_owned(),
-        name: target.object.name().to_owned(),
-        generation: after.metadata.generation.unwrap_or_default(),
+        deadline_seconds: written_deadline(target.object.kind(), &target.object.document),
+        ..Workload::new(target.object.kind(), target.object.name(), after.metadata.generation.unwrap_or_default())
     });
     AppliedObject { name: target.name(), change, workload }
+}
+
+/// Returns the deadline that a manifest writes, in seconds. The API server's default is none that anybody wrote.
+fn written_deadline(kind: &str, document: &serde_json::Value) -> Option<u64> {
+    let field = match kind {
+        "Deployment" => "progressDeadlineSeconds",
+        "Job" => "activeDeadlineSeconds",
+        _ => return None,
+    };
+    document.get("spec")?.get(field)?.as_u64()
 }
 
 /// Returns whether an apply has changed nothing but berth's own marks.
