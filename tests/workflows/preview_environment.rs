@@ -246,3 +246,21 @@ async fn an_app_of_thirty_characters_and_a_large_number_make_valid_ids() {
     assert_eq!(input.check(), Ok(()));
     assert!(input.workflow_id().len() <= 63, "the id is a label's value");
 }
+
+#[tokio::test]
+async fn release_that_is_ready_after_its_verdict_serves_in_the_status() {
+    preview("late", async |t: Preview| {
+        t.world.next("await_rollout", Does::Verdict(FailureType::NotReady));
+        t.push(push('a')).await;
+        t.until("failed", |s| s.phase == Phase::Failed && s.serving.is_none()).await;
+        // The first look is after 15 s.
+        let status = t.until("serving", |s| s.serving.is_some()).await;
+        assert_eq!((status.phase, status.serving.unwrap().release.commit), (Phase::Failed, commit('a')));
+        assert_eq!(status.failed.unwrap().verdict.failure, FailureType::NotReady);
+        assert!(status.notes.iter().any(|note| note.contains("serves all the same")), "{:?}", status.notes);
+        t.record("late", Some(1)).await;
+        t.close().await;
+        t.handle().get_result(WorkflowGetResultOptions::default()).await.unwrap();
+    })
+    .await;
+}

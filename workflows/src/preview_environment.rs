@@ -39,6 +39,7 @@ mod confirm_closed;
 mod environment;
 pub mod facts;
 mod follow;
+mod late_look;
 pub mod mailbox;
 mod proofs;
 pub mod record;

@@ -134,7 +134,8 @@ impl Activities {
         progress: &Progress,
         wait: &AwaitInput,
     ) -> Result<(), Failure> {
-        let admission = self.admit_inside(ctx, progress, Purpose::RollOut, &wait.environment).await?;
+        let purpose = if wait.late { Purpose::LookLate } else { Purpose::RollOut };
+        let admission = self.admit_inside(ctx, progress, purpose, &wait.environment).await?;
         admission.check_objects(names(&wait.workloads).chain([&*wait.secret]))
     }
 

@@ -32,6 +32,8 @@ pub(crate) enum Purpose {
     Prepare,
     /// A rollout, from the apply to the prune.
     RollOut,
+    /// A look at a release after its rollout has failed.
+    LookLate,
     /// The removal of a preview. Only its own workflow may ask: while it runs, no other can have its id.
     TearDown,
     /// A script by hand, in a preview.
@@ -53,7 +55,7 @@ impl Purpose {
         match self {
             Self::Prepare => &[Role::Environment, Role::Rollout],
             Self::RollOut => &[Role::Rollout],
-            Self::TearDown | Self::KeepRecord => &[Role::Environment],
+            Self::LookLate | Self::TearDown | Self::KeepRecord => &[Role::Environment],
             Self::RunScript => &[Role::ScriptRun],
         }
     }
@@ -61,6 +63,7 @@ impl Purpose {
     /// Returns why environments of that kind are excluded, if they are.
     fn exclusion(self, kind: EnvironmentKind) -> Option<&'static str> {
         match (self, kind) {
+            (Self::LookLate, EnvironmentKind::Production) => Some("a failed release of production is rolled back"),
             (Self::TearDown, EnvironmentKind::Production) => Some("production is never removed"),
             (Self::RunScript, EnvironmentKind::Production) => Some("scripts are run by hand in previews only"),
             (Self::KeepRecord, EnvironmentKind::Preview { .. }) => Some("a preview has no record of releases"),
@@ -113,8 +116,14 @@ mod tests {
     use super::*;
     use crate::examples::environment;
 
-    const ALL: [Purpose; 5] =
-        [Purpose::Prepare, Purpose::RollOut, Purpose::TearDown, Purpose::RunScript, Purpose::KeepRecord];
+    const ALL: [Purpose; 6] = [
+        Purpose::Prepare,
+        Purpose::RollOut,
+        Purpose::LookLate,
+        Purpose::TearDown,
+        Purpose::RunScript,
+        Purpose::KeepRecord,
+    ];
 
     fn caller(id: &str, kind: &str) -> Caller {
         Caller { workflow_id: Some(id.to_owned()), workflow_type: Some(kind.to_owned()) }
@@ -131,10 +140,10 @@ mod tests {
 
     #[test]
     fn caller_is_the_environments_workflow_or_its_child() {
-        use Purpose::{KeepRecord, Prepare, RollOut, RunScript, TearDown};
+        use Purpose::{KeepRecord, LookLate, Prepare, RollOut, RunScript, TearDown};
         let (preview, production) = (environment(), production());
         for (id, kind, environment, purposes) in [
-            ("preview-web-1", "PreviewEnvironment", &preview, &[Prepare, TearDown][..]),
+            ("preview-web-1", "PreviewEnvironment", &preview, &[Prepare, LookLate, TearDown][..]),
             ("preview-web-1-rollout-2", "Rollout", &preview, &[Prepare, RollOut]),
             ("preview-web-1-rollout-18446744073709551615", "Rollout", &preview, &[Prepare, RollOut]),
             ("preview-web-1-script-3", "ScriptRun", &preview, &[RunScript]),

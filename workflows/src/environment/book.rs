@@ -10,18 +10,21 @@ use crate::{
         phase::{Failed, PastRollout},
         preparation::SyncedSecrets,
         release::Release,
-        rollout::{Made, RolledOut, RolloutProgress, RolloutStep},
+        rollout::{Made, RolloutProgress, RolloutStep},
         rollout_input::{DEPLOY_ID_BOUND, DEPLOY_ID_EPOCH_SECONDS, RolloutInput, Source, rollout_id},
         signals::{DeployAnswer, DeployOutcome},
-        stop_reason::StopReason,
-        timings::Timings,
-        verdict::{FailureType, Verdict, truncate},
+        timings::StartTimings,
+        verdict::truncate,
     },
     environment::queue::{Current, Queue, QueuedRelease},
 };
 
+pub use end::RolloutEnd;
+pub use late::LateLook;
 pub use serving::Serving;
 
+mod end;
+mod late;
 mod serving;
 
 /// How many past rollouts `status` lists.
@@ -52,31 +55,6 @@ pub struct RollingOut {
     pub stopping: bool,
 }
 
-/// How a rollout ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RolloutEnd {
-    Live(Box<RolledOut>),
-    Failed(Box<Verdict>, Box<Made>),
-    Stopped(StopReason),
-}
-
-impl RolloutEnd {
-    /// A failure without a verdict of the rollout's own. Objects of the release may be there. It is tried again by hand.
-    pub fn unreported(message: impl Into<String>) -> Self {
-        Self::without_verdict(message, Made { touched: true, ..Made::default() })
-    }
-
-    /// The failure of a rollout that never began.
-    pub fn not_started(message: impl Into<String>) -> Self {
-        Self::without_verdict(message, Made::default())
-    }
-
-    fn without_verdict(message: impl Into<String>, made: Made) -> Self {
-        let verdict = Verdict::new(FailureType::NotReady, message).advise("push again, or signal redeploy");
-        Self::Failed(Box::new(verdict), Box::new(made))
-    }
-}
-
 /// See the module.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -91,6 +69,9 @@ pub struct Book {
     pub rolling_out: Option<RollingOut>,
     pub failed: Option<Failed>,
     pub secrets: Option<SyncedSecrets>,
+    /// The failed release, if it may serve later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub late: Option<LateLook>,
     pub rollouts: Vec<PastRollout>,
     /// The number of the newest rollout.
     pub last_number: u64,
@@ -124,6 +105,7 @@ impl Book {
 
     /// Records the next rollout before it begins. `now_ms` is Unix time in milliseconds, here and below.
     pub fn expect(&mut self, environment_id: &str, queued: &QueuedRelease, now_ms: u64) {
+        self.late = None;
         let number = self.last_number + 1;
         let mut queued = queued.clone();
         // Its proof may have been checked since it left the queue.
@@ -148,7 +130,7 @@ impl Book {
         &mut self,
         environment: &Environment,
         queued: &QueuedRelease,
-        timings: &Timings,
+        timings: &StartTimings,
         now_ms: u64,
     ) -> RolloutInput {
         self.expect(&environment.workflow_id, queued, now_ms);
@@ -163,6 +145,7 @@ impl Book {
             deploy_id: self.last_deploy_id,
             keep: self.keep(),
             timings: timings.clone(),
+            app_timings: None,
             serving: self.serving.as_ref().and_then(|serving| serving.stored_release.clone()),
             source: Source::default(),
             keep_proven: 0,
@@ -216,7 +199,9 @@ impl Book {
             RolloutEnd::Failed(verdict, made) => {
                 let stored = made.serving().cloned().or(stored);
                 self.serve_unproven(&release, rollout.clone(), stored, now_ms);
-                self.take_over(*made);
+                let mut made = *made;
+                self.expect_late(&release, rollout.as_ref(), &mut made, now_ms);
+                self.take_over(made);
                 answer.outcome = DeployOutcome::Failed;
                 answer.reason = Some(verdict.headline());
                 answer.verdict = Some(*verdict.clone());
@@ -283,6 +268,7 @@ impl Book {
         self.served_before = None;
         self.proven = None;
         self.failed = None;
+        self.late = None;
         self.secrets = None;
     }
 

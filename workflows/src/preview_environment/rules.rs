@@ -30,12 +30,14 @@ impl PreviewEnvironment {
         let mut rules = pin!(Self::keep_rules(ctx, pull_request).fuse());
         let mut confirmations = pin!(Self::confirm_closes(ctx, pull_request).fuse());
         let mut proofs = pin!(Self::check_proofs(ctx).fuse());
+        let mut late_looks = pin!(Self::look_late(ctx).fuse());
         let mut reports = pin!(report_changes(ctx).fuse());
         select! {
             ended = life => ended,
             never = rules => match never {},
             never = confirmations => match never {},
             never = proofs => match never {},
+            never = late_looks => match never {},
             never = reports => match never {},
         }
     }

@@ -1,3 +1,5 @@
+mod late;
+
 use super::*;
 use crate::contract::{
     environment::{ClusterObject, EnvironmentKind},
@@ -19,7 +21,7 @@ fn environment() -> Environment {
 }
 
 fn begin(book: &mut Book, digit: char) -> RolloutInput {
-    book.begin(&environment(), &queued(digit), &Timings::default(), NOW_MS)
+    book.begin(&environment(), &queued(digit), &StartTimings::default(), NOW_MS)
 }
 
 fn made(stored_release: &str) -> Made {
