@@ -204,7 +204,7 @@ impl Activities {
         heartbeating(&ctx, async |progress| {
             self.admit_wait(&ctx, progress, &wait).await?;
             let outcome = rollout::await_rollout(self.context(progress), wait).await?;
-            Ok(Awaited { outcome, seen_from_ms: progress.seen_from_ms() })
+            Ok(Awaited { outcome, seen_from_ms: progress.seen_from_ms(), notes: progress.notes() })
         })
         .await
     }

@@ -1,7 +1,10 @@
 //! Heartbeats and cancellation, the same for every activity.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -23,6 +26,8 @@ pub struct Progress {
     unseen_since_ms: AtomicU64,
     /// Unix time in milliseconds at which this attempt first saw something. 0 before.
     seen_from_ms: AtomicU64,
+    /// Remarks for a person, which the result carries.
+    notes: Mutex<Vec<String>>,
 }
 
 impl Progress {
@@ -34,12 +39,32 @@ impl Progress {
     /// The report of an attempt that follows another one, which gave this sign. It sees nothing until it says so.
     pub(crate) fn following(last: Option<Heartbeat>) -> Self {
         let unseen_since_ms = AtomicU64::new(last.map_or(0, |last| last.seen_ms));
-        Self { said: watch::Sender::new(String::new()), unseen_since_ms, seen_from_ms: AtomicU64::new(0) }
+        Self {
+            said: watch::Sender::new(String::new()),
+            unseen_since_ms,
+            seen_from_ms: AtomicU64::new(0),
+            notes: Mutex::default(),
+        }
     }
 
     /// Reports the current step or wait. The next heartbeat carries it.
     pub fn report(&self, what: impl Into<String>) {
         self.said.send_replace(what.into());
+    }
+
+    /// Adds a remark for a person.
+    pub(crate) fn note(&self, note: String) {
+        self.lock_notes().push(note);
+    }
+
+    /// Takes the remarks out.
+    pub(crate) fn notes(&self) -> Vec<String> {
+        std::mem::take(&mut self.lock_notes())
+    }
+
+    fn lock_notes(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
+        // A list of remarks is whole, whatever its writer did afterwards.
+        self.notes.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Reports that the activity sees what it works on.

@@ -26,7 +26,8 @@ mod fenced;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub(crate) mod judge;
-mod retry;
+mod marks;
+mod repairs;
 pub(crate) mod snapshot;
 pub(crate) mod unseen;
 pub(crate) mod watch;
@@ -36,3 +37,5 @@ pub use await_rollout::await_rollout;
 
 #[cfg(test)]
 mod recorded;
+#[cfg(test)]
+mod states;

@@ -65,6 +65,7 @@ fn documents(text: &str, namespace: &str) -> Result<Vec<Value>, Vec<String>> {
         kinds: Vec::new(),
         reserved_secrets: BTreeSet::new(),
         suspend_cron_jobs: false,
+        pull_secret: None,
     };
     match render(&files, &Variables::new(input), &policy) {
         Ok(rendered) => {

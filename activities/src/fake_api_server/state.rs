@@ -157,6 +157,10 @@ impl State {
         if !uid.is_null() && *uid != object["metadata"]["uid"] {
             return refuse(409, "the UID in the precondition does not match");
         }
+        let version = &options["preconditions"]["resourceVersion"];
+        if !version.is_null() && *version != object["metadata"]["resourceVersion"] {
+            return refuse(409, "the ResourceVersion in the precondition does not match");
+        }
         if options["propagationPolicy"] != "Foreground" {
             return found(self.objects.remove(collection, name).as_ref());
         }

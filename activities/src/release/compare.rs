@@ -91,6 +91,7 @@ pub async fn compare(
         secret: String::new(),
         objects: objects.iter().map(|object| object.document.clone()).collect(),
         pod_security: None,
+        pull_secret: None,
         gates: Vec::new(),
     };
     compare_objects(context, &environment, &release, last.namespace_exists).await

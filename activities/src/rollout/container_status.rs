@@ -5,15 +5,25 @@ use k8s_openapi::api::core::v1::{Container, ContainerStateTerminated, ContainerS
 /// Returns the pod's containers, init containers first. The flag is true if the container must end before the others
 /// start.
 pub(crate) fn statuses(pod: &Pod) -> impl Iterator<Item = (&ContainerStatus, bool)> {
-    let spec = pod.spec.as_ref();
-    let is_sidecar = move |name: &str| {
-        let init: &[Container] = spec.and_then(|spec| spec.init_containers.as_deref()).unwrap_or_default();
-        init.iter().any(|container| container.name == name && container.restart_policy.as_deref() == Some("Always"))
-    };
     let status = pod.status.as_ref();
     let init = status.and_then(|status| status.init_container_statuses.as_deref()).unwrap_or_default();
     let main = status.and_then(|status| status.container_statuses.as_deref()).unwrap_or_default();
-    init.iter().map(move |status| (status, !is_sidecar(&status.name))).chain(main.iter().map(|status| (status, false)))
+    init.iter()
+        .map(move |status| (status, !is_sidecar(pod, &status.name)))
+        .chain(main.iter().map(|status| (status, false)))
+}
+
+/// Returns whether it is a sidecar: an init container that runs beside the others.
+pub(crate) fn is_sidecar(pod: &Pod, container: &str) -> bool {
+    let init = pod.spec.as_ref().and_then(|spec| spec.init_containers.as_deref()).unwrap_or_default();
+    init.iter().any(|other| other.name == container && other.restart_policy.as_deref() == Some("Always"))
+}
+
+/// Returns what the pod's template says of the container.
+pub(crate) fn spec_of<'a>(pod: &'a Pod, container: &str) -> Option<&'a Container> {
+    let spec = pod.spec.as_ref()?;
+    let containers = spec.init_containers.iter().flatten().chain(&spec.containers);
+    containers.into_iter().find(|other| other.name == container)
 }
 
 /// Returns the last end of the container, if there was one.

@@ -33,7 +33,7 @@ pub(crate) async fn verdict(client: &Client, wait: &AwaitInput, cause: Cause, sn
     verdict.workload = Some(cause.workload);
     verdict.container = cause.container;
     verdict.exit_code = cause.exit_code;
-    verdict.advice = advice(cause.failure).to_owned();
+    verdict.advice = cause.advice.unwrap_or_else(|| advice(cause.failure).to_owned());
     if log.contains(WRONG_FORMAT) {
         verdict.advice = WRONG_ARCHITECTURE.to_owned();
     }

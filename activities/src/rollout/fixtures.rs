@@ -1,5 +1,5 @@
 //! Objects as a cluster reports them, for cases that cannot be provoked on demand: a Deployment `web` with one pod, and
-//! the differences of a case in `fixtures/<case>.json`. Provoked cases are in `recorded`.
+//! the differences of a case in `fixtures/<case>.json`, or further objects. Provoked cases are in `recorded`.
 
 use berth_workflows::contract::{
     apply::Workload,
@@ -15,7 +15,7 @@ use crate::examples::environment;
 pub(crate) const START_MS: u64 = 1_795_510_800_000;
 
 pub(crate) fn workload(kind: &str, name: &str, generation: i64) -> Workload {
-    Workload { kind: kind.into(), name: name.into(), generation }
+    Workload::new(kind, name, generation)
 }
 
 /// A wait for the Deployment `web` that begins at `START_MS` and may last 300 s, or 900 s for a node.
@@ -29,6 +29,7 @@ pub(crate) fn wait() -> AwaitInput {
         timings: Timings { rollout_seconds: 300, ..Timings::default() },
         secret: "web-secrets-1".into(),
         deploy_id: 0,
+        late: false,
     }
 }
 
@@ -95,15 +96,52 @@ pub(crate) fn snapshot(name: &str) -> Snapshot {
 
 pub(crate) fn snapshot_of(case: &Value) -> Snapshot {
     let mut snapshot = Snapshot::default();
-    put(&mut snapshot, &deployment(rolling()));
+    let mut web = deployment(rolling());
+    merge(&mut web, &case["deployment"]);
+    put(&mut snapshot, &web);
     put(&mut snapshot, &replica_set("web-5d8f", "2", &case["replicaSetStatus"]));
     if !case["pod"].is_null() {
-        put(&mut snapshot, &pod("web-5d8f-abcde", "pod-uid", "web-5d8f", &case["pod"]));
+        let mut pod = pod("web-5d8f-abcde", "pod-uid", "web-5d8f", &case["pod"]);
+        merge(&mut pod["spec"], &case["spec"]);
+        put(&mut snapshot, &pod);
+    }
+    for object in case["objects"].as_array().into_iter().flatten() {
+        put(&mut snapshot, object);
     }
     for event in case["events"].as_array().into_iter().flatten() {
         put(&mut snapshot, event);
     }
     snapshot
+}
+
+/// Returns the wait of a case: for its workloads, or for the Deployment `web`.
+pub(crate) fn wait_of(case: &Value) -> AwaitInput {
+    let named = case["workloads"].as_array().into_iter().flatten();
+    let named = named.map(|name| name.as_str().unwrap().split_once('/').unwrap());
+    let workloads: Vec<_> = named.map(|(kind, name)| workload(kind, name, 2)).collect();
+    if workloads.is_empty() { wait() } else { AwaitInput { workloads, ..wait() } }
+}
+
+/// Merges fields into an object. A list's objects are merged by their names.
+fn merge(into: &mut Value, fields: &Value) {
+    let (Some(into), Some(fields)) = (into.as_object_mut(), fields.as_object()) else { return };
+    for (name, field) in fields {
+        let before = into.entry(name).or_insert(Value::Null);
+        if before.is_object() && name != "status" {
+            merge(before, field);
+        } else if let (true, Some(changes)) = (before.is_array(), field.as_array()) {
+            changes.iter().for_each(|change| merge_item(before.as_array_mut().unwrap(), change));
+        } else {
+            *before = field.clone();
+        }
+    }
+}
+
+fn merge_item(items: &mut Vec<Value>, change: &Value) {
+    match items.iter_mut().find(|item| item["name"] == change["name"]) {
+        Some(item) => merge(item, change),
+        None => items.push(change.clone()),
+    }
 }
 
 /// Puts an object into the snapshot, as a watch would.
@@ -113,6 +151,7 @@ pub(crate) fn put(snapshot: &mut Snapshot, object: &Value) {
         "Deployment" => snapshot.deployments.put(serde_json::from_value(object).unwrap()),
         "ReplicaSet" => snapshot.replica_sets.put(serde_json::from_value(object).unwrap()),
         "StatefulSet" => snapshot.stateful_sets.put(serde_json::from_value(object).unwrap()),
+        "DaemonSet" => snapshot.daemon_sets.put(serde_json::from_value(object).unwrap()),
         "Job" => snapshot.jobs.put(serde_json::from_value(object).unwrap()),
         "Pod" => snapshot.pods.put(serde_json::from_value(object).unwrap()),
         "Event" => snapshot.events.put(serde_json::from_value(object).unwrap()),

@@ -1,26 +1,27 @@
 //! The judge: it turns successive looks at the cluster into waiting, done, or a verdict.
 
-mod failed_job;
 mod finished;
 mod settling;
 mod unready;
+mod waits;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use berth_workflows::contract::{
     apply::Workload,
     checks::{AwaitInput, OBSERVED_SECONDS},
+    environment::EnvironmentKind,
     verdict::FailureType,
 };
 use k8s_openapi::api::core::v1::Pod;
 
 use super::{
-    classify::{self, Bounds, Cause, Due, causes, name_of},
+    classify::{self, Bounds, BrokenPod, Cause, Due, Jobs, causes, job_failed},
     snapshot::{Snapshot, unix_ms},
 };
-use failed_job::job_failed;
 use finished::Finished;
 use settling::Settling;
+use waits::{describe, has_observed, is_troubled, refused_before};
 
 use crate::rollout::{exits::Exits, fenced, workload_state::WorkloadState};
 
@@ -40,6 +41,8 @@ pub(crate) enum Look {
         refused_before: Vec<String>,
         /// Jobs that do not exist and whose end is unknown ([`Judge::learn`]).
         gone: Vec<String>,
+        /// Pods of an earlier revision that hold a `StatefulSet` and are to be replaced.
+        broken: Vec<BrokenPod>,
     },
 }
 
@@ -47,8 +50,7 @@ pub(crate) enum Look {
 #[derive(Debug)]
 pub(crate) struct Judge {
     workloads: Vec<Workload>,
-    /// The rollout's deploy id. 0: any.
-    deploy_id: u64,
+    wait: AwaitInput,
     bounds: Bounds,
     /// The unix time in milliseconds at which each present cause was first seen.
     seen: BTreeMap<(String, Option<String>, FailureType), u64>,
@@ -69,6 +71,8 @@ const OBSERVED_FOR_MS: u64 = OBSERVED_SECONDS * 1000;
 const LISTED_WITHIN_MS: u64 = 10_000;
 /// The time between requests about the unknown end of a Job.
 const ASK_AGAIN_MS: u64 = 2_000;
+/// The time after which a broken pod is looked at again that could not be replaced.
+const REPLACE_AGAIN_MS: u64 = 1_000;
 
 impl Judge {
     pub(crate) fn new(wait: &AwaitInput) -> Self {
@@ -76,12 +80,15 @@ impl Judge {
             start_ms: wait.start_ms(),
             deadline_ms: wait.deadline_ms,
             capacity_ms: wait.timings.capacity_seconds * 1000,
+            missing: Duration::from_secs(wait.timings.missing_seconds),
+            jobs: Jobs::Ended(0),
+            is_production: wait.environment.kind == EnvironmentKind::Production,
         };
         let mut workloads = wait.workloads.clone();
         workloads.sort();
         Self {
             workloads,
-            deploy_id: wait.deploy_id,
+            wait: wait.clone(),
             bounds,
             seen: BTreeMap::new(),
             exits: Exits::default(),
@@ -104,11 +111,12 @@ impl Judge {
         if snapshot.pods.iter().any(|pod| pod.metadata.deletion_timestamp.is_some()) {
             self.ending_ms = Some(now_ms);
         }
+        self.bounds.jobs = self.jobs(snapshot);
         let mut waits = Vec::new();
         let mut found = Vec::new();
         let mut settled_ms = u64::MAX;
         for workload in &self.workloads {
-            if fenced::is_older(snapshot, workload, self.deploy_id) {
+            if fenced::is_older(snapshot, workload, self.wait.deploy_id) {
                 waits.push((workload.clone(), fenced::OLDER.to_owned()));
                 continue;
             }
@@ -149,6 +157,20 @@ impl Judge {
         ends.into_iter().for_each(|(job, end)| self.finished.learn(job, end));
     }
 
+    /// Returns whether the Jobs of the release have ended.
+    fn jobs(&mut self, snapshot: &Snapshot) -> Jobs {
+        let mut ended_ms = 0;
+        for job in self.workloads.iter().filter(|workload| workload.kind == "Job") {
+            if matches!(self.finished.state(snapshot, job), WorkloadState::Waiting(_)) {
+                return Jobs::Running;
+            }
+            let status = snapshot.jobs.get(&job.name).and_then(|job| job.status.as_ref());
+            let completed = status.and_then(|status| status.completion_time.as_ref());
+            ended_ms = ended_ms.max(completed.map_or(0, unix_ms));
+        }
+        Jobs::Ended(ended_ms)
+    }
+
     /// Returns whether the pods of a done workload are still to be listed: lists arrive one after another. After the
     /// deadline the controller's status suffices.
     fn waits_for_pods(&self, snapshot: &Snapshot, workload: &Workload, now_ms: u64) -> bool {
@@ -161,9 +183,16 @@ impl Judge {
         self.seen.retain(|key, _| found.iter().any(|cause| cause.key() == *key));
         let mut again_ms = u64::MAX;
         let mut due = None;
+        let mut broken = Vec::new();
+        let deadline_ms = self.deadline_ms(snapshot, now_ms, waits);
         for cause in &found {
             let first_ms = *self.seen.entry(cause.key()).or_insert(now_ms);
             match self.due_ms(&cause.due, first_ms, now_ms) {
+                // Until the deadline, so that a pod that cannot be replaced is named.
+                at if at <= now_ms && now_ms < deadline_ms && cause.replaces.is_some() => {
+                    broken.extend(cause.replaces.as_deref().cloned());
+                    again_ms = again_ms.min(now_ms + REPLACE_AGAIN_MS);
+                }
                 at if at <= now_ms => due = due.or(Some(cause)),
                 at => again_ms = again_ms.min(at),
             }
@@ -171,29 +200,28 @@ impl Judge {
         if let Some(cause) = due {
             return Look::Failed(Box::new(cause.clone()));
         }
-        let deadline_ms = self.deadline_ms(snapshot, now_ms);
         let no_room = found.iter().any(|cause| cause.failure == FailureType::NoCapacity);
         if now_ms >= deadline_ms
             && !no_room
-            && let Some(cause) = unready::cause(snapshot, waits)
+            && let Some(cause) = unready::cause(waits, &found)
         {
             return Look::Failed(Box::new(cause));
         }
         again_ms = again_ms.min(deadline_ms.max(now_ms + 1000));
         let refused_before: Vec<String> = found.iter().filter_map(refused_before).collect();
-        let troubled = !refused_before.is_empty() || is_troubled(snapshot, waits);
+        let troubled = is_troubled(snapshot, waits, &found);
         let gone = self.finished.unknown(snapshot, &self.workloads);
         if !gone.is_empty() {
             again_ms = again_ms.min(now_ms + ASK_AGAIN_MS);
         }
-        Look::Waiting { text: describe(waits, &found), again_ms, troubled, refused_before, gone }
+        Look::Waiting { text: describe(waits, &found), again_ms, troubled, refused_before, gone, broken }
     }
 
     fn due_ms(&self, due: &Due, first_ms: u64, now_ms: u64) -> u64 {
-        let after = |ms: u64, patience: std::time::Duration| {
-            ms.saturating_add(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX))
-        };
+        let after =
+            |ms: u64, patience: Duration| ms.saturating_add(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
         match (due, self.ending_ms) {
+            (Due::Deadline, _) => u64::MAX,
             (Due::At(at), _) => (*at).max(self.observed_until_ms(now_ms, self.bounds.capacity_ms)),
             (Due::AfterQuotaSettles(_), Some(ending_ms)) if ending_ms == now_ms => after(now_ms, classify::PASSING),
             (Due::AfterQuotaSettles(patience), Some(ending_ms)) if ending_ms > first_ms => {
@@ -203,9 +231,12 @@ impl Judge {
         }
     }
 
-    fn deadline_ms(&self, snapshot: &Snapshot, now_ms: u64) -> u64 {
-        let deadline_ms = self.bounds.deadline_ms.saturating_add(self.waited_for_room_ms(snapshot, now_ms));
-        let span_ms = self.bounds.deadline_ms.saturating_sub(self.bounds.start_ms);
+    /// Returns the deadline of the workloads that are waited for. The longest that a manifest of theirs writes counts.
+    fn deadline_ms(&self, snapshot: &Snapshot, now_ms: u64, waits: &[(Workload, String)]) -> u64 {
+        let own_ms = waits.iter().map(|(workload, _)| self.wait.deadline_of_ms(workload)).max();
+        let base_ms = own_ms.unwrap_or(self.bounds.deadline_ms);
+        let deadline_ms = base_ms.saturating_add(self.waited_for_room_ms(snapshot, now_ms));
+        let span_ms = base_ms.saturating_sub(self.bounds.start_ms);
         let deadline_ms = deadline_ms.max(self.observed_until_ms(now_ms, span_ms));
         if snapshot.knows(&self.workloads) && self.finished.unknown(snapshot, &self.workloads).is_empty() {
             deadline_ms
@@ -232,57 +263,14 @@ impl Judge {
             let created_ms = pod.metadata.creation_timestamp.as_ref().map(unix_ms)?;
             let until_ms = match condition.status.as_str() {
                 "True" => condition.last_transition_time.as_ref().map(unix_ms)?,
-                _ => now_ms,
+                _ if classify::waits_for_node(pod) => now_ms,
+                _ => return None,
             };
             Some(until_ms.saturating_sub(created_ms.max(self.bounds.start_ms)))
         };
         let pods = self.workloads.iter().flat_map(|workload| snapshot.new_pods(workload));
         pods.filter_map(waited).max().unwrap_or_default().min(self.bounds.capacity_ms)
     }
-}
-
-/// Returns whether the workload's status belongs to the applied spec.
-fn has_observed(snapshot: &Snapshot, workload: &Workload) -> bool {
-    let name = workload.name.as_str();
-    let observed = match workload.kind.as_str() {
-        "Deployment" => snapshot.deployments.get(name).and_then(|d| d.status.as_ref()?.observed_generation),
-        "StatefulSet" => snapshot.stateful_sets.get(name).and_then(|s| s.status.as_ref()?.observed_generation),
-        "DaemonSet" => snapshot.daemon_sets.get(name).and_then(|s| s.status.as_ref()?.observed_generation),
-        _ => Some(i64::MAX),
-    };
-    let paused = snapshot.deployments.get(name).and_then(|d| d.spec.as_ref()?.paused).unwrap_or_default();
-    observed.unwrap_or_default() >= workload.generation && !(workload.kind == "Deployment" && paused)
-}
-
-fn refused_before(cause: &Cause) -> Option<String> {
-    let name = cause.workload.strip_prefix("Deployment/").filter(|_| cause.from_earlier_rollout)?;
-    Some(name.to_owned())
-}
-
-/// Returns whether only events can show a cause: a pod with a node is not ready, or a controller without a condition
-/// creates no pods. No watch is spent on a cluster that is merely slow to find nodes.
-fn is_troubled(snapshot: &Snapshot, waits: &[(Workload, String)]) -> bool {
-    waits.iter().any(|(workload, _)| {
-        let pods = snapshot.new_pods(workload);
-        let placed = |pod: &&Pod| classify::scheduled(pod).is_some_and(|condition| condition.status == "True");
-        workload.kind != "Deployment" || pods.iter().any(|pod| placed(pod) && !super::snapshot::is_ready(pod))
-    })
-}
-
-/// Describes a wait, for example `web: 1 of 2 pods ready; pod web-xyz: ImagePullBackOff`.
-fn describe(waits: &[(Workload, String)], found: &[Cause]) -> String {
-    let line = |(workload, text): &(Workload, String)| {
-        let cause = found.iter().find(|cause| cause.workload == name_of(workload));
-        let trouble = match cause {
-            Some(Cause { pod: Some(pod), brief, .. }) => format!("; pod {pod}: {brief}"),
-            Some(Cause { brief, .. }) => format!("; {brief}"),
-            None => String::new(),
-        };
-        format!("{}: {text}{trouble}", workload.name)
-    };
-    let mut text = waits.iter().map(line).collect::<Vec<_>>().join(", ");
-    berth_workflows::contract::verdict::truncate(&mut text, 300);
-    text
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use super::{
 };
 
 /// A recorded namespace, with its wait.
-struct Recorded {
+pub(super) struct Recorded {
     snapshot: Snapshot,
     wait: AwaitInput,
     recorded_ms: u64,
@@ -38,7 +38,7 @@ fn folder() -> PathBuf {
 }
 
 impl Recorded {
-    fn read(case: &str) -> Self {
+    pub(super) fn read(case: &str) -> Self {
         Self::read_with(case, |_| ())
     }
 
@@ -70,7 +70,7 @@ impl Recorded {
 
     /// Looks at the unchanged cluster until the verdict. Returns the first progress report, the cause, and the second
     /// of the verdict.
-    fn judge(&self) -> (String, Cause, u64) {
+    pub(super) fn judge(&self) -> (String, Cause, u64) {
         let mut judge = Judge::new(&self.wait);
         let mut said = String::new();
         for second in 0..1200 {
@@ -89,7 +89,8 @@ impl Recorded {
 fn wait(snapshot: &Snapshot, start_ms: u64) -> AwaitInput {
     let deployments = snapshot.deployments.iter().map(|object| ("Deployment", object.name_any(), &object.metadata));
     let jobs = snapshot.jobs.iter().map(|object| ("Job", object.name_any(), &object.metadata));
-    let workloads = deployments.chain(jobs);
+    let sets = snapshot.stateful_sets.iter().map(|object| ("StatefulSet", object.name_any(), &object.metadata));
+    let workloads = deployments.chain(jobs).chain(sets);
     let workloads = workloads.map(|(kind, name, meta)| workload(kind, &name, meta.generation.unwrap_or_default()));
     let timings = Timings::default();
     AwaitInput {
@@ -184,7 +185,8 @@ fn no_heartbeat_contains_a_message_of_the_cluster() {
         let mut objects = fixtures::case(&case);
         tell_secret(&mut objects);
         let snapshot = fixtures::snapshot_of(&objects);
-        let recorded = Recorded { snapshot, wait: fixtures::wait(), recorded_ms: fixtures::START_MS + 30_000 };
+        let recorded =
+            Recorded { snapshot, wait: fixtures::wait_of(&objects), recorded_ms: fixtures::START_MS + 30_000 };
         let said = recorded.all_said();
         assert!(!said.contains("hunter2"), "{case}: {said}");
     }

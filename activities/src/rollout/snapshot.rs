@@ -94,6 +94,8 @@ pub(crate) struct Snapshot {
 }
 
 const REVISION: &str = "deployment.kubernetes.io/revision";
+/// The label of a `StatefulSet`'s pod with its revision.
+pub(crate) const REVISION_OF_POD: &str = "controller-revision-hash";
 const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 
 impl Snapshot {
@@ -115,8 +117,8 @@ impl Snapshot {
                 .and_then(|deployment| self.new_replica_set(deployment))
                 .map_or_else(Vec::new, |set| self.staying_pods(&set.metadata, |_| true)),
             "StatefulSet" => self.stateful_sets.get(name).map_or_else(Vec::new, |set| {
-                let revision = set.status.as_ref().and_then(|status| status.update_revision.as_ref());
-                self.staying_pods(&set.metadata, |pod| pod.labels().get("controller-revision-hash") == revision)
+                let revision = update_revision(set);
+                self.staying_pods(&set.metadata, |pod| pod.labels().get(REVISION_OF_POD) == revision)
             }),
             "DaemonSet" => self.daemon_sets.get(name).map_or_else(Vec::new, |set| {
                 let generation = set.annotations().get(TEMPLATE_GENERATION);
@@ -129,6 +131,19 @@ impl Snapshot {
             }),
             _ => Vec::new(),
         }
+    }
+
+    /// Returns the pods of a `StatefulSet` that are of an earlier revision and not ending.
+    pub(crate) fn old_pods(&self, set: &StatefulSet) -> Vec<&Pod> {
+        let Some(revision) = update_revision(set) else { return Vec::new() };
+        self.staying_pods(&set.metadata, |pod| pod.labels().get(REVISION_OF_POD) != Some(revision))
+    }
+
+    /// Returns the pods of the workload that have ended as a whole: evicted, or refused by a node. A Job's own ends are none.
+    pub(crate) fn ended_pods(&self, workload: &Workload) -> Vec<&Pod> {
+        let is_failed =
+            |pod: &&Pod| pod.status.as_ref().is_some_and(|status| status.phase.as_deref() == Some("Failed"));
+        self.pods.iter().filter(|pod| self.is_of(pod, workload)).filter(is_failed).collect()
     }
 
     /// Returns whether the first lists that these workloads need have arrived.
@@ -192,7 +207,12 @@ fn owned_by(meta: &ObjectMeta, owner: &ObjectMeta) -> bool {
     owner.uid.is_some() && references.iter().any(|reference| Some(&reference.uid) == owner.uid.as_ref())
 }
 
-fn has_ended(pod: &Pod) -> bool {
+fn update_revision(set: &StatefulSet) -> Option<&String> {
+    set.status.as_ref()?.update_revision.as_ref()
+}
+
+/// Returns whether the pod has ended as a whole.
+pub(crate) fn has_ended(pod: &Pod) -> bool {
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
     matches!(phase, Some("Failed" | "Succeeded"))
 }

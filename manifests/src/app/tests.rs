@@ -194,7 +194,11 @@ fn malformed_field_is_reported_with_its_line() {
             "image_pull_secret: {secret: a, as: b, c: d}",
             "web.yaml:5:39: unknown field `c`",
         ),
-        ("image_pull_secret: regcred", "image_pull_secret: [a]", "web.yaml:5:1: invalid type: sequence, expected the name of a Secret, or"),
+        (
+            "image_pull_secret: regcred",
+            "image_pull_secret: [a]",
+            "web.yaml:5:1: invalid type: sequence, expected the name of a Secret, or",
+        ),
         ("72h", "72", "web.yaml:19:17: `72` is not a duration"),
         ("approval: required", "approval: maybe", "web.yaml:34:13: unknown variant `maybe`"),
         ("egress: listed", "egress: none", "web.yaml:36:24: unknown variant `none`"),

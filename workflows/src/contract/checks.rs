@@ -258,7 +258,8 @@ mod tests {
         }))
         .unwrap();
         let workload = Workload { deadline_seconds, ..Workload::new("Deployment", "web", 1) };
-        let applied = Applied { stored_release: "r".into(), plan: Plan::default(), workloads: vec![workload] };
+        let applied =
+            Applied { stored_release: "r".into(), plan: Plan::default(), workloads: vec![workload], waits_for: None };
         AwaitInput::new(&rollout, Timings::default(), &applied, &secrets, 100_000)
     }
 

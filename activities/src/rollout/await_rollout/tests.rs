@@ -2,6 +2,8 @@
 
 mod fenced;
 mod gaps;
+mod late;
+mod replaced;
 
 use berth_workflows::contract::verdict::FailureType;
 use serde_json::{Value, json};
@@ -144,6 +146,20 @@ async fn a_missing_secret_of_a_volume_is_found_in_events() {
     let clock = Clock::start();
     let verdict = verdict(&server).await;
     assert_eq!(verdict.failure, FailureType::ConfigMissing);
+    assert!(clock.elapsed() <= Duration::from_secs(11), "{:?}", clock.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_the_condition_hides_is_found_in_events() {
+    let server = server_in("creating");
+    let mut hidden = case("condition_of_a_first_refusal");
+    hidden["replicaSetStatus"]["conditions"][0]["lastTransitionTime"] = json!("2100-01-01T00:00:00Z");
+    hidden["events"][0]["lastTimestamp"] = json!("2100-01-01T00:00:00Z");
+    server.remove(&format!("{PODS}/web-5d8f-abcde"));
+    put_pod(&server, &hidden);
+    let clock = Clock::start();
+    let verdict = verdict(&server).await;
+    assert_eq!(verdict.failure, FailureType::PolicyDenied, "not QuotaExceeded");
     assert!(clock.elapsed() <= Duration::from_secs(5), "{:?}", clock.elapsed());
 }
 

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use berth_workflows::contract::{apply::Workload, verdict::FailureType};
-use k8s_openapi::api::core::v1::{Container, ContainerStateTerminated, ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod};
 
-use super::{ABSENT, Bounds, Cause, Due, PASSING, SECOND_LOOK, image};
+use super::{Bounds, Cause, Due, Jobs, PASSING, SECOND_LOOK, image};
 use crate::{
+    failure::advice,
     kubernetes::log_tail::Log,
     rollout::{
-        container_status::{last_end, statuses, waiting},
+        container_status::{last_end, spec_of, statuses, waiting},
         exits::Exits,
         snapshot::{Snapshot, event_ms, unix_ms},
     },
@@ -19,6 +20,9 @@ use crate::{
 const SIMILAR_RESTARTS: i32 = 3;
 /// The time for a container that runs again after its third restart.
 const LAST_CHANCE: Duration = Duration::from_secs(10);
+
+/// The beginning of the names of Secrets with Doppler's values. Their content never changes.
+const OWN_SECRET: &str = "/berth-secrets-";
 
 /// A container of a pod, with the state that its judgement needs.
 struct Seen<'a> {
@@ -37,7 +41,7 @@ pub(super) fn causes(snapshot: &Snapshot, workload: &Workload, pod: &Pod, exits:
     let found: Vec<_> = statuses(pod)
         .filter_map(|(status, init)| Seen { snapshot, workload, pod, status, init, exits, bounds }.cause())
         .collect();
-    if found.is_empty() { missing_volume(snapshot, workload, pod).into_iter().collect() } else { found }
+    if found.is_empty() { missing_volume(snapshot, workload, pod, bounds.missing).into_iter().collect() } else { found }
 }
 
 impl Seen<'_> {
@@ -53,7 +57,9 @@ impl Seen<'_> {
             | "RegistryUnavailable"
             | "SignatureValidationFailed" => Some(self.no_image(reason, message)),
             "CreateContainerConfigError" => Some(self.no_config(message)),
-            "CreateContainerError" => Some(self.not_created(message)),
+            "CreateContainerError" | "PreCreateHookError" | "PreStartHookError" => {
+                Some(self.not_created(reason, message))
+            }
             _ => self.crash_cause(),
         }
     }
@@ -64,14 +70,10 @@ impl Seen<'_> {
             .in_container(&self.status.name)
     }
 
-    fn spec(&self) -> Option<&Container> {
-        let spec = self.pod.spec.as_ref()?;
-        let containers = spec.init_containers.iter().flatten().chain(&spec.containers);
-        containers.into_iter().find(|container| container.name == self.status.name)
-    }
-
     fn image(&self) -> &str {
-        self.spec().and_then(|container| container.image.as_deref()).unwrap_or(&self.status.image)
+        spec_of(self.pod, &self.status.name)
+            .and_then(|container| container.image.as_deref())
+            .unwrap_or(&self.status.image)
     }
 
     fn no_image(&self, reason: &str, message: &str) -> Cause {
@@ -94,24 +96,24 @@ impl Seen<'_> {
     fn no_config(&self, message: &str) -> Cause {
         let (failure, patience) = if message.contains("runAsNonRoot") || message.contains("non-root") {
             (FailureType::PolicyDenied, SECOND_LOOK)
-        } else if message.contains("couldn't find key") {
-            (FailureType::ConfigMissing, SECOND_LOOK)
-        } else if message.contains("not found") {
-            (FailureType::ConfigMissing, ABSENT)
+        } else if message.contains("couldn't find key") && message.contains(OWN_SECRET) {
+            (FailureType::ConfigMissing, SECOND_LOOK) // nobody adds a key to it
+        } else if message.contains("couldn't find key") || message.contains("not found") {
+            (FailureType::ConfigMissing, self.bounds.missing)
         } else {
             (FailureType::NotReady, PASSING) // such as a kubelet's cache that is not filled yet
         };
         self.because(failure, message.to_owned(), patience).briefly("CreateContainerConfigError")
     }
 
-    fn not_created(&self, message: &str) -> Cause {
+    fn not_created(&self, reason: &str, message: &str) -> Cause {
         let (failure, patience) = if message.contains("no command specified") {
             (self.crash(), SECOND_LOOK)
         } else {
             (FailureType::NotReady, PASSING)
         };
         let message = format!("the container could not be created: {message}");
-        self.because(failure, message, patience).briefly("CreateContainerError")
+        self.because(failure, message, patience).briefly(reason).advise(advice::NODE)
     }
 
     fn crash(&self) -> FailureType {
@@ -157,9 +159,11 @@ impl Seen<'_> {
         let probe = self.warnings("Unhealthy").find(|message| {
             message.starts_with("Liveness probe failed") || message.starts_with("Startup probe failed")
         });
+        let hook = self.warnings("FailedPostStartHook").next().is_some();
         let what = match (oom, probe) {
             (true, _) => format!("killed for using more memory than its limit{}", self.memory_limit()),
             (_, Some(_)) => "killed by the kubelet because its probe failed".to_owned(),
+            (_, None) if hook => "killed by the kubelet because its postStart hook failed".to_owned(),
             (_, None) => format!("exited with code {} ({})", end.exit_code, end.reason.as_deref().unwrap_or("Error")),
         };
         let probe = probe.filter(|_| !oom).map_or_else(String::new, |probe| format!(": {}", probe.trim()));
@@ -167,14 +171,27 @@ impl Seen<'_> {
         let failure = if oom { FailureType::OutOfMemory } else { self.crash() };
         let patience = if runs { LAST_CHANCE } else { Duration::ZERO };
         let mut cause = self.because(failure, format!("{what}{probe}, restarted {restarts} times{said}"), patience);
+        if !oom && self.may_want_a_job(end) {
+            cause.due = Due::Deadline;
+        }
         cause.exit_code = Some(end.exit_code);
         let ended_now = state.is_some_and(|state| state.terminated.is_some());
         cause.log = if ended_now { Log::Current } else { Log::Previous };
         cause.briefly(format!("{what}, restarted {restarts} times"))
     }
 
+    /// Returns whether the instance began before all Jobs of the release had ended: it may have crashed for want of what they
+    /// make.
+    fn may_want_a_job(&self, end: &ContainerStateTerminated) -> bool {
+        match self.bounds.jobs {
+            Jobs::Running => true,
+            Jobs::Ended(ended_ms) => end.started_at.as_ref().is_some_and(|started| unix_ms(started) < ended_ms),
+        }
+    }
+
     fn memory_limit(&self) -> String {
-        let limits = self.spec().and_then(|container| container.resources.as_ref()?.limits.as_ref());
+        let limits =
+            spec_of(self.pod, &self.status.name).and_then(|container| container.resources.as_ref()?.limits.as_ref());
         limits.and_then(|limits| limits.get("memory")).map_or_else(String::new, |limit| format!(" of {}", limit.0))
     }
 
@@ -208,7 +225,7 @@ fn will_never_start(message: &str) -> bool {
 
 /// Returns the cause of a pod that stays in `ContainerCreating` because a Secret or `ConfigMap` of a volume is missing.
 /// Only events report it.
-fn missing_volume(snapshot: &Snapshot, workload: &Workload, pod: &Pod) -> Option<Cause> {
+fn missing_volume(snapshot: &Snapshot, workload: &Workload, pod: &Pod, patience: Duration) -> Option<Cause> {
     let unbegun = |status| matches!(waiting(status), Some(("ContainerCreating" | "PodInitializing", _)));
     let stuck = statuses(pod).next().is_some() && statuses(pod).all(|(status, _)| unbegun(status));
     if !stuck {
@@ -220,13 +237,13 @@ fn missing_volume(snapshot: &Snapshot, workload: &Workload, pod: &Pod) -> Option
     let (event, message) =
         failed.filter_map(|event| Some((event, event.message.as_deref()?))).find(|(_, message)| {
             let missing = message.contains("not found") || message.contains("references non-existent");
-            // Every fresh namespace lacks this one for a moment.
-            missing && !message.contains("kube-root-ca.crt")
+            // Every fresh namespace lacks this one for a moment. A driver is not of the namespace.
+            missing && !message.contains("kube-root-ca.crt") && !message.contains("CSI driver")
         })?;
     // The duration is measured by the node's clock, because berth reads events late.
     let began_ms = event.first_timestamp.as_ref().map_or(u64::MAX, unix_ms);
     let lasted = Duration::from_millis(event_ms(event).saturating_sub(began_ms));
-    let patience = ABSENT.saturating_sub(lasted);
+    let patience = patience.saturating_sub(lasted);
     let cause = Cause::new(FailureType::ConfigMissing, workload, message, Due::After(patience)).of_pod(pod);
     Some(cause.briefly("FailedMount, of a Secret or ConfigMap that does not exist"))
 }

@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 
 use berth_workflows::contract::apply::Workload;
-use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::ResourceExt;
 
 use crate::rollout::{
-    container_status::statuses,
+    container_status::{spec_of, statuses},
     snapshot::{Snapshot, unix_ms},
 };
 
@@ -57,9 +57,8 @@ impl Settling {
 }
 
 fn is_probed(pod: &Pod, container: &str) -> bool {
-    let containers: &[Container] = pod.spec.as_ref().map_or(&[], |spec| &spec.containers);
-    let found = containers.iter().find(|other| other.name == container);
-    found.is_some_and(|container| container.readiness_probe.is_some() || container.startup_probe.is_some())
+    spec_of(pod, container)
+        .is_some_and(|container| container.readiness_probe.is_some() || container.startup_probe.is_some())
 }
 
 #[cfg(test)]
@@ -120,6 +119,26 @@ mod tests {
         let mut settling = Settling::default();
         assert_eq!(until(&mut settling, &snapshot, 1_000), Some(6_000));
         assert_eq!(until(&mut settling, &snapshot, 6_000), None);
+    }
+
+    #[test]
+    fn a_sidecar_with_a_probe_is_not_watched_either() {
+        let until_of = |probe: &str| {
+            let sidecar = json!({"name": "proxy", "image": "", "imageID": "", "ready": true, "restartCount": 0, "state": running()});
+            let web = json!({"name": "web", "image": "", "imageID": "", "ready": true, "restartCount": 0, "state": running()});
+            let mut pod = pod(
+                "web-5d8f-abcde",
+                "pod-uid",
+                "web-5d8f",
+                &json!({"initContainerStatuses": [sidecar], "containerStatuses": [web]}),
+            );
+            pod["spec"]["initContainers"][1][probe] = json!({"httpGet": {"port": 1}});
+            let mut snapshot = seen(0, &running(), &json!({}));
+            put(&mut snapshot, &pod);
+            until(&mut Settling::default(), &snapshot, 1_500)
+        };
+        assert_eq!((until_of("startupProbe"), until_of("readinessProbe")), (None, None));
+        assert!(until_of("livenessProbe").is_some(), "a liveness probe does not keep it from being ready");
     }
 
     #[test]

@@ -1,11 +1,17 @@
-//! Time limits of each cause. Real clusters' reports of each are in `recorded`.
+//! Time limits of each cause. Real clusters' reports of each are in `recorded`, and every state is in `states`.
+
+mod deadlines;
+mod jobs;
+mod stateful_sets;
 
 use serde_json::json;
 
 use super::*;
 use crate::{
     kubernetes::log_tail::Log,
-    rollout::fixtures::{START_MS, deployment, owner, pod, put, replica_set, rolled_out, snapshot, wait, workload},
+    rollout::fixtures::{
+        self, START_MS, deployment, owner, pod, put, replica_set, rolled_out, snapshot, wait, workload,
+    },
 };
 
 /// Looks every second for ten minutes at an unchanged cluster. Returns the verdict and its second.
@@ -289,7 +295,8 @@ fn a_release_fails_if_one_of_its_workloads_does() {
     failing["metadata"]["ownerReferences"] = json!([owner("StatefulSet", "db", "db-uid")]);
     failing["metadata"]["labels"] = json!({"controller-revision-hash": "db-1"});
     put(&mut snapshot, &failing);
-    assert_eq!(assert_waits(&mut judge, &snapshot, 10), "db: 0 of 1 pods ready");
+    let text = assert_waits(&mut judge, &snapshot, 10);
+    assert!(text.contains("pod db-0: it is of an earlier revision and not ready"), "{text}");
     failing["metadata"]["labels"] = json!({"controller-revision-hash": "db-2"});
     put(&mut snapshot, &failing);
     let (cause, _) = verdict_with(&mut judge, &snapshot, 15);
@@ -318,26 +325,4 @@ fn a_stateful_sets_refused_pods_are_found_in_events() {
     put(&mut snapshot, &event("2026-11-24T09:00:03Z"));
     let (cause, second) = verdict_with(&mut Judge::new(&wait), &snapshot, 30);
     assert_eq!((cause.failure, second), (FailureType::QuotaExceeded, 2));
-}
-
-#[test]
-fn a_job_fails_when_its_own_backoff_limit_is_used_up() {
-    let mut wait = wait();
-    wait.workloads = vec![workload("Job", "migrate", 1)];
-    let job = |status| json!({"kind": "Job", "metadata": {"name": "migrate", "uid": "job-uid"}, "spec": {"template": {}}, "status": status});
-    let mut snapshot = Snapshot::default();
-    put(&mut snapshot, &job(json!({"active": 1})));
-    let mut failing = pod("migrate-x", "migrate-uid", "none", &crate::rollout::fixtures::case("crash_loop")["pod"]);
-    failing["metadata"]["ownerReferences"] = json!([owner("Job", "migrate", "job-uid")]);
-    put(&mut snapshot, &failing);
-    let mut judge = Judge::new(&wait);
-    assert_eq!(assert_waits(&mut judge, &snapshot, 60), "migrate: 0 of 1 completions");
-    put(
-        &mut snapshot,
-        &job(json!({"failed": 7, "conditions": [{"type": "Failed", "status": "True",
-        "reason": "BackoffLimitExceeded", "message": "Job has reached the specified backoff limit"}]})),
-    );
-    let (cause, _) = verdict_with(&mut judge, &snapshot, 61);
-    assert_eq!((cause.failure, cause.exit_code), (FailureType::JobFailed, Some(1)));
-    assert_eq!((cause.pod.as_deref(), cause.container.as_deref()), (Some("migrate-x"), Some("web")));
 }

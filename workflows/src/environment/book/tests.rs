@@ -4,6 +4,9 @@ use super::*;
 use crate::contract::{
     environment::{ClusterObject, EnvironmentKind},
     release::{Commit, Image},
+    rollout::RolledOut,
+    stop_reason::StopReason,
+    verdict::{FailureType, Verdict},
 };
 
 const NOW_MS: u64 = (DEPLOY_ID_EPOCH_SECONDS + 1000) * 1000;
