@@ -201,6 +201,11 @@ pub(crate) fn example(app: &App, environment: &EnvironmentNames) -> VariableInpu
 
 /// One document, with the place that it comes from.
 fn to_yaml(object: &Object) -> anyhow::Result<String> {
-    let yaml = serde_saphyr::to_string(&object.document)?;
-    Ok(format!("---\n# {}:{}\n{yaml}", object.file, object.line))
+    Ok(format!("---\n# {}:{}\n{}", object.file, object.line, yaml(&object.document)?))
+}
+
+/// A value as YAML. A long text stays in one line, where people look for it.
+fn yaml(value: &Value) -> anyhow::Result<String> {
+    let options = serde_saphyr::ser_options! { folded_wrap_chars: usize::MAX };
+    Ok(serde_saphyr::to_string_with_options(value, options)?)
 }

@@ -75,7 +75,7 @@ fn difference(comparison: &Comparison) -> anyhow::Result<Difference> {
         (Some(before), Some(after)) if before == after => Change::Unchanged,
         _ => Change::Changed,
     };
-    let yaml = |object: &Option<Value>| object.as_ref().map_or(Ok(String::new()), serde_saphyr::to_string);
+    let yaml = |object: &Option<Value>| object.as_ref().map_or(Ok(String::new()), super::yaml);
     let text = if matches!(change, Change::Created | Change::Changed) {
         let (before, after) = (yaml(before)?, yaml(after)?);
         let diff = TextDiff::from_lines(&before, &after);

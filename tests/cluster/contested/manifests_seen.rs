@@ -65,7 +65,7 @@ fn difference_shows_what_a_push_would_change_and_nothing_else() {
     assert_eq!(own.difference("221", '1', "v1")["outcome"], "same");
 
     let other = own.difference("221", '1', "v2");
-    assert_eq!(names(&other, "changed"), ["Deployment/web"], "{other}");
+    assert_eq!(names(&other, "changed"), ["Deployment/web-pr-221"], "{other}");
     assert_eq!(own.berth.preview("close", &[]).code, 0);
 }
 
