@@ -7,3 +7,4 @@ pub(crate) mod own_apps;
 mod priority_classes;
 mod rights;
 mod teardown;
+mod whole_folder;
