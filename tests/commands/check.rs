@@ -191,7 +191,17 @@ fn production_temporal_ui_without_a_login_is_a_warning() {
              {{ number: 8080 }} }} }} }}] }}\n"
         )
     };
+    let pods = |image: &str| {
+        format!(
+            "{{apiVersion: v1, kind: Service, metadata: {{name: ui}}, spec: {{selector: {{app: ui}}, ports: [{{port: 8080}}]}}}}\n---\n\
+             apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: ui}}\nspec:\n  selector: {{matchLabels: {{app: ui}}}}\n  \
+             template: {{metadata: {{labels: {{app: ui}}}}, spec: {{containers: [{{name: page, image: \"{image}\"}}]}}}}\n"
+        )
+    };
     folder.write("web/shared/ui.yaml", &ingress(""));
+    folder.write("web/shared/ui-pods.yaml", &pods("grafana/grafana:12"));
+    assert_eq!(warnings(&folder), Vec::<String>::new(), "another dashboard");
+    folder.write("web/shared/ui-pods.yaml", &pods("temporalio/ui:2.40"));
     let found = warnings(&folder);
     assert!(found.len() == 1 && found[0].contains("production.temporal_ui_host: is open to everyone"), "{found:?}");
     folder.write("web/shared/ui.yaml", &ingress("nginx.ingress.kubernetes.io/auth-url: https://auth.example.com"));
