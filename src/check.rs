@@ -6,10 +6,11 @@ use std::{
     process::ExitCode,
 };
 
+use berth_activities::release::stored_release::why_too_large;
 use berth_manifests::{
     app::{App, AppFolder, EnvironmentNames, read_apps},
     render::{
-        Finding, Rights, Severity, SourceFiles, Variables, check_classes, check_granted, check_references,
+        Finding, Rendered, Rights, Severity, SourceFiles, Variables, check_classes, check_granted, check_references,
         check_schemas, render,
     },
 };
@@ -141,6 +142,7 @@ fn check_environment(
             let rights = cluster.and_then(|cluster| cluster.rights.clone()).unwrap_or_else(Rights::installed);
             findings.extend(check_granted(&rendered, &rights));
             findings.extend(cluster.iter().flat_map(|cluster| check_classes(&rendered, &cluster.classes)));
+            findings.extend(check_size(file, &rendered));
             findings.extend(rendered.notes);
             findings
         }
@@ -150,6 +152,12 @@ fn check_environment(
             .map(|finding| if finding.file.is_empty() { Finding { file: file.to_owned(), ..finding } } else { finding })
             .collect(),
     }
+}
+
+/// The finding about a release that is too large to be stored.
+fn check_size(file: &str, rendered: &Rendered) -> Option<Finding> {
+    let objects: Vec<_> = rendered.objects().map(|object| object.document.clone()).collect();
+    why_too_large(&objects).map(|why| Finding::error(file, 0, why).field("manifests"))
 }
 
 impl Report {

@@ -14,6 +14,7 @@ pub(crate) mod permitted;
 pub(crate) mod pod_secrets;
 pub(crate) mod rbac_lag;
 pub(crate) mod recorded_names;
+pub(crate) mod references;
 pub(crate) mod service_accounts;
 pub(crate) mod stop_workloads;
 pub(crate) mod terminating_namespace;

@@ -28,7 +28,9 @@ use serde_json::{Value, json};
 
 use crate::in_process::{client, settings};
 
+mod dry_run_cost;
 mod shapes;
+mod stored;
 
 /// An environment of its own, and an apply to it.
 pub(crate) struct Applies {
@@ -88,7 +90,7 @@ impl Applies {
     ) -> Result<AppliedRelease, Failure> {
         let environment = &self.environment;
         let mode = Mode::Release;
-        let apply = ReleaseApply { environment, release, store: None, serving, deploy_id, mode, reported: None };
+        let apply = ReleaseApply { environment, release, store: None, serving, deploy_id, mode, reported: None, kept: None };
         apply_release(self.context(), &apply).await
     }
 

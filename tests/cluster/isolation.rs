@@ -104,6 +104,8 @@ impl Production {
                 temporal_server_address_from_doppler: false,
             },
             serving: serving.map(|serving| serving.stored_release.clone()),
+            keep: None,
+            keep_proven: 0,
         };
         plan_release(self.context(), app, &input).await.unwrap()
     }

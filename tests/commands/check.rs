@@ -215,3 +215,27 @@ fn no_folder_is_a_mistake_of_the_caller() {
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&answer["outcome"], &answer["exit_code"]), (&Value::from("usage"), &Value::from(2)));
 }
+
+#[test]
+fn manifests_that_no_release_can_store_are_an_error() {
+    // A linear congruential generator: no compression makes it much smaller.
+    let mut state = 1_u64;
+    let mut noise = |bytes: usize| -> String {
+        let next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            char::from(b'a' + ((state >> 40) % 26) as u8)
+        };
+        std::iter::repeat_with(next).take(bytes).collect()
+    };
+    for (files, expected) in [(2, 0), (10, 1)] {
+        let folder = Folder::new();
+        for n in 0..files {
+            let text = noise(700_000);
+            let map =
+                format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: large-{n}}}\ndata: {{file: {text}}}\n");
+            folder.write(&format!("web/shared/large-{n}.yaml"), &map);
+        }
+        let errors = folder.findings().into_iter().filter(|line| line.contains("berth stores at most 4 MB"));
+        assert_eq!(errors.count(), expected, "{files} files");
+    }
+}

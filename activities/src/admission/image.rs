@@ -7,7 +7,7 @@ use berth_workflows::contract::{
     verdict::{FailureType, Verdict},
 };
 use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, ResourceExt, api::ListParams};
+use kube::{Api, api::ListParams};
 use serde_json::Value;
 
 use crate::{
@@ -54,9 +54,14 @@ async fn is_stored(context: Context<'_>, environment: &Environment, image: &Imag
     let own = labels::owner_selector(environment, &context.settings.installation);
     let stored = ListParams::default().labels(&format!("{own},{}={}", labels::CONTENT, labels::RELEASE));
     let listed = secrets.list(&stored).await.map_err(|e| Failure::kubernetes("listing stored releases", e))?;
-    let stored = listed.items.into_iter();
-    let mut releases = stored.filter_map(|secret| StoredRelease::from_secret(&secret.name_any(), secret).ok());
-    Ok(releases.any(|release| release.objects.iter().any(|document| has_image(document, image))))
+    for head in listed.items {
+        match StoredRelease::read(context.client, &environment.namespace, head).await {
+            Ok(release) if release.objects.iter().any(|document| has_image(document, image)) => return Ok(true),
+            Ok(_) | Err(Failure::Permanent(_)) => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(false)
 }
 
 /// Returns whether a container in the value runs this image, by digest. The tag does not count.

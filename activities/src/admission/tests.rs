@@ -156,8 +156,7 @@ async fn images_and_variables_are_those_of_the_app_or_of_a_stored_release() {
         pull_secret: None,
         gates: Vec::new(),
     };
-    let list =
-        json!({"metadata": {}, "items": [stored.to_secret(&environment(), "berth").unwrap(), Secret::default()]});
+    let list = json!({"metadata": {}, "items": [stored.to_secret(&environment(), "berth"), Secret::default()]});
     cluster.answer(SECRETS, 200, list);
     let (context, environment) = (TestContext::new(cluster.client()), environment());
     let admission = Admission::new(context.context(), rollout(), Purpose::RollOut, &environment).unwrap();

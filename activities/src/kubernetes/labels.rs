@@ -16,10 +16,12 @@ pub(crate) const APP: &str = "berth.dev/app";
 pub(crate) const WORKFLOW: &str = "berth.dev/workflow";
 /// The installation of berth. Several may share a cluster.
 pub(crate) const INSTALLATION: &str = "berth.dev/installation";
-/// The content of a content-named Secret: [`RELEASE`] or [`SECRETS`].
+/// The content of a content-named Secret: [`RELEASE`], [`RELEASE_PART`], [`SECRETS`] or [`PLAN`].
 pub const CONTENT: &str = "berth.dev/content";
 /// A Secret that holds a rendered release.
 pub const RELEASE: &str = "release";
+/// A Secret that holds further bytes of a large release.
+pub(crate) const RELEASE_PART: &str = "release-part";
 /// A Secret that holds an environment's secrets.
 pub const SECRETS: &str = "secrets";
 /// A Secret that holds the full difference of a plan.
@@ -42,6 +44,13 @@ pub(crate) const POD_SECURITY: &str = "pod-security.kubernetes.io/enforce";
 pub(crate) const POD_SECURITY_BEFORE: &str = "berth.dev/pod-security-before";
 /// An annotation of a stored release: the Secret that the release's pods read.
 pub const SECRET_OF_RELEASE: &str = "berth.dev/secret";
+
+/// An annotation of the text of a plan: the stored release that it is about.
+pub(crate) const PLAN_OF: &str = "berth.dev/plan-of";
+/// An annotation of a large stored release: how many parts it has besides the Secret of its name.
+pub(crate) const PARTS: &str = "berth.dev/parts";
+/// An annotation of a part: the name of its stored release.
+pub(crate) const PART_OF: &str = "berth.dev/part-of";
 
 /// Annotations of a stored release of production: what became of it, with names and RFC 3339 times.
 pub const RELEASE_NUMBER: &str = "berth.dev/release";
@@ -75,7 +84,7 @@ pub(crate) fn owner_labels(environment: &Environment, installation: &str) -> BTr
         .into()
 }
 
-/// The labels of a content-named Secret. `content` is [`RELEASE`] or [`SECRETS`].
+/// The labels of a content-named Secret, see [`CONTENT`].
 pub(crate) fn content_labels(environment: &Environment, installation: &str, content: &str) -> BTreeMap<String, String> {
     let mut labels = owner_labels(environment, installation);
     labels.insert(CONTENT.to_owned(), content.to_owned());

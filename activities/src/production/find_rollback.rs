@@ -17,8 +17,8 @@ use super::plan_release::changed_keys;
 use crate::{
     context::Context,
     failure::Failure,
-    kubernetes::{content_secret::create_once, labels},
-    release::{apply_release::difference::content, prune::proven_at, stored_release::StoredRelease},
+    kubernetes::labels,
+    release::{apply_release::difference::content, proven::proven_at, stored_release::StoredRelease},
 };
 
 /// A stored release that a rollback may lead to.
@@ -47,9 +47,9 @@ pub async fn find_rollback(context: Context<'_>, find: &FindRollbackInput) -> Re
         (SecretsChoice::Current, None) => return Ok(FoundRollback::NeedsCurrentSecrets),
         (SecretsChoice::Current, Some(current)) => {
             let renewed = release.with_secrets(current);
-            let secret = renewed.to_secret(environment, &context.settings.installation)?;
-            create_once(context.client, &secret).await?;
-            (secret.name_any(), renewed)
+            let stored = renewed.to_secrets(environment, &context.settings.installation).await?;
+            stored.create(context.client).await?;
+            (stored.name(), renewed)
         }
     };
     let changed_keys = changed_keys(context.client, environment, serving.as_ref(), &release).await?;

@@ -6,10 +6,9 @@ mod secrets;
 mod variables;
 mod workloads;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::atomic::AtomicBool};
 
 use k8s_openapi::{ByteString, api::core::v1::Secret};
-use kube::ResourceExt;
 use serde_json::Value;
 
 use berth_manifests::{
@@ -29,6 +28,7 @@ use crate::{
     kubernetes::{content_secret::create_once, labels},
     release::{
         apply_release::{Mode, ReleaseApply, try_out},
+        leftovers::{self, Kept, Sweep, beside},
         rendering::{ToRender, cluster_object, kind_of, render_release},
         serving::{Serving, find_serving},
         stored_release::{ReleaseVersion, StoredRelease},
@@ -58,7 +58,7 @@ pub async fn plan_release(
     app: &App,
     input: &PlanReleaseInput,
 ) -> Result<PlannedRelease, Failure> {
-    let PlanReleaseInput { environment, release, deploy_id, secrets, serving } = input;
+    let PlanReleaseInput { environment, release, deploy_id, secrets, serving, .. } = input;
     let (mut rendered, variables) =
         render_release(app, ToRender { environment, release, deploy_id: *deploy_id, secrets })?;
     isolation::add_objects(context, app, environment, &mut rendered).await?;
@@ -69,7 +69,10 @@ pub async fn plan_release(
     context.progress.report("asking the API server whether it takes the release");
     let found = find_serving(context, environment, serving.as_deref()).await?;
     let cluster_objects: Vec<_> = rendered.objects().filter_map(cluster_object).collect();
-    let mut not_checked = dry_run(context, environment, &planned, (&cluster_objects, &found)).await?;
+    let backlog = AtomicBool::new(false);
+    let sweep = sweep(context, input, (&planned, &stored_release), found.release.as_ref(), &backlog);
+    let dry_run = dry_run(context, environment, &planned, (&cluster_objects, &found));
+    let mut not_checked = beside(dry_run, sweep, &backlog).await?;
     let level = isolation::try_level(context, app, environment).await?;
     not_checked.extend(level.not_checked);
     let changed_secrets = changed_keys(context.client, environment, found.release.as_ref(), &planned).await?;
@@ -78,7 +81,8 @@ pub async fn plan_release(
     let changes = changes(before, &planned.objects);
     let notes = isolation::traffic_note(context, app, &changes).into_iter().chain(level.notes);
     let id = id(&planned, serving.as_deref());
-    create_once(context.client, &text_of(context, environment, &id, &changes.text)?).await?;
+    let text = text_of(context, environment, (&id, &stored_release), &changes.text)?;
+    create_once(context.client, &text).await?;
     let plan = ReleasePlan {
         id,
         images: image_changes(before, &planned.objects),
@@ -98,12 +102,34 @@ pub async fn plan_release(
     Ok(PlannedRelease { stored_release, secrets: secrets.clone(), plan: bounded(plan), cluster_objects })
 }
 
+/// Removes what plans that were never rolled out have left behind.
+async fn sweep(
+    context: Context<'_>,
+    input: &PlanReleaseInput,
+    (planned, stored_release): (&StoredRelease, &str),
+    serving: Option<&StoredRelease>,
+    backlog: &AtomicBool,
+) {
+    let Some(keep) = &input.keep else { return };
+    let names = keep.iter().cloned().chain([stored_release.to_owned()]).collect();
+    let objects = planned.objects.iter().chain(serving.iter().flat_map(|serving| &serving.objects));
+    let sweep = Sweep {
+        environment: &input.environment,
+        kept: Kept { names, proven: input.keep_proven },
+        objects: objects.collect(),
+        secrets: [&planned.secret, serving.map_or("", |serving| &serving.secret)],
+        fence: None,
+        backlog,
+    };
+    leftovers::sweep(context, sweep).await;
+}
+
 /// Stores the release. Returns the name of its Secret.
 async fn store(context: Context<'_>, environment: &Environment, planned: &StoredRelease) -> Result<String, Failure> {
-    let stored = planned.to_secret(environment, &context.settings.installation)?;
+    let stored = planned.to_secrets(environment, &context.settings.installation).await?;
     context.progress.report(format!("storing the release in {}", environment.namespace));
-    create_once(context.client, &stored).await?;
-    Ok(stored.name_any())
+    stored.create(context.client).await?;
+    Ok(stored.name())
 }
 
 /// Tries the release in a dry run. Returns remarks on what could not be checked.
@@ -124,6 +150,7 @@ async fn dry_run(
         deploy_id: u64::MAX,
         mode: Mode::Release,
         reported: None,
+        kept: None,
     };
     let mut not_checked = try_out(context, &apply).await?;
     not_checked.extend(serving.note.clone());
@@ -172,7 +199,12 @@ fn id(planned: &StoredRelease, serving: Option<&str>) -> String {
 }
 
 /// Returns the Secret with the full difference. It is named after the plan.
-fn text_of(context: Context<'_>, environment: &Environment, id: &str, text: &str) -> Result<Secret, Failure> {
+fn text_of(
+    context: Context<'_>,
+    environment: &Environment,
+    (id, stored_release): (&str, &str),
+    text: &str,
+) -> Result<Secret, Failure> {
     let mut text = text.to_owned();
     truncate(&mut text, MAX_TEXT_BYTES);
     let mut secret = Secret {
@@ -183,6 +215,7 @@ fn text_of(context: Context<'_>, environment: &Environment, id: &str, text: &str
     secret.metadata.name = Some(format!("berth-plan-{id}"));
     secret.metadata.namespace = Some(environment.namespace.clone());
     secret.metadata.labels = Some(labels::content_labels(environment, &context.settings.installation, labels::PLAN));
+    secret.metadata.annotations = Some([(labels::PLAN_OF.to_owned(), stored_release.to_owned())].into());
     Ok(secret)
 }
 

@@ -74,6 +74,7 @@ pub async fn restore(client: &Client, app: &str, release: Option<u64>, by: &Name
         deploy_id,
         mode: Mode::Rollback,
         reported: None,
+        kept: None,
     };
     let applied = apply_once_gone(context, &apply).await?;
     let plan = applied.plan;

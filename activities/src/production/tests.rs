@@ -51,6 +51,8 @@ impl Bench {
             deploy_id: 100,
             secrets: secrets(secret),
             serving: serving.map(|serving| serving.stored_release.clone()),
+            keep: None,
+            keep_proven: 0,
         }
     }
 

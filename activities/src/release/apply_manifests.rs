@@ -1,7 +1,5 @@
 //! The activity `apply_manifests`.
 
-use kube::ResourceExt;
-
 use berth_manifests::{app::App, render::Stamp};
 use berth_workflows::contract::{
     apply::{Applied, ApplyInput},
@@ -14,6 +12,7 @@ use crate::{
     kubernetes::labels,
     release::{
         apply_release::{Mode, ReleaseApply, apply_release, plan::add_notes},
+        leftovers::Kept,
         rendering::{ToRender, kind_of, render_release},
         serving::find_serving,
         stored_release::StoredRelease,
@@ -42,8 +41,9 @@ pub async fn apply_manifests(context: Context<'_>, app: &App, apply: &ApplyInput
         pull_secret: None,
         gates: app.gates(kind_of(environment)).iter().map(|gate| gate.rendered(&variables)).collect(),
     };
-    let stored = release.to_secret(environment, &context.settings.installation)?;
+    let stored = release.to_secrets(environment, &context.settings.installation).await?;
     let serving = find_serving(context, environment, deploy.serving.as_deref()).await?;
+    let kept = Kept { names: deploy.keep.iter().cloned().collect(), proven: deploy.keep_proven };
     let release = ReleaseApply {
         environment,
         release: &release,
@@ -52,11 +52,13 @@ pub async fn apply_manifests(context: Context<'_>, app: &App, apply: &ApplyInput
         deploy_id: deploy.deploy_id,
         mode: Mode::Release,
         reported: waited_for.as_deref(),
+        // The first rollout has no leftovers before it.
+        kept: (deploy.number > 1).then_some(&kept),
     };
     let mut applied = apply_release(context, &release).await?;
     add_notes(&mut applied.plan, serving.note);
     add_notes(&mut applied.plan, rendered.notes.iter().map(ToString::to_string));
-    Ok(applied.of_stored(stored.name_any()))
+    Ok(applied.of_stored(stored.name()))
 }
 
 fn stamp(settings: &Settings, deploy: &RolloutInput) -> Stamp {

@@ -18,14 +18,19 @@ mod pull_secrets;
 mod put_back;
 mod refusal;
 mod replacement;
+mod replicas;
+mod step;
 mod taken;
 mod takeover;
 mod target;
+mod targets;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::atomic::AtomicBool,
+};
 
 use futures::{StreamExt, stream};
-use k8s_openapi::api::core::v1::Secret;
 
 use berth_manifests::render::Object;
 use berth_workflows::contract::{
@@ -40,12 +45,14 @@ use crate::{
     failure::Failure,
     kubernetes::{
         applyset::{self, Parent},
-        content_secret::create_once,
         fence::Fence,
         rbac_lag::Rbac,
         service_accounts::add_pull_secret,
     },
-    release::stored_release::StoredRelease,
+    release::{
+        leftovers::{self, Kept, Sweep, beside},
+        stored_release::{ReleaseSecrets, StoredRelease},
+    },
 };
 use object::{AppliedObject, apply_object};
 use refusal::{Halt, halt};
@@ -62,8 +69,8 @@ const CONCURRENCY: usize = 16;
 pub struct ReleaseApply<'a> {
     pub environment: &'a Environment,
     pub release: &'a StoredRelease,
-    /// The Secret of the release, if it is not stored yet. It is stored before the first object is written.
-    pub store: Option<&'a Secret>,
+    /// The Secrets of the release, if it is not stored yet. It is stored before the first object is written.
+    pub store: Option<&'a ReleaseSecrets>,
     /// The release that serves, if one does.
     pub serving: Option<&'a StoredRelease>,
     /// The deploy id of the rollout. Every object gets it.
@@ -71,6 +78,8 @@ pub struct ReleaseApply<'a> {
     pub mode: Mode,
     /// What an earlier attempt has waited for, as [`AppliedRelease::waits_for`] of it.
     pub reported: Option<&'a str>,
+    /// The stored releases that stay. With them, leftovers of earlier rollouts are removed beside the apply.
+    pub kept: Option<&'a Kept>,
 }
 
 /// The purpose of an apply.
@@ -130,8 +139,10 @@ pub async fn apply_release(context: Context<'_>, apply: &ReleaseApply<'_>) -> Re
     context.progress.report(format!("reading what is in {}", apply.environment.namespace));
     let (objects, left_out) = apply.objects();
     let parent = applyset::read(context.client, apply.environment);
-    let (parent, targets) = futures::try_join!(parent, target::read_all(scope, objects, apply.release))?;
-    match write(scope, apply, parent.as_ref(), targets).await {
+    let (parent, targets) = futures::try_join!(parent, targets::read_all(scope, objects, apply.release))?;
+    let backlog = AtomicBool::new(false);
+    let sweep = apply.sweep(scope, parent.as_ref(), &backlog);
+    match beside(write(scope, apply, parent.as_ref(), targets), sweep, &backlog).await {
         Ok(Written::Nothing(waits_for)) => {
             Ok(AppliedRelease { plan: Plan::default(), workloads: Vec::new(), waits_for: Some(waits_for) })
         }
@@ -156,7 +167,7 @@ pub async fn apply_release(context: Context<'_>, apply: &ReleaseApply<'_>) -> Re
 pub(crate) async fn try_out(context: Context<'_>, apply: &ReleaseApply<'_>) -> Result<Vec<String>, Failure> {
     let scope = Scope { context, environment: apply.environment, fence: Fence::new(apply.deploy_id) };
     let (objects, _) = apply.objects();
-    let targets = target::read_all(scope, objects, apply.release).await?;
+    let targets = targets::read_all(scope, objects, apply.release).await?;
     let known = targets.iter().filter_map(|target| check::refusal(scope, target));
     let nothing = StoredRelease::empty();
     let checked = dry_run::dry_run(scope, &targets, Some(apply.serving.unwrap_or(&nothing))).await?;
@@ -179,6 +190,24 @@ impl ReleaseApply<'_> {
         (others, jobs.into_iter().map(remark).collect())
     }
 
+    /// Removes leftovers of earlier rollouts.
+    async fn sweep(&self, scope: Scope<'_>, parent: Option<&Parent>, backlog: &AtomicBool) {
+        let Some(kept) = self.kept.filter(|_| scope.fence.check(parent.map(Parent::fenced)).is_ok()) else { return };
+        let mut kept = kept.clone();
+        kept.names.extend(self.store.map(ReleaseSecrets::name));
+        let objects = self.release.objects.iter().chain(self.serving.iter().flat_map(|serving| &serving.objects));
+        let serving = self.serving.map_or("", |serving| &serving.secret);
+        let sweep = Sweep {
+            environment: self.environment,
+            kept,
+            objects: objects.collect(),
+            secrets: [&self.release.secret, serving],
+            fence: Some(scope.fence),
+            backlog,
+        };
+        leftovers::sweep(scope.context, sweep).await;
+    }
+
     fn has_limit_range(&self) -> bool {
         self.release.objects.iter().any(is_limit_range)
     }
@@ -188,7 +217,7 @@ impl ReleaseApply<'_> {
         let claim = applyset::claim(scope.context, self.environment, scope.fence, parent, kinds);
         let store = async {
             match self.store {
-                Some(secret) => create_once(scope.context.client, secret).await,
+                Some(secrets) => secrets.create(scope.context.client).await,
                 None => Ok(()),
             }
         };

@@ -8,6 +8,7 @@ use crate::{
     redaction::redacted_failure::hide_values_of,
     release::{
         apply_release::{Mode, ReleaseApply, apply_release, plan::add_notes},
+        leftovers::Kept,
         serving::find_serving,
         stored_release::StoredRelease,
     },
@@ -24,6 +25,8 @@ pub async fn apply_stored(context: Context<'_>, apply: &ApplyStoredInput) -> Res
     let load = StoredRelease::load(context.client, &environment.namespace, &apply.stored_release);
     let serving = find_serving(context, environment, apply.deploy.serving.as_deref());
     let (release, serving) = futures::try_join!(load, serving)?;
+    let names = apply.deploy.keep.iter().chain([&apply.stored_release]).cloned().collect();
+    let kept = Kept { names, proven: apply.deploy.keep_proven };
     let input = ReleaseApply {
         environment,
         release: &release,
@@ -32,6 +35,7 @@ pub async fn apply_stored(context: Context<'_>, apply: &ApplyStoredInput) -> Res
         deploy_id: apply.deploy.deploy_id,
         mode: if apply.rollback { Mode::Rollback } else { Mode::Release },
         reported: apply.waited_for.as_deref(),
+        kept: Some(&kept),
     };
     match apply_release(context, &input).await {
         Ok(mut applied) => {

@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 
 use futures::future::try_join_all;
-use k8s_openapi::{api::core::v1::Secret, jiff::Timestamp};
-use kube::{Api, Client, ResourceExt, api::ListParams};
+use kube::{ResourceExt, api::ListParams};
 
 use berth_manifests::render::{Identity, KINDS, Kind, Object};
 use berth_workflows::contract::{
     apply::{PruneInput, Pruned},
-    environment::{Environment, EnvironmentKind},
+    environment::{ClusterObject, Environment, EnvironmentKind},
 };
 
 use crate::{
@@ -23,18 +22,23 @@ use crate::{
         guarded_delete::delete,
         kind_api::api_for_kind,
         labels,
+        references::References,
     },
-    release::{rendering::cluster_object, stored_release::StoredRelease},
+    release::{
+        leftovers::{Contents, Kept, remove_contents},
+        rendering::cluster_object,
+        stored_release::StoredRelease,
+    },
 };
 
 /// The kind of a claim. Its volume holds data that no release can make again.
 const CLAIM: &str = "PersistentVolumeClaim";
+/// The kind of a class, and its version.
+const CLASS: &str = "PriorityClass";
+const CLASS_VERSION: &str = "scheduling.k8s.io/v1";
 
-/// How many stored releases of one number are kept.
-const STORED_OF_EACH: usize = 2;
-
-/// Removes members of the environment's set that the release lacks. Removes stored releases and secrets that no kept
-/// release needs. In production claims stay, and are reported. After a rollback Jobs stay, until the next release.
+/// Removes members of the environment's set that the release lacks. Removes stored releases, and secrets that no kept
+/// release and no pod needs. In production claims stay, and are reported. After a rollback Jobs stay, until the next release.
 ///
 /// Idempotent: removed objects are not listed again.
 ///
@@ -49,20 +53,34 @@ pub async fn prune(context: Context<'_>, prune: &PruneInput) -> Result<Pruned, F
     if let Some(fence) = fence {
         fence.check(parent.iter().map(Parent::fenced))?;
     }
-    let kinds = parent.iter().flat_map(|parent| &parent.kinds).cloned().collect();
-    let members = Members { environment, identities: release.identities(), fence, keeps_jobs: prune.rollback };
-    let Leftovers { mut removed, reported, kinds: left } = prune_members(context, &members, &kinds).await?;
+    let kinds: BTreeSet<String> = parent.iter().flat_map(|parent| &parent.kinds).cloned().collect();
+    let has_classes = kinds.iter().any(|kind| kind.starts_with(CLASS));
+    let references = match has_classes {
+        true => References::find(context.client, &environment.namespace).await?,
+        false => References::default(),
+    };
+    let identities = release.identities();
+    let members = Members { environment, identities, fence, references, keeps_jobs: prune.rollback };
+    let Leftovers { mut removed, reported, classes, kinds: left } = prune_members(context, &members, &kinds).await?;
     if removed.iter().any(|name| name.starts_with("LimitRange/")) {
         // Containers without requests need berth's again.
         default_requests::adapt(context, environment, &[]).await?;
     }
-    removed.extend(prune_contents(context.client, prune).await?);
+    let names = prune.keep.iter().cloned().chain([prune.stored_release.clone()]).collect();
+    let kept = Kept { names, proven: prune.keep_proven };
+    let contents = Contents::list(context.client, &environment.namespace, &kept).await?;
+    removed.extend(remove_contents(context.client, &environment.namespace, contents).await?);
     let objects: Vec<_> = release.objects.iter().map(|document| Object::new("", 0, document.clone())).collect();
     let mut kinds: BTreeSet<String> = objects.iter().map(applyset::group_kind).collect();
     // The next prune has to look there again.
     kinds.extend(left);
     applyset::set_kinds(context, environment, parent.as_ref(), &kinds).await?;
-    let cluster_objects = objects.iter().filter_map(cluster_object).collect();
+    let kept = classes.into_iter().map(|name| ClusterObject {
+        api_version: CLASS_VERSION.to_owned(),
+        kind: CLASS.to_owned(),
+        name,
+    });
+    let cluster_objects = objects.iter().filter_map(cluster_object).chain(kept).collect();
     Ok(Pruned { removed, reported, cluster_objects })
 }
 
@@ -72,6 +90,8 @@ struct Members<'a> {
     identities: BTreeSet<Identity>,
     /// The fence of the rollout. Objects of a newer one stay.
     fence: Option<Fence>,
+    /// Names that pods refer to. Only those of classes count here.
+    references: References,
     keeps_jobs: bool,
 }
 
@@ -81,6 +101,8 @@ struct Leftovers {
     removed: Vec<String>,
     /// Claims that stay all the same.
     reported: Vec<String>,
+    /// Classes that pods still name.
+    classes: Vec<String>,
     /// The kinds of objects that stay all the same, as the set names them.
     kinds: BTreeSet<String>,
 }
@@ -98,6 +120,7 @@ async fn prune_members(
     Ok(pruned.into_iter().fold(Leftovers::default(), |mut all, kind| {
         all.removed.extend(kind.removed);
         all.reported.extend(kind.reported);
+        all.classes.extend(kind.classes);
         all.kinds.extend(kind.kinds);
         all
     }))
@@ -127,6 +150,12 @@ async fn prune_kind(context: Context<'_>, members: &Members<'_>, kind: &Kind) ->
             continue;
         }
         let name = format!("{}/{}", kind.kind, object.name_any());
+        if kind.kind == CLASS && members.references.priority_classes.contains(&object.name_any()) {
+            // A pod that its strategy keeps is made again by its controller.
+            leftovers.kinds.insert(kind.group_kind());
+            leftovers.classes.push(object.name_any());
+            continue;
+        }
         let is_claim = kind.kind == CLAIM && environment.kind == EnvironmentKind::Production;
         if is_claim || (members.keeps_jobs && kind.kind == "Job") {
             leftovers.kinds.insert(kind.group_kind());
@@ -137,73 +166,6 @@ async fn prune_kind(context: Context<'_>, members: &Members<'_>, kind: &Kind) ->
         leftovers.removed.push(name);
     }
     Ok(leftovers)
-}
-
-/// Removes stored releases that are not kept, and secrets that no kept release uses.
-async fn prune_contents(client: &Client, prune: &PruneInput) -> Result<Vec<String>, Failure> {
-    let secrets: Api<Secret> = Api::namespaced(client.clone(), &prune.environment.namespace);
-    let listed = secrets
-        .list_metadata(&ListParams::default().labels(labels::CONTENT))
-        .await
-        .map_err(|e| Failure::kubernetes("listing Secrets", e))?
-        .items;
-    let proven = listed.iter().filter_map(Proven::new).collect();
-    let kept: BTreeSet<String> = (prune.keep.iter().cloned())
-        .chain([prune.stored_release.clone()])
-        .chain(newest(proven, prune.keep_proven))
-        .collect();
-    let needed: BTreeSet<String> = listed
-        .iter()
-        .filter(|secret| kept.contains(&secret.name_any()))
-        .filter_map(|release| release.annotations().get(labels::SECRET_OF_RELEASE).cloned())
-        .collect();
-    let mut removed = Vec::new();
-    for secret in listed {
-        let name = secret.name_any();
-        if !kept.contains(&name) && !needed.contains(&name) {
-            let metadata = Api::<Secret>::namespaced(client.clone(), &prune.environment.namespace);
-            delete(&metadata, &secret.metadata, "Secret").await?;
-            removed.push(format!("Secret/{name}"));
-        }
-    }
-    Ok(removed)
-}
-
-/// Returns the time at which a stored release was proven. An unreadable time is the oldest one: it was proven.
-pub(crate) fn proven_at(secret: &impl ResourceExt) -> Option<Timestamp> {
-    let text = secret.annotations().get(labels::PROVEN_AT)?;
-    Some(text.parse().unwrap_or(Timestamp::MIN))
-}
-
-/// A stored release that was proven.
-struct Proven {
-    at: Timestamp,
-    /// The number of the release. A redeploy stores it again.
-    release: Option<String>,
-    name: String,
-}
-
-impl Proven {
-    fn new(secret: &impl ResourceExt) -> Option<Self> {
-        let release = secret.annotations().get(labels::RELEASE_NUMBER).cloned();
-        Some(Self { at: proven_at(secret)?, release, name: secret.name_any() })
-    }
-}
-
-/// Returns the names of the newest releases: of each its newest two, since a redeploy may have other manifests.
-fn newest(mut proven: Vec<Proven>, count: usize) -> Vec<String> {
-    proven.sort_unstable_by(|left, right| (right.at, &right.name).cmp(&(left.at, &left.name)));
-    // An entry for each release, with the names under which it is stored. A preview's releases have no number.
-    let mut kept: Vec<(&Option<String>, Vec<String>)> = Vec::new();
-    for one in &proven {
-        let known = kept.iter().position(|(release, _)| release.is_some() && **release == one.release);
-        match known {
-            Some(known) if kept[known].1.len() < STORED_OF_EACH => kept[known].1.push(one.name.clone()),
-            None if kept.len() < count => kept.push((&one.release, vec![one.name.clone()])),
-            _ => {}
-        }
-    }
-    kept.into_iter().flat_map(|(_, names)| names).collect()
 }
 
 #[cfg(test)]

@@ -1,12 +1,11 @@
 //! A rendered release, stored in the environment for prune, gates and rollback.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    io::{Read, Write},
-};
+mod packing;
+mod secrets;
 
-use flate2::{Compression, read::GzDecoder, write::GzEncoder};
-use k8s_openapi::{ByteString, api::core::v1::Secret};
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, ResourceExt};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,20 +14,15 @@ use berth_manifests::{
     app::{Gate, PodSecurity},
     render::{Identity, Object},
 };
-use berth_workflows::contract::{
-    environment::Environment, preparation::SyncedSecrets, release::Release, verdict::FailureType,
-};
+use berth_workflows::contract::{environment::Environment, preparation::SyncedSecrets, release::Release};
+
+pub use packing::why_too_large;
+pub use secrets::ReleaseSecrets;
 
 use crate::{context::Context, failure::Failure, kubernetes::labels};
 
-/// The key of the gzipped JSON in the Secret.
-const KEY: &str = "release.json.gz";
-
-/// The most bytes of an unpacked release. It bounds the memory that a damaged Secret can take.
-const MAX_BYTES: u64 = 16 * 1024 * 1024;
-
 /// The stored content of a release.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct StoredRelease {
     pub commit: String,
     /// The release with its number, and the facts about its Secret: in production, where it may serve again.
@@ -62,52 +56,12 @@ pub struct ReleaseVersion {
 impl StoredRelease {
     /// A release without objects: what serves before the first one.
     pub(crate) fn empty() -> Self {
-        Self {
-            commit: String::new(),
-            version: None,
-            secret: String::new(),
-            objects: Vec::new(),
-            pod_security: None,
-            pull_secret: None,
-            gates: Vec::new(),
-        }
+        Self::default()
     }
 
     /// Returns the identities of the release's objects.
     pub fn identities(&self) -> BTreeSet<Identity> {
         self.objects.iter().map(|document| Object::new("", 0, document.clone()).identity()).collect()
-    }
-
-    /// Returns the release as an immutable Secret, named by its content. Storing it twice has the effect of storing it
-    /// once.
-    ///
-    /// # Errors
-    /// `ManifestInvalid` if it exceeds the size of a Secret.
-    pub fn to_secret(&self, environment: &Environment, installation: &str) -> Result<Secret, Failure> {
-        let invalid = |why: String| Failure::permanent(FailureType::ManifestInvalid, why);
-        let json = serde_json::to_vec(self).map_err(|e| invalid(format!("the release is not JSON: {e}")))?;
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-        let packed = encoder.write_all(&json).and_then(|()| encoder.finish());
-        let packed = packed.map_err(|e| invalid(format!("the release cannot be compressed: {e}")))?;
-        if packed.len() > 1000 * 1000 {
-            let bytes = packed.len();
-            return Err(invalid(format!("the rendered manifests are {bytes} bytes compressed; a Secret holds 1 MB")));
-        }
-        let mut secret = Secret {
-            immutable: Some(true),
-            data: Some(BTreeMap::from([(KEY.to_owned(), ByteString(packed))])),
-            ..Secret::default()
-        };
-        secret.metadata.name = Some(format!("berth-release-{}", labels::short_hash(&json)));
-        secret.metadata.namespace = Some(environment.namespace.clone());
-        secret.annotations_mut().extend([
-            (labels::COMMIT.to_owned(), self.commit.clone()),
-            (labels::SECRET_OF_RELEASE.to_owned(), self.secret.clone()),
-        ]);
-        let number = self.version.as_ref().and_then(|version| version.release.number);
-        secret.annotations_mut().extend(number.map(|number| (labels::RELEASE_NUMBER.to_owned(), number.to_string())));
-        secret.metadata.labels = Some(labels::content_labels(environment, installation, labels::RELEASE));
-        Ok(secret)
     }
 
     /// Returns the same release with another Secret: each text that names the old one names the new one. Both names are
@@ -141,7 +95,7 @@ impl StoredRelease {
     pub async fn load(client: &Client, namespace: &str, name: &str) -> Result<Self, Failure> {
         let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
         let secret = secrets.get(name).await.map_err(|e| Failure::kubernetes(format!("stored release {name}"), e))?;
-        Self::from_secret(name, secret)
+        Self::read(client, namespace, secret).await
     }
 
     /// Reads a stored release, or returns `None` if there is none of that name.
@@ -152,7 +106,10 @@ impl StoredRelease {
         let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
         let found = secrets.get_opt(name).await;
         let found = found.map_err(|e| Failure::kubernetes(format!("stored release {name}"), e))?;
-        found.map(|secret| Self::from_secret(name, secret)).transpose()
+        match found {
+            Some(secret) => Self::read(client, namespace, secret).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Reads a stored release of the environment. A Secret of that name that berth has not made counts as none: manifests
@@ -170,23 +127,10 @@ impl StoredRelease {
         let found = found.map_err(|e| Failure::kubernetes(format!("stored release {name}"), e))?;
         let own = labels::content_labels(environment, &context.settings.installation, labels::RELEASE);
         let is_own = |secret: &Secret| own.iter().all(|(key, value)| secret.labels().get(key) == Some(value));
-        found.filter(is_own).map(|secret| Self::from_secret(name, secret)).transpose()
-    }
-
-    /// Reads a stored release from its Secret.
-    ///
-    /// # Errors
-    /// `KubernetesDenied`, permanent: its content is damaged.
-    pub(crate) fn from_secret(name: &str, secret: Secret) -> Result<Self, Failure> {
-        let broken = |why: String| {
-            Failure::permanent(FailureType::KubernetesDenied, format!("stored release {name} is damaged: {why}"))
-        };
-        let data = secret.data.unwrap_or_default();
-        let packed = data.get(KEY).ok_or_else(|| broken(format!("it has no key {KEY}")))?;
-        let mut json = Vec::new();
-        let mut decoder = GzDecoder::new(packed.0.as_slice()).take(MAX_BYTES);
-        decoder.read_to_end(&mut json).map_err(|e| broken(e.to_string()))?;
-        serde_json::from_slice(&json).map_err(|e| broken(e.to_string()))
+        match found.filter(is_own) {
+            Some(secret) => Self::read(context.client, &environment.namespace, secret).await.map(Some),
+            None => Ok(None),
+        }
     }
 }
 
@@ -202,38 +146,4 @@ fn rename(value: &mut Value, old: &str, new: &str) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    /// A release whose object names its Secret and its deploy.
-    fn stored(secret: &str, deploy_id: u64, content: &str) -> StoredRelease {
-        let release: Release =
-            serde_json::from_value(json!({"commit": "4f2a9c1", "image": format!("web@sha256:{}", "a".repeat(64))}))
-                .unwrap();
-        let secrets = SyncedSecrets {
-            secret: secret.into(),
-            version: secret.into(),
-            set_by_berth: Vec::new(),
-            temporal_server_address: String::new(),
-            temporal_server_address_from_doppler: false,
-        };
-        let data = json!({"job": format!("migrate-{deploy_id}"), "id": deploy_id, "from": secret, "content": content});
-        StoredRelease {
-            commit: "4f2a9c1".into(),
-            version: Some(Box::new(ReleaseVersion { release, secrets, deploy_id })),
-            secret: secret.into(),
-            objects: vec![data],
-            pod_security: None,
-            pull_secret: None,
-            gates: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn comparable_objects_differ_in_neither_secret_nor_deploy_id() {
-        let objects = |secret, deploy_id, content| stored(secret, deploy_id, content).comparable().objects;
-        assert_eq!(objects("web-1", 27_000_001, "a"), objects("web-2", 27_000_002, "a"));
-        assert_ne!(objects("web-1", 27_000_001, "a"), objects("web-1", 27_000_001, "b"));
-    }
-}
+mod tests;

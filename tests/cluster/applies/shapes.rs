@@ -148,15 +148,18 @@ async fn default_requests_of_berth_refuse_no_pod() {
     let mut pod_level = many.clone();
     pod_level["metadata"]["name"] = json!("pod-level");
     pod_level["spec"]["template"]["spec"]["resources"] = json!({"limits": {"memory": "32Mi", "cpu": "20m"}});
+    for path in ["/spec/selector/matchLabels/app", "/spec/template/metadata/labels/app"] {
+        *pod_level.pointer_mut(path).unwrap() = json!("pod-level");
+    }
     let pods = |name: &str| {
-        let replicas = format!("{{.items[?(@.metadata.ownerReferences[0].name==\"{name}\")].status.replicas}}");
-        applies.kubectl(&["get", "replicasets", "-o", &format!("jsonpath={replicas}")])
+        let of = applies.kubectl(&["get", "pods", "-l", &format!("app={name}"), "-o", "name"]);
+        of.lines().count()
     };
     let first = applies.release("a", vec![pod_level.clone()]);
     applies.apply(1, &first, None).await.unwrap();
-    until("all pods of a pod's own resources are there", || pods("pod-level") == "8");
+    until("all pods of a pod's own resources are there", || pods("pod-level") == 8);
     let second = applies.release("b", vec![range, many]);
     applies.apply(2, &second, Some(&first)).await.unwrap();
-    until("all pods of the manifests' limits are there", || pods("web") == "8");
+    until("all pods of the manifests' limits are there", || pods("web") == 8);
     applies.end().await;
 }

@@ -55,15 +55,7 @@ pub(crate) async fn checked(lab: &Lab, address: &str, pr: u64, gate: &Value) -> 
     };
     let gate: Gate = serde_json::from_value(gate.clone()).unwrap();
     let (commit, secret) = (String::new(), String::new());
-    let release = StoredRelease {
-        commit,
-        version: None,
-        secret,
-        objects: Vec::new(),
-        pod_security: None,
-        pull_secret: None,
-        gates: vec![gate],
-    };
+    let release = StoredRelease { commit, secret, gates: vec![gate], ..StoredRelease::default() };
     let context = Context { client: &client, settings: &settings, progress: &progress };
     Box::pin(gates::check_gates(context, input, &release)).await.unwrap()
 }

@@ -21,6 +21,16 @@ pub struct PlanReleaseInput {
     /// The stored release that serves, if one does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serving: Option<String>,
+    /// Stored releases that stay. With them, leftovers of plans that were never rolled out are removed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<Vec<String>>,
+    /// How many proven releases stay besides, newest first.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub keep_proven: usize,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// The result of `plan_release`. Everything that the rollout needs is stored in the namespace.

@@ -94,9 +94,12 @@ impl ProductionEnvironment {
         Self::ensure_namespace(ctx, &environment, token).await?;
 
         let secrets = Self::sync_secrets(ctx, &environment, token).await?;
-        let serving = ctx.state(|s| s.state.record.live.as_ref().map(|live| live.stored_release.clone()));
+        let (serving, keep, keep_proven) = ctx.state(|s| {
+            let serving = s.state.record.live.as_ref().map(|live| live.stored_release.clone());
+            (serving, Some(s.state.kept()), s.state.kept_proven())
+        });
         let QueuedRelease { release, deploy_id, .. } = queued.clone();
-        let plan = PlanReleaseInput { environment, release, deploy_id, secrets, serving };
+        let plan = PlanReleaseInput { environment, release, deploy_id, secrets, serving, keep, keep_proven };
         let planned = ctx
             .execute_activity(activities::PlanRelease, plan, options::plan_release(token, format!("plan {what}")))
             .await

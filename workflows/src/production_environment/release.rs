@@ -63,7 +63,7 @@ impl State {
             serving: self.record.live.as_ref().map(|live| live.stored_release.clone()),
             keep: self.kept(),
             app_timings: self.app_timings,
-            keep_proven: self.keep_releases.unwrap_or_else(|| ProductionRules::default().keep_releases),
+            keep_proven: self.kept_proven(),
             source: Source::Stored(Box::new(StoredSource {
                 stored_release: version.stored_release.clone(),
                 secrets: version.secrets.clone(),
@@ -73,8 +73,13 @@ impl State {
         })
     }
 
+    /// How many proven releases are kept besides.
+    pub(super) fn kept_proven(&self) -> usize {
+        self.keep_releases.unwrap_or_else(|| ProductionRules::default().keep_releases)
+    }
+
     /// Stored releases that no prune may remove.
-    fn kept(&self) -> Vec<String> {
+    pub(super) fn kept(&self) -> Vec<String> {
         let record = &self.record;
         let begun = record.begun.as_ref().map(|begun| &begun.version);
         let recovery = record.recovery.as_ref().map(|recovery| &recovery.to);

@@ -1,38 +1,20 @@
 //! Numbers of replicas that a `HorizontalPodAutoscaler` sets. The live number is applied while it targets the workload: the
 //! manifest's would scale it back at each push.
 
-use std::{collections::BTreeMap, ops::RangeInclusive};
+use std::collections::BTreeMap;
 
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use kube::{
-    Api, ResourceExt,
-    api::{DynamicObject, ListParams},
-};
+use kube::{Api, ResourceExt, api::ListParams};
 use serde_json::{Value, json};
 
-use super::{Scope, target::Target};
+use super::{Scope, replicas::Replicas, target::Target};
 use crate::{failure::Failure, kubernetes::labels, release::stored_release::StoredRelease};
 
 /// Kinds of workloads that an autoscaler may target.
 const SCALABLE: [&str; 2] = ["Deployment", "StatefulSet"];
 
-/// The numbers between which an autoscaler sets the replicas of a workload.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Replicas(RangeInclusive<i64>);
-
 /// The ranges, by kind and name of the workload.
 type Ranges = BTreeMap<(String, String), Replicas>;
-
-impl Replicas {
-    /// Puts the live number into a document. The manifest's number counts where the workload is asleep, which also stops the
-    /// autoscaler, and where the live number is out of the range.
-    pub(super) fn keep(&self, document: &mut Value, live: &DynamicObject) {
-        let number = live.data.pointer("/spec/replicas").and_then(Value::as_i64);
-        if let Some(number) = number.filter(|number| *number > 0 && self.0.contains(number)) {
-            document["spec"]["replicas"] = json!(number);
-        }
-    }
-}
 
 /// Finds the autoscalers of objects: those of the release, and those that somebody else made. One of an earlier release goes
 /// with the prune, and does not count.

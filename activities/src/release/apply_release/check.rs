@@ -7,11 +7,7 @@ use berth_workflows::contract::{
     verdict::{FailureType, Verdict},
 };
 
-use super::{
-    Scope,
-    replacement::{Step, step},
-    target::Target,
-};
+use super::{Scope, replacement::step, step::Step, target::Target};
 use crate::{kubernetes::labels, release::rendering::cluster_object};
 
 /// Returns the reason why the object must not be applied.

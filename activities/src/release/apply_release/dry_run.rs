@@ -14,14 +14,8 @@ use berth_manifests::render::Object;
 use berth_workflows::contract::verdict::{FailureType, Verdict};
 
 use super::{
-    CONCURRENCY, Scope, check,
-    desired::without_defaults,
-    difference::content,
-    jobs,
-    marks::document,
-    replacement::{Step, step},
-    takeover,
-    target::Target,
+    CONCURRENCY, Scope, check, desired::without_defaults, difference::content, jobs, marks::document,
+    replacement::step, step::Step, takeover, target::Target,
 };
 use crate::{
     failure::{Failure, advice::advice},

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use berth_workflows::contract::verdict::{FailureType, Verdict};
 
-use super::{Scope, marks::template_hash, replacement::Step, target::Target};
+use super::{Scope, marks::template_hash, step::Step, target::Target};
 use crate::kubernetes::labels;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,13 +8,8 @@ use berth_manifests::render::Object;
 use berth_workflows::contract::verdict::{FailureType, Verdict};
 
 use super::{
-    CONCURRENCY, ReleaseApply, Scope, by_stage,
-    difference::content,
-    isolation,
-    object::apply_object,
-    refusal::combine,
-    taken,
-    target::{self, Target},
+    CONCURRENCY, ReleaseApply, Scope, by_stage, difference::content, isolation, object::apply_object, refusal::combine,
+    taken, target::Target, targets,
 };
 use crate::{
     environment::default_requests, failure::Failure, kubernetes::guarded_delete, release::stored_release::StoredRelease,
@@ -94,7 +89,7 @@ pub(super) async fn stop(scope: Scope<'_>, apply: &ReleaseApply<'_>, failure: Fa
         let served = served.get(&(target.object.kind().to_owned(), target.object.name().to_owned()));
         served.is_none_or(|served| content(&served.document) != content(&target.object.document))
     };
-    match target::read_all(scope, apply.objects().0, apply.release).await {
+    match targets::read_all(scope, apply.objects().0, apply.release).await {
         Ok(targets) => {
             let written = targets.iter().filter(|target| target.is_written(scope.fence)).filter(differs);
             verdict.mixed = written.map(Target::name).collect();
@@ -130,7 +125,7 @@ async fn put_back(scope: Scope<'_>, release: &StoredRelease, serving: &StoredRel
     let (objects, mut served) = (by_name(release), by_name(serving));
     let mut back = PutBack::default();
     let (mut restored, mut removed, mut differing) = (Vec::new(), Vec::new(), BTreeSet::new());
-    let targets = target::read_all(scope, objects.into_values().collect(), release).await?;
+    let targets = targets::read_all(scope, objects.into_values().collect(), release).await?;
     for target in targets.into_iter().filter(|target| target.is_written(scope.fence)) {
         let served = served.remove(&(target.object.kind().to_owned(), target.object.name().to_owned()));
         match served {
@@ -148,7 +143,7 @@ async fn put_back(scope: Scope<'_>, release: &StoredRelease, serving: &StoredRel
         }
     }
     // The version of a kind may differ between the releases.
-    let restored = target::read_all(scope, restored, serving).await?;
+    let restored = targets::read_all(scope, restored, serving).await?;
     for stage in by_stage(restored).into_values() {
         let names: Vec<String> = stage.iter().map(Target::name).collect();
         let applying: Vec<_> = stage.into_iter().map(|target| apply_object(scope, target)).collect();

@@ -13,9 +13,7 @@ use kube::{
     runtime::{WatchStreamExt, watcher::watch_object},
 };
 
-use berth_workflows::contract::verdict::Verdict;
-
-use super::{Scope, jobs, target::Target};
+use super::{Scope, jobs, step::Step, target::Target};
 use crate::{
     failure::Failure,
     kubernetes::{guarded_delete, labels},
@@ -28,14 +26,6 @@ const REPORTED: Duration = Duration::from_secs(45);
 
 /// How many objects a wait names.
 const MAX_NAMED: usize = 5;
-
-/// The way in which an object gets to its new state.
-pub(super) enum Step {
-    Apply,
-    /// It is deleted, unless it is being deleted, awaited gone and created.
-    Replace,
-    Refuse(Box<Verdict>),
-}
 
 /// Returns the way for an object. One that somebody else made is applied: berth does not delete it.
 pub(super) fn step(scope: Scope<'_>, target: &Target) -> Step {

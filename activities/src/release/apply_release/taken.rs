@@ -81,6 +81,7 @@ mod tests {
             deploy_id: 2,
             mode: Mode::Release,
             reported: None,
+            kept: None,
         };
         advice(message, &apply)
     }

@@ -2,20 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use futures::{StreamExt, TryStreamExt, stream};
 use kube::{Api, ResourceExt, api::DynamicObject};
 
 use berth_manifests::render::{Kind, Object};
 use berth_workflows::contract::environment::EnvironmentKind;
 
-use super::{
-    CONCURRENCY, Scope,
-    autoscalers::{self, Replicas},
-};
+use super::{Scope, replicas::Replicas};
 use crate::{
     failure::Failure,
     kubernetes::{fence::Fence, further_kind, kind_api::api_for_kind, labels},
-    release::stored_release::StoredRelease,
 };
 
 /// An object to apply.
@@ -31,24 +26,12 @@ pub(super) struct Target {
     pub(super) in_preview: bool,
 }
 
-/// Reads the objects of those names, in the same order. They are objects of the release.
-pub(super) async fn read_all(
-    scope: Scope<'_>,
-    objects: Vec<Object>,
-    release: &StoredRelease,
-) -> Result<Vec<Target>, Failure> {
-    let reading: Vec<_> = objects.into_iter().map(|object| Target::read(scope, object)).collect();
-    let mut targets: Vec<Target> = stream::iter(reading).buffered(CONCURRENCY).try_collect().await?;
-    autoscalers::find(scope, &mut targets, release).await?;
-    Ok(targets)
-}
-
 impl Target {
     /// Reads the object of that name.
     ///
     /// # Errors
     /// `ManifestInvalid` or `PolicyDenied`, permanent, for a kind that the cluster does not have, or not in a namespace.
-    async fn read(scope: Scope<'_>, object: Object) -> Result<Self, Failure> {
+    pub(super) async fn read(scope: Scope<'_>, object: Object) -> Result<Self, Failure> {
         let kind = further_kind::kind_of(scope.context.client, &object).await?;
         let api = api_for_kind(scope.context.client, &kind, &scope.environment.namespace);
         let in_preview = scope.environment.kind != EnvironmentKind::Production;

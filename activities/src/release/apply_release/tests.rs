@@ -95,8 +95,16 @@ impl<'a> Apply<'a> {
     async fn run(&self, release: &StoredRelease) -> Result<AppliedRelease, Failure> {
         let environment = environment();
         let Self { deploy_id, serving, mode, reported, .. } = *self;
-        let apply =
-            ReleaseApply { environment: &environment, release, store: None, serving, deploy_id, mode, reported };
+        let apply = ReleaseApply {
+            environment: &environment,
+            release,
+            store: None,
+            serving,
+            deploy_id,
+            mode,
+            reported,
+            kept: None,
+        };
         apply_release(TestContext::new(self.cluster.client()).context(), &apply).await
     }
 
@@ -202,7 +210,7 @@ async fn stored_release_contains_no_mark_of_its_apply() {
 async fn release_is_stored_before_its_first_object_is_applied() {
     let cluster = FakeApiServer::default();
     let (environment, release) = (environment(), release("a", app("v1")));
-    let secret = release.to_secret(&environment, "berth").unwrap();
+    let secret = release.to_secrets(&environment, "berth").await.unwrap();
     let apply = ReleaseApply {
         environment: &environment,
         release: &release,
@@ -211,6 +219,7 @@ async fn release_is_stored_before_its_first_object_is_applied() {
         deploy_id: 1,
         mode: Mode::Release,
         reported: None,
+        kept: None,
     };
     let test = TestContext::new(cluster.client());
     apply_release(test.context(), &apply).await.unwrap();

@@ -51,7 +51,7 @@ fn store(cluster: &FakeApiServer, objects: &[Value]) -> String {
         gates: Vec::new(),
         version: None,
     };
-    let secret = release.to_secret(&environment(), "berth").unwrap();
+    let secret = release.to_secret(&environment(), "berth");
     cluster.put(SECRETS, &serde_json::to_value(&secret).unwrap());
     secret.metadata.name.unwrap()
 }

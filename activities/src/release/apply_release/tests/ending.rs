@@ -109,6 +109,7 @@ async fn class_is_replaced_if_a_field_differs_that_cannot_change() {
                 deploy_id,
                 mode: Mode::Release,
                 reported: None,
+                kept: None,
             };
             assert_eq!(apply_release(test.context(), &apply).await.unwrap().waits_for, None);
         }
