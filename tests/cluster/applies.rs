@@ -90,7 +90,8 @@ impl Applies {
     ) -> Result<AppliedRelease, Failure> {
         let environment = &self.environment;
         let mode = Mode::Release;
-        let apply = ReleaseApply { environment, release, store: None, serving, deploy_id, mode, reported: None, kept: None };
+        let apply =
+            ReleaseApply { environment, release, store: None, serving, deploy_id, mode, reported: None, kept: None };
         apply_release(self.context(), &apply).await
     }
 

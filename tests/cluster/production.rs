@@ -5,6 +5,7 @@ mod long;
 mod order;
 mod restore;
 mod rollback;
+mod two_images;
 
 use berth_test_support::{Answer, lab_production::LabProduction, until};
 use serde_json::Value;

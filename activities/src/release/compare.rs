@@ -85,14 +85,7 @@ pub async fn compare(
         database: None,
         scheme: String::new(),
     };
-    let release = StoredRelease {
-        commit: String::new(),
-        version: None,
-        secret: String::new(),
-        objects: objects.iter().map(|object| object.document.clone()).collect(),
-        pod_security: None,
-        pull_secret: None,
-        gates: Vec::new(),
-    };
+    let objects = objects.iter().map(|object| object.document.clone()).collect();
+    let release = StoredRelease { objects, ..StoredRelease::default() };
     compare_objects(context, &environment, &release, last.namespace_exists).await
 }

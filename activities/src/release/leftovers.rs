@@ -212,7 +212,7 @@ async fn try_sweep(context: Context<'_>, sweep: &Sweep<'_>) -> Result<(), Failur
 async fn delete_classes(client: &Client, classes: &[Class]) -> Result<(), Failure> {
     let Some(kind) = class_kind() else { return Ok(()) };
     let api = api_for_kind(client, kind, "");
-    let deletes: Vec<_> = classes.iter().map(|class| delete(&api, &class.metadata, kind.kind)).collect();
+    let deletes: Vec<_> = classes.iter().map(|class| delete(&api, &class.metadata, &kind.kind)).collect();
     stream::iter(deletes).buffered(CONCURRENCY).try_collect().await
 }
 
@@ -233,7 +233,7 @@ async fn classes(context: Context<'_>, sweep: &Sweep<'_>) -> Result<Vec<Class>, 
         let is_kept = sweep
             .objects
             .iter()
-            .any(|object| object["kind"] == kind.kind && object["metadata"]["name"] == *class.name_any());
+            .any(|object| object["kind"] == *kind.kind && object["metadata"]["name"] == *class.name_any());
         let is_newer = sweep.fence.is_some_and(|fence| fence.is_behind(class.labels()));
         !is_kept && !is_newer && class.metadata.deletion_timestamp.is_none()
     });

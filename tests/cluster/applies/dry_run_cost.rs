@@ -11,6 +11,7 @@ use berth_workflows::contract::{
     checks::{AwaitInput, CheckGatesInput, Outcome},
     release::{Commit, Image, Release},
     rollout_input::{RolloutInput, Source},
+    timings::StartTimings,
 };
 
 use super::*;
@@ -36,18 +37,15 @@ impl Applies {
         let secrets = secrets::sync_secrets(context, &doppler, &app, &self.environment).await.unwrap();
         let deploy = RolloutInput {
             environment: self.environment.clone(),
-            release: Release {
-                commit: Commit::try_from(format!("{number:040}")).unwrap(),
-                image: Image::try_from(self.lab.image(if number % 2 == 0 { "v1" } else { "v2" })).unwrap(),
-                author: None,
-                branch: None,
-                number: None,
-                proved: false,
-            },
+            release: Release::new(
+                Commit::try_from(format!("{number:040}")).unwrap(),
+                Image::try_from(self.lab.image(if number % 2 == 0 { "v1" } else { "v2" })).unwrap(),
+            ),
             number,
             deploy_id: number,
             keep: keep.to_vec(),
-            timings: Timings::default(),
+            timings: StartTimings::default(),
+            app_timings: None,
             serving: serving.map(str::to_owned),
             source: Source::default(),
             keep_proven: 0,
@@ -57,11 +55,11 @@ impl Applies {
         let applied = release::apply_manifests(context, &app, &input).await.unwrap();
         let apply = applying.elapsed();
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-        let wait = AwaitInput::new(&deploy, &applied, &secrets, now.as_millis() as u64);
+        let wait = AwaitInput::new(&deploy, Timings::default(), &applied, &secrets, now.as_millis() as u64);
         assert_eq!(rollout::await_rollout(context, wait).await.unwrap(), Outcome::Complete);
         let namespace = &self.environment.namespace;
         let stored = StoredRelease::load(&self.client, namespace, &applied.stored_release).await.unwrap();
-        let check = CheckGatesInput::new(&deploy, &applied, &secrets);
+        let check = CheckGatesInput::new(&deploy, &Timings::default(), &applied, &secrets);
         assert_eq!(gates::check_gates(context, check, &stored).await.unwrap().outcome, Outcome::Complete);
         release::prune(context, &PruneInput::new(&deploy, &applied.stored_release)).await.unwrap();
         (Times { push: begun.elapsed(), apply }, applied.stored_release)

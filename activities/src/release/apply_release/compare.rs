@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use berth_manifests::render::Object;
 use berth_workflows::contract::environment::Environment;
 
-use super::{CONCURRENCY, Scope, difference::content, dry_run, marks::document, target};
+use super::{CONCURRENCY, Scope, difference::content, dry_run, marks::document, target, targets};
 use crate::{context::Context, failure::Failure, kubernetes::fence::Fence, release::stored_release::StoredRelease};
 
 /// An object in the cluster, and as an apply would leave it.
@@ -38,7 +38,7 @@ pub(crate) async fn compare_objects(
     }
     // Higher than any rollout's, so that nothing is behind it.
     let scope = Scope { context, environment, fence: Fence::new(u64::MAX) };
-    let targets = target::read_all(scope, objects, release).await?;
+    let targets = targets::read_all(scope, objects, release).await?;
     stream::iter(targets.iter().map(|target| compare(scope, target))).buffered(CONCURRENCY).try_collect().await
 }
 
