@@ -225,6 +225,26 @@ mod tests {
     }
 
     #[test]
+    fn a_gate_through_the_ingress_needs_a_route_in_the_manifests() {
+        let AppFolder { mut apps, .. } = read_apps(&fixtures());
+        let mut app = apps.remove(0);
+        let mut errors = |http: &str| {
+            let gate = &mut app.preview.as_mut().unwrap().gates[0];
+            gate.http = Some(serde_json::from_str(http).unwrap());
+            check_app(&app, None)
+                .into_iter()
+                .filter(Finding::is_error)
+                .map(|found| found.to_string())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(errors(r#"{"through": "ingress", "path": "/"}"#), Vec::<String>::new());
+        let other = errors(r#"{"through": "ingress", "host": "other.example.com", "path": "/x"}"#);
+        let expected = "web.yaml:20: preview.gates[0].http: no Ingress of the manifests has a rule for `other.example.com/x`: the \
+            gate cannot pass";
+        assert_eq!(other, [expected]);
+    }
+
+    #[test]
     fn a_gate_on_a_missing_temporal_is_a_warning() {
         let AppFolder { mut apps, .. } = read_apps(&fixtures());
         let mut app = apps.remove(0);

@@ -9,8 +9,8 @@ use std::{
 
 use anyhow::Context;
 use berth_activities::{
-    Activities, Serve, Settings, database, janitor::JanitorActivities, kubernetes_client, proof::ProofKeys,
-    secrets::DopplerReader,
+    Activities, IngressAddress, Serve, Settings, database, janitor::JanitorActivities, kubernetes_client,
+    proof::ProofKeys, secrets::DopplerReader,
 };
 use berth_workflows::{TASK_QUEUE, register_workflows};
 use clap::{Args, ValueEnum};
@@ -67,6 +67,10 @@ pub(crate) struct Worker {
     /// The namespace of the ingress controller: only it may send traffic into environments
     #[arg(long, env = "BERTH_INGRESS_NAMESPACE", default_value = "ingress-nginx", value_name = "NAMESPACE")]
     ingress_namespace: String,
+    /// The address of the ingress controller as the worker reaches it, `host` or `host:port`, for gates through the Ingress. Without
+    /// it they take the address in each Ingress's status
+    #[arg(long, env = "BERTH_INGRESS_ADDRESS", value_name = "HOST[:PORT]")]
+    ingress_address: Option<IngressAddress>,
     /// The scheme of environments' URLs
     #[arg(long, env = "BERTH_SCHEME", value_enum, default_value_t = Scheme::Https)]
     scheme: Scheme,
@@ -202,6 +206,7 @@ impl Worker {
                 service_account: self.service_account.clone(),
                 installation: self.installation.clone(),
                 ingress_namespace: self.ingress_namespace.clone(),
+                ingress_address: self.ingress_address.clone(),
                 scheme: scheme.to_owned(),
                 temporal_ui: self.temporal_ui.clone().filter(|address| !address.is_empty()),
                 has_github_app: self.github.is_given(),

@@ -18,6 +18,7 @@ pub(crate) fn settings() -> Settings {
         service_account: "berth".into(),
         installation: "berth".into(),
         ingress_namespace: "ingress".into(),
+        ingress_address: None,
         scheme: "https".into(),
         temporal_ui: None,
         has_github_app: true,

@@ -32,4 +32,4 @@ mod unix_time;
 pub use activities::Activities;
 pub use context::Context;
 pub use kubernetes::{client::kubernetes_client, labels};
-pub use settings::{Serve, Settings};
+pub use settings::{IngressAddress, Serve, Settings};

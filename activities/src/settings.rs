@@ -1,11 +1,13 @@
 //! The settings of a worker.
 
 pub(crate) mod database_servers;
+pub(crate) mod ingress_address;
 
 use std::path::PathBuf;
 
 use berth_workflows::contract::environment::EnvironmentKind;
 use database_servers::Servers;
+pub use ingress_address::IngressAddress;
 
 use crate::proof::ProofKeys;
 
@@ -22,6 +24,8 @@ pub struct Settings {
     pub installation: String,
     /// The namespace of the ingress controller. Only this one may send traffic into environments.
     pub ingress_namespace: String,
+    /// The address of the ingress controller, for gates through it. None: the one in the status of each Ingress.
+    pub ingress_address: Option<IngressAddress>,
     /// The scheme of the environments' URLs: `http` or `https`.
     pub scheme: String,
     /// The address of temporal-ui with its scheme, for links in reports. None: reports have no such links.
@@ -47,6 +51,7 @@ impl Settings {
             service_account: String::new(),
             installation,
             ingress_namespace: String::new(),
+            ingress_address: None,
             scheme: String::new(),
             temporal_ui: None,
             has_github_app: false,

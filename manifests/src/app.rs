@@ -24,7 +24,7 @@ pub use duration::Span;
 pub use environment::EnvironmentNames;
 pub use folder::{AppFolder, load_apps, read_apps};
 pub use gate::{
-    Gate, GateKind, HttpGate, TEMPORAL_WORKLOAD, TemporalPollerGate, TemporalServerGate, TemporalWorkflowGate,
+    Gate, GateKind, HttpGate, TEMPORAL_WORKLOAD, TemporalPollerGate, TemporalServerGate, TemporalWorkflowGate, Through,
 };
 pub use github::GithubSettings;
 pub use names::is_script_name;

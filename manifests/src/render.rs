@@ -19,6 +19,7 @@ mod pushed_image;
 mod pushed_names;
 mod references;
 mod repeated;
+mod route;
 mod scalar;
 mod schema;
 mod stamp;
@@ -44,6 +45,7 @@ pub use policy::PolicyInput;
 pub use pushed_image::PushedImage;
 pub use pushed_names::PushedNames;
 pub use references::{Classes, ClusterClasses, Provided, check_classes, check_references};
+pub use route::{Route, find_route};
 pub use stamp::{Stamp, is_berth_key};
 pub use variables::{EnvironmentKind, VariableInput, Variables, unique_name};
 

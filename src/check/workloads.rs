@@ -1,11 +1,11 @@
-//! Workloads that an app file names: they must be in the manifests.
+//! Workloads and routes that an app file names: they must be in the manifests.
 
 use berth_manifests::{
-    app::{App, TEMPORAL_WORKLOAD},
-    render::{EnvironmentKind, Finding, Object, Rendered, Variables, substitute},
+    app::{App, GateKind, HttpGate, TEMPORAL_WORKLOAD, Through},
+    render::{EnvironmentKind, Finding, Object, Rendered, Variables, find_route, substitute},
 };
 
-/// Finds gates on workloads that are missing: such a gate could never pass.
+/// Finds gates on workloads and routes that are missing: such a gate could never pass.
 pub(super) fn check_gates(
     app: &App,
     file: &str,
@@ -15,6 +15,12 @@ pub(super) fn check_gates(
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (index, gate) in app.gates(kind).iter().enumerate() {
+        if let Some(GateKind::Http(http)) = gate.kind()
+            && let Some(message) = missing_route(http, variables, rendered)
+        {
+            let field = format!("{}.gates[{index}].http", kind.as_str());
+            findings.push(Finding::error(file, app.line_of(&field), message).field(field));
+        }
         let asks = gate.kind().map(|kind| (kind.field(), kind.workloads()));
         let Some((asks, workloads)) = asks else { continue };
         for (name, written) in workloads {
@@ -39,6 +45,19 @@ pub(super) fn check_gates(
         }
     }
     findings
+}
+
+/// The message about a gate through the Ingress whose request no Ingress of the manifests takes.
+fn missing_route(gate: &HttpGate, variables: &Variables, rendered: &Rendered) -> Option<String> {
+    if gate.through != Through::Ingress {
+        return None;
+    }
+    let host = substitute(gate.host.as_deref().unwrap_or("$KUBE_INGRESS_HOSTNAME"), variables);
+    let path = substitute(&gate.path, variables);
+    match find_route(rendered.objects().map(|object| &object.document), &host, &path) {
+        Some(_) => None,
+        None => Some(format!("no Ingress of the manifests has a rule for `{host}{path}`: the gate cannot pass")),
+    }
 }
 
 /// Finds scripts that run like a Deployment that is missing: such a script could never start.

@@ -73,6 +73,10 @@ fn app_that_breaks_a_rule_is_invalid_in_schema_and_berth() {
         ("status: 200", "status: 20"),
         ("      http: {", "      temporal_server: {}\n      http: {"),
         ("http: {", "temporal_poller: {}\n      #"),
+        ("http: {", "http: { host: x,"),
+        ("http: {", "http: { through: ingress,"),
+        ("http: {", "http: { through: service,"),
+        ("port: 8080,", ""),
         ("namespace: pr-{pr}", "expire_after: 72\n  namespace: pr-{pr}"),
         ("namespace: pr-{pr}", "max_live: 0\n  namespace: pr-{pr}"),
         ("namespace: web-production", "approval: maybe\n  namespace: web-production"),
@@ -97,6 +101,19 @@ fn app_that_breaks_a_rule_is_invalid_in_schema_and_berth() {
         let text = EXAMPLE.replacen(from, to, 1);
         assert!(!validator.is_valid(&yaml(&text)), "the schema should refuse {to}");
         assert!(!is_taken(&text), "berth should refuse {to}");
+    }
+}
+
+#[test]
+fn gate_through_the_ingress_is_valid_in_schema_and_berth() {
+    let validator = validator(&["app"]);
+    let (begin, end) = EXAMPLE.split_once("http: {").unwrap();
+    let end = end.split_once('}').unwrap().1;
+    for fields in
+        ["through: ingress, path: /", "through: ingress, host: $KUBE_INGRESS_HOSTNAME, path: /x, status: 204, body: ok"]
+    {
+        let text = format!("{begin}http: {{ {fields} }}{end}");
+        assert!(validator.is_valid(&yaml(&text)) && is_taken(&text), "{text}");
     }
 }
 

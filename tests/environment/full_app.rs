@@ -54,6 +54,14 @@ impl Environment {
         fs::write(self.apps.as_ref().unwrap().path().join("web.yaml"), app + gates).unwrap();
     }
 
+    /// Replaces the worker by one that is not told the ingress controller's address.
+    pub(crate) fn forget_ingress_address(&mut self) {
+        let (apps, doppler) = (self.apps.as_ref().unwrap().path().to_owned(), self.doppler.url().to_owned());
+        self.berth.restart_worker(|worker| {
+            worker.env("BERTH_APPS", apps).env("DOPPLER_API_HOST", doppler).env_remove("BERTH_INGRESS_ADDRESS");
+        });
+    }
+
     /// Another pull request, beside this one and with the same secrets.
     pub(crate) fn beside(&self, pr: u64) -> Berth {
         serve(&self.berth.lab, pr, &self.doppler, self.berth.lab.apps_dir())

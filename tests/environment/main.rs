@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "verdicts are what a person wants to see of this test")]
 
 mod full_app;
+mod ingress_gate;
 mod places;
 
 use std::{
@@ -212,7 +213,7 @@ fn push_replaces_temporal_within_seconds_and_the_page_stays() {
 }
 
 /// Prints and returns the verdict of the last rollout, which failed.
-fn verdict(what: &str, status: &Value) -> Value {
+pub(crate) fn verdict(what: &str, status: &Value) -> Value {
     let verdict = status["failed"]["verdict"].clone();
     let ms = status["rollouts"].as_array().and_then(|rollouts| rollouts.last()).map(|rollout| rollout["ms"].clone());
     println!("{what}: after {} ms: {verdict:#}", ms.unwrap_or_default());

@@ -28,7 +28,7 @@ pub(super) struct Asked<'a> {
     pub(super) gate: &'a Gate,
     /// The check in words: `GET / on port 8080 of web`.
     pub(super) what: String,
-    /// The workload that a failure is attributed to.
+    /// The workload that a failure is attributed to. Empty: that of the pod whose log may explain it.
     pub(super) workload: &'a str,
 }
 
@@ -129,7 +129,12 @@ fn stopped(checks: &Checks<'_>, asked: &Asked<'_>, last: Option<Miss>, begun: In
         let patience = checks.patience(gate.deadline.as_duration());
         format!("for {} s", if last.decided_at.is_some() { begun.elapsed() } else { patience }.as_secs())
     };
-    let workload = checks.check.workloads.iter().find(|known| known.name == *workload);
+    let workloads = &checks.check.workloads;
+    let workload = workloads.iter().find(|known| known.name == *workload).or_else(|| {
+        let snapshot = checks.current.borrow();
+        let pod = snapshot.pods.get(&last.pod.as_ref()?.0)?;
+        workloads.iter().find(|known| snapshot.is_of(pod, known))
+    });
     let log = match (&last.pod, last.restarted) {
         (None, _) => Log::None,
         (Some(_), true) => Log::Previous,

@@ -64,6 +64,8 @@ pub async fn check(
     let checks = Checks {
         client: context.client,
         check: &check,
+        release,
+        ingress_address: context.settings.ingress_address.as_ref(),
         current: current.subscribe(),
         observer: Observer { current: current.subscribe(), sight: sight.subscribe(), refresh: &refresh },
     };

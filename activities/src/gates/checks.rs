@@ -7,7 +7,10 @@ use kube::Client;
 use tokio::{sync::watch, time::Instant};
 
 use super::sight::Observer;
-use crate::{failure::Failure, kubernetes::log_tail::Log, redaction::message::Message, rollout::snapshot::Snapshot};
+use crate::{
+    failure::Failure, kubernetes::log_tail::Log, redaction::message::Message, release::stored_release::StoredRelease,
+    rollout::snapshot::Snapshot, settings::IngressAddress,
+};
 
 /// The reason why a gate did not pass: a verdict, or a failure to check it.
 pub(super) enum NotPassed {
@@ -58,6 +61,9 @@ impl From<Unmet> for NotPassed {
 pub(super) struct Checks<'a> {
     pub(super) client: &'a Client,
     pub(super) check: &'a CheckGatesInput,
+    pub(super) release: &'a StoredRelease,
+    /// The ingress controller's address, if the worker has it.
+    pub(super) ingress_address: Option<&'a IngressAddress>,
     pub(super) current: watch::Receiver<Snapshot>,
     pub(super) observer: Observer<'a>,
 }

@@ -1,4 +1,6 @@
-//! The gate `http`: a pod of the new revision answers a request as expected.
+//! The gate `http`: a pod of the new revision answers a request as expected, or the ingress controller does.
+
+mod ingress;
 
 use std::time::Duration;
 
@@ -9,7 +11,7 @@ use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    time::{Instant, timeout},
+    time::{Instant, timeout_at},
 };
 
 use super::{
@@ -20,7 +22,7 @@ use crate::{
     gates::checks::{Checks, NotPassed},
     redaction::message::Message,
 };
-use berth_manifests::app::{Gate, HttpGate};
+use berth_manifests::app::{Gate, HttpGate, Through};
 
 /// The time for one attempt. A slower answer is no sign of health.
 const TRY: Duration = Duration::from_secs(5);
@@ -38,6 +40,9 @@ pub(super) struct HttpAnswer {
 
 /// Repeats the request until the answer is as expected or the deadline is over.
 pub(super) async fn check(checks: &Checks<'_>, gate: &Gate, http: &HttpGate) -> Result<(), NotPassed> {
+    if http.through == Through::Ingress {
+        return ingress::check(checks, gate, http).await;
+    }
     let what = format!("GET {} on port {} of {}", http.path, http.port, http.workload);
     let asked = Asked { gate, what, workload: &http.workload };
     attempt::until_passed(checks, &asked, |deadline| try_once(checks, http, deadline)).await
@@ -50,12 +55,19 @@ async fn try_once(checks: &Checks<'_>, gate: &HttpGate, deadline: Instant) -> Re
         let (mut forward, stream) = Forward::open(checks, pod, gate.port).await?;
         let answer = get(stream, &checks.check.environment.host, &gate.path);
         let answer = answer.map_err(|error| Miss::new(format!("pod {pod} did not answer: {error:#}")));
-        let late = |_| Err(Miss::new(format!("pod {pod} did not answer within {} s", TRY.as_secs())));
-        timeout(TRY, forward.or_error(answer)).await.unwrap_or_else(late)
+        let begun = Instant::now();
+        let answer = timeout_at(deadline.min(begun + TRY), forward.or_error(answer)).await;
+        answer.unwrap_or_else(|_| Err(late(&format!("pod {pod}"), begun)))
     };
     let answer = answer.await;
     let met = answer.and_then(|answer| expect(gate, &answer).map_err(Miss::new));
     met.map_err(|miss| Miss { pod: Some(chosen), ..miss })
+}
+
+/// The miss of a request without an answer in the time of an attempt, or of the gate.
+fn late(who: &str, begun: Instant) -> Miss {
+    let message = format!("{who} did not answer within {:.0} s", begun.elapsed().as_secs_f64());
+    Miss { timed_out: true, ..Miss::new(message) }
 }
 
 /// Sends one request over a stream of its own.
@@ -119,8 +131,10 @@ mod tests {
 
     fn gate() -> HttpGate {
         HttpGate {
+            through: Through::Pod,
             workload: "web".into(),
             port: 8080,
+            host: None,
             path: "/healthz?full=1".into(),
             status: 200,
             body: Some("ok".into()),

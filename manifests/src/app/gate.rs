@@ -18,7 +18,7 @@ pub struct Gate {
     /// The name that people read when the gate fails.
     #[schemars(length(min = 1))]
     pub name: String,
-    /// An HTTP request to a ready pod of the new release.
+    /// An HTTP request to a ready pod of the new release, or through the Ingress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http: Option<HttpGate>,
     /// The Temporal server is healthy: it accepts, schedules and ends a workflow.
@@ -48,13 +48,29 @@ pub enum GateKind<'a> {
 /// An HTTP request and the response that it must get.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [
+    {"required": ["workload", "port"], "not": {"required": ["host"]}, "properties": {"through": {"const": "pod"}}},
+    {"required": ["through"], "not": {"anyOf": [{"required": ["workload"]}, {"required": ["port"]}]},
+        "properties": {"through": {"const": "ingress"}}},
+]))]
 pub struct HttpGate {
-    /// The workload whose pod gets the request; may have variables, for example `$KUBE_APP-deployment`.
+    /// The way of the request.
+    #[serde(default, skip_serializing_if = "Through::is_pod")]
+    pub through: Through,
+    /// The workload whose pod gets the request; may have variables, for example `$KUBE_APP-deployment`. Not with
+    /// `through: ingress`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(length(min = 1))]
     pub workload: String,
-    /// The port of the pod.
+    /// The port of the pod. Not with `through: ingress`.
+    #[serde(default, skip_serializing_if = "is_zero")]
     #[schemars(range(min = 1))]
     pub port: u16,
+    /// The host of the request, with `through: ingress`; may have variables, for example `$KUBE_INGRESS_WORKER_HOSTNAME`.
+    /// Default: the environment's host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub host: Option<String>,
     /// The request's path; may have variables.
     #[schemars(regex(pattern = "^/[!-~]*$"))]
     pub path: String,
@@ -65,6 +81,23 @@ pub struct HttpGate {
     /// Text that the response's body must contain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
+}
+
+/// The way of a gate's request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Through {
+    /// Through a port-forward to a ready pod of the new release.
+    #[default]
+    Pod,
+    /// Through the ingress controller, as a browser's request. It chooses the pod.
+    Ingress,
+}
+
+impl Through {
+    fn is_pod(&self) -> bool {
+        *self == Self::Pod
+    }
 }
 
 /// A Temporal server that must run a workflow: a server that reports itself as serving may have lost its database.
@@ -172,6 +205,7 @@ impl Gate {
         let mut gate = self.clone();
         if let Some(http) = &mut gate.http {
             (http.workload, http.path) = (with(&http.workload), with(&http.path));
+            http.host = http.host.as_ref().map(with);
         }
         if let Some(server) = &mut gate.temporal_server {
             (server.workload, server.namespace) = (with(&server.workload), with(&server.namespace));
@@ -199,6 +233,7 @@ impl<'a> GateKind<'a> {
     /// The workloads that the check uses, each with its field.
     pub fn workloads(self) -> Vec<(&'static str, &'a str)> {
         match self {
+            Self::Http(http) if http.through == Through::Ingress => Vec::new(),
             Self::Http(http) => vec![("workload", &http.workload)],
             Self::TemporalServer(server) => vec![("workload", &server.workload)],
             Self::TemporalWorkflow(workflow) => vec![("workload", &workflow.workload)],
@@ -226,6 +261,10 @@ impl TemporalWorkflowGate {
 
 /// The Deployment with Temporal in the built-in manifests.
 pub const TEMPORAL_WORKLOAD: &str = "$KUBE_APP-temporal";
+
+fn is_zero(port: &u16) -> bool {
+    *port == 0
+}
 
 fn default_temporal() -> String {
     TEMPORAL_WORKLOAD.to_owned()

@@ -12,6 +12,7 @@ pub fn settings(apps: &Path) -> Settings {
         service_account: "berth".into(),
         installation: "berth".into(),
         ingress_namespace: "ingress-nginx".into(),
+        ingress_address: None,
         scheme: "https".into(),
         temporal_ui: None,
         has_github_app: false,

@@ -49,6 +49,36 @@ fn invalid_temporal_gate_is_reported_with_its_field() {
 }
 
 #[test]
+fn gate_through_the_ingress_names_neither_workload_nor_port() {
+    let gate = |fields: &str| EXAMPLE.replacen(HTTP, &format!("      http: {{ {fields} }}\n"), 1);
+    let variables = crate::render::Variables::new(crate::render::examples::preview());
+    for (fields, host) in [
+        ("through: ingress, path: /health", None),
+        ("through: ingress, host: $KUBE_INGRESS_HOSTNAME, path: /health", Some("pr-123.example.com")),
+    ] {
+        let gate = parse(&gate(fields)).gates(EnvironmentKind::Preview)[0].rendered(&variables);
+        let http = gate.http.clone().unwrap();
+        assert_eq!((http.through, http.host.as_deref(), http.status), (Through::Ingress, host, 200));
+        assert!(gate.kind().unwrap().workloads().is_empty());
+        let stored = serde_json::to_value(&gate).unwrap();
+        assert!(stored["http"].get("workload").is_none() && stored["http"]["through"] == "ingress", "{stored}");
+    }
+    for (fields, expected) in [
+        ("through: ingress, workload: web, path: /", "workload: is chosen by the ingress controller"),
+        ("through: ingress, port: 80, path: /", "port: is chosen by the ingress controller"),
+        ("through: ingress, host: 'https://x', path: /", "host: must be a host without scheme and port"),
+        ("through: ingress, host: '', path: /", "host: must be a host without scheme and port"),
+        ("workload: web, port: 80, host: x, path: /", "host: is for `through: ingress`"),
+        ("port: 80, path: /", "workload: must name a workload of the manifests"),
+        ("workload: web, path: /", "port: must be at least 1"),
+    ] {
+        let findings = findings_with(HTTP, &format!("      http: {{ {fields} }}\n"));
+        assert!(findings[0].starts_with(&format!("web.yaml:26: preview.gates[0].http.{expected}")), "{findings:?}");
+        assert_eq!(findings.len(), 1, "{findings:?}");
+    }
+}
+
+#[test]
 fn temporal_gate_defaults_to_the_environments_server() {
     let variables = crate::render::Variables::new(crate::render::examples::preview());
     let workflow =

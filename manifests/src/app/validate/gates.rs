@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use super::AppReport;
-use crate::app::{Gate, GateKind, HttpGate, Span, TemporalPollerGate, TemporalServerGate, TemporalWorkflowGate};
+use crate::app::{
+    Gate, GateKind, HttpGate, Span, TemporalPollerGate, TemporalServerGate, TemporalWorkflowGate, Through,
+};
 
 /// The longest deadline of a gate. The activity that checks gates has the same timeout.
 const MAX_GATE_SECONDS: u64 = 600;
@@ -50,7 +52,23 @@ pub(super) fn check_gates(gates: &[Gate], path: &str, report: &mut AppReport<'_>
 }
 
 fn check_http(http: &HttpGate, path: &str, report: &mut AppReport<'_>) {
-    report.require(http.port > 0, &format!("{path}.port"), || "must be at least 1".to_owned());
+    match http.through {
+        Through::Pod => {
+            report.require(http.port > 0, &format!("{path}.port"), || "must be at least 1".to_owned());
+            report.require(http.host.is_none(), &format!("{path}.host"), || {
+                "is for `through: ingress`; a pod gets the environment's host".to_owned()
+            });
+        }
+        Through::Ingress => {
+            let chosen = "is chosen by the ingress controller: leave it out with `through: ingress`";
+            report.require(http.workload.is_empty(), &format!("{path}.workload"), || chosen.to_owned());
+            report.require(http.port == 0, &format!("{path}.port"), || chosen.to_owned());
+            let is_host = |host: &String| !host.is_empty() && !host.contains(['/', ':', ' ']);
+            report.require(http.host.as_ref().is_none_or(is_host), &format!("{path}.host"), || {
+                "must be a host without scheme and port".to_owned()
+            });
+        }
+    }
     let plain = http.path.starts_with('/') && http.path.bytes().all(|b| b.is_ascii_graphic());
     report.require(plain, &format!("{path}.path"), || {
         "must begin with `/` and have only printable ASCII characters without spaces".to_owned()

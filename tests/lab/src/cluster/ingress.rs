@@ -48,7 +48,7 @@ pub(crate) fn url(ingress: SocketAddr, host: &str) -> String {
     }
 }
 
-pub(crate) fn objects(image: &str) -> Value {
+pub(crate) fn objects(image: &str, subnet: Subnet) -> Value {
     let namespaced = json!({"name": CLASS, "namespace": NAMESPACE});
     let read = ["get", "list", "watch"];
     let rbac = "rbac.authorization.k8s.io";
@@ -84,7 +84,7 @@ pub(crate) fn objects(image: &str) -> Value {
         },
         {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": namespaced, "spec": {
             "selector": {"matchLabels": {"app": CLASS}},
-            "template": {"metadata": {"labels": {"app": CLASS}}, "spec": pod(image)},
+            "template": {"metadata": {"labels": {"app": CLASS}}, "spec": pod(image, subnet)},
         }},
         {"apiVersion": "v1", "kind": "Service", "metadata": namespaced, "spec": {
             "type": "NodePort",
@@ -94,7 +94,7 @@ pub(crate) fn objects(image: &str) -> Value {
     ]})
 }
 
-fn pod(image: &str) -> Value {
+fn pod(image: &str, subnet: Subnet) -> Value {
     json!({
         "serviceAccountName": CLASS,
         "enableServiceLinks": false,
@@ -113,6 +113,8 @@ fn pod(image: &str) -> Value {
                 format!("--entrypoints.traefik.address=:{OWN}"),
                 "--ping=true",
                 "--providers.kubernetesingress=true",
+                // Its address on this machine, in the status of each Ingress. It is right if port 80 was free.
+                format!("--providers.kubernetesingress.ingressendpoint.ip={}", subnet.host()),
                 // Tests request a page as soon as its preview is live.
                 "--providers.kubernetesingress.throttleduration=50ms",
                 "--providers.providersthrottleduration=50ms",

@@ -23,7 +23,7 @@ pub(crate) fn start(
     children: &mut Children,
 ) -> Result<Full> {
     let kubectl = &plan.tools["kubectl"];
-    for objects in [node::rights_to_policies(), ingress::objects(traefik)] {
+    for objects in [node::rights_to_policies(), ingress::objects(traefik, subnet)] {
         apply(kubectl, kubeconfig, &objects)?;
     }
     // The ingress controller's image is pulled meanwhile.

@@ -55,6 +55,7 @@ pub(crate) fn configure(berth: &mut Command, state: &State) {
     berth.env("BERTH_SCHEME", "http");
     if let Some(full) = &state.full {
         berth.env("BERTH_INGRESS_NAMESPACE", ingress::NAMESPACE);
+        berth.env("BERTH_INGRESS_ADDRESS", full.ingress.to_string());
         berth.env("BERTH_DATABASE_SERVERS", &full.database_servers);
     }
     // Several workers may run at once, and would clash on one port.
