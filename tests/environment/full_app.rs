@@ -56,7 +56,7 @@ impl Environment {
 
     /// Replaces the worker by one that is not told the ingress controller's address.
     pub(crate) fn forget_ingress_address(&mut self) {
-        let (apps, doppler) = (self.apps.as_ref().unwrap().path().to_owned(), self.doppler.url().to_owned());
+        let (apps, doppler) = (self.apps.as_ref().unwrap().path().to_owned(), self.doppler.url());
         self.berth.restart_worker(|worker| {
             worker.env("BERTH_APPS", apps).env("DOPPLER_API_HOST", doppler).env_remove("BERTH_INGRESS_ADDRESS");
         });

@@ -1,6 +1,6 @@
 //! Manifests as text, made by a grammar: what people and their tools write, and what YAML allows beside it.
 //!
-//! A serialiser would write one style only. Each document is a LimitRange with any tree under `spec`: no rule of berth looks there.
+//! A serialiser would write one style only. Each document is a `LimitRange` with any tree under `spec`: no rule of berth looks there.
 
 mod scalars;
 

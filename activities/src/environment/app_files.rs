@@ -80,7 +80,7 @@ impl AppFiles {
     }
 }
 
-/// Returns the marks of the folder's files by their names. Links are followed: a mounted ConfigMap changes by its links.
+/// Returns the marks of the folder's files by their names. Links are followed: a mounted `ConfigMap` changes by its links.
 fn marks(folder: &Path, now: SystemTime) -> io::Result<BTreeMap<OsString, Mark>> {
     let mut marks = BTreeMap::new();
     for entry in fs::read_dir(folder)? {

@@ -52,7 +52,7 @@ pub(super) struct Miss {
     /// The time from which another attempt can tell, if this one could not. The gate waits for it.
     pub(super) decided_at: Option<Instant>,
     /// Advice for a person. `None` means the advice that fits any gate.
-    pub(super) advice: Option<String>,
+    pub(super) advice: Option<Box<str>>,
 }
 
 impl Miss {
@@ -61,7 +61,7 @@ impl Miss {
     }
 
     pub(super) fn advise(self, advice: impl Into<String>) -> Self {
-        Self { advice: Some(advice.into()), ..self }
+        Self { advice: Some(advice.into().into_boxed_str()), ..self }
     }
 
     pub(super) fn finally(self) -> Self {
@@ -142,7 +142,15 @@ fn stopped(checks: &Checks<'_>, asked: &Asked<'_>, last: Option<Miss>, begun: In
     };
     let Miss { message, pod, exit_code, advice, .. } = last;
     let message = Message::from(format!("{what}: ")).join(message).own(format!(", {how_long}"));
-    Unmet { workload: workload.map(name_of), log, pod, exit_code, advice, ..Unmet::new(&gate.name, message) }.into()
+    Unmet {
+        workload: workload.map(name_of),
+        log,
+        pod,
+        exit_code,
+        advice: advice.map(String::from),
+        ..Unmet::new(&gate.name, message)
+    }
+    .into()
 }
 
 #[cfg(test)]

@@ -25,15 +25,13 @@ pub(super) fn serves_with(snapshot: &Snapshot, workload: &Workload, pod: &Pod) -
 fn kept_pods<'s>(snapshot: &'s Snapshot, workload: &Workload) -> impl Iterator<Item = &'s Pod> {
     let set = (workload.kind == "StatefulSet").then(|| snapshot.stateful_sets.get(&workload.name)).flatten();
     let daemons = (workload.kind == "DaemonSet").then(|| snapshot.daemon_sets.get(&workload.name)).flatten();
-    let is_kept = move |pod: &&Pod| {
-        set.is_some_and(|set| keeps_pod(set, pod)) || daemons.is_some_and(|daemons| keeps_all(daemons))
-    };
+    let is_kept = move |pod: &&Pod| set.is_some_and(|set| keeps_pod(set, pod)) || daemons.is_some_and(keeps_all);
     let workload = workload.clone();
     let staying = snapshot.pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
     staying.filter(is_kept).filter(move |pod| snapshot.is_of(pod, &workload))
 }
 
-/// Returns whether the StatefulSet leaves the pod in its revision: with `OnDelete` every pod, with a partition those below it.
+/// Returns whether the `StatefulSet` leaves the pod in its revision: with `OnDelete` every pod, with a partition those below it.
 fn keeps_pod(set: &StatefulSet, pod: &Pod) -> bool {
     let Some(spec) = &set.spec else { return false };
     let Some(strategy) = &spec.update_strategy else { return false };
@@ -64,7 +62,7 @@ mod tests {
             "labels": {"controller-revision-hash": revision, "pod-template-generation": revision}}})
     }
 
-    /// A StatefulSet of three pods, of which the last is of the new revision.
+    /// A `StatefulSet` of three pods, of which the last is of the new revision.
     fn stateful_set(spec: Value) -> Snapshot {
         let mut snapshot = Snapshot::default();
         let mut set = json!({"kind": "StatefulSet", "metadata": {"name": "db", "uid": "db-uid"},

@@ -24,7 +24,9 @@ pub(crate) async fn kind_of(client: &Client, object: &Object) -> Result<Kind, Fa
     }
     let (api_version, kind) = (object.api_version(), object.kind());
     let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
-    let found = oneshot::pinned_kind(client, &GroupVersionKind::gvk(group, version, kind)).await;
+    let gvk = GroupVersionKind::gvk(group, version, kind);
+    // Boxed, because few objects need it and every object carries its size.
+    let found = Box::pin(oneshot::pinned_kind(client, &gvk)).await;
     let Some(found) = known(found, api_version)? else {
         let message = format!("{kind}/{}: the cluster has no kind {kind} of {api_version}", object.name());
         return Err(Failure::permanent(FailureType::ManifestInvalid, message));
@@ -42,7 +44,7 @@ pub(crate) async fn kind_of(client: &Client, object: &Object) -> Result<Kind, Fa
 /// kind any more: its objects are gone as well.
 pub(crate) async fn find(client: &Client, group_kind: &str) -> Result<Option<Kind>, Failure> {
     let (kind, group) = group_kind.split_once('.').unwrap_or((group_kind, ""));
-    let described_group = known(oneshot::group(client, group).await, group)?;
+    let described_group = known(Box::pin(oneshot::group(client, group)).await, group)?;
     Ok(described_group.and_then(|group| group.recommended_kind(kind)).map(|found| described(&found)))
 }
 

@@ -34,7 +34,7 @@ pub const COMMIT: &str = "berth.dev/commit";
 pub(crate) const CREATED_BY: &str = "berth.dev/created-by";
 /// An annotation of a Job: a hash of the parts of its spec that cannot be changed.
 pub(crate) const TEMPLATE: &str = "berth.dev/template";
-/// An annotation of a ServiceAccount: the pull secrets that its release names, separated by commas.
+/// An annotation of a `ServiceAccount`: the pull secrets that its release names, separated by commas.
 pub(crate) const PULL_SECRETS: &str = "berth.dev/pull-secrets";
 /// The name of berth's own limits, policies and bindings in an environment.
 pub(crate) const OWN_OBJECT: &str = "berth";

@@ -1,4 +1,4 @@
-//! The pull secret of pods without a ServiceAccount of their own: those of `default`, which Kubernetes makes in each namespace.
+//! The pull secret of pods without a `ServiceAccount` of their own: those of `default`, which Kubernetes makes in each namespace.
 
 use k8s_openapi::api::core::v1::{LocalObjectReference, ServiceAccount};
 use kube::{
@@ -14,7 +14,7 @@ use crate::{
 
 const DEFAULT: &str = "default";
 
-/// Adds a pull secret to the ServiceAccount `default`. What others have put there stays.
+/// Adds a pull secret to the `ServiceAccount` `default`. What others have put there stays.
 ///
 /// The list is one field for the API server, so that no two writers may each own an entry: it is read, and written only if
 /// the account is still as it was read. A new namespace has no account for a moment; then this one makes it.

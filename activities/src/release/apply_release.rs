@@ -139,10 +139,12 @@ pub async fn apply_release(context: Context<'_>, apply: &ReleaseApply<'_>) -> Re
     context.progress.report(format!("reading what is in {}", apply.environment.namespace));
     let (objects, left_out) = apply.objects();
     let parent = applyset::read(context.client, apply.environment);
-    let (parent, targets) = futures::try_join!(parent, targets::read_all(scope, objects, apply.release))?;
+    let (parent, targets) = futures::try_join!(parent, Box::pin(targets::read_all(scope, objects, apply.release)))?;
     let backlog = AtomicBool::new(false);
     let sweep = apply.sweep(scope, parent.as_ref(), &backlog);
-    match beside(write(scope, apply, parent.as_ref(), targets), sweep, &backlog).await {
+    // Boxed: each activity that applies would carry its size.
+    let write = Box::pin(write(scope, apply, parent.as_ref(), targets));
+    match beside(write, Box::pin(sweep), &backlog).await {
         Ok(Written::Nothing(waits_for)) => {
             Ok(AppliedRelease { plan: Plan::default(), workloads: Vec::new(), waits_for: Some(waits_for) })
         }
@@ -167,7 +169,7 @@ pub async fn apply_release(context: Context<'_>, apply: &ReleaseApply<'_>) -> Re
 pub(crate) async fn try_out(context: Context<'_>, apply: &ReleaseApply<'_>) -> Result<Vec<String>, Failure> {
     let scope = Scope { context, environment: apply.environment, fence: Fence::new(apply.deploy_id) };
     let (objects, _) = apply.objects();
-    let targets = targets::read_all(scope, objects, apply.release).await?;
+    let targets = Box::pin(targets::read_all(scope, objects, apply.release)).await?;
     let known = targets.iter().filter_map(|target| check::refusal(scope, target));
     let nothing = StoredRelease::empty();
     let checked = dry_run::dry_run(scope, &targets, Some(apply.serving.unwrap_or(&nothing))).await?;

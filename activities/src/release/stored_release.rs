@@ -35,7 +35,7 @@ pub struct StoredRelease {
     /// The Pod Security level of the namespace, in production with isolation. `None` leaves the level to its people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod_security: Option<PodSecurity>,
-    /// The Secret among the objects that pods without a ServiceAccount of their own pull images with, in production.
+    /// The Secret among the objects that pods without a `ServiceAccount` of their own pull images with, in production.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pull_secret: Option<String>,
     /// The gates, with their variables replaced.

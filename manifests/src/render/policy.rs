@@ -37,7 +37,7 @@ pub struct PolicyInput {
     pub kinds: Vec<FurtherKind>,
     /// Secrets that berth writes in the namespace (Doppler's values, the pull secret). No manifest may write them.
     pub reserved_secrets: BTreeSet<String>,
-    /// The copy of the pull secret. Every ServiceAccount of the manifests names it.
+    /// The copy of the pull secret. Every `ServiceAccount` of the manifests names it.
     pub pull_secret: Option<String>,
     /// Whether `CronJob`s are suspended.
     pub suspend_cron_jobs: bool,

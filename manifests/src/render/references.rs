@@ -1,4 +1,4 @@
-//! References from one object to another: Services, ports, claims, Secrets and ConfigMaps that nobody makes.
+//! References from one object to another: Services, ports, claims, Secrets and `ConfigMaps` that nobody makes.
 //!
 //! For `berth check` only. A push is not refused: somebody else may have made the object in the namespace.
 
@@ -28,21 +28,21 @@ pub struct Provided {
     /// Names of Secrets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<String>,
-    /// Names of ConfigMaps.
+    /// Names of `ConfigMaps`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub config_maps: Vec<String>,
-    /// Names of PersistentVolumeClaims.
+    /// Names of `PersistentVolumeClaims`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub claims: Vec<String>,
 }
 
-/// ConfigMaps and ServiceAccounts that Kubernetes makes in every namespace.
+/// `ConfigMaps` and `ServiceAccounts` that Kubernetes makes in every namespace.
 const OF_KUBERNETES: [(&str, &str); 2] = [("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")];
 
 /// Every reference of an environment whose target is missing.
 ///
-/// A Service, a port or a scaled workload is an error. So are a claim and a ServiceAccount in a preview, whose namespace nobody
-/// else writes to; in production they are a warning. A Secret or a ConfigMap that nobody makes is one warning.
+/// A Service, a port or a scaled workload is an error. So are a claim and a `ServiceAccount` in a preview, whose namespace nobody
+/// else writes to; in production they are a warning. A Secret or a `ConfigMap` that nobody makes is one warning.
 pub fn check_references(rendered: &Rendered, policy: &PolicyInput, provided: &Provided) -> Vec<Finding> {
     let objects: Vec<_> = rendered.objects().collect();
     let mut report = Report { objects, policy, provided, named: BTreeSet::new(), findings: Vec::new() };

@@ -72,7 +72,7 @@ fn worker_in(pod: &Pod, name: &str, status: Option<&ContainerStatus>) -> Worker 
 fn describe_state(status: Option<&ContainerStatus>, restarts: i32) -> Message {
     let Some(status) = status else { return Message::from("is not listed yet") };
     let state = match (waiting(status), &status.state) {
-        (Some((reason, message)), _) if message.is_empty() => Message::from(format!("waits: {reason}")),
+        (Some((reason, "")), _) => Message::from(format!("waits: {reason}")),
         (Some((reason, message)), _) => Message::from(format!("waits: {reason} ")).foreign(message, SHOWN_BYTES),
         (None, Some(ContainerState { terminated: Some(end), .. })) => {
             Message::from(format!("has exited with code {}", end.exit_code))

@@ -158,7 +158,7 @@ async fn redaction_of_many_secrets_does_not_delay_a_heartbeat() {
         }
     };
     let took = begun.elapsed();
-    println!("{} KB beside 500 secrets: {took:.0?}, {beats} beats, {longest:.0?} apart at most", log.len() / 1024);
+    eprintln!("{} KB beside 500 secrets: {took:.0?}, {beats} beats, {longest:.0?} apart at most", log.len() / 1024);
     assert!(longest < Duration::from_millis(800), "the interval of heartbeats: {longest:?}");
     assert!(took < Duration::from_secs(10), "{took:?}");
     assert!(text.contains("\"line\":3999") && text.ends_with("}\n"), "{}", text.len());

@@ -223,7 +223,7 @@ mod tests {
         assert_ne!(forbidden(object("jobTemplate", config.clone()), object("jobTemplate", empty.clone())), Value::Null);
         for (wanted, live) in [
             (json!([{"name": "a"}]), empty.clone()),
-            (json!([{"name": "a", "emptyDir": {"medium": "Memory"}}]), empty.clone()),
+            (json!([{"name": "a", "emptyDir": {"medium": "Memory"}}]), empty),
             (config.clone(), json!([{"name": "a", "emptyDir": {"sizeLimit": "1Gi"}}])),
             (config.clone(), config.clone()),
             (config, json!([])),

@@ -32,7 +32,7 @@ fn taken_over(managed: &[ManagedFieldsEntry], more: Option<Map<String, Value>>) 
     let has_string_data =
         berths.and_then(|entry| entry.fields_v1.as_ref()).is_some_and(|fields| fields.0.get(STRING_DATA).is_some());
     // An object that berth has not applied has no leftover of its applies.
-    let first = client_side.or(berths.filter(|_| more.is_some() || has_string_data))?;
+    let first = client_side.or_else(|| berths.filter(|_| more.is_some() || has_string_data))?;
     let mut berths = berths.cloned().unwrap_or_else(|| ManagedFieldsEntry {
         manager: Some(labels::FIELD_MANAGER.to_owned()),
         operation: Some("Apply".to_owned()),

@@ -9,7 +9,7 @@ use crate::render::{finding::Severity, object::Object, variables::EnvironmentKin
 
 const RBAC: &str = "rbac.authorization.k8s.io/";
 
-/// Leaves the Roles and RoleBindings of a preview out, and says who would have had their rights.
+/// Leaves the Roles and `RoleBindings` of a preview out, and says who would have had their rights.
 pub(super) fn leave_out(objects: Vec<Object>, input: &PolicyInput, findings: &mut Vec<Finding>) -> Vec<Object> {
     let left_out = objects.iter().filter(|object| is_left_out(object, input));
     findings.extend(left_out.map(|object| {
@@ -30,7 +30,7 @@ pub(super) fn is_left_out(object: &Object, input: &PolicyInput) -> bool {
         && object.api_version().starts_with(RBAC)
 }
 
-/// The ServiceAccounts that would have had the rights, each with the workloads that run as it.
+/// The `ServiceAccounts` that would have had the rights, each with the workloads that run as it.
 fn who_needs(object: &Object, objects: &[Object]) -> String {
     let bindings: Vec<_> = match object.kind() {
         "RoleBinding" => vec![object],

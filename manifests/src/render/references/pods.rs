@@ -1,4 +1,4 @@
-//! What pods refer to: Secrets, ConfigMaps, claims and ServiceAccounts.
+//! What pods refer to: Secrets, `ConfigMaps`, claims and `ServiceAccounts`.
 
 use serde_json::Value;
 

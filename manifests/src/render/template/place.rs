@@ -18,7 +18,7 @@ pub(super) struct Place {
 pub(super) enum Usage {
     /// A shell may read it: `command` and `args`.
     Shell,
-    /// A program of the app reads it: the values of a ConfigMap or of a Secret.
+    /// A program of the app reads it: the values of a `ConfigMap` or of a Secret.
     Content,
     /// Kubernetes reads it, and it may have no `$`: an image, a name, a label, a host.
     Identifier,
@@ -34,7 +34,7 @@ const LABELS: [&str; 4] = ["labels", "matchLabels", "nodeSelector", "selector"];
 /// Fields with the name of a host.
 const HOSTS: [&str; 5] = ["externalName", "host", "hostname", "hosts", "subdomain"];
 
-/// Fields of an object with the values of a ConfigMap or of a Secret.
+/// Fields of an object with the values of a `ConfigMap` or of a Secret.
 const CONTENT: [&str; 3] = ["binaryData", "data", "stringData"];
 
 impl Place {
