@@ -1,4 +1,7 @@
 //! A release in its environment: rendered, stored, applied, and pruned of the objects of the release before.
+//!
+//! It is stored in one Secret, or in a head and parts ([`stored_release`]). What rollouts that failed have left behind goes
+//! beside the apply of the next release ([`leftovers`]), and after a rollout that succeeded with the prune.
 
 mod apply_manifests;
 pub mod apply_release;

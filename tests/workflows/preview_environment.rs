@@ -55,6 +55,23 @@ async fn terminating_namespace_is_waited_for_and_status_says_why() {
 }
 
 #[tokio::test]
+async fn apply_that_waits_for_an_object_to_go_is_repeated_and_shown() {
+    preview("ending", async |t: Preview| {
+        let gone = "the old ConfigMap/web (finalizer example.com/hold) to be gone";
+        t.world.next("apply_manifests", Does::Leave(gone));
+        t.world.next("apply_manifests", Does::HangUntilFreed);
+        t.push(push('a')).await;
+        t.until("it says so", |s| s.rolling_out.as_ref().is_some_and(|r| r.waiting_for == gone)).await;
+        t.world.free();
+        t.until("live", |s| s.phase == Phase::Live).await;
+        let calls = t.world.calls();
+        assert!(calls.contains(&format!("apply_manifests aaaaaaa, waited for {gone}")), "{calls:?}");
+        t.record("ending", Some(1)).await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn cluster_scoped_objects_are_recorded_before_they_are_made() {
     preview("outside", async |t: Preview| {
         t.push(push('a')).await;

@@ -16,7 +16,7 @@ pub(crate) const APP: &str = "berth.dev/app";
 pub(crate) const WORKFLOW: &str = "berth.dev/workflow";
 /// The installation of berth. Several may share a cluster.
 pub(crate) const INSTALLATION: &str = "berth.dev/installation";
-/// The content of a content-named Secret: [`RELEASE`], [`RELEASE_PART`], [`SECRETS`] or [`PLAN`].
+/// The content of a content-named Secret: [`RELEASE`] or a part of one, [`SECRETS`], or a plan.
 pub const CONTENT: &str = "berth.dev/content";
 /// A Secret that holds a rendered release.
 pub const RELEASE: &str = "release";

@@ -70,9 +70,9 @@ pub async fn plan_release(
     let found = find_serving(context, environment, serving.as_deref()).await?;
     let cluster_objects: Vec<_> = rendered.objects().filter_map(cluster_object).collect();
     let backlog = AtomicBool::new(false);
-    let sweep = sweep(context, input, (&planned, &stored_release), found.release.as_ref(), &backlog);
+    let sweep = Box::pin(sweep(context, input, (&planned, &stored_release), found.release.as_ref(), &backlog));
     let dry_run = dry_run(context, environment, &planned, (&cluster_objects, &found));
-    let mut not_checked = beside(dry_run, sweep, &backlog).await?;
+    let mut not_checked = beside(Box::pin(dry_run), sweep, &backlog).await?;
     let level = isolation::try_level(context, app, environment).await?;
     not_checked.extend(level.not_checked);
     let changed_secrets = changed_keys(context.client, environment, found.release.as_ref(), &planned).await?;

@@ -141,10 +141,9 @@ pub async fn apply_release(context: Context<'_>, apply: &ReleaseApply<'_>) -> Re
     let parent = applyset::read(context.client, apply.environment);
     let (parent, targets) = futures::try_join!(parent, Box::pin(targets::read_all(scope, objects, apply.release)))?;
     let backlog = AtomicBool::new(false);
-    let sweep = apply.sweep(scope, parent.as_ref(), &backlog);
-    // Boxed: each activity that applies would carry its size.
-    let write = Box::pin(write(scope, apply, parent.as_ref(), targets));
-    match beside(write, Box::pin(sweep), &backlog).await {
+    // Boxed: together they would make the future of every caller large.
+    let sweep = Box::pin(apply.sweep(scope, parent.as_ref(), &backlog));
+    match beside(Box::pin(write(scope, apply, parent.as_ref(), targets)), sweep, &backlog).await {
         Ok(Written::Nothing(waits_for)) => {
             Ok(AppliedRelease { plan: Plan::default(), workloads: Vec::new(), waits_for: Some(waits_for) })
         }

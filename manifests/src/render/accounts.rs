@@ -1,10 +1,10 @@
-//! The pull secret of `ServiceAccounts`: their pods use it without naming it.
+//! The pull secret of `ServiceAccount`s: their pods use it without naming it.
 
 use serde_json::{Value, json};
 
 use super::object::Object;
 
-/// Adds the copy of the pull secret to the `ServiceAccounts` that do not name it.
+/// Adds the copy of the pull secret to the `ServiceAccount`s that do not name it.
 pub(super) fn add_pull_secret(objects: &mut [Object], pull_secret: Option<&str>) {
     let Some(secret) = pull_secret else { return };
     for object in objects.iter_mut().filter(|object| object.kind() == "ServiceAccount") {

@@ -39,7 +39,7 @@ impl Applies {
             environment: self.environment.clone(),
             release: Release::new(
                 Commit::try_from(format!("{number:040}")).unwrap(),
-                Image::try_from(self.lab.image(if number % 2 == 0 { "v1" } else { "v2" })).unwrap(),
+                Image::try_from(self.lab.image(if number.is_multiple_of(2) { "v1" } else { "v2" })).unwrap(),
             ),
             number,
             deploy_id: number,

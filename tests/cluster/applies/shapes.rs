@@ -142,8 +142,8 @@ async fn push_keeps_the_number_of_an_autoscaler() {
 async fn default_requests_of_berth_refuse_no_pod() {
     let applies = Applies::start(215).await;
     let range = json!({"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "web"}, "spec": {"limits": [
-        {"type": "Container", "default": {"memory": "48Mi", "cpu": "200m"}, "maxLimitRequestRatio": {"cpu": "2"}}]}});
-    let mut many = workload("Deployment", json!({"replicas": 8}), json!([]));
+        {"type": "Container", "default": {"memory": "48Mi", "cpu": "20m"}, "maxLimitRequestRatio": {"cpu": "2"}}]}});
+    let mut many = workload("Deployment", json!({"replicas": 4}), json!([]));
     many["spec"]["template"]["spec"]["nodeSelector"] = json!({"no": "node"});
     let mut pod_level = many.clone();
     pod_level["metadata"]["name"] = json!("pod-level");
@@ -157,9 +157,9 @@ async fn default_requests_of_berth_refuse_no_pod() {
     };
     let first = applies.release("a", vec![pod_level.clone()]);
     applies.apply(1, &first, None).await.unwrap();
-    until("all pods of a pod's own resources are there", || pods("pod-level") == 8);
+    until("all pods of a pod's own resources are there", || pods("pod-level") == 4);
     let second = applies.release("b", vec![range, many]);
     applies.apply(2, &second, Some(&first)).await.unwrap();
-    until("all pods of the manifests' limits are there", || pods("web") == 8);
+    until("all pods of the manifests' limits are there", || pods("web") == 4);
     applies.end().await;
 }

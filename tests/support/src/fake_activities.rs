@@ -56,7 +56,7 @@ pub enum Does {
     Verdict(FailureType),
     /// Succeeds with a text. `delete_environment` and `drop_database` report that object as remaining, and `prune` as
     /// staying. `ensure_database` reports its server as unavailable. `ensure_namespace` reports the namespace as
-    /// terminating. `load_app` announces a cluster-scoped object.
+    /// terminating. `load_app` announces a cluster-scoped object. `apply_manifests` waits for an object that is being deleted.
     Leave(&'static str),
 }
 
@@ -370,9 +370,15 @@ impl FakeActivities {
         let commit = apply.deploy.release.commit.short().to_owned();
         self.0.rendered.lock().unwrap().push(apply.deploy.release.clone());
         self.0.deploy_ids.lock().unwrap().push(apply.deploy.deploy_id);
-        self.0.act(&ctx, "apply_manifests", &commit).await?;
+        let stored_release = format!("berth-release-{commit}");
+        let waited_for = apply.waited_for.map(|waited_for| format!(", waited for {waited_for}")).unwrap_or_default();
+        let call = format!("{commit}{waited_for}");
+        if let Some(Does::Leave(object)) = self.0.act(&ctx, "apply_manifests", &call).await? {
+            let waits_for = Some(object.to_owned());
+            return Ok(Applied { stored_release, plan: Plan::default(), workloads: Vec::new(), waits_for });
+        }
         Ok(Applied {
-            stored_release: format!("berth-release-{commit}"),
+            stored_release,
             plan: Plan { created: vec!["Deployment/web".into()], ..Plan::default() },
             workloads: vec![Workload::new("Deployment", "web", 1)],
             waits_for: None,

@@ -1,4 +1,4 @@
-//! The pull secrets of a release's `ServiceAccounts`. What others have put there stays.
+//! The pull secrets of a release's `ServiceAccount`s. What others have put there stays.
 //!
 //! The list is one field for the API server: the last writer owns all of it. So an annotation has the names that are the
 //! release's.

@@ -1,4 +1,4 @@
-//! Pull secrets of a release's `ServiceAccounts`.
+//! Pull secrets of a release's `ServiceAccount`s.
 
 use super::*;
 
