@@ -69,10 +69,8 @@ pub async fn plan_release(
     context.progress.report("asking the API server whether it takes the release");
     let found = find_serving(context, environment, serving.as_deref()).await?;
     let cluster_objects: Vec<_> = rendered.objects().filter_map(cluster_object).collect();
-    let backlog = AtomicBool::new(false);
-    let sweep = Box::pin(sweep(context, input, (&planned, &stored_release), found.release.as_ref(), &backlog));
-    let dry_run = dry_run(context, environment, &planned, (&cluster_objects, &found));
-    let mut not_checked = beside(Box::pin(dry_run), sweep, &backlog).await?;
+    let stored = (&planned, &*stored_release);
+    let mut not_checked = dry_run(context, input, stored, (&cluster_objects, &found)).await?;
     let level = isolation::try_level(context, app, environment).await?;
     not_checked.extend(level.not_checked);
     let changed_secrets = changed_keys(context.client, environment, found.release.as_ref(), &planned).await?;
@@ -132,15 +130,15 @@ async fn store(context: Context<'_>, environment: &Environment, planned: &Stored
     Ok(stored.name())
 }
 
-/// Tries the release in a dry run. Returns remarks on what could not be checked.
+/// Tries the release in a dry run, and sweeps leftovers beside it. Returns remarks on what could not be checked.
 async fn dry_run(
     context: Context<'_>,
-    environment: &Environment,
-    planned: &StoredRelease,
+    input: &PlanReleaseInput,
+    (planned, stored_release): (&StoredRelease, &str),
     (cluster_objects, serving): (&[ClusterObject], &Serving),
 ) -> Result<Vec<String>, Failure> {
     // They are recorded with the plan, before the rollout makes them.
-    let mut recorded = environment.clone();
+    let mut recorded = input.environment.clone();
     recorded.record_cluster_objects(cluster_objects.to_vec());
     let apply = ReleaseApply {
         environment: &recorded,
@@ -152,7 +150,9 @@ async fn dry_run(
         reported: None,
         kept: None,
     };
-    let mut not_checked = try_out(context, &apply).await?;
+    let backlog = AtomicBool::new(false);
+    let sweep = Box::pin(sweep(context, input, (planned, stored_release), apply.serving, &backlog));
+    let mut not_checked = beside(Box::pin(try_out(context, &apply)), sweep, &backlog).await?;
     not_checked.extend(serving.note.clone());
     Ok(not_checked)
 }

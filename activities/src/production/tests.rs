@@ -1,6 +1,7 @@
 //! Plans and rollbacks of production against a fake API server.
 
 mod isolation;
+mod leftovers;
 
 use berth_manifests::app::App;
 use berth_workflows::contract::{

@@ -166,15 +166,15 @@ pub(crate) async fn beside<T>(
     backlog: &AtomicBool,
 ) -> T {
     futures::pin_mut!(work, sweep);
-    match future::select(work, sweep).await {
-        Either::Left((done, sweep)) => {
+    match future::select(sweep, work).await {
+        Either::Left(((), work)) => work.await,
+        Either::Right((done, sweep)) => {
             if backlog.load(Ordering::Relaxed) {
                 // A sweep that is cut off goes on with the next apply.
                 _ = tokio::time::timeout(BACKLOG_TIME, sweep).await;
             }
             done
         }
-        Either::Right(((), work)) => work.await,
     }
 }
 

@@ -1,4 +1,4 @@
-//! A folder such as teams have: two images, a migration with a fixed name, an autoscaler, a store with a claim, a CronJob, a
+//! A folder such as teams have: two images, a migration with a fixed name, an autoscaler, a store with a claim, a `CronJob`, a
 //! Role, hooks, and an Ingress that names its port. Pushed five times on real pods: good, bad image, bad migration, good, good.
 
 use berth_test_support::{Answer, commit, until};
