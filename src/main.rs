@@ -40,7 +40,7 @@ async fn main() -> ExitCode {
         Command::Worker(worker) => {
             return worker.run().await.unwrap_or_else(|error| exit::worker_error(&error));
         }
-        Command::Preview(preview) => preview.run().await,
+        Command::Preview(preview) => Box::pin(preview.run()).await,
         Command::Production(production) => production.run().await,
         Command::Ci(ci) => ci.run().await,
         Command::Hooks(hooks) => hooks.run().await,

@@ -93,7 +93,7 @@ impl App {
 }
 
 /// A container that runs the release.
-fn web_container() -> Value {
+pub(crate) fn web_container() -> Value {
     json!({
         "name": "web",
         "image": "$KUBE_DEPLOYMENT_IMAGE:$KUBE_DEPLOYMENT_TAG@$KUBE_DEPLOYMENT_DIGEST",

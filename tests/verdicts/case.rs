@@ -147,6 +147,14 @@ impl Case {
 
     /// Pushes that image, and reads the verdict: its type, the exit code, the time it took, and what serves meanwhile.
     pub(crate) fn fails_with(&self, image: &str, failure: &str, how: &str, within_seconds: u64) -> Reported {
+        let reported = self.fails_within(image, failure, how, within_seconds);
+        if self.serves {
+            self.assert_still_serves();
+        }
+        reported
+    }
+
+    fn fails_within(&self, image: &str, failure: &str, how: &str, within_seconds: u64) -> Reported {
         let (pushed, started) = (SystemTime::now(), Instant::now());
         let answer = self.berth.push('2', image, &[]);
         let elapsed = started.elapsed();
@@ -158,10 +166,12 @@ impl Case {
         let reported = self.reported(&answer, failure, elapsed);
         row(failure, how, elapsed, &reported.line);
         assert!(elapsed <= self.bound(within_seconds), "{failure} only after {elapsed:?}: {answer:?}");
-        if self.serves {
-            self.assert_still_serves();
-        }
         reported
+    }
+
+    /// Pushes a release that fails while a part of it serves already: its pages are no longer the release's before.
+    pub(crate) fn fails_as_serving(&self, failure: &str, how: &str, within_seconds: u64) -> Reported {
+        self.fails_within(&self.berth.lab.image("v1"), failure, how, within_seconds)
     }
 
     /// Pushes a release that fails its gate: it serves all the same.

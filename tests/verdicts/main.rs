@@ -10,6 +10,7 @@ mod case;
 mod images;
 mod record;
 mod refused;
+mod states;
 
 use std::{
     io::Write as _,
@@ -29,6 +30,9 @@ const BERTH: &str = env!("CARGO_BIN_EXE_berth");
 
 /// The bound in seconds for a permanent cause in a warm environment.
 const SOON: u64 = 10;
+
+/// The time for an object that somebody else may make, in seconds.
+const MISSING: u64 = 10;
 
 /// The bound for three restarts: the kubelet waits 10 s before the second and 20 s before the third.
 const CRASHES: u64 = 75;
@@ -60,6 +64,16 @@ fn main() -> ExitCode {
         a_program_for_another_machine_is_reported_as_such,
         a_startup_probe_that_never_passes_is_not_ready_at_the_deadline,
         a_readiness_probe_that_never_passes_is_not_ready_at_the_deadline,
+        states::a_release_that_is_ready_after_its_verdict_serves_in_the_status,
+        states::a_secret_that_an_operator_makes_in_time_is_waited_for,
+        states::a_broken_pod_of_a_stateful_set_is_replaced_by_the_next_push,
+        states::an_init_container_that_waits_for_ever_is_named,
+        states::a_paused_deployment_is_told_at_once,
+        states::a_readiness_gate_that_nobody_sets_is_named,
+        states::a_priority_class_that_does_not_exist_is_named,
+        states::a_runtime_class_that_does_not_exist_is_named,
+        states::a_suspended_job_is_told_at_once,
+        states::a_job_that_still_tries_is_blamed_at_the_deadline,
         images::an_image_that_does_not_exist_is_unavailable,
         images::an_image_that_the_registry_denies_is_unavailable,
         images::an_image_with_a_wrong_name_is_unavailable,
@@ -202,7 +216,8 @@ fn a_command_that_does_not_exist_is_a_crash_loop(lab: &Lab) {
 fn a_secret_that_does_not_exist_is_named(lab: &Lab) {
     let case = Case::start(lab, 212, app("secret", lab)).serving();
     let case = case.then(|app| app.container("/envFrom", json!([{ "secretRef": { "name": "absent" } }])));
-    case.fails("ConfigMissing", "Secret that is not there", SOON).names(&["web", "secret \"absent\" not found"]);
+    case.fails("ConfigMissing", "Secret that is not there", MISSING + SOON)
+        .names(&["web", "secret \"absent\" not found"]);
 }
 
 fn a_key_that_does_not_exist_is_named(lab: &Lab) {
@@ -219,7 +234,7 @@ fn a_volume_of_a_secret_that_does_not_exist_is_named(lab: &Lab) {
         app.pod("/volumes", json!([{ "name": "keys", "secret": { "secretName": "absent" } }]))
             .container("/volumeMounts", json!([{ "name": "keys", "mountPath": "/keys" }]))
     });
-    let reported = case.fails("ConfigMissing", "volume of a Secret that is not there", SOON);
+    let reported = case.fails("ConfigMissing", "volume of a Secret that is not there", MISSING + SOON);
     reported.names(&["volume \"keys\"", "secret \"absent\" not found"]);
 }
 

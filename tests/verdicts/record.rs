@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 /// The folder to write to: `activities/src/rollout/recorded` to record anew.
 const FOLDER: &str = "BERTH_RECORD_OBJECTS";
-const KINDS: &str = "deployments,replicasets,jobs,pods,events";
+const KINDS: &str = "deployments,replicasets,statefulsets,jobs,pods,events";
 /// Names in place of those of the recording machine.
 const REGISTRY: &str = "registry.example.com";
 const NODE: &str = "node";

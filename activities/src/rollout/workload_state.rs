@@ -79,11 +79,9 @@ fn deployment(deployment: &Deployment, applied: i64, new_ready: usize) -> Worklo
     let [replicas, updated, available, ready] =
         [status.replicas, status.updated_replicas, status.available_replicas, status.ready_replicas]
             .map(Option::unwrap_or_default);
-    let paused = spec.and_then(|spec| spec.paused).unwrap_or_default();
     done((|| {
         observed(status.observed_generation, applied, deployment.metadata.generation)?;
-        let note = if paused { " (its rollout is paused)" } else { "" };
-        require(updated >= wanted, || format!("{updated} of {wanted} new pods created{note}"))?;
+        require(updated >= wanted, || format!("{updated} of {wanted} new pods created"))?;
         require(replicas <= updated, || {
             let old = replicas - updated;
             let old = format!("{old} old pod{} still there", if old == 1 { "" } else { "s" });

@@ -88,7 +88,7 @@ pub(super) const STATES: &[State] = &[
     state(
         Running,
         "an init container has not ended",
-        Verdict(NotReady, Deadline, "init_waits", "setup of pod web-5d8f-abcde runs and has not ended"),
+        Verdict(NotReady, Deadline, "init-waits", "wait-for-nothing of pod"),
     ),
     state(
         Running,
@@ -119,13 +119,13 @@ pub(super) const STATES: &[State] = &[
     ),
     state(Pod, "PodScheduled: SchedulingGated", Verdict(NotReady, Deadline, "scheduling_gate", "example.com/quota")),
     state(Pod, "PodScheduled: SchedulerError", Verdict(NotReady, Deadline, "scheduler_error", "SchedulerError")),
-    state(Pod, "Initialized: False", Verdict(NotReady, Deadline, "init_waits", "init container setup")),
+    state(Pod, "Initialized: False", Verdict(NotReady, Deadline, "init-waits", "init container wait-for-nothing")),
     state(Pod, "ContainersReady: False", Nothing("the containers are looked at")),
     state(Pod, "Ready: ContainersNotReady", Nothing("the containers are looked at")),
     state(
         Pod,
         "Ready: ReadinessGatesNotReady",
-        Verdict(NotReady, Deadline, "readiness_gate", "readiness gate target-health.example.com/web"),
+        Verdict(NotReady, Deadline, "gated", "readiness gate example.com/in-the-load-balancer"),
     ),
     state(Pod, "Ready: any other reason", Verdict(NotReady, Deadline, "node_lost", "NodeStatusUnknown")),
     state(Pod, "PodReadyToStartContainers: False", Verdict(NotReady, Deadline, "sandbox_fails", "no runtime")),
