@@ -163,3 +163,27 @@ async fn default_requests_of_berth_refuse_no_pod() {
     until("all pods of the manifests' limits are there", || pods("web") == 4);
     applies.end().await;
 }
+
+#[tokio::test]
+async fn new_pods_use_the_pull_secret_without_naming_it() {
+    let applies = Applies::start(219).await;
+    let own = &applies.settings.berth_namespace;
+    let create =
+        ["create", "secret", "docker-registry", "regcred-219", "-n", own, "--docker-server=registry.example.com"];
+    applies.lab.kubectl(&[&create[..], &["--docker-username=web", "--docker-password=secret"]].concat()).unwrap();
+    let mut app = app::load_apps(&applies.settings.apps).unwrap().remove(0);
+    app.image_pull_secret = Some(app::PullSecret { secret: "regcred-219".into(), copy: "regcred".into() });
+    applies.kubectl(&["patch", "serviceaccount/default", "-p", r#"{"imagePullSecrets":[{"name":"theirs"}]}"#]);
+    for _ in 0..2 {
+        environment::ensure_namespace(applies.context(), &app, &applies.environment).await.unwrap();
+        assert_eq!(applies.field("serviceaccount/default", "{.imagePullSecrets[*].name}"), "theirs regcred");
+    }
+    assert_eq!(applies.field("secret/regcred", "{.type}"), "kubernetes.io/dockerconfigjson");
+    let mut web = workload("Deployment", json!({"replicas": 1}), json!([]));
+    web["spec"]["template"]["spec"]["nodeSelector"] = json!({"no": "node"});
+    applies.apply(1, &applies.release("a", vec![web]), None).await.unwrap();
+    let path = "jsonpath={.items[*].spec.imagePullSecrets[*].name}";
+    until("the pod has it", || applies.kubectl(&["get", "pods", "-o", path]) == "theirs regcred");
+    applies.lab.kubectl(&["delete", "secret", "regcred-219", "-n", own]).unwrap();
+    applies.end().await;
+}
