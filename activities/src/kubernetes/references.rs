@@ -47,7 +47,8 @@ pub(crate) struct References {
 
 impl References {
     /// Finds the references of a namespace: of its pods, of `ReplicaSet`s with replicas, and of the templates of its
-    /// workloads. Pods and Jobs that have ended need nothing any more.
+    /// workloads. Pods and Jobs that have ended need nothing any more, and a pod that is being deleted needs no class: it has
+    /// been admitted.
     ///
     /// # Errors
     /// The API server's.
@@ -55,29 +56,28 @@ impl References {
         let lists = try_join_all(SOURCES.iter().map(|source| list(client, namespace, source))).await?;
         let mut references = Self::default();
         for (source, objects) in SOURCES.iter().zip(lists) {
-            for object in objects.iter().filter(|object| makes_pods(source, object)) {
+            for object in objects.iter().filter(|object| makes_pods(source, &object.data)) {
                 // The server's objects have the form of their kind.
-                if let Some(spec) = object.pointer(source.path).and_then(|spec| PodSpec::deserialize(spec).ok()) {
-                    references.add(&spec);
-                }
+                let spec = object.data.pointer(source.path).and_then(|spec| PodSpec::deserialize(spec).ok());
+                let is_ending = source.kind == "Pod" && object.metadata.deletion_timestamp.is_some();
+                references.add(&spec.unwrap_or_default(), is_ending);
             }
         }
         Ok(references)
     }
 
-    fn add(&mut self, spec: &PodSpec) {
+    fn add(&mut self, spec: &PodSpec, is_ending: bool) {
         self.secrets.extend(secret_references(spec).map(|reference| reference.name));
-        self.priority_classes.extend(spec.priority_class_name.clone());
+        self.priority_classes.extend(spec.priority_class_name.clone().filter(|_| !is_ending));
     }
 }
 
-async fn list(client: &Client, namespace: &str, source: &Source) -> Result<Vec<Value>, Failure> {
+async fn list(client: &Client, namespace: &str, source: &Source) -> Result<Vec<DynamicObject>, Failure> {
     let resource =
         ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(source.group, "v1", source.kind), source.plural);
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
     let listed = api.list(&ListParams::default()).await;
-    let listed = listed.map_err(|e| Failure::kubernetes(format!("listing {}", source.plural), e))?;
-    Ok(listed.items.into_iter().map(|object| object.data).collect())
+    listed.map(|listed| listed.items).map_err(|e| Failure::kubernetes(format!("listing {}", source.plural), e))
 }
 
 /// Returns whether an object is a pod that runs, or may make one.
@@ -118,6 +118,8 @@ mod tests {
             json!({"spec": template(name), "status": {"conditions": conditions}})
         };
         put("api/v1", "pods", "runs", json!({"spec": spec("pod"), "status": {"phase": "Running"}}));
+        let being_deleted = json!({"name": "ending", "deletionTimestamp": "2026-01-01T00:00:00Z"});
+        put("api/v1", "pods", "ending", json!({"metadata": being_deleted, "spec": spec("ending")}));
         put("api/v1", "pods", "ended", json!({"spec": spec("-"), "status": {"phase": "Failed"}}));
         put("apis/apps/v1", "replicasets", "new", scaled("set", 1));
         put("apis/apps/v1", "replicasets", "old", scaled("-", 0));
@@ -130,6 +132,7 @@ mod tests {
         let found = References::find(&cluster.client(), "pr-1").await.unwrap();
         let expected: BTreeSet<String> =
             ["pod", "set", "deployment", "stateful", "daemon", "job", "cron"].map(str::to_owned).into();
-        assert_eq!(found, References { secrets: expected.clone(), priority_classes: expected });
+        let secrets = expected.iter().cloned().chain(["ending".to_owned()]).collect();
+        assert_eq!(found, References { secrets, priority_classes: expected });
     }
 }
