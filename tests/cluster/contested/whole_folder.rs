@@ -7,7 +7,7 @@ use super::own_apps::OwnApps;
 
 const NAMESPACE: &str = "pr-223";
 
-/// A volume for the store's claim. The lab has no provisioner.
+/// A volume for the store's claim, in FOLDER. The lab has no provisioner.
 const VOLUME: &str = "apiVersion: v1
 kind: PersistentVolume
 metadata: {name: berth-whole-folder}
@@ -15,7 +15,7 @@ spec:
   storageClassName: whole-folder
   capacity: {storage: 1Gi}
   accessModes: [ReadWriteOnce]
-  hostPath: {path: /tmp/berth-whole-folder, type: DirectoryOrCreate}
+  hostPath: {path: FOLDER, type: Directory}
 ";
 
 /// Containers of the sample app as Pod Security \"restricted\" wants them.
@@ -201,7 +201,8 @@ fn folder_of_a_team_goes_through_five_pushes_and_leaves_nothing() {
         return;
     }
     own.write_folder();
-    own.write("volume.txt", VOLUME);
+    let data = tempfile::tempdir().unwrap();
+    own.write("volume.txt", &VOLUME.replace("FOLDER", data.path().to_str().unwrap()));
     own.berth.kubectl(&["apply", "-f", own.apps().join("volume.txt").to_str().unwrap()]);
     own.remove("volume.txt");
     let (v1, v2, missing) = (own.berth.lab.image("v1"), own.berth.lab.image("v2"), own.berth.lab.missing_image());
