@@ -38,7 +38,7 @@ pub(crate) use variables::{RESERVED_NAMES, RESERVED_PREFIXES, is_own_default};
 
 pub use finding::{Finding, Severity, Subject};
 pub use granted::{ENVIRONMENT_ROLE_NAME, Rights, check_granted, rule_of};
-pub use kinds::{FurtherKind, KINDS, Kind, cluster_kinds};
+pub use kinds::{FurtherKind, KINDS, Kind, cluster_kinds, group_and_version};
 pub use layout::{Section, SourceFile, SourceFiles};
 pub use object::{Identity, Object};
 pub use policy::PolicyInput;

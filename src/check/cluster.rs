@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use anyhow::Context as _;
 use berth_manifests::{
     app::App,
-    render::{Classes, ClusterClasses, ENVIRONMENT_ROLE_NAME, Finding, FurtherKind, Rights, rule_of},
+    render::{
+        Classes, ClusterClasses, ENVIRONMENT_ROLE_NAME, Finding, FurtherKind, Rights, group_and_version, rule_of,
+    },
 };
 use k8s_openapi::{
     Metadata,
@@ -73,7 +75,7 @@ impl Cluster {
 
     async fn problem(&self, kind: &FurtherKind) -> anyhow::Result<Option<String>> {
         let FurtherKind { api_version, kind: name } = kind;
-        let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
+        let (group, version) = group_and_version(api_version);
         let found = oneshot::pinned_kind(&self.client, &GroupVersionKind::gvk(group, version, name)).await;
         let missing = || Ok(Some(format!("the cluster has no kind {name} of {api_version}")));
         let (ApiResource { plural, .. }, capabilities) = match found {

@@ -9,7 +9,6 @@ use kube::{
 };
 use serde_json::json;
 
-use berth_manifests::render::Object;
 use berth_workflows::contract::{
     environment::Environment,
     verdict::{FailureType, Verdict},
@@ -162,12 +161,6 @@ async fn write(
         Err(e) if versioned::is_conflict(&e) => Ok(Written::Conflict),
         Err(e) => Err(Failure::applying(&format!("Secret/{}", labels::APPLYSET_PARENT), e)),
     }
-}
-
-/// Returns the kind of an object as an `ApplySet` names it.
-pub(crate) fn group_kind(object: &Object) -> String {
-    let group = object.api_version().rsplit_once('/').map(|(group, _)| group);
-    group.map_or_else(|| object.kind().to_owned(), |group| format!("{}.{group}", object.kind()))
 }
 
 #[cfg(test)]

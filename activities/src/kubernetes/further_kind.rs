@@ -1,6 +1,6 @@
 //! Kinds outside berth's table, which an app file allows: the cluster describes them.
 
-use berth_manifests::render::{ENVIRONMENT_ROLE_NAME, Kind, Object, rule_of};
+use berth_manifests::render::{ENVIRONMENT_ROLE_NAME, Kind, Object, group_and_version, rule_of};
 use berth_workflows::contract::verdict::FailureType;
 use kube::{
     Client,
@@ -23,7 +23,7 @@ pub(crate) async fn kind_of(client: &Client, object: &Object) -> Result<Kind, Fa
         return Ok(kind.clone());
     }
     let (api_version, kind) = (object.api_version(), object.kind());
-    let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
+    let (group, version) = group_and_version(api_version);
     let gvk = GroupVersionKind::gvk(group, version, kind);
     // Boxed, because few objects need it and every object carries its size.
     let found = Box::pin(oneshot::pinned_kind(client, &gvk)).await;

@@ -71,7 +71,7 @@ pub async fn prune(context: Context<'_>, prune: &PruneInput) -> Result<Pruned, F
     let contents = Contents::list(context.client, &environment.namespace, &kept).await?;
     removed.extend(remove_contents(context.client, &environment.namespace, contents).await?);
     let objects: Vec<_> = release.objects.iter().map(|document| Object::new("", 0, document.clone())).collect();
-    let mut kinds: BTreeSet<String> = objects.iter().map(applyset::group_kind).collect();
+    let mut kinds: BTreeSet<String> = objects.iter().map(Object::group_kind).collect();
     // The next prune has to look there again.
     kinds.extend(left);
     applyset::set_kinds(context, environment, parent.as_ref(), &kinds).await?;

@@ -121,7 +121,7 @@ impl FurtherKind {
     /// The reason why an app file cannot allow the kind, if there is one.
     pub(crate) fn refusal(&self) -> Option<String> {
         let Self { api_version, kind } = self;
-        let group = api_version.rsplit_once('/').map_or("", |(group, _)| group);
+        let (group, _) = group_and_version(api_version);
         if KINDS.iter().any(|known| known.kind == *kind && known.group == group) {
             return Some(format!("berth takes a {kind} already, or by `cluster_kinds`"));
         }
@@ -134,6 +134,16 @@ impl FurtherKind {
 /// The cluster-scoped kinds that an app file may allow.
 pub fn cluster_kinds() -> impl Iterator<Item = &'static str> {
     KINDS.iter().filter(|kind| !kind.namespaced).map(|kind| kind.kind.as_ref())
+}
+
+/// The API group and the version of an `apiVersion`. The core group is empty.
+pub fn group_and_version(api_version: &str) -> (&str, &str) {
+    api_version.rsplit_once('/').unwrap_or(("", api_version))
+}
+
+/// A kind as an `ApplySet` names it: `Deployment.apps`, or `Service` for the core group.
+pub(super) fn group_kind(group: &str, kind: &str) -> String {
+    if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") }
 }
 
 impl Kind {
@@ -173,7 +183,7 @@ impl Kind {
 
     /// `Deployment.apps`, or `Service` for the core group: the kind as an `ApplySet` names it.
     pub fn group_kind(&self) -> String {
-        if self.group.is_empty() { self.kind.to_string() } else { format!("{}.{}", self.kind, self.group) }
+        group_kind(&self.group, &self.kind)
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     finding::{Finding, Severity},
-    kinds::Kind,
+    kinds::{Kind, group_and_version, group_kind},
     template::{Document, Lines},
 };
 
@@ -53,8 +53,7 @@ impl PartialEq for Object {
 impl Identity {
     /// Whether it is an object of the kind, in any version.
     pub fn is_of(&self, kind: &Kind) -> bool {
-        let group = self.api_version.rsplit_once('/').map_or("", |(group, _)| group);
-        self.kind == kind.kind && group == kind.group
+        self.kind == kind.kind && group_and_version(&self.api_version).0 == kind.group
     }
 }
 
@@ -129,6 +128,11 @@ impl Object {
     /// The kind in berth's table. Objects of kinds that only the app file allows have none.
     pub fn known_kind(&self) -> Option<&'static Kind> {
         Kind::find(self.api_version(), self.kind())
+    }
+
+    /// The kind as an `ApplySet` names it, also of one that berth's table lacks.
+    pub fn group_kind(&self) -> String {
+        group_kind(group_and_version(self.api_version()).0, self.kind())
     }
 
     /// Whether a rollout waits for the object: it creates pods and its status reports their state.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::{ObjectReport, PolicyInput};
 use crate::render::{
     finding::{Finding, Severity},
-    kinds::{KINDS, Kind},
+    kinds::{KINDS, Kind, group_and_version},
     object::Object,
     stamp,
     template::child,
@@ -45,7 +45,7 @@ pub(super) fn skip_note(object: &Object, input: &PolicyInput) -> Option<Finding>
 pub(super) fn find_kind(report: &mut ObjectReport<'_>) -> Option<Kind> {
     let (api_version, name) = (report.object.api_version(), report.object.kind());
     if report.input.kinds.iter().any(|further| further.api_version == api_version && further.kind == name) {
-        let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
+        let (group, version) = group_and_version(api_version);
         // The plural is the cluster's; no rule looks at it.
         return Some(Kind::described(group, version, name, "", true));
     }
