@@ -31,5 +31,5 @@ mod unix_time;
 
 pub use activities::Activities;
 pub use context::Context;
-pub use kubernetes::{client::kubernetes_client, labels};
+pub use kubernetes::{client::kubernetes_client, further_kind::look_up_kind, labels};
 pub use settings::{IngressAddress, Serve, Settings};

@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 
 use anyhow::Context as _;
+use berth_activities::look_up_kind;
 use berth_manifests::{
     app::App,
-    render::{
-        Classes, ClusterClasses, ENVIRONMENT_ROLE_NAME, Finding, FurtherKind, Rights, group_and_version, rule_of,
-    },
+    render::{Classes, ClusterClasses, ENVIRONMENT_ROLE_NAME, Finding, FurtherKind, Rights, rule_for},
 };
 use k8s_openapi::{
     Metadata,
@@ -17,19 +16,10 @@ use k8s_openapi::{
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
-use kube::{
-    Api, Client, Resource, ResourceExt,
-    api::ListParams,
-    core::{ClusterResourceScope, GroupVersionKind},
-    discovery::{ApiResource, Scope, oneshot},
-    error::DiscoveryError,
-};
+use kube::{Api, Client, Resource, ResourceExt, api::ListParams, core::ClusterResourceScope};
 use serde::de::DeserializeOwned;
 
 use crate::kubeconfig;
-
-/// What berth does with objects of a kind.
-const VERBS: [&str; 6] = ["get", "list", "watch", "create", "patch", "delete"];
 
 /// What the findings need of the cluster.
 pub(super) struct Cluster {
@@ -75,23 +65,14 @@ impl Cluster {
 
     async fn problem(&self, kind: &FurtherKind) -> anyhow::Result<Option<String>> {
         let FurtherKind { api_version, kind: name } = kind;
-        let (group, version) = group_and_version(api_version);
-        let found = oneshot::pinned_kind(&self.client, &GroupVersionKind::gvk(group, version, name)).await;
-        let missing = || Ok(Some(format!("the cluster has no kind {name} of {api_version}")));
-        let (ApiResource { plural, .. }, capabilities) = match found {
-            Ok(found) => found,
-            Err(kube::Error::Api(status)) if status.code == 404 => return missing(),
-            Err(kube::Error::Discovery(DiscoveryError::MissingKind(_) | DiscoveryError::MissingResource(_))) => {
-                return missing();
-            }
-            Err(error) => return Err(error).with_context(|| format!("looking {api_version} up")),
+        let Some(found) = look_up_kind(&self.client, api_version, name).await? else {
+            return Ok(Some(format!("the cluster has no kind {name} of {api_version}")));
         };
-        if capabilities.scope == Scope::Cluster {
+        if !found.namespaced {
             return Ok(Some(format!("the kind {name} is cluster-scoped: `kinds` takes namespaced ones")));
         }
-        let lacks = self.rights.as_ref().is_some_and(|rights| !rights.include_all(group, &plural, &VERBS));
-        let rule = rule_of(group, &plural, &VERBS);
-        Ok(lacks.then(|| format!("the ClusterRole {ENVIRONMENT_ROLE_NAME} lacks the rule {rule}")))
+        let lacks = self.rights.as_ref().is_some_and(|rights| !rights.include_kind(&found));
+        Ok(lacks.then(|| format!("the ClusterRole {ENVIRONMENT_ROLE_NAME} lacks the rule {}", rule_for(&found))))
     }
 }
 

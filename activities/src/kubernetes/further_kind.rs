@@ -1,6 +1,6 @@
 //! Kinds outside berth's table, which an app file allows: the cluster describes them.
 
-use berth_manifests::render::{ENVIRONMENT_ROLE_NAME, Kind, Object, group_and_version, rule_of};
+use berth_manifests::render::{ENVIRONMENT_ROLE_NAME, Kind, Object, group_and_version, rule_for};
 use berth_workflows::contract::verdict::FailureType;
 use kube::{
     Client,
@@ -11,9 +11,6 @@ use kube::{
 
 use crate::failure::Failure;
 
-/// What berth does with the objects of a kind.
-const VERBS: [&str; 6] = ["get", "list", "create", "patch", "delete", "watch"];
-
 /// Returns the kind of an object: from berth's table, else as the cluster describes it.
 ///
 /// # Errors
@@ -23,21 +20,28 @@ pub(crate) async fn kind_of(client: &Client, object: &Object) -> Result<Kind, Fa
         return Ok(kind.clone());
     }
     let (api_version, kind) = (object.api_version(), object.kind());
+    let Some(found) = look_up_kind(client, api_version, kind).await? else {
+        let message = format!("{kind}/{}: the cluster has no kind {kind} of {api_version}", object.name());
+        return Err(Failure::permanent(FailureType::ManifestInvalid, message));
+    };
+    if !found.namespaced {
+        let message =
+            format!("{kind}/{}: the kind is cluster-scoped, and `kinds` allows namespaced ones", object.name());
+        return Err(Failure::permanent(FailureType::PolicyDenied, message));
+    }
+    Ok(found)
+}
+
+/// Returns the kind as the cluster describes it, or `None` if the cluster has no such kind.
+///
+/// # Errors
+/// The API server's.
+pub async fn look_up_kind(client: &Client, api_version: &str, kind: &str) -> Result<Option<Kind>, Failure> {
     let (group, version) = group_and_version(api_version);
     let gvk = GroupVersionKind::gvk(group, version, kind);
     // Boxed, because few objects need it and every object carries its size.
     let found = Box::pin(oneshot::pinned_kind(client, &gvk)).await;
-    let Some(found) = known(found, api_version)? else {
-        let message = format!("{kind}/{}: the cluster has no kind {kind} of {api_version}", object.name());
-        return Err(Failure::permanent(FailureType::ManifestInvalid, message));
-    };
-    let kind = described(&found);
-    if !kind.namespaced {
-        let message =
-            format!("{}/{}: the kind is cluster-scoped, and `kinds` allows namespaced ones", kind.kind, object.name());
-        return Err(Failure::permanent(FailureType::PolicyDenied, message));
-    }
-    Ok(kind)
+    Ok(known(found, api_version)?.map(|found| described(&found)))
 }
 
 /// Returns a kind by its name in an `ApplySet`, `Kind.group`, in the version that the cluster prefers. `None` if it has no such
@@ -53,7 +57,7 @@ pub(crate) fn explain_refusal(failure: Failure, kind: &Kind) -> Failure {
     let is_known = Kind::find(&kind.api_version(), &kind.kind).is_some();
     match failure {
         Failure::Transient { failure: FailureType::KubernetesDenied, message, retry_after, source } if !is_known => {
-            let rule = rule_of(&kind.group, &kind.plural, &VERBS);
+            let rule = rule_for(kind);
             let message = format!(
                 "{message}. An administrator gives the ClusterRole `{ENVIRONMENT_ROLE_NAME}` this rule: {rule}"
             );

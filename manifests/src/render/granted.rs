@@ -2,10 +2,13 @@
 
 use serde_json::Value;
 
-use super::{Rendered, finding::Finding, object::Object, policy::pods::items};
+use super::{Rendered, finding::Finding, kinds::Kind, object::Object, policy::pods::items};
 
 /// The worker's rights in an environment, as berth is installed.
 const ENVIRONMENT_ROLE: &str = include_str!("../../worker/environment-role.yaml");
+
+/// What berth does with the objects of a kind.
+const VERBS: [&str; 6] = ["get", "list", "watch", "create", "patch", "delete"];
 
 /// The name of that role.
 pub const ENVIRONMENT_ROLE_NAME: &str = "berth-environment";
@@ -37,9 +40,10 @@ impl Rights {
         Self { rules: items(role.get("rules")).map(|(_, rule)| rule.clone()).collect() }
     }
 
-    /// Whether they include all verbs on the objects of a resource.
-    pub fn include_all(&self, group: &str, resource: &str, verbs: &[&str]) -> bool {
-        verbs.iter().all(|verb| self.include(&Right { group, resource, verb, names: Vec::new() }))
+    /// Whether they include all that berth does with the objects of a kind.
+    pub fn include_kind(&self, kind: &Kind) -> bool {
+        let Kind { group, plural: resource, .. } = kind;
+        VERBS.iter().all(|verb| self.include(&Right { group, resource, verb, names: Vec::new() }))
     }
 
     fn include(&self, right: &Right<'_>) -> bool {
@@ -102,8 +106,12 @@ fn check_rule(role: &Object, index: usize, rule: &Value, held: &Rights) -> Optio
     (!missing.is_empty()).then(|| role.error(&format!("rules[{index}]"), message))
 }
 
-/// A rule as it is written in a role.
-pub fn rule_of(group: &str, resource: &str, verbs: &[&str]) -> String {
+/// The rule that lets berth have the objects of a kind, as it is written in a role.
+pub fn rule_for(kind: &Kind) -> String {
+    rule_of(&kind.group, &kind.plural, &VERBS)
+}
+
+fn rule_of(group: &str, resource: &str, verbs: &[&str]) -> String {
     let group = if group.is_empty() { "\"\"" } else { group };
     format!("{{apiGroups: [{group}], resources: [{resource}], verbs: [{}]}}", verbs.join(", "))
 }
@@ -128,7 +136,7 @@ mod tests {
     #[test]
     fn rights_that_berth_has_are_granted() {
         let held = Rights::installed();
-        assert!(held.include_all("apps", "deployments", &["get", "list", "watch", "create", "patch", "delete"]));
+        assert!(held.include_kind(Kind::find("apps/v1", "Deployment").unwrap()));
         for rule in [
             json!({"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "update", "patch"]}),
             json!({"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["get", "list", "delete"]}),
