@@ -139,8 +139,8 @@ fn check_environment(
             findings.extend(advice::advise_on_environment(app, file, environment, &rendered));
             findings.extend(check_schemas(&rendered));
             findings.extend(check_references(&rendered, &policy, &app.provided));
-            let rights = cluster.and_then(|cluster| cluster.rights.clone()).unwrap_or_else(Rights::installed);
-            findings.extend(check_granted(&rendered, &rights));
+            let rights = cluster.and_then(|cluster| cluster.rights.as_ref()).unwrap_or_else(|| Rights::installed());
+            findings.extend(check_granted(&rendered, rights));
             findings.extend(cluster.iter().flat_map(|cluster| check_classes(&rendered, &cluster.classes)));
             findings.extend(check_size(file, &rendered));
             findings.extend(rendered.notes);

@@ -1,5 +1,7 @@
 //! The rights that a manifest's Role grants, beside those that berth has: Kubernetes lets nobody grant more than they have.
 
+use std::sync::LazyLock;
+
 use serde_json::Value;
 
 use super::{Rendered, finding::Finding, kinds::Kind, object::Object, policy::pods::items};
@@ -30,9 +32,12 @@ struct Right<'a> {
 
 impl Rights {
     /// The rights that `manifests/worker` gives to berth in an environment.
-    pub fn installed() -> Self {
+    pub fn installed() -> &'static Self {
         // A test reads the file, so it is a role.
-        serde_saphyr::from_str(ENVIRONMENT_ROLE).map_or_else(|_| Self::default(), |role| Self::of_role(&role))
+        static INSTALLED: LazyLock<Rights> = LazyLock::new(|| {
+            serde_saphyr::from_str(ENVIRONMENT_ROLE).map_or_else(|_| Rights::default(), |role| Rights::of_role(&role))
+        });
+        &INSTALLED
     }
 
     /// The rules of a Role or a `ClusterRole`.
@@ -143,7 +148,7 @@ mod tests {
             json!({"apiGroups": [""], "resources": ["pods", "pods/log"], "verbs": ["get"]}),
             json!({"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["a"], "verbs": ["update"]}),
         ] {
-            assert_eq!(messages(&json!([rule]), &held), Vec::<String>::new());
+            assert_eq!(messages(&json!([rule]), held), Vec::<String>::new());
         }
     }
 
@@ -155,7 +160,7 @@ mod tests {
                 {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]},
                 {"apiGroups": ["", "batch"], "resources": ["pods/exec", "jobs"], "verbs": ["create", "get"]},
             ]),
-            &held,
+            held,
         );
         assert_eq!(found.len(), 1);
         assert!(found[0].contains("{apiGroups: [\"\"], resources: [pods/exec], verbs: [create, get]}"), "{}", found[0]);
@@ -166,7 +171,7 @@ mod tests {
             json!({"apiGroups": ["apps"], "resources": ["deployments/scale"], "verbs": ["patch"]}),
             json!({"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get"]}),
         ] {
-            assert_eq!(messages(&json!([rule]), &held).len(), 1, "{rule}");
+            assert_eq!(messages(&json!([rule]), held).len(), 1, "{rule}");
         }
     }
 
