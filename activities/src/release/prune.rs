@@ -33,9 +33,8 @@ use crate::{
 
 /// The kind of a claim. Its volume holds data that no release can make again.
 const CLAIM: &str = "PersistentVolumeClaim";
-/// The kind of a class, and its version.
+/// The kind of a class.
 const CLASS: &str = "PriorityClass";
-const CLASS_VERSION: &str = "scheduling.k8s.io/v1";
 
 /// Removes members of the environment's set that the release lacks. Removes stored releases, and secrets that no kept
 /// release and no pod needs. In production claims stay, and are reported. After a rollback Jobs stay, until the next release.
@@ -75,12 +74,7 @@ pub async fn prune(context: Context<'_>, prune: &PruneInput) -> Result<Pruned, F
     // The next prune has to look there again.
     kinds.extend(left);
     applyset::set_kinds(context, environment, parent.as_ref(), &kinds).await?;
-    let kept = classes.into_iter().map(|name| ClusterObject {
-        api_version: CLASS_VERSION.to_owned(),
-        kind: CLASS.to_owned(),
-        name,
-    });
-    let cluster_objects = objects.iter().filter_map(cluster_object).chain(kept).collect();
+    let cluster_objects = objects.iter().filter_map(cluster_object).chain(classes).collect();
     Ok(Pruned { removed, reported, cluster_objects })
 }
 
@@ -102,7 +96,7 @@ struct Leftovers {
     /// Claims that stay all the same.
     reported: Vec<String>,
     /// Classes that pods still name.
-    classes: Vec<String>,
+    classes: Vec<ClusterObject>,
     /// The kinds of objects that stay all the same, as the set names them.
     kinds: BTreeSet<String>,
 }
@@ -153,7 +147,11 @@ async fn prune_kind(context: Context<'_>, members: &Members<'_>, kind: &Kind) ->
         if kind.kind == CLASS && members.references.priority_classes.contains(&object.name_any()) {
             // A pod that its strategy keeps is made again by its controller.
             leftovers.kinds.insert(kind.group_kind());
-            leftovers.classes.push(object.name_any());
+            leftovers.classes.push(ClusterObject {
+                api_version: kind.api_version(),
+                kind: kind.kind.to_string(),
+                name: object.name_any(),
+            });
             continue;
         }
         let is_claim = kind.kind == CLAIM && environment.kind == EnvironmentKind::Production;
