@@ -204,7 +204,7 @@ fn of_berth() -> Objects {
 }
 
 /// Appends each field that differs: its path, and both values.
-fn differences(path: &str, old: &Value, new: &Value, into: &mut Vec<(String, Value, Value)>) {
+pub(crate) fn differences(path: &str, old: &Value, new: &Value, into: &mut Vec<(String, Value, Value)>) {
     match (old, new) {
         (Value::Object(a), Value::Object(b)) => {
             for key in a.keys().chain(b.keys()).collect::<BTreeSet<_>>() {

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{HOST, documents};
-use crate::applies::Applies;
+use crate::{applies::Applies, dialect::differences};
 
 /// Differences that berth means: the pair, the field, and the reason.
 const DIFFERENCES: [(&str, &str, &str); 6] = [
@@ -137,23 +137,6 @@ fn live(applies: &Applies, namespace: &str, pair: &Pair) -> Value {
     object
 }
 
-/// The fields in which two values differ, as JSON pointers.
-fn differences(path: &str, old: &Value, new: &Value, into: &mut Vec<String>) {
-    match (old, new) {
-        (Value::Object(a), Value::Object(b)) => {
-            for key in a.keys().chain(b.keys()).collect::<BTreeSet<_>>() {
-                let (a, b) = (a.get(key).unwrap_or(&Value::Null), b.get(key).unwrap_or(&Value::Null));
-                differences(&format!("{path}/{key}"), a, b, into);
-            }
-        }
-        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
-            a.iter().zip(b).enumerate().for_each(|(index, (a, b))| differences(&format!("{path}/{index}"), a, b, into));
-        }
-        _ if old == new => {}
-        _ => into.push(path.to_owned()),
-    }
-}
-
 #[tokio::test]
 async fn next_apply_leaves_what_kubectl_leaves() {
     let applies = Applies::start(211).await;
@@ -180,15 +163,10 @@ async fn next_apply_leaves_what_kubectl_leaves() {
         let (old, new) = (live(&applies, by_kubectl, pair), live(&applies, &applies.environment.namespace, pair));
         let mut fields = Vec::new();
         differences("", &old, &new, &mut fields);
-        for field in &fields {
-            eprintln!(
-                "{} {field}\n  kubectl: {:?}\n  berth:   {:?}",
-                pair.name,
-                old.pointer(field),
-                new.pointer(field)
-            );
+        for (field, old, new) in fields {
+            eprintln!("{} {field}\n  kubectl: {old}\n  berth:   {new}", pair.name);
+            found.push((pair.name.clone(), field));
         }
-        found.extend(fields.into_iter().map(|field| (pair.name.clone(), field)));
     }
     let reasons = DIFFERENCES.iter().map(|(.., why)| why).chain(REFUSED_BY_KUBECTL.iter().map(|(_, why)| why));
     reasons.for_each(|why| assert!(super::README.contains(why), "manifests/README.md lacks: {why}"));
