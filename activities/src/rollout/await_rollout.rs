@@ -69,7 +69,7 @@ pub async fn await_rollout(context: Context<'_>, wait: AwaitInput) -> Result<Out
             Look::Complete => return Ok(Outcome::Complete),
             Look::Failed(_) if !watches.are_fresh() => watches.refresh(),
             Look::Failed(cause) => return Ok(failed(context, &wait, *cause, &snapshot).await),
-            Look::Waiting { text, mut again_ms, troubled, refused_before, gone, broken } => {
+            Look::Waiting { text, again_ms, troubled, refused_before, gone, broken } => {
                 context.progress.report(text);
                 repairs.make(&refused_before, &broken).await;
                 let ends = ended_jobs::ends(context.client, &wait.environment.namespace, &gone).await;
@@ -77,17 +77,22 @@ pub async fn await_rollout(context: Context<'_>, wait: AwaitInput) -> Result<Out
                     judge.learn(ends);
                     continue;
                 }
-                if troubled && clock.elapsed() >= EVENTS_AFTER {
-                    watches.open_events();
-                } else if troubled {
-                    again_ms = again_ms.min(clock.at(EVENTS_AFTER));
-                }
+                let again_ms = if troubled { look_at_events(&mut watches, clock, again_ms) } else { again_ms };
                 let updates = watches.next_before(clock.instant(again_ms)).await;
                 changed = !updates.is_empty();
                 updates.into_iter().for_each(|update| update(&mut snapshot));
             }
         }
     }
+}
+
+/// Opens the watch on events, if it is time for that. Returns the time of the next look, in unix milliseconds.
+fn look_at_events(watches: &mut Watches, clock: Clock, again_ms: u64) -> u64 {
+    if clock.elapsed() < EVENTS_AFTER {
+        return again_ms.min(clock.at(EVENTS_AFTER));
+    }
+    watches.open_events();
+    again_ms
 }
 
 /// Ends the wait with a verdict.

@@ -112,3 +112,24 @@ fn is_same(before: &DynamicObject, after: &DynamicObject) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn deadline_is_the_one_that_the_manifest_writes() {
+        let spec = json!({"spec": {"progressDeadlineSeconds": 1200, "activeDeadlineSeconds": 1800}});
+        for (kind, document, expected) in [
+            ("Deployment", &spec, Some(1200)),
+            ("Job", &spec, Some(1800)),
+            ("StatefulSet", &spec, None),
+            ("Deployment", &json!({"spec": {}}), None),
+            ("Job", &json!({}), None),
+        ] {
+            assert_eq!(written_deadline(kind, document), expected, "{kind} {document}");
+        }
+    }
+}
