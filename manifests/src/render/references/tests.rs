@@ -70,6 +70,23 @@ fn named_target_port_must_be_of_a_selected_pod() {
 }
 
 #[test]
+fn named_target_port_must_be_of_a_container_that_stays() {
+    let pod = |init: Value| {
+        let ports = json!([{"name": "dns", "containerPort": 53, "protocol": "UDP"}]);
+        deployment(json!({"containers": [{"name": "web", "ports": ports}], "initContainers": [init]}))
+    };
+    let ports = json!([{"name": "https", "containerPort": 8443}]);
+    let setup = json!({"name": "setup", "ports": ports});
+    let proxy = json!({"name": "proxy", "restartPolicy": "Always", "ports": ports});
+    let wrong = ["Error spec.ports[0].targetPort"];
+    assert_eq!(preview([pod(setup.clone()), service(json!({"port": 443, "targetPort": "https"}))]), wrong);
+    assert_eq!(preview([pod(proxy), service(json!({"port": 443, "targetPort": "https"}))]), [""; 0]);
+    assert_eq!(preview([pod(setup.clone()), service(json!({"port": 53, "targetPort": "dns"}))]), wrong);
+    let udp = json!({"port": 53, "targetPort": "dns", "protocol": "UDP"});
+    assert_eq!(preview([pod(setup), service(udp)]), [""; 0]);
+}
+
+#[test]
 fn what_nobody_makes_is_named_once() {
     let container = json!({"name": "web",
         "envFrom": [{"secretRef": {"name": "a"}}, {"configMapRef": {"name": "b", "optional": true}}],

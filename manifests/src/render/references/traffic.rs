@@ -68,7 +68,7 @@ fn check_service(report: &mut Report<'_>, service: &Object) {
     }
     for (index, port) in pods::items(service.document.pointer("/spec/ports")) {
         let Some(name) = port.get("targetPort").and_then(Value::as_str) else { continue };
-        if name.parse::<u16>().is_ok() || selected.iter().any(|template| has_port(template, name)) {
+        if name.parse::<u16>().is_ok() || selected.iter().any(|template| has_port(template, name, protocol(port))) {
             continue;
         }
         let message = format!("no container of the pods that it selects has a port with the name `{name}`");
@@ -76,9 +76,16 @@ fn check_service(report: &mut Report<'_>, service: &Object) {
     }
 }
 
-fn has_port(template: &Value, name: &str) -> bool {
+/// Whether a container that runs as long as the pod has a port with this name and protocol, as the endpoints controller looks.
+fn has_port(template: &Value, name: &str, wanted: &str) -> bool {
     let Some(spec) = template.get("spec") else { return false };
-    pods::containers(spec, "").any(|(container, _)| {
-        pods::items(container.get("ports")).any(|(_, port)| port.get("name").is_some_and(|known| known == name))
+    let sidecars = pods::items(spec.get("initContainers"))
+        .filter(|(_, container)| container.get("restartPolicy").is_some_and(|policy| policy == "Always"));
+    pods::items(spec.get("containers")).chain(sidecars).any(|(_, container)| {
+        pods::items(container.get("ports")).any(|(_, port)| text(port, "name") == name && protocol(port) == wanted)
     })
+}
+
+fn protocol(port: &Value) -> &str {
+    port.get("protocol").and_then(Value::as_str).unwrap_or("TCP")
 }
