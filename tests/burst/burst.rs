@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, reason = "a benchmark is there to print")]
 
 mod bare;
+mod profile;
 mod worker;
 
 use std::time::{Duration, Instant};
@@ -21,10 +22,11 @@ use berth_workflows::{
 };
 use clap::Parser;
 use futures::{StreamExt, TryStreamExt, stream};
+use profile::Profile;
 use serde_json::json;
 use temporalio_client::{
-    Client, ClientOptions, Connection, ConnectionOptions, Url, WorkflowCountOptions, WorkflowGetResultOptions,
-    WorkflowHandle, WorkflowStartOptions,
+    Client, ClientOptions, Connection, ConnectionOptions, UntypedWorkflow, Url, WorkflowCountOptions,
+    WorkflowGetResultOptions, WorkflowHandle, WorkflowStartOptions,
 };
 use worker::Worker;
 
@@ -45,6 +47,8 @@ struct Burst {
     bench: bool,
 }
 
+/// The first pull request of the burst.
+const FIRST: u64 = 1_000;
 const TASK_QUEUE: &str = "burst";
 /// More time than a working system needs.
 const PATIENCE: Duration = Duration::from_secs(900);
@@ -68,9 +72,19 @@ async fn main() -> anyhow::Result<()> {
     let objects = bare::objects_of(&kubernetes, "pr-1").await?;
     let count = burst.environments;
 
+    let profile = || Profile::now(&lab, worker.id());
+    let begin = profile()?;
     let floor = bare::open(&kubernetes, &objects, count, AT_ONCE).await?;
+    println!("bare client: {}", profile()?.since(&begin));
     bare::close(&kubernetes, count).await?;
-    let opened = environments.open(1_000..1_000 + count).await?;
+    let begin = profile()?;
+    let opened = environments.open(FIRST..FIRST + count).await?;
+    println!("berth: {}", profile()?.since(&begin));
+    println!(
+        "events: {} of a rollout, {} of its environment",
+        environments.events("-rollout-1").await?,
+        environments.events("").await?
+    );
     let per_minute = |took: Duration| count as f64 / took.as_secs_f64() * 60.0;
     println!(
         "{count} environments of {} objects at once: berth {:.1} s ({:.0} a minute), bare client {:.1} s ({:.0} a minute), \
@@ -86,7 +100,7 @@ async fn main() -> anyhow::Result<()> {
     let idle = worker.watch_idle(&lab, Duration::from_secs(burst.idle)).await?;
     println!("with {} live and nothing happening: {idle}", count + 1);
 
-    let closed = environments.close(1_000..1_000 + count).await?;
+    let closed = environments.close(FIRST..FIRST + count).await?;
     println!(
         "all {count} closed and verified gone after {:.1} s ({:.0} a minute)",
         closed.as_secs_f64(),
@@ -133,6 +147,13 @@ impl Environments {
         let (run, signal) = (PreviewEnvironment::run, PreviewEnvironment::push);
         self.temporal.signal_with_start_workflow(run, input.into(), signal, push.into(), options).await?;
         Ok(())
+    }
+
+    /// The number of events in the history of the first environment's workflow, or of the child with that suffix.
+    async fn events(&self, suffix: &str) -> anyhow::Result<usize> {
+        let id = format!("{}{suffix}", PullRequest::new("web", FIRST).workflow_id());
+        let handle = self.temporal.get_workflow_handle::<UntypedWorkflow>(id);
+        Ok(handle.fetch_history(Default::default()).into_events().await?.len())
     }
 
     async fn close(&self, numbers: std::ops::Range<u64>) -> anyhow::Result<Duration> {

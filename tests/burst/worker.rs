@@ -8,6 +8,8 @@ use std::{
 use anyhow::{Context, ensure};
 use berth_lab::Lab;
 
+use crate::profile::processor_time;
+
 /// A worker that is timed from its start.
 pub(crate) struct Worker {
     worker: berth_test_support::Worker,
@@ -54,17 +56,18 @@ impl Worker {
     }
 
     fn resident_kib(&self) -> anyhow::Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.worker.id()))?;
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("the kernel says no VmRSS")?;
         Ok(line.trim().trim_end_matches(" kB").parse()?)
     }
 
-    /// User and system time: the 14th and 15th field of /proc/PID/stat, in hundredths of a second.
+    /// Its process's id.
+    pub(crate) fn id(&self) -> u32 {
+        self.worker.id()
+    }
+
     fn cpu(&self) -> anyhow::Result<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.worker.id()))?;
-        let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks: u64 = fields.iter().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
-        Ok(Duration::from_millis(ticks * 10))
+        processor_time(self.id())
     }
 }
 

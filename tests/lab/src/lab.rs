@@ -240,6 +240,15 @@ impl Lab {
         process::output(temporal.args(arguments).args(["--address", self.temporal_address()]))
     }
 
+    /// The programs that the lab runs now, by name, with their process ids.
+    ///
+    /// # Errors
+    /// The lab's folder cannot be found.
+    pub fn processes(&self) -> Result<Vec<(String, u32)>> {
+        let running = outage::running(self.state())?;
+        Ok(running.into_iter().map(|process| (process.name, process.pid)).collect())
+    }
+
     /// Kills `temporal`, `kube-apiserver` or a full lab's `postgres`. It is restarted at once, with its data.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! `cargo lab bench`: the time that berth takes, compared with kubectl by hand on the same warm lab.
 //!
 //! Work by hand means `kubectl apply` of the same rendered objects, `kubectl rollout status`, and `kubectl delete namespace`.
-//! Compare ratios of medians within one run: machines are noisy.
+//! berth is a release build. Compare ratios of medians within one run: machines are noisy.
 
 use std::{
     io::Write as _,
@@ -48,7 +48,7 @@ pub(crate) struct Bench {
 }
 
 pub(crate) fn run(bench: &Bench) -> Result<()> {
-    let berth = cargo::berth()?;
+    let berth = cargo::berth_release()?;
     let session = session::join_or_start(BENCH, || {
         plan::make(Request {
             yes: bench.options.yes,

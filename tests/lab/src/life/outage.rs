@@ -37,6 +37,10 @@ pub(crate) fn end(state: &State, part: &str) -> Result<()> {
 
 /// The process of a part that runs.
 pub(crate) fn process_of(state: &State, part: &str) -> Result<ProcessId> {
-    let running = children::read_record(&Files::of_lab(&state.name)?.processes());
-    running.into_iter().find(|process| process.name == part).with_context(|| format!("the lab runs no {part}"))
+    running(state)?.into_iter().find(|process| process.name == part).with_context(|| format!("the lab runs no {part}"))
+}
+
+/// The processes of all parts.
+pub(crate) fn running(state: &State) -> Result<Vec<ProcessId>> {
+    Ok(children::read_record(&Files::of_lab(&state.name)?.processes()))
 }

@@ -16,7 +16,7 @@ pub(crate) fn lab() -> Result<PathBuf> {
     let own = env::current_exe()?;
     match own.file_name().is_some_and(|name| name == "lab") {
         true => Ok(own),
-        false => up_to_date(&own, "lab").map_or_else(|| build("berth-lab", "lab"), Ok),
+        false => up_to_date(&own, "lab").map_or_else(|| build("berth-lab", "lab", &[]), Ok),
     }
 }
 
@@ -43,12 +43,18 @@ fn sources(rule: &str) -> Vec<PathBuf> {
     sources.split_whitespace().map(|source| source.replace('\0', " ").into()).collect()
 }
 
+/// The `berth` program of a debug build.
 pub(crate) fn berth() -> Result<PathBuf> {
-    build("berth", "berth")
+    build("berth", "berth", &[])
+}
+
+/// The `berth` program as users have it, for measurements: a debug build takes several times as long.
+pub(crate) fn berth_release() -> Result<PathBuf> {
+    build("berth", "berth", &["--release"])
 }
 
 /// Builds a binary and answers its path, which cargo prints on stdout. Cargo's progress goes to stderr.
-fn build(package: &str, binary: &str) -> Result<PathBuf> {
+fn build(package: &str, binary: &str, profile: &[&str]) -> Result<PathBuf> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     // Variables that cargo set for this process would make build scripts run again, and half of the dependencies rebuild.
     env::vars_os().filter(|(name, _)| is_set_by_cargo(&name.to_string_lossy())).for_each(|(name, _)| {
@@ -56,6 +62,7 @@ fn build(package: &str, binary: &str) -> Result<PathBuf> {
     });
     let output = cargo
         .args(["build", "--locked", "--package", package, "--bin", binary, "--message-format=json-render-diagnostics"])
+        .args(profile)
         .current_dir(folders::workspace())
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
