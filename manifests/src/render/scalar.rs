@@ -4,8 +4,7 @@
 //! `yes`, `off` or `y`, `0644` is octal (as in file modes), and numbers may have `_` inside. A manifest must mean
 //! the same here as to kubectl, so this module follows that resolver and not YAML 1.2.
 //!
-//! Two cases differ, because kubectl changes the value there. A date stays a string; kubectl makes it a time stamp. A
-//! mapping's key stays a string; kubectl reads the key `on` as `true`.
+//! A date differs: it stays a string here, and kubectl makes it a time stamp.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Number, Value};
