@@ -259,7 +259,11 @@ fn image_of_another_repository_stays_as_it_is() {
         "$KUBE_DEPLOYMENT_IMAGE-worker:$KUBE_DEPLOYMENT_TAG",
         "$KUBE_DEPLOYMENT_IMAGE/worker:latest",
     ];
-    let more: String = others.iter().map(|image| format!("      - {{name: x, image: '{image}'}}\n")).collect();
+    let more: String = others
+        .iter()
+        .enumerate()
+        .map(|(index, image)| format!("      - {{name: x{index}, image: '{image}'}}\n"))
+        .collect();
     let rendered =
         render_alone(&format!("{}{more}", deployment("$KUBE_DEPLOYMENT_IMAGE")), &examples::preview()).unwrap();
     let expected = [
