@@ -3,9 +3,13 @@
 //! The parser is `granit-parser`. `serde-saphyr`, which reads the app files, uses it too, so the binary has one parser. After
 //! a syntax error it continues with the next document, so all errors are reported at once; saphyr-parser cannot do that.
 
-use std::{borrow::Cow, collections::HashMap, rc::Rc};
+mod source;
+
+use std::{collections::HashMap, rc::Rc};
 
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
+
+use source::Source;
 
 /// The deepest nesting. It bounds the recursion over the tree, and no Kubernetes object comes near it. An alias counts with the
 /// depth of its node.
@@ -60,10 +64,10 @@ pub(super) fn documents(text: &str) -> (Vec<Rc<Node>>, Vec<Problem>) {
         flow_nesting_limit: MAX_DEPTH,
         block_nesting_limit: MAX_DEPTH,
     };
-    let text = without_byte_order_marks(text);
-    let mut parser = Parser::new_from_str_with_options(&text, options);
+    let source = Source::new(text);
+    let mut parser = Parser::new_from_str_with_options(source.text(), options);
     let (mut documents, mut problems) = (Vec::new(), Vec::new());
-    let mut tree = Tree::default();
+    let mut tree = Tree::new(&source);
     while documents.len() + problems.len() < MAX_DOCUMENTS {
         let event = match parser.next_event() {
             None | Some(Ok((Event::StreamEnd, _))) => return (documents, problems),
@@ -76,8 +80,8 @@ pub(super) fn documents(text: &str) -> (Vec<Rc<Node>>, Vec<Problem>) {
             }
             Err(problem) => problem,
         };
-        problems.push(problem);
-        tree = Tree::default();
+        problems.push(Problem { message: source.reveal(&problem.message), ..problem });
+        tree = Tree::new(&source);
         if !matches!(parser.proceed_next_document(), Ok(true)) {
             return (documents, problems);
         }
@@ -86,25 +90,9 @@ pub(super) fn documents(text: &str) -> (Vec<Rc<Node>>, Vec<Problem>) {
     (documents, problems)
 }
 
-/// A text without the byte order marks at the beginning of its documents. They come from files that were joined.
-fn without_byte_order_marks(text: &str) -> Cow<'_, str> {
-    const MARK: char = '\u{feff}';
-    let text = text.trim_start_matches(MARK);
-    if !text.contains(MARK) {
-        return Cow::Borrowed(text);
-    }
-    let mut begins = false;
-    let mut clean = String::with_capacity(text.len());
-    for line in text.split_inclusive('\n') {
-        clean.push_str(if begins { line.trim_start_matches(MARK) } else { line });
-        begins = line.starts_with("---");
-    }
-    Cow::Owned(clean)
-}
-
 /// The document being read, with a stack of its open collections.
-#[derive(Default)]
-struct Tree {
+struct Tree<'a> {
+    source: &'a Source<'a>,
     open: Vec<OpenCollection>,
     anchors: HashMap<usize, Rc<Node>>,
     root: Option<Rc<Node>>,
@@ -119,15 +107,19 @@ struct OpenCollection {
     children: Vec<Rc<Node>>,
 }
 
-impl Tree {
+impl<'a> Tree<'a> {
+    fn new(source: &'a Source<'a>) -> Self {
+        Self { source, open: Vec::new(), anchors: HashMap::new(), root: None }
+    }
+
     /// Adds an event to the tree. Returns the document at its end.
     fn handle_event(&mut self, event: Event<'_>, span: Span) -> Result<Option<Rc<Node>>, Problem> {
         let (line, column) = (span.start.line(), span.start.col() + 1);
         match event {
-            Event::DocumentStart(..) => *self = Self::default(),
+            Event::DocumentStart(..) => *self = Self::new(self.source),
             Event::DocumentEnd => return Ok(self.root.take()),
             Event::Scalar(text, style, anchor, tag) => {
-                let kind = NodeKind::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain };
+                let kind = NodeKind::Scalar { text: self.source.reveal(&text), plain: style == ScalarStyle::Plain };
                 let tag = tag.as_deref().map(NodeTag::from);
                 self.add(Node { line, column, tag, kind, depth: 1 }, anchor)?;
             }
