@@ -148,14 +148,15 @@ fn read_objects(files: &SourceFiles, variables: &Variables, policy: &PolicyInput
     read
 }
 
-/// Keeps the last of several objects with one identity (`preview/` over `shared/`), as `kubectl apply` does file by file.
-/// Applied at once, the two would race.
+/// Keeps the last of several definitions of one object (`preview/` over `shared/`), as `kubectl apply` does file by file.
+/// Applied at once, the two would race. Another version of the same kind is the same object.
 fn last_of_each(objects: Vec<Object>, findings: &mut Vec<Finding>) -> Vec<Object> {
-    let mut positions: HashMap<Identity, usize> = HashMap::new();
+    let mut positions: HashMap<_, usize> = HashMap::new();
     let mut kept: Vec<Object> = Vec::new();
     for object in objects {
-        let Some(earlier) = positions.get(&object.identity()).and_then(|index| kept.get_mut(*index)) else {
-            positions.insert(object.identity(), kept.len());
+        let key = (object.group_kind(), object.namespace().map(ToOwned::to_owned), object.name().to_owned());
+        let Some(earlier) = positions.get(&key).and_then(|index| kept.get_mut(*index)) else {
+            positions.insert(key, kept.len());
             kept.push(object);
             continue;
         };
