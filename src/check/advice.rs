@@ -66,10 +66,12 @@ pub(super) fn advise_on_environment(
     let mut findings = Vec::new();
     let kind = environment.kind.as_str();
     let mut warn = |field: &str, message: String| {
-        let field = format!("{kind}.{field}");
+        let field = if field.is_empty() { kind.to_owned() } else { format!("{kind}.{field}") };
         findings.push(Finding::warning(file, app.line_of(&field), message).field(field));
     };
-    if !rendered.objects().any(Object::is_workload) {
+    // A CronJob of a preview is suspended, unless the app file lets it run.
+    let runs = |object: &Object| object.kind() == "CronJob" && object.document["spec"]["suspend"] != true;
+    if !rendered.objects().any(|object| object.is_workload() || runs(object)) {
         warn("", "the manifests have no workload for it: nothing would run".to_owned());
     }
     if ingresses_with_host(rendered, &environment.host).next().is_none() {

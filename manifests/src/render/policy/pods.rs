@@ -62,6 +62,13 @@ pub(in crate::render) fn specs(object: &Object) -> impl Iterator<Item = (&Value,
     templates(object).filter_map(|(template, path)| Some((template.get("spec")?, format!("{path}.spec"))))
 }
 
+/// The field that names the `ServiceAccount` of a pod, and its name. `serviceAccount` is the old field.
+pub(in crate::render) fn account(spec: &Value) -> Option<(&'static str, &str)> {
+    let named = ["serviceAccountName", "serviceAccount"].into_iter();
+    let mut named = named.filter_map(|field| Some((field, spec.get(field)?.as_str()?)));
+    named.find(|(_, name)| !name.is_empty())
+}
+
 /// The containers of a pod, with the path of each.
 pub(in crate::render) fn containers<'a>(spec: &'a Value, path: &str) -> impl Iterator<Item = (&'a Value, String)> {
     CONTAINER_LISTS.into_iter().flat_map(move |list| {

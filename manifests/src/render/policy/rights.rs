@@ -65,6 +65,6 @@ fn accounts(binding: &Object) -> impl Iterator<Item = &str> {
 }
 
 fn runs_as(object: &Object, account: &str) -> bool {
-    let of_pod = |spec: &Value| spec.get("serviceAccountName").and_then(Value::as_str).unwrap_or("default") == account;
+    let of_pod = |spec: &Value| pods::account(spec).map_or("default", |(_, name)| name) == account;
     pods::specs(object).any(|(spec, _)| of_pod(spec))
 }

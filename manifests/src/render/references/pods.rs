@@ -7,8 +7,9 @@ use crate::render::{object::Object, policy::pods};
 
 pub(super) fn check(report: &mut Report<'_>, object: &Object) {
     for (spec, path) in pods::specs(object) {
-        let account = text(spec, "serviceAccountName");
-        report.require(object, &format!("{path}.serviceAccountName"), "ServiceAccount", account);
+        if let Some((field, account)) = pods::account(spec) {
+            report.require(object, &format!("{path}.{field}"), "ServiceAccount", account);
+        }
         for (index, secret) in pods::items(spec.get("imagePullSecrets")) {
             report.require(object, &format!("{path}.imagePullSecrets[{index}]"), "Secret", text(secret, "name"));
         }

@@ -144,3 +144,25 @@ fn autoscaler_needs_its_workload() {
     assert_eq!(preview([web("http"), scaler("web")]), [""; 0]);
     assert_eq!(preview([web("http"), scaler("other")]), ["Error spec.scaleTargetRef"]);
 }
+
+#[test]
+fn service_may_select_by_labels_that_controllers_set() {
+    let select = |labels: Value| json!({"kind": "Service", "metadata": {"name": "one"}, "spec": {"selector": labels, "ports": [{"port": 80}]}});
+    let workload = |kind: &str, name: &str| {
+        json!({"kind": kind, "metadata": {"name": name}, "spec": {"template": {
+            "metadata": {"labels": {"app": "mongo"}}, "spec": {"containers": [{"name": "web"}]}}}})
+    };
+    let of = |labels: Value| preview([workload("StatefulSet", "mongo"), workload("Job", "migrate"), select(labels)]);
+    assert_eq!(of(json!({"statefulset.kubernetes.io/pod-name": "mongo-0"})), [""; 0]);
+    assert_eq!(of(json!({"app": "mongo", "apps.kubernetes.io/pod-index": "1"})), [""; 0]);
+    assert_eq!(of(json!({"batch.kubernetes.io/job-name": "migrate"})), [""; 0]);
+    for wrong in [json!({"statefulset.kubernetes.io/pod-name": "redis-0"}), json!({"job-name": "mongo"})] {
+        assert_eq!(of(wrong.clone()).len(), 1, "{wrong}");
+    }
+}
+
+#[test]
+fn account_of_the_old_field_is_looked_up() {
+    let findings = preview([deployment(json!({"serviceAccount": "reporter", "containers": [{"name": "web"}]}))]);
+    assert_eq!(findings, ["Error spec.template.spec.serviceAccount"]);
+}

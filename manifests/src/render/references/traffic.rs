@@ -55,12 +55,16 @@ fn check_service(report: &mut Report<'_>, service: &Object) {
     if selector.is_empty() {
         return;
     }
-    let is_selected = |template: &Value| {
+    let is_selected = |object: &Object, template: &Value| {
         let labels = template.pointer("/metadata/labels");
-        selector.iter().all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value))
+        selector.iter().all(|(key, value)| {
+            labels.and_then(|labels| labels.get(key)) == Some(value) || is_set_by_controller(object, key, value)
+        })
     };
-    let templates = report.objects.iter().flat_map(|object| pods::templates(object)).map(|(template, _)| template);
-    let selected: Vec<_> = templates.filter(|template| is_selected(template)).collect();
+    let templates =
+        report.objects.iter().flat_map(|object| pods::templates(object).map(move |(template, _)| (object, template)));
+    let selected: Vec<_> =
+        templates.filter(|(object, template)| is_selected(object, template)).map(|(_, template)| template).collect();
     if selected.is_empty() {
         let message = "selects no pods of the manifests".to_owned();
         report.findings.push(service.finding(crate::render::finding::Severity::Warning, "spec.selector", message));
@@ -73,6 +77,23 @@ fn check_service(report: &mut Report<'_>, service: &Object) {
         }
         let message = format!("no container of the pods that it selects has a port with the name `{name}`");
         report.error(service, &format!("spec.ports[{index}].targetPort"), message);
+    }
+}
+
+/// Whether the controller of a workload gives this label to one of its pods.
+fn is_set_by_controller(workload: &Object, key: &str, value: &Value) -> bool {
+    let value = value.as_str().unwrap_or_default();
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let of_name = value.strip_prefix(workload.name());
+    match (workload.kind(), key) {
+        ("StatefulSet", "statefulset.kubernetes.io/pod-name") => {
+            of_name.and_then(|rest| rest.strip_prefix('-')).is_some_and(is_number)
+        }
+        ("StatefulSet", "apps.kubernetes.io/pod-index") | ("Job", "batch.kubernetes.io/job-completion-index") => {
+            is_number(value)
+        }
+        ("Job", "job-name" | "batch.kubernetes.io/job-name") => of_name == Some(""),
+        _ => false,
     }
 }
 
