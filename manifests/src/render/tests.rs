@@ -157,10 +157,73 @@ fn unknown_reserved_name_is_only_a_warning_in_a_script() {
          the nearest known name is `$KUBE_DEPLOYMENT_IMAGE`",
         "web/core/app.yaml:6: warning: spec.template.spec.containers[0].args[0]: `$KUBE_MINE` is not",
         "web/core/app.yaml:6: warning: spec.template.spec.containers[0].args[0]: `$DOPPLER_MINE` is not",
+        "web/core/app.yaml:7: warning: spec.template.spec.containers[0].env[0].value: `$MINE` is not a declared variable: add it \
+         to the app file's `variables`, `push_variables` or `named_images`; it stays as it is",
     ]) {
         assert!(message.starts_with(expected), "{message}");
     }
-    assert_eq!(messages.len(), 3, "{messages:#?}");
+    assert_eq!(messages.len(), 4, "{messages:#?}");
+}
+
+#[test]
+fn variable_beside_other_characters_is_a_number_where_the_field_is_one() {
+    let text = "apiVersion: v1\nkind: Service\nmetadata: {name: x}\nspec:\n  ports: [{port: ${PRE}80, targetPort: ${PRE}81}]\n";
+    let mut input = examples::preview();
+    input.extra.insert("PRE".to_owned(), "80".to_owned());
+    let rendered = render_input(&examples::file(text), &input).unwrap();
+    let service = rendered.objects().find(|object| object.kind() == "Service").unwrap();
+    assert_eq!(service.document["spec"]["ports"], serde_json::json!([{"port": 8080, "targetPort": 8081}]));
+}
+
+#[test]
+fn variable_in_braces_may_stand_in_a_flow_mapping() {
+    let text = concat!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x, labels: {app: ${KUBE_APP}, \"b-${KUBE_ENV}\": c}}\n",
+        "data: {a: ${KUBE_NS}, b: \"{${KUBE_NS}}\", c: '${NOT_DECLARED}', d: '${A:-b} ${} $\\{x}'}\n",
+        "binaryData:\n  # ${KUBE_NS}\n",
+    );
+    let rendered = preview(text).unwrap();
+    let map = rendered.objects().find(|object| object.kind() == "ConfigMap").unwrap();
+    let expected = json!({"a": "pr-123", "b": "{pr-123}", "c": "${NOT_DECLARED}", "d": "${A:-b} ${} $\\{x}"});
+    assert_eq!(map.document["data"], expected);
+    assert_eq!(map.document["metadata"]["labels"]["app"], "web-pr-123");
+    let messages = messages(preview("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${KUBE_APP}\n"));
+    assert!(messages.iter().all(|message| message.is_ascii()), "{messages:?}");
+}
+
+#[test]
+fn json_objects_one_after_the_other_are_documents() {
+    let object =
+        |name: &str| format!(r#"{{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {{"name": "{name}"}}}}"#);
+    let (a, b, c) = (object("a"), object("b"), object("c"));
+    for text in [
+        format!("{a}\n{b}\n  {c}\n"),
+        format!("{a}{b} {c}"),
+        format!("{a}\n{b}\n---\n{c}"),
+        format!("\n {a}\n\n{b}\n{c}"),
+    ] {
+        let rendered = preview(&text).unwrap();
+        let objects = rendered.objects().filter(|object| object.kind() == "ConfigMap");
+        let names: Vec<_> = objects.map(super::Object::name).collect();
+        assert_eq!(names, ["a", "b", "c"], "{text}");
+    }
+    let messages = messages(preview(&format!("{a}\n{b}\n{{\"kind\": \"Pod\"}}\n")));
+    assert!(messages.iter().all(|message| message.starts_with("web/core/app.yaml:3: ")), "{messages:?}");
+}
+
+#[test]
+fn another_version_of_a_kind_is_the_same_object() {
+    let autoscaler = |version: &str, most: u8| {
+        format!(
+            "apiVersion: autoscaling/{version}\nkind: HorizontalPodAutoscaler\nmetadata: {{name: x}}\n\
+             spec: {{maxReplicas: {most}, scaleTargetRef: {{apiVersion: apps/v1, kind: Deployment, name: x}}}}\n"
+        )
+    };
+    let rendered = preview(&format!("{}---\n{}", autoscaler("v1", 3), autoscaler("v2", 9))).unwrap();
+    let autoscalers = rendered.objects().filter(|object| object.kind() == "HorizontalPodAutoscaler");
+    let maximum: Vec<_> = autoscalers.map(|object| object.document["spec"]["maxReplicas"].clone()).collect();
+    assert_eq!(maximum, [9]);
+    assert!(rendered.notes.iter().any(|note| note.message.contains("is defined again")), "{:?}", rendered.notes);
 }
 
 #[test]

@@ -221,12 +221,8 @@ impl Variables {
         self.get(name).filter(|_| !is_own)
     }
 
-    /// The message about a name that is not declared. `None` for a name without a reserved prefix, unless it is `in_identifier`:
-    /// then it cannot be meant for a program.
-    pub(super) fn explain_unknown(&self, name: &str, in_identifier: bool) -> Option<String> {
-        if !in_identifier && !is_reserved(name) {
-            return None;
-        }
+    /// The message about a name that is not declared.
+    pub(super) fn explain_unknown(&self, name: &str) -> String {
         // Names are ASCII, so the cut is at a character boundary.
         let name = &name[..name.len().min(MAX_SHOWN_NAME)];
         let reason = match CONDITIONAL.iter().find(|(conditional, _)| *conditional == name) {
@@ -239,7 +235,7 @@ impl Variables {
                 None => "add it to the app file's `variables`, `push_variables` or `named_images`".to_owned(),
             },
         };
-        Some(format!("`${name}` is not a declared variable: {reason}"))
+        format!("`${name}` is not a declared variable: {reason}")
     }
 
     /// The message about a name in a form that only a shell expands, such as `${NAME:-default}`.
@@ -261,8 +257,15 @@ impl Variables {
     }
 }
 
-fn is_reserved(name: &str) -> bool {
+/// Whether a name begins as berth's own names do.
+pub(super) fn is_reserved(name: &str) -> bool {
     RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+/// Whether a name is written as those of environment variables are: nginx, PHP and others have lower-case names of their own.
+pub(super) fn is_upper_case(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_uppercase())
+        && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
 }
 
 /// The name that is nearest to another, if at most half of its letters differ.
@@ -340,11 +343,9 @@ mod tests {
     #[test]
     fn unknown_name_is_reported_with_the_nearest_known_one() {
         let variables = Variables::new(examples::preview());
-        let message = variables.explain_unknown("KUBE_DEPLOYMENT_IMGE", false).unwrap();
+        let message = variables.explain_unknown("KUBE_DEPLOYMENT_IMGE");
         assert!(message.contains("`$KUBE_DEPLOYMENT_IMAGE`"), "{message}");
-        assert_eq!(variables.explain_unknown("HOME", false), None);
-        assert_eq!(variables.explain_unknown("KUBERNETES_SERVICE_HOST", false), None);
-        let message = variables.explain_unknown("OTHER_IMAGE", true).unwrap();
+        let message = variables.explain_unknown("OTHER_IMAGE");
         assert!(message.contains("named_images"), "{message}");
     }
 }

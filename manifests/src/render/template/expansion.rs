@@ -72,7 +72,7 @@ impl<'a> Expansion<'a> {
     fn convert_scalar(&mut self, node: &Node, text: &str, plain: bool, place: &Place) -> Result<Value, TooLarge> {
         if plain
             && node.tag.is_none()
-            && let Some(value) = self.value_of_sole_variable(text, place)
+            && let Some(value) = self.value_of_variables(text, place)
         {
             self.spend(text.len())?;
             return Ok(value);
@@ -91,13 +91,23 @@ impl<'a> Expansion<'a> {
         }))
     }
 
-    /// The value of a scalar that is one variable and nothing else, if it is no string.
-    fn value_of_sole_variable(&self, text: &str, place: &Place) -> Option<Value> {
-        let (variables, name) = (self.variables?, sole_reference(text)?);
+    /// The value of a scalar that is one variable and nothing else, if it is no string. In a field that takes no text, other
+    /// characters may stand beside it.
+    fn value_of_variables(&self, text: &str, place: &Place) -> Option<Value> {
+        let variables = self.variables?;
         let scalar_type = place.field.scalar_type();
-        let value = match variables.number(name) {
-            Some(number) => Value::from(number),
-            None => scalar::parse_plain(variables.get_of_app(name)?).ok()?,
+        let value = match sole_reference(text) {
+            Some(name) => match variables.number(name) {
+                Some(number) => Value::from(number),
+                None => scalar::parse_plain(variables.get_of_app(name)?).ok()?,
+            },
+            None if matches!(scalar_type, ScalarType::Text | ScalarType::Quantity | ScalarType::Any) => return None,
+            None => {
+                let substituted = substitute(text, variables);
+                let is_read =
+                    substituted.changed && substituted.undeclared.is_empty() && substituted.unchecked.is_empty();
+                scalar::parse_plain(is_read.then_some(&substituted.output)?).ok()?
+            }
         };
         let fits = match scalar_type {
             ScalarType::Text | ScalarType::Quantity => false,
@@ -138,15 +148,15 @@ impl<'a> Expansion<'a> {
                 self.add_finding(Severity::Error, node, &place.path, message);
             }
         }
-        // A script may have a variable of its own with a reserved prefix.
         let is_script = matches!(place.usage, Usage::Shell | Usage::Content);
-        let severity = if is_script { Severity::Warning } else { Severity::Error };
         let undeclared = substituted.undeclared.iter().filter_map(|name| {
             // The app file says whose it is, so it is no variable of a script.
             if let Some(message) = variables.explain_missing(name) {
                 return Some((Severity::Error, message));
             }
-            variables.explain_unknown(name, place.usage == Usage::Identifier).map(|message| (severity, message))
+            let severity = place.severity_of_unknown(name, substituted.output.trim_end().contains('\n'))?;
+            let stays = if severity == Severity::Warning { "; it stays as it is" } else { "" };
+            Some((severity, format!("{}{stays}", variables.explain_unknown(name))))
         });
         let expanded = substituted.expanded.iter().filter_map(|name| {
             let severity = if place.usage == Usage::Identifier { Severity::Error } else { Severity::Warning };

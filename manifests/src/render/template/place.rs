@@ -1,7 +1,12 @@
 //! A place in a document: its path, its schema, and what its text is for.
 
 use super::child;
-use crate::render::{image_field::is_image_field, schema::Field};
+use crate::render::{
+    finding::Severity,
+    image_field::is_image_field,
+    schema::{Field, ScalarType},
+    variables::{is_reserved, is_upper_case},
+};
 
 /// A place in a document.
 #[derive(Clone)]
@@ -67,6 +72,23 @@ impl Place {
         }
     }
 
+    /// The severity of an unknown name in a text of this place; `None` if the name may be meant for a program.
+    pub(super) fn severity_of_unknown(&self, name: &str, has_lines: bool) -> Option<Severity> {
+        let is_script = matches!(self.usage, Usage::Shell | Usage::Content);
+        // No value of such a field has a `$`.
+        let is_typed =
+            self.usage == Usage::Other && !matches!(self.field.scalar_type(), ScalarType::Text | ScalarType::Any);
+        if self.usage == Usage::Identifier || is_typed {
+            return Some(Severity::Error);
+        }
+        if is_reserved(name) {
+            // A script may have a variable of its own with a reserved prefix.
+            return Some(if is_script { Severity::Warning } else { Severity::Error });
+        }
+        let is_meant_for_job = is_upper_case(name) && !has_lines && self.usage != Usage::Shell;
+        is_meant_for_job.then_some(Severity::Warning)
+    }
+
     /// An item of the list.
     pub(super) fn item(&self, index: usize) -> Self {
         let path = format!("{}[{index}]", self.path);
@@ -84,6 +106,32 @@ mod tests {
             key => place.child(key),
         });
         place.usage
+    }
+
+    #[test]
+    fn unknown_name_is_reported_where_no_program_can_mean_it() {
+        let severity = |path: &[&str], name, has_lines| {
+            let place = Place::document().of_kind("apps/v1", "Deployment");
+            let place =
+                path.iter().fold(place, |place, key| if *key == "[]" { place.item(0) } else { place.child(key) });
+            place.severity_of_unknown(name, has_lines)
+        };
+        let container = ["spec", "template", "spec", "containers", "[]"];
+        let of_container = |rest: &[&str], name| severity(&[&container, rest].concat(), name, false);
+        let value = ["env", "[]", "value"];
+        assert_eq!(of_container(&value, "SENTRY_DSN"), Some(Severity::Warning));
+        assert_eq!(of_container(&value, "host"), None);
+        assert_eq!(of_container(&value, "KUBE_MISSPELT"), Some(Severity::Error));
+        assert_eq!(of_container(&["command", "[]"], "HOME"), None);
+        assert_eq!(of_container(&["image"], "lower"), Some(Severity::Error));
+        assert_eq!(of_container(&["resources", "limits", "memory"], "mem"), Some(Severity::Error));
+        assert_eq!(of_container(&["readinessProbe", "httpGet", "port"], "PORT"), Some(Severity::Error));
+        assert_eq!(of_container(&["readinessProbe", "httpGet", "path"], "BASE"), Some(Severity::Warning));
+        assert_eq!(severity(&["metadata", "annotations", "a/b"], "ISSUER", false), Some(Severity::Warning));
+        assert_eq!(severity(&["metadata", "annotations", "a/snippet"], "ISSUER", true), None);
+        assert_eq!(severity(&["data", "token"], "TOKEN", false), Some(Severity::Warning));
+        assert_eq!(severity(&["data", "start.sh"], "TOKEN", true), None);
+        assert_eq!(severity(&["data", "start.sh"], "GITHUB_TOKEN", true), Some(Severity::Warning));
     }
 
     #[test]
