@@ -18,13 +18,18 @@ use serde::Deserialize;
 use super::{HOST, IMAGE, documents};
 use crate::applies::Applies;
 
+const EQUAL_TWICE: &str = "kubectl refuses them in a new object, and drops one in an object that exists";
+
 /// Texts of which berth and kubectl take a different view: who takes it, and why berth differs.
-const DIFFERENCES: [(&str, Taker, &str); 5] = [
+const DIFFERENCES: [(&str, Taker, &str); 8] = [
+    ("container-twice", Taker::Berth, EQUAL_TWICE),
     ("empty-list", Taker::Berth, "a folder may have a List without items; to kubectl it is nothing to apply"),
     ("host-of-others", Taker::Kubectl, "an Ingress may only have hosts of the app"),
+    ("mount-twice", Taker::Berth, EQUAL_TWICE),
     ("name-of-berth", Taker::Kubectl, "names that begin with `berth-` are berth's own"),
     ("other-image", Taker::Kubectl, "a container of the pushed repository runs the pushed digest, or nothing"),
-    ("spread-twice", Taker::Berth, "kubectl refuses them in a new object, and drops one in an object that exists"),
+    ("spread-twice", Taker::Berth, EQUAL_TWICE),
+    ("volume-twice", Taker::Berth, EQUAL_TWICE),
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
