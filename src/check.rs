@@ -10,8 +10,8 @@ use berth_activities::release::stored_release::why_too_large;
 use berth_manifests::{
     app::{App, AppFolder, EnvironmentNames, read_apps},
     render::{
-        Finding, Rendered, Rights, Severity, SourceFiles, Variables, check_classes, check_granted, check_references,
-        check_schemas, render,
+        EnvironmentKind, Finding, Rendered, Rights, Severity, SourceFiles, Variables, check_classes, check_granted,
+        check_references, check_schemas, render,
     },
 };
 use serde::Serialize;
@@ -84,7 +84,6 @@ impl Check {
 /// Every finding about apps, besides those that are known already, in the order of files and lines.
 fn check(apps: Vec<App>, mut findings: Vec<Finding>, cluster: Option<&Cluster>) -> Report {
     findings.extend(apps.iter().flat_map(|app| check_app(app, cluster)));
-    // Findings about files that both environments of an app share come twice.
     let mut seen: Vec<Finding> = Vec::new();
     for finding in findings {
         if !seen.contains(&finding) {
@@ -115,10 +114,22 @@ fn check_app(app: &App, cluster: Option<&Cluster>) -> Vec<Finding> {
         }
     };
     findings.extend(files.not_applied().iter().cloned());
-    for environment in [app.preview_environment(EXAMPLE_PR), app.production_environment()].iter().flatten() {
-        findings.extend(check_environment(app, &file, &files, environment, cluster));
-    }
+    let environments = [app.preview_environment(EXAMPLE_PR), app.production_environment()].into_iter().flatten();
+    let found = environments.map(|environment| {
+        let found = check_environment(app, &file, &files, &environment, cluster);
+        (environment.kind, found)
+    });
+    findings.extend(label(found.collect()));
     findings
+}
+
+/// The findings about all environments. One that is not about each of them says which it is about.
+fn label(found: Vec<(EnvironmentKind, Vec<Finding>)>) -> Vec<Finding> {
+    let is_everywhere = |finding: &Finding| found.iter().all(|(_, other)| other.contains(finding));
+    let labelled = found.iter().flat_map(|(kind, of_kind)| {
+        of_kind.iter().cloned().map(|finding| if is_everywhere(&finding) { finding } else { finding.only_in(*kind) })
+    });
+    labelled.collect()
 }
 
 fn check_environment(
@@ -177,107 +188,4 @@ impl Report {
 }
 
 #[cfg(test)]
-mod tests {
-    use berth_manifests::app::Scripts;
-
-    use super::*;
-
-    fn fixtures() -> PathBuf {
-        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests/src/render/fixtures")
-    }
-
-    fn check_folder() -> Report {
-        let AppFolder { apps, findings, .. } = read_apps(&fixtures());
-        check(apps, findings, None)
-    }
-
-    fn written(report: &Report) -> String {
-        let mut text = String::new();
-        report.write(&mut text).unwrap();
-        text
-    }
-
-    #[test]
-    fn manifests_written_for_envsubst_have_no_error() {
-        let report = check_folder();
-        assert!(report.ok, "{}", written(&report));
-        assert_eq!(report.apps, ["web"]);
-        assert!(written(&report).contains("apps checked: web; errors: 0, "));
-    }
-
-    #[test]
-    fn json_output_has_file_line_and_severity() {
-        let json = check_folder().to_envelope().unwrap().data.unwrap();
-        assert_eq!(json["ok"], true);
-        assert_eq!(json["findings"][0]["file"], "oddities/core/doppler-secret.yaml");
-        assert_eq!(json["findings"][0]["line"], 2);
-        assert_eq!(json["findings"][0]["severity"], "note");
-    }
-
-    #[test]
-    fn a_gate_on_a_missing_workload_is_an_error() {
-        let AppFolder { mut apps, .. } = read_apps(&fixtures());
-        let mut app = apps.remove(0);
-        app.preview.as_mut().unwrap().gates[0].http.as_mut().unwrap().workload = "web".to_owned();
-        let errors: Vec<_> = check_app(&app, None).into_iter().filter(Finding::is_error).collect();
-        assert_eq!(errors.len(), 1);
-        assert_eq!((errors[0].field.as_deref(), errors[0].line), (Some("preview.gates[0].http.workload"), 20));
-    }
-
-    #[test]
-    fn a_gate_through_the_ingress_needs_a_route_in_the_manifests() {
-        let AppFolder { mut apps, .. } = read_apps(&fixtures());
-        let mut app = apps.remove(0);
-        let mut errors = |http: &str| {
-            let gate = &mut app.preview.as_mut().unwrap().gates[0];
-            gate.http = Some(serde_json::from_str(http).unwrap());
-            check_app(&app, None)
-                .into_iter()
-                .filter(Finding::is_error)
-                .map(|found| found.to_string())
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(errors(r#"{"through": "ingress", "path": "/"}"#), Vec::<String>::new());
-        let other = errors(r#"{"through": "ingress", "host": "other.example.com", "path": "/x"}"#);
-        let expected = "web.yaml:20: preview.gates[0].http: no Ingress of the manifests has a rule for `other.example.com/x`: the \
-            gate cannot pass";
-        assert_eq!(other, [expected]);
-    }
-
-    #[test]
-    fn a_gate_on_a_missing_temporal_is_a_warning() {
-        let AppFolder { mut apps, .. } = read_apps(&fixtures());
-        let mut app = apps.remove(0);
-        let gate = &mut app.preview.as_mut().unwrap().gates[0];
-        gate.http = None;
-        gate.temporal_server = serde_json::from_str("{}").unwrap();
-        let found: Vec<_> =
-            check_app(&app, None).into_iter().filter(|finding| finding.severity != Severity::Note).collect();
-        let expected = "`web-pr-123-temporal` is not a Deployment, StatefulSet or DaemonSet of the manifests: the gate can pass only \
-            where Doppler has a `TEMPORAL_SERVER_ADDRESS`";
-        assert!(found.iter().any(|finding| !finding.is_error() && finding.message == expected), "{found:?}");
-        assert!(!found.iter().any(Finding::is_error), "{found:?}");
-    }
-
-    #[test]
-    fn scripts_that_name_a_missing_deployment_are_an_error() {
-        let AppFolder { mut apps, .. } = read_apps(&fixtures());
-        let mut app = apps.remove(0);
-        let mut errors = |workload: Option<&str>| {
-            app.preview.as_mut().unwrap().scripts = Some(Scripts {
-                prefix: "npm run run:".to_owned(),
-                allow: vec!["remind".to_owned()],
-                workload: workload.map(str::to_owned),
-            });
-            check_app(&app, None).into_iter().filter(Finding::is_error).map(|found| found.message).collect::<Vec<_>>()
-        };
-        assert_eq!(errors(None), Vec::<String>::new(), "the manifests have one Deployment");
-        assert_eq!(errors(Some("$KUBE_APP-nope")), ["`web-pr-123-nope` is not a Deployment of the manifests"]);
-    }
-
-    #[tokio::test]
-    async fn a_missing_folder_is_a_usage_error() {
-        let check = Check { folder: PathBuf::from("/nonexistent"), cluster: false, output: Output::Text };
-        assert_eq!(check.run().await.unwrap(), ExitCode::from(Exit::Usage));
-    }
-}
+mod tests;

@@ -87,7 +87,9 @@ pub fn render(files: &SourceFiles, variables: &Variables, policy: &PolicyInput) 
         read = read_objects(files, &variables, policy);
     }
     let ReadObjects { objects, mut findings, .. } = read;
-    let (objects, found) = policy::check(objects, policy);
+    let (objects, mut found) = policy::check(objects, policy);
+    // A field that cannot be read right breaks rules as a consequence: an unknown variable is no host of the app.
+    found.retain(|found| !findings.iter().any(|cause| cause.is_error() && cause.is_at_field_of(found)));
     findings.extend(found.into_iter().map(Finding::about_policy));
     let mut objects = last_of_each(objects, &mut findings);
     repeated::keep_last(&mut objects, &mut findings);

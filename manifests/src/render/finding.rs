@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::variables::EnvironmentKind;
+
 /// The severity of a [`Finding`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -45,6 +47,9 @@ pub struct Finding {
     pub field: Option<String>,
     /// The problem, and its fix.
     pub message: String,
+    /// The only kind of environment that it is about, where an app has both.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<EnvironmentKind>,
 }
 
 impl Finding {
@@ -66,7 +71,8 @@ impl Finding {
     /// A finding of any severity.
     pub fn new(severity: Severity, file: impl Into<String>, line: usize, message: impl Into<String>) -> Self {
         let message = shorten(message.into());
-        Self { severity, subject: Subject::Writing, file: file.into(), line, column: None, field: None, message }
+        let (subject, file) = (Subject::Writing, file.into());
+        Self { severity, subject, file, line, column: None, field: None, message, environment: None }
     }
 
     /// Sets the column.
@@ -84,6 +90,20 @@ impl Finding {
     /// Sets the subject to [`Subject::Policy`].
     pub fn about_policy(self) -> Self {
         Self { subject: Subject::Policy, ..self }
+    }
+
+    /// Sets the only kind of environment that it is about. A field of the app file names it already.
+    pub fn only_in(self, kind: EnvironmentKind) -> Self {
+        let names_kind = |field: &str| {
+            field.strip_prefix(kind.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        let is_named = self.field.as_deref().is_some_and(names_kind);
+        Self { environment: (!is_named).then_some(kind), ..self }
+    }
+
+    /// Whether both are about one field at one place.
+    pub fn is_at_field_of(&self, other: &Self) -> bool {
+        self.field.is_some() && (&self.file, self.line, &self.field) == (&other.file, other.line, &other.field)
     }
 
     /// Whether the finding stops the release because of a rule of the environment.
@@ -118,7 +138,12 @@ impl fmt::Display for Finding {
         if let Some(field) = &self.field {
             write!(f, "{field}: ")?;
         }
-        f.write_str(&self.message)
+        f.write_str(&self.message)?;
+        match self.environment {
+            None => Ok(()),
+            Some(EnvironmentKind::Preview) => f.write_str(" (in previews)"),
+            Some(EnvironmentKind::Production) => f.write_str(" (in production)"),
+        }
     }
 }
 
@@ -146,5 +171,16 @@ mod tests {
         assert_eq!(warning.to_string(), "web.yaml:3:5: warning: is odd");
         assert!(Finding::error("web", 0, "ü".repeat(1_000_000)).message.len() < 610);
         assert_eq!(Finding::error("web", 0, "is empty").to_string(), "web: is empty");
+    }
+
+    #[test]
+    fn finding_about_one_environment_ends_with_its_kind() {
+        let text = |field: &str, kind| Finding::error("web.yaml", 1, "is odd").field(field).only_in(kind).to_string();
+        assert_eq!(text("spec.type", EnvironmentKind::Preview), "web.yaml:1: spec.type: is odd (in previews)");
+        assert_eq!(text("spec.type", EnvironmentKind::Production), "web.yaml:1: spec.type: is odd (in production)");
+        assert_eq!(text("", EnvironmentKind::Production), "web.yaml:1: is odd (in production)");
+        assert_eq!(text("production.host", EnvironmentKind::Production), "web.yaml:1: production.host: is odd");
+        assert_eq!(text("production", EnvironmentKind::Production), "web.yaml:1: production: is odd");
+        assert_eq!(text("previews", EnvironmentKind::Preview), "web.yaml:1: previews: is odd (in previews)");
     }
 }

@@ -86,7 +86,10 @@ impl ObjectReport<'_> {
 
     /// An error in a preview, a warning in production.
     fn refuse_in_preview(&mut self, field: &str, message: impl Into<String>) {
-        let severity = if self.is_preview() { Severity::Error } else { Severity::Warning };
+        let (severity, message) = match self.is_preview() {
+            true => (Severity::Error, message.into()),
+            false => (Severity::Warning, format!("is refused in previews: {}", message.into())),
+        };
         self.findings.push(self.object.finding(severity, field, message));
     }
 
