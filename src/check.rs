@@ -10,8 +10,8 @@ use berth_activities::release::stored_release::why_too_large;
 use berth_manifests::{
     app::{App, AppFolder, EnvironmentNames, read_apps},
     render::{
-        EnvironmentKind, Finding, Rendered, Rights, Severity, SourceFiles, Variables, check_classes, check_granted,
-        check_references, check_schemas, render,
+        EnvironmentKind, Finding, Inspection, Rendered, Rights, Severity, SourceFiles, Variables, check_classes,
+        check_granted, check_references, check_schemas, inspect,
     },
 };
 use serde::Serialize;
@@ -143,26 +143,30 @@ fn check_environment(
     let reserved = input.doppler_managed_secret.iter().chain(&input.doppler_token_secret).cloned().collect::<Vec<_>>();
     let variables = Variables::new(input);
     let policy = app.policy(environment, reserved);
-    match render(files, &variables, &policy) {
-        Ok(rendered) => {
-            let mut findings = workloads::check_gates(app, file, environment.kind, &variables, &rendered);
-            findings.extend(workloads::check_scripts(app, file, environment.kind, &variables, &rendered));
-            findings.extend(advice::advise_on_environment(app, file, environment, &rendered));
-            findings.extend(check_schemas(&rendered));
-            findings.extend(check_references(&rendered, &policy, &app.provided));
-            let rights = cluster.and_then(|cluster| cluster.rights.as_ref()).unwrap_or_else(|| Rights::installed());
-            findings.extend(check_granted(&rendered, rights));
-            findings.extend(cluster.iter().flat_map(|cluster| check_classes(&rendered, &cluster.classes)));
-            findings.extend(check_size(file, &rendered));
-            findings.extend(rendered.notes);
-            findings
-        }
-        // A finding about all the manifests has no file.
-        Err(findings) => findings
-            .into_iter()
-            .map(|finding| if finding.file.is_empty() { Finding { file: file.to_owned(), ..finding } } else { finding })
-            .collect(),
+    let Inspection { mut rendered, is_complete } = inspect(files, &variables, &policy);
+    let mut findings = std::mem::take(&mut rendered.notes);
+    let mut found = check_schemas(&rendered);
+    if !findings.iter().any(Finding::is_error) {
+        found.extend(advice::advise_on_environment(app, file, environment, &rendered));
     }
+    // A document that cannot be read may have the other end of a reference.
+    if is_complete {
+        found.extend(workloads::check_gates(app, file, environment.kind, &variables, &rendered));
+        found.extend(workloads::check_scripts(app, file, environment.kind, &variables, &rendered));
+        found.extend(check_references(&rendered, &policy, &app.provided));
+    }
+    let rights = cluster.and_then(|cluster| cluster.rights.as_ref()).unwrap_or_else(|| Rights::installed());
+    found.extend(check_granted(&rendered, rights));
+    found.extend(cluster.iter().flat_map(|cluster| check_classes(&rendered, &cluster.classes)));
+    found.extend(check_size(file, &rendered));
+    // A field that is an error already breaks further rules as a consequence.
+    found.retain(|found| !findings.iter().any(|cause| cause.is_error() && cause.is_at_field_of(found)));
+    findings.extend(found);
+    // A finding about all the manifests has no file.
+    findings
+        .into_iter()
+        .map(|finding| if finding.file.is_empty() { Finding { file: file.to_owned(), ..finding } } else { finding })
+        .collect()
 }
 
 /// The finding about a release that is too large to be stored.

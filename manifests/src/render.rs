@@ -76,21 +76,42 @@ impl Rendered {
     }
 }
 
+/// Manifests with everything that was found about them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Inspection {
+    /// The objects that could be read, also those that are refused. They may be applied only without an error.
+    pub rendered: Rendered,
+    /// Whether each document could be read. If not, an object that another refers to may be in the rest.
+    pub is_complete: bool,
+}
+
 /// Renders an app's manifests for one environment.
 ///
 /// # Errors
 /// Every finding, in the order of the files, if at least one is an error. Warnings and notes are included.
 pub fn render(files: &SourceFiles, variables: &Variables, policy: &PolicyInput) -> Result<Rendered, Vec<Finding>> {
+    let Inspection { rendered, .. } = inspect(files, variables, policy);
+    if rendered.notes.iter().any(Finding::is_error) {
+        return Err(rendered.notes);
+    }
+    Ok(rendered)
+}
+
+/// Renders an app's manifests for one environment, and goes on after an error. The notes include the errors.
+///
+/// For `berth check`, which looks at the objects further.
+pub fn inspect(files: &SourceFiles, variables: &Variables, policy: &PolicyInput) -> Inspection {
     let mut read = read_objects(files, variables, policy);
     if !read.sole_images.is_empty() {
         let variables = variables.with_whole_references(&read.sole_images);
         read = read_objects(files, &variables, policy);
     }
-    let ReadObjects { objects, mut findings, .. } = read;
+    let ReadObjects { objects, mut findings, is_incomplete, .. } = read;
     let (objects, mut found) = policy::check(objects, policy);
     // A field that cannot be read right breaks rules as a consequence: an unknown variable is no host of the app.
     found.retain(|found| !findings.iter().any(|cause| cause.is_error() && cause.is_at_field_of(found)));
     findings.extend(found.into_iter().map(Finding::about_policy));
+    let (objects, refused) = objects.into_iter().partition(|object| policy::has_kind(object, policy));
     let mut objects = last_of_each(objects, &mut findings);
     repeated::keep_last(&mut objects, &mut findings);
     images::pin(&mut objects, variables, &mut findings);
@@ -110,10 +131,9 @@ pub fn render(files: &SourceFiles, variables: &Variables, policy: &PolicyInput) 
         let severity = findings.first().map_or(Severity::Note, |finding| finding.severity);
         findings.push(Finding::new(severity, "", 0, format!("and {left_out} more")));
     }
-    if findings.iter().any(Finding::is_error) {
-        return Err(findings);
-    }
-    Ok(Rendered { stages: order::stages(objects), notes: findings })
+    objects.extend(refused);
+    let rendered = Rendered { stages: order::stages(objects), notes: findings };
+    Inspection { rendered, is_complete: !is_incomplete }
 }
 
 /// Every field of the objects that does not fit the schema of its kind.
@@ -128,6 +148,8 @@ pub fn check_schemas(rendered: &Rendered) -> Vec<Finding> {
 struct ReadObjects {
     objects: Vec<Object>,
     findings: Vec<Finding>,
+    /// Whether a document is missing, because it could not be read.
+    is_incomplete: bool,
     /// The variables of pushed images that are alone in the `image` of a container.
     sole_images: BTreeSet<String>,
 }
@@ -138,13 +160,17 @@ fn read_objects(files: &SourceFiles, variables: &Variables, policy: &PolicyInput
         let (documents, mut found) = template::documents(&file.path, &file.content, Some(variables));
         for mut document in documents {
             read.sole_images.append(&mut document.sole_images);
+            let before = read.findings.len();
             let objects = Object::from_document(&file.path, document, &mut read.findings);
+            read.is_incomplete |= read.findings.len() > before;
             // What is left out may use variables that berth does not have.
             for object in objects.iter().filter(|object| policy::is_left_out(object, policy)) {
                 found.retain(|finding| !object.has_line(finding.line));
             }
             read.objects.extend(objects);
         }
+        // An error without a field is about a whole document.
+        read.is_incomplete |= found.iter().any(|finding| finding.is_error() && finding.field.is_none());
         read.findings.extend(found);
     }
     read

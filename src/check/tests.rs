@@ -169,6 +169,53 @@ fn unknown_variable_of_a_host_or_a_namespace_is_one_error() {
     }
 }
 
+#[test]
+fn error_hides_no_other_error() {
+    let deployment = deployment(
+        "      hostNetwork: true\n      serviceAccountName: nobody\n      terminationGracePeriodSeconds: soon\n",
+    );
+    let role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata: {name: r}\nrules: [{apiGroups: [''], \
+                resources: [nodes], verbs: [get]}]\n";
+    let foreign = "apiVersion: v1\nkind: Namespace\nmetadata: {name: kube-system}\n";
+    let files = [
+        ("core/web.yaml", &*deployment),
+        ("core/ns.yaml", foreign),
+        ("production/role.yaml", role),
+        ("core/x.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: x}\ntyp: Opaque\n"),
+    ];
+    let findings = found(PRODUCTION, &files);
+    for expected in [
+        "hostNetwork: a pod may not",
+        "the only Namespace",
+        "the ServiceAccount `nobody` is made",
+        "terminationGracePeriodSeconds: must be an integer",
+        "grants more than berth has",
+        "x.yaml:4: warning: typ: Kubernetes",
+    ] {
+        assert!(findings.iter().any(|line| line.contains(expected)), "{expected} should be in {findings:#?}");
+    }
+}
+
+#[test]
+fn object_that_is_refused_or_unreadable_is_not_reported_missing() {
+    let deployment = deployment("      serviceAccountName: jobs\n");
+    let scaler = "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: h}\nspec: {maxReplicas: 2, \
+                  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: old}}\n";
+    let files = |account: &'static str| {
+        let old = "apiVersion: extensions/v1beta1\nkind: Deployment\nmetadata: {name: old}\n";
+        found(
+            "",
+            &[("core/a.yaml", account), ("core/h.yaml", scaler), ("core/o.yaml", old), ("core/w.yaml", &deployment)],
+        )
+    };
+    let of_account = |findings: &[String]| findings.iter().filter(|line| line.contains("`jobs`")).count();
+    let readable = files("apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: jobs}\n");
+    assert_eq!(readable.len(), 1, "{readable:#?}");
+    assert!(readable[0].contains("o.yaml:2: kind: a Deployment must have"), "{readable:#?}");
+    assert_eq!(of_account(&files("apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: jobs\n")), 0);
+    assert_eq!(of_account(&files("")), 1);
+}
+
 #[tokio::test]
 async fn a_missing_folder_is_a_usage_error() {
     let check = Check { folder: PathBuf::from("/nonexistent"), cluster: false, output: Output::Text };

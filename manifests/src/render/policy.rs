@@ -48,7 +48,12 @@ pub(super) fn is_left_out(object: &Object, input: &PolicyInput) -> bool {
     metadata::skip_note(object, input).is_some() || rights::is_left_out(object, input)
 }
 
-/// The objects to apply, completed, and the findings about all objects.
+/// Whether manifests may have the object's kind at all.
+pub(super) fn has_kind(object: &Object, input: &PolicyInput) -> bool {
+    object.known_kind().is_some() || metadata::further_kind(object, input).is_some()
+}
+
+/// The objects to apply, completed, those of a kind that is refused, and the findings about all objects.
 pub(super) fn check(objects: Vec<Object>, input: &PolicyInput) -> (Vec<Object>, Vec<Finding>) {
     let mut findings = Vec::new();
     let mut kept = Vec::new();
@@ -58,7 +63,11 @@ pub(super) fn check(objects: Vec<Object>, input: &PolicyInput) -> (Vec<Object>, 
             continue;
         }
         let mut report = ObjectReport { object: &object, input, findings: &mut findings };
-        let Some(kind) = metadata::find_kind(&mut report) else { continue };
+        let Some(kind) = metadata::find_kind(&mut report) else {
+            // Others may refer to it, and `berth check` looks at them as well.
+            kept.push(object);
+            continue;
+        };
         metadata::check(&mut report, &kind);
         strings::check(&mut report);
         pods::check(&mut report);

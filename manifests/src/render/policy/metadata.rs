@@ -41,13 +41,20 @@ pub(super) fn skip_note(object: &Object, input: &PolicyInput) -> Option<Finding>
     Some(object.finding(Severity::Note, "", format!("{} `{}` is {message}", object.kind(), object.name())))
 }
 
+/// The object's kind, if it is one that the app file adds.
+pub(super) fn further_kind(object: &Object, input: &PolicyInput) -> Option<Kind> {
+    let (api_version, name) = (object.api_version(), object.kind());
+    let is_listed = input.kinds.iter().any(|further| further.api_version == api_version && further.kind == name);
+    let (group, version) = group_and_version(api_version);
+    // The plural is the cluster's; no rule looks at it.
+    is_listed.then(|| Kind::described(group, version, name, "", true))
+}
+
 /// The object's kind, if manifests may have it.
 pub(super) fn find_kind(report: &mut ObjectReport<'_>) -> Option<Kind> {
     let (api_version, name) = (report.object.api_version(), report.object.kind());
-    if report.input.kinds.iter().any(|further| further.api_version == api_version && further.kind == name) {
-        let (group, version) = group_and_version(api_version);
-        // The plural is the cluster's; no rule looks at it.
-        return Some(Kind::described(group, version, name, "", true));
+    if let Some(kind) = further_kind(report.object, report.input) {
+        return Some(kind);
     }
     let Some(kind) = Kind::find(api_version, name) else {
         let message = match Kind::find_any_version(name) {
