@@ -1,3 +1,5 @@
+//! Findings of whole folders.
+
 use std::fs;
 
 use berth_manifests::app::Scripts;

@@ -105,16 +105,46 @@ pub struct FurtherKind {
     pub kind: String,
 }
 
-/// Kinds that no app file can allow, each with the reason.
-const NEVER: [(&str, &str); 8] = [
-    ("ClusterRole", "grants rights in the whole cluster"),
-    ("ClusterRoleBinding", "grants rights in the whole cluster"),
-    ("CustomResourceDefinition", "belongs to the whole cluster"),
-    ("EndpointSlice", "sends traffic to any address"),
-    ("Endpoints", "sends traffic to any address"),
+/// Kinds of Kubernetes that no app file can allow, each with the reason and with what to write instead.
+const NEVER: [(&str, &str); 10] = [
+    ("ClusterRole", "grants rights in the whole cluster; write a Role for production"),
+    ("ClusterRoleBinding", "grants rights in the whole cluster; write a RoleBinding for production"),
+    ("ControllerRevision", "is written by a controller; write a StatefulSet or a DaemonSet"),
+    ("CustomResourceDefinition", "belongs to the whole cluster; an administrator installs it"),
+    ("EndpointSlice", SENDS_TRAFFIC),
+    ("Endpoints", SENDS_TRAFFIC),
     ("Namespace", "is made by berth"),
-    ("Pod", "cannot be followed by a rollout, as a Deployment or a Job can"),
-    ("ReplicaSet", "cannot be followed by a rollout, as a Deployment can"),
+    ("Pod", "cannot be followed by a rollout; write a Deployment or a Job"),
+    ("ReplicaSet", "cannot be followed by a rollout; write a Deployment"),
+    ("ReplicationController", "cannot be followed by a rollout; write a Deployment"),
+];
+
+const SENDS_TRAFFIC: &str = "sends traffic to any address; a Service needs a `selector`, and an address outside belongs into the pods' environment variables";
+
+/// Cluster-scoped kinds, by the end of their API group. Kubernetes' own are those of version 1.34.
+const CLUSTER_SCOPED: [(&str, &[&str]); 12] = [
+    ("", &["Node", "PersistentVolume"]),
+    (
+        "admissionregistration.k8s.io",
+        &[
+            "MutatingAdmissionPolicy",
+            "MutatingAdmissionPolicyBinding",
+            "MutatingWebhookConfiguration",
+            "ValidatingAdmissionPolicy",
+            "ValidatingAdmissionPolicyBinding",
+            "ValidatingWebhookConfiguration",
+        ],
+    ),
+    ("apiregistration.k8s.io", &["APIService"]),
+    ("certificates.k8s.io", &["CertificateSigningRequest", "ClusterTrustBundle"]),
+    ("cert-manager.io", &["ClusterIssuer"]),
+    ("external-secrets.io", &["ClusterExternalSecret", "ClusterSecretStore"]),
+    ("flowcontrol.apiserver.k8s.io", &["FlowSchema", "PriorityLevelConfiguration"]),
+    ("gateway.networking.k8s.io", &["GatewayClass"]),
+    ("networking.k8s.io", &["IPAddress", "IngressClass", "ServiceCIDR"]),
+    ("node.k8s.io", &["RuntimeClass"]),
+    ("snapshot.storage.k8s.io", &["VolumeSnapshotClass", "VolumeSnapshotContent"]),
+    ("storage.k8s.io", &["CSIDriver", "CSINode", "StorageClass", "VolumeAttachment", "VolumeAttributesClass"]),
 ];
 
 impl FurtherKind {
@@ -125,10 +155,26 @@ impl FurtherKind {
         if KINDS.iter().any(|known| known.kind == *kind && known.group == group) {
             return Some(format!("berth takes a {kind} already, or by `cluster_kinds`"));
         }
-        let is_builtin = !group.contains('.') || group.ends_with(".k8s.io");
-        let never = NEVER.iter().find(|(name, _)| is_builtin && name == kind);
-        never.map(|(_, why)| format!("no app can have a {kind}: it {why}"))
+        never(api_version, kind)
     }
+}
+
+/// The reason why no manifest can have the kind, if there is one. Of a kind that Kubernetes does not have, only a cluster knows it.
+pub(super) fn never(api_version: &str, kind: &str) -> Option<String> {
+    let (group, _) = group_and_version(api_version);
+    let listed = NEVER.iter().find(|(name, _)| is_builtin(group) && *name == kind);
+    let is_cluster_scoped = CLUSTER_SCOPED.iter().any(|(of, kinds)| *of == group && kinds.contains(&kind));
+    let why = match listed {
+        Some((_, why)) => why,
+        None if is_cluster_scoped => "is cluster-scoped; an administrator makes it",
+        None => return None,
+    };
+    Some(format!("no app can have a {kind}: it {why}"))
+}
+
+/// Whether a group is one of Kubernetes itself.
+fn is_builtin(group: &str) -> bool {
+    !group.contains('.') || group.ends_with(".k8s.io")
 }
 
 /// The cluster-scoped kinds that an app file may allow.
@@ -166,9 +212,11 @@ impl Kind {
         }
     }
 
-    /// The kind with this name in any version, for a message that names the right version.
-    pub(super) fn find_any_version(kind: &str) -> Option<&'static Self> {
-        KINDS.iter().find(|known| known.kind == kind)
+    /// The kind of Kubernetes with this name in any version, for a message that names the right version. A group that is not
+    /// one of Kubernetes may have a kind of the same name.
+    pub(super) fn find_any_version(api_version: &str, kind: &str) -> Option<&'static Self> {
+        let (group, _) = group_and_version(api_version);
+        KINDS.iter().find(|known| is_builtin(group) && known.kind == kind)
     }
 
     /// `apps/v1`, or `v1` for the core group.
@@ -188,64 +236,4 @@ impl Kind {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn kinds_agree_with_k8s_openapi() {
-        use k8s_openapi::{NamespaceResourceScope, Resource, api};
-        fn check<K: Resource<Scope = NamespaceResourceScope>>() {
-            let kind = Kind::find(K::API_VERSION, K::KIND).unwrap();
-            assert_eq!((kind.plural.as_ref(), kind.namespaced), (K::URL_PATH_SEGMENT, true));
-        }
-        check::<api::core::v1::LimitRange>();
-        check::<api::core::v1::ResourceQuota>();
-        check::<api::core::v1::ConfigMap>();
-        check::<api::core::v1::PersistentVolumeClaim>();
-        check::<api::core::v1::Secret>();
-        check::<api::core::v1::Service>();
-        check::<api::core::v1::ServiceAccount>();
-        check::<api::networking::v1::NetworkPolicy>();
-        check::<api::networking::v1::Ingress>();
-        check::<api::policy::v1::PodDisruptionBudget>();
-        check::<api::rbac::v1::Role>();
-        check::<api::rbac::v1::RoleBinding>();
-        check::<api::apps::v1::DaemonSet>();
-        check::<api::apps::v1::Deployment>();
-        check::<api::apps::v1::StatefulSet>();
-        check::<api::batch::v1::CronJob>();
-        check::<api::batch::v1::Job>();
-        check::<api::autoscaling::v1::HorizontalPodAutoscaler>();
-        check::<api::autoscaling::v2::HorizontalPodAutoscaler>();
-    }
-
-    #[test]
-    fn builtin_kinds_are_refused_as_further_kinds() {
-        let refusal = |api_version: &str, kind: &str| {
-            FurtherKind { api_version: api_version.to_owned(), kind: kind.to_owned() }.refusal()
-        };
-        for (api_version, kind) in [
-            ("apps/v1", "Deployment"),
-            ("apps/v1beta1", "Deployment"),
-            ("v1", "Pod"),
-            ("v1", "Endpoints"),
-            ("discovery.k8s.io/v1", "EndpointSlice"),
-            ("scheduling.k8s.io/v1", "PriorityClass"),
-        ] {
-            assert!(refusal(api_version, kind).is_some(), "{api_version} {kind}");
-        }
-        for (api_version, kind) in [
-            ("monitoring.coreos.com/v1", "ServiceMonitor"),
-            ("traefik.io/v1alpha1", "Middleware"),
-            ("coordination.k8s.io/v1", "Lease"),
-            ("cluster.example.com/v1", "Namespace"),
-        ] {
-            assert_eq!(refusal(api_version, kind), None, "{api_version} {kind}");
-        }
-    }
-
-    #[test]
-    fn priority_class_is_the_only_cluster_scoped_kind() {
-        assert_eq!(cluster_kinds().collect::<Vec<_>>(), ["PriorityClass"]);
-    }
-}
+mod tests;

@@ -291,7 +291,7 @@ fn lists_of_every_kind_are_flattened() {
     );
     let messages = messages(preview(text));
     assert_eq!(messages.len(), 1);
-    assert!(messages[0].starts_with("web/core/app.yaml:9: items[2].kind: a Pod may not be"), "{messages:?}");
+    assert!(messages[0].starts_with("web/core/app.yaml:9: items[2].kind: no app can have a Pod"), "{messages:?}");
     let rendered = preview(&text.replace("kind: Pod", "kind: Secret")).unwrap();
     let names: Vec<_> = rendered.objects().map(Object::name).collect();
     assert_eq!(names, ["a", "c", "b", "pushed"]);

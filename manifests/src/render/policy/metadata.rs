@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::{ObjectReport, PolicyInput};
 use crate::render::{
     finding::{Finding, Severity},
-    kinds::{KINDS, Kind, group_and_version},
+    kinds::{self, KINDS, Kind, group_and_version},
     object::Object,
     stamp,
     template::child,
@@ -57,20 +57,7 @@ pub(super) fn find_kind(report: &mut ObjectReport<'_>) -> Option<Kind> {
         return Some(kind);
     }
     let Some(kind) = Kind::find(api_version, name) else {
-        let message = match Kind::find_any_version(name) {
-            Some(known) => {
-                format!("a {name} must have the `apiVersion` `{}`, not `{api_version}`", known.api_version())
-            }
-            None if name.is_empty() => "an object must have a `kind`".to_owned(),
-            None if name == "Namespace" => "the only Namespace that manifests may have is the environment's".to_owned(),
-            None => {
-                format!(
-                    "a {name} may not be part of an environment; allowed are: {}, and what the app file's `kinds` lists",
-                    kind_names()
-                )
-            }
-        };
-        report.refuse(if name.is_empty() { "" } else { "kind" }, message);
+        report.refuse(if name.is_empty() { "" } else { "kind" }, refusal_of_kind(api_version, name));
         return None;
     };
     if !kind.namespaced && !report.input.cluster_kinds.iter().any(|allowed| *allowed == kind.kind) {
@@ -78,6 +65,27 @@ pub(super) fn find_kind(report: &mut ObjectReport<'_>) -> Option<Kind> {
         report.refuse("kind", message);
     }
     Some(kind.clone())
+}
+
+/// The message about a kind that manifests may not have.
+fn refusal_of_kind(api_version: &str, name: &str) -> String {
+    if let Some(known) = Kind::find_any_version(api_version, name) {
+        return format!("a {name} must have the `apiVersion` `{}`, not `{api_version}`", known.api_version());
+    }
+    match name {
+        "" => return "an object must have a `kind`".to_owned(),
+        "Namespace" if api_version == "v1" => {
+            return "the only Namespace that manifests may have is the environment's".to_owned();
+        }
+        _ => {}
+    }
+    kinds::never(api_version, name).unwrap_or_else(|| {
+        format!(
+            "a {name} may not be part of an environment; allowed are: {}. If it is namespaced, the app file can allow it: `kinds: \
+             [{{api_version: {api_version}, kind: {name}}}]`",
+            kind_names()
+        )
+    })
 }
 
 fn kind_names() -> String {

@@ -26,6 +26,34 @@ fn unlisted_kinds_are_refused() {
 }
 
 #[test]
+fn refused_kind_says_what_to_write_instead() {
+    for (api_version, kind, expected) in [
+        ("v1", "Pod", "no app can have a Pod: it cannot be followed by a rollout; write a Deployment or a Job"),
+        ("apps/v1", "ReplicaSet", "write a Deployment"),
+        ("v1", "Endpoints", "a Service needs a `selector`"),
+        ("discovery.k8s.io/v1", "EndpointSlice", "a Service needs a `selector`"),
+        ("rbac.authorization.k8s.io/v1", "ClusterRole", "write a Role for production"),
+        ("v1", "PersistentVolume", "is cluster-scoped; an administrator makes it"),
+        ("cert-manager.io/v1", "ClusterIssuer", "is cluster-scoped; an administrator makes it"),
+        ("storage.k8s.io/v1", "StorageClass", "is cluster-scoped; an administrator makes it"),
+        (
+            "monitoring.coreos.com/v1",
+            "ServiceMonitor",
+            "If it is namespaced, the app file can allow it: `kinds: [{api_version: monitoring.coreos.com/v1, kind: ServiceMonitor}]`",
+        ),
+        ("serving.knative.dev/v1", "Service", "`kinds: [{api_version: serving.knative.dev/v1, kind: Service}]`"),
+        ("policy/v1beta1", "PodDisruptionBudget", "must have the `apiVersion` `policy/v1`"),
+        ("v1", "Namespace", "the only Namespace"),
+    ] {
+        let (_, findings) = checked(object(api_version, kind, json!({})), &preview_policy());
+        let [finding] = findings.as_slice() else { panic!("{kind}: {findings:?}") };
+        assert!(finding.message.contains(expected), "{finding}");
+        let suggests_kinds = finding.message.contains("`kinds: ");
+        assert_eq!(suggests_kinds, expected.contains("`kinds: "), "{finding}");
+    }
+}
+
+#[test]
 fn namespaced_object_must_be_in_the_environments_namespace() {
     let config_map = |metadata: Value| named("v1", "ConfigMap", metadata);
     for metadata in
