@@ -4,6 +4,7 @@
 //! name that is not the app's. In production, a violation that endangers only the environment itself is a warning, because there
 //! the namespace's Pod Security level decides.
 
+mod bound;
 mod cron_jobs;
 mod metadata;
 mod network;
@@ -72,8 +73,10 @@ pub(super) fn check(objects: Vec<Object>, input: &PolicyInput) -> (Vec<Object>, 
         strings::check(&mut report);
         pods::check(&mut report);
         network::check(&mut report);
+        bound::check(&mut report);
         metadata::complete(&mut object, &kind, input);
         network::complete(&mut object, input);
+        bound::complete(&mut object, input);
         findings.extend(cron_jobs::complete(&mut object, input));
         kept.push(object);
     }

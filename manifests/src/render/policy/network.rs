@@ -89,8 +89,8 @@ fn check_service(report: &mut ObjectReport<'_>) {
 }
 
 /// Changes a preview's Service of type `NodePort` to `ClusterIP`. Some teams have such Services from before they had an
-/// Ingress, and their manifests must work unchanged. Fields that need a node's port are removed, because the API server
-/// refuses them without one.
+/// Ingress, and their manifests must work unchanged. `externalTrafficPolicy` is removed, because the API
+/// server refuses it without a node's port.
 pub(super) fn complete(object: &mut Object, input: &PolicyInput) {
     let preview = input.environment_kind == EnvironmentKind::Preview;
     if !preview || object.kind() != "Service" || object.string_at("/spec/type") != "NodePort" {
@@ -99,11 +99,6 @@ pub(super) fn complete(object: &mut Object, input: &PolicyInput) {
     let Some(spec) = object.document.get_mut("spec").and_then(Value::as_object_mut) else { return };
     spec.insert("type".to_owned(), Value::from("ClusterIP"));
     spec.remove("externalTrafficPolicy");
-    spec.remove("healthCheckNodePort");
-    let ports = spec.get_mut("ports").and_then(Value::as_array_mut);
-    for port in ports.into_iter().flatten().filter_map(Value::as_object_mut) {
-        port.remove("nodePort");
-    }
 }
 
 fn check_ingress(report: &mut ObjectReport<'_>) {

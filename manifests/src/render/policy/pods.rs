@@ -143,12 +143,9 @@ fn check_volume(report: &mut ObjectReport<'_>, volume: &Value, path: &str) {
     }
 }
 
-/// Refuses a claim that names its volume or data of another namespace. A named volume may hold data of an earlier owner.
+/// Refuses a claim on data of another namespace.
 fn check_claim(report: &mut ObjectReport<'_>, claim: &Value, path: &str) {
     let path = child(path, "spec");
-    if claim.pointer("/spec/volumeName").is_some_and(|name| !is_empty(name)) {
-        report.refuse_in_preview(&child(&path, "volumeName"), "a claim may not name its volume");
-    }
     if claim.pointer("/spec/dataSourceRef/namespace").is_some_and(|namespace| !is_empty(namespace)) {
         report.refuse_in_preview(&format!("{path}.dataSourceRef.namespace"), "must not be another namespace");
     }

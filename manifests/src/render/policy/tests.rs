@@ -1,5 +1,6 @@
 //! Each rule, with refused and accepted objects.
 
+mod bound;
 mod cron_jobs;
 mod metadata;
 mod network;

@@ -81,7 +81,11 @@ fn forbidden() -> Vec<Value> {
             "CronJob",
             json!({"spec": {"jobTemplate": {"spec": {"template": {"spec": {"hostIPC": true}}}}}}),
         ),
-        named("apps/v1", "StatefulSet", json!({"spec": {"volumeClaimTemplates": [{"spec": {"volumeName": "other"}}]}})),
+        named(
+            "apps/v1",
+            "StatefulSet",
+            json!({"spec": {"volumeClaimTemplates": [{"spec": {"dataSourceRef": {"namespace": "other"}}}]}}),
+        ),
         service(json!({"type": "LoadBalancer"})),
         service(json!({"type": "ExternalName", "externalName": "app.example.com"})),
         service(json!({"type": "NodePort", "ports": [{"port": 7233, "nodePort": 30000}]})),

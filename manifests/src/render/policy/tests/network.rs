@@ -79,7 +79,7 @@ fn preview_node_port_service_becomes_cluster_ip_with_a_note() {
         json!({"type": "ClusterIP", "ports": [{"port": 8080, "targetPort": "http"}]})
     );
     let notes: Vec<_> = findings.iter().map(|finding| (finding.severity, finding.field.as_deref())).collect();
-    assert_eq!(notes, [(Severity::Note, Some("spec.type"))]);
+    assert_eq!(notes, [(Severity::Note, Some("spec.type")), (Severity::Note, Some("spec.ports[0].nodePort"))]);
 
     let (objects, findings) = checked(object("v1", "Service", spec.clone()), &production_policy());
     assert_eq!((&objects[0].document["spec"], findings), (&spec, vec![]));

@@ -16,8 +16,8 @@ fn pod_that_shares_its_node_is_refused() {
         (json!({"volumes": [{"name": "a", "csi": {"driver": "x"}}]}), "volumes[0].csi"),
         (json!({"volumes": [{"name": "a", "nfs": {"server": "x"}}]}), "volumes[0].nfs"),
         (
-            json!({"volumes": [{"ephemeral": {"volumeClaimTemplate": {"spec": {"volumeName": "pv"}}}}]}),
-            "volumes[0].ephemeral.volumeClaimTemplate.spec.volumeName",
+            json!({"volumes": [{"ephemeral": {"volumeClaimTemplate": {"spec": {"dataSourceRef": {"namespace": "x"}}}}}]}),
+            "volumes[0].ephemeral.volumeClaimTemplate.spec.dataSourceRef.namespace",
         ),
         (json!({"securityContext": {"sysctls": [{"name": "kernel.msgmax"}]}}), "securityContext.sysctls[0]"),
         (json!({"securityContext": {"seccompProfile": {"type": "Unconfined"}}}), "securityContext.seccompProfile.type"),
@@ -68,13 +68,15 @@ fn every_kind_of_workload_is_checked() {
 }
 
 #[test]
-fn claim_on_a_named_volume_is_refused() {
+fn claim_on_data_of_another_namespace_is_refused() {
     let claim = |spec: Value| object("v1", "PersistentVolumeClaim", spec);
     assert_eq!(refused(claim(json!({"resources": {}, "storageClassName": "fast"}))), [""; 0]);
-    assert_eq!(refused(claim(json!({"volumeName": "pv-1"}))), ["spec.volumeName"]);
     assert_eq!(refused(claim(json!({"dataSourceRef": {"namespace": "other"}}))), ["spec.dataSourceRef.namespace"]);
-    let templates = json!({"volumeClaimTemplates": [{"spec": {"volumeName": "pv-1"}}]});
-    assert_eq!(refused(object("apps/v1", "StatefulSet", templates)), ["spec.volumeClaimTemplates[0].spec.volumeName"]);
+    let templates = json!({"volumeClaimTemplates": [{"spec": {"dataSourceRef": {"namespace": "other"}}}]});
+    assert_eq!(
+        refused(object("apps/v1", "StatefulSet", templates)),
+        ["spec.volumeClaimTemplates[0].spec.dataSourceRef.namespace"]
+    );
 }
 
 #[test]
