@@ -61,6 +61,7 @@ pub(super) fn check(objects: Vec<Object>, input: &PolicyInput) -> (Vec<Object>, 
     for mut object in rights::leave_out(objects, input, &mut findings) {
         if let Some(note) = metadata::skip_note(&object, input) {
             findings.push(note);
+            findings.extend(metadata::lost_of_namespace(&object, input));
             continue;
         }
         let mut report = ObjectReport { object: &object, input, findings: &mut findings };

@@ -9,6 +9,7 @@ use crate::render::{
     object::Object,
     stamp,
     template::child,
+    variables::EnvironmentKind,
 };
 
 /// The prefix of berth's objects in an environment: `berth-database`, `berth-release-…`.
@@ -27,11 +28,17 @@ const MAX_DEPTH: usize = 100;
 /// The annotation of kubectl's client-side apply. Server-side apply does not update it, so it would be stale.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
+/// Labels that every namespace has: Kubernetes sets the first, berth the second.
+const OF_NAMESPACE: [&str; 2] = ["kubernetes.io/metadata.name", "app.kubernetes.io/managed-by"];
+
 /// The note about an object that is left out because berth creates it or does its work.
 pub(super) fn skip_note(object: &Object, input: &PolicyInput) -> Option<Finding> {
     let message = match object.kind() {
         "Namespace" if object.api_version() == "v1" && object.name() == input.namespace => {
-            "left out: berth creates the namespace and its labels"
+            match input.environment_kind {
+                EnvironmentKind::Preview => "left out: berth makes the namespace",
+                EnvironmentKind::Production => "left out: a person makes the namespace of production",
+            }
         }
         "DopplerSecret" if object.api_version().starts_with("secrets.doppler.com/") => {
             "left out: berth syncs the secrets"
@@ -39,6 +46,27 @@ pub(super) fn skip_note(object: &Object, input: &PolicyInput) -> Option<Finding>
         _ => return None,
     };
     Some(object.finding(Severity::Note, "", format!("{} `{}` is {message}", object.kind(), object.name())))
+}
+
+/// A warning for each label and annotation of the environment's Namespace, which is left out. Nobody else sets them.
+pub(super) fn lost_of_namespace(object: &Object, input: &PolicyInput) -> Vec<Finding> {
+    if object.kind() != "Namespace" {
+        return Vec::new();
+    }
+    let is_preview = input.environment_kind == EnvironmentKind::Preview;
+    let lost = ["labels", "annotations"].into_iter().flat_map(|field| stamp::string_entries(object, field));
+    let lost = lost.filter(|(_, key, _)| !is_reserved_key(key) && !OF_NAMESPACE.contains(key));
+    lost.map(|(path, key, _)| {
+        let is_level = key.starts_with("pod-security.kubernetes.io/");
+        let who = match (is_preview, is_level) {
+            (true, true) => "the app file's `isolation.pod_security` is the level of previews",
+            (true, false) => "the namespace of a preview gets no labels and annotations but berth's",
+            (false, true) => "a person sets it in production, or the app file's `production.isolation`",
+            (false, false) => "a person makes the namespace of production, with its labels and annotations",
+        };
+        object.finding(Severity::Warning, &path, format!("is left out: {who}"))
+    })
+    .collect()
 }
 
 /// The object's kind, if it is one that the app file adds.
@@ -220,7 +248,12 @@ pub(super) fn complete(object: &mut Object, kind: &Kind, input: &PolicyInput) {
 }
 
 fn remove_reserved_keys(map: &mut Map<String, Value>) {
-    map.retain(|key, _| !stamp::is_berth_key(key) && key != LAST_APPLIED);
+    map.retain(|key, _| !is_reserved_key(key));
+}
+
+/// Whether a label or an annotation of a manifest is never applied.
+fn is_reserved_key(key: &str) -> bool {
+    stamp::is_berth_key(key) || key == LAST_APPLIED
 }
 
 /// The name of an object: dot-separated DNS labels. Names of roles may have `:` too.

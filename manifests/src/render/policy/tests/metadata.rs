@@ -101,6 +101,37 @@ fn namespace_and_doppler_secret_are_left_out_with_a_note() {
 }
 
 #[test]
+fn label_of_the_namespace_that_nobody_sets_is_a_warning() {
+    let metadata = |namespace: &str| {
+        let labels = json!({"istio-injection": "enabled", "pod-security.kubernetes.io/enforce": "restricted",
+            "kubernetes.io/metadata.name": namespace, "app.kubernetes.io/managed-by": "ci", "berth.dev/app": "web"});
+        let annotations =
+            json!({"linkerd.io/inject": "enabled", "kubectl.kubernetes.io/last-applied-configuration": "{}"});
+        json!({"name": namespace, "labels": labels, "annotations": annotations})
+    };
+    for (input, note, who) in [
+        (preview_policy(), "berth makes the namespace", "a preview gets no labels"),
+        (production_policy(), "a person makes the namespace of production", "a person makes the namespace"),
+    ] {
+        let (objects, findings) = checked(named("v1", "Namespace", metadata(&input.namespace)), &input);
+        let of = |severity| findings.iter().filter(move |finding| finding.severity == severity).collect::<Vec<_>>();
+        let (notes, warnings) = (of(Severity::Note), of(Severity::Warning));
+        assert_eq!((objects.len(), notes.len()), (0, 1));
+        assert!(notes[0].message.ends_with(note), "{}", notes[0]);
+        let mut fields: Vec<_> = warnings.iter().filter_map(|finding| finding.field.as_deref()).collect();
+        fields.sort_unstable();
+        let level = "metadata.labels[pod-security.kubernetes.io/enforce]";
+        assert_eq!(fields, ["metadata.annotations[linkerd.io/inject]", "metadata.labels.istio-injection", level]);
+        for finding in warnings {
+            let expected = if finding.field.as_deref() == Some(level) { "isolation" } else { who };
+            assert!(finding.message.contains(expected), "{finding}");
+        }
+        let plain = named("v1", "Namespace", json!({"name": input.namespace}));
+        assert_eq!(checked(plain, &input).1.len(), 1);
+    }
+}
+
+#[test]
 fn names_of_berths_objects_are_reserved() {
     for kind in ["Secret", "ConfigMap", "ResourceQuota"] {
         assert_eq!(refused(named("v1", kind, json!({"name": "berth-database"}))), ["metadata.name"]);
