@@ -48,7 +48,9 @@ fn check_annotations(report: &mut ObjectReport<'_>) {
         }
         if HOST_ANNOTATIONS.contains(&name) {
             for host in value.split(',').map(str::trim).filter(|host| !host.is_empty()) {
-                check_host(report, &path, host);
+                // The final dot of a name in DNS. In a regular expression it would stand for any character.
+                let without_dot = if name.ends_with("regex") { None } else { host.strip_suffix('.') };
+                check_host(report, &path, without_dot.unwrap_or(host));
             }
         }
         let other_namespace = value.split_once('/').is_some_and(|(namespace, _)| namespace != report.input.namespace);

@@ -54,6 +54,25 @@ fn annotations_that_leave_the_environment_are_refused() {
 }
 
 #[test]
+fn host_with_a_final_dot_is_the_same_host() {
+    let refused = |key: &str, value: &str| {
+        refused(named("networking.k8s.io/v1", "Ingress", json!({"name": "x", "annotations": {key: value}}))).len()
+    };
+    for (key, value, errors) in [
+        ("external-dns.alpha.kubernetes.io/hostname", "pr-123.example.com.", 0),
+        ("external-dns.alpha.kubernetes.io/hostname", "pr-123.example.com., pr-123.example.com", 0),
+        ("external-dns.alpha.kubernetes.io/internal-hostname", "pr-123.example.com.", 0),
+        ("cert-manager.io/common-name", "pr-123.example.com.", 0),
+        ("external-dns.alpha.kubernetes.io/hostname", "app.example.com.", 1),
+        ("external-dns.alpha.kubernetes.io/hostname", "pr-123.example.com..", 1),
+        ("external-dns.alpha.kubernetes.io/hostname", ".", 1),
+        ("nginx.ingress.kubernetes.io/server-alias-regex", "pr-123.example.com.", 1),
+    ] {
+        assert_eq!(refused(key, value), errors, "{key}: {value}");
+    }
+}
+
+#[test]
 fn preview_service_outside_the_cluster_is_refused() {
     let service = |spec: Value| object("v1", "Service", spec);
     assert_eq!(refused(service(json!({"type": "ClusterIP", "ports": [{"port": 7233}]}))), [""; 0]);
