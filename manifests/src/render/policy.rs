@@ -7,6 +7,7 @@
 mod bound;
 mod cron_jobs;
 mod metadata;
+mod names;
 mod network;
 pub(super) mod pods;
 mod rights;

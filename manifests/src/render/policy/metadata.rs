@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{ObjectReport, PolicyInput};
+use super::{ObjectReport, PolicyInput, names};
 use crate::render::{
     finding::{Finding, Severity},
     kinds::{self, KINDS, Kind, group_and_version},
@@ -189,8 +189,8 @@ fn check_name(report: &mut ObjectReport<'_>, kind: &Kind) {
     if name.is_empty() {
         return report.refuse("metadata", "must have a `name` (a `generateName` would create a new object each time)");
     }
-    if !is_object_or_role_name(name) {
-        return report.refuse(field, format!("`{name}` is not a valid Kubernetes name"));
+    if let Some(problem) = names::problem(name, kind) {
+        return report.refuse(field, problem);
     }
     if name.starts_with(BERTH_OBJECT_PREFIX) {
         report.refuse(field, format!("names that begin with `{BERTH_OBJECT_PREFIX}` are reserved for berth"));
@@ -254,17 +254,6 @@ fn remove_reserved_keys(map: &mut Map<String, Value>) {
 /// Whether a label or an annotation of a manifest is never applied.
 fn is_reserved_key(key: &str) -> bool {
     stamp::is_berth_key(key) || key == LAST_APPLIED
-}
-
-/// The name of an object: dot-separated DNS labels. Names of roles may have `:` too.
-fn is_object_or_role_name(name: &str) -> bool {
-    let label = |label: &str| {
-        !label.is_empty()
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-    };
-    name.len() <= 253 && name.split(['.', ':']).all(label)
 }
 
 /// Whether a field is neither null nor false. A value of a wrong type counts as set, in case the API server is more lenient

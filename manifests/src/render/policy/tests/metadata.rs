@@ -149,6 +149,30 @@ fn names_of_berths_objects_are_reserved() {
 }
 
 #[test]
+fn name_of_a_role_is_a_path_segment() {
+    let is_refused = |api_version: &str, kind: &str, name: &str| {
+        !refused_by(named(api_version, kind, json!({"name": name})), &production_policy()).is_empty()
+    };
+    let long = "a".repeat(254);
+    for kind in ["Role", "RoleBinding"] {
+        for name in ["Pod_Reader", "testing-RB", "system:controller:x", "a@example.com", "web.reader", "-x"] {
+            assert!(!is_refused("rbac.authorization.k8s.io/v1", kind, name), "{kind} {name}");
+        }
+        for name in
+            ["", ".", "..", "a/b", "a%2Fb", "a b", "a,b", "a=b", "a?b", "a#b", "a\\b", "ä", "a\n", "berth-x", &long]
+        {
+            assert!(is_refused("rbac.authorization.k8s.io/v1", kind, name), "{kind} {name:?}");
+        }
+    }
+    let own = FurtherKind { api_version: "example.com/v1".to_owned(), kind: "Role".to_owned() };
+    let input = PolicyInput { kinds: vec![own], ..production_policy() };
+    assert_eq!(refused_by(named("example.com/v1", "Role", json!({"name": "Pod_Reader"})), &input), ["metadata.name"]);
+    for name in ["Pod_Reader", "system:x", "-x", "x-", "a..b"] {
+        assert!(is_refused("v1", "ConfigMap", name), "{name}");
+    }
+}
+
+#[test]
 fn metadata_with_finalizers_or_owners_is_refused() {
     let finalizer = json!({"name": "x", "finalizers": ["example.com/x"]});
     assert_eq!(refused(named("v1", "Secret", finalizer)), ["metadata.finalizers"]);
