@@ -156,7 +156,8 @@ fn check_environment(
         found.extend(check_references(&rendered, &policy, &app.provided));
     }
     let rights = cluster.and_then(|cluster| cluster.rights.as_ref()).unwrap_or_else(|| Rights::installed());
-    found.extend(check_granted(&rendered, rights));
+    let cluster_roles = cluster.and_then(|cluster| cluster.roles.as_ref());
+    found.extend(check_granted(&rendered, rights, cluster_roles));
     found.extend(cluster.iter().flat_map(|cluster| check_classes(&rendered, &cluster.classes)));
     found.extend(check_size(file, &rendered));
     // A field that is an error already breaks further rules as a consequence.

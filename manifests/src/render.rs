@@ -37,7 +37,7 @@ pub(crate) use pushed_image::variables_of_image;
 pub(crate) use variables::{RESERVED_NAMES, RESERVED_PREFIXES, is_own_default};
 
 pub use finding::{Finding, Severity, Subject};
-pub use granted::{ENVIRONMENT_ROLE_NAME, Rights, check_granted, rule_for};
+pub use granted::{ClusterRoles, ENVIRONMENT_ROLE_NAME, Rights, check_granted, rule_for};
 pub use kinds::{FurtherKind, KINDS, Kind, cluster_kinds, group_and_version};
 pub use layout::{Section, SourceFile, SourceFiles};
 pub use object::{Identity, Object};

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use berth_activities::look_up_kind;
 use berth_manifests::{
     app::App,
-    render::{Classes, ClusterClasses, ENVIRONMENT_ROLE_NAME, Finding, FurtherKind, Rights, rule_for},
+    render::{Classes, ClusterClasses, ClusterRoles, ENVIRONMENT_ROLE_NAME, Finding, FurtherKind, Rights, rule_for},
 };
 use k8s_openapi::{
     Metadata,
@@ -27,6 +27,8 @@ pub(super) struct Cluster {
     pub(super) classes: ClusterClasses,
     /// The rights of `berth-environment`, if it is installed and the caller may read it.
     pub(super) rights: Option<Rights>,
+    /// Every `ClusterRole`, if the caller may list them.
+    pub(super) roles: Option<ClusterRoles>,
 }
 
 impl Cluster {
@@ -45,7 +47,8 @@ impl Cluster {
         let role = Api::<ClusterRole>::all(client.clone()).get(ENVIRONMENT_ROLE_NAME).await;
         let role = permitted(role).with_context(|| format!("reading the ClusterRole {ENVIRONMENT_ROLE_NAME}"))?;
         let rights = role.map(serde_json::to_value).transpose()?.map(|role| Rights::of_role(&role));
-        Ok(Self { client, classes: ClusterClasses { priority, runtime, ingress, storage }, rights })
+        let roles = cluster_roles(&client).await?;
+        Ok(Self { client, classes: ClusterClasses { priority, runtime, ingress, storage }, rights, roles })
     }
 
     /// The findings about the kinds that an app file adds.
@@ -74,6 +77,14 @@ impl Cluster {
         let lacks = self.rights.as_ref().is_some_and(|rights| !rights.include_kind(&found));
         Ok(lacks.then(|| format!("the ClusterRole {ENVIRONMENT_ROLE_NAME} lacks the rule {}", rule_for(&found))))
     }
+}
+
+/// The `ClusterRoles`, or `None` if the caller may not list them.
+async fn cluster_roles(client: &Client) -> anyhow::Result<Option<ClusterRoles>> {
+    let listed = Api::<ClusterRole>::all(client.clone()).list(&ListParams::default()).await;
+    let Some(listed) = permitted(listed).context("listing ClusterRoles")? else { return Ok(None) };
+    let roles = listed.items.iter().map(|role| Ok((role.name_any(), Rights::of_role(&serde_json::to_value(role)?))));
+    Ok(Some(roles.collect::<anyhow::Result<_>>()?))
 }
 
 /// The classes of a kind, or `None` if the caller may not list them.

@@ -1,10 +1,16 @@
 //! The rights that a manifest's Role grants, beside those that berth has: Kubernetes lets nobody grant more than they have.
 
-use std::sync::LazyLock;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use serde_json::Value;
 
-use super::{Rendered, finding::Finding, kinds::Kind, object::Object, policy::pods::items};
+use super::{
+    Rendered,
+    finding::{Finding, Severity},
+    kinds::Kind,
+    object::Object,
+    policy::pods::items,
+};
 
 /// The worker's rights in an environment, as berth is installed.
 const ENVIRONMENT_ROLE: &str = include_str!("../../worker/environment-role.yaml");
@@ -14,6 +20,18 @@ const VERBS: [&str; 6] = ["get", "list", "watch", "create", "patch", "delete"];
 
 /// The name of that role.
 pub const ENVIRONMENT_ROLE_NAME: &str = "berth-environment";
+
+const RBAC: &str = "rbac.authorization.k8s.io";
+
+/// The `ClusterRoles` of a cluster, by name.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ClusterRoles(BTreeMap<String, Rights>);
+
+impl FromIterator<(String, Rights)> for ClusterRoles {
+    fn from_iter<I: IntoIterator<Item = (String, Rights)>>(roles: I) -> Self {
+        Self(roles.into_iter().collect())
+    }
+}
 
 /// The rules of a role.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -79,19 +97,69 @@ fn has(rule: &Value, field: &str, any_of: &[&str]) -> bool {
     strings(rule, field).iter().any(|item| any_of.contains(item))
 }
 
-/// An error for each right that a Role grants and that berth does not have: the API server refuses such a Role.
+/// An error for each right that a Role or a `RoleBinding` grants and that berth does not have: the API server refuses them.
 ///
-/// For `berth check`, of production alone: previews have no Roles.
-pub fn check_granted(rendered: &Rendered, held: &Rights) -> Vec<Finding> {
-    let roles = rendered.objects().filter(|object| object.kind() == "Role");
-    roles
-        .flat_map(|role| {
-            items(role.document.get("rules")).filter_map(|(index, rule)| check_rule(role, index, rule, held))
-        })
-        .collect()
+/// `cluster_roles` are those of the cluster. Without them, a `RoleBinding` to a `ClusterRole` is a warning. For `berth check`, of
+/// production alone: previews have neither.
+pub fn check_granted(rendered: &Rendered, held: &Rights, cluster_roles: Option<&ClusterRoles>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for object in rendered.objects() {
+        match object.kind() {
+            "Role" => findings.extend(
+                items(object.document.get("rules")).filter_map(|(index, rule)| check_rule(object, index, rule, held)),
+            ),
+            "RoleBinding" if object.string_at("/roleRef/kind") == "ClusterRole" => {
+                findings.extend(check_binding(object, held, cluster_roles));
+            }
+            _ => {}
+        }
+    }
+    findings
 }
 
 fn check_rule(role: &Object, index: usize, rule: &Value, held: &Rights) -> Option<Finding> {
+    let missing = missing_rights(rule, held);
+    let message = format!(
+        "grants more than berth has, so the API server would refuse the Role. An administrator can give the ClusterRole \
+         `{ENVIRONMENT_ROLE_NAME}` these rules: {}",
+        missing.join(", ")
+    );
+    (!missing.is_empty()).then(|| role.error(&format!("rules[{index}]"), message))
+}
+
+fn check_binding(binding: &Object, held: &Rights, cluster_roles: Option<&ClusterRoles>) -> Option<Finding> {
+    let (name, field) = (binding.string_at("/roleRef/name"), "roleRef.name");
+    if name == ENVIRONMENT_ROLE_NAME {
+        return Some(binding.error(field, format!("the ClusterRole `{name}` may be bound to berth's worker only")));
+    }
+    let bind = Right { group: RBAC, resource: "clusterroles", verb: "bind", names: vec![name] };
+    if name.is_empty() || held.include(&bind) {
+        return None;
+    }
+    let advice = format!(
+        "An administrator can give the ClusterRole `{ENVIRONMENT_ROLE_NAME}` the rule {{apiGroups: [{RBAC}], resources: \
+         [clusterroles], resourceNames: [{name}], verbs: [bind]}}"
+    );
+    let Some(roles) = cluster_roles else {
+        let message = format!(
+            "the API server refuses the binding if the ClusterRole `{name}` grants more than berth has; `berth check --cluster` \
+             looks. {advice}"
+        );
+        return Some(binding.finding(Severity::Warning, field, message));
+    };
+    let Some(role) = roles.0.get(name) else {
+        return Some(binding.error(field, format!("the cluster has no ClusterRole `{name}`")));
+    };
+    let missing = role.rules.iter().find_map(|rule| missing_rights(rule, held).into_iter().next())?;
+    let message = format!(
+        "the ClusterRole `{name}` grants more than berth has, for example {missing}, so the API server would refuse the binding. \
+         {advice}"
+    );
+    Some(binding.error(field, message))
+}
+
+/// The rights of a rule that berth does not have, as rules.
+fn missing_rights(rule: &Value, held: &Rights) -> Vec<String> {
     let mut missing = Vec::new();
     for group in strings(rule, "apiGroups") {
         for resource in strings(rule, "resources") {
@@ -103,12 +171,11 @@ fn check_rule(role: &Object, index: usize, rule: &Value, held: &Rights) -> Optio
             }
         }
     }
-    let message = format!(
-        "grants more than berth has, so the API server would refuse the Role. An administrator can give the ClusterRole \
-         `{ENVIRONMENT_ROLE_NAME}` these rules: {}",
-        missing.join(", ")
-    );
-    (!missing.is_empty()).then(|| role.error(&format!("rules[{index}]"), message))
+    let urls = strings(rule, "nonResourceURLs");
+    if !urls.is_empty() {
+        missing.push(format!("{{nonResourceURLs: [{}]}}", urls.join(", ")));
+    }
+    missing
 }
 
 /// The rule that lets berth have the objects of a kind, as it is written in a role.
@@ -122,72 +189,4 @@ fn rule_of(group: &str, resource: &str, verbs: &[&str]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn rendered(rules: &Value) -> Rendered {
-        let role = json!({
-            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "web"}, "rules": rules,
-        });
-        Rendered { stages: vec![vec![Object::new("production/role.yaml", 1, role)]], notes: Vec::new() }
-    }
-
-    fn messages(rules: &Value, held: &Rights) -> Vec<String> {
-        check_granted(&rendered(rules), held).into_iter().map(|finding| finding.message).collect()
-    }
-
-    #[test]
-    fn rights_that_berth_has_are_granted() {
-        let held = Rights::installed();
-        assert!(held.include_kind(Kind::find("apps/v1", "Deployment").unwrap()));
-        for rule in [
-            json!({"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "update", "patch"]}),
-            json!({"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["get", "list", "delete"]}),
-            json!({"apiGroups": [""], "resources": ["pods", "pods/log"], "verbs": ["get"]}),
-            json!({"apiGroups": [""], "resources": ["configmaps"], "resourceNames": ["a"], "verbs": ["update"]}),
-        ] {
-            assert_eq!(messages(&json!([rule]), held), Vec::<String>::new());
-        }
-    }
-
-    #[test]
-    fn a_right_that_berth_lacks_is_an_error_with_its_rule() {
-        let held = Rights::installed();
-        let found = messages(
-            &json!([
-                {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]},
-                {"apiGroups": ["", "batch"], "resources": ["pods/exec", "jobs"], "verbs": ["create", "get"]},
-            ]),
-            held,
-        );
-        assert_eq!(found.len(), 1);
-        assert!(found[0].contains("{apiGroups: [\"\"], resources: [pods/exec], verbs: [create, get]}"), "{}", found[0]);
-        assert!(!found[0].contains("apiGroups: [batch], resources: [jobs]"), "{}", found[0]);
-        for rule in [
-            json!({"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}),
-            json!({"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["*"]}),
-            json!({"apiGroups": ["apps"], "resources": ["deployments/scale"], "verbs": ["patch"]}),
-            json!({"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get"]}),
-        ] {
-            assert_eq!(messages(&json!([rule]), held).len(), 1, "{rule}");
-        }
-    }
-
-    #[test]
-    fn a_wider_role_of_the_cluster_includes_more() {
-        let of = |rule: Value| Rights::of_role(&json!({"rules": [rule]}));
-        let scale = json!([{"apiGroups": ["apps"], "resources": ["deployments/scale"], "verbs": ["patch"]}]);
-        for held in [
-            of(json!({"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]})),
-            of(json!({"apiGroups": ["apps"], "resources": ["*/scale"], "verbs": ["patch"]})),
-        ] {
-            assert_eq!(messages(&scale, &held), Vec::<String>::new());
-        }
-        let of_one = of(
-            json!({"apiGroups": ["apps"], "resources": ["deployments/scale"], "resourceNames": ["a"], "verbs": ["*"]}),
-        );
-        assert_eq!(messages(&scale, &of_one).len(), 1);
-    }
-}
+mod tests;
