@@ -1,10 +1,12 @@
-//! References from one object to another: Services, ports, claims, Secrets and `ConfigMaps` that nobody makes.
+//! References from one object to another (Services, ports, claims, Secrets and `ConfigMaps` that nobody makes), and within a
+//! workload.
 //!
 //! For `berth check` only. A push is not refused: somebody else may have made the object in the namespace.
 
 mod classes;
 mod pods;
 mod traffic;
+mod workloads;
 
 use std::collections::BTreeSet;
 
@@ -49,6 +51,7 @@ pub fn check_references(rendered: &Rendered, policy: &PolicyInput, provided: &Pr
     for object in report.objects.clone() {
         pods::check(&mut report, object);
         traffic::check(&mut report, object);
+        workloads::check(&mut report, object);
     }
     report.findings
 }

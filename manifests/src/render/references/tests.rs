@@ -1,3 +1,5 @@
+mod workloads;
+
 use serde_json::json;
 
 use super::*;

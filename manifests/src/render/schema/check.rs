@@ -1,5 +1,7 @@
 //! What of an object does not fit the schema of its kind.
 
+mod format;
+
 use serde_json::{Map, Value};
 
 use super::{Field, ScalarType, VERSION};
@@ -40,7 +42,7 @@ impl Check<'_> {
                 }
             }
             (Some("array"), _) => self.refuse(path, "a list", value),
-            _ => self.visit_scalar(value, field.scalar_type(), path),
+            _ => self.visit_scalar(value, field, schema, path),
         }
     }
 
@@ -61,9 +63,9 @@ impl Check<'_> {
         }
     }
 
-    fn visit_scalar(&mut self, value: &Value, expected: ScalarType, path: &str) {
+    fn visit_scalar(&mut self, value: &Value, field: Field, schema: &Value, path: &str) {
         let is_integer = value.is_i64() || value.is_u64();
-        let (fits, name) = match expected {
+        let (fits, name) = match field.scalar_type() {
             ScalarType::Any => return,
             ScalarType::Text => (value.is_string(), "a string"),
             ScalarType::Integer => (is_integer, "an integer"),
@@ -73,7 +75,21 @@ impl Check<'_> {
             ScalarType::Quantity => (value.is_number() || value.is_string(), "a number or a string"),
         };
         if !fits {
-            self.refuse(path, name, value);
+            return self.refuse(path, name, value);
+        }
+        let Some(text) = value.as_str() else { return };
+        if field.scalar_type() == ScalarType::Quantity && !format::is_quantity(text) {
+            let message =
+                "must be a quantity: a number, and a unit such as `m`, `k`, `M`, `Mi` or `Gi` without a space";
+            self.findings.push(self.object.finding(Severity::Error, path, message));
+        }
+        if schema.get("format").is_some_and(|format| format == "byte") && !format::is_base64(text) {
+            let advice = match self.object.kind() {
+                "Secret" => "; a text as it is belongs into `stringData`",
+                "ConfigMap" => "; a text as it is belongs into `data`",
+                _ => "",
+            };
+            self.findings.push(self.object.finding(Severity::Error, path, format!("must be Base64{advice}")));
         }
     }
 
@@ -99,3 +115,6 @@ impl Check<'_> {
         self.findings.push(self.object.finding(Severity::Warning, path, message));
     }
 }
+
+#[cfg(test)]
+mod tests;
