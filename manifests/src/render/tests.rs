@@ -227,6 +227,21 @@ fn another_version_of_a_kind_is_the_same_object() {
 }
 
 #[test]
+fn warnings_about_unknown_names_hide_no_error() {
+    let many =
+        |text: &str| (0..250).map(|index| format!("{{name: A{index}, value: {text}}}")).collect::<Vec<_>>().join(", ");
+    for text in ["$MINE", "'${KUBE_ENV:-default}'"] {
+        let manifest = format!(
+            "apiVersion: batch/v1\nkind: Job\nmetadata: {{name: x}}\nspec: {{template: {{spec: {{containers: [{{name: x, \
+             env: [{}],\n  image: $OTHER}}]}}}}}}\n",
+            many(text)
+        );
+        let messages = messages(preview(&manifest));
+        assert!(messages.iter().any(|message| message.contains("`$OTHER` is not a declared variable")), "{text}");
+    }
+}
+
+#[test]
 fn unchecked_value_in_a_command_is_refused() {
     let mut input = examples::preview();
     let files = examples::file(concat!(

@@ -22,7 +22,7 @@ use crate::render::{
     yaml::{Node, NodeKind, NodeTag},
 };
 
-/// The most unknown names reported per document: as many as the findings of a whole environment.
+/// The most unknown names reported per document as errors, and as warnings: as many as the findings of a whole environment.
 const MAX_UNKNOWN: usize = 200;
 
 /// A document has more bytes than a file may have.
@@ -37,14 +37,16 @@ pub(super) struct Expansion<'a> {
     pub(super) lines: Lines,
     pub(super) sole_images: BTreeSet<String>,
     pub(super) findings: Vec<Finding>,
-    /// Numbers of unknown names reported so far: outside of scripts, and inside.
-    unknown: [usize; 2],
+    /// How many unknown names may still be reported as errors, and as warnings.
+    unknown_errors_left: usize,
+    unknown_warnings_left: usize,
 }
 
 impl<'a> Expansion<'a> {
     pub(super) fn new(file: &'a str, variables: Option<&'a Variables>, budget: usize) -> Self {
         let (lines, sole_images, findings) = (Lines::new(), BTreeSet::new(), Vec::new());
-        Self { file, variables, budget, lines, sole_images, findings, unknown: [0; 2] }
+        let (unknown_errors_left, unknown_warnings_left) = (MAX_UNKNOWN, MAX_UNKNOWN);
+        Self { file, variables, budget, lines, sole_images, findings, unknown_errors_left, unknown_warnings_left }
     }
 
     /// Converts a node. The recursion is bounded by the depth that `yaml` allows.
@@ -148,26 +150,34 @@ impl<'a> Expansion<'a> {
                 self.add_finding(Severity::Error, node, &place.path, message);
             }
         }
-        let is_script = matches!(place.usage, Usage::Shell | Usage::Content);
-        let undeclared = substituted.undeclared.iter().filter_map(|name| {
+        let has_lines = substituted.output.trim_end().contains('\n');
+        for name in &substituted.undeclared {
             // The app file says whose it is, so it is no variable of a script.
             if let Some(message) = variables.explain_missing(name) {
-                return Some((Severity::Error, message));
+                self.add_unknown(Severity::Error, node, place, || message);
+            } else if let Some(severity) = place.severity_of_unknown(name, has_lines) {
+                let stays = if severity == Severity::Warning { "; it stays as it is" } else { "" };
+                self.add_unknown(severity, node, place, || format!("{}{stays}", variables.explain_unknown(name)));
             }
-            let severity = place.severity_of_unknown(name, substituted.output.trim_end().contains('\n'))?;
-            let stays = if severity == Severity::Warning { "; it stays as it is" } else { "" };
-            Some((severity, format!("{}{stays}", variables.explain_unknown(name))))
-        });
-        let expanded = substituted.expanded.iter().filter_map(|name| {
-            let severity = if place.usage == Usage::Identifier { Severity::Error } else { Severity::Warning };
-            variables.explain_expanded(name, place.usage == Usage::Identifier).map(|message| (severity, message))
-        });
-        // Bounded, because the search for the nearest name is slow. One error already stops the release.
-        let left = MAX_UNKNOWN - self.unknown[usize::from(is_script)];
-        let found: Vec<_> = undeclared.chain(expanded).take(left).collect();
-        self.unknown[usize::from(is_script)] += found.len();
-        for (severity, message) in found {
-            self.add_finding(severity, node, &place.path, message);
+        }
+        let is_identifier = place.usage == Usage::Identifier;
+        let severity = if is_identifier { Severity::Error } else { Severity::Warning };
+        let messages = substituted.expanded.iter().filter_map(|name| variables.explain_expanded(name, is_identifier));
+        for message in messages {
+            self.add_unknown(severity, node, place, || message);
+        }
+    }
+
+    /// Reports a name that nobody declares. Bounded, because the search for the nearest name is slow. Warnings have a bound of
+    /// their own: they must not hide an error.
+    fn add_unknown(&mut self, severity: Severity, node: &Node, place: &Place, explain: impl FnOnce() -> String) {
+        let left = match severity {
+            Severity::Error => &mut self.unknown_errors_left,
+            _ => &mut self.unknown_warnings_left,
+        };
+        if *left > 0 {
+            *left -= 1;
+            self.add_finding(severity, node, &place.path, explain());
         }
     }
 

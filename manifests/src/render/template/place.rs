@@ -122,7 +122,9 @@ mod tests {
         assert_eq!(of_container(&value, "SENTRY_DSN"), Some(Severity::Warning));
         assert_eq!(of_container(&value, "host"), None);
         assert_eq!(of_container(&value, "KUBE_MISSPELT"), Some(Severity::Error));
-        assert_eq!(of_container(&["command", "[]"], "HOME"), None);
+        for name in ["HOME", "KUBERNETES_SERVICE_HOST"] {
+            assert_eq!(of_container(&["command", "[]"], name), None);
+        }
         assert_eq!(of_container(&["image"], "lower"), Some(Severity::Error));
         assert_eq!(of_container(&["resources", "limits", "memory"], "mem"), Some(Severity::Error));
         assert_eq!(of_container(&["readinessProbe", "httpGet", "port"], "PORT"), Some(Severity::Error));
