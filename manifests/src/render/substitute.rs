@@ -8,9 +8,9 @@ use super::{
 };
 
 /// A reference in a text: `$NAME` or `${NAME}`. The grammar of `NAME` is envsubst's: letters, digits and `_`, no digit first.
-struct Reference<'a> {
-    range: Range<usize>,
-    name: &'a str,
+pub(super) struct Reference<'a> {
+    pub(super) range: Range<usize>,
+    pub(super) name: &'a str,
 }
 
 /// A text after substitution.
@@ -82,7 +82,8 @@ pub(super) fn sole_reference(text: &str) -> Option<&str> {
     next_reference(text).filter(|reference| reference.range == (0..text.len())).map(|reference| reference.name)
 }
 
-fn next_reference(text: &str) -> Option<Reference<'_>> {
+/// The first reference in a text.
+pub(super) fn next_reference(text: &str) -> Option<Reference<'_>> {
     for (start, _) in text.match_indices('$') {
         let after = &text[start + 1..];
         let (name, end) = match after.strip_prefix('{') {

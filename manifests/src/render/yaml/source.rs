@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::render::substitute::{Reference, next_reference};
+
 /// Characters for private use: they stand for the braces of `${NAME}` while the text is parsed.
 const OPEN: char = '\u{f8e0}';
 const CLOSE: char = '\u{f8e1}';
@@ -46,22 +48,13 @@ fn hide_braces(text: &str) -> Option<String> {
         return None;
     }
     let (mut hidden, mut rest) = (String::with_capacity(text.len() + 64), text);
-    while let Some(index) = rest.find("${") {
-        let behind = &rest[index + 2..];
-        let length = behind.bytes().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
-        hidden.push_str(&rest[..index]);
-        rest = match behind[length..].strip_prefix('}').filter(|_| length > 0) {
-            Some(after) => {
-                hidden.extend(['$', OPEN]);
-                hidden.push_str(&behind[..length]);
-                hidden.push(CLOSE);
-                after
-            }
-            None => {
-                hidden.push_str("${");
-                behind
-            }
-        };
+    while let Some(Reference { range, name }) = next_reference(rest) {
+        hidden.push_str(&rest[..range.start]);
+        match &rest[range.clone()] {
+            braced if braced.ends_with('}') => hidden.push_str(&format!("${OPEN}{name}{CLOSE}")),
+            plain => hidden.push_str(plain),
+        }
+        rest = &rest[range.end..];
     }
     hidden.push_str(rest);
     Some(hidden)
