@@ -34,7 +34,7 @@ use sha2::{Digest, Sha256};
 
 pub(crate) use object::line_of;
 pub(crate) use pushed_image::variables_of_image;
-pub(crate) use variables::{RESERVED_NAMES, RESERVED_PREFIXES, is_own_default};
+pub(crate) use variables::{RESERVED_NAMES, RESERVED_PREFIXES, is_own_default, is_upper_case};
 
 pub use finding::{Finding, Severity, Subject};
 pub use granted::{ClusterRoles, ENVIRONMENT_ROLE_NAME, Rights, check_granted, rule_for};

@@ -1,5 +1,7 @@
 //! Grammars of names in Kubernetes, DNS, GitHub and registries.
 
+use crate::render::is_upper_case;
+
 /// The same grammars as regular expressions, for the JSON Schema that editors use. They accept a little more than the
 /// functions below, never less.
 pub(super) mod pattern {
@@ -105,9 +107,7 @@ pub(super) const MAX_PUSHED_NAME: usize = 50;
 
 /// The name of an image or a variable that a push brings.
 pub(super) fn is_pushed_name(text: &str) -> bool {
-    text.len() <= MAX_PUSHED_NAME
-        && text.starts_with(|c: char| c.is_ascii_uppercase())
-        && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+    text.len() <= MAX_PUSHED_NAME && is_upper_case(text)
 }
 
 /// The most bytes of a pushed variable's value. Pushes have the same bound.

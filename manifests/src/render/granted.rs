@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{
     Rendered,
     finding::{Finding, Severity},
-    kinds::Kind,
+    kinds::{Kind, RBAC_GROUP},
     object::Object,
     policy::pods::items,
 };
@@ -20,8 +20,6 @@ const VERBS: [&str; 6] = ["get", "list", "watch", "create", "patch", "delete"];
 
 /// The name of that role.
 pub const ENVIRONMENT_ROLE_NAME: &str = "berth-environment";
-
-const RBAC: &str = "rbac.authorization.k8s.io";
 
 /// The `ClusterRoles` of a cluster, by name.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -132,12 +130,12 @@ fn check_binding(binding: &Object, held: &Rights, cluster_roles: Option<&Cluster
     if name == ENVIRONMENT_ROLE_NAME {
         return Some(binding.error(field, format!("the ClusterRole `{name}` may be bound to berth's worker only")));
     }
-    let bind = Right { group: RBAC, resource: "clusterroles", verb: "bind", names: vec![name] };
+    let bind = Right { group: RBAC_GROUP, resource: "clusterroles", verb: "bind", names: vec![name] };
     if name.is_empty() || held.include(&bind) {
         return None;
     }
     let advice = format!(
-        "An administrator can give the ClusterRole `{ENVIRONMENT_ROLE_NAME}` the rule {{apiGroups: [{RBAC}], resources: \
+        "An administrator can give the ClusterRole `{ENVIRONMENT_ROLE_NAME}` the rule {{apiGroups: [{RBAC_GROUP}], resources: \
          [clusterroles], resourceNames: [{name}], verbs: [bind]}}"
     );
     let Some(roles) = cluster_roles else {

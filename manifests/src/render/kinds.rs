@@ -59,13 +59,16 @@ const fn in_cluster(mut kind: Kind) -> Kind {
     kind
 }
 
+/// The API group of Roles and `RoleBinding`s.
+pub(super) const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
+
 const CORE: (&str, &str) = ("", "v1");
 const APPS: (&str, &str) = ("apps", "v1");
 const AUTOSCALING: &str = "autoscaling";
 const BATCH: (&str, &str) = ("batch", "v1");
 const NETWORKING: (&str, &str) = ("networking.k8s.io", "v1");
 const POLICY: (&str, &str) = ("policy", "v1");
-const RBAC: (&str, &str) = ("rbac.authorization.k8s.io", "v1");
+const RBAC: (&str, &str) = (RBAC_GROUP, "v1");
 const SCHEDULING: (&str, &str) = ("scheduling.k8s.io", "v1");
 
 /// Every kind that manifests may have.

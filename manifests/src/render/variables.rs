@@ -263,7 +263,7 @@ pub(super) fn is_reserved(name: &str) -> bool {
 }
 
 /// Whether a name is written as those of environment variables are: nginx, PHP and others have lower-case names of their own.
-pub(super) fn is_upper_case(name: &str) -> bool {
+pub(crate) fn is_upper_case(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_uppercase())
         && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
 }

@@ -69,7 +69,7 @@ fn a_wider_role_of_the_cluster_includes_more() {
 
 fn binding(role: &str, held: &Rights, cluster_roles: Option<&ClusterRoles>) -> Vec<String> {
     let binding = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "web"},
-        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role}});
+        "roleRef": {"apiGroup": RBAC_GROUP, "kind": "ClusterRole", "name": role}});
     let objects = vec![Object::new("production/binding.yaml", 1, binding)];
     let rendered = Rendered { stages: vec![objects], notes: Vec::new() };
     check_granted(&rendered, held, cluster_roles).iter().map(ToString::to_string).collect()
@@ -113,7 +113,7 @@ fn binding_to_a_cluster_role_is_a_warning_without_a_cluster() {
         "{apiGroups: [rbac.authorization.k8s.io], resources: [clusterroles], resourceNames: [view], verbs: [bind]}";
     assert!(found[0].ends_with(rule), "{found:?}");
     let bind =
-        json!({"apiGroups": [RBAC], "resources": ["clusterroles"], "resourceNames": ["view"], "verbs": ["bind"]});
+        json!({"apiGroups": [RBAC_GROUP], "resources": ["clusterroles"], "resourceNames": ["view"], "verbs": ["bind"]});
     let held = Rights::of_role(&json!({"rules": [bind]}));
     assert_eq!(binding("view", &held, None), [""; 0]);
     assert_eq!(binding("edit", &held, None).len(), 1);

@@ -105,14 +105,9 @@ fn of_claim(claim: &Value, path: &str) -> Vec<BoundField> {
     fields
 }
 
-/// The claims of an object, with the path of each: itself, the templates of a `StatefulSet`, and those of ephemeral volumes.
+/// The claims of an object and of its ephemeral volumes, with the path of each.
 fn claims(object: &Object) -> Vec<(&Value, String)> {
-    let mut claims = Vec::new();
-    if object.kind() == "PersistentVolumeClaim" {
-        claims.push((&object.document, String::new()));
-    }
-    let templates = pods::items(object.document.pointer("/spec/volumeClaimTemplates"));
-    claims.extend(templates.map(|(index, claim)| (claim, format!("spec.volumeClaimTemplates[{index}]"))));
+    let mut claims: Vec<_> = pods::claims(object).collect();
     for (spec, path) in pods::specs(object) {
         claims.extend(pods::items(spec.get("volumes")).filter_map(|(index, volume)| {
             let claim = volume.pointer("/ephemeral/volumeClaimTemplate")?;

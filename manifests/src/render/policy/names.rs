@@ -1,14 +1,12 @@
 //! The form of an object's name.
 
-use crate::render::kinds::Kind;
-
-/// The group of Roles and `RoleBindings`. Their names are segments of a path, and no DNS names.
-const RBAC_GROUP: &str = "rbac.authorization.k8s.io";
+use crate::render::kinds::{Kind, RBAC_GROUP};
 
 /// The most bytes of a name.
 const MAX_NAME: usize = 253;
 
-/// The reason why an object of the kind cannot have the name, if there is one.
+/// The reason why an object of the kind cannot have the name, if there is one. Names of Roles and `RoleBindings` are segments of a
+/// path, and no DNS names.
 pub(super) fn problem(name: &str, kind: &Kind) -> Option<String> {
     match kind.group == RBAC_GROUP {
         true if !is_path_segment(name) => Some(format!("`{name}` may have only letters, digits and `-._~:@`")),

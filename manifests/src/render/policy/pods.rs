@@ -76,21 +76,25 @@ pub(in crate::render) fn containers<'a>(spec: &'a Value, path: &str) -> impl Ite
     })
 }
 
+/// The claims of an object, with the path of each: itself, or the templates of a `StatefulSet`.
+pub(in crate::render) fn claims(object: &Object) -> impl Iterator<Item = (&Value, String)> {
+    let itself = (object.kind() == "PersistentVolumeClaim").then(|| (&object.document, String::new()));
+    let templates = items(object.document.pointer("/spec/volumeClaimTemplates"))
+        .map(|(index, claim)| (claim, format!("spec.volumeClaimTemplates[{index}]")));
+    itself.into_iter().chain(templates)
+}
+
 /// The rules for pod templates and volume claims.
 pub(super) fn check(report: &mut ObjectReport<'_>) {
     let object = report.object;
-    let document = &object.document;
     for (template, path) in templates(object) {
         check_apparmor_annotations(report, template, path);
     }
     for (spec, path) in specs(object) {
         check_pod(report, spec, &path);
     }
-    if report.object.kind() == "PersistentVolumeClaim" {
-        check_claim(report, document, "");
-    }
-    for (index, claim) in items(document.pointer("/spec/volumeClaimTemplates")) {
-        check_claim(report, claim, &format!("spec.volumeClaimTemplates[{index}]"));
+    for (claim, path) in claims(object) {
+        check_claim(report, claim, &path);
     }
 }
 

@@ -5,9 +5,12 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{Finding, PolicyInput, pods};
-use crate::render::{finding::Severity, object::Object, variables::EnvironmentKind};
-
-const RBAC: &str = "rbac.authorization.k8s.io/";
+use crate::render::{
+    finding::Severity,
+    kinds::{RBAC_GROUP, group_and_version},
+    object::Object,
+    variables::EnvironmentKind,
+};
 
 /// Leaves the Roles and `RoleBindings` of a preview out, and says who would have had their rights.
 pub(super) fn leave_out(objects: Vec<Object>, input: &PolicyInput, findings: &mut Vec<Finding>) -> Vec<Object> {
@@ -27,7 +30,7 @@ pub(super) fn leave_out(objects: Vec<Object>, input: &PolicyInput, findings: &mu
 pub(super) fn is_left_out(object: &Object, input: &PolicyInput) -> bool {
     input.environment_kind == EnvironmentKind::Preview
         && matches!(object.kind(), "Role" | "RoleBinding")
-        && object.api_version().starts_with(RBAC)
+        && group_and_version(object.api_version()).0 == RBAC_GROUP
 }
 
 /// The `ServiceAccounts` that would have had the rights, each with the workloads that run as it.

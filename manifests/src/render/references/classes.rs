@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::text;
-use crate::render::{Rendered, finding::Finding, object::Object, policy::pods};
+use crate::render::{Rendered, finding::Finding, object::Object, policy::pods, template::child};
 
 /// The names of a kind of class, as far as the caller may list them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,13 +38,11 @@ pub fn check_classes(rendered: &Rendered, cluster: &ClusterClasses) -> Vec<Findi
         for (spec, path) in pods::specs(object) {
             check.pod(object, spec, &path);
         }
-        match object.kind() {
-            "Ingress" => check.ingress(object),
-            "PersistentVolumeClaim" => check.claim(object, &object.document, ""),
-            _ => {}
+        if object.kind() == "Ingress" {
+            check.ingress(object);
         }
-        for (index, claim) in pods::items(object.document.pointer("/spec/volumeClaimTemplates")) {
-            check.claim(object, claim, &format!("spec.volumeClaimTemplates[{index}]."));
+        for (claim, path) in pods::claims(object) {
+            check.claim(object, claim, &path);
         }
     }
     check.findings
@@ -82,7 +80,7 @@ impl Check<'_> {
     fn claim(&mut self, object: &Object, claim: &Value, path: &str) {
         // An empty name asks for a volume that exists already.
         let class = claim.pointer("/spec/storageClassName").and_then(Value::as_str);
-        let (known, field) = (self.cluster.storage.as_ref(), format!("{path}spec.storageClassName"));
+        let (known, field) = (self.cluster.storage.as_ref(), child(&child(path, "spec"), "storageClassName"));
         self.name(object, &field, class.unwrap_or_default(), ("StorageClass", known));
         if class.is_none() && known.is_some_and(|known| !known.has_default) {
             let message = "names no class, and the cluster has no default StorageClass: the claim may wait for ever";
