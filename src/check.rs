@@ -11,7 +11,7 @@ use berth_manifests::{
     app::{App, AppFolder, EnvironmentNames, read_apps},
     render::{
         EnvironmentKind, Finding, Inspection, Rendered, Rights, Severity, SourceFiles, Variables, check_classes,
-        check_granted, check_references, check_schemas, inspect,
+        check_granted, check_references, check_schemas, inspect, without_consequences,
     },
 };
 use serde::Serialize;
@@ -84,6 +84,7 @@ impl Check {
 /// Every finding about apps, besides those that are known already, in the order of files and lines.
 fn check(apps: Vec<App>, mut findings: Vec<Finding>, cluster: Option<&Cluster>) -> Report {
     findings.extend(apps.iter().flat_map(|app| check_app(app, cluster)));
+    // Findings about what the environments of an app share come twice.
     let mut seen: Vec<Finding> = Vec::new();
     for finding in findings {
         if !seen.contains(&finding) {
@@ -160,8 +161,7 @@ fn check_environment(
     found.extend(check_granted(&rendered, rights, cluster_roles));
     found.extend(cluster.iter().flat_map(|cluster| check_classes(&rendered, &cluster.classes)));
     found.extend(check_size(file, &rendered));
-    // A field that is an error already breaks further rules as a consequence.
-    found.retain(|found| !findings.iter().any(|cause| cause.is_error() && cause.is_at_field_of(found)));
+    let found = without_consequences(found, &findings);
     findings.extend(found);
     // A finding about all the manifests has no file.
     findings

@@ -32,11 +32,13 @@ use std::collections::{BTreeSet, HashMap};
 
 use sha2::{Digest, Sha256};
 
+use policy::Checked;
+
 pub(crate) use object::line_of;
 pub(crate) use pushed_image::variables_of_image;
 pub(crate) use variables::{RESERVED_NAMES, RESERVED_PREFIXES, is_own_default, is_upper_case};
 
-pub use finding::{Finding, Severity, Subject};
+pub use finding::{Finding, Severity, Subject, without_consequences};
 pub use granted::{ClusterRoles, ENVIRONMENT_ROLE_NAME, Rights, check_granted, rule_for};
 pub use kinds::{FurtherKind, KINDS, Kind, cluster_kinds, group_and_version};
 pub use layout::{Section, SourceFile, SourceFiles};
@@ -107,12 +109,11 @@ pub fn inspect(files: &SourceFiles, variables: &Variables, policy: &PolicyInput)
         read = read_objects(files, &variables, policy);
     }
     let ReadObjects { objects, mut findings, is_incomplete, .. } = read;
-    let (objects, mut found) = policy::check(objects, policy);
+    let Checked { kept, refused, findings: found } = policy::check(objects, policy);
     // A field that cannot be read right breaks rules as a consequence: an unknown variable is no host of the app.
-    found.retain(|found| !findings.iter().any(|cause| cause.is_error() && cause.is_at_field_of(found)));
+    let found = finding::without_consequences(found, &findings);
     findings.extend(found.into_iter().map(Finding::about_policy));
-    let (objects, refused) = objects.into_iter().partition(|object| policy::has_kind(object, policy));
-    let mut objects = last_of_each(objects, &mut findings);
+    let mut objects = last_of_each(kept, &mut findings);
     repeated::keep_last(&mut objects, &mut findings);
     images::pin(&mut objects, variables, &mut findings);
     accounts::add_pull_secret(&mut objects, policy.pull_secret.as_deref());

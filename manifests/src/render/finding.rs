@@ -102,7 +102,7 @@ impl Finding {
     }
 
     /// Whether both are about one field at one place.
-    pub fn is_at_field_of(&self, other: &Self) -> bool {
+    fn is_at_field_of(&self, other: &Self) -> bool {
         self.field.is_some() && (&self.file, self.line, &self.field) == (&other.file, other.line, &other.field)
     }
 
@@ -115,6 +115,12 @@ impl Finding {
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }
+}
+
+/// The findings that are no consequence of an error: a field that is an error already breaks further rules.
+pub fn without_consequences(mut findings: Vec<Finding>, causes: &[Finding]) -> Vec<Finding> {
+    findings.retain(|found| !causes.iter().any(|cause| cause.is_error() && cause.is_at_field_of(found)));
+    findings
 }
 
 impl fmt::Display for Finding {

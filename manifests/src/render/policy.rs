@@ -50,15 +50,20 @@ pub(super) fn is_left_out(object: &Object, input: &PolicyInput) -> bool {
     metadata::skip_note(object, input).is_some() || rights::is_left_out(object, input)
 }
 
-/// Whether manifests may have the object's kind at all.
-pub(super) fn has_kind(object: &Object, input: &PolicyInput) -> bool {
-    object.known_kind().is_some() || metadata::further_kind(object, input).is_some()
+/// Objects after the rules.
+#[derive(Default)]
+pub(super) struct Checked {
+    /// The objects to apply, completed.
+    pub(super) kept: Vec<Object>,
+    /// Those of a kind that manifests may not have. Others may refer to them.
+    pub(super) refused: Vec<Object>,
+    /// The findings about all objects.
+    pub(super) findings: Vec<Finding>,
 }
 
-/// The objects to apply, completed, those of a kind that is refused, and the findings about all objects.
-pub(super) fn check(objects: Vec<Object>, input: &PolicyInput) -> (Vec<Object>, Vec<Finding>) {
-    let mut findings = Vec::new();
-    let mut kept = Vec::new();
+/// Applies the rules to the objects.
+pub(super) fn check(objects: Vec<Object>, input: &PolicyInput) -> Checked {
+    let Checked { mut kept, mut refused, mut findings } = Checked::default();
     for mut object in rights::leave_out(objects, input, &mut findings) {
         if let Some(note) = metadata::skip_note(&object, input) {
             findings.push(note);
@@ -67,8 +72,7 @@ pub(super) fn check(objects: Vec<Object>, input: &PolicyInput) -> (Vec<Object>, 
         }
         let mut report = ObjectReport { object: &object, input, findings: &mut findings };
         let Some(kind) = metadata::find_kind(&mut report) else {
-            // Others may refer to it, and `berth check` looks at them as well.
-            kept.push(object);
+            refused.push(object);
             continue;
         };
         metadata::check(&mut report, &kind);
@@ -83,7 +87,7 @@ pub(super) fn check(objects: Vec<Object>, input: &PolicyInput) -> (Vec<Object>, 
         kept.push(object);
     }
     network::check_temporal_is_internal(&kept, input, &mut findings);
-    (kept, findings)
+    Checked { kept, refused, findings }
 }
 
 /// The findings about one object, with the inputs of the rules.

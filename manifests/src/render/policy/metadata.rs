@@ -70,7 +70,7 @@ pub(super) fn lost_of_namespace(object: &Object, input: &PolicyInput) -> Vec<Fin
 }
 
 /// The object's kind, if it is one that the app file adds.
-pub(super) fn further_kind(object: &Object, input: &PolicyInput) -> Option<Kind> {
+fn further_kind(object: &Object, input: &PolicyInput) -> Option<Kind> {
     let (api_version, name) = (object.api_version(), object.kind());
     let is_listed = input.kinds.iter().any(|further| further.api_version == api_version && further.kind == name);
     let (group, version) = group_and_version(api_version);

@@ -12,7 +12,8 @@ use super::*;
 use crate::render::examples;
 
 fn checked(document: Value, input: &PolicyInput) -> (Vec<Object>, Vec<Finding>) {
-    check(vec![Object::new("web/core/app.yaml", 1, document)], input)
+    let Checked { kept, findings, .. } = check(vec![Object::new("web/core/app.yaml", 1, document)], input);
+    (kept, findings)
 }
 
 fn preview_policy() -> PolicyInput {

@@ -240,7 +240,7 @@ fn roles_are_left_out_of_a_preview_and_say_who_needs_them() {
         pod(json!({"serviceAccountName": "jobs", "containers": []})),
     ];
     let objects = || documents.iter().map(|document| Object::new("a.yaml", 1, document.clone())).collect();
-    let (kept, findings) = check(objects(), &preview_policy());
+    let Checked { kept, findings, .. } = check(objects(), &preview_policy());
     assert_eq!(kept.iter().map(Object::kind).collect::<Vec<_>>(), ["Deployment"]);
     let messages: Vec<_> = findings.iter().map(ToString::to_string).collect();
     let why = "is left out: code of a pull request gets no rights on the Kubernetes API. It would be of ServiceAccount `jobs`, \
@@ -249,7 +249,7 @@ fn roles_are_left_out_of_a_preview_and_say_who_needs_them() {
         messages,
         [format!("a.yaml:1: warning: Role `r` {why}"), format!("a.yaml:1: warning: RoleBinding `b` {why}")]
     );
-    assert_eq!(check(objects(), &production_policy()).0.len(), 3);
+    assert_eq!(check(objects(), &production_policy()).kept.len(), 3);
 }
 
 #[test]

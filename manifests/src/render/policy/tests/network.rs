@@ -191,7 +191,7 @@ spec:
         .into_iter()
         .flat_map(|document| Object::from_document("web/core/app.yaml", document, &mut findings))
         .collect();
-    let (_, findings) = check(objects, &production_policy());
+    let Checked { findings, .. } = check(objects, &production_policy());
     let positions: Vec<_> = findings.iter().map(|finding| (finding.line, finding.field.as_deref().unwrap())).collect();
     assert_eq!(
         positions,
