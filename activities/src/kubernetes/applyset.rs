@@ -17,7 +17,11 @@ use berth_workflows::contract::{
 use crate::{
     context::Context,
     failure::Failure,
-    kubernetes::{fence::Fence, labels, versioned},
+    kubernetes::{
+        fence::Fence,
+        labels,
+        versioned::{self, Conflicts},
+    },
 };
 
 /// The parent as it was read.
@@ -49,7 +53,8 @@ pub(crate) async fn claim(
     kinds: &BTreeSet<String>,
 ) -> Result<(), Failure> {
     let mut parent = parent.cloned();
-    for _ in 0..versioned::TRIES {
+    let mut conflicts = Conflicts::new();
+    loop {
         fence.check(parent.iter().map(Parent::fenced))?;
         let before = parent.as_ref();
         let kinds: BTreeSet<String> = before.iter().flat_map(|parent| &parent.kinds).chain(kinds).cloned().collect();
@@ -59,9 +64,9 @@ pub(crate) async fn claim(
         if write(context, environment, before, &kinds, Some(fence.value())).await? == Written::Yes {
             return Ok(());
         }
+        conflicts.pause(&format!("Secret/{}", labels::APPLYSET_PARENT)).await?;
         parent = read(context.client, environment).await?;
     }
-    Err(versioned::contested(&format!("Secret/{}", labels::APPLYSET_PARENT)))
 }
 
 /// Sets the kinds of the set, as the end of a prune. Changes nothing if another rollout has written the parent meanwhile:
@@ -223,6 +228,15 @@ mod tests {
             let expected = if wins { "7" } else { "9" };
             assert_eq!(parent["metadata"]["labels"][labels::DEPLOY_ID], expected);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn conflicts_of_some_seconds_only_repeat_a_claim() {
+        let cluster = FakeApiServer::default();
+        let (test, environment) = (TestContext::new(cluster.client()), environment());
+        cluster.refuse_times(&format!("PATCH {PARENT}"), 409, 9);
+        claim(test.context(), &environment, Fence::new(5), None, &kinds("Service")).await.unwrap();
+        assert_eq!(read(&cluster).await.unwrap().kinds, kinds("Service"));
     }
 
     #[tokio::test]

@@ -9,7 +9,11 @@ use serde_json::json;
 
 use crate::{
     failure::Failure,
-    kubernetes::{labels, rbac_lag::Rbac, versioned},
+    kubernetes::{
+        labels,
+        rbac_lag::Rbac,
+        versioned::{self, Conflicts},
+    },
 };
 
 const DEFAULT: &str = "default";
@@ -26,7 +30,8 @@ const DEFAULT: &str = "default";
 pub(crate) async fn add_pull_secret(client: &Client, rbac: Rbac, namespace: &str, secret: &str) -> Result<(), Failure> {
     let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), namespace);
     let what = || format!("pull secret of ServiceAccount/{DEFAULT} in namespace {namespace}");
-    for _ in 0..versioned::TRIES {
+    let mut conflicts = Conflicts::new();
+    loop {
         let found = rbac.request(|| accounts.get_opt(DEFAULT)).await.map_err(|e| Failure::kubernetes(what(), e))?;
         let written = match found {
             Some(account) if names(&account, secret) => return Ok(()),
@@ -35,11 +40,10 @@ pub(crate) async fn add_pull_secret(client: &Client, rbac: Rbac, namespace: &str
         };
         match written {
             Ok(()) => return Ok(()),
-            Err(e) if versioned::is_conflict(&e) => {}
+            Err(e) if versioned::is_conflict(&e) => conflicts.pause(&format!("ServiceAccount/{DEFAULT}")).await?,
             Err(e) => return Err(Failure::kubernetes(what(), e)),
         }
     }
-    Err(versioned::contested(&format!("ServiceAccount/{DEFAULT}")))
 }
 
 fn names(account: &ServiceAccount, secret: &str) -> bool {
@@ -100,6 +104,14 @@ mod tests {
         // Its controller was first.
         let cluster = FakeApiServer::default();
         cluster.put_before(&format!("POST {ACCOUNTS}"), ACCOUNTS, &account(&json!(null)));
+        assert_eq!(add_to(&cluster).await.unwrap(), json!([{"name": "regcred"}]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn conflicts_of_some_seconds_only_repeat_the_write() {
+        let cluster = FakeApiServer::default();
+        cluster.put(ACCOUNTS, &account(&json!([])));
+        cluster.refuse_times(&format!("PATCH {ACCOUNTS}/default"), 409, 9);
         assert_eq!(add_to(&cluster).await.unwrap(), json!([{"name": "regcred"}]));
     }
 

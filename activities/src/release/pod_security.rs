@@ -18,7 +18,12 @@ use berth_workflows::contract::environment::{Environment, EnvironmentKind};
 use crate::{
     context::Context,
     failure::Failure,
-    kubernetes::{applyset, fence::Fence, labels, versioned},
+    kubernetes::{
+        applyset,
+        fence::Fence,
+        labels,
+        versioned::{self, Conflicts},
+    },
 };
 pub(crate) use trial::{Trial, try_out};
 
@@ -34,7 +39,8 @@ pub(crate) async fn set(
     fence: Fence,
     level: Option<PodSecurity>,
 ) -> Result<Option<String>, Failure> {
-    for _ in 0..versioned::TRIES {
+    let mut conflicts = Conflicts::new();
+    loop {
         let Some(found) = read(context, environment).await? else { return Ok(None) };
         let Some(mut patch) = patch(&found, level) else { return Ok(None) };
         // The set is claimed before its level is changed. A newer rollout that claims it after this check writes the
@@ -44,11 +50,10 @@ pub(crate) async fn set(
         patch["metadata"]["resourceVersion"] = json!(found.resource_version());
         match api(context).patch_metadata(&environment.namespace, &params(), &Patch::Merge(&patch)).await {
             Ok(_) => return Ok(Some(remark(&found, &patch))),
-            Err(e) if versioned::is_conflict(&e) => {}
+            Err(e) if versioned::is_conflict(&e) => conflicts.pause(&name(environment)).await?,
             Err(e) => return Err(Failure::applying(&name(environment), e)),
         }
     }
-    Err(versioned::contested(&name(environment)))
 }
 
 /// Sets the level of the release that serves, if the refused one has set its own.

@@ -10,7 +10,10 @@ use berth_workflows::contract::{apply::Workload, verdict::FailureType};
 use super::{Scope, check, difference::content, marks::conditional_document, takeover, target::Target};
 use crate::{
     failure::Failure,
-    kubernetes::{labels, versioned},
+    kubernetes::{
+        labels,
+        versioned::{self, Conflicts},
+    },
 };
 
 /// The result of applying one object.
@@ -34,13 +37,15 @@ pub(super) enum Change {
 /// `Overtaken`, permanent, if a newer rollout has written the object meanwhile. The API server's refusal.
 pub(super) async fn apply_object(scope: Scope<'_>, mut target: Target) -> Result<AppliedObject, Failure> {
     let name = target.name();
-    for _ in 0..versioned::TRIES {
+    let mut conflicts = Conflicts::new();
+    loop {
         match write(scope, &target).await {
             Ok(after) if after.metadata.deletion_timestamp.is_some() => return Err(ending(&name)),
             Ok(after) => return Ok(applied(&target, &after)),
-            Err(e) if versioned::is_conflict(&e) => target.read_again(scope).await?,
+            Err(e) if versioned::is_conflict(&e) => conflicts.pause(&name).await?,
             Err(e) => return Err(Failure::applying(&name, e)),
         }
+        target.read_again(scope).await?;
         if target.is_ending() {
             return Err(ending(&name));
         }
@@ -48,7 +53,6 @@ pub(super) async fn apply_object(scope: Scope<'_>, mut target: Target) -> Result
             return Err(refusal.into());
         }
     }
-    Err(versioned::contested(&name))
 }
 
 /// The failure of an apply to an object that is being deleted. The next attempt waits until it is gone.

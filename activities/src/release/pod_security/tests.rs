@@ -105,6 +105,14 @@ async fn level_is_read_again_after_a_conflict() {
     assert_eq!(found(&cluster), pair(Some("baseline"), Some("privileged")));
 }
 
+#[tokio::test(start_paused = true)]
+async fn conflicts_of_some_seconds_only_repeat_the_write() {
+    let cluster = cluster(None);
+    cluster.refuse_times(&format!("PATCH {NAMESPACE}"), 409, 9);
+    set(&cluster, Some(PodSecurity::Baseline)).await.unwrap();
+    assert_eq!(found(&cluster), pair(Some("baseline"), Some("")));
+}
+
 #[tokio::test]
 async fn refused_release_puts_back_only_a_level_that_it_has_set() {
     use PodSecurity::{Baseline, Restricted};

@@ -1,5 +1,9 @@
 //! Two rollouts that write to one environment.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::*;
 
 /// A cluster in which an object carries this deploy id.
@@ -93,7 +97,18 @@ async fn controller_that_writes_meanwhile_only_repeats_the_apply() {
     assert_eq!((&web["spec"]["image"], &web["status"]["replicas"]), (&json!("v2"), &json!(2)));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
+async fn conflicts_of_some_seconds_only_repeat_the_apply() {
+    let serving = release("a", app("v1"));
+    let cluster = cluster_with(&serving).await;
+    cluster.refuse_times(&format!("PATCH {DEPLOYMENTS}/web"), 409, 9);
+    let begun = Instant::now();
+    let applied = Apply::first(&cluster, 5).over(&serving).run(&release("b", app("v2"))).await.unwrap();
+    assert_eq!(applied.plan.changed, ["Deployment/web"]);
+    assert!(begun.elapsed() >= Duration::from_secs(4), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn endless_conflict_is_a_failure_that_may_pass() {
     let serving = release("a", app("v1"));
     let cluster = cluster_with(&serving).await;
