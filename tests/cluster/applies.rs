@@ -1,5 +1,7 @@
 //! Applies of releases to the lab's API server: its own refusals, conflicts and controllers. No pod runs.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use berth_activities::{
     Context, Settings, environment,
     failure::Failure,
@@ -32,6 +34,9 @@ mod dry_run_cost;
 mod shapes;
 mod stored;
 
+/// The pull request of the next environment, so that no two tests write to one. Tests with other means use lower numbers.
+static NEXT_PULL_REQUEST: AtomicU64 = AtomicU64::new(10_000);
+
 /// An environment of its own, and an apply to it.
 pub(crate) struct Applies {
     pub(crate) lab: Lab,
@@ -42,7 +47,8 @@ pub(crate) struct Applies {
 }
 
 impl Applies {
-    pub(crate) async fn start(pr: u64) -> Self {
+    pub(crate) async fn start() -> Self {
+        let pr = NEXT_PULL_REQUEST.fetch_add(1, Ordering::Relaxed);
         let lab = Lab::shared().unwrap();
         let (client, settings) = (client(&lab).await, settings(&lab));
         let load = LoadAppInput::names("web", EnvironmentKind::Preview { pr }, &format!("preview-web-{pr}"));
@@ -142,7 +148,7 @@ fn deployment(label: &str) -> Value {
 
 #[tokio::test]
 async fn release_that_the_api_server_refuses_changes_nothing() {
-    let applies = Applies::start(204).await;
+    let applies = Applies::start().await;
     let serving = applies.release("a", vec![config("web", "1"), deployment("web")]);
     applies.apply(1, &serving, None).await.unwrap();
     let versions = || {
@@ -162,7 +168,7 @@ async fn release_that_the_api_server_refuses_changes_nothing() {
 
 #[tokio::test]
 async fn release_that_exceeds_a_quota_half_way_is_put_back() {
-    let applies = Applies::start(205).await;
+    let applies = Applies::start().await;
     let serving = applies.release("a", vec![config("web", "1")]);
     applies.apply(1, &serving, None).await.unwrap();
     let count = || applies.kubectl(&["get", "configmaps", "-o", "name"]).lines().count();
@@ -182,7 +188,7 @@ async fn release_that_exceeds_a_quota_half_way_is_put_back() {
 
 #[tokio::test]
 async fn newer_of_two_rollouts_at_once_always_wins() {
-    let applies = Applies::start(206).await;
+    let applies = Applies::start().await;
     let names = ["a", "b", "c", "d", "e", "f"];
     let shared = |value: &str| names.map(|name| config(name, value));
     let mut overtaken = 0;
@@ -216,7 +222,7 @@ async fn newer_of_two_rollouts_at_once_always_wins() {
 
 #[tokio::test]
 async fn release_applied_again_starts_no_generation_and_no_replica_set() {
-    let applies = Applies::start(207).await;
+    let applies = Applies::start().await;
     let serving = applies.release("a", vec![config("web", "1"), deployment("web")]);
     applies.apply(1, &serving, None).await.unwrap();
     let applied = applies.apply(2, &serving, Some(&serving)).await.unwrap();
@@ -237,7 +243,7 @@ fn job(image: &str, spec: Value) -> Value {
 
 #[tokio::test]
 async fn job_that_has_ended_is_replaced_and_a_running_one_is_refused() {
-    let applies = Applies::start(208).await;
+    let applies = Applies::start().await;
     let fails = || json!({"activeDeadlineSeconds": 1, "backoffLimit": 0});
     let release = |image: &str, spec: Value| applies.release(image, vec![config("web", image), job(image, spec)]);
     let uid = || applies.field("job/migrate", "{.metadata.uid}");

@@ -75,7 +75,7 @@ fn median(times: &[Times], part: impl Fn(&Times) -> Duration) -> Duration {
 #[tokio::test]
 #[ignore = "a measurement of some minutes, for a machine with nothing else to do"]
 async fn dry_run_takes_at_most_a_twentieth_of_a_push() {
-    let applies = Applies::start(218).await;
+    let applies = Applies::start().await;
     // The first push makes everything, the second one warms the caches.
     let (_, mut serving) = Box::pin(applies.push_pods(1, None, &[])).await;
     (_, serving) = Box::pin(applies.push_pods(2, Some(&serving), std::slice::from_ref(&serving))).await;

@@ -20,7 +20,7 @@ fn secret(fields: Value) -> Value {
 
 #[tokio::test]
 async fn default_that_the_next_manifest_forbids_goes() {
-    let applies = Applies::start(211).await;
+    let applies = Applies::start().await;
     let plain = |kind: &str| workload(kind, json!({}), json!([]));
     let claimed =
         |strategy: Value| workload("StatefulSet", json!({"serviceName": "web", "updateStrategy": strategy}), json!([]));
@@ -67,7 +67,7 @@ async fn default_that_the_next_manifest_forbids_goes() {
 
 #[tokio::test]
 async fn fields_of_kubectl_are_no_obstacle_to_another_shape() {
-    let applies = Applies::start(212).await;
+    let applies = Applies::start().await;
     let with = |volume: Value, probe: Value| {
         let mut workload = workload("Deployment", json!({}), json!([volume]));
         workload["spec"]["template"]["spec"]["containers"][0]["livenessProbe"] = probe;
@@ -90,7 +90,7 @@ async fn fields_of_kubectl_are_no_obstacle_to_another_shape() {
 
 #[tokio::test]
 async fn dropped_key_of_string_data_is_gone() {
-    let applies = Applies::start(213).await;
+    let applies = Applies::start().await;
     let keys = || {
         let found: Value = serde_json::from_str(&applies.kubectl(&["get", "secret/web", "-o", "json"])).unwrap();
         found["data"].as_object().unwrap().keys().cloned().collect::<Vec<_>>()
@@ -111,7 +111,7 @@ async fn dropped_key_of_string_data_is_gone() {
 
 #[tokio::test]
 async fn push_keeps_the_number_of_an_autoscaler() {
-    let applies = Applies::start(214).await;
+    let applies = Applies::start().await;
     let target = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"});
     let autoscaler = json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "web"},
         "spec": {"scaleTargetRef": target, "minReplicas": 1, "maxReplicas": 5}});
@@ -140,7 +140,7 @@ async fn push_keeps_the_number_of_an_autoscaler() {
 
 #[tokio::test]
 async fn default_requests_of_berth_refuse_no_pod() {
-    let applies = Applies::start(215).await;
+    let applies = Applies::start().await;
     let range = json!({"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "web"}, "spec": {"limits": [
         {"type": "Container", "default": {"memory": "48Mi", "cpu": "20m"}, "maxLimitRequestRatio": {"cpu": "2"}}]}});
     let mut many = workload("Deployment", json!({"replicas": 4}), json!([]));
@@ -166,7 +166,7 @@ async fn default_requests_of_berth_refuse_no_pod() {
 
 #[tokio::test]
 async fn new_pods_use_the_pull_secret_without_naming_it() {
-    let applies = Applies::start(219).await;
+    let applies = Applies::start().await;
     let own = &applies.settings.berth_namespace;
     let create =
         ["create", "secret", "docker-registry", "regcred-219", "-n", own, "--docker-server=registry.example.com"];

@@ -20,7 +20,7 @@ fn noise(bytes: usize, mut state: u64) -> String {
 
 #[tokio::test]
 async fn release_that_does_not_fit_a_secret_is_stored_and_read() {
-    let applies = Applies::start(217).await;
+    let applies = Applies::start().await;
     let large = |name: &str, seed: u64| config(name, &noise(900_000, seed));
     let release = applies.release("a", vec![large("one", 1), large("two", 2), large("three", 3)]);
     let stored = release.to_secrets(&applies.environment, &applies.settings.installation).await.unwrap();
@@ -46,9 +46,9 @@ async fn release_that_does_not_fit_a_secret_is_stored_and_read() {
     applies.end().await;
 }
 
-/// A push whose pods never run: no node fits. Its Secret and its class are named by the push.
-fn failing(push: u64) -> Vec<Value> {
-    let (secret, class) = (format!("values-{push}"), format!("web-pr-216-{push}"));
+/// A push whose pods never run: no node fits. Its Secret is named by the push.
+fn failing(push: u64, class: &str) -> Vec<Value> {
+    let secret = format!("values-{push}");
     let mut web = deployment("web");
     web["spec"]["replicas"] = json!(1);
     let container = json!({"name": "web", "image": "none", "envFrom": [{"secretRef": {"name": secret}}]});
@@ -68,12 +68,13 @@ impl Applies {
         values.metadata.labels = Some(labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
         let secrets: Api<Secret> = Api::namespaced(self.client.clone(), &self.environment.namespace);
         secrets.create(&Default::default(), &values).await.unwrap();
+        let class = self.class(push);
         self.environment.record_cluster_objects([ClusterObject {
             api_version: "scheduling.k8s.io/v1".into(),
             kind: "PriorityClass".into(),
-            name: format!("web-pr-216-{push}"),
+            name: class.clone(),
         }]);
-        let release = StoredRelease { secret, ..self.release(&push.to_string(), failing(push)) };
+        let release = StoredRelease { secret, ..self.release(&push.to_string(), failing(push, &class)) };
         let stored = release.to_secrets(&self.environment, &self.settings.installation).await.unwrap();
         let kept = Kept { names: serving.iter().map(|(_, name)| (*name).to_owned()).collect(), proven: 0 };
         let apply = ReleaseApply {
@@ -91,6 +92,11 @@ impl Applies {
         (release, name)
     }
 
+    /// Returns the name of a push's `PriorityClass`.
+    fn class(&self, push: u64) -> String {
+        format!("web-{}-{push}", self.environment.namespace)
+    }
+
     /// Returns the names of content-named Secrets, and of the environment's classes.
     fn leftovers(&self) -> (BTreeSet<String>, BTreeSet<String>) {
         let names = |arguments: &[&str]| self.kubectl(arguments).lines().map(str::to_owned).collect();
@@ -104,7 +110,7 @@ impl Applies {
 
 #[tokio::test]
 async fn failed_pushes_leave_no_growing_number_of_objects() {
-    let mut applies = Applies::start(216).await;
+    let mut applies = Applies::start().await;
     let (serving, name) = applies.push(1, None).await;
     let before = applies.leftovers();
     let begun = Instant::now();
@@ -131,7 +137,7 @@ async fn failed_pushes_leave_no_growing_number_of_objects() {
         assert!(after.0.contains(kept), "{kept} of {after:?}");
     }
     for kept in [1, last] {
-        assert!(after.1.contains(&format!("priorityclass.scheduling.k8s.io/web-pr-216-{kept}")), "{after:?}");
+        assert!(after.1.contains(&format!("priorityclass.scheduling.k8s.io/{}", applies.class(kept))), "{after:?}");
     }
     applies.end().await;
 }

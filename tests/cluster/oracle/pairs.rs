@@ -139,7 +139,7 @@ fn live(applies: &Applies, namespace: &str, pair: &Pair) -> Value {
 
 #[tokio::test]
 async fn next_apply_leaves_what_kubectl_leaves() {
-    let applies = Applies::start(211).await;
+    let applies = Applies::start().await;
     let (pairs, by_kubectl) = (pairs(), "berth-oracle-pairs");
     applies.lab.kubectl(&["create", "namespace", by_kubectl]).unwrap();
     // The quota of previews allows no node port.

@@ -97,7 +97,7 @@ async fn is_taken_by_berth(client: &Client, namespace: &str, text: &str) -> Resu
 
 #[tokio::test]
 async fn berth_takes_what_kubectl_takes() {
-    let applies = Applies::start(212).await;
+    let applies = Applies::start().await;
     let cases = cases();
     let of_kubectl = of_kubectl(&applies, &cases);
     let mut found = BTreeMap::new();
