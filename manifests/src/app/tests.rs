@@ -341,3 +341,30 @@ fn folder_without_apps_is_an_error() {
     assert_eq!(findings(&[]).len(), 1);
     assert_eq!(load_apps(Path::new("/nonexistent/apps")).unwrap_err().len(), 1);
 }
+
+#[test]
+fn variables_of_an_environment_win_over_those_of_the_app() {
+    let own = "  variables: { KUBE_NODE_POOL: previews, LEVEL: debug }\nproduction:\n  variables: { REGION: eu }\n";
+    let app = parse(&EXAMPLE.replace("production:\n", own).replacen(
+        "KUBE_NODE_POOL: staging-pool",
+        "KUBE_NODE_POOL: shared, LEVEL: info",
+        1,
+    ));
+    let of = |names: EnvironmentNames| app.variable_input(&names).extra.into_iter().collect::<Vec<_>>();
+    let pairs = |pairs: &[(&str, &str)]| {
+        pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect::<Vec<_>>()
+    };
+    assert_eq!(of(app.preview_environment(1).unwrap()), pairs(&[("KUBE_NODE_POOL", "previews"), ("LEVEL", "debug")]));
+    let production = of(app.production_environment().unwrap());
+    assert_eq!(production, pairs(&[("KUBE_NODE_POOL", "shared"), ("LEVEL", "info"), ("REGION", "eu")]));
+}
+
+#[test]
+fn variable_of_an_environment_follows_the_rules_of_all_variables() {
+    for environment in ["preview", "production"] {
+        let text = EXAMPLE
+            .replace(&format!("{environment}:\n  "), &format!("{environment}:\n  variables: {{ KUBE_NS: mine }}\n  "));
+        let found = findings(&[("web.yaml", &text)]);
+        assert!(found.len() == 1 && found[0].contains("KUBE_NS"), "{environment}: {found:?}");
+    }
+}

@@ -242,6 +242,47 @@ fn warnings_about_unknown_names_hide_no_error() {
 }
 
 #[test]
+fn form_that_only_a_shell_expands_stays_and_is_a_warning() {
+    let config = |value: &str| {
+        let text = format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: x}}\ndata: {{A: '{value}'}}\n");
+        let rendered = preview(&text).unwrap();
+        let notes: Vec<String> = rendered.notes.iter().map(ToString::to_string).collect();
+        (rendered.objects().next().unwrap().document["data"]["A"].clone(), notes)
+    };
+    for (value, advice) in [("${KUBE_X:-default}", ""), ("${KUBE_NS:-default}", ": write `${KUBE_NS}`")] {
+        let (text, notes) = config(value);
+        let name = value.split(':').next().unwrap();
+        let expected = format!(
+            "data.A: `{name}…}}` stays as it is: berth replaces `$NAME` and `${{NAME}}` only, as envsubst does{advice}"
+        );
+        assert_eq!(text, value);
+        assert!(notes.len() == 1 && notes[0].ends_with(&expected), "{notes:?}");
+    }
+    assert_eq!(config("${MINE:-default}"), (json!("${MINE:-default}"), Vec::new()), "a script's own name");
+    let refused = messages(preview("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: 'x-${MINE:-default}'}\n"));
+    assert!(refused.iter().any(|message| message.contains("`${MINE…}` stays as it is")), "{refused:?}");
+}
+
+#[test]
+fn variables_of_an_object_that_is_left_out_are_not_checked() {
+    let config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n";
+    for (head, text) in [
+        ("secrets.doppler.com/v1alpha1\nkind: DopplerSecret", "spec: {project: $DOPPLER_MINE}"),
+        ("v1\nkind: Namespace", "spec: {finalizers: ['$KUBE_MINE']}"),
+        (
+            "rbac.authorization.k8s.io/v1\nkind: Role",
+            "rules: [{apiGroups: [''], resources: [$KUBE_MINE], verbs: [get]}]",
+        ),
+    ] {
+        let left_out = format!("apiVersion: {head}\nmetadata: {{name: $KUBE_NS}}\n{text}\n---\n{config}");
+        let rendered = preview(&left_out).unwrap_or_else(|found| panic!("{head}: {found:?}"));
+        assert!(!rendered.notes.iter().any(|note| note.message.contains("declared variable")), "{:?}", rendered.notes);
+        let kinds: Vec<_> = rendered.objects().map(|object| object.kind().to_owned()).collect();
+        assert_eq!(kinds, ["ConfigMap", "Job"], "the second one is the example's");
+    }
+}
+
+#[test]
 fn unchecked_value_in_a_command_is_refused() {
     let mut input = examples::preview();
     let files = examples::file(concat!(

@@ -36,7 +36,7 @@ impl Rollout {
                 return Ok(applied);
             };
             if now_ms(ctx) >= deadline_ms {
-                return Err(never_gone(rollout, &waits_for));
+                return Err(never_gone(&rollout.environment.namespace, &waits_for));
             }
             if reported.as_ref() != Some(&waits_for) {
                 Self::wait_for(ctx, rollout, Some(waits_for.clone())).await;
@@ -46,14 +46,28 @@ impl Rollout {
     }
 }
 
-fn never_gone(rollout: &RolloutInput, waits_for: &str) -> Unfinished {
+fn never_gone(namespace: &str, waits_for: &str) -> Unfinished {
     let seconds = options::OBJECTS_GONE_SECONDS;
     let message = format!("the release waited {seconds} s for {waits_for}; nothing of it was applied");
     let verdict = Verdict::new(FailureType::KubernetesDenied, message);
-    let namespace = &rollout.environment.namespace;
     verdict
         .advise(format!(
             "find the finalizer and its controller: kubectl get … -n {namespace} -o yaml; then push again, or signal redeploy"
         ))
         .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn release_that_waited_in_vain_names_the_object_and_how_to_find_its_finalizer() {
+        let object = "the old ConfigMap/web (finalizer example.com/hold) to be gone";
+        let Unfinished::Failed(verdict) = never_gone("pr-1", object) else { panic!("no failure") };
+        assert_eq!(verdict.failure, FailureType::KubernetesDenied);
+        let expected = format!("the release waited 300 s for {object}; nothing of it was applied");
+        assert_eq!(verdict.message, expected);
+        assert!(verdict.advice.contains("-n pr-1 "), "{}", verdict.advice);
+    }
 }

@@ -48,6 +48,24 @@ async fn verdict_has_the_refusals_of_all_objects() {
 }
 
 #[tokio::test]
+async fn host_that_a_dropped_ingress_still_has_is_named_with_the_ingress() {
+    let old = |name: &str| json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": name}, "spec": {}});
+    let webhook = "admission webhook \"validate.nginx.ingress.kubernetes.io\" denied the request: host \"a.example.com\" \
+                   and path \"/\" is already defined in ingress pr-1/old";
+    // Refused in the dry run, or only in earnest.
+    for request in ["DRY-RUN PATCH", "PATCH"] {
+        let serving = release("a", vec![old("old")]);
+        let cluster = cluster_with(&serving).await;
+        cluster.refuse_with(&format!("{request} {INGRESSES}/new"), 403, webhook);
+        let verdict = Apply::first(&cluster, 2).over(&serving).verdict(&release("b", vec![old("new")])).await;
+        assert!(
+            verdict.advice.contains("kubectl delete ingress old -n pr-1; then push again"),
+            "{request}: {verdict:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn unanswered_dry_run_is_repeated_and_applies_nothing() {
     let serving = release("a", stage("1"));
     let cluster = cluster_with(&serving).await;

@@ -49,3 +49,20 @@ fn data_that_is_not_base64_is_an_error_without_its_value() {
     assert_eq!(object("Secret", "stringData", "hunter2"), [""; 0]);
     assert_eq!(object("ConfigMap", "data", "hunter2"), [""; 0]);
 }
+
+#[test]
+fn field_that_is_missing_or_misspelt_is_named() {
+    let backend = json!({"service": {"name": "web", "port": {"number": 80}}});
+    let ingress = |path: Value| {
+        json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "x"},
+            "spec": {"rules": [{"http": {"paths": [path]}}]}})
+    };
+    let complete = json!({"path": "/", "pathType": "Prefix", "backend": backend});
+    assert_eq!(errors(ingress(complete)), [""; 0]);
+    let misspelt = ingress(json!({"path": "/", "pathtype": "Prefix", "backend": backend}));
+    assert_eq!(errors(misspelt.clone()), ["spec.rules[0].http.paths[0]: must have a `pathType`"]);
+    let found = check(&Object::new("a.yaml", 1, misspelt));
+    let warning = found.iter().find(|finding| !finding.is_error()).unwrap();
+    assert_eq!(warning.field.as_deref(), Some("spec.rules[0].http.paths[0].pathtype"));
+    assert!(warning.message.ends_with("has no such field here; the nearest name is `pathType`"), "{}", warning.message);
+}
