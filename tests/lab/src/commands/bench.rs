@@ -2,9 +2,14 @@
 //!
 //! Work by hand means `kubectl apply` of the same rendered objects, `kubectl rollout status`, and `kubectl delete namespace`.
 //! berth is a release build. Compare ratios of medians within one run: machines are noisy.
+//!
+//! The kubelet sees once a second that a container runs (`relist` of its PLEG), and most operations end with that. What
+//! follows at once would always begin at the same moment of that second, to the profit of one side. So each run waits for
+//! another part of a second before each operation.
 
 use std::{
     io::Write as _,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -30,6 +35,9 @@ use crate::{
 const BENCH: &str = "bench";
 /// A number far from those of other labs' pull requests.
 const FIRST_PULL_REQUEST: u64 = 9_000;
+
+/// The time between two looks of the kubelet at its containers, in milliseconds.
+const KUBELET_LOOKS_EVERY_MS: u64 = 1000;
 
 /// The times of an operation, by berth and by hand.
 #[derive(Debug, Default)]
@@ -71,7 +79,8 @@ fn measure(state: &State, berth: &std::path::Path, runs: u64) -> Result<String> 
     // The first run warms caches, and is not counted.
     for run in 0..=runs {
         let pull_request = PullRequest::new(state, berth.to_owned(), FIRST_PULL_REQUEST + run);
-        let one = once(state, &pull_request, run)?;
+        let pause = Duration::from_millis(KUBELET_LOOKS_EVERY_MS * run / runs);
+        let one = once(state, &pull_request, &format!("floor-{run}"), pause)?;
         if run == 0 {
             continue;
         }
@@ -102,28 +111,28 @@ struct Once {
     next_steps: Value,
 }
 
-fn once(state: &State, pull_request: &PullRequest, run: u64) -> Result<Once> {
-    let floor = format!("floor-{run}");
+/// One run. `floor` is the namespace by hand; `pause` is the time before each operation.
+fn once(state: &State, pull_request: &PullRequest, floor: &str, pause: Duration) -> Result<Once> {
     let (person, own) = (&pull_request.person, pull_request.namespace());
     let image = |variant: &str| state.images.get(variant).cloned().unwrap_or_default();
     let push = |digit: &str, image: &str| {
-        timed(|| {
+        timed(pause, || {
             let commit = digit.repeat(40);
             pull_request.preview("push", &["--commit", &commit, "--image", image])?.expect(0, "live").map(drop)
         })
     };
     let berth_opened = push("1", &image("v1"))?;
-    let first = objects(person, &own, &floor)?;
+    let first = objects(person, &own, floor)?;
     let berth_pushed = push("2", &image("v2"))?;
-    let second = objects(person, &own, &floor)?;
+    let second = objects(person, &own, floor)?;
     let (first_steps, next_steps) = (pull_request.rollout_steps(1)?, pull_request.rollout_steps(2)?);
-    let berth_closed = timed(|| pull_request.preview("close", &[]).map(drop))?;
+    let berth_closed = timed(pause, || pull_request.preview("close", &[]).map(drop))?;
 
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": floor}});
     let with_namespace = [vec![namespace], first].concat();
-    let floor_opened = timed(|| by_hand(person, &floor, &with_namespace))?;
-    let floor_pushed = timed(|| by_hand(person, &floor, &second))?;
-    let floor_closed = timed(|| person.kubectl(&["delete", "namespace", &floor]).map(drop))?;
+    let floor_opened = timed(pause, || by_hand(person, floor, &with_namespace))?;
+    let floor_pushed = timed(pause, || by_hand(person, floor, &second))?;
+    let floor_closed = timed(pause, || person.kubectl(&["delete", "namespace", floor]).map(drop))?;
     Ok(Once {
         opened: (berth_opened, floor_opened),
         pushed: (berth_pushed, floor_pushed),
@@ -133,7 +142,9 @@ fn once(state: &State, pull_request: &PullRequest, run: u64) -> Result<Once> {
     })
 }
 
-fn timed(work: impl FnOnce() -> Result<()>) -> Result<Duration> {
+/// Returns the time that work takes, which begins after the pause.
+fn timed(pause: Duration, work: impl FnOnce() -> Result<()>) -> Result<Duration> {
+    thread::sleep(pause);
     let begun = Instant::now();
     work()?;
     Ok(begun.elapsed())
