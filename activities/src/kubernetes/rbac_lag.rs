@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use backon::{ExponentialBuilder, Retryable};
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::ObjectMeta, jiff::Timestamp};
 
 use crate::failure::is_final_refusal;
@@ -13,7 +14,7 @@ const YOUNG: Duration = Duration::from_secs(60);
 /// The first pause. Most delays are shorter. Each pause is twice as long as the one before.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
 /// The number of pauses, five seconds together. A longer delay is an error, which the retry policy retries.
-const WAITS: u32 = 8;
+const WAITS: usize = 8;
 
 /// The meaning of a 403 in a namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,12 +45,8 @@ impl Rbac {
         F: Future<Output = kube::Result<T>>,
     {
         if self == Self::Propagating {
-            for doubled in 0..WAITS {
-                match send().await {
-                    Err(error) if may_pass(&error) => tokio::time::sleep(FIRST_WAIT * 2_u32.pow(doubled)).await,
-                    answer => return answer,
-                }
-            }
+            let pauses = ExponentialBuilder::new().with_min_delay(FIRST_WAIT).with_max_times(WAITS);
+            return send.retry(pauses).when(may_pass).await;
         }
         send().await
     }
