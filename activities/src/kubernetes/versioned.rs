@@ -23,7 +23,7 @@ pub(crate) fn precondition(read: Option<&str>) -> &str {
     read.unwrap_or(ABSENT)
 }
 
-/// Returns whether the object is no longer as it was read.
+/// Returns whether the object is no longer as it was read: another version, or there by now.
 pub(crate) fn is_conflict(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 409)
 }

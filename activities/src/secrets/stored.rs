@@ -13,7 +13,11 @@ use kube::{
 
 use berth_manifests::app::DopplerConfig;
 
-use crate::{failure::Failure, kubernetes::labels, settings::Settings};
+use crate::{
+    failure::Failure,
+    kubernetes::{labels, versioned},
+    settings::Settings,
+};
 
 /// The cached answer of one config. Not `Debug`, because it contains values.
 pub(super) struct Cached {
@@ -67,7 +71,7 @@ pub(super) async fn write(
     let apply = PatchParams::apply(labels::FIELD_MANAGER).force();
     match api.patch(name, &apply, &Patch::Apply(&secret)).await {
         Ok(_) => Ok(()),
-        Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
+        Err(e) if versioned::is_conflict(&e) => Ok(()),
         Err(e) => Err(Failure::kubernetes(format!("Doppler cache {name}"), e)),
     }
 }

@@ -10,7 +10,11 @@ use berth_manifests::app::App;
 use berth_workflows::contract::environment::Environment;
 
 use super::{objects, ownership::foreign_preview};
-use crate::{context::Context, failure::Failure, kubernetes::labels};
+use crate::{
+    context::Context,
+    failure::Failure,
+    kubernetes::{labels, versioned},
+};
 
 pub(super) async fn create_or_find(
     context: Context<'_>,
@@ -27,7 +31,7 @@ pub(super) async fn create_or_find(
             match namespaces.create(&PostParams::default(), &wanted).await {
                 Ok(created) => return Ok((created, true)),
                 // A concurrent attempt created it first: read its owner.
-                Err(kube::Error::Api(status)) if status.code == 409 => continue,
+                Err(e) if versioned::is_conflict(&e) => continue,
                 Err(e) => return Err(Failure::kubernetes(what(), e)),
             }
         };
