@@ -350,13 +350,13 @@ fn variables_of_an_environment_win_over_those_of_the_app() {
         "KUBE_NODE_POOL: shared, LEVEL: info",
         1,
     ));
-    let of = |names: EnvironmentNames| app.variable_input(&names).extra.into_iter().collect::<Vec<_>>();
-    let pairs = |pairs: &[(&str, &str)]| {
-        pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect::<Vec<_>>()
+    let of = |names: EnvironmentNames| {
+        let extra = app.variable_input(&names).extra.into_iter();
+        extra.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
     };
-    assert_eq!(of(app.preview_environment(1).unwrap()), pairs(&[("KUBE_NODE_POOL", "previews"), ("LEVEL", "debug")]));
+    assert_eq!(of(app.preview_environment(1).unwrap()), ["KUBE_NODE_POOL=previews", "LEVEL=debug"]);
     let production = of(app.production_environment().unwrap());
-    assert_eq!(production, pairs(&[("KUBE_NODE_POOL", "shared"), ("LEVEL", "info"), ("REGION", "eu")]));
+    assert_eq!(production, ["KUBE_NODE_POOL=shared", "LEVEL=info", "REGION=eu"]);
 }
 
 #[test]
