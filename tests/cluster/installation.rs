@@ -251,8 +251,39 @@ fn its_own_namespace_but_for_its_caches(ground: &Ground<'_>) {
     lasting["type"] = json!("kubernetes.io/service-account-token");
     lasting["metadata"]["annotations"] = json!({"kubernetes.io/service-account.name": "berth"});
     ground.refused(By::Policy, &["create", "-f", "-"], Some(&lasting));
+    // Read by the worker's pods, and a token that nobody has created yet.
+    for name in ["berth", "doppler-shop-preview-token"] {
+        ground.refused(By::Policy, &["create", "-f", "-"], Some(&secret(name, "berth-system", berths())));
+    }
+    no_rights_in_its_own_namespace(ground);
     ground.may_not_read(&["get", "secrets", "-n", "berth-system"]);
     ground.refused(By::Roles, &["delete", "deployment", "berth", "-n", "berth-system"], None);
     ground.refused(By::Policy, &["delete", "namespace", "berth-system"], None);
     ground.allowed(&["delete", "namespace", &ground.own, "--wait=false"], None);
+}
+
+/// Every role that the account holds or may bind would open berth's own namespace: to itself or to others.
+fn no_rights_in_its_own_namespace(ground: &Ground<'_>) {
+    for (name, role, kind, account) in [
+        ("berth-402", "berth-environment", "ClusterRole", "berth"),
+        ("berth-402", "berth-environment", "ClusterRole", "default"),
+        ("berth-402", "berth", "Role", "default"),
+        ("berth-402", "berth-worker", "ClusterRole", "berth"),
+    ] {
+        let mut object = binding(name, "berth-system", role, account);
+        object["roleRef"]["kind"] = json!(kind);
+        object["metadata"]["labels"] = berths();
+        ground.refused(By::Policy, &["create", "-f", "-"], Some(&object));
+        ground.refused(By::Policy, &["apply", "--server-side", "-f", "-"], Some(&object));
+    }
+    // The binding of the installation, which the account may patch by its roles.
+    let patch = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
+    let mut installed = binding("berth", "berth-system", "berth", "default");
+    installed["roleRef"]["kind"] = json!("Role");
+    ground.refused(By::Policy, &patch, Some(&installed));
+    for kind in ["pods", "deployments", "configmaps", "serviceaccounts"] {
+        ground.may_not_read(&["get", kind, "-n", "berth-system"]);
+    }
+    ground.may_not_read(&["create", "token", "berth", "-n", "berth-system"]);
+    ground.refused(By::Roles, &["run", "x", "--image=x", "-n", "berth-system"], None);
 }
