@@ -21,7 +21,7 @@ use crate::doppler::bench::Bench;
 const RECORD: &str = "BERTH_RECORD_ENVSUBST";
 
 /// Differences between berth and the old job: the object, the field, the job's value, and berth's reason.
-const DIFFERENCES: [(&str, &str, &str, &str); 8] = [
+const DIFFERENCES: [(&str, &str, &str, &str); 9] = [
     ("ConfigMap/web-pr-123-config", "/data/nginx.conf", "blanked", "`$host` and `$request_uri` are nginx's own"),
     (
         "ConfigMap/web-pr-123-config",
@@ -43,6 +43,7 @@ const DIFFERENCES: [(&str, &str, &str, &str); 8] = [
     ),
     ("DopplerSecret/doppler-secret-pr-123", "", "applied", "berth syncs the secrets itself"),
     ("Namespace/pr-123", "", "applied", "berth makes the namespace itself"),
+    ("PriorityClass/web-pr-123-20000000-priority", "/preemptionPolicy", "null", "a preview evicts no pods of others"),
     ("ServiceAccount/web", "/metadata/namespace", "default", "the same as of the ConfigMap"),
     ("ServiceAccount/web-pr-123-json", "/metadata/namespace", "default", "the same"),
 ];

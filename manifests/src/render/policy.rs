@@ -10,6 +10,7 @@ mod metadata;
 mod names;
 mod network;
 pub(super) mod pods;
+mod preemption;
 mod rights;
 mod strings;
 
@@ -80,13 +81,16 @@ pub(super) fn check(objects: Vec<Object>, input: &PolicyInput) -> Checked {
         pods::check(&mut report);
         network::check(&mut report);
         bound::check(&mut report);
+        preemption::check(&mut report);
         metadata::complete(&mut object, &kind, input);
         network::complete(&mut object, input);
         bound::complete(&mut object, input);
+        preemption::complete(&mut object, input);
         findings.extend(cron_jobs::complete(&mut object, input));
         kept.push(object);
     }
     network::check_temporal_is_internal(&kept, input, &mut findings);
+    preemption::note_classes_of_others(&kept, input, &mut findings);
     Checked { kept, refused, findings }
 }
 

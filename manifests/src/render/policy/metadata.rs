@@ -175,9 +175,6 @@ fn check_priority_class(report: &mut ObjectReport<'_>) {
     if document.get("globalDefault").is_some_and(is_set) {
         report.refuse("globalDefault", "would apply to every pod of the cluster");
     }
-    if report.is_preview() && document.get("preemptionPolicy").is_none_or(|policy| policy != "Never") {
-        report.warn("value", "lets these pods evict pods of other environments; `preemptionPolicy: Never` does not");
-    }
 }
 
 fn check_name(report: &mut ObjectReport<'_>, kind: &Kind) {

@@ -5,6 +5,7 @@ mod cron_jobs;
 mod metadata;
 mod network;
 mod pods;
+mod preemption;
 
 use serde_json::{Value, json};
 

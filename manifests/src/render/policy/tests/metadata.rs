@@ -74,7 +74,7 @@ fn cluster_scoped_object_must_be_allowed_and_have_the_unique_name() {
         |name: &str| named("scheduling.k8s.io/v1", "PriorityClass", json!({"name": name, "namespace": "pr-123"}));
     let (objects, findings) = checked(class("web-pr-123-7-priority"), &preview_policy());
     assert_eq!((objects[0].namespace(), findings.len()), (None, 1));
-    assert_eq!((findings[0].severity, findings[0].field.as_deref()), (Severity::Warning, Some("value")));
+    assert_eq!((findings[0].severity, findings[0].field.as_deref()), (Severity::Note, Some("preemptionPolicy")));
     assert_eq!(refused(class("web-pr-1234-priority")), ["metadata.name"]);
     let mut global = class("web-pr-123");
     global["globalDefault"] = json!(true);
