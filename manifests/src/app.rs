@@ -34,6 +34,7 @@ pub use production::{Approval, Approvers, ProductionSettings};
 pub use pull_secret::PullSecret;
 pub use pushed::PushVariable;
 pub use timings::Timings;
+pub use unique::KnownNames;
 
 use crate::render::{FurtherKind, Provided, line_of, template::Lines};
 
@@ -118,6 +119,9 @@ pub struct App {
     /// The line of each field in that file.
     #[serde(skip)]
     lines: Lines,
+    /// The names of all apps of the folder.
+    #[serde(skip)]
+    known: KnownNames,
 }
 
 /// Isolation of an environment's pods from the node and the network.

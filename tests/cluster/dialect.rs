@@ -10,6 +10,7 @@ use std::{
 };
 
 use berth_lab::Lab;
+use berth_manifests::app::KnownNames;
 use berth_manifests::render::{
     EnvironmentKind, PolicyInput, PushedImage, PushedNames, SourceFiles, VariableInput, Variables, render,
 };
@@ -199,6 +200,7 @@ fn of_berth() -> Objects {
         reserved_secrets: BTreeSet::new(),
         pull_secret: None,
         suspend_cron_jobs: true,
+        known: KnownNames::default(),
     };
     let rendered = render(&files, &Variables::new(input()), &policy).unwrap();
     rendered.objects().map(|object| named(object.document.clone())).collect()

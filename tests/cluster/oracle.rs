@@ -6,6 +6,7 @@ mod taken;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use berth_manifests::app::KnownNames;
 use berth_manifests::render::{
     EnvironmentKind, PolicyInput, PushedImage, PushedNames, Section, SourceFile, SourceFiles, VariableInput, Variables,
     render,
@@ -65,6 +66,7 @@ fn documents(text: &str, namespace: &str) -> Result<Vec<Value>, Vec<String>> {
         kinds: Vec::new(),
         reserved_secrets: BTreeSet::new(),
         suspend_cron_jobs: false,
+        known: KnownNames::default(),
         pull_secret: None,
     };
     match render(&files, &Variables::new(input), &policy) {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use berth_manifests::app::KnownNames;
 use berth_manifests::render::{
     EnvironmentKind, PolicyInput, PushedImage, PushedNames, Section, SourceFile, SourceFiles, VariableInput, Variables,
     render,
@@ -76,5 +77,6 @@ fn policy() -> PolicyInput {
         reserved_secrets: BTreeSet::new(),
         pull_secret: None,
         suspend_cron_jobs: true,
+        known: KnownNames::default(),
     }
 }

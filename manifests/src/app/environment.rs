@@ -110,6 +110,7 @@ impl App {
             reserved_secrets: reserved_secrets.into_iter().chain(pull_secret.clone()).collect(),
             pull_secret,
             suspend_cron_jobs: self.suspends_cron_jobs(environment.kind),
+            known: self.known.clone(),
         }
     }
 

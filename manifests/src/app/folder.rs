@@ -54,11 +54,13 @@ pub fn read_apps(folder: &Path) -> AppFolder {
             refused.entry(app.app.clone()).or_default().push(finding.clone());
         }
     }
+    // Also those of apps that are left out: their environments may run.
+    let known = unique::known_names(read.iter().map(|(app, _, _)| app));
     let mut apps: Vec<App> = read
         .into_iter()
         .enumerate()
         .filter(|(index, _)| !conflicts.iter().any(|(app, _)| app == index))
-        .map(|(_, (app, _, _))| app)
+        .map(|(_, (app, _, _))| App { known: known.clone(), ..app })
         .collect();
     apps.sort_by(|a, b| a.app.cmp(&b.app));
     findings.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));

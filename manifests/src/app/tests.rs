@@ -368,3 +368,25 @@ fn variable_of_an_environment_follows_the_rules_of_all_variables() {
         assert!(found.len() == 1 && found[0].contains("KUBE_NS"), "{environment}: {found:?}");
     }
 }
+
+#[test]
+fn policy_knows_the_names_of_every_app_in_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = "app: shop\nrepository: acme/shop\nimages: [acme/shop]\n\
+                 preview: { host: 's-{pr}.example.org', namespace: 's-{pr}' }\n\
+                 production: { host: shop.example.org, namespace: shop }\n";
+    std::fs::write(folder.path().join("shop.yaml"), other).unwrap();
+    std::fs::write(folder.path().join("web.yaml"), other.replace("shop", "web").replace("s-{pr}", "w-{pr}")).unwrap();
+    let app = load_apps(folder.path()).unwrap().remove(1);
+    let known = app.policy(&app.preview_environment(1).unwrap(), []).known;
+    let has = |names: &[Pattern], name: &str| {
+        names.iter().any(|known| known.conflicts_with(&Pattern::new(name, "").unwrap()))
+    };
+    for host in ["s-7.example.org", "shop.example.org", "w-2.example.org", "web.example.org"] {
+        assert!(has(&known.hosts, host), "{host}");
+    }
+    for namespace in ["s-7", "shop", "w-2", "web"] {
+        assert!(has(&known.namespaces, namespace), "{namespace}");
+    }
+    assert!(!has(&known.hosts, "www.example.org") && !has(&known.namespaces, "web-2"));
+}

@@ -3,6 +3,28 @@
 use super::{App, Pattern};
 use crate::render::{finding::Finding, line_of, template::Lines};
 
+/// The names that the environments of a folder's apps can have. A preview's have a placeholder for its number.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KnownNames {
+    /// The hosts.
+    pub hosts: Vec<Pattern>,
+    /// The namespaces.
+    pub namespaces: Vec<Pattern>,
+}
+
+/// The names of all apps.
+pub(super) fn known_names<'a>(apps: impl Iterator<Item = &'a App>) -> KnownNames {
+    let mut known = KnownNames::default();
+    for claim in apps.flat_map(claims) {
+        match claim.kind {
+            ClaimKind::Host => known.hosts.push(claim.pattern),
+            ClaimKind::Namespace => known.namespaces.push(claim.pattern),
+            ClaimKind::UniqueName | ClaimKind::AppName => {}
+        }
+    }
+    known
+}
+
 /// A name that only one environment may have.
 struct Claim {
     field: &'static str,

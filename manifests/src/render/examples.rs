@@ -6,6 +6,7 @@ use super::{
     EnvironmentKind, PolicyInput, PushedImage, PushedNames, Section, SourceFile, SourceFiles, VariableInput,
     unique_name,
 };
+use crate::app::{KnownNames, Pattern};
 
 pub(crate) fn preview() -> VariableInput {
     VariableInput {
@@ -50,7 +51,15 @@ pub(crate) fn policy(input: &VariableInput) -> PolicyInput {
         reserved_secrets: input.doppler_managed_secret.iter().cloned().collect(),
         pull_secret: None,
         suspend_cron_jobs: input.environment_kind == EnvironmentKind::Preview,
+        known: KnownNames {
+            hosts: ["pr-{pr}.example.com", "app.example.com", "shop.example.com"].map(pattern).into(),
+            namespaces: ["pr-{pr}", "web-production", "shop"].map(pattern).into(),
+        },
     }
+}
+
+fn pattern(text: &str) -> Pattern {
+    Pattern::new(text, "web").unwrap_or_else(|problem| unreachable!("{problem}"))
 }
 
 /// The digest of the pushed image.

@@ -12,7 +12,9 @@ mod network;
 pub(super) mod pods;
 mod preemption;
 mod rights;
+mod routes;
 mod strings;
+mod targets;
 
 use std::collections::BTreeSet;
 
@@ -22,6 +24,7 @@ use super::{
     object::Object,
     variables::EnvironmentKind,
 };
+use crate::app::KnownNames;
 
 /// The limits of one environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +47,8 @@ pub struct PolicyInput {
     pub pull_secret: Option<String>,
     /// Whether `CronJob`s are suspended.
     pub suspend_cron_jobs: bool,
+    /// The names of all environments of all apps.
+    pub known: KnownNames,
 }
 
 /// Whether an object is not applied, and a note or a warning says so.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Finding, ObjectReport, PolicyInput, metadata::is_empty, pods};
+use super::{Finding, ObjectReport, PolicyInput, metadata::is_empty, pods, routes};
 use crate::render::{object::Object, stamp::string_entries, variables::EnvironmentKind};
 
 /// The port of temporal-server, internal in every environment.
@@ -15,6 +15,9 @@ const TEMPORAL_PORT: u64 = 7233;
 /// are lists with commas.
 const HOST_ANNOTATIONS: [&str; 7] =
     ["alt-names", "common-name", "host-aliases", "hostname", "internal-hostname", "server-alias", "server-alias-regex"];
+
+/// Annotations of Traefik with the hosts of a certificate.
+const TLS_DOMAINS: &str = "router.tls.domains.";
 
 /// Annotations of ingress-nginx that refer to an object, possibly in another namespace (`namespace/name`).
 const REFERENCE_ANNOTATIONS: [&str; 6] = [
@@ -29,6 +32,7 @@ const REFERENCE_ANNOTATIONS: [&str; 6] = [
 /// The rules for one object's traffic.
 pub(super) fn check(report: &mut ObjectReport<'_>) {
     check_annotations(report);
+    routes::check_annotations(report);
     match report.object.kind() {
         "Service" => check_service(report),
         "Ingress" => check_ingress(report),
@@ -46,7 +50,7 @@ fn check_annotations(report: &mut ObjectReport<'_>) {
         if name == "from-to-www-redirect" && value == "true" {
             report.refuse_in_preview(&path, "would serve a further host");
         }
-        if HOST_ANNOTATIONS.contains(&name) {
+        if HOST_ANNOTATIONS.contains(&name) || name.starts_with(TLS_DOMAINS) {
             for host in value.split(',').map(str::trim).filter(|host| !host.is_empty()) {
                 // The final dot of a name in DNS. In a regular expression it would stand for any character.
                 let without_dot = if name.ends_with("regex") { None } else { host.strip_suffix('.') };
@@ -118,6 +122,9 @@ fn check_ingress(report: &mut ObjectReport<'_>) {
             host => check_host(report, &format!("{path}.host"), host),
         }
         for (index, path_rule) in paths(rule) {
+            if let Some(text) = path_rule.get("path").and_then(Value::as_str) {
+                routes::check_path(report, &format!("{path}.http.paths[{index}].path"), text);
+            }
             if path_rule.pointer("/backend/resource").is_some_and(|resource| !is_empty(resource)) {
                 report.refuse_in_preview(
                     &format!("{path}.http.paths[{index}].backend.resource"),

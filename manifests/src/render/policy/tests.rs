@@ -6,6 +6,7 @@ mod metadata;
 mod network;
 mod pods;
 mod preemption;
+mod routes;
 
 use serde_json::{Value, json};
 
