@@ -9,6 +9,7 @@ mod cron_jobs;
 mod metadata;
 mod names;
 mod network;
+mod open_policies;
 pub(super) mod pods;
 mod preemption;
 mod rights;
