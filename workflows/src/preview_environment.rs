@@ -16,7 +16,7 @@ use crate::{
         rollout::RolloutProgress,
         run_script::RunScript,
         script::ScriptAnswer,
-        signals::{Approve, Close, CloseAnswer, ConfirmClosed, DeployAnswer, DeployOutcome, Push, Redeploy},
+        signals::{Approve, Close, CloseAnswer, ConfirmClosed, DeployAnswer, Push, Redeploy},
         status::Status,
         teardown::LeakReport,
     },
@@ -29,7 +29,12 @@ use crate::{
         queue::Delivery,
         reporting::Reporting,
     },
-    preview_environment::{confirm_closed::Confirmation, proofs::PushProofs, record::Record},
+    preview_environment::{
+        confirm_closed::Confirmation,
+        life::{Message, Taken},
+        proofs::PushProofs,
+        record::Record,
+    },
 };
 
 mod admit;
@@ -40,6 +45,7 @@ mod environment;
 pub mod facts;
 mod follow;
 mod late_look;
+pub mod life;
 pub mod mailbox;
 mod proofs;
 pub mod record;
@@ -57,8 +63,6 @@ mod view;
 pub struct PreviewEnvironment {
     input: Result<PullRequest, Refused>,
     record: Record,
-    /// Whether the cancel of this run has been put into the mailbox, as a close.
-    is_cancel_recorded: bool,
     published: Published,
     reporting: Reporting,
     proofs: PushProofs,
@@ -78,7 +82,6 @@ impl PreviewEnvironment {
         Self {
             input,
             record,
-            is_cancel_recorded: false,
             published: Published::default(),
             reporting: Reporting::default(),
             proofs: PushProofs::default(),
@@ -91,77 +94,34 @@ impl PreviewEnvironment {
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<LeakReport> {
         // 1. Admit one workflow per pull request, under the id that follows from it.
         let (ctx, pull_request) = (&*ctx, Self::admit(ctx)?);
-        let life = async {
-            loop {
-                // 2. While the pull request is open, keep its newest push rolled out.
-                Self::follow_pull_request(ctx, &pull_request).await?;
 
-                // 3. However that ended, leave nothing behind. Scripts that run are stopped first.
-                Self::await_scripts(ctx).await;
-                let report = Self::tear_down(ctx, &pull_request).await?;
+        // 2. While the pull request is open, keep its newest push rolled out. Then leave nothing behind.
+        let life = Box::pin(recording_cancel(ctx, Self::live(ctx, &pull_request)));
+        let (report, is_cancelled) = Self::beside(ctx, &pull_request, life).await?;
 
-                // 4. A push that came meanwhile reopens the pull request: it gets a new environment.
-                // 5. Otherwise answer every update that still waits, and end.
-                if !Self::is_reopened(ctx) && Self::end(ctx, &pull_request).await {
-                    return if Self::is_cancelled(ctx) {
-                        Err(WorkflowTermination::cancelled_with_details(report))
-                    } else {
-                        Ok(report)
-                    };
-                }
-                if ctx.cancellation_token().is_cancelled() {
-                    Self::continue_in_new_run(ctx, &pull_request).await?;
-                }
-            }
-        };
-        Self::beside(ctx, &pull_request, Box::pin(recording_cancel(ctx, life))).await
+        // 3. A cancel is a close, and ends as a cancel all the same.
+        if is_cancelled { Err(WorkflowTermination::cancelled_with_details(report)) } else { Ok(report) }
     }
 
     /// A commit of the pull request has an image.
     #[signal(name = "push")]
     pub fn push(&mut self, ctx: &mut SyncWorkflowContext<Self>, push: Lenient<Push>) {
-        match push.0 {
-            Ok(push) => {
-                self.note_proof(&push, now_ms_in_handler(ctx));
-                if let Delivery::Answered(answer) = self.record.deliver(&push, Arrival::signal(ctx.history_length()))
-                    && answer.outcome == DeployOutcome::Skipped
-                {
-                    self.record.notes.add(format!(
-                        "push {}: {}",
-                        push.commit.short(),
-                        answer.reason.unwrap_or_default()
-                    ));
-                }
-            }
-            Err(why) => self.record.notes.add(format!("push: {why}")),
+        if let Ok(push) = &push.0 {
+            self.note_proof(push, now_ms_in_handler(ctx));
         }
-        publish_in_handler(self, ctx);
+        self.take_signal(ctx, Message::of("push", push.0, Message::Push));
     }
 
     /// The pull request was closed or merged.
     #[signal(name = "close")]
     pub fn close(&mut self, ctx: &mut SyncWorkflowContext<Self>, close: Lenient<Close>) {
-        let arrival = Arrival::signal(ctx.history_length());
-        let ignored = close.0.map_or_else(Some, |close| self.record.mailbox.close(&close, arrival).reason);
-        if let Some(why) = ignored {
-            self.record.notes.add(format!("close: {why}"));
-        }
-        publish_in_handler(self, ctx);
+        self.take_signal(ctx, Message::of("close", close.0, Message::Close));
     }
 
     /// GitHub has news of the pull request.
     #[signal(name = "pull_request")]
     pub fn pull_request(&mut self, ctx: &mut SyncWorkflowContext<Self>, facts: Lenient<PullRequestFacts>) {
-        let arrival = Arrival::signal(ctx.history_length());
-        let now_ms = now_ms_in_handler(ctx);
-        let taken = facts.0.and_then(|facts| {
-            facts.check_time(now_ms)?;
-            self.record.take_facts(facts, arrival)
-        });
-        if let Err(why) = taken {
-            self.record.notes.add(format!("pull_request: {why}"));
-        }
-        publish_in_handler(self, ctx);
+        self.take_signal(ctx, Message::of("pull_request", facts.0, Message::Facts));
     }
 
     #[update_validator(request_close)]
@@ -176,10 +136,13 @@ impl PreviewEnvironment {
         ctx: &mut WorkflowContext<Self>,
         close: Lenient<Close>,
     ) -> Result<CloseAnswer, HandlerError> {
-        let (close, arrival) = (close.0?, Arrival::update(ctx.history_length()));
-        let answer = ctx.state_mut(|s| s.record.mailbox.close(&close, arrival));
+        let (close, arrival, now) = (close.0?, Arrival::update(ctx.history_length()), now_ms(ctx));
+        let taken = ctx.state_mut(|s| s.record.take(Message::Close(close), arrival, now));
         publish(ctx);
-        Ok(answer)
+        match taken {
+            Taken::Close(answer) => Ok(answer),
+            other => Err(format!("a close was taken as {other:?}").into()),
+        }
     }
 
     /// The pull request may have been closed: GitHub is asked.
@@ -191,23 +154,13 @@ impl PreviewEnvironment {
     /// Lets one commit of a fork be rolled out.
     #[signal(name = "approve")]
     pub fn approve(&mut self, ctx: &mut SyncWorkflowContext<Self>, approve: Lenient<Approve>) {
-        let approved = approve.0.map_err(|why| format!("approve: {why}")).and_then(|approve| {
-            let (mailbox, current) = self.record.mailbox_and_current();
-            mailbox.approve(&approve, current)
-        });
-        if let Err(why) = approved {
-            self.record.notes.add(why);
-        }
-        publish_in_handler(self, ctx);
+        self.take_signal(ctx, Message::of("approve", approve.0, Message::Approve));
     }
 
     /// Rolls the newest release out again, with today's secrets and manifests.
     #[signal(name = "redeploy")]
     pub fn redeploy(&mut self, ctx: &mut SyncWorkflowContext<Self>, redeploy: Lenient<Redeploy>) {
-        if let Err(why) = redeploy.0.and_then(|_| self.record.redeploy()) {
-            self.record.notes.add(format!("redeploy: {why}"));
-        }
-        publish_in_handler(self, ctx);
+        self.take_signal(ctx, Message::of("redeploy", redeploy.0, |_| Message::Redeploy));
     }
 
     /// A comment of the pull request may be a command.
@@ -219,10 +172,8 @@ impl PreviewEnvironment {
     /// Progress of the rollout in flight, and the cluster-scoped objects that it is about to make.
     #[signal(name = "rollout_step")]
     pub fn rollout_step(&mut self, ctx: &mut SyncWorkflowContext<Self>, progress: Lenient<RolloutProgress>) {
-        if let Ok(progress) = progress.0
-            && self.record.book.record_progress(progress)
-        {
-            publish_in_handler(self, ctx);
+        if let Ok(progress) = progress.0 {
+            self.take_signal(ctx, Message::Progress(progress));
         }
     }
 
@@ -237,14 +188,15 @@ impl PreviewEnvironment {
         let (push, arrival) = (push.0?, Arrival::update(ctx.history_length()));
         record_cancel(ctx);
         let now = now_ms(ctx);
-        let delivery = ctx.state_mut(|s| {
+        let taken = ctx.state_mut(|s| {
             s.note_proof(&push, now);
-            s.record.deliver(&push, arrival)
+            s.record.take(Message::Push(push), arrival, now)
         });
         publish(ctx);
-        match delivery {
-            Delivery::Answered(answer) => Ok(*answer),
-            Delivery::Waiting(ticket) => Self::answer_to(ctx, ticket).await,
+        match taken {
+            Taken::Push(Delivery::Answered(answer)) => Ok(*answer),
+            Taken::Push(Delivery::Waiting(ticket)) => Self::answer_to(ctx, ticket).await,
+            other => Err(format!("a push was taken as {other:?}").into()),
         }
     }
 
@@ -268,6 +220,16 @@ impl PreviewEnvironment {
     #[query(name = "status")]
     pub fn status(&self, _ctx: &WorkflowContextView) -> Status {
         self.to_status()
+    }
+}
+
+impl PreviewEnvironment {
+    /// Takes in what a signal brings.
+    fn take_signal(&mut self, ctx: &SyncWorkflowContext<Self>, message: Message) {
+        let arrival = Arrival::signal(ctx.history_length());
+        if self.record.take(message, arrival, now_ms_in_handler(ctx)) != Taken::Ignored {
+            publish_in_handler(self, ctx);
+        }
     }
 }
 

@@ -42,6 +42,11 @@ impl Arrival {
         Self { task, kind: MessageKind::Cancel }
     }
 
+    /// Whether it is a signal, whose sender gets no answer.
+    pub fn is_signal(self) -> bool {
+        self.kind == MessageKind::Signal
+    }
+
     /// Whether it is unknown which of the two came first.
     pub fn is_unordered_with(self, other: Self) -> bool {
         self.task == other.task && self.kind != other.kind

@@ -14,7 +14,10 @@ use crate::{
     },
     environment::{answers::detached, publish::publish},
     failure::refusal,
-    preview_environment::record::Record,
+    preview_environment::{
+        life::{Message, Taken},
+        record::Record,
+    },
     report::view::CommandAnswer,
 };
 
@@ -65,10 +68,10 @@ impl PreviewEnvironment {
             };
             ctx.state_mut(|s| s.record.commands.answer(answer(ended)));
         } else {
-            ctx.state_mut(|s| {
-                let done = s.record.obey(&command, &by, waiting.as_ref()).unwrap_or_else(|why| why);
-                s.record.commands.answer(answer(done));
-            });
+            let message = Message::Command { command: command.clone(), by: by.clone(), waiting };
+            if let Taken::Said(done) = Self::take(ctx, message) {
+                ctx.state_mut(|s| s.record.commands.answer(answer(done)));
+            }
         }
         Ok(())
     }
@@ -98,7 +101,12 @@ impl PreviewEnvironment {
 
 impl Record {
     /// Obeys a command that takes no time. Returns the answer, also as the error.
-    fn obey(&mut self, command: &CommentCommand, by: &Name, waiting: Option<&Release>) -> Result<String, String> {
+    pub(super) fn obey(
+        &mut self,
+        command: &CommentCommand,
+        by: &Name,
+        waiting: Option<&Release>,
+    ) -> Result<String, String> {
         match command {
             CommentCommand::Redeploy => {
                 self.redeploy()?;
@@ -107,8 +115,7 @@ impl Record {
             CommentCommand::Approve { commit } => {
                 self.check_waiting(waiting)?;
                 let commit = self.waiting_as(commit);
-                let (mailbox, current) = self.mailbox_and_current();
-                mailbox.approve(&Approve { commit, by: Some(by.clone()) }, current)?;
+                self.approve(&Approve { commit, by: Some(by.clone()) })?;
                 Ok("it is approved, with the image that waited".to_owned())
             }
             CommentCommand::Status => Ok("this comment is up to date".to_owned()),

@@ -14,9 +14,9 @@ use crate::{
         pull_request::PullRequestFacts,
         pull_request_list::ListPullRequestsInput,
     },
-    environment::{answers::detached, arrival::Arrival, publish::publish},
+    environment::{answers::detached, publish::publish},
     failure::refusal,
-    preview_environment::record::Record,
+    preview_environment::life::Message,
 };
 
 /// The question to GitHub. Claims that come while it is asked lead to one more question. Not carried: a run continues as new
@@ -54,13 +54,8 @@ impl PreviewEnvironment {
                 continue;
             }
             let facts = Self::ask_github(ctx, pull_request).await;
-            let arrival = Arrival::signal(ctx.history_length());
-            ctx.state_mut(|s| {
-                s.confirmation.is_asking = false;
-                if let Err(why) = facts.and_then(|facts| s.record.take_confirmation(facts, arrival)) {
-                    s.record.notes.add(format!("confirm_closed: {why}"));
-                }
-            });
+            ctx.state_mut(|s| s.confirmation.is_asking = false);
+            Self::take(ctx, Message::Confirmed(facts));
             publish(ctx);
         }
     }
@@ -83,17 +78,5 @@ impl PreviewEnvironment {
         let why = |error| refusal(&error).map_or_else(|| "the environment closes".to_owned(), |(why, _)| why);
         let listed = listed.map_err(why)?;
         listed.facts(*pr).cloned().ok_or_else(|| format!("GitHub has no pull request {pr}"))
-    }
-}
-
-impl Record {
-    /// Takes the answer in. A closed pull request closes the environment.
-    ///
-    /// # Errors
-    /// It changes nothing, for this reason.
-    fn take_confirmation(&mut self, facts: PullRequestFacts, arrival: Arrival) -> Result<(), String> {
-        let is_closed = facts.is_closed();
-        self.take_facts(facts, arrival)?;
-        if is_closed { Ok(()) } else { Err("GitHub says that the pull request is open".to_owned()) }
     }
 }

@@ -2,8 +2,9 @@
 
 use super::PreviewEnvironment;
 use crate::{
-    contract::{phase::Phase, release::Release, signals::Close, stop_reason::StopReason},
+    contract::{phase::Phase, release::Release, stop_reason::StopReason},
     environment::{EnvironmentWorkflow, arrival::Arrival, book::Book, publish::Published},
+    preview_environment::life::Message,
 };
 
 impl EnvironmentWorkflow for PreviewEnvironment {
@@ -19,12 +20,9 @@ impl EnvironmentWorkflow for PreviewEnvironment {
         self.record.newest_release()
     }
 
-    /// A cancel is a close. Earlier pushes are closed with it, later ones are kept.
     fn record_cancel(&mut self, arrival: Arrival) {
-        if !self.is_cancel_recorded {
-            self.is_cancel_recorded = true;
-            self.record.mailbox.close(&Close::default(), arrival);
-        }
+        // No time matters to a cancel.
+        self.record.take(Message::Cancel, arrival, 0);
     }
 
     fn stop_reason(&self) -> Option<StopReason> {

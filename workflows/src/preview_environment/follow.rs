@@ -1,47 +1,68 @@
-//! While the pull request is open: one rollout at a time, the newest push always next.
+//! The main loop: what [`Record::step`](super::record::Record::step) says, one step after the other.
 
 use temporalio_workflow::{ContinueAsNewOptions, WorkflowContext, WorkflowTermination};
 
 use super::PreviewEnvironment;
 use crate::{
+    clock::now_ms,
     contract::{
         environment::{EnvironmentKind, PullRequest},
         load_app::LoadAppInput,
+        teardown::LeakReport,
     },
-    environment::{carry, publish::publish},
+    environment::{arrival::Arrival, carry, publish::publish, reporting::resume_reporting},
+    preview_environment::life::{Message, Step, Taken},
 };
 
 impl PreviewEnvironment {
-    /// Rolls out push after push until a close or a cancel. The error is a continue-as-new.
-    pub(super) async fn follow_pull_request(
+    /// Does what is next, until nothing of the environment is left. Returns the report of the teardown, and whether the
+    /// workflow was cancelled. The error is a continue-as-new.
+    pub(super) async fn live(
         ctx: &WorkflowContext<Self>,
         pull_request: &PullRequest,
-    ) -> Result<(), WorkflowTermination> {
+    ) -> Result<(LeakReport, bool), WorkflowTermination> {
         let PullRequest { app, pr, timings, .. } = pull_request;
         let names = LoadAppInput::names(app, EnvironmentKind::Preview { pr: *pr }, &pull_request.workflow_id());
-        // A teardown may have continued as new: then it goes on.
-        while !ctx.state(|s| s.record.tearing_down) && Self::await_push(ctx, pull_request).await? {
-            if let Some(push) = ctx.state_mut(|s| s.record.mailbox.take_push()) {
-                Self::roll_out(ctx, names.clone(), timings, push).await;
-                publish(ctx);
+        let mut report = LeakReport::default();
+        loop {
+            let now = now_ms(ctx);
+            match ctx.state_mut(|s| s.record.step(now)) {
+                Step::Wait => Self::wait(ctx, pull_request).await?,
+                Step::RollOut(push) => {
+                    Self::roll_out(ctx, names.clone(), timings, *push).await;
+                    publish(ctx);
+                }
+                Step::AwaitScripts => Self::await_scripts(ctx).await,
+                Step::TearDown => report = Self::tear_down(ctx, pull_request).await,
+                Step::Pause { attempts } => Self::pause(ctx, pull_request, attempts).await?,
+                Step::PrepareEnd => Self::prepare_end(ctx, pull_request).await,
+                // From there to the end there is no wait, so nothing comes between.
+                Step::End { cancelled } => return Ok((report, cancelled)),
+                Step::Reopen => {
+                    resume_reporting(ctx);
+                    publish(ctx);
+                }
+                Step::ContinueInNewRun => Self::continue_in_new_run(ctx, pull_request).await?,
             }
         }
-        Ok(())
     }
 
-    /// Waits for a push, and returns whether there is one: a close or a cancel comes before it. Continues as new only
-    /// while there is nothing else to do: a rollout in flight would be closed with its parent.
-    async fn await_push(ctx: &WorkflowContext<Self>, pull_request: &PullRequest) -> Result<bool, WorkflowTermination> {
+    /// Takes in what a step, or a routine beside the main loop, has found.
+    pub(super) fn take(ctx: &WorkflowContext<Self>, message: Message) -> Taken {
+        let (arrival, now) = (Arrival::signal(ctx.history_length()), now_ms(ctx));
+        ctx.state_mut(|s| s.record.take(message, arrival, now))
+    }
+
+    /// Waits for a message. Continues as new only while there is nothing else to do: a rollout in flight would be closed with
+    /// its parent.
+    async fn wait(ctx: &WorkflowContext<Self>, pull_request: &PullRequest) -> Result<(), WorkflowTermination> {
         let is_due = || Self::may_continue(ctx, pull_request);
-        // An error is a cancel, which is looked for next.
-        let _ = ctx.wait_condition(|s| s.record.mailbox.has_work() || is_due()).await;
-        if ctx.state(|s| s.record.mailbox.is_close_requested()) {
-            return Ok(false);
-        }
-        if !ctx.state(|s| s.record.mailbox.has_work()) {
+        // An error is a cancel, which is a message too.
+        let _ = ctx.wait_condition(|s| !s.record.is_waiting() || is_due()).await;
+        if ctx.state(|s| s.record.is_waiting()) {
             Self::continue_as_new(ctx, pull_request)?;
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Whether the run is to continue with a fresh history, and nothing beside its life goes on.

@@ -13,6 +13,7 @@ use crate::{
     clock::now_ms,
     contract::{activity_definitions as activities, checks::Outcome},
     environment::{answers::detached, book::LateLook, publish::publish},
+    preview_environment::life::Message,
 };
 
 impl PreviewEnvironment {
@@ -20,8 +21,8 @@ impl PreviewEnvironment {
     pub(super) async fn look_late(ctx: &WorkflowContext<Self>) -> Infallible {
         loop {
             // A detached wait is not cancelled, so there is no error to look at.
-            let _ = ctx.wait_condition_with_options(|s| s.late_look().is_some(), detached()).await;
-            let Some(look) = ctx.state(|s| s.late_look().cloned()) else { continue };
+            let _ = ctx.wait_condition_with_options(|s| s.record.late_look().is_some(), detached()).await;
+            let Some(look) = ctx.state(|s| s.record.late_look().cloned()) else { continue };
             if !Self::is_due(ctx, &look).await {
                 continue;
             }
@@ -30,15 +31,7 @@ impl PreviewEnvironment {
                 options::look(&WorkflowCancellationToken::new(), format!("whether {commit} serves after all"));
             let looked = ctx.execute_activity(activities::AwaitRollout, look.wait.late(), options).await;
             let serves = looked.is_ok_and(|looked| looked.outcome == Outcome::Complete);
-            let now_ms = now_ms(ctx);
-            ctx.state_mut(|s| {
-                // Something else may have happened meanwhile.
-                if s.late_look() == Some(&look)
-                    && let Some(note) = s.record.book.end_late_look(serves, now_ms)
-                {
-                    s.record.notes.add(note);
-                }
-            });
+            Self::take(ctx, Message::LookedLate { look: Box::new(look), serves });
             publish(ctx);
         }
     }
@@ -50,15 +43,10 @@ impl PreviewEnvironment {
         let timer = TimerOptions::builder(pause).cancellation_token(token.clone());
         select! {
             _ = ctx.timer(timer.summary("before the next look at the failed release".to_owned()).build()) => true,
-            _ = ctx.wait_condition_with_options(|s| s.late_look() != Some(look), detached()) => {
+            _ = ctx.wait_condition_with_options(|s| s.record.late_look() != Some(look), detached()) => {
                 token.cancel();
                 false
             }
         }
-    }
-
-    /// The look that is to come, unless the environment closes.
-    fn late_look(&self) -> Option<&LateLook> {
-        self.record.book.late.as_ref().filter(|_| !self.record.is_closing())
     }
 }

@@ -21,7 +21,7 @@ use crate::{
         notes::Notes,
         queue::{Current, Delivery},
     },
-    preview_environment::{command_book::Commands, mailbox::Mailbox, running_scripts::RunningScripts},
+    preview_environment::{command_book::Commands, life::Stage, mailbox::Mailbox, running_scripts::RunningScripts},
     report::Reports,
 };
 
@@ -48,6 +48,14 @@ pub struct Record {
     pub reports: Reports,
     #[serde(skip_serializing_if = "Commands::is_empty")]
     pub commands: Commands,
+    /// Whether this run is cancelled, which is taken in as a close.
+    #[serde(skip)]
+    pub(super) cancelled: bool,
+    #[serde(skip)]
+    pub(super) stage: Stage,
+    /// How many attempts at the teardown this run has made.
+    #[serde(skip)]
+    pub(super) attempts: u32,
 }
 
 impl Record {
@@ -193,6 +201,7 @@ impl Record {
         let mut carried = self.clone();
         carried.book.shorten();
         carried.mailbox.facts.shorten();
+        carried.was_cancelled |= self.cancelled && self.tearing_down;
         if let Some(report) = &mut carried.teardown {
             report.shorten();
         }

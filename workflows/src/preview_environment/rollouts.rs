@@ -14,9 +14,10 @@ use crate::{
         answers::{HandlerError, detached},
         book::RolloutEnd,
         queue::QueuedRelease,
-        rollouts::{run_rollout, stop_reason},
+        rollouts::run_rollout,
     },
     failure::{self, Unfinished},
+    preview_environment::life::Message,
 };
 
 impl PreviewEnvironment {
@@ -30,25 +31,17 @@ impl PreviewEnvironment {
         let started_ms = now_ms(ctx);
         ctx.state_mut(|s| s.record.book.expect(&names.workflow_id, &queued, started_ms));
         let end = match Self::identify(ctx, names).await {
-            Ok(_) if stop_reason(ctx) == Some(StopReason::EnvironmentCloses) => {
-                RolloutEnd::Stopped(StopReason::EnvironmentCloses)
-            }
-            Ok(environment) => {
-                let begin = |s: &mut Self, now| Some(s.record.book.begin(&environment, &queued, timings, now));
-                run_rollout(ctx, begin).await
-            }
+            Ok(environment) => match ctx.state(|s| s.record.ended_before_it_began()) {
+                Some(end) => end,
+                None => {
+                    let begin = |s: &mut Self, now| Some(s.record.book.begin(&environment, &queued, timings, now));
+                    run_rollout(ctx, begin).await
+                }
+            },
             Err(Unfinished::Cancelled) => RolloutEnd::Stopped(StopReason::EnvironmentCloses),
             Err(Unfinished::Failed(verdict)) => RolloutEnd::Failed(verdict, Box::default()),
         };
-        let ended_ms = now_ms(ctx);
-        ctx.state_mut(|s| {
-            let ticket = queued.ticket;
-            let answer = s.record.book.conclude(queued, end, started_ms, ended_ms);
-            // A redeploy of the same release has taken the ticket over.
-            if s.record.mailbox.queue.next_ticket() != Some(ticket) {
-                s.record.mailbox.queue.answer(ticket, answer);
-            }
-        });
+        Self::take(ctx, Message::RolloutEnded { queued, end, started_ms });
     }
 
     /// The names of the environment. They are recorded before anything of it is made, and used until all of it is gone.
@@ -63,10 +56,7 @@ impl PreviewEnvironment {
             .execute_activity(activities::LoadApp, names, options)
             .await
             .map_err(|e| failure::from_activity(&e, FailureType::UnknownApp))?;
-        ctx.state_mut(|s| {
-            s.record.book.environment = Some(loaded.environment.clone());
-            s.record.take_rules(Ok(loaded.github));
-        });
+        Self::take(ctx, Message::Named(loaded.environment.clone(), loaded.github));
         Ok(loaded.environment)
     }
 

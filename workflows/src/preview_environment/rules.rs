@@ -17,6 +17,7 @@ use crate::{
     },
     environment::{answers::detached, publish::publish, reporting::report_changes},
     failure::{self, Unfinished},
+    preview_environment::life::Message,
 };
 
 impl PreviewEnvironment {
@@ -58,7 +59,7 @@ impl PreviewEnvironment {
                     Unfinished::Cancelled => "the reading was cancelled".to_owned(),
                 }
             });
-            ctx.state_mut(|s| s.record.take_rules(rules));
+            Self::take(ctx, Message::Rules(rules));
             publish(ctx);
         }
     }

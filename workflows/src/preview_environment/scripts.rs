@@ -75,10 +75,6 @@ impl PreviewEnvironment {
 
     /// Waits until no script runs any more. The close has stopped each; their own last step bounds the wait.
     pub(super) async fn await_scripts(ctx: &WorkflowContext<Self>) {
-        if ctx.state(|s| s.record.scripts.running.is_empty()) {
-            return;
-        }
-        ctx.state_mut(|s| s.record.tearing_down = true);
         publish(ctx);
         // A detached wait is not cancelled, so there is no error to look at.
         let _ = ctx.wait_condition_with_options(|s| s.record.scripts.running.is_empty(), detached()).await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use temporalio_workflow::{TimerOptions, WorkflowCancellationToken, WorkflowContext, WorkflowTermination};
 
-use super::{PreviewEnvironment, record::TEARDOWN_BLOCKED};
+use super::{PreviewEnvironment, life::Message};
 use crate::{
     activity_options as options,
     contract::{
@@ -13,54 +13,38 @@ use crate::{
         teardown::{DeleteInput, LeakReport, Remaining},
         verdict::FailureType,
     },
-    environment::{
-        answers::await_handlers,
-        publish::publish,
-        reporting::{resume_reporting, stop_reporting},
-    },
+    environment::{answers::await_handlers, publish::publish, reporting::stop_reporting},
     failure::{self, Unfinished},
 };
 
-/// The first pause after an attempt that did not remove everything. It doubles each time.
+/// The first pause.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 
 impl PreviewEnvironment {
-    /// Removes the environment. Tries for ever, and reports meanwhile which objects remain and why.
-    ///
-    /// It runs on a detached token, since a cancel is one of its causes. The error is a continue-as-new.
-    pub(super) async fn tear_down(
+    /// Makes an attempt at the teardown, and takes its report. It runs on a detached token, since a cancel is one of its causes.
+    /// Returns the report.
+    pub(super) async fn tear_down(ctx: &WorkflowContext<Self>, pull_request: &PullRequest) -> LeakReport {
+        publish(ctx);
+        let report = Self::delete_environment(ctx, pull_request).await;
+        Self::take(ctx, Message::Teardown(report.clone()));
+        report
+    }
+
+    /// Waits before the next attempt, after so many. The error is a continue-as-new.
+    pub(super) async fn pause(
         ctx: &WorkflowContext<Self>,
         pull_request: &PullRequest,
-    ) -> Result<LeakReport, WorkflowTermination> {
-        let is_begun = ctx.state(|s| s.record.teardown.is_some());
-        let longest = Duration::from_secs(pull_request.timings.teardown_retry_seconds);
-        let mut pause = if is_begun { longest } else { FIRST_PAUSE.min(longest) };
-        ctx.state_mut(|s| {
-            s.record.mailbox.take_close();
-            s.record.tearing_down = true;
-        });
+        attempts: u32,
+    ) -> Result<(), WorkflowTermination> {
         publish(ctx);
-        loop {
-            let report = Self::delete_environment(ctx, pull_request).await;
-            if report.remaining.is_empty() {
-                ctx.state_mut(|s| s.record.forget_environment());
-                return Ok(report);
-            }
-            ctx.state_mut(|s| {
-                s.record.teardown = Some(report);
-                s.record.mailbox.queue.answer_queued(TEARDOWN_BLOCKED);
-            });
-            publish(ctx);
-            let until_next = TimerOptions::builder(pause)
-                .cancellation_token(WorkflowCancellationToken::new())
-                .summary("before the next attempt at the teardown".to_owned());
-            ctx.timer(until_next.build()).await;
-            if Self::may_continue(ctx, pull_request) {
-                ctx.state_mut(|s| s.record.was_cancelled |= ctx.cancellation_token().is_cancelled());
-                Self::continue_as_new(ctx, pull_request)?;
-            }
-            pause = (pause * 2).min(longest);
+        let until_next = TimerOptions::builder(pause(attempts, pull_request.timings.teardown_retry_seconds))
+            .cancellation_token(WorkflowCancellationToken::new())
+            .summary("before the next attempt at the teardown".to_owned());
+        ctx.timer(until_next.build()).await;
+        if Self::may_continue(ctx, pull_request) {
+            Self::continue_as_new(ctx, pull_request)?;
         }
+        Ok(())
     }
 
     /// Makes one attempt. An error counts as an object that remains: `status` shows it, and the next attempt follows.
@@ -112,22 +96,6 @@ impl PreviewEnvironment {
         }
     }
 
-    /// Whether a push has come since the close, or the pull request was opened again.
-    pub(super) fn is_reopened(ctx: &WorkflowContext<Self>) -> bool {
-        ctx.state_mut(|s| {
-            // A second close asks for a teardown that is done already.
-            s.record.mailbox.take_close();
-            let is_reopened = s.record.mailbox.is_wanted();
-            s.record.was_cancelled &= !is_reopened;
-            is_reopened
-        })
-    }
-
-    /// Whether this environment was closed by cancelling its workflow, in this run or in one that it continues.
-    pub(super) fn is_cancelled(ctx: &WorkflowContext<Self>) -> bool {
-        ctx.cancellation_token().is_cancelled() || ctx.state(|s| s.record.was_cancelled)
-    }
-
     /// Starts a new run for a push that came after a cancel, since this run can only end. Updates that wait for that push
     /// in this run are answered that it is queued.
     pub(super) async fn continue_in_new_run(
@@ -142,35 +110,20 @@ impl PreviewEnvironment {
         Self::continue_as_new(ctx, pull_request)
     }
 
-    /// Answers everyone, and hands the last report over. Returns whether the workflow may end: a message that came meanwhile
-    /// is for a new environment.
-    pub(super) async fn end(ctx: &WorkflowContext<Self>, pull_request: &PullRequest) -> bool {
-        Self::answer_all_waiters(ctx).await;
-        Self::report_end(ctx, pull_request).await;
-        // From here to the end there is no wait, so nothing comes between.
-        let is_reopened = Self::is_reopened(ctx);
-        if is_reopened {
-            ctx.state_mut(|s| {
-                s.record.closed = false;
-                // The last report is stopped before the first one of the new environment.
-                s.record.reports.is_alone = false;
-            });
-            resume_reporting(ctx);
-            publish(ctx);
-        }
-        !is_reopened
-    }
-
-    /// Waits until every update has its answer. An open one would be an error to its caller.
-    pub(super) async fn answer_all_waiters(ctx: &WorkflowContext<Self>) {
-        ctx.state_mut(|s| {
-            s.record.closed = true;
-            // The last report is another workflow's.
-            s.reporting.end();
-        });
+    /// Answers every update that waits, and hands the last report over. An open one would be an error to its caller.
+    pub(super) async fn prepare_end(ctx: &WorkflowContext<Self>, pull_request: &PullRequest) {
+        // The last report is another workflow's.
+        ctx.state_mut(|s| s.reporting.end());
         publish(ctx);
         await_handlers(ctx).await;
+        Self::report_end(ctx, pull_request).await;
     }
+}
+
+/// The pause after so many attempts that did not remove everything. It doubles each time, up to the longest.
+fn pause(attempts: u32, longest_seconds: u64) -> Duration {
+    let doubled = 1_u32 << attempts.saturating_sub(1).min(20);
+    FIRST_PAUSE.saturating_mul(doubled).min(Duration::from_secs(longest_seconds))
 }
 
 impl LeakReport {

@@ -1,0 +1,241 @@
+//! The life of a preview as two pure functions: what a message changes, and what is done next.
+//!
+//! The workflow only carries both out: it hands every message and every result to [`Record::take`], and does what
+//! [`Record::step`] says. Neither knows a clock, a context or a history. Whoever wants to try orders of messages calls the two
+//! without Temporal.
+
+use crate::{
+    contract::{
+        command::CommentCommand,
+        environment::Environment,
+        load_app::GithubRules,
+        pull_request::PullRequestFacts,
+        release::{Name, Release},
+        rollout::RolloutProgress,
+        signals::{Approve, Close, CloseAnswer, DeployOutcome, Push},
+        stop_reason::StopReason,
+        teardown::LeakReport,
+    },
+    environment::{
+        arrival::Arrival,
+        book::{LateLook, RolloutEnd},
+        queue::{Delivery, QueuedRelease},
+    },
+    preview_environment::record::{Record, TEARDOWN_BLOCKED},
+};
+
+pub use step::{Stage, Step};
+
+mod step;
+
+/// What comes to a preview: a message from outside, or the result of what a step has begun.
+#[derive(Debug, Clone)]
+pub enum Message {
+    /// A signal with an input that is none, with the reason.
+    Unreadable(&'static str, String),
+    Push(Push),
+    Close(Close),
+    /// The workflow is cancelled.
+    Cancel,
+    /// Facts about the pull request that GitHub has sent.
+    Facts(PullRequestFacts),
+    /// GitHub's answer to the question whether the pull request is closed.
+    Confirmed(Result<PullRequestFacts, String>),
+    Approve(Approve),
+    Redeploy,
+    /// A command of somebody who may give it, and the push that waited for approval as it was written.
+    Command {
+        command: CommentCommand,
+        by: Name,
+        waiting: Option<Release>,
+    },
+    /// The app file's rules, or why they could not be read.
+    Rules(Result<Option<GithubRules>, String>),
+    /// The names of the environment, and the app file's rules.
+    Named(Environment, Option<GithubRules>),
+    Progress(RolloutProgress),
+    /// The rollout in flight was told to stop.
+    Stopping,
+    RolloutEnded {
+        queued: QueuedRelease,
+        end: RolloutEnd,
+        started_ms: u64,
+    },
+    /// The result of a look at a release whose wait had failed.
+    LookedLate {
+        look: Box<LateLook>,
+        serves: bool,
+    },
+    /// The report of an attempt at the teardown.
+    Teardown(LeakReport),
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Taken {
+    /// It is taken in, or noted as ignored.
+    Done,
+    /// It is about something else, and changes nothing.
+    Ignored,
+    Push(Delivery),
+    Close(CloseAnswer),
+    /// The answer to a command.
+    Said(String),
+}
+
+impl Message {
+    /// The message of a signal, from its input.
+    pub fn of<T>(signal: &'static str, input: Result<T, String>, message: impl FnOnce(T) -> Self) -> Self {
+        input.map_or_else(|why| Self::Unreadable(signal, why), message)
+    }
+}
+
+impl Record {
+    /// Takes a message in. `arrival` says with which other messages it has no order, `now_ms` is Unix time in milliseconds.
+    pub fn take(&mut self, message: Message, arrival: Arrival, now_ms: u64) -> Taken {
+        match message {
+            Message::Unreadable(signal, why) => self.noted(signal, Err(why)),
+            Message::Push(push) => Taken::Push(self.take_push(&push, arrival)),
+            Message::Close(close) => Taken::Close(self.take_close(&close, arrival)),
+            Message::Cancel => self.take_cancel(arrival),
+            Message::Facts(facts) => {
+                let taken = facts.check_time(now_ms).and_then(|()| self.take_facts(facts, arrival));
+                self.noted("pull_request", taken)
+            }
+            Message::Confirmed(facts) => {
+                let taken = facts.and_then(|facts| self.take_confirmation(facts, arrival));
+                self.noted("confirm_closed", taken)
+            }
+            Message::Approve(approve) => {
+                if let Err(why) = self.approve(&approve) {
+                    self.notes.add(why);
+                }
+                Taken::Done
+            }
+            Message::Redeploy => {
+                let redeployed = self.redeploy();
+                self.noted("redeploy", redeployed)
+            }
+            Message::Command { command, by, waiting } => {
+                Taken::Said(self.obey(&command, &by, waiting.as_ref()).unwrap_or_else(|why| why))
+            }
+            Message::Rules(rules) => self.done(|record| record.take_rules(rules)),
+            Message::Named(environment, rules) => self.done(|record| {
+                record.book.environment = Some(environment);
+                record.take_rules(Ok(rules));
+            }),
+            Message::Progress(progress) => {
+                if self.book.record_progress(progress) {
+                    Taken::Done
+                } else {
+                    Taken::Ignored
+                }
+            }
+            Message::Stopping => self.done(|record| record.book.stop()),
+            Message::RolloutEnded { queued, end, started_ms } => {
+                self.done(|record| record.conclude(queued, end, started_ms, now_ms))
+            }
+            Message::LookedLate { look, serves } => self.done(|record| record.end_late_look(&look, serves, now_ms)),
+            Message::Teardown(report) => self.done(|record| record.take_teardown(report)),
+        }
+    }
+
+    fn done(&mut self, taken: impl FnOnce(&mut Self)) -> Taken {
+        taken(self);
+        Taken::Done
+    }
+
+    /// Notes why a message is ignored, for its sender gets no answer.
+    fn noted(&mut self, message: &str, taken: Result<(), String>) -> Taken {
+        if let Err(why) = taken {
+            self.notes.add(format!("{message}: {why}"));
+        }
+        Taken::Done
+    }
+
+    fn take_push(&mut self, push: &Push, arrival: Arrival) -> Delivery {
+        let delivery = self.deliver(push, arrival);
+        if let Delivery::Answered(answer) = &delivery
+            && answer.outcome == DeployOutcome::Skipped
+            && arrival.is_signal()
+        {
+            let why = answer.reason.clone().unwrap_or_default();
+            self.notes.add(format!("push {}: {why}", push.commit.short()));
+        }
+        delivery
+    }
+
+    fn take_close(&mut self, close: &Close, arrival: Arrival) -> CloseAnswer {
+        let answer = self.mailbox.close(close, arrival);
+        if let Some(why) = answer.reason.as_ref().filter(|_| arrival.is_signal()) {
+            self.notes.add(format!("close: {why}"));
+        }
+        answer
+    }
+
+    /// A cancel is a close. Earlier pushes are closed with it, later ones are kept. Only the first one counts.
+    fn take_cancel(&mut self, arrival: Arrival) -> Taken {
+        if self.cancelled {
+            return Taken::Ignored;
+        }
+        self.cancelled = true;
+        self.mailbox.close(&Close::default(), arrival);
+        Taken::Done
+    }
+
+    /// Takes GitHub's answer in. A closed pull request closes the environment.
+    fn take_confirmation(&mut self, facts: PullRequestFacts, arrival: Arrival) -> Result<(), String> {
+        let is_closed = facts.is_closed();
+        self.take_facts(facts, arrival)?;
+        if is_closed { Ok(()) } else { Err("GitHub says that the pull request is open".to_owned()) }
+    }
+
+    /// Lets a commit of a fork be rolled out.
+    pub(super) fn approve(&mut self, approve: &Approve) -> Result<(), String> {
+        let (mailbox, current) = self.mailbox_and_current();
+        mailbox.approve(approve, current)
+    }
+
+    /// The end of a rollout that does not even begin, if the environment closes since its release was taken out.
+    pub fn ended_before_it_began(&self) -> Option<RolloutEnd> {
+        let reason = self.mailbox.stop_reason().filter(|reason| *reason == StopReason::EnvironmentCloses);
+        reason.map(RolloutEnd::Stopped)
+    }
+
+    fn conclude(&mut self, queued: QueuedRelease, end: RolloutEnd, started_ms: u64, now_ms: u64) {
+        let ticket = queued.ticket;
+        let answer = self.book.conclude(queued, end, started_ms, now_ms);
+        // A redeploy of the same release has taken the ticket over.
+        if self.mailbox.queue.next_ticket() != Some(ticket) {
+            self.mailbox.queue.answer(ticket, answer);
+        }
+    }
+
+    fn end_late_look(&mut self, look: &LateLook, serves: bool, now_ms: u64) {
+        // Something else may have happened meanwhile.
+        if self.late_look() == Some(look)
+            && let Some(note) = self.book.end_late_look(serves, now_ms)
+        {
+            self.notes.add(note);
+        }
+    }
+
+    /// The look that is to come, unless the environment closes.
+    pub fn late_look(&self) -> Option<&LateLook> {
+        self.book.late.as_ref().filter(|_| !self.is_closing())
+    }
+
+    fn take_teardown(&mut self, report: LeakReport) {
+        if report.remaining.is_empty() {
+            self.forget_environment();
+            self.stage = Stage::Gone;
+        } else {
+            self.teardown = Some(report);
+            self.mailbox.queue.answer_queued(TEARDOWN_BLOCKED);
+            self.stage = Stage::Blocked;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! What a preview does next.
+
+use crate::{environment::queue::QueuedRelease, preview_environment::record::Record};
+
+/// Where the main loop of a run stands. Not carried: a run begins with [`Stage::Open`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Stage {
+    /// The pull request is followed, unless the environment is being torn down.
+    #[default]
+    Open,
+    TearingDown,
+    /// An attempt at the teardown has left something.
+    Blocked,
+    /// Nothing of the environment is left.
+    Gone,
+    /// The end is prepared.
+    Ending,
+}
+
+/// The next step of the main loop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Wait until [`Record::is_waiting`] does not hold any more. The run may continue as new meanwhile.
+    Wait,
+    /// Roll a release out, and report how that ended.
+    RollOut(Box<QueuedRelease>),
+    /// Wait until no script runs. Each was stopped.
+    AwaitScripts,
+    /// Make an attempt at the teardown, and report it.
+    TearDown,
+    /// Wait before the next attempt, after so many. The run may continue as new then.
+    Pause { attempts: u32 },
+    /// Answer every update that waits, and hand the last report over.
+    PrepareEnd,
+    /// Go on after all: a message came while the end was prepared.
+    Reopen,
+    /// Continue in a new run, since this one is cancelled and can only end.
+    ContinueInNewRun,
+    /// End. Nothing of the environment is left.
+    End { cancelled: bool },
+}
+
+impl Record {
+    /// The next step of the main loop, which then is done before it is asked for the next one. `now_ms` is Unix time in
+    /// milliseconds.
+    pub fn step(&mut self, now_ms: u64) -> Step {
+        match self.stage {
+            Stage::Open if self.is_followed() => {
+                self.mailbox.take_push().map_or(Step::Wait, |queued| Step::RollOut(Box::new(queued)))
+            }
+            Stage::Open => self.close_down(),
+            Stage::TearingDown => Step::TearDown,
+            Stage::Blocked => {
+                self.stage = Stage::TearingDown;
+                self.attempts = self.attempts.saturating_add(1);
+                Step::Pause { attempts: self.attempts }
+            }
+            Stage::Gone => self.after_the_teardown(now_ms),
+            Stage::Ending => self.end_or_reopen(),
+        }
+    }
+
+    /// Whether there is nothing to do: [`Step::Wait`] is the next step.
+    pub fn is_waiting(&self) -> bool {
+        self.stage == Stage::Open && self.is_followed() && !self.mailbox.has_work()
+    }
+
+    /// Whether the pull request is followed: no close has come, and no teardown goes on from the run before.
+    fn is_followed(&self) -> bool {
+        !self.tearing_down && !self.mailbox.is_close_requested()
+    }
+
+    /// Stops what runs beside the rollouts, and begins the teardown then.
+    fn close_down(&mut self) -> Step {
+        self.tearing_down = true;
+        if !self.scripts.running.is_empty() {
+            return Step::AwaitScripts;
+        }
+        self.mailbox.take_close();
+        // The run before has made many attempts.
+        self.attempts = if self.teardown.is_some() { u32::MAX - 1 } else { 0 };
+        self.stage = Stage::TearingDown;
+        Step::TearDown
+    }
+
+    /// A push that came meanwhile reopens the pull request: it gets a new environment.
+    fn after_the_teardown(&mut self, now_ms: u64) -> Step {
+        if !self.is_reopened() {
+            self.closed = true;
+            self.stage = Stage::Ending;
+            return Step::PrepareEnd;
+        }
+        self.stage = Stage::Open;
+        if self.cancelled { Step::ContinueInNewRun } else { self.step(now_ms) }
+    }
+
+    /// A message that came while the end was prepared is for a new environment.
+    fn end_or_reopen(&mut self) -> Step {
+        if !self.is_reopened() {
+            return Step::End { cancelled: self.cancelled || self.was_cancelled };
+        }
+        self.closed = false;
+        // The last report is stopped before the first one of the new environment.
+        self.reports.is_alone = false;
+        self.stage = Stage::Gone;
+        Step::Reopen
+    }
+
+    /// Whether a push has come since the close, or the pull request was opened again.
+    fn is_reopened(&mut self) -> bool {
+        // A second close asks for a teardown that is done already.
+        self.mailbox.take_close();
+        let is_reopened = self.mailbox.is_wanted();
+        self.was_cancelled &= !is_reopened;
+        is_reopened
+    }
+}

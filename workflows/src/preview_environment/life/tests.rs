@@ -1,0 +1,153 @@
+use super::*;
+use crate::{
+    contract::{
+        environment::EnvironmentKind,
+        release::{Commit, Image},
+        rollout::{Made, RolledOut},
+        teardown::Remaining,
+        timings::StartTimings,
+    },
+    preview_environment::facts::tests::closed,
+};
+
+const NOW_MS: u64 = 1_800_000_000_000;
+
+fn push(digit: char) -> Push {
+    Push::new(
+        Commit::try_from(digit.to_string().repeat(40)).unwrap(),
+        Image::try_from(format!("acme/web@sha256:{}", digit.to_string().repeat(64))).unwrap(),
+    )
+}
+
+/// A record, and messages to it that each come in a task of their own.
+#[derive(Default)]
+struct Life {
+    record: Record,
+    task: u32,
+}
+
+impl Life {
+    fn take(&mut self, message: Message) -> Taken {
+        self.task += 1;
+        self.record.take(message, Arrival::signal(self.task), NOW_MS)
+    }
+
+    fn step(&mut self) -> Step {
+        self.record.step(NOW_MS)
+    }
+
+    /// Takes the next step, which is a rollout, and lets it become live.
+    fn roll_out(&mut self) {
+        let Step::RollOut(queued) = self.step() else { panic!("no rollout is next") };
+        let queued = *queued;
+        let environment = Environment::unrecorded("web", EnvironmentKind::Preview { pr: 1 }, "preview-web-1");
+        self.take(Message::Named(environment.clone(), None));
+        self.record.book.begin(&environment, &queued, &StartTimings::default(), NOW_MS);
+        let end = RolloutEnd::Live(Box::new(RolledOut {
+            url: String::new(),
+            made: Made { stored_release: Some("stored".to_owned()), serves: true, ..Made::default() },
+            plan: Default::default(),
+            gates: Vec::new(),
+            pruned: Vec::new(),
+            notes: Vec::new(),
+            steps: Vec::new(),
+        }));
+        self.take(Message::RolloutEnded { queued, end, started_ms: NOW_MS });
+    }
+
+    fn live() -> Self {
+        let mut life = Self::default();
+        life.take(Message::Push(push('a')));
+        life.roll_out();
+        assert_eq!(life.step(), Step::Wait);
+        life
+    }
+}
+
+fn stuck() -> LeakReport {
+    let remaining = Remaining { object: "Widget/stuck".into(), reason: "held".into(), command: String::new() };
+    LeakReport { gone: Vec::new(), remaining: vec![remaining] }
+}
+
+#[test]
+fn close_of_a_live_environment_leads_to_its_end() {
+    let mut life = Life::live();
+    assert!(life.record.is_waiting());
+    life.take(Message::Close(Close::default()));
+    assert!(!life.record.is_waiting());
+    assert_eq!(life.step(), Step::TearDown);
+    life.take(Message::Teardown(LeakReport::default()));
+    assert_eq!((life.step(), life.step()), (Step::PrepareEnd, Step::End { cancelled: false }));
+}
+
+#[test]
+fn blocked_teardown_is_tried_again_after_longer_pauses() {
+    let mut life = Life::live();
+    life.take(Message::Cancel);
+    for attempts in 1..4 {
+        assert_eq!(life.step(), Step::TearDown);
+        life.take(Message::Teardown(stuck()));
+        assert_eq!(life.step(), Step::Pause { attempts });
+    }
+    let mut next_run = Life { record: life.record.to_carry(), task: 0 };
+    next_run.record = serde_json::from_value(serde_json::to_value(&next_run.record).unwrap()).unwrap();
+    assert_eq!(next_run.step(), Step::TearDown);
+    next_run.take(Message::Teardown(stuck()));
+    assert_eq!(next_run.step(), Step::Pause { attempts: u32::MAX }, "the run before has made many attempts");
+    assert_eq!(next_run.step(), Step::TearDown);
+    next_run.take(Message::Teardown(LeakReport::default()));
+    assert_eq!((next_run.step(), next_run.step()), (Step::PrepareEnd, Step::End { cancelled: true }));
+}
+
+#[test]
+fn push_during_the_teardown_is_rolled_out_after_it() {
+    let mut life = Life::live();
+    life.take(Message::Close(Close::default()));
+    assert_eq!(life.step(), Step::TearDown);
+    life.take(Message::Push(push('b')));
+    life.take(Message::Teardown(LeakReport::default()));
+    life.roll_out();
+    assert_eq!(life.step(), Step::Wait);
+}
+
+#[test]
+fn push_after_a_cancel_continues_in_a_new_run() {
+    let mut life = Life::live();
+    life.take(Message::Cancel);
+    assert_eq!(life.step(), Step::TearDown);
+    life.take(Message::Push(push('b')));
+    life.take(Message::Teardown(LeakReport::default()));
+    assert_eq!(life.step(), Step::ContinueInNewRun);
+    let mut next_run = Life { record: life.record.to_carry(), task: 0 };
+    next_run.roll_out();
+}
+
+#[test]
+fn push_while_the_end_is_prepared_reopens() {
+    let mut life = Life::live();
+    life.take(Message::Close(Close::default()));
+    assert_eq!(life.step(), Step::TearDown);
+    life.take(Message::Teardown(LeakReport::default()));
+    assert_eq!(life.step(), Step::PrepareEnd);
+    life.take(Message::Push(push('b')));
+    assert_eq!(life.step(), Step::Reopen);
+    life.roll_out();
+    life.take(Message::Facts(closed('b', 1)));
+    assert_eq!(life.step(), Step::TearDown);
+}
+
+#[test]
+fn ignored_signal_is_noted_and_ignored_update_is_answered() {
+    let mut record = Record::default();
+    let older = |sequence| Push { sequence: Some(sequence), ..push('a') };
+    record.take(Message::Push(older(9)), Arrival::signal(1), NOW_MS);
+    for arrival in [Arrival::signal(2), Arrival::update(3)] {
+        let taken = record.take(Message::Push(older(8)), arrival, NOW_MS);
+        assert!(matches!(taken, Taken::Push(Delivery::Answered(_))), "{taken:?}");
+        let close = Close { sequence: Some(8), proof: None };
+        record.take(Message::Close(close), arrival, NOW_MS);
+    }
+    let expected =
+        ["push aaaaaaa: sequence 8 is older than 9, already seen", "close: sequence 8 is older than 9, already seen"];
+    assert_eq!(record.notes.to_vec(), expected);
+}
