@@ -175,12 +175,14 @@ fn newer_version_ends_what_the_older_one_began() {
 
 #[test]
 fn older_version_fails_no_workflow_that_the_newer_one_began() {
+    // Built before the other worker goes away: without any worker for that long, a rollout's wait is begun again.
+    let old_berth = old_version::berth();
     let site = Site::new(lab(), "nto");
     let cells = cells(&site);
     let mut new = ready_worker(&site, NEW.as_ref());
     let direction = Direction::reach("new to old", &site, cells);
     new.kill();
-    let mut old = ready_worker(&site, old_version::berth());
+    let mut old = ready_worker(&site, old_berth);
     let since = Timestamp::now();
     direction.leave();
     direction.until_tried(since);
