@@ -217,6 +217,13 @@ impl Place<'_> {
 
     fn temporal(&self, verb: &[&str], more: &[&str]) {
         let id = ["--workflow-id", &self.workflow_id];
-        self.site.lab.temporal(&[&["workflow"], &verb[..1], &id, &verb[1..], more].concat()).unwrap();
+        let command = [&["workflow"], &verb[..1], &id, &verb[1..], more].concat();
+        // The server's answer while it cannot lock the workflow in time. It has done nothing, and clients try again.
+        let is_busy = |error: &str| error.contains("Workflow is busy");
+        until(&format!("Temporal takes {}", verb[0]), || {
+            let sent = self.site.lab.temporal(&command).map_err(|error| format!("{error:#}"));
+            assert!(sent.as_ref().err().is_none_or(|error| is_busy(error)), "{sent:?}");
+            sent.is_ok()
+        });
     }
 }
