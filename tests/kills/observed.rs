@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, process::Command};
 
 use berth_lab::Lab;
+use berth_test_support::histories::events;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
@@ -21,15 +22,9 @@ pub(crate) struct Activity {
 
 /// The completed activities of a workflow.
 pub(crate) fn activities(lab: &Lab, workflow_id: &str) -> Vec<Activity> {
-    let history = events(lab, workflow_id);
+    let history = events(lab, workflow_id, None);
     let scheduled = history.iter().filter(|event| event["eventType"] == "EVENT_TYPE_ACTIVITY_TASK_SCHEDULED");
     scheduled.filter_map(|event| activity(&history, event)).collect()
-}
-
-fn events(lab: &Lab, workflow_id: &str) -> Vec<Value> {
-    let text = lab.temporal(&["workflow", "show", "--workflow-id", workflow_id, "-o", "json"]).unwrap();
-    let mut history: Value = serde_json::from_str(&text).unwrap();
-    serde_json::from_value(history["events"].take()).unwrap()
 }
 
 fn activity(history: &[Value], scheduled: &Value) -> Option<Activity> {
@@ -65,7 +60,7 @@ pub(crate) fn both_answer(lab: &Lab) -> bool {
 /// The time of the first task that a worker started after that moment.
 pub(crate) fn went_on(lab: &Lab, workflow_id: &str, after: Timestamp) -> Option<Timestamp> {
     let of_a_worker = ["EVENT_TYPE_ACTIVITY_TASK_STARTED", "EVENT_TYPE_WORKFLOW_TASK_STARTED"];
-    let events = events(lab, workflow_id);
+    let events = events(lab, workflow_id, None);
     let started = events.iter().filter(|event| of_a_worker.iter().any(|kind| event["eventType"] == *kind));
     started.map(time).filter(|time| *time > after).min()
 }

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use berth_lab::Lab;
+use berth_test_support::histories::events;
 use k8s_openapi::jiff::Timestamp;
 use serde_json::Value;
 
@@ -40,11 +41,7 @@ pub(crate) struct History {
 impl History {
     /// Reads the history of a run, of the newest one by default.
     pub(crate) fn read(lab: &Lab, workflow_id: &str, run_id: Option<&str>) -> Self {
-        let run: Vec<&str> = run_id.iter().flat_map(|run| ["--run-id", *run]).collect();
-        let show = ["workflow", "show", "--workflow-id", workflow_id, "-o", "json"];
-        let text = lab.temporal(&[&show, &run[..]].concat()).unwrap();
-        let history: Value = serde_json::from_str(&text).unwrap();
-        let events = history["events"].as_array().unwrap();
+        let events = events(lab, workflow_id, run_id);
         let first = &events[0]["workflowExecutionStartedEventAttributes"];
         let mut activities = BTreeMap::new();
         let scheduled = |event: &Value| {
