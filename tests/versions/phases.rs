@@ -66,9 +66,9 @@ pub(crate) fn all() -> Vec<Phase> {
         preview("rolling out", json!({}), rolling_out, |place| place.open('1'), live('1', 1)),
         preview("rolling out, superseded", json!({}), rolling_out, push_2, live('2', 2)),
         preview("rolling out, closed", json!({}), rolling_out, close, CLOSED),
-        preview("live", json!({}), preview_live, push_2, live('2', 2)),
-        preview("live, same push", json!({}), preview_live, push_1, live('1', 1)),
-        preview("live, continued", continuing(), preview_live_continued, push_2, live('2', 2)),
+        preview("live", json!({}), live_after_a_push, push_2, live('2', 2)),
+        preview("live, same push", json!({}), live_after_a_push, push_1, live('1', 1)),
+        preview("live, continued", continuing(), live_continued, push_2, live('2', 2)),
         preview("failed", json!({}), failed, push_2, End { failed: 1, ..live('2', 2) }),
         preview("failed, continued", continuing(), failed_continued, push_2, End { failed: 1, ..live('2', 2) }),
         preview("tearing down", json!({}), tearing_down, let_go, CLOSED),
@@ -78,7 +78,7 @@ pub(crate) fn all() -> Vec<Phase> {
         production("awaiting release", "", json!({}), awaiting_release, push_1, live('1', 1)),
         production("awaiting approval of a plan", APPROVAL, json!({}), planned, approve_plan, live('1', 1)),
         production("production rolling out", "", json!({}), rolling_out, |place| place.open('1'), live('1', 1)),
-        production("production live", "", json!({}), production_live, push_2, live('2', 2)),
+        production("production live", "", json!({}), live_after_a_push, push_2, live('2', 2)),
         production("frozen", "", json!({}), frozen, unfreeze, live('2', 2)),
     ]
 }
@@ -119,10 +119,15 @@ fn awaiting_approval(place: &Place<'_>) -> Value {
     place.until_phase("AwaitingApproval")
 }
 
+/// Continues the workflow as new. Its phase stays.
+fn continued(place: &Place<'_>, phase: &str) -> Value {
+    place.until_continued();
+    place.until_phase(phase)
+}
+
 fn awaiting_approval_continued(place: &Place<'_>) -> Value {
     awaiting_approval(place);
-    place.until_continued();
-    place.until_phase("AwaitingApproval")
+    continued(place, "AwaitingApproval")
 }
 
 fn approve(place: &Place<'_>) {
@@ -143,15 +148,14 @@ fn close(place: &Place<'_>) {
     place.send("close", &json!({"sequence": 2}));
 }
 
-fn preview_live(place: &Place<'_>) -> Value {
+fn live_after_a_push(place: &Place<'_>) -> Value {
     push_1(place);
     place.until_phase("Live")
 }
 
-fn preview_live_continued(place: &Place<'_>) -> Value {
-    preview_live(place);
-    place.until_continued();
-    place.until_phase("Live")
+fn live_continued(place: &Place<'_>) -> Value {
+    live_after_a_push(place);
+    continued(place, "Live")
 }
 
 fn failed(place: &Place<'_>) -> Value {
@@ -163,22 +167,23 @@ fn failed(place: &Place<'_>) -> Value {
 
 fn failed_continued(place: &Place<'_>) -> Value {
     failed(place);
-    place.until_continued();
-    place.until_phase("Failed")
+    continued(place, "Failed")
 }
 
 fn tearing_down(place: &Place<'_>) -> Value {
-    preview_live(place);
-    place.hold_namespace();
-    close(place);
+    close_with_held_namespace(place);
     place.until_phase("TearingDown")
 }
 
 fn teardown_blocked(place: &Place<'_>) -> Value {
-    preview_live(place);
+    close_with_held_namespace(place);
+    place.until_phase("TeardownBlocked")
+}
+
+fn close_with_held_namespace(place: &Place<'_>) {
+    live_after_a_push(place);
     place.hold_namespace();
     close(place);
-    place.until_phase("TeardownBlocked")
 }
 
 fn reopening(place: &Place<'_>) -> Value {
@@ -189,7 +194,7 @@ fn reopening(place: &Place<'_>) -> Value {
 }
 
 fn closed(place: &Place<'_>) -> Value {
-    preview_live(place);
+    live_after_a_push(place);
     close(place);
     place.until_phase("Closed")
 }
@@ -209,13 +214,8 @@ fn approve_plan(place: &Place<'_>) {
     place.send("approve", &json!({"release": 1, "plan": plan, "by": "lead"}));
 }
 
-fn production_live(place: &Place<'_>) -> Value {
-    push_1(place);
-    place.until_phase("Live")
-}
-
 fn frozen(place: &Place<'_>) -> Value {
-    production_live(place);
+    live_after_a_push(place);
     place.send("freeze", &json!({"reason": "the versions change", "by": "lead"}));
     place.until_phase("Frozen")
 }
