@@ -379,14 +379,11 @@ fn policy_knows_the_names_of_every_app_in_the_folder() {
     std::fs::write(folder.path().join("web.yaml"), other.replace("shop", "web").replace("s-{pr}", "w-{pr}")).unwrap();
     let app = load_apps(folder.path()).unwrap().remove(1);
     let known = app.policy(&app.preview_environment(1).unwrap(), []).known;
-    let has = |names: &[Pattern], name: &str| {
-        names.iter().any(|known| known.conflicts_with(&Pattern::new(name, "").unwrap()))
-    };
     for host in ["s-7.example.org", "shop.example.org", "w-2.example.org", "web.example.org"] {
-        assert!(has(&known.hosts, host), "{host}");
+        assert!(known.has_host(host), "{host}");
     }
     for namespace in ["s-7", "shop", "w-2", "web"] {
-        assert!(has(&known.namespaces, namespace), "{namespace}");
+        assert!(known.has_namespace(namespace), "{namespace}");
     }
-    assert!(!has(&known.hosts, "www.example.org") && !has(&known.namespaces, "web-2"));
+    assert!(!known.has_host("www.example.org") && !known.has_namespace("web-2"));
 }

@@ -12,6 +12,22 @@ pub struct KnownNames {
     pub namespaces: Vec<Pattern>,
 }
 
+impl KnownNames {
+    /// Whether an environment can have this host.
+    pub fn has_host(&self, host: &str) -> bool {
+        has(&self.hosts, host)
+    }
+
+    /// Whether an environment can have this namespace.
+    pub fn has_namespace(&self, namespace: &str) -> bool {
+        has(&self.namespaces, namespace)
+    }
+}
+
+fn has(known: &[Pattern], name: &str) -> bool {
+    Pattern::new(name, "").is_ok_and(|name| known.iter().any(|known| known.conflicts_with(&name)))
+}
+
 /// The names of all apps.
 pub(super) fn known_names<'a>(apps: impl Iterator<Item = &'a App>) -> KnownNames {
     let mut known = KnownNames::default();

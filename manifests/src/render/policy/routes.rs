@@ -65,7 +65,7 @@ fn check_url(report: &mut ObjectReport<'_>, field: &str, url: &str) {
     if let Some(wrong) = url.chars().find(|c| !is_of(*c, PATH) || *c == '|') {
         report.refuse_in_preview(field, format!("has {}, which is in no URL", shown(wrong)));
     }
-    let host = match targets::of(url, report.input) {
+    let host = match targets::from_url(url, report.input) {
         Target::Own | Target::Outside { is_encrypted: true } => return,
         Target::Cluster(host) => {
             let message = format!(

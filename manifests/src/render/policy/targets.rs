@@ -1,7 +1,6 @@
 //! The target of a URL in an annotation, seen from an environment. Pure.
 
 use super::PolicyInput;
-use crate::app::Pattern;
 
 /// The target of a URL.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,17 +25,17 @@ const REQUESTED_PATH: [&str; 2] = ["$request_uri", "$uri"];
 const PRIVATE: [&str; 5] = ["svc", "local", "internal", "localhost", "default"];
 
 /// Returns the target of a URL, of a `namespace/service`, or of a Service's name alone.
-pub(super) fn of(url: &str, input: &PolicyInput) -> Target {
+pub(super) fn from_url(url: &str, input: &PolicyInput) -> Target {
     match url.split_once("://") {
-        Some(("svc", rest)) => of_service(rest, input),
-        Some((scheme, rest)) => of_authority(authority(rest), scheme.eq_ignore_ascii_case("https"), input),
-        None if url.contains(['.', ':']) || url.starts_with('/') => of_authority(authority(url), false, input),
-        None => of_service(url, input),
+        Some(("svc", rest)) => from_service(rest, input),
+        Some((scheme, rest)) => from_authority(authority(rest), scheme.eq_ignore_ascii_case("https"), input),
+        None if url.contains(['.', ':']) || url.starts_with('/') => from_authority(authority(url), false, input),
+        None => from_service(url, input),
     }
 }
 
 /// Returns the target of `service`, `service:port/path`, `namespace/service` or `namespace/service:port/path`.
-fn of_service(text: &str, input: &PolicyInput) -> Target {
+fn from_service(text: &str, input: &PolicyInput) -> Target {
     let (first, rest) = text.split_once('/').unwrap_or((text, ""));
     let names_namespace = !first.contains(':') && !rest.is_empty();
     if names_namespace && first != input.namespace { Target::Cluster(text.to_owned()) } else { Target::Own }
@@ -49,10 +48,10 @@ fn authority(rest: &str) -> &str {
     REQUESTED_PATH.iter().find_map(|path| authority.strip_suffix(path)).unwrap_or(authority)
 }
 
-fn of_authority(authority: &str, is_encrypted: bool, input: &PolicyInput) -> Target {
-    let (host, _port) = match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => (host, port),
-        _ => (authority, ""),
+fn from_authority(authority: &str, is_encrypted: bool, input: &PolicyInput) -> Target {
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
     };
     let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
     if REQUESTED_HOST.contains(&host.as_str()) || input.hosts.contains(&host) {
@@ -69,10 +68,7 @@ fn of_authority(authority: &str, is_encrypted: bool, input: &PolicyInput) -> Tar
     if let Some(is_own) = in_cluster(&labels, input) {
         return if is_own { Target::Own } else { Target::Cluster(host) };
     }
-    match Pattern::new(&host, "") {
-        Ok(name) if input.known.hosts.iter().any(|known| known.conflicts_with(&name)) => Target::App(host),
-        _ => Target::Outside { is_encrypted },
-    }
+    if input.known.has_host(&host) { Target::App(host) } else { Target::Outside { is_encrypted } }
 }
 
 /// Returns whether a name of the cluster is in the environment's namespace; `None` for a public name.
@@ -92,9 +88,9 @@ fn in_cluster(labels: &[&str], input: &PolicyInput) -> Option<bool> {
         if *namespace == own {
             return Some(true);
         }
-        let is_known = Pattern::new(namespace, "")
-            .is_ok_and(|name| input.known.namespaces.iter().any(|known| known.conflicts_with(&name)));
-        if is_known || last.bytes().any(|byte| byte == b'-' || byte.is_ascii_digit()) && !last.starts_with("xn--") {
+        if input.known.has_namespace(namespace)
+            || last.bytes().any(|byte| byte == b'-' || byte.is_ascii_digit()) && !last.starts_with("xn--")
+        {
             return Some(false);
         }
     }
