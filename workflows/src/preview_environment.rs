@@ -109,19 +109,19 @@ impl PreviewEnvironment {
         if let Ok(push) = &push.0 {
             self.note_proof(push, now_ms_in_handler(ctx));
         }
-        self.take_signal(ctx, Message::of("push", push.0, Message::Push));
+        self.take_signal(ctx, Message::from_signal("push", push.0, Message::Push));
     }
 
     /// The pull request was closed or merged.
     #[signal(name = "close")]
     pub fn close(&mut self, ctx: &mut SyncWorkflowContext<Self>, close: Lenient<Close>) {
-        self.take_signal(ctx, Message::of("close", close.0, Message::Close));
+        self.take_signal(ctx, Message::from_signal("close", close.0, Message::Close));
     }
 
     /// GitHub has news of the pull request.
     #[signal(name = "pull_request")]
     pub fn pull_request(&mut self, ctx: &mut SyncWorkflowContext<Self>, facts: Lenient<PullRequestFacts>) {
-        self.take_signal(ctx, Message::of("pull_request", facts.0, Message::Facts));
+        self.take_signal(ctx, Message::from_signal("pull_request", facts.0, Message::Facts));
     }
 
     #[update_validator(request_close)]
@@ -154,13 +154,13 @@ impl PreviewEnvironment {
     /// Lets one commit of a fork be rolled out.
     #[signal(name = "approve")]
     pub fn approve(&mut self, ctx: &mut SyncWorkflowContext<Self>, approve: Lenient<Approve>) {
-        self.take_signal(ctx, Message::of("approve", approve.0, Message::Approve));
+        self.take_signal(ctx, Message::from_signal("approve", approve.0, Message::Approve));
     }
 
     /// Rolls the newest release out again, with today's secrets and manifests.
     #[signal(name = "redeploy")]
     pub fn redeploy(&mut self, ctx: &mut SyncWorkflowContext<Self>, redeploy: Lenient<Redeploy>) {
-        self.take_signal(ctx, Message::of("redeploy", redeploy.0, |_| Message::Redeploy));
+        self.take_signal(ctx, Message::from_signal("redeploy", redeploy.0, |_| Message::Redeploy));
     }
 
     /// A comment of the pull request may be a command.

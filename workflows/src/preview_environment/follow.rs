@@ -25,8 +25,7 @@ impl PreviewEnvironment {
         let names = LoadAppInput::names(app, EnvironmentKind::Preview { pr: *pr }, &pull_request.workflow_id());
         let mut report = LeakReport::default();
         loop {
-            let now = now_ms(ctx);
-            match ctx.state_mut(|s| s.record.step(now)) {
+            match ctx.state_mut(|s| s.record.step()) {
                 Step::Wait => Self::wait(ctx, pull_request).await?,
                 Step::RollOut(push) => {
                     Self::roll_out(ctx, names.clone(), timings, *push).await;

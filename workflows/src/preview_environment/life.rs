@@ -21,10 +21,10 @@ use crate::{
         book::{LateLook, RolloutEnd},
         queue::{Delivery, QueuedRelease},
     },
-    preview_environment::record::{Record, TEARDOWN_BLOCKED},
+    preview_environment::record::{Record, Stage, TEARDOWN_BLOCKED},
 };
 
-pub use step::{Stage, Step};
+pub use step::Step;
 
 mod step;
 
@@ -54,8 +54,6 @@ pub enum Message {
     /// The names of the environment, and the app file's rules.
     Named(Environment, Option<GithubRules>),
     Progress(RolloutProgress),
-    /// The rollout in flight was told to stop.
-    Stopping,
     RolloutEnded {
         queued: QueuedRelease,
         end: RolloutEnd,
@@ -85,7 +83,7 @@ pub enum Taken {
 
 impl Message {
     /// The message of a signal, from its input.
-    pub fn of<T>(signal: &'static str, input: Result<T, String>, message: impl FnOnce(T) -> Self) -> Self {
+    pub fn from_signal<T>(signal: &'static str, input: Result<T, String>, message: impl FnOnce(T) -> Self) -> Self {
         input.map_or_else(|why| Self::Unreadable(signal, why), message)
     }
 }
@@ -131,7 +129,6 @@ impl Record {
                     Taken::Ignored
                 }
             }
-            Message::Stopping => self.done(|record| record.book.stop()),
             Message::RolloutEnded { queued, end, started_ms } => {
                 self.done(|record| record.conclude(queued, end, started_ms, now_ms))
             }

@@ -21,7 +21,7 @@ use crate::{
         notes::Notes,
         queue::{Current, Delivery},
     },
-    preview_environment::{command_book::Commands, life::Stage, mailbox::Mailbox, running_scripts::RunningScripts},
+    preview_environment::{command_book::Commands, mailbox::Mailbox, running_scripts::RunningScripts},
     report::Reports,
 };
 
@@ -53,9 +53,24 @@ pub struct Record {
     pub(super) cancelled: bool,
     #[serde(skip)]
     pub(super) stage: Stage,
-    /// How many attempts at the teardown this run has made.
+    /// How many attempts at the teardown have been made. A run that continues one counts as many as lead to the longest pause.
     #[serde(skip)]
     pub(super) attempts: u32,
+}
+
+/// Where the main loop of a run stands. Not carried: a run begins with [`Stage::Open`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Stage {
+    /// The pull request is followed, unless the environment is being torn down.
+    #[default]
+    Open,
+    TearingDown,
+    /// An attempt at the teardown has left something.
+    Blocked,
+    /// Nothing of the environment is left.
+    Gone,
+    /// The end is prepared.
+    Ending,
 }
 
 impl Record {

@@ -1,21 +1,9 @@
 //! What a preview does next.
 
-use crate::{environment::queue::QueuedRelease, preview_environment::record::Record};
-
-/// Where the main loop of a run stands. Not carried: a run begins with [`Stage::Open`].
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Stage {
-    /// The pull request is followed, unless the environment is being torn down.
-    #[default]
-    Open,
-    TearingDown,
-    /// An attempt at the teardown has left something.
-    Blocked,
-    /// Nothing of the environment is left.
-    Gone,
-    /// The end is prepared.
-    Ending,
-}
+use crate::{
+    environment::queue::QueuedRelease,
+    preview_environment::record::{Record, Stage},
+};
 
 /// The next step of the main loop.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,9 +29,8 @@ pub enum Step {
 }
 
 impl Record {
-    /// The next step of the main loop, which then is done before it is asked for the next one. `now_ms` is Unix time in
-    /// milliseconds.
-    pub fn step(&mut self, now_ms: u64) -> Step {
+    /// The next step of the main loop, which then is done before it is asked for the next one.
+    pub fn step(&mut self) -> Step {
         match self.stage {
             Stage::Open if self.is_followed() => {
                 self.mailbox.take_push().map_or(Step::Wait, |queued| Step::RollOut(Box::new(queued)))
@@ -55,7 +42,7 @@ impl Record {
                 self.attempts = self.attempts.saturating_add(1);
                 Step::Pause { attempts: self.attempts }
             }
-            Stage::Gone => self.after_the_teardown(now_ms),
+            Stage::Gone => self.after_the_teardown(),
             Stage::Ending => self.end_or_reopen(),
         }
     }
@@ -84,14 +71,14 @@ impl Record {
     }
 
     /// A push that came meanwhile reopens the pull request: it gets a new environment.
-    fn after_the_teardown(&mut self, now_ms: u64) -> Step {
+    fn after_the_teardown(&mut self) -> Step {
         if !self.is_reopened() {
             self.closed = true;
             self.stage = Stage::Ending;
             return Step::PrepareEnd;
         }
         self.stage = Stage::Open;
-        if self.cancelled { Step::ContinueInNewRun } else { self.step(now_ms) }
+        if self.cancelled { Step::ContinueInNewRun } else { self.step() }
     }
 
     /// A message that came while the end was prepared is for a new environment.

@@ -33,7 +33,7 @@ impl Life {
     }
 
     fn step(&mut self) -> Step {
-        self.record.step(NOW_MS)
+        self.record.step()
     }
 
     /// Takes the next step, which is a rollout, and lets it become live.
