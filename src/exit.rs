@@ -22,8 +22,9 @@ pub(crate) enum Exit {
 
 /// The whole table, shown by `berth --help`.
 pub(crate) const ALL: &[Exit] = &[Done, Failed, Usage, Superseded, Absent, Waiting, Skipped, Error, Interrupted];
-/// The rows of commands that roll a release out, or wait for one.
+/// The rows of commands that roll a commit out, or wait for one.
 pub(crate) const PUSH: &[Exit] = &[Done, Failed, Usage, Superseded, Absent, Waiting, Skipped, Error];
+/// The rows of a wait for a release.
 pub(crate) const WAIT: &[Exit] = &[Done, Failed, Usage, Superseded, Absent, Waiting, Error];
 pub(crate) const CLOSE: &[Exit] = &[Done, Usage, Waiting, Skipped, Error];
 pub(crate) const STATUS: &[Exit] = &[Done, Failed, Usage, Absent, Waiting, Error];
@@ -77,7 +78,7 @@ impl Exit {
         match self {
             Done => "live, or done",
             Failed => "the release failed or was rejected, and the verdict says why; or a check found an error",
-            Usage => "the command line is wrong, or there is no such folder",
+            Usage => "the command line is wrong, there is no such folder, or the digits of a commit mean several",
             Superseded => "superseded by a newer push or release",
             Absent => "closed, or there is none: no such environment, release or plan",
             Waiting => "waiting for a rollout, an approval, an unfreeze or a teardown; or --timeout is over",

@@ -20,6 +20,7 @@ mod production;
 mod progress;
 mod render;
 mod schema;
+mod short_commit;
 mod telemetry;
 mod temporal;
 mod worker;

@@ -36,6 +36,7 @@ mod log;
 pub(crate) mod output;
 mod push;
 mod run;
+pub(crate) mod standing;
 pub(crate) mod wait;
 
 use args::{Action, ApproveArgs, Goal, PullRequestArgs, RedeployArgs, WaitArgs};

@@ -30,7 +30,10 @@ pub(super) enum Action {
     #[command(after_help = exit::help(exit::CLOSE))]
     Close(CloseArgs),
     /// Wait until the environment is live, or gone
-    #[command(after_help = exit::help(exit::WAIT))]
+    ///
+    /// With --commit the wait ends with the outcome of that commit, whatever else is pushed meanwhile. An approval is waited for.
+    /// A commit that waits for the end of a draft or for a label is skipped.
+    #[command(after_help = exit::help(exit::PUSH))]
     Wait(WaitArgs),
     /// Run one of the app's scripts, or a `CronJob`, with image, secrets and rights of the serving release, and show its output
     #[command(after_help = exit::script_help())]
@@ -150,7 +153,7 @@ pub(super) struct CloseArgs {
 pub(super) struct WaitArgs {
     #[command(flatten)]
     pub(super) pull_request: PullRequestArgs,
-    /// The commit to wait for, even if its environment does not exist yet
+    /// The commit to wait for, or its first digits, even if its environment does not exist yet
     #[arg(long, value_parser = commit)]
     pub(super) commit: Option<Commit>,
     /// The goal to wait for

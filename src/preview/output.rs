@@ -97,8 +97,12 @@ pub(super) fn from_report(report: &LeakReport) -> anyhow::Result<Envelope> {
 /// The status at the end of a wait.
 pub(crate) fn from_wait(status: &Status, ending: Ending) -> anyhow::Result<Envelope> {
     let Ending { outcome, exit, reason } = ending;
-    let shown = Envelope { outcome, exit_code: exit.code(), ..from_status(status)? };
-    let shown = Envelope { reason: reason.or_else(|| shown.reason.clone()), ..shown };
+    let mut shown = Envelope { outcome, exit_code: exit.code(), ..from_status(status)? };
+    if let Some(reason) = reason {
+        // The status tells of the newest commit, which may be another one.
+        shown.text = format!("{}: {reason}\n{}", shown.outcome, shown.text);
+        shown.reason = Some(reason);
+    }
     let failed = status.failed.as_ref().filter(|_| exit == Exit::Failed);
     Ok(match failed.map(|failed| &failed.verdict) {
         Some(verdict) => Envelope { reason: Some(verdict.headline()), verdict: Some(verdict.clone()), ..shown },

@@ -13,11 +13,13 @@ use temporalio_client::{
     errors::WorkflowQueryError,
 };
 
+use super::standing::{Standing, known, standing};
 use crate::{
     envelope::snake_case,
     exit::Exit,
     poll::{self, Decision, Unobserved, Waited},
     progress::Progress,
+    short_commit::ambiguous,
 };
 
 /// The status as the workflow answers it, even if it was ended from outside.
@@ -143,29 +145,47 @@ pub(crate) fn live(status: Option<&Status>) -> Decision {
 /// meanwhile, and not before the push.
 pub(crate) fn live_commit(status: Option<&Status>, commit: &Commit, was_open: &mut bool) -> Decision {
     let Some(status) = status else { return Decision::Wait };
-    match status.phase {
-        Phase::Closed if !*was_open => return Decision::Wait,
-        Phase::Closed | Phase::TearingDown | Phase::TeardownBlocked => return closed(),
-        _ => *was_open = true,
+    if let Some(ambiguous) = ambiguous(known(status), commit) {
+        return ambiguous;
     }
-    // A commit may be pushed again, so what is to come is asked before how it ended before.
-    if is_to_come(status, commit) {
-        return Decision::Wait;
+    let is_ending = matches!(status.phase, Phase::Closed | Phase::TearingDown | Phase::TeardownBlocked);
+    let was_open = std::mem::replace(was_open, *was_open || status.phase != Phase::Closed);
+    match standing(status, commit) {
+        // During a teardown it waits for a new environment.
+        Standing::ToCome => Decision::Wait,
+        Standing::Ended(outcome, reason) => ended(outcome, reason, is_ending),
+        Standing::Unknown if status.phase == Phase::Closed && !was_open => Decision::Wait,
+        _ if is_ending => closed(),
+        Standing::Failed => Decision::done("failed", Exit::Failed),
+        Standing::Live => Decision::done("live", Exit::Done),
+        Standing::Unknown => Decision::Wait,
     }
-    // A release that failed a gate serves all the same, so failure is asked first.
-    if status.failed.as_ref().is_some_and(|failed| failed.release.commit == *commit) {
-        return Decision::done("failed", Exit::Failed);
-    }
-    if status.serving.as_ref().is_some_and(|serving| serving.release.commit == *commit) {
-        return Decision::done("live", Exit::Done);
-    }
-    let past = status.rollouts.iter().rev().find(|rollout| rollout.commit == commit.as_str());
-    match past.map(|rollout| rollout.outcome) {
-        // The commit was rolled out before, and a newer one serves now.
-        Some(DeployOutcome::Live | DeployOutcome::Superseded | DeployOutcome::Failed) => {
-            Decision::done("superseded", Exit::Superseded)
+}
+
+/// Decides about a commit that neither serves nor is to come.
+fn ended(outcome: DeployOutcome, reason: Option<String>, is_ending: bool) -> Decision {
+    let because = |reason: Option<String>, otherwise: &str| reason.unwrap_or_else(|| otherwise.to_owned());
+    match outcome {
+        DeployOutcome::Superseded => {
+            Decision::because("superseded", Exit::Superseded, because(reason, "a newer push has taken its place"))
         }
-        _ => Decision::Wait,
+        DeployOutcome::Skipped => {
+            Decision::because("skipped", Exit::Skipped, because(reason, "it is older than what was seen"))
+        }
+        DeployOutcome::Closed => {
+            Decision::because("closed", Exit::Absent, because(reason, "the environment was closed before it was live"))
+        }
+        DeployOutcome::Live | DeployOutcome::Failed | DeployOutcome::RolledBack if is_ending => closed(),
+        DeployOutcome::Live | DeployOutcome::RolledBack => {
+            Decision::because("superseded", Exit::Superseded, "it was live, and a newer push has taken its place")
+        }
+        DeployOutcome::Failed => {
+            Decision::because("superseded", Exit::Superseded, "it failed, and a newer push has taken its place")
+        }
+        DeployOutcome::AwaitingApproval | DeployOutcome::Queued => Decision::Wait,
+        DeployOutcome::Unknown => {
+            Decision::because("unknown", Exit::Waiting, "it ended in a way that only a newer version of berth knows")
+        }
     }
 }
 
@@ -174,18 +194,11 @@ pub(crate) fn live_commit(status: Option<&Status>, commit: &Commit, was_open: &m
 pub(crate) fn taken_commit(status: Option<&Status>, commit: &Commit) -> Decision {
     let decision = live_commit(status, commit, &mut true);
     match status {
-        Some(status) if decision == Decision::Wait && !is_to_come(status, commit) => {
+        Some(status) if decision == Decision::Wait && standing(status, commit) == Standing::Unknown => {
             Decision::because("superseded", Exit::Superseded, "a newer push has taken its place")
         }
         _ => decision,
     }
-}
-
-/// Whether the commit is being rolled out, or waits for that.
-fn is_to_come(status: &Status, commit: &Commit) -> bool {
-    let rolling_out = status.rolling_out.as_ref().map(|rolling_out| &rolling_out.release);
-    let waiting = [rolling_out, status.queued.as_ref(), status.awaiting_approval.as_ref(), status.held.as_ref()];
-    waiting.into_iter().flatten().any(|release| release.commit == *commit)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use berth_workflows::contract::{
     signals::DeployOutcome,
 };
 
-use crate::{exit::Exit, poll::Decision};
+use crate::{exit::Exit, poll::Decision, short_commit::ambiguous};
 
 /// The release that is waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,11 @@ pub(crate) fn release(status: Option<&ProductionStatus>, target: &Target, people
             Target::Newest | Target::Release(_) => Decision::done("not_found", Exit::Absent),
         };
     };
+    if let Target::Commit(commit) = target
+        && let Some(ambiguous) = ambiguous(known(status).map(|(full, _)| full), commit)
+    {
+        return ambiguous;
+    }
     let Some(number) = number_of(status, target) else { return unnumbered(status, target) };
     if let Some(queued) = status.queued.as_ref().filter(|queued| is(&queued.release, number)) {
         return decide_queued(status, queued, people);
@@ -188,7 +193,7 @@ fn decide_dropped(dropped: &DroppedRelease) -> Decision {
 /// A commit that has no number: it came after a newer release, or has not come yet.
 fn unnumbered(status: &ProductionStatus, target: &Target) -> Decision {
     let Target::Commit(commit) = target else { return Decision::Wait };
-    let dropped = status.dropped.iter().rev().find(|dropped| starts_with(dropped.commit.as_str(), commit));
+    let dropped = status.dropped.iter().rev().find(|dropped| commit.matches(dropped.commit.as_str()));
     dropped.map_or(Decision::Wait, decide_dropped)
 }
 
@@ -200,17 +205,13 @@ fn is(release: &Release, number: u64) -> bool {
     release.number == Some(number)
 }
 
-fn starts_with(full: &str, commit: &Commit) -> bool {
-    full.get(..commit.as_str().len()).is_some_and(|start| start.eq_ignore_ascii_case(commit.as_str()))
-}
-
 /// The number of the release that is waited for, if the status knows it.
 pub(crate) fn number_of(status: &ProductionStatus, target: &Target) -> Option<u64> {
     match target {
         Target::Release(number) => Some(*number),
         Target::Newest => newest(status),
         Target::Commit(commit) => {
-            let same = known(status).filter(|(full, _)| starts_with(full, commit));
+            let same = known(status).filter(|(full, _)| commit.matches(full));
             same.filter_map(|(_, number)| number).max()
         }
     }

@@ -130,6 +130,44 @@ async fn wait_ends_with_the_outcome_of_the_commit() {
 }
 
 #[tokio::test]
+async fn wait_ends_for_a_commit_that_never_began() {
+    preview("cmd-wait-never", async |t: Preview| {
+        t.world.next("await_rollout", Does::Hang);
+        t.push(Push { sequence: Some(7), ..push('a') }).await;
+        t.until_called("await_rollout", 1).await;
+        t.push(Push { sequence: Some(6), ..push('b') }).await;
+        let [a, b] = ['a', 'b'].map(|digit| commit(digit).to_string());
+        let skipped = berth(&t, "wait", &["--commit", &b]).await;
+        assert_eq!((skipped.code, skipped.json["outcome"].as_str()), (6, Some("skipped")), "{skipped:?}");
+        assert_eq!(skipped.json["reason"], "sequence 6 is older than 7, already seen");
+        assert_eq!(skipped.json["commit"], b.as_str());
+
+        // The rollout in flight must stop before the next one begins, so the first of the two never does.
+        t.worker.stop().await;
+        t.push(push('c')).await;
+        t.push(push('d')).await;
+        t.worker.start().await;
+        let overtaken = berth(&t, "wait", &["--commit", commit('c').short()]).await;
+        assert_eq!((overtaken.code, overtaken.json["outcome"].as_str()), (3, Some("superseded")), "{overtaken:?}");
+        let live = berth(&t, "wait", &["--commit", commit('d').short()]).await;
+        assert_eq!((live.code, live.json["outcome"].as_str()), (0, Some("live")), "{live:?}");
+        assert_eq!(berth(&t, "wait", &["--commit", &a]).await.code, 3);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn wait_for_a_draft_is_skipped() {
+    preview("cmd-wait-draft", async |t: Preview| {
+        t.push(Push { draft: true, ..push('a') }).await;
+        let draft = berth(&t, "wait", &["--commit", commit('a').as_str()]).await;
+        assert_eq!((draft.code, draft.json["outcome"].as_str()), (6, Some("skipped")), "{draft:?}");
+        assert!(draft.json["reason"].as_str().unwrap().contains("draft"), "{draft:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn approval_is_only_for_the_commit_that_waits() {
     preview("cmd-approve", async |t: Preview| {
         let waiting = push_by_command(&t, 'a', &["--fork", "--author", "octocat"]).await;

@@ -23,6 +23,7 @@ pub mod notes;
 pub mod proofs;
 pub mod publish;
 pub mod queue;
+pub mod recent;
 pub mod reporting;
 pub mod rollouts;
 mod shown;

@@ -2,6 +2,7 @@ use berth_test_support::{commit, preview::push};
 use berth_workflows::{
     contract::{
         phase::{Failed, PastRollout},
+        signals::{Close, Push},
         verdict::{FailureType, Verdict},
     },
     environment::{
@@ -13,6 +14,7 @@ use berth_workflows::{
 };
 
 use super::*;
+use crate::poll::Ending;
 
 fn observed(change: impl FnOnce(&mut Record)) -> Option<Status> {
     let mut record = Record::default();
@@ -71,8 +73,86 @@ fn a_wait_for_a_commit_ends_with_its_rollout() {
         Decision::done("failed", Exit::Failed),
         "a release that failed a gate serves all the same"
     );
-    assert_eq!(decide(&observed(|record| superseded(record, 'a'))), Decision::done("superseded", Exit::Superseded));
+    assert_eq!(decide(&observed(|record| superseded(record, 'a'))), overtaken());
     assert_eq!(decide(&observed(|record| record.closed = true)), closed());
+}
+
+fn overtaken() -> Decision {
+    Decision::because("superseded", Exit::Superseded, "a newer push has taken its place")
+}
+
+fn push_to(record: &mut Record, push: &Push) {
+    record.mailbox.push(push, Arrival::signal(1), Current::default());
+}
+
+/// Decides about the commit of `a`, in an environment that was not seen before.
+fn decide(change: impl FnOnce(&mut Record)) -> Decision {
+    live_commit(observed(change).as_ref(), &commit('a'), &mut false)
+}
+
+#[test]
+fn commit_that_never_began_ends_its_wait() {
+    let overtaken_in_the_queue = decide(|record| {
+        push_to(record, &push('a'));
+        push_to(record, &push('b'));
+    });
+    assert_eq!(overtaken_in_the_queue, overtaken());
+    let skipped = decide(|record| {
+        push_to(record, &Push { sequence: Some(7), ..push('b') });
+        push_to(record, &Push { sequence: Some(6), ..push('a') });
+    });
+    let why = "sequence 6 is older than 7, already seen";
+    assert_eq!(skipped, Decision::because("skipped", Exit::Skipped, why));
+    let pushed_again = decide(|record| {
+        push_to(record, &push('a'));
+        push_to(record, &push('b'));
+        push_to(record, &push('a'));
+    });
+    assert_eq!(pushed_again, Decision::Wait);
+    let closed = decide(|record| {
+        push_to(record, &push('a'));
+        record.mailbox.close(&Close::default(), Arrival::signal(1));
+    });
+    let why = "the environment was closed before it was live";
+    assert_eq!(closed, Decision::because("closed", Exit::Absent, why));
+}
+
+#[test]
+fn draft_ends_its_wait_as_skipped() {
+    let draft = decide(|record| {
+        record.take_rules(Ok(None));
+        push_to(record, &Push { draft: true, ..push('a') });
+    });
+    let Decision::Done(Ending { outcome, exit, reason }) = draft else { panic!("{draft:?}") };
+    assert_eq!((outcome.as_str(), exit), ("skipped", Exit::Skipped));
+    assert!(reason.as_ref().unwrap().contains("draft"), "{reason:?}");
+}
+
+#[test]
+fn queued_commit_is_waited_for_during_a_teardown() {
+    let queued = |record: &mut Record| {
+        record.tearing_down = true;
+        push_to(record, &push('a'));
+    };
+    assert_eq!(decide(queued), Decision::Wait);
+    assert_eq!(decide(|record| record.tearing_down = true), closed(), "it is not queued");
+}
+
+#[test]
+fn commit_is_found_by_its_first_digits() {
+    let short = Commit::try_from("AAAAAAA".to_owned()).unwrap();
+    let status = observed(|record| serves(record, 'a'));
+    assert_eq!(live_commit(status.as_ref(), &short, &mut false), Decision::done("live", Exit::Done));
+    let several = observed(|record| {
+        serves(record, 'a');
+        let mut other = push('b');
+        other.commit = Commit::try_from(format!("aaaaaaa{}", "0".repeat(33))).unwrap();
+        push_to(record, &other);
+    });
+    let decision = live_commit(several.as_ref(), &short, &mut false);
+    let Decision::Done(Ending { outcome, exit, reason: Some(reason) }) = decision else { panic!("{decision:?}") };
+    assert_eq!((outcome.as_str(), exit), ("ambiguous", Exit::Usage));
+    assert!(reason.starts_with("AAAAAAA is the start of aaaaaaa0") && reason.ends_with("give more digits"), "{reason}");
 }
 
 #[test]
@@ -100,8 +180,7 @@ fn commit_that_was_taken_and_is_unknown_is_superseded() {
     let queued = |record: &mut Record, digit| {
         record.mailbox.push(&push(digit), Arrival::signal(1), Current::default());
     };
-    let overtaken = Decision::because("superseded", Exit::Superseded, "a newer push has taken its place");
-    assert_eq!(decide(observed(|record| serves(record, 'b'))), overtaken);
+    assert_eq!(decide(observed(|record| serves(record, 'b'))), overtaken());
     assert_eq!(decide(observed(|record| serves(record, 'a'))), Decision::done("live", Exit::Done));
     let next = observed(|record| {
         failed(record, 'a');
@@ -112,6 +191,6 @@ fn commit_that_was_taken_and_is_unknown_is_superseded() {
         queued(record, 'a');
         queued(record, 'b');
     });
-    assert_eq!(decide(replaced), overtaken);
+    assert_eq!(decide(replaced), overtaken());
     assert_eq!(decide(observed(|record| record.closed = true)), closed());
 }

@@ -257,6 +257,15 @@ fn commit_is_found_by_its_first_digits() {
     let live = status(Phase::Live, |s| serves(s, 7));
     assert_ends(wait(Some(&live), "77777777"), "live", Exit::Done);
     assert_eq!(wait(Some(&live), "8888888"), Decision::Wait);
+    let pushed_short = status(Phase::Live, |s| {
+        serves(s, 7);
+        s.serving.as_mut().unwrap().release.commit = Commit::try_from("7777777".to_owned()).unwrap();
+    });
+    assert_ends(wait(Some(&pushed_short), &"7".repeat(40)), "live", Exit::Done);
+    let mut several = live;
+    several.rollouts =
+        vec![PastRollout { commit: format!("7777777{}", "0".repeat(33)), ..past(1, 6, DeployOutcome::Live, false) }];
+    assert_ends(wait(Some(&several), "7777777"), "ambiguous", Exit::Usage);
     assert_ends(release(None, &Target::Release(7), People::AreWaitedFor), "not_found", Exit::Absent);
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::contract::{
-    release::{Name, Release},
+    release::{Commit, Name, Release},
     signals::DeployOutcome,
     verdict::Verdict,
 };
@@ -57,6 +57,16 @@ pub struct Failed {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<String>,
     pub verdict: Verdict,
+}
+
+/// The outcome of a commit that was pushed, whether or not its rollout began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct RecentPush {
+    pub commit: Commit,
+    pub outcome: DeployOutcome,
+    /// The reason, in one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// An entry in the list of past rollouts.

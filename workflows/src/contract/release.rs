@@ -22,6 +22,12 @@ impl Commit {
         &self.0[..7]
     }
 
+    /// Whether one of the two is the start of the other. People and some CI systems shorten a commit.
+    pub fn matches(&self, other: &str) -> bool {
+        let (short, long) = if other.len() < self.0.len() { (other, self.as_str()) } else { (self.as_str(), other) };
+        long.get(..short.len()).is_some_and(|start| start.eq_ignore_ascii_case(short))
+    }
+
     /// All digits.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -141,6 +147,13 @@ impl Release {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commit_matches_its_start_in_both_directions() {
+        let commit = |text: &str| Commit::try_from(text.to_owned()).unwrap();
+        assert!(commit("4f2a9c1").matches("4F2A9C1d00") && commit("4f2a9c1d00").matches("4f2a9c1"));
+        assert!(!commit("4f2a9c1d00").matches("4f2a9c1d01") && !commit("4f2a9c1").matches("4f2a9c2"));
+    }
 
     #[test]
     fn commit_is_accepted_from_7_to_64_hexadecimal_digits_only() {

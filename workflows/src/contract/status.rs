@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::contract::{
     environment::Database,
-    phase::{Failed, PastRollout, Phase},
+    phase::{Failed, PastRollout, Phase, RecentPush},
     pull_request::PullRequestFacts,
     release::Release,
     rollout::RolloutStep,
@@ -52,6 +52,9 @@ pub struct Status {
     pub database: Option<Database>,
     /// The last ten rollouts, oldest first.
     pub rollouts: Vec<PastRollout>,
+    /// The outcomes of the last commits, oldest first, also of those that never began. Each commit is there once.
+    #[serde(default)]
+    pub recent: Vec<RecentPush>,
     /// Ignored inputs, each with the reason, and remarks of rollouts.
     pub notes: Vec<String>,
 }

@@ -6,9 +6,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{
-    release::Release,
-    signals::{DeployAnswer, DeployOutcome},
+use crate::{
+    contract::{
+        release::Release,
+        signals::{DeployAnswer, DeployOutcome},
+    },
+    environment::recent::Recent,
 };
 
 /// A release that is to be rolled out, and the ticket under which its senders wait for the answer.
@@ -44,6 +47,9 @@ pub struct Queue {
     seen_sequence: Option<u64>,
     last_ticket: u64,
     next: Option<QueuedRelease>,
+    /// The outcomes of the last commits.
+    #[serde(skip_serializing_if = "Recent::is_empty")]
+    pub recent: Recent,
     /// Not carried from run to run: a run with open updates does not continue as new.
     #[serde(skip)]
     answers: BTreeMap<u64, DeployAnswer>,
@@ -136,6 +142,7 @@ impl Queue {
 
     /// Keeps the answer for every sender that waits under a ticket.
     pub fn answer(&mut self, ticket: u64, answer: DeployAnswer) {
+        self.recent.record(&answer);
         self.answers.insert(ticket, answer);
         while self.answers.len() > KEPT_ANSWERS {
             self.answers.pop_first();

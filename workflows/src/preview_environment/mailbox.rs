@@ -54,6 +54,15 @@ struct ArrivedClose {
 impl Mailbox {
     /// Puts a push in.
     pub fn push(&mut self, push: &Push, arrival: Arrival, current: Current<'_>) -> Delivery {
+        let delivery = self.put_push(push, arrival, current);
+        match &delivery {
+            Delivery::Answered(answer) => self.queue.recent.record(answer),
+            Delivery::Waiting(_) => self.queue.recent.forget(&push.commit),
+        }
+        delivery
+    }
+
+    fn put_push(&mut self, push: &Push, arrival: Arrival, current: Current<'_>) -> Delivery {
         let answered = |outcome, reason: String| {
             Delivery::Answered(Box::new(DeployAnswer::new(outcome, push.commit.clone()).because(reason)))
         };
@@ -71,7 +80,7 @@ impl Mailbox {
         }
         self.drop_held(DeployOutcome::Superseded);
         if let Some(hold) = self.facts.hold(push.draft) {
-            self.awaiting_approval = None;
+            self.replace_awaiting(None, DeployOutcome::Superseded);
             self.held = Some(HeldPush::new(push, None));
             return answered(DeployOutcome::Skipped, hold.reason());
         }
@@ -80,14 +89,14 @@ impl Mailbox {
             if !self.close_requested
                 && let Some(joined) = self.queue.join(&push.release(), current)
             {
-                self.awaiting_approval = None;
+                self.replace_awaiting(None, DeployOutcome::Superseded);
                 return joined;
             }
             // The rollout in flight goes on: a fork's commit has no effect before it is approved.
-            self.awaiting_approval = Some(push.release());
+            self.replace_awaiting(Some(push.release()), DeployOutcome::Superseded);
             return answered(DeployOutcome::AwaitingApproval, awaits_approval(push.commit.as_str()));
         }
-        self.awaiting_approval = None;
+        self.replace_awaiting(None, DeployOutcome::Superseded);
         self.enqueue(push.release(), current)
     }
 
@@ -121,7 +130,14 @@ impl Mailbox {
         let Some(QueuedRelease { release, ticket }) = self.queue.take() else { return };
         let answer = DeployAnswer::new(DeployOutcome::AwaitingApproval, release.commit.clone());
         self.queue.answer(ticket, answer.because(awaits_approval(release.commit.as_str())));
-        self.awaiting_approval = Some(release);
+        self.replace_awaiting(Some(release), DeployOutcome::Superseded);
+    }
+
+    /// Sets the push that waits for approval. The outcome is that of the one before: its senders were told that it waits.
+    fn replace_awaiting(&mut self, next: Option<Release>, outcome: DeployOutcome) {
+        if let Some(before) = std::mem::replace(&mut self.awaiting_approval, next) {
+            self.queue.recent.record(&DeployAnswer::new(outcome, before.commit));
+        }
     }
 
     /// Puts an approval in. Only the commit that waits can be approved, so that a later push of the fork cannot ride
@@ -153,7 +169,7 @@ impl Mailbox {
         self.closes.retain(|earlier| earlier.arrival.task == arrival.task);
         self.closes.push(ArrivedClose { arrival, sequence: close.sequence });
         self.close_requested = true;
-        self.awaiting_approval = None;
+        self.replace_awaiting(None, DeployOutcome::Closed);
         self.facts.close();
         self.drop_held(DeployOutcome::Closed);
         self.queue.drop_next(DeployOutcome::Closed);

@@ -220,8 +220,10 @@ impl Record {
         if let Some(report) = &mut carried.teardown {
             report.shorten();
         }
-        // Not `||`: a rollout and a note are dropped at a time.
-        carry::shorten(&mut carried, |record| record.book.drop_oldest_rollout() | record.notes.drop_oldest());
+        // Not `||`: one of each is dropped at a time.
+        carry::shorten(&mut carried, |record| {
+            record.book.drop_oldest_rollout() | record.notes.drop_oldest() | record.mailbox.queue.recent.drop_oldest()
+        });
         carried
     }
 

@@ -36,6 +36,7 @@ impl Status {
             expires_at: None,
             database: environment.and_then(|environment| environment.database.clone()),
             rollouts: record.book.rollouts.clone(),
+            recent: record.mailbox.queue.recent.to_vec(),
             notes: record.notes.to_vec(),
         }
     }

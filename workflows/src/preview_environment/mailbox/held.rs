@@ -46,7 +46,7 @@ impl Mailbox {
             return Delivery::Waiting(ticket);
         }
         self.drop_held(DeployOutcome::Superseded);
-        self.awaiting_approval = None;
+        self.replace_awaiting(None, DeployOutcome::Superseded);
         let ticket = self.queue.issue_ticket();
         self.held = Some(HeldPush::new(push, Some(ticket)));
         Delivery::Waiting(ticket)
@@ -60,9 +60,10 @@ impl Mailbox {
     }
 
     fn answer_held(&mut self, held: &HeldPush, outcome: DeployOutcome, why: Option<String>) {
-        if let Some(ticket) = held.ticket {
-            let answer = DeployAnswer::new(outcome, held.release.commit.clone());
-            self.queue.answer(ticket, DeployAnswer { reason: why, ..answer });
+        let answer = DeployAnswer { reason: why, ..DeployAnswer::new(outcome, held.release.commit.clone()) };
+        match held.ticket {
+            Some(ticket) => self.queue.answer(ticket, answer),
+            None => self.queue.recent.record(&answer),
         }
     }
 
@@ -82,7 +83,7 @@ impl Mailbox {
         } else if (held.fork || self.facts.is_fork()) && !held.approved {
             let why = awaits_approval(held.release.commit.as_str());
             self.answer_held(&held, DeployOutcome::AwaitingApproval, Some(why));
-            self.awaiting_approval = Some(held.release);
+            self.replace_awaiting(Some(held.release), DeployOutcome::Superseded);
         } else {
             match held.ticket {
                 Some(ticket) => self.queue.put_under(ticket, held.release),

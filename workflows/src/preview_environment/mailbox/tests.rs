@@ -39,6 +39,35 @@ fn newer_push_replaces_one_that_has_not_begun() {
 }
 
 #[test]
+fn commit_that_never_began_has_an_outcome() {
+    let fork = |digit| Push { fork: true, ..push(digit, None) };
+    let mut mailbox = Mailbox::default();
+    // `f` waits for approval, is overtaken by `0`, and waits again when the close comes.
+    let [c, d] = [push('c', Some(7)), push('d', Some(6))];
+    for push in [fork('a'), fork('b'), c, d, push('e', None), fork('f'), push('0', None), fork('f')] {
+        mailbox.push(&push, signal(1), Current::default());
+    }
+    mailbox.close(&Close::default(), signal(1));
+    let recent = mailbox.queue.recent.to_vec();
+    let outcomes: Vec<_> = recent.iter().map(|known| (&known.commit.as_str()[..1], known.outcome)).collect();
+    let superseded = |digit| (digit, DeployOutcome::Superseded);
+    let closed = |digit| (digit, DeployOutcome::Closed);
+    assert_eq!(
+        outcomes,
+        [
+            superseded("a"),
+            superseded("b"),
+            ("d", DeployOutcome::Skipped),
+            superseded("c"),
+            superseded("e"),
+            closed("f"),
+            closed("0")
+        ]
+    );
+    assert_eq!(recent[2].reason.as_deref(), Some("sequence 6 is older than 7, already seen"));
+}
+
+#[test]
 fn push_with_a_lower_sequence_is_skipped() {
     let mut mailbox = Mailbox::default();
     mailbox.push(&push('b', Some(7)), signal(1), Current::default());
