@@ -135,7 +135,7 @@ impl Preview {
         shown(&id, wait::until(&handle, &id, timeout, wait::at_rest).await?, timeout)
     }
 
-    /// Signals `approve` for the commit that waits, then as [`Preview::redeploy`].
+    /// Signals `approve` for the commit that waits, and waits for its end.
     async fn approve(&self, client: &Client, approve: &ApproveArgs) -> anyhow::Result<Envelope> {
         let (id, handle) = environment(client, &approve.pull_request);
         let Some(status) = wait::once(&handle, &id).await? else { return Ok(output::not_found(&id)) };
@@ -153,7 +153,9 @@ impl Preview {
             return Ok(sent(format!("{id} has the approval of {}", approve.commit)));
         }
         let timeout = approve.patience.timeout;
-        shown(&id, wait::until(&handle, &id, timeout, wait::at_rest).await?, timeout)
+        let decide = |status: Option<&Status>| wait::approved(status, &approve.commit);
+        let waited = wait::until(&handle, &id, timeout, decide).await?;
+        Ok(output::about(shown(&id, waited, timeout)?, &approve.commit))
     }
 
     async fn wait(&self, client: &Client, wait: &WaitArgs) -> anyhow::Result<Envelope> {
@@ -168,8 +170,10 @@ impl Preview {
             }
         };
         let shown = shown(&id, waited, timeout)?;
-        let commit = wait.commit.as_ref().map(ToString::to_string);
-        Ok(Envelope { commit: commit.or_else(|| shown.commit.clone()), ..shown })
+        Ok(match &wait.commit {
+            Some(commit) => output::about(shown, commit),
+            None => shown,
+        })
     }
 
     async fn status(&self, client: &Client, pull_request: &PullRequestArgs) -> anyhow::Result<Envelope> {

@@ -114,10 +114,14 @@ pub(crate) async fn ask(client: &Client, input: &PullRequest, question: &Questio
     if let Some(trouble) = waited.trouble {
         return Err(trouble);
     }
-    match (waited.status, waited.ending) {
-        (Some(status), Some(ending)) => output::from_wait(&status, ending),
-        (None, Some(ending)) => Ok(without_status(ending, output::not_found(&id))),
-        (Some(status), None) => Ok(not_yet(output::from_status(&status)?, limit)),
-        (None, None) => Ok(not_yet(Envelope::new("", Exit::Waiting), limit)),
-    }
+    let shown = match (waited.status, waited.ending) {
+        (Some(status), Some(ending)) => output::from_wait(&status, ending)?,
+        (None, Some(ending)) => without_status(ending, output::not_found(&id)),
+        (Some(status), None) => not_yet(output::from_status(&status)?, limit),
+        (None, None) => not_yet(Envelope::new("", Exit::Waiting), limit),
+    };
+    Ok(match &question.commit {
+        Some(commit) => output::about(shown, commit),
+        None => shown,
+    })
 }

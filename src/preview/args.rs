@@ -24,7 +24,7 @@ pub(super) enum Action {
     #[command(after_help = exit::help(exit::STATUS))]
     Redeploy(RedeployArgs),
     /// Let one commit of a fork be rolled out, and wait as for a push
-    #[command(after_help = exit::help(exit::STATUS))]
+    #[command(after_help = exit::help(exit::PUSH))]
     Approve(ApproveArgs),
     /// Close the environment, and wait until nothing of it is left
     #[command(after_help = exit::help(exit::CLOSE))]

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use berth_workflows::contract::{
-    phase::Phase, script::ScriptAnswer, search_attributes as attributes, signals::DeployAnswer, status::Status,
-    teardown::LeakReport,
+    phase::Phase, release::Commit, script::ScriptAnswer, search_attributes as attributes, signals::DeployAnswer,
+    status::Status, teardown::LeakReport, verdict::Verdict,
 };
 use serde::Serialize;
 use temporalio_client::WorkflowExecution;
@@ -97,17 +97,34 @@ pub(super) fn from_report(report: &LeakReport) -> anyhow::Result<Envelope> {
 /// The status at the end of a wait.
 pub(crate) fn from_wait(status: &Status, ending: Ending) -> anyhow::Result<Envelope> {
     let Ending { outcome, exit, reason } = ending;
-    let mut shown = Envelope { outcome, exit_code: exit.code(), ..from_status(status)? };
-    if let Some(reason) = reason {
-        // The status tells of the newest commit, which may be another one.
-        shown.text = format!("{}: {reason}\n{}", shown.outcome, shown.text);
-        shown.reason = Some(reason);
+    let mut shown = from_status(status)?;
+    // The status tells of the newest commit, which may be another one.
+    let is_of_another = shown.outcome != outcome;
+    let (serving, failed) = (status.serving.as_ref(), status.failed.as_ref().filter(|_| exit == Exit::Failed));
+    if is_of_another && exit == Exit::Done {
+        shown.commit = serving.map(|serving| serving.release.commit.to_string());
+        shown.rollout = serving.map(|serving| serving.rollout.clone());
     }
-    let failed = status.failed.as_ref().filter(|_| exit == Exit::Failed);
-    Ok(match failed.map(|failed| &failed.verdict) {
-        Some(verdict) => Envelope { reason: Some(verdict.headline()), verdict: Some(verdict.clone()), ..shown },
-        None => shown,
-    })
+    if let Some(failed) = failed {
+        shown.commit = Some(failed.release.commit.to_string());
+        shown.rollout.clone_from(&failed.rollout);
+    }
+    match &reason {
+        Some(reason) => shown.text = format!("{outcome}: {reason}\n{}", shown.text),
+        None if is_of_another => shown.text = format!("{outcome}\n{}", shown.text),
+        None => {}
+    }
+    let verdict = failed.map(|failed| failed.verdict.clone());
+    let reason = reason.or_else(|| verdict.as_ref().map(Verdict::headline));
+    Ok(Envelope { outcome, exit_code: exit.code(), reason, verdict, ..shown })
+}
+
+/// The answer to a wait for one commit: parts about another one are left out.
+pub(crate) fn about(envelope: Envelope, commit: &Commit) -> Envelope {
+    if envelope.commit.as_deref().is_some_and(|shown| commit.matches(shown)) {
+        return envelope;
+    }
+    Envelope { commit: Some(commit.to_string()), rollout: None, verdict: None, ..envelope }
 }
 
 /// An environment.

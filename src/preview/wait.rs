@@ -107,18 +107,28 @@ fn at_phase(phase: Phase) -> Decision {
     Decision::done(snake_case(phase.name()), phase.into())
 }
 
-/// Decides for `redeploy` and `approve`: waits until nothing is in flight.
+/// Decides for `redeploy`: waits until nothing is in flight.
 pub(super) fn at_rest(status: Option<&Status>) -> Decision {
-    match status {
-        None => absent(),
-        Some(status) => match status.phase {
-            // A release leaves the mailbox a moment before its rollout starts: in between, the phase is `AwaitingPush`.
-            Phase::AwaitingPush | Phase::RollingOut | Phase::TearingDown | Phase::TeardownBlocked | Phase::Unknown => {
-                Decision::Wait
-            }
-            phase => at_phase(phase),
-        },
+    let Some(status) = status else { return absent() };
+    match status.phase {
+        Phase::AwaitingPush | Phase::RollingOut | Phase::TearingDown | Phase::TeardownBlocked | Phase::Unknown => {
+            Decision::Wait
+        }
+        // A fork's commit that waits for approval changes nothing about the release that was rolled out again.
+        Phase::AwaitingApproval if status.failed.is_some() => at_phase(Phase::Failed),
+        Phase::AwaitingApproval if status.serving.is_some() => at_phase(Phase::Live),
+        phase => at_phase(phase),
     }
+}
+
+/// Decides for `approve`: waits for the commit, whatever else is pushed meanwhile.
+pub(super) fn approved(status: Option<&Status>, commit: &Commit) -> Decision {
+    let Some(status) = status else { return absent() };
+    let still_waits = status.awaiting_approval.as_ref().is_some_and(|waiting| waiting.commit == *commit);
+    if still_waits {
+        return Decision::because("awaiting_approval", Exit::Waiting, "the approval was not taken: the notes say why");
+    }
+    taken_commit(Some(status), commit)
 }
 
 /// Decides for `wait --for gone`.

@@ -183,6 +183,25 @@ async fn approval_is_only_for_the_commit_that_waits() {
 }
 
 #[tokio::test]
+async fn redeploy_is_live_beside_a_fork_that_waits() {
+    preview("cmd-redeploy-fork", async |t: Preview| {
+        let (a, b) = (commit('a').to_string(), commit('b').to_string());
+        assert_eq!(push_by_command(&t, 'a', &[]).await.code, 0);
+        assert_eq!(push_by_command(&t, 'b', &["--fork"]).await.code, 5);
+        let live = berth(&t, "redeploy", &[]).await;
+        assert_eq!((live.code, live.json["outcome"].as_str()), (0, Some("live")), "{live:?}");
+        assert_eq!(live.json["commit"], a.as_str(), "{live:?}");
+        t.world.next("await_rollout", Does::Verdict(FailureType::CrashLoop));
+        let failed = berth(&t, "redeploy", &[]).await;
+        assert_eq!((failed.code, failed.json["commit"].as_str()), (1, Some(a.as_str())), "{failed:?}");
+        let waited = berth(&t, "wait", &["--commit", &b, "--timeout", "1s"]).await;
+        assert_eq!((waited.code, waited.json["commit"].as_str()), (5, Some(b.as_str())), "{waited:?}");
+        assert!(waited.json.get("verdict").is_none(), "the verdict is another commit's: {waited:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn environment_ended_from_outside_is_not_shown_as_before() {
     preview("cmd-ended", async |t: Preview| {
         assert_eq!(push_by_command(&t, 'a', &[]).await.code, 0);

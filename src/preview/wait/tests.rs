@@ -194,3 +194,39 @@ fn commit_that_was_taken_and_is_unknown_is_superseded() {
     assert_eq!(decide(replaced), overtaken());
     assert_eq!(decide(observed(|record| record.closed = true)), closed());
 }
+
+#[test]
+fn redeploy_ends_beside_a_fork_that_waits() {
+    let fork = |record: &mut Record| push_to(record, &Push { fork: true, ..push('b') });
+    let serving = observed(|record| {
+        serves(record, 'a');
+        fork(record);
+    });
+    assert_eq!(serving.as_ref().unwrap().phase, Phase::AwaitingApproval);
+    assert_eq!(at_rest(serving.as_ref()), Decision::done("live", Exit::Done));
+    let broken = observed(|record| {
+        serves(record, 'a');
+        failed(record, 'a');
+        fork(record);
+    });
+    assert_eq!(at_rest(broken.as_ref()), Decision::done("failed", Exit::Failed));
+    assert_eq!(at_rest(observed(fork).as_ref()), Decision::done("awaiting_approval", Exit::Waiting));
+}
+
+#[test]
+fn approval_ends_with_the_outcome_of_its_commit() {
+    let fork = |digit| Push { fork: true, ..push(digit) };
+    let decide = |observed: Option<Status>| approved(observed.as_ref(), &commit('a'));
+    let live = observed(|record| {
+        serves(record, 'a');
+        push_to(record, &fork('b'));
+    });
+    assert_eq!(decide(live), Decision::done("live", Exit::Done), "a later push waits for its own approval");
+    let overtaken_before = observed(|record| {
+        push_to(record, &fork('a'));
+        push_to(record, &fork('b'));
+    });
+    assert_eq!(decide(overtaken_before), overtaken());
+    let Decision::Done(untaken) = decide(observed(|record| push_to(record, &fork('a')))) else { panic!() };
+    assert_eq!((untaken.outcome.as_str(), untaken.exit), ("awaiting_approval", Exit::Waiting));
+}
