@@ -101,6 +101,20 @@ impl Envelope {
         late.complain(format!("not done after {after:?} (--timeout); the worker goes on"))
     }
 
+    /// The time is over, and nothing was sent: it was not answered what there is.
+    pub(crate) fn not_sent(after: Duration, trouble: &anyhow::Error) -> Self {
+        let reason = format!("nothing was sent: no answer within {after:?} (--timeout): {trouble:#}");
+        Self::new(TIMED_OUT, Exit::Waiting).complain(reason)
+    }
+
+    /// Adds the reason why nothing could be seen at the end of the time.
+    pub(crate) fn with_trouble(self, trouble: Option<&anyhow::Error>) -> Self {
+        match trouble {
+            Some(trouble) => self.with_remark(&format!("the last question had no answer: {trouble:#}")),
+            None => self,
+        }
+    }
+
     /// The same, with a reason that is a line on standard error too.
     pub(crate) fn complain(self, reason: String) -> Self {
         Self { complaint: Some(reason.clone()), reason: Some(reason), ..self }

@@ -11,6 +11,13 @@ use crate::{exit::Exit, progress::Progress};
 /// Short enough for a script, long enough for a hundred of them at once.
 const INTERVAL: Duration = Duration::from_millis(500);
 
+/// How long a command without `--timeout` asks. A worker that restarts is back by then.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A person who sees nothing for longer looks for the cause. The server waits up to 30 seconds for a worker.
+const SLOW: Duration = Duration::from_secs(5);
+const UNANSWERED: &str = "no answer yet: it comes from a worker that polls the task queue";
+
 /// How long a look at the status may take that only completes the answer, when the time is over.
 pub(crate) const LAST_LOOK: Duration = Duration::from_secs(3);
 
@@ -56,10 +63,9 @@ impl Unobserved {
     pub(crate) fn from_query(error: WorkflowQueryError, asking: String) -> Self {
         // A right is missing, or this `berth` cannot read the answer.
         let is_final = match &error {
-            WorkflowQueryError::Rpc(status) => matches!(
-                status.code(),
-                Code::PermissionDenied | Code::Unauthenticated | Code::InvalidArgument | Code::Unimplemented
-            ),
+            WorkflowQueryError::Rpc(status) => {
+                matches!(status.code(), Code::PermissionDenied | Code::Unauthenticated | Code::Unimplemented)
+            }
             WorkflowQueryError::PayloadConversion(_) => true,
             _ => false,
         };
@@ -72,6 +78,23 @@ impl Unobserved {
         match self {
             Self::Final(error) | Self::Passing(error) => error,
         }
+    }
+}
+
+/// Asks until there is an answer, at most for this time. None: there is no such environment.
+///
+/// # Errors
+/// No answer came: [`Unobserved::Passing`] if the time is over.
+pub(crate) async fn answered<S, F: Future<Output = Result<Option<S>, Unobserved>>>(
+    within: Duration,
+    observe: impl Fn() -> F,
+) -> Result<Option<S>, Unobserved> {
+    let at_once = |_: Option<&S>| Decision::done("answered", Exit::Done);
+    let waited = until(within, Progress::shown(), observe, |_| String::new(), at_once).await;
+    let waited = waited.map_err(Unobserved::Final)?;
+    match waited.trouble {
+        None => Ok(waited.status),
+        Some(trouble) => Err(Unobserved::Passing(trouble)),
     }
 }
 
@@ -100,8 +123,10 @@ pub(crate) async fn until<S, F: Future<Output = Result<Option<S>, Unobserved>>>(
     let (mut status, mut trouble) = (None, None);
     loop {
         let look_until = end.max(Instant::now() + LAST_LOOK);
-        let Ok(observed) = tokio::time::timeout_at(look_until.into(), observe()).await else {
-            let trouble = trouble.or_else(|| Some(anyhow!("the question for the status was not answered in time")));
+        let look = Box::pin(tokio::time::timeout_at(look_until.into(), observe()));
+        let Ok(observed) = progress.while_slow(SLOW, UNANSWERED, look).await else {
+            let trouble = trouble
+                .or_else(|| Some(anyhow!("no worker answered the query in time; does one poll the task queue?")));
             return Ok(Waited { status, ending: None, trouble });
         };
         match observed {
@@ -153,6 +178,21 @@ mod tests {
         };
         let waited = wait(Duration::from_secs(30), observe).await.unwrap();
         assert_eq!((asked.get(), waited.status, waited.ending.unwrap().exit), (2, Some(2), Exit::Done));
+    }
+
+    #[tokio::test]
+    async fn answer_is_asked_for_until_the_time_is_over() {
+        let asked = Cell::new(0);
+        let third = || async {
+            asked.set(asked.get() + 1);
+            if asked.get() < 3 { Err(Unobserved::Passing(anyhow!("no worker"))) } else { Ok(None::<u8>) }
+        };
+        assert_eq!(answered(Duration::from_secs(30), third).await.unwrap(), None);
+        let never = || async { Err::<Option<u8>, _>(Unobserved::Passing(anyhow!("no worker"))) };
+        let late = answered(Duration::ZERO, never).await;
+        assert!(matches!(&late, Err(Unobserved::Passing(why)) if why.to_string() == "no worker"), "{late:?}");
+        let no_right = || async { Err::<Option<u8>, _>(Unobserved::Final(anyhow!("no right"))) };
+        assert!(matches!(answered(Duration::from_secs(30), no_right).await, Err(Unobserved::Final(_))));
     }
 
     #[tokio::test]

@@ -1,12 +1,16 @@
 //! `berth preview`: commands for the environments of pull requests. Each can also be done with the `temporal` CLI.
 
-use std::{process::ExitCode, time::Duration};
+use std::{
+    process::ExitCode,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, anyhow};
 use berth_workflows::{
     contract::{
         environment::PullRequest,
         phase::Phase,
+        release::Commit,
         signals::{Approve, Redeploy},
         status::Status,
     },
@@ -25,7 +29,7 @@ use crate::{
     arguments::ClientArgs,
     envelope::Envelope,
     exit::{self, Exit},
-    poll::{Ending, LAST_LOOK, Waited},
+    poll::{Ending, LAST_LOOK, PATIENCE, Unobserved, Waited},
     progress::Progress,
     temporal,
 };
@@ -93,7 +97,7 @@ impl Preview {
     fn update_with_start(&self, input: &PullRequest) -> WorkflowUpdateWithStartOptions {
         let (task_queue, policy) = (self.client.task_queue.clone(), WorkflowIdConflictPolicy::UseExisting);
         let options = WorkflowUpdateWithStartOptions::new(task_queue, input.workflow_id(), policy);
-        options.static_summary(summary(input)).build()
+        options.static_summary(summary(input)).rpc_options(temporal::until_the_timeout()).build()
     }
 
     /// Sends a signal, named as people name it, and starts the environment if it does not run. Returns its id.
@@ -121,40 +125,41 @@ impl Preview {
     /// Signals `redeploy`, and waits until nothing is in flight. The status is the answer.
     async fn redeploy(&self, client: &Client, redeploy: &RedeployArgs) -> anyhow::Result<Envelope> {
         let (id, handle) = environment(client, &redeploy.pull_request);
-        let Some(status) = wait::once(&handle, &id).await? else { return Ok(output::not_found(&id)) };
-        if status.phase == Phase::Closed {
+        let (begun, timeout) = (Instant::now(), redeploy.patience.timeout);
+        let status = match wait::answered(&handle, &id, timeout).await {
+            Err(Unobserved::Passing(trouble)) => return Ok(Envelope::not_sent(timeout, &trouble)),
+            answered => answered.map_err(Unobserved::into_error)?,
+        };
+        let Some(status) = status.filter(|status| status.phase != Phase::Closed) else {
             return Ok(output::not_found(&id));
-        }
+        };
         anyhow::ensure!(status.has_release(), "{id} has no release to roll out again: nothing has been pushed yet");
         let signal = Redeploy::default().into();
         handle.signal(PreviewEnvironment::redeploy, signal, WorkflowSignalOptions::default()).await?;
         if redeploy.no_wait {
             return Ok(sent(format!("{id} has the redeploy")));
         }
-        let timeout = redeploy.patience.timeout;
-        shown(&id, wait::until(&handle, &id, timeout, wait::at_rest).await?, timeout)
+        let waited = wait::until(&handle, &id, left(timeout, begun), wait::at_rest).await?;
+        shown(&id, waited, timeout)
     }
 
     /// Signals `approve` for the commit that waits, and waits for its end.
     async fn approve(&self, client: &Client, approve: &ApproveArgs) -> anyhow::Result<Envelope> {
         let (id, handle) = environment(client, &approve.pull_request);
-        let Some(status) = wait::once(&handle, &id).await? else { return Ok(output::not_found(&id)) };
-        let waiting = status.awaiting_approval.as_ref().map(|release| release.commit.to_string());
-        let waits_for_this = waiting.as_deref() == Some(approve.commit.as_str());
-        anyhow::ensure!(
-            waits_for_this,
-            "{id}: no push of {} waits for approval, {}",
-            approve.commit,
-            waiting.map_or_else(|| "nor does any other".to_owned(), |waiting| format!("but {waiting} does"))
-        );
+        let (begun, timeout) = (Instant::now(), approve.patience.timeout);
+        let status = match wait::answered(&handle, &id, timeout).await {
+            Err(Unobserved::Passing(trouble)) => return Ok(Envelope::not_sent(timeout, &trouble)),
+            answered => answered.map_err(Unobserved::into_error)?,
+        };
+        let Some(status) = status else { return Ok(output::not_found(&id)) };
+        check_waits(&id, &status, &approve.commit)?;
         let signal = Approve { commit: approve.commit.clone(), by: approve.by.clone() };
         handle.signal(PreviewEnvironment::approve, signal.into(), WorkflowSignalOptions::default()).await?;
         if approve.no_wait {
             return Ok(sent(format!("{id} has the approval of {}", approve.commit)));
         }
-        let timeout = approve.patience.timeout;
         let decide = |status: Option<&Status>| wait::approved(status, &approve.commit);
-        let waited = wait::until(&handle, &id, timeout, decide).await?;
+        let waited = wait::until(&handle, &id, left(timeout, begun), decide).await?;
         Ok(output::about(shown(&id, waited, timeout)?, &approve.commit))
     }
 
@@ -178,7 +183,7 @@ impl Preview {
 
     async fn status(&self, client: &Client, pull_request: &PullRequestArgs) -> anyhow::Result<Envelope> {
         let (id, handle) = environment(client, pull_request);
-        let status = wait::once(&handle, &id).await?;
+        let status = wait::answered(&handle, &id, PATIENCE).await.map_err(Unobserved::into_error)?;
         status.map_or_else(|| Ok(output::not_found(&id)), |status| output::from_status(&status))
     }
 
@@ -210,6 +215,22 @@ fn environment(
     let id = pull_request.input().workflow_id();
     let handle = client.get_workflow_handle(&id);
     (id, handle)
+}
+
+/// The rest of the time.
+fn left(timeout: Duration, begun: Instant) -> Duration {
+    timeout.saturating_sub(begun.elapsed())
+}
+
+/// Checks that the commit waits for approval.
+fn check_waits(id: &str, status: &Status, commit: &Commit) -> anyhow::Result<()> {
+    let waiting = status.awaiting_approval.as_ref().map(|release| &release.commit);
+    anyhow::ensure!(
+        waiting == Some(commit),
+        "{id}: no push of {commit} waits for approval, {}",
+        waiting.map_or_else(|| "nor does any other".to_owned(), |waiting| format!("but {waiting} does"))
+    );
+    Ok(())
 }
 
 /// Turns a refused update into its failure's message, which the error's own text hides. `message` names it: `push`.
@@ -246,12 +267,13 @@ async fn late(
 
 /// The answer of a command that waited.
 fn shown(id: &str, waited: Waited<Status>, timeout: Duration) -> anyhow::Result<Envelope> {
+    let trouble = waited.trouble.as_ref();
     match (waited.status, waited.ending) {
         (Some(status), Some(ending)) => output::from_wait(&status, ending),
         (None, Some(Ending { outcome, exit, .. })) => {
             Ok(Envelope { outcome, exit_code: exit.code(), ..output::not_found(id) })
         }
-        (Some(status), None) => Ok(output::from_status(&status)?.timed_out(timeout)),
-        (None, None) => Ok(Envelope::new("", Exit::Waiting).timed_out(timeout)),
+        (Some(status), None) => Ok(output::from_status(&status)?.timed_out(timeout).with_trouble(trouble)),
+        (None, None) => Ok(Envelope::new("", Exit::Waiting).timed_out(timeout).with_trouble(trouble)),
     }
 }

@@ -110,6 +110,6 @@ fn environment(client: &Client, app: &AppArgs) -> (String, observe::Handle) {
 
 async fn status(client: &Client, app: &AppArgs) -> anyhow::Result<Envelope> {
     let (id, handle) = environment(client, app);
-    let status = observe::once(&handle, &id).await?;
+    let status = observe::answered(&handle, &id).await?;
     status.map_or_else(|| Ok(output::not_found(&app.app)), |status| output::from_status(&status))
 }

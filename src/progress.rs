@@ -37,6 +37,18 @@ impl Progress {
         }
     }
 
+    /// Waits for `answer`, and prints the line if that lasts.
+    pub(crate) async fn while_slow<T>(&mut self, slow: Duration, line: &str, answer: impl Future<Output = T>) -> T {
+        tokio::pin!(answer);
+        match tokio::time::timeout(slow, &mut answer).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                self.print(line.to_owned());
+                answer.await
+            }
+        }
+    }
+
     /// Waits for `answer`, and meanwhile prints what `ask` says. Nothing is printed while it says nothing.
     pub(crate) async fn while_waiting<T>(
         mut self,

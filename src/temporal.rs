@@ -4,7 +4,7 @@ use std::{io::Write, time::Duration};
 
 use anyhow::{Context, anyhow};
 use temporalio_client::{
-    Client, ClientOptions, Connection, ConnectionOptions,
+    Client, ClientOptions, Connection, ConnectionOptions, RetryOptions, RpcOptions,
     envconfig::LoadClientConfigProfileOptions,
     tonic::{Request, Status},
 };
@@ -30,6 +30,12 @@ pub(crate) async fn connect() -> anyhow::Result<Client> {
     let connected = Connection::connect(connection).await;
     let connected = connected.with_context(|| format!("connecting to Temporal at {address} (TEMPORAL_ADDRESS)"))?;
     Ok(Client::new(connected, client)?)
+}
+
+/// Options of a request that is repeated while the server is away. Its caller bounds the time.
+pub(crate) fn until_the_timeout() -> RpcOptions {
+    let retries = RetryOptions::builder().max_elapsed_time(None).max_retries(0);
+    RpcOptions::builder().retry_options(retries.build()).build()
 }
 
 /// The Temporal namespace that is configured, if the configuration can be read.

@@ -41,7 +41,8 @@ impl Preview {
             return Envelope::sentence("skipped", Exit::Skipped, ignored).with_data(&answer);
         }
         let handle = client.get_workflow_handle::<PreviewEnvironment>(&id);
-        match handle.get_result(WorkflowGetResultOptions::default()).await {
+        let options = WorkflowGetResultOptions::builder().rpc_options(temporal::until_the_timeout()).build();
+        match handle.get_result(options).await {
             Ok(report) => output::from_report(&report),
             // A cancelled environment ends only after its teardown: it is gone.
             Err(WorkflowGetResultError::Cancelled { .. }) => {

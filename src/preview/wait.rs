@@ -66,6 +66,18 @@ pub(crate) async fn once(
     observe(handle, id).await.map_err(Unobserved::into_error)
 }
 
+/// Asks until there is an answer, at most for this time.
+///
+/// # Errors
+/// The status cannot be had.
+pub(super) async fn answered(
+    handle: &WorkflowHandle<Client, PreviewEnvironment>,
+    id: &str,
+    within: Duration,
+) -> Result<Option<Status>, Unobserved> {
+    poll::answered(within, || observe(handle, id)).await
+}
+
 /// Polls until `decide` ends the wait, or the time is over.
 ///
 /// # Errors

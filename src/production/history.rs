@@ -58,7 +58,7 @@ enum History<'a> {
 /// Lists the stored releases; without the right to, the rollouts that the workflow remembers.
 pub(super) async fn show(client: &Client, app: &AppArgs) -> anyhow::Result<Envelope> {
     let (id, handle) = environment(client, app);
-    let status = observe::once(&handle, &id).await.with_context(|| {
+    let status = observe::answered(&handle, &id).await.with_context(|| {
         format!("finding the namespace of {}; without Temporal: berth production history {} --namespace …", id, app.app)
     })?;
     let Some(status) = status else { return Ok(output::not_found(&app.app)) };

@@ -14,7 +14,7 @@ use temporalio_client::{
 };
 
 use crate::{
-    poll::{self, Decision, Unobserved, Waited},
+    poll::{self, Decision, PATIENCE, Unobserved, Waited},
     progress::Progress,
 };
 
@@ -59,6 +59,14 @@ async fn why_failed(handle: &Handle) -> String {
 /// The status cannot be had.
 pub(crate) async fn once(handle: &Handle, id: &str) -> anyhow::Result<Option<ProductionStatus>> {
     observe(handle, id).await.map_err(Unobserved::into_error)
+}
+
+/// Asks until there is an answer, for the time that a restarted worker needs.
+///
+/// # Errors
+/// The status cannot be had.
+pub(super) async fn answered(handle: &Handle, id: &str) -> anyhow::Result<Option<ProductionStatus>> {
+    poll::answered(PATIENCE, || observe(handle, id)).await.map_err(Unobserved::into_error)
 }
 
 /// Asks until `decide` ends the wait, or the time is over. Shows each change, also in the log of a CI job.

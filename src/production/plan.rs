@@ -36,7 +36,7 @@ struct ShownPlan<'a> {
 /// Shows the plan of the release that is next.
 pub(super) async fn show(client: &Client, args: &PlanArgs) -> anyhow::Result<Envelope> {
     let (id, handle) = environment(client, &args.app);
-    let Some(status) = observe::once(&handle, &id).await? else { return Ok(output::not_found(&args.app.app)) };
+    let Some(status) = observe::answered(&handle, &id).await? else { return Ok(output::not_found(&args.app.app)) };
     match in_force(&status, args.release) {
         Ok((queued, plan)) => shown(&status, queued, plan).await,
         Err(why) => Ok(*why),

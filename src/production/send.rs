@@ -67,7 +67,8 @@ impl Command {
             id.clone(),
             WorkflowIdConflictPolicy::UseExisting,
         )
-        .static_summary(format!("production of {}", input.app));
+        .static_summary(format!("production of {}", input.app))
+        .rpc_options(temporal::until_the_timeout());
         temporal::warn_if_no_worker_polls(client, &self.client.task_queue).await;
         let run = ProductionEnvironment::run;
         let answer = client.execute_update_with_start_workflow(run, input.into(), update, message, options.build());

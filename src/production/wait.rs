@@ -123,6 +123,7 @@ fn shown(
     timeout: Duration,
 ) -> anyhow::Result<Envelope> {
     let number = waited.status.as_ref().and_then(|status| decide::number_of(status, target));
+    let trouble = waited.trouble.as_ref();
     match (waited.status, waited.ending) {
         (Some(status), Some(ending)) => output::from_wait(&status, number, ending),
         (None, Some(_)) => Ok(output::not_found(&app.app)),
@@ -133,7 +134,7 @@ fn shown(
             };
             let release = number.map_or_else(String::new, |number| format!(" --release {number}"));
             let next = format!("berth production wait {}{release} waits on", app.app);
-            Ok(shown.timed_out(timeout).with_remark(&next))
+            Ok(shown.timed_out(timeout).with_trouble(trouble).with_remark(&next))
         }
     }
 }

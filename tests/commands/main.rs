@@ -11,6 +11,7 @@ mod kubernetes;
 mod preview_commands;
 mod production_commands;
 mod schema;
+mod worker_away;
 
 /// The binary under test.
 pub(crate) const BERTH: &str = env!("CARGO_BIN_EXE_berth");
