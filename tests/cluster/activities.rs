@@ -170,6 +170,8 @@ fn with_database_server(lab: &Lab, settings: &mut Settings) -> Postgres {
         host: postgres.address.ip().to_string(),
         port: postgres.address.port(),
         tls: database::Tls::Disable,
+        server_name: None,
+        database: None,
         admin_secret: admin.into(),
         connections: 5,
     };

@@ -3,14 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use k8s_openapi::api::core::v1::Secret;
-use tokio_postgres::{Client, Config, NoTls, config::SslMode};
+use tokio_postgres::{Client, Config, NoTls, Socket, config::SslMode, error::SqlState, tls::MakeTlsConnect};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use berth_workflows::contract::verdict::FailureType;
-
+use super::answer::{self, unavailable};
 use crate::{
     failure::Failure,
-    settings::database_servers::{Server, Tls},
+    settings::database_servers::{Server, TEMPLATE, Tls},
 };
 
 /// The time for a connection. A reachable server answers within it; without a limit an unreachable one would block for
@@ -18,6 +17,7 @@ use crate::{
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The admin's credentials. No message contains them.
+#[derive(PartialEq, Eq)]
 pub struct Credentials {
     pub(crate) user: String,
     pub(crate) password: String,
@@ -44,35 +44,124 @@ impl Credentials {
     }
 }
 
+/// A connection as admin.
+pub struct Admin {
+    client: Client,
+    /// The name of the admin.
+    pub(super) user: String,
+    /// The database to copy for a new one. While somebody is connected to it, the server copies it for nobody else.
+    pub(super) template: &'static str,
+}
+
+impl std::ops::Deref for Admin {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+/// The reason that there is no connection.
+pub(super) enum NotConnected {
+    /// The server refuses the admin's name or password, which may just have been changed.
+    Login(Failure),
+    Other(Failure),
+}
+
+impl NotConnected {
+    pub(super) fn failure(self) -> Failure {
+        match self {
+            Self::Login(failure) | Self::Other(failure) => failure,
+        }
+    }
+}
+
 impl Server {
-    /// Connects as admin to the database `postgres`, which every server has.
+    /// Connects as admin to the first of the server's databases that it can connect to.
     ///
     /// # Errors
-    /// `DatabaseUnavailable`, retried: the server is unreachable, full, or refuses the admin.
-    pub async fn connect(&self, credentials: &Credentials) -> Result<Client, Failure> {
-        self.connect_to("postgres", credentials).await
+    /// `DatabaseUnavailable`: permanent if the server refuses, its certificate does not fit, or there is no such
+    /// database. Retried if it is unreachable or full.
+    pub async fn connect(&self, credentials: &Credentials) -> Result<Admin, Failure> {
+        self.try_connect(credentials).await.map_err(NotConnected::failure)
     }
 
-    pub(crate) async fn connect_to(&self, database: &str, credentials: &Credentials) -> Result<Client, Failure> {
+    pub(super) async fn try_connect(&self, credentials: &Credentials) -> Result<Admin, NotConnected> {
+        let mut refused: Option<(Failure, bool)> = None;
+        for database in self.admin_databases() {
+            let error = match self.connect_in_time(database, credentials).await.map_err(NotConnected::Other)? {
+                Ok(client) => {
+                    let template = if database == TEMPLATE { "template0" } else { TEMPLATE };
+                    return Ok(Admin { client, user: credentials.user.clone(), template });
+                }
+                Err(error) => error,
+            };
+            let failure = answer::refused_connection(self, &error);
+            if !answer::is_about_database(&error) {
+                return Err(not_connected(failure, answer::is_refused_login(&error)));
+            }
+            // An answer that says more than that there is no such database is the one to be told.
+            let is_absent = error.code() == Some(&SqlState::INVALID_CATALOG_NAME);
+            if refused.is_none() || !is_absent {
+                refused = Some((failure, answer::is_refused_login(&error)));
+            }
+        }
+        let (failure, is_login) = refused
+            .unwrap_or_else(|| (unavailable(format!("no database of the server at {} is named", self.host)), false));
+        Err(not_connected(failure, is_login))
+    }
+
+    /// Connects within [`CONNECT_TIMEOUT`]. The inner result is the server's answer.
+    async fn connect_in_time(
+        &self,
+        database: &str,
+        credentials: &Credentials,
+    ) -> Result<Result<Client, tokio_postgres::Error>, Failure> {
+        let failed = |why: String| unavailable(format!("the database server at {}: {why}", self.host));
         let mut config = Config::new();
         config
-            .host(&self.host)
+            .host(self.bare_host())
             .port(self.port)
             .dbname(database)
             .user(&credentials.user)
             .password(&credentials.password)
             .application_name("berth")
             .connect_timeout(CONNECT_TIMEOUT);
-        let connected = match self.tls {
-            Tls::Disable => spawned(config.ssl_mode(SslMode::Disable).connect(NoTls).await),
-            Tls::Verify => {
-                let tls = tls_config(credentials.ca.as_deref())
-                    .map_err(|why| unavailable(format!("the database server at {}: {why}", self.host)))?;
-                spawned(config.ssl_mode(SslMode::Require).connect(MakeRustlsConnect::new(tls)).await)
-            }
+        let connecting = async {
+            Ok(match self.tls {
+                Tls::Disable => spawned(config.ssl_mode(SslMode::Disable).connect(NoTls).await),
+                Tls::Verify => {
+                    let tls = tls_config(credentials.ca.as_deref()).map_err(failed)?;
+                    let tls = NamedTls { name: self.server_name.clone(), tls: MakeRustlsConnect::new(tls) };
+                    spawned(config.ssl_mode(SslMode::Require).connect(tls).await)
+                }
+            })
         };
-        connected
-            .map_err(|error| unavailable(format!("the database server at {}: {}", self.host, describe_error(&error))))
+        // The crate's own limit ends with the TCP connection.
+        let connected = tokio::time::timeout(2 * CONNECT_TIMEOUT, connecting).await;
+        connected.unwrap_or_else(|_| Err(failed("it accepts a connection and does not answer".to_owned())))
+    }
+}
+
+fn not_connected(failure: Failure, is_login: bool) -> NotConnected {
+    if is_login { NotConnected::Login(failure) } else { NotConnected::Other(failure) }
+}
+
+/// TLS that expects another name in the certificate than the host's.
+#[derive(Clone)]
+struct NamedTls {
+    name: Option<String>,
+    tls: MakeRustlsConnect,
+}
+
+impl MakeTlsConnect<Socket> for NamedTls {
+    type Stream = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream;
+    type TlsConnect = <MakeRustlsConnect as MakeTlsConnect<Socket>>::TlsConnect;
+    type Error = <MakeRustlsConnect as MakeTlsConnect<Socket>>::Error;
+
+    fn make_tls_connect(&mut self, host: &str) -> Result<Self::TlsConnect, Self::Error> {
+        let name = self.name.as_deref().unwrap_or(host);
+        MakeTlsConnect::<Socket>::make_tls_connect(&mut self.tls, name)
     }
 }
 
@@ -113,17 +202,4 @@ fn tls_config(ca: Option<&[u8]>) -> Result<rustls::ClientConfig, String> {
     let builder = rustls::ClientConfig::builder_with_provider(provider);
     let builder = builder.with_safe_default_protocol_versions().map_err(|e| e.to_string())?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
-pub(crate) fn unavailable(message: String) -> Failure {
-    Failure::transient(FailureType::DatabaseUnavailable, message)
-}
-
-/// Returns the server's own message. The crate's is only "db error".
-pub(crate) fn describe_error(error: &tokio_postgres::Error) -> String {
-    match (error.as_db_error(), std::error::Error::source(error)) {
-        (Some(refusal), _) => format!("{} ({})", refusal.message(), refusal.code().code()),
-        (None, Some(cause)) => format!("{error}: {cause}"),
-        (None, None) => error.to_string(),
-    }
 }

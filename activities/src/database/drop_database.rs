@@ -62,10 +62,9 @@ async fn drop_on(
         Ok(dropped) => {
             let on = |object: String| format!("{object} on {name}");
             // A foreign database is no leak: this environment's own is gone.
-            dropped
-                .foreign
-                .iter()
-                .for_each(|foreign| tracing::warn!("{foreign} on {name} does not belong to berth: left alone"));
+            for Remaining { object, reason, command } in &dropped.foreign {
+                tracing::warn!("{object} on {name} is left alone: {reason}. By hand: {command}");
+            }
             report.gone.extend(dropped.gone.into_iter().map(on));
         }
         Err(failure) => report.remaining.push(not_dropped(names, name, &failure)),
@@ -73,9 +72,9 @@ async fn drop_on(
 }
 
 fn not_dropped(names: &Names, server: &str, failure: &Failure) -> Remaining {
-    Remaining {
-        object: format!("Databases and role {} on {server}", names.role),
-        reason: failure.to_string(),
-        command: String::new(),
-    }
+    let command = match failure {
+        Failure::Permanent(verdict) => verdict.advice.clone(),
+        Failure::Transient { .. } => String::new(),
+    };
+    Remaining { object: format!("Databases and role {} on {server}", names.role), reason: failure.to_string(), command }
 }

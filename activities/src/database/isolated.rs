@@ -2,14 +2,13 @@
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
-use tokio_postgres::Client as Admin;
 
 use berth_workflows::contract::{
     environment::Environment,
     verdict::{FailureType, Verdict},
 };
 
-use super::{Credentials, Names, Server};
+use super::{Admin, Credentials, Names, Server, connection::NotConnected};
 use crate::{context::Context, failure::Failure, settings::Settings};
 
 /// Returns the names and the server, or `None` if the environment has no databases of its own. Names are built from app
@@ -46,7 +45,19 @@ pub(crate) fn find_server<'a>(settings: &'a Settings, name: &str) -> Result<&'a 
     })
 }
 
+/// Connects as the server's admin. After a refused login the Secret is read once more, since it may have changed.
 pub(super) async fn connect(context: Context<'_>, server: &Server) -> Result<Admin, Failure> {
+    let tried = credentials(context, server).await?;
+    match server.try_connect(&tried).await {
+        Err(NotConnected::Login(refusal)) => {
+            let current = credentials(context, server).await?;
+            if current == tried { Err(refusal) } else { server.connect(&current).await }
+        }
+        connected => connected.map_err(NotConnected::failure),
+    }
+}
+
+async fn credentials(context: Context<'_>, server: &Server) -> Result<Credentials, Failure> {
     let secrets: Api<Secret> = Api::namespaced(context.client.clone(), &context.settings.berth_namespace);
     let what = format!("Secret {} of namespace {}", server.admin_secret, context.settings.berth_namespace);
     let secret = secrets.get_opt(&server.admin_secret).await.map_err(|e| Failure::kubernetes(&what, e))?;
@@ -54,7 +65,7 @@ pub(super) async fn connect(context: Context<'_>, server: &Server) -> Result<Adm
         let message = format!("{what} does not exist; it holds the credentials of the database server's admin");
         Failure::transient(FailureType::DatabaseUnavailable, message)
     })?;
-    server.connect(&Credentials::from_secret(&secret)?).await
+    Credentials::from_secret(&secret)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Server, connection::unavailable, isolated::connect, list_roles};
+use super::{Server, answer::unavailable, isolated::connect, list_roles};
 use crate::{context::Context, failure::Failure};
 
 /// How long a server may take for the list. A healthy one takes milliseconds.
