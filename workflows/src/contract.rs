@@ -17,6 +17,7 @@ pub mod janitor;
 pub mod lenient;
 pub mod load_app;
 pub mod named_images;
+pub mod number;
 pub mod phase;
 pub mod plan;
 pub mod preparation;

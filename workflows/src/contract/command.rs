@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::contract::{
     environment::is_dns_label,
     lenient::Input,
+    number,
     release::{Commit, Name},
     run_script::{Argument, Arguments, RunScript, ScriptName},
     verdict::truncate,
@@ -25,6 +26,7 @@ const VERBS: [&str; 4] = ["redeploy", "approve", "run", "status"];
 #[serde(deny_unknown_fields)]
 pub struct CommentSignal {
     /// The comment's id on GitHub.
+    #[serde(deserialize_with = "number::read")]
     pub comment: u64,
     /// The app that the sender has read in it. It is not believed.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{carrying::CarriesState, lenient::Input, timings::StartTimings};
+use crate::contract::{carrying::CarriesState, lenient::Input, number, timings::StartTimings};
 
 /// Longest app name. It becomes part of namespaces, host names and labels, which have at most 63 characters.
 pub const MAX_APP_BYTES: usize = 30;
@@ -19,6 +19,7 @@ pub struct PullRequest {
     #[schemars(length(max = 30), regex(pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"))]
     pub app: String,
     /// The pull request's number, from 1.
+    #[serde(deserialize_with = "number::read")]
     #[schemars(range(min = 1, max = MAX_PR))]
     pub pr: u64,
     /// Time limits in place of the app file's. Default: the app file's.

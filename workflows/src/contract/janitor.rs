@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::contract::{
-    carrying::CarriesState, environment::check_app, lenient::Input, pull_request_list::ListedPullRequest,
+    carrying::CarriesState, environment::check_app, lenient::Input, number, pull_request_list::ListedPullRequest,
 };
 
 /// The type of the workflow.
@@ -39,8 +39,10 @@ pub struct JanitorInput {
 pub struct JanitorTimings {
     /// The least time in seconds between the first look that sees a pull request closed and the one that closes its
     /// environment.
+    #[serde(deserialize_with = "number::read")]
     pub confirm_seconds: u64,
     /// Number of history events at which a run continues as new, if the server has not suggested it before.
+    #[serde(deserialize_with = "number::read")]
     pub history_events: u32,
 }
 

@@ -97,6 +97,7 @@ pub(super) fn refuse_if_too_long<T: Input>(payload: &Payload) -> Result<(), Stri
 /// Decodes plain JSON only: the CLI, the UI and every SDK's default converter send that.
 pub(super) fn decode_unbounded<T: Input>(payload: &Payload) -> Result<T, String> {
     match payload.metadata.get("encoding").map(Vec::as_slice) {
+        Some(b"json/plain") if is_nothing(&payload.data) => empty(),
         Some(b"json/plain") => object(&payload.data).map_err(|why| explained::<T>(&why)),
         Some(b"binary/null") => empty(),
         other => {
@@ -104,6 +105,11 @@ pub(super) fn decode_unbounded<T: Input>(payload: &Payload) -> Result<T, String>
             Err(explained::<T>(&format!("expected an argument of encoding json/plain, got {other}")))
         }
     }
+}
+
+/// Whether the JSON says that there is no argument, as some clients write one that is missing.
+fn is_nothing(json: &[u8]) -> bool {
+    serde_json::from_slice(json).is_ok_and(|value: Option<[(); 0]>| value.is_none_or(|nothing| nothing.is_empty()))
 }
 
 /// Decodes an object only. serde would also read an array as a struct, field by field, which no sender intends.
@@ -158,14 +164,19 @@ mod tests {
     #[test]
     fn missing_argument_decodes_as_an_object_without_fields() {
         assert_eq!(decode::<Close>(&payload("binary/null", b"")), Ok(Close::default()));
+        for json in ["null", "[]", "{}", " [ ]\n"] {
+            assert_eq!(decode::<Close>(&payload("json/plain", json.as_bytes())), Ok(Close::default()), "{json}");
+        }
     }
 
     #[test]
     fn decoding_reports_the_cause_for_every_bad_input() {
         let cases = [
-            (payload("json/plain", br#"{"app":"web","pr":"123"}"#), "invalid type: string"),
+            (payload("json/plain", br#"{"app":"web","pr":"12x"}"#), "invalid value: string"),
             (payload("json/plain", br#"{"app":"web""#), "EOF while parsing"),
             (payload("json/plain", br#"["web", 123]"#), "expected a JSON object; send"),
+            (payload("json/plain", b"[{}]"), "expected a JSON object; send"),
+            (payload("json/plain", b"null"), "there is no argument; send"),
             (payload("binary/null", b""), "there is no argument; send {\"app\":\"web\",\"pr\":123}"),
             (payload("binary/plain", b"123"), "expected an argument of encoding json/plain, got binary/plain"),
             (payload("json/plain", &[b' '; MAX_INPUT_BYTES + 1]), "the limit is 16384"),

@@ -7,6 +7,7 @@ use crate::contract::{
     carrying::CarriesState,
     environment::{EnvironmentKind, check_app},
     lenient::Input,
+    number,
     proof::Proof,
     release::Name,
     timings::StartTimings,
@@ -68,6 +69,7 @@ impl Production {
 #[serde(deny_unknown_fields)]
 pub struct ApproveRelease {
     /// The release's number.
+    #[serde(deserialize_with = "number::read")]
     pub release: u64,
     /// The plan's id. A plan that has changed meanwhile is not approved.
     #[schemars(length(max = 64))]
@@ -88,6 +90,7 @@ impl Input for ApproveRelease {
 #[serde(deny_unknown_fields)]
 pub struct RejectRelease {
     /// The release's number.
+    #[serde(deserialize_with = "number::read")]
     pub release: u64,
     /// The person who rejects. It is a claim unless the proof holds.
     pub by: Name,
@@ -108,7 +111,7 @@ impl Input for RejectRelease {
 pub struct Rollback {
     /// The number of a stored release. Default: the last one before what serves that was live, and whose images or manifests
     /// differ from it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "number::read_optional", skip_serializing_if = "Option::is_none")]
     pub to: Option<u64>,
     /// The person who rolls back. It is a claim unless the proof holds.
     pub by: Name,

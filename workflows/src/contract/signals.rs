@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::contract::{
     lenient::Input,
     named_images::NamedImages,
+    number,
     proof::Proof,
     push_variables::PushVariables,
     release::{Commit, Image, Name, Release},
@@ -25,7 +26,7 @@ pub struct Push {
     #[serde(default, skip_serializing_if = "PushVariables::is_empty")]
     pub variables: PushVariables,
     /// The CI run's id, on GitHub `github.run_id`. A push with a lower one than already seen is ignored: builds finish out of order.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "number::read_optional", skip_serializing_if = "Option::is_none")]
     pub sequence: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<Name>,
@@ -84,7 +85,7 @@ impl Push {
 #[serde(deny_unknown_fields)]
 pub struct Close {
     /// The CI run's id, as in `push`. A close that is older than a push already seen is ignored.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "number::read_optional", skip_serializing_if = "Option::is_none")]
     pub sequence: Option<u64>,
     /// Facts about the sender, as `berth hooks` has verified them.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::contract::number;
+
 /// Upper bound of a week. It is longer than any useful wait, and no sum or product of two overflows.
 const MAX_TIMING_SECONDS: u64 = 7 * 86_400;
 
@@ -18,28 +20,31 @@ const MIN_HISTORY_EVENTS: u32 = 32;
 #[serde(default, deny_unknown_fields)]
 pub struct StartTimings {
     /// Time from the apply until every workload serves the release, if it is shorter than the app file's `rollout`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "number::read_optional", skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = MAX_TIMING_SECONDS))]
     pub rollout_seconds: Option<u64>,
     /// Time that pods may wait for a node with room, if it is shorter than the app file's `capacity`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "number::read_optional", skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = MAX_TIMING_SECONDS))]
     pub capacity_seconds: Option<u64>,
     /// Time that a rollout waits for a database server, if it is shorter than the app file's `database`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "number::read_optional", skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = MAX_TIMING_SECONDS))]
     pub database_seconds: Option<u64>,
     /// Time for which the workloads must stay up without a restart after the gates, in place of the app file's `stability`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "number::read_optional", skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = MAX_STABILITY_SECONDS))]
     pub stability_seconds: Option<u64>,
     /// Time that an attempt at a teardown watches before it reports that it is blocked, and by which objects.
+    #[serde(deserialize_with = "number::read")]
     #[schemars(range(max = MAX_TIMING_SECONDS))]
     pub teardown_seconds: u64,
     /// The longest pause between two attempts at a blocked teardown.
+    #[serde(deserialize_with = "number::read")]
     #[schemars(range(min = 1, max = MAX_TIMING_SECONDS))]
     pub teardown_retry_seconds: u64,
     /// Number of history events at which a run continues as new, if the server has not suggested it before.
+    #[serde(deserialize_with = "number::read")]
     #[schemars(range(min = MIN_HISTORY_EVENTS))]
     pub history_events: u32,
 }
