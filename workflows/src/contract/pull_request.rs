@@ -162,11 +162,9 @@ impl PullRequestFacts {
     }
 }
 
-/// Whether two commits are one, where either may be abbreviated. Hex has two cases.
+/// Whether two commits are one, where either may be abbreviated.
 pub fn is_same_commit(one: &Commit, other: &Commit) -> bool {
-    let digits = one.as_str().len().min(other.as_str().len());
-    let start = |commit: &Commit| commit.as_str().get(..digits).map(str::to_ascii_lowercase);
-    start(one) == start(other)
+    one.as_str().starts_with(other.as_str()) || other.as_str().starts_with(one.as_str())
 }
 
 impl Input for PullRequestFacts {

@@ -10,7 +10,7 @@ pub use crate::contract::image::Image;
 /// Longest name of a person or a branch. Git and GitHub allow no longer ones either.
 const MAX_NAME_BYTES: usize = 255;
 
-/// A commit's hash: 7 to 64 hexadecimal digits, which are safe in a label, a file name and a line of text.
+/// A commit's hash: 7 to 64 hexadecimal digits in lower case, which are safe in a label, a file name and a line of text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(extend("pattern" = "^[0-9a-fA-F]{7,64}$"))]
@@ -39,7 +39,7 @@ impl TryFrom<String> for Commit {
 
     fn try_from(text: String) -> Result<Self, String> {
         if (7..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit()) {
-            Ok(Self(text))
+            Ok(Self(text.to_ascii_lowercase()))
         } else {
             Err(format!("commit must be 7 to 64 hexadecimal digits, got {}", quoted(&text)))
         }

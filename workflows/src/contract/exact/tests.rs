@@ -55,6 +55,12 @@ fn state_of_the_same_version_is_read_whole() {
 }
 
 #[test]
+fn commit_in_upper_case_of_an_earlier_version_is_read_in_lower_case() {
+    let commit = decode::<crate::contract::release::Commit>(json!("4F2A9C1"));
+    assert_eq!(commit.map(String::from), Ok("4f2a9c1".to_owned()));
+}
+
+#[test]
 fn state_with_a_field_more_is_refused_wherever_it_is() {
     let newer = [("/frozen", "frozen"), ("/serving/frozen", "serving.frozen"), ("/queue/1/frozen", "queue.1.frozen")];
     for (pointer, path) in newer {
