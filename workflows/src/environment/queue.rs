@@ -37,7 +37,7 @@ pub struct Current<'a> {
     pub rolling_out: Option<&'a QueuedRelease>,
 }
 
-/// How many answers are kept for senders that have not taken them yet. The server lets ten updates wait at once.
+/// How many answers are kept that no update waits for.
 const KEPT_ANSWERS: usize = 32;
 
 /// Queue of one slot. A newer release takes the place of one that has not begun.
@@ -53,6 +53,9 @@ pub struct Queue {
     /// Not carried from run to run: a run with open updates does not continue as new.
     #[serde(skip)]
     answers: BTreeMap<u64, DeployAnswer>,
+    /// How many updates wait under a ticket.
+    #[serde(skip)]
+    awaited: BTreeMap<u64, usize>,
 }
 
 impl Queue {
@@ -140,13 +143,33 @@ impl Queue {
         self.answer(overtaken.ticket, DeployAnswer::new(outcome, overtaken.release.commit));
     }
 
-    /// Keeps the answer for every sender that waits under a ticket.
+    /// Keeps the answer for every sender that waits under a ticket. One that an update waits for is kept until it is taken.
     pub fn answer(&mut self, ticket: u64, answer: DeployAnswer) {
         self.recent.record(&answer);
         self.answers.insert(ticket, answer);
-        while self.answers.len() > KEPT_ANSWERS {
-            self.answers.pop_first();
+        let is_spare = |ticket: &&u64| !self.awaited.contains_key(ticket);
+        let mut spare = self.answers.keys().filter(is_spare).copied();
+        if let Some(oldest) = spare.next().filter(|_| spare.count() >= KEPT_ANSWERS) {
+            self.answers.remove(&oldest);
         }
+    }
+
+    /// Records that an update waits under a ticket.
+    pub fn wait_for(&mut self, ticket: u64) {
+        *self.awaited.entry(ticket).or_default() += 1;
+    }
+
+    /// Takes the answer for one update that waits under a ticket, once there is one.
+    pub fn take_answer(&mut self, ticket: u64) -> Option<DeployAnswer> {
+        let answer = self.answers.get(&ticket)?.clone();
+        if let Some(updates) = self.awaited.get_mut(&ticket) {
+            *updates -= 1;
+            if *updates == 0 {
+                self.awaited.remove(&ticket);
+                self.answers.remove(&ticket);
+            }
+        }
+        Some(answer)
     }
 
     /// Answers the senders of the next release that it is queued, and behind what.

@@ -159,6 +159,11 @@ impl Record {
             let why = answer.reason.clone().unwrap_or_default();
             self.notes.add(format!("push {}: {why}", push.commit.short()));
         }
+        if let Delivery::Waiting(ticket) = delivery
+            && !arrival.is_signal()
+        {
+            self.mailbox.queue.wait_for(ticket);
+        }
         delivery
     }
 

@@ -62,8 +62,8 @@ impl PreviewEnvironment {
 
     /// Waits for the answer under a ticket, also while the workflow is being cancelled.
     pub(super) async fn answer_to(ctx: &WorkflowContext<Self>, ticket: u64) -> Result<DeployAnswer, HandlerError> {
-        let answer = |s: &Self| s.record.mailbox.queue.answer_to(ticket).cloned();
-        ctx.wait_condition_with_options(|s| answer(s).is_some(), detached()).await?;
-        ctx.state(answer).ok_or_else(|| "the answer is gone".into())
+        let is_answered = |s: &Self| s.record.mailbox.queue.answer_to(ticket).is_some();
+        ctx.wait_condition_with_options(is_answered, detached()).await?;
+        ctx.state_mut(|s| s.record.mailbox.queue.take_answer(ticket)).ok_or_else(|| "the answer is gone".into())
     }
 }

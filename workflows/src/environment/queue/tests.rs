@@ -18,6 +18,22 @@ fn answers_that_no_sender_takes_are_bounded() {
 }
 
 #[test]
+fn answer_that_updates_wait_for_is_kept_until_each_has_it() {
+    let mut queue = Queue::default();
+    let Delivery::Waiting(ticket) = queue.join_or_put(release('a'), Current::default()) else { panic!("not queued") };
+    queue.wait_for(ticket);
+    queue.wait_for(ticket);
+    for n in 0..1000 {
+        queue.join_or_put(release(if n % 2 == 0 { 'b' } else { 'c' }), Current::default());
+    }
+    assert_eq!(queue.answers.len(), KEPT_ANSWERS + 1);
+    for _ in 0..2 {
+        assert_eq!(queue.take_answer(ticket).map(|answer| answer.outcome), Some(DeployOutcome::Superseded));
+    }
+    assert_eq!(queue.take_answer(ticket), None);
+}
+
+#[test]
 fn redeploy_of_a_release_in_flight_keeps_its_ticket() {
     let mut queue = Queue::default();
     let rolling_out = QueuedRelease { ticket: 9, release: release('a') };
