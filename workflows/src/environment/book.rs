@@ -207,8 +207,10 @@ impl Book {
                 answer.verdict = Some(*verdict.clone());
                 self.failed = Some(Failed { release: release.clone(), rollout, verdict: *verdict });
             }
-            RolloutEnd::Stopped(reason) => {
+            RolloutEnd::Stopped(reason, made) => {
+                let stored = made.serving().cloned().or(stored);
                 self.serve_unproven(&release, rollout, stored, now_ms);
+                self.take_over(*made);
                 answer.outcome = reason.outcome();
             }
         }

@@ -66,7 +66,7 @@ async fn run_child<W: EnvironmentWorkflow>(
             return match result.await {
                 // It was done before the cancel reached it: the release is live.
                 Ok(rolled_out) => RolloutEnd::Live(Box::new(rolled_out)),
-                Err(_) => RolloutEnd::Stopped(reason),
+                Err(e) => RolloutEnd::Stopped(reason, Box::new(failure::from_rollout(&e).1)),
             };
         }
     };

@@ -201,7 +201,7 @@ impl Record {
     /// The end of a rollout that does not even begin, if the environment closes since its release was taken out.
     pub fn ended_before_it_began(&self) -> Option<RolloutEnd> {
         let reason = self.mailbox.stop_reason().filter(|reason| *reason == StopReason::EnvironmentCloses);
-        reason.map(RolloutEnd::Stopped)
+        reason.map(RolloutEnd::stopped)
     }
 
     fn conclude(&mut self, queued: QueuedRelease, end: RolloutEnd, started_ms: u64, now_ms: u64) {

@@ -38,7 +38,7 @@ impl PreviewEnvironment {
                     run_rollout(ctx, begin).await
                 }
             },
-            Err(Unfinished::Cancelled) => RolloutEnd::Stopped(StopReason::EnvironmentCloses),
+            Err(Unfinished::Cancelled) => RolloutEnd::stopped(StopReason::EnvironmentCloses),
             Err(Unfinished::Failed(verdict)) => RolloutEnd::Failed(verdict, Box::default()),
         };
         Self::take(ctx, Message::RolloutEnded { queued, end, started_ms });

@@ -198,7 +198,7 @@ impl Production {
 
     /// Stops the rollout in flight.
     pub(super) fn stop(&mut self) {
-        self.end(RolloutEnd::Stopped(StopReason::RolledBack { by: "ops".into() }));
+        self.end(RolloutEnd::stopped(StopReason::RolledBack { by: "ops".into() }));
     }
 
     fn end(&mut self, end: RolloutEnd) {

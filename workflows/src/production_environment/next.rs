@@ -192,7 +192,7 @@ impl State {
                 self.conclude_failed(begun, failed, now_ms);
             }
             // The next rollout is the one by hand. It begins from whatever there is.
-            (RolloutEnd::Stopped(_), begun) => self.record.begun = begun,
+            (RolloutEnd::Stopped(..), begun) => self.record.begun = begun,
         }
         self.book.conclude(QueuedRelease { ticket: 0, release }, end, started_ms, now_ms);
         if is_replaced {

@@ -11,10 +11,16 @@ use crate::contract::{
 pub enum RolloutEnd {
     Live(Box<RolledOut>),
     Failed(Box<Verdict>, Box<Made>),
-    Stopped(StopReason),
+    /// It may have failed before the stop reached it.
+    Stopped(StopReason, Box<Made>),
 }
 
 impl RolloutEnd {
+    /// A rollout that was stopped before it had made anything.
+    pub fn stopped(reason: StopReason) -> Self {
+        Self::Stopped(reason, Box::default())
+    }
+
     /// A failure without a verdict of the rollout's own. Objects of the release may be there. It is tried again by hand.
     pub fn unreported(message: impl Into<String>) -> Self {
         Self::without_verdict(message, Made { touched: true, ..Made::default() })

@@ -141,7 +141,7 @@ fn redeploy_that_fails_its_gates_leaves_its_release_proven() {
 
 #[test]
 fn stopped_rollout_proves_nothing_even_if_it_serves() {
-    let stopped = || RolloutEnd::Stopped(StopReason::Superseded { by: "c".repeat(40) });
+    let stopped = || RolloutEnd::stopped(StopReason::Superseded { by: "c".repeat(40) });
     let mut book = Book::default();
     conclude(&mut book, 'a', live("stored-a"));
     assert_eq!(conclude(&mut book, 'b', stopped()), names(None, Some("stored-a")), "it never served");
@@ -172,7 +172,7 @@ fn release_that_fails_its_gates_serves_and_is_failed() {
 
 #[test]
 fn stopped_rollout_serves_only_after_it_reported_so() {
-    let stop = || RolloutEnd::Stopped(StopReason::Superseded { by: "b".repeat(40) });
+    let stop = || RolloutEnd::stopped(StopReason::Superseded { by: "b".repeat(40) });
     let mut book = Book::default();
     begin(&mut book, 'a');
     assert_eq!(book.conclude(queued('a'), stop(), NOW_MS, NOW_MS).outcome, DeployOutcome::Superseded);
@@ -206,6 +206,26 @@ fn report_of_a_rollout_is_bounded() {
     let report = RolloutProgress { deploy_id: Some(last_deploy_id + 5), ..progress(number, "stored-a") };
     book.record_progress(report);
     assert_eq!(book.last_deploy_id, last_deploy_id + 5);
+}
+
+#[test]
+fn rollout_that_fails_while_it_is_stopped_leaves_what_it_made() {
+    let mut book = Book { environment: Some(environment()), ..Book::default() };
+    conclude(&mut book, 'a', live("stored-a"));
+    begin(&mut book, 'b');
+    book.stop();
+    let made = Made {
+        stored_release: Some("stored-b".to_owned()),
+        serves: true,
+        namespace_uid: Some("uid".to_owned()),
+        ..Made::default()
+    };
+    let stopped = RolloutEnd::Stopped(StopReason::Superseded { by: "c".repeat(40) }, Box::new(made));
+    let answer = book.conclude(queued('b'), stopped, NOW_MS, NOW_MS);
+    assert_eq!(answer.outcome, DeployOutcome::Superseded);
+    let serving = book.serving.as_ref().and_then(|serving| serving.stored_release.as_deref());
+    assert_eq!((serving, &book.failed), (Some("stored-b"), &None));
+    assert_eq!(book.environment.and_then(|environment| environment.namespace_uid).as_deref(), Some("uid"));
 }
 
 #[test]
