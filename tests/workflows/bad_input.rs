@@ -5,9 +5,12 @@
 
 mod cases;
 
-use std::process::Command;
+use std::{process::Command, time::Duration};
 
-use berth_workflows::contract::{phase::Phase, verdict::FailureType};
+use berth_workflows::{
+    contract::{phase::Phase, verdict::FailureType},
+    preview_environment::PreviewEnvironment,
+};
 use cases::{Case, Table, pushes, starts};
 use serde_json::json;
 use temporalio_client::{
@@ -15,7 +18,11 @@ use temporalio_client::{
     WorkflowHandle, WorkflowSignalOptions, WorkflowStartOptions, WorkflowTerminateOptions,
     errors::WorkflowGetResultError,
 };
-use temporalio_common::{data_converters::RawValue, protos::temporal::api::common::v1::Payload};
+use temporalio_common::{
+    RetryPolicy,
+    data_converters::RawValue,
+    protos::temporal::api::{common::v1::Payload, history::v1::history_event::Attributes},
+};
 
 use berth_test_support::preview::{Does, Preview, commit, preview, push};
 
@@ -55,6 +62,37 @@ async fn bad_start_fails_with_a_message_and_the_id_stays_free() {
             // A failed environment still answers a query.
             t.status().await;
         }
+        takes_a_good_push(&t, &mut 0).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn start_with_an_option_that_ends_the_workflow_is_refused() {
+    preview("ended", async |t: Preview| {
+        let hour = Duration::from_secs(3600);
+        let options = || WorkflowStartOptions::new(t.task_queue.clone(), t.input.workflow_id());
+        let once = RetryPolicy::builder().maximum_attempts(1).build();
+        for (options, named) in [
+            (options().execution_timeout(hour).build(), "--execution-timeout"),
+            (options().run_timeout(hour).build(), "--run-timeout"),
+            (options().retry_policy(once).build(), "a retry policy"),
+            (options().cron_schedule("@every 1s".to_owned()).build(), "--cron"),
+        ] {
+            let handle =
+                t.client.start_workflow(PreviewEnvironment::run, t.input.clone().into(), options).await.unwrap();
+            let of_first_run = WorkflowGetResultOptions::builder().follow_runs(false).build();
+            assert!(handle.get_result(of_first_run).await.is_err(), "{named}");
+            let events = handle.fetch_history(Default::default()).into_events().await.unwrap();
+            let Some(Attributes::WorkflowExecutionFailedEventAttributes(failed)) = &events.last().unwrap().attributes
+            else {
+                panic!("{named}: {events:?}")
+            };
+            let message = &failed.failure.as_ref().unwrap().message;
+            assert!(message.contains(&format!("started with {named}:")), "{message}");
+        }
+        // Under --cron the server begins a run after each that has failed.
+        t.handle().terminate(WorkflowTerminateOptions::default()).await.unwrap();
         takes_a_good_push(&t, &mut 0).await;
     })
     .await;
@@ -109,7 +147,7 @@ async fn other_signals_note_bad_input_too() {
         takes_a_good_push(&t, &mut turn).await;
         let handle = t.client.get_workflow_handle::<UntypedWorkflow>(t.input.workflow_id());
         for (signal, json, expected) in [
-            ("close", json!({"sequence": -1}), "close: invalid value: integer `-1`"),
+            ("close", json!({"sequence": -1}), "close: invalid type: integer `-1`, expected a whole number from 0"),
             ("close", json!({"force": true}), "close: unknown field `force`, expected `sequence`"),
             ("close", json!(7), "close: expected a JSON object"),
             ("approve", json!({}), "approve: missing field `commit`"),
@@ -194,26 +232,16 @@ async fn push_for_an_unknown_app_fails_and_says_so() {
 }
 
 #[tokio::test]
-async fn carried_state_from_a_caller_is_ignored_even_under_cron() {
-    preview("forgedcron", async |t: Preview| {
+async fn carried_state_from_a_caller_is_ignored() {
+    preview("forged", async |t: Preview| {
         let mut table = Table::default();
         let forged = json!({"app": t.input.app, "pr": 1, "carried": {"last_number": 41, "environment": {
             "app": t.input.app, "pr": 1, "workflow_id": t.input.workflow_id(), "namespace": "kube-system", "host": "x", "scheme": "http"}}});
-        let mut options = WorkflowStartOptions::new(t.task_queue.clone(), t.input.workflow_id()).build();
-        options.cron_schedule = Some("@every 1s".to_owned());
-        let workflow = UntypedWorkflow::new("PreviewEnvironment");
-        t.client.start_workflow(workflow, RawValue::new(vec![json_payload(&forged)]), options).await.unwrap();
-        // After the first run the server starts a second one with the same input.
-        let first = t.handle().describe(Default::default()).await.unwrap().run_id().to_owned();
-        t.close().await;
-        while t.handle().describe(Default::default()).await.unwrap().run_id() == first {
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
+        start(&t, RawValue::new(vec![json_payload(&forged)])).await.unwrap();
         t.push(push('a')).await;
         let status = t.until("live", |s| s.phase == Phase::Live).await;
-        table.row("start with --cron", "forged `carried`", &format!("ignored: namespace {:?}", status.namespace));
+        table.row("start", "forged `carried`", &format!("ignored: namespace {:?}", status.namespace));
         assert_eq!((status.rollouts[0].number, status.namespace.as_deref()), (1, Some("pr-1")));
-        t.handle().terminate(WorkflowTerminateOptions::default()).await.unwrap();
     })
     .await;
 }

@@ -25,7 +25,7 @@ use crate::{
         search_attributes,
     },
     environment::{
-        admission::check_id,
+        admission::{check_id, check_start},
         carry::{self, Refused},
     },
     failure::refusal,
@@ -88,6 +88,7 @@ impl Janitor {
     /// Refuses an input that is not one, and any id but the one that follows from it.
     fn admit(ctx: &WorkflowContext<Self>) -> Result<JanitorInput, WorkflowTermination> {
         let input = ctx.state(|s| s.input.clone())?;
+        check_start(ctx)?;
         check_id(ctx, &format!("the Janitor of {}", input.app), &janitor_id(&input.app))?;
         ctx.upsert_search_attributes([search_attributes::APP.value_set(input.app.clone())]);
         Ok(input)

@@ -19,7 +19,7 @@ use crate::{
         signals::{Push, Redeploy, RestoredByHand},
     },
     environment::{
-        admission::{check_id, publish_identity},
+        admission::{check_id, check_start, publish_identity},
         answers::HandlerError,
         carry::{self, Refused},
         publish::{Published, publish, publish_in_handler},
@@ -258,6 +258,7 @@ impl ProductionEnvironment {
     /// Refuses an input that is not one, and any id but the one that follows from it.
     fn admit(ctx: &WorkflowContext<Self>) -> Result<Production, WorkflowTermination> {
         let input = ctx.state(|s| s.input.clone())?;
+        check_start(ctx)?;
         check_id(ctx, &format!("production of {}", input.app), &input.workflow_id())?;
         publish_identity(ctx, &input.app, EnvironmentKind::Production);
         publish(ctx);

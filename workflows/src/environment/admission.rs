@@ -1,7 +1,9 @@
 //! Admission: a workflow runs only under the id that follows from its input, so that no environment has two writers.
 
-use temporalio_common::error::ApplicationFailure;
-use temporalio_workflow::{WorkflowContext, WorkflowTermination};
+use std::time::Duration;
+
+use temporalio_common::{error::ApplicationFailure, protos::temporal::api::enums::v1::ContinueAsNewInitiator};
+use temporalio_workflow::{WorkflowContext, WorkflowContextView, WorkflowTermination};
 
 use crate::contract::{environment::EnvironmentKind, search_attributes};
 
@@ -20,6 +22,40 @@ pub fn check_id<W>(ctx: &WorkflowContext<W>, input: &str, expected: &str) -> Res
         return Ok(());
     }
     Err(invalid_input(format!("{input} must have the id {expected}")))
+}
+
+/// Refuses a start with an option by which the server ends the workflow, or begins it again, by itself: nothing of what it
+/// watches over would be removed then. The option is named as the `temporal` CLI names it.
+pub fn check_start<W>(ctx: &WorkflowContext<W>) -> Result<(), WorkflowTermination> {
+    let info = ctx.info();
+    // A version of berth before this rule may have let it start. It has an environment by now.
+    if continues_a_run(&info) {
+        return Ok(());
+    }
+    let Some(option) = ending_option(&info).filter(|_| ctx.patched("start-options")) else { return Ok(()) };
+    Err(invalid_input(format!(
+        "started with {option}: the server would end this workflow or begin it again by itself, and leave its environment; \
+         start it without"
+    )))
+}
+
+/// Whether a run continues another one by its own decision. A run that the server begins again for one (a cron schedule, a
+/// retry policy) does not.
+pub fn continues_a_run(info: &WorkflowContextView) -> bool {
+    info.first_execution_run_id() != info.run_id()
+        && info.raw().continued_initiator() == ContinueAsNewInitiator::Workflow
+}
+
+fn ending_option(info: &WorkflowContextView) -> Option<&'static str> {
+    let is_set = |timeout: Option<Duration>| timeout.is_some_and(|timeout| !timeout.is_zero());
+    [
+        ("--execution-timeout", is_set(info.execution_timeout())),
+        ("--run-timeout", is_set(info.run_timeout())),
+        ("a retry policy", info.retry_policy().is_some()),
+        ("--cron", info.cron_schedule().is_some()),
+    ]
+    .into_iter()
+    .find_map(|(option, is_set)| is_set.then_some(option))
 }
 
 /// Refuses a child that was not started by the environment that its input names: a stranger's input could name any

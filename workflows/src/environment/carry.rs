@@ -6,12 +6,10 @@
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use temporalio_common::{
-    data_converters::PayloadConversionError, protos::temporal::api::enums::v1::ContinueAsNewInitiator,
-};
+use temporalio_common::data_converters::PayloadConversionError;
 use temporalio_workflow::{WorkflowContext, WorkflowContextView, WorkflowTermination};
 
-use super::admission::invalid_input;
+use super::admission::{continues_a_run, invalid_input};
 use crate::contract::{
     carrying::{CarriesState, Carrying},
     exact,
@@ -49,15 +47,12 @@ impl From<Refused> for WorkflowTermination {
 
 /// Reads a run's input, and the state that it carries or else the default one.
 ///
-/// Only a run that continues another one by its own decision may carry state. A stranger's start cannot, nor can a run
-/// that the server begins again for one (a cron schedule, a retry policy).
+/// Only a run that continues another one by its own decision may carry state. A stranger's start cannot.
 pub fn read<I: CarriesState, S: Serialize + DeserializeOwned + Default>(
     ctx: &WorkflowContextView,
     input: Carrying<I>,
 ) -> Result<(I, S), Refused> {
-    let continues = ctx.first_execution_run_id() != ctx.run_id()
-        && ctx.raw().continued_initiator() == ContinueAsNewInitiator::Workflow;
-    if continues { continued(input).map_err(Refused::Carried) } else { begun(input).map_err(Refused::Input) }
+    if continues_a_run(ctx) { continued(input).map_err(Refused::Carried) } else { begun(input).map_err(Refused::Input) }
 }
 
 fn begun<I: CarriesState, S: Default>(input: Carrying<I>) -> Result<(I, S), String> {

@@ -9,7 +9,7 @@ use crate::{
         status::Status,
     },
     environment::{
-        admission::{check_id, publish_identity},
+        admission::{check_id, check_start, publish_identity},
         publish::publish,
     },
 };
@@ -18,6 +18,7 @@ impl PreviewEnvironment {
     /// Refuses an input that is not one, and any id but the one that follows from it.
     pub(super) fn admit(ctx: &WorkflowContext<Self>) -> Result<PullRequest, WorkflowTermination> {
         let input = ctx.state(|s| s.input.clone())?;
+        check_start(ctx)?;
         check_id(ctx, &format!("app {} and pr {}", input.app, input.pr), &input.workflow_id())?;
         publish_identity(ctx, &input.app, EnvironmentKind::Preview { pr: input.pr });
         publish(ctx);
