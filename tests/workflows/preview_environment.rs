@@ -5,6 +5,8 @@ use berth_workflows::{
     contract::{
         environment::PullRequest,
         phase::Phase,
+        release::Name,
+        search_attributes,
         signals::{Approve, DeployOutcome, Push},
         verdict::FailureType,
     },
@@ -145,7 +147,7 @@ async fn carried_state_from_a_caller_is_ignored() {
 async fn bad_json_fails_a_start_cleanly_and_is_noted_on_a_signal() {
     preview("badjson", async |t: Preview| {
         for (input, expected) in [
-            (json!({"app": "badjson", "pr": "1"}), "invalid type: string"),
+            (json!({"app": "badjson", "pr": "one"}), "invalid value: string"),
             (json!({"app": "badjson", "pr": 2}), "must have the id preview-badjson-2"),
             (json!({"app": "Bad App", "pr": 1}), "app must be a DNS label"),
             (json!("x"), "expected a JSON object"),
@@ -197,6 +199,30 @@ fn json_payload(value: &serde_json::Value) -> temporalio_common::protos::tempora
         data: serde_json::to_vec(value).unwrap(),
         ..Default::default()
     }
+}
+
+#[tokio::test]
+async fn environment_is_found_by_the_commit_that_waits_and_after_its_end() {
+    preview("found", async |t: Preview| {
+        let found = async || {
+            let described = t.handle().describe(WorkflowDescribeOptions::default()).await.unwrap();
+            let attributes = described.search_attributes();
+            (attributes.get(&search_attributes::COMMIT), attributes.get(&search_attributes::AUTHOR))
+        };
+        let name = |name: &str| Name::try_from(name.to_owned()).unwrap();
+        t.push(Push { author: Some(name("hubot")), ..push('a') }).await;
+        t.until("live", |s| s.phase == Phase::Live).await;
+        t.push(Push { fork: true, author: Some(name("octocat")), ..push('b') }).await;
+        t.until("waiting", |s| s.phase == Phase::AwaitingApproval).await;
+        assert_eq!(found().await, (Some(commit('b').to_string()), Some("octocat".to_owned())));
+        t.push(Push { fork: true, ..push('c') }).await;
+        t.until("waiting", |s| s.awaiting_approval.as_ref().is_some_and(|waits| waits.commit == commit('c'))).await;
+        assert_eq!(found().await, (Some(commit('c').to_string()), Some(String::new())));
+        t.close().await;
+        t.handle().get_result(WorkflowGetResultOptions::default()).await.unwrap();
+        assert_eq!(found().await.0, Some(commit('a').to_string()), "the last one that was rolled out");
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -36,6 +36,11 @@ pub trait EnvironmentWorkflow: Sized + 'static {
     /// The newest release that was asked for, however it went.
     fn newest_release(&self) -> Option<&Release>;
 
+    /// A newer one that waits, and of which nothing has begun.
+    fn waiting_release(&self) -> Option<&Release> {
+        None
+    }
+
     /// The newest release, if it failed.
     fn failed(&self) -> Option<&Failed> {
         self.book().failed.as_ref()

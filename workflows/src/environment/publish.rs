@@ -26,7 +26,7 @@ impl Published {
 
 /// Publishes the state from a signal's handler.
 pub fn publish_in_handler<W: EnvironmentWorkflow>(workflow: &mut W, ctx: &SyncWorkflowContext<W>) {
-    let updates = unpublished(workflow);
+    let updates = unpublished(workflow, |change| ctx.patched(change));
     if !updates.is_empty() {
         ctx.upsert_search_attributes(updates);
     }
@@ -35,22 +35,31 @@ pub fn publish_in_handler<W: EnvironmentWorkflow>(workflow: &mut W, ctx: &SyncWo
 
 /// Publishes the state from the main loop or from an update's handler.
 pub fn publish<W: EnvironmentWorkflow>(ctx: &WorkflowContext<W>) {
-    let (updates, details) = ctx.state_mut(|s| (unpublished(s), s.details()));
+    let (updates, details) = ctx.state_mut(|s| (unpublished(s, |change| ctx.patched(change)), s.details()));
     if !updates.is_empty() {
         ctx.upsert_search_attributes(updates);
     }
     ctx.set_current_details(details);
 }
 
-fn unpublished<W: EnvironmentWorkflow>(workflow: &mut W) -> Vec<SearchAttributeUpdate> {
-    let newest = workflow.newest_release();
-    let author = newest.and_then(|release| release.author.as_ref());
+fn unpublished<W: EnvironmentWorkflow>(
+    workflow: &mut W,
+    is_patched: impl FnOnce(&str) -> bool,
+) -> Vec<SearchAttributeUpdate> {
+    // A release that waits was not published in runs from before.
+    let waiting = workflow.waiting_release().filter(|_| is_patched("waiting-commit"));
     let failed = workflow.failed();
-    let values = vec![
+    let mut values = vec![
         (search_attributes::PHASE, Some(workflow.phase().name().to_owned())),
-        (search_attributes::COMMIT, newest.map(|release| release.commit.to_string())),
-        (search_attributes::AUTHOR, author.map(|author| author.as_str().to_owned())),
         (search_attributes::FAILURE, failed.map(|failed| failed.verdict.failure.name().to_owned())),
     ];
+    // An environment that is gone is still found by its last commit.
+    if let Some(release) = waiting.or_else(|| workflow.newest_release()) {
+        let author = release.author.as_ref();
+        values.extend([
+            (search_attributes::COMMIT, Some(release.commit.to_string())),
+            (search_attributes::AUTHOR, author.map(|author| author.as_str().to_owned())),
+        ]);
+    }
     workflow.published_mut().update(values)
 }

@@ -20,6 +20,10 @@ impl EnvironmentWorkflow for PreviewEnvironment {
         self.record.newest_release()
     }
 
+    fn waiting_release(&self) -> Option<&Release> {
+        self.record.waiting_release()
+    }
+
     fn record_cancel(&mut self, arrival: Arrival) {
         // No time matters to a cancel.
         self.record.take(Message::Cancel, arrival, 0);
