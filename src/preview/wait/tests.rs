@@ -23,8 +23,13 @@ fn observed(change: impl FnOnce(&mut Record)) -> Option<Status> {
 }
 
 fn serves(record: &mut Record, digit: char) {
-    record.book.serving =
-        Some(Serving { release: push(digit).release(), rollout: "r".into(), since_ms: 1, stored_release: None });
+    record.book.serving = Some(Serving {
+        release: push(digit).release(),
+        rollout: "r".into(),
+        since_ms: 1,
+        stored_release: None,
+        secrets: None,
+    });
 }
 
 #[test]

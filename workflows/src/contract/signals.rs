@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::contract::{
+    environment::Environment,
     lenient::Input,
     named_images::NamedImages,
     number,
@@ -203,8 +204,12 @@ pub enum DeployOutcome {
 pub struct DeployAnswer {
     pub outcome: DeployOutcome,
     pub commit: Commit,
+    /// The environment's page, if anything serves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// The page of the environment's own temporal-ui, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temporal_ui: Option<String>,
     /// The workflow id of its `Rollout`, if there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<String>,
@@ -218,7 +223,13 @@ pub struct DeployAnswer {
 impl DeployAnswer {
     /// An answer with only outcome and commit.
     pub fn new(outcome: DeployOutcome, commit: Commit) -> Self {
-        Self { outcome, commit, url: None, rollout: None, reason: None, verdict: None }
+        Self { outcome, commit, url: None, temporal_ui: None, rollout: None, reason: None, verdict: None }
+    }
+
+    /// Adds the pages of an environment in which something serves.
+    pub fn show_pages(&mut self, answering: Option<&Environment>) {
+        self.url = answering.map(Environment::url);
+        self.temporal_ui = answering.and_then(Environment::temporal_ui_url);
     }
 
     /// Adds the reason.

@@ -19,7 +19,9 @@ pub struct Status {
     pub app: String,
     pub pr: u64,
     pub phase: Phase,
+    /// The page, once anything serves.
     pub url: Option<String>,
+    /// The page of the environment's own temporal-ui, once anything serves.
     pub temporal_ui: Option<String>,
     pub namespace: Option<String>,
     /// The release that serves now, whatever the result of the newest rollout.
@@ -40,6 +42,7 @@ pub struct Status {
     /// The newest facts about the pull request.
     #[serde(default)]
     pub pull_request: Option<PullRequestFacts>,
+    /// The secrets of what serves, or of the first rollout before anything serves.
     pub secrets: Option<SecretsStatus>,
     /// The running scripts.
     #[serde(default)]

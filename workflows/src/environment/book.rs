@@ -192,16 +192,15 @@ impl Book {
         let number = rolling_out.as_ref().map_or(0, |rolling_out| rolling_out.number);
         let stored = rolling_out.and_then(|rolling_out| rolling_out.serving);
         let mut answer = DeployAnswer::new(DeployOutcome::Live, release.commit.clone());
-        answer.url = self.environment.as_ref().map(Environment::url);
         answer.rollout.clone_from(&rollout);
         match end {
             RolloutEnd::Live(rolled_out) => self.conclude_live(&release, rollout, rolled_out.made, now_ms),
             RolloutEnd::Failed(verdict, made) => {
                 let stored = made.serving().cloned().or(stored);
-                self.serve_unproven(&release, rollout.clone(), stored, now_ms);
                 let mut made = *made;
                 self.expect_late(&release, rollout.as_ref(), &mut made, now_ms);
                 self.take_over(made);
+                self.serve_unproven(&release, rollout.clone(), stored, now_ms);
                 answer.outcome = DeployOutcome::Failed;
                 answer.reason = Some(verdict.headline());
                 answer.verdict = Some(*verdict.clone());
@@ -209,11 +208,12 @@ impl Book {
             }
             RolloutEnd::Stopped(reason, made) => {
                 let stored = made.serving().cloned().or(stored);
-                self.serve_unproven(&release, rollout, stored, now_ms);
                 self.take_over(*made);
+                self.serve_unproven(&release, rollout, stored, now_ms);
                 answer.outcome = reason.outcome();
             }
         }
+        answer.show_pages(self.answering());
         self.remember(PastRollout {
             number,
             commit: release.commit.to_string(),

@@ -101,7 +101,7 @@ impl Record {
         let (mailbox, current) = self.mailbox_and_current();
         match mailbox.push(push, arrival, current) {
             Delivery::Answered(mut answer) if answer.outcome == DeployOutcome::Live => {
-                answer.url = self.book.environment.as_ref().map(Environment::url);
+                answer.show_pages(self.answering());
                 answer.rollout = self.book.serving.as_ref().map(|serving| serving.rollout.clone());
                 Delivery::Answered(answer)
             }
@@ -210,6 +210,11 @@ impl Record {
         self.book.newest_release(&self.mailbox.queue)
     }
 
+    /// The newest push, while it waits for facts or for an approval.
+    pub fn waiting_release(&self) -> Option<&Release> {
+        self.mailbox.held().map(|(release, _)| release).or_else(|| self.mailbox.awaiting_approval())
+    }
+
     /// The state for the next run of the workflow: the same, with short texts. If it is long all the same, past rollouts
     /// and notes are dropped, since nothing is decided by them.
     pub fn to_carry(&self) -> Self {
@@ -230,6 +235,11 @@ impl Record {
     /// Whether a close has come, and nothing of a new environment has begun yet.
     pub fn is_closing(&self) -> bool {
         self.tearing_down || self.closed || self.mailbox.is_close_requested()
+    }
+
+    /// The environment that answers: something serves in it, and it is not being removed.
+    pub fn answering(&self) -> Option<&Environment> {
+        self.book.answering().filter(|_| !self.tearing_down)
     }
 
     /// Forgets an environment that is verified gone.

@@ -15,14 +15,18 @@ impl Status {
     /// The status of a pull request's environment.
     pub fn new(app: &str, pr: u64, record: &Record) -> Self {
         let environment = record.book.environment.as_ref();
+        let answering = record.answering();
+        let is_there =
+            |object: &str| !record.teardown.iter().any(|report| report.gone.iter().any(|gone| gone == object));
+        let namespace = environment.map(|environment| environment.namespace.clone());
         Self {
             app: app.to_owned(),
             pr,
             phase: record.phase(),
-            url: environment.map(Environment::url),
-            temporal_ui: environment.and_then(Environment::temporal_ui_url),
-            namespace: environment.map(|environment| environment.namespace.clone()),
-            serving: record.book.serving.as_ref().map(ServingStatus::from),
+            url: answering.map(Environment::url),
+            temporal_ui: answering.and_then(Environment::temporal_ui_url),
+            namespace: namespace.filter(|namespace| is_there(&format!("Namespace/{namespace}"))),
+            serving: record.book.serving.as_ref().filter(|_| !record.tearing_down).map(ServingStatus::from),
             rolling_out: record.book.rolling_out.as_ref().map(RollingOutStatus::from),
             queued: record.mailbox.queue.next().cloned(),
             failed: record.book.failed.clone(),
@@ -30,7 +34,7 @@ impl Status {
             held: record.mailbox.held().map(|(release, _)| release.clone()),
             waits_for: record.waits_for(),
             pull_request: record.mailbox.facts.newest().cloned(),
-            secrets: record.book.secrets.as_ref().map(SecretsStatus::from),
+            secrets: record.book.shown_secrets().filter(|_| !record.tearing_down).map(SecretsStatus::from),
             scripts: record.scripts.running.clone(),
             teardown: record.teardown.clone(),
             expires_at: None,

@@ -21,7 +21,7 @@ impl Record {
             kind: EnvironmentKind::Preview { pr: input.pr },
             environment: input.workflow_id(),
             github_environment: "preview".to_owned(),
-            url: self.book.environment.as_ref().map(Environment::url),
+            url: self.answering().map(Environment::url),
             workflows: workflow_pages(rules, namespace),
             is_closed: self.closed,
             rollouts: self.shown_rollouts(),
@@ -41,10 +41,9 @@ impl Record {
 
     /// The newest commit that anything is known of.
     fn shown_head(&self) -> Option<Commit> {
-        let newest = self.newest_release();
-        let waiting = self.mailbox.held().map(|(release, _)| release).or_else(|| self.mailbox.awaiting_approval());
         let facts = &self.mailbox.facts;
-        let commit = waiting.map(|release| &release.commit);
+        let commit = self.waiting_release().map(|release| &release.commit);
+        let newest = self.newest_release();
         let commit = commit.or_else(|| facts.awaited_head(newest)).or_else(|| newest.map(|release| &release.commit));
         // A pull request that is closed has no newest release any more.
         let commit = commit.or_else(|| facts.newest().map(|facts| &facts.head));

@@ -63,7 +63,7 @@ impl State {
             kind: EnvironmentKind::Production,
             environment,
             github_environment: rules.production_environment.clone().unwrap_or_else(|| "production".to_owned()),
-            url: book.environment.as_ref().map(Environment::url),
+            url: book.answering().map(Environment::url),
             workflows: workflow_pages(rules, namespace),
             is_closed: false,
             rollouts: Rollouts {

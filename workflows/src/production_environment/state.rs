@@ -179,6 +179,7 @@ impl State {
     /// Shows the release of the record as the one that serves.
     pub(super) fn show_live(&mut self) {
         self.book.serving = self.record.live.as_ref().map(|live| Serving {
+            secrets: None,
             release: live.release.clone(),
             rollout: self.record.live_rollout.clone(),
             since_ms: self.record.live_since_ms,

@@ -27,8 +27,8 @@ impl ProductionStatus {
         Self {
             app: app.to_owned(),
             phase: state.phase(),
-            url: environment.map(Environment::url),
-            temporal_ui: environment.and_then(Environment::temporal_ui_url),
+            url: book.answering().map(Environment::url),
+            temporal_ui: book.answering().and_then(Environment::temporal_ui_url),
             namespace: environment.map(|environment| environment.namespace.clone()),
             serving: book.serving.as_ref().map(ServingStatus::from),
             proven: record.proven.as_ref().and_then(|proven| proven.release.number),

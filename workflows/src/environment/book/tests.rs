@@ -152,6 +152,29 @@ fn stopped_rollout_proves_nothing_even_if_it_serves() {
 }
 
 #[test]
+fn secrets_are_those_of_what_serves() {
+    let secrets = |version: &str| SyncedSecrets {
+        secret: format!("web-{version}"),
+        version: version.to_owned(),
+        set_by_berth: Vec::new(),
+        temporal_server_address: "temporal:7233".to_owned(),
+        temporal_server_address_from_doppler: false,
+    };
+    let failed = |version: &str, serves| {
+        let made = Made { secrets: Some(secrets(version)), serves, ..made(version) };
+        RolloutEnd::Failed(Box::new(Verdict::new(FailureType::CrashLoop, "exit 1")), Box::new(made))
+    };
+    let shown = |book: &Book| book.shown_secrets().map(|secrets| secrets.version.clone());
+    let mut book = Book::default();
+    conclude(&mut book, 'a', failed("v1", false));
+    assert_eq!(shown(&book).as_deref(), Some("v1"), "nothing serves");
+    conclude(&mut book, 'a', failed("v2", true));
+    assert_eq!(shown(&book).as_deref(), Some("v2"));
+    conclude(&mut book, 'b', failed("v3", false));
+    assert_eq!(shown(&book).as_deref(), Some("v2"), "v3 does not serve");
+}
+
+#[test]
 fn environment_that_is_gone_has_no_release_before() {
     let mut book = Book::default();
     conclude(&mut book, 'a', live("stored-a"));

@@ -2,8 +2,10 @@ use super::*;
 use crate::{
     contract::{
         environment::EnvironmentKind,
+        phase::Phase,
         release::{Commit, Image},
         rollout::{Made, RolledOut},
+        status::Status,
         teardown::Remaining,
         timings::StartTimings,
     },
@@ -134,6 +136,55 @@ fn push_while_the_end_is_prepared_reopens() {
     life.roll_out();
     life.take(Message::Facts(closed('b', 1)));
     assert_eq!(life.step(), Step::TearDown);
+}
+
+fn shown(life: &Life) -> Status {
+    Status::new("web", 1, &life.record)
+}
+
+#[test]
+fn status_shows_only_what_is() {
+    let mut life = Life::default();
+    life.take(Message::Push(push('a')));
+    let Step::RollOut(_) = life.step() else { panic!("no rollout is next") };
+    life.take(Message::Named(
+        Environment::unrecorded("web", EnvironmentKind::Preview { pr: 1 }, "preview-web-1"),
+        None,
+    ));
+    assert_eq!((shown(&life).url, shown(&life).serving), (None, None), "nothing serves yet");
+
+    let mut life = Life::live();
+    assert!(shown(&life).url.is_some() && shown(&life).serving.is_some());
+    life.take(Message::Close(Close::default()));
+    assert_eq!(life.step(), Step::TearDown);
+    assert_eq!((shown(&life).url, shown(&life).serving, shown(&life).secrets), (None, None, None));
+    let namespace = shown(&life).namespace.unwrap();
+    life.take(Message::Teardown(LeakReport { gone: vec![format!("Namespace/{namespace}")], ..stuck() }));
+    assert_eq!((shown(&life).phase, shown(&life).namespace), (Phase::TeardownBlocked, None));
+}
+
+#[test]
+fn answer_names_the_pages_only_if_something_serves() {
+    let failed = |life: &mut Life| {
+        let Step::RollOut(queued) = life.step() else { panic!("no rollout is next") };
+        let environment = Environment {
+            temporal_ui_host: Some("temporal.example.com".to_owned()),
+            ..Environment::unrecorded("web", EnvironmentKind::Preview { pr: 1 }, "preview-web-1")
+        };
+        life.take(Message::Named(environment, None));
+        let ticket = queued.ticket;
+        let end = RolloutEnd::not_started("no room");
+        life.take(Message::RolloutEnded { queued: *queued, end, started_ms: NOW_MS });
+        life.record.mailbox.queue.take_answer(ticket).unwrap()
+    };
+    let mut life = Life::default();
+    life.take(Message::Push(push('a')));
+    let answer = failed(&mut life);
+    assert_eq!((answer.url, answer.temporal_ui), (None, None));
+    let mut life = Life::live();
+    life.take(Message::Push(push('b')));
+    let answer = failed(&mut life);
+    assert!(answer.url.is_some() && answer.temporal_ui.is_some(), "{answer:?}");
 }
 
 #[test]

@@ -67,6 +67,7 @@ fn longest_record() -> Record {
     record.teardown = Some(LeakReport { gone: vec!["g".repeat(300); 100], remaining: vec![remaining; 100] });
     record.book.failed = Some(Failed { release: longest_release(), rollout: Some("r".repeat(80)), verdict });
     record.book.serving = Some(Serving {
+        secrets: None,
         release: longest_release(),
         rollout: "r".repeat(80),
         since_ms: u64::MAX,
@@ -111,8 +112,13 @@ fn images_and_variables_are_carried_whole_and_bounded() {
 #[test]
 fn phase_is_failed_while_an_older_release_serves() {
     let mut record = Record::default();
-    record.book.serving =
-        Some(Serving { release: longest_release(), rollout: "r".into(), since_ms: 0, stored_release: None });
+    record.book.serving = Some(Serving {
+        release: longest_release(),
+        rollout: "r".into(),
+        since_ms: 0,
+        stored_release: None,
+        secrets: None,
+    });
     record.book.failed =
         Some(Failed { release: longest_release(), rollout: None, verdict: Verdict::new(FailureType::NotReady, "no") });
     assert_eq!(record.phase(), Phase::Failed);
