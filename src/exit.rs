@@ -108,9 +108,9 @@ impl From<DeployOutcome> for Exit {
             DeployOutcome::Failed | DeployOutcome::RolledBack => Failed,
             DeployOutcome::Superseded => Superseded,
             DeployOutcome::Closed => Absent,
-            DeployOutcome::AwaitingApproval | DeployOutcome::Queued => Waiting,
+            // An outcome of a newer worker is neither success nor failure.
+            DeployOutcome::AwaitingApproval | DeployOutcome::Queued | DeployOutcome::Unknown => Waiting,
             DeployOutcome::Skipped => Skipped,
-            DeployOutcome::Unknown => Error,
         }
     }
 }

@@ -20,6 +20,7 @@ mod production;
 mod progress;
 mod render;
 mod schema;
+mod seen;
 mod short_commit;
 mod telemetry;
 mod temporal;

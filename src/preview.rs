@@ -31,6 +31,7 @@ use crate::{
     exit::{self, Exit},
     poll::{Ending, LAST_LOOK, PATIENCE, Unobserved, Waited},
     progress::Progress,
+    seen::Seen,
     temporal,
 };
 
@@ -266,7 +267,7 @@ async fn late(
 }
 
 /// The answer of a command that waited.
-fn shown(id: &str, waited: Waited<Status>, timeout: Duration) -> anyhow::Result<Envelope> {
+fn shown(id: &str, waited: Waited<Seen<Status>>, timeout: Duration) -> anyhow::Result<Envelope> {
     let trouble = waited.trouble.as_ref();
     match (waited.status, waited.ending) {
         (Some(status), Some(ending)) => output::from_wait(&status, ending),

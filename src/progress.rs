@@ -1,8 +1,8 @@
-//! Progress while a command waits: each change once, on standard error, also where that is no terminal. In the log of a CI job a
-//! silent wait looks like one that hangs.
+//! Progress while a command waits, on standard error: on a terminal in place, else each change in a line of its own. In the log of
+//! a CI job a silent wait looks like one that hangs.
 
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     time::{Duration, Instant},
 };
 
@@ -14,17 +14,21 @@ pub(crate) struct Progress {
     since: Instant,
     last: String,
     is_shown: bool,
+    is_in_place: bool,
 }
 
 impl Progress {
     /// Prints on standard error.
     pub(crate) fn shown() -> Self {
-        Self { since: Instant::now(), last: String::new(), is_shown: true }
+        let is_in_place = io::stderr().is_terminal();
+        Self { since: Instant::now(), last: String::new(), is_shown: true, is_in_place }
     }
 
     /// Prints nothing: there is no person who waits.
     pub(crate) fn nowhere() -> Self {
-        Self { is_shown: false, ..Self::shown() }
+        let mut progress = Self::shown();
+        progress.is_shown = false;
+        progress
     }
 
     /// Prints the line, if it differs from the last one.
@@ -32,7 +36,7 @@ impl Progress {
         if self.is_shown && line != self.last {
             let seconds = self.since.elapsed().as_secs();
             // A closed standard error changes nothing.
-            let _ = writeln!(io::stderr(), "{seconds:>4} s  {line}");
+            let _ = write!(io::stderr(), "{}", rendered(self.is_in_place, seconds, &line));
             self.last = line;
         }
     }
@@ -67,5 +71,37 @@ impl Progress {
                 }
             }
         }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.is_in_place && !self.last.is_empty() {
+            let _ = writeln!(io::stderr());
+        }
+    }
+}
+
+/// A line of its own, or one in place of the line before. There a long line is cut by the terminal: one that wraps could not be
+/// replaced.
+fn rendered(is_in_place: bool, seconds: u64, line: &str) -> String {
+    let line = line.replace(char::is_control, " ");
+    if is_in_place {
+        format!("\r\x1b[K\x1b[?7l{seconds:>4} s  {line}\x1b[?7h")
+    } else {
+        format!("{seconds:>4} s  {line}\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_has_lines_and_a_terminal_one_line() {
+        assert_eq!(rendered(false, 7, "Live"), "   7 s  Live\n");
+        assert_eq!(rendered(false, 7, "a\r\x1b[2Jb\nc"), "   7 s  a  [2Jb c\n");
+        let in_place = rendered(true, 7, "Live");
+        assert!(in_place.starts_with('\r') && in_place.contains("   7 s  Live") && !in_place.contains('\n'));
     }
 }

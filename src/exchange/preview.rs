@@ -1,6 +1,6 @@
 //! A push, a close and a question of the preview of a pull request.
 
-use std::time::Duration;
+use std::{ops::Deref, time::Duration};
 
 use berth_workflows::{
     contract::{
@@ -24,6 +24,7 @@ use crate::{
     poll,
     preview::{output, summary, wait},
     progress::Progress,
+    seen::Seen,
 };
 
 /// How long a deploy may take to be decided at once: skipped, or waiting for an approval.
@@ -77,7 +78,11 @@ pub(crate) async fn close(
     let (update, options) = (PreviewEnvironment::request_close, options(task_queue, input));
     let sending = client.execute_update_with_start_workflow(run, start, update, close.into(), options);
     let answer: CloseAnswer = within_bound(sending).await?;
-    let exit = if answer.outcome == CloseOutcome::Skipped { Exit::Skipped } else { Exit::Done };
+    let exit = match answer.outcome {
+        CloseOutcome::Closing => Exit::Done,
+        CloseOutcome::Skipped => Exit::Skipped,
+        CloseOutcome::Unknown => Exit::Waiting,
+    };
     let envelope = Envelope { reason: answer.reason.clone(), ..Envelope::new(wire_name(&answer.outcome), exit) };
     envelope.with_data(&answer).map_err(Unsent::Later)
 }
@@ -100,14 +105,15 @@ pub(crate) async fn ask(client: &Client, input: &PullRequest, question: &Questio
         return status.map_or_else(|| Ok(output::not_found(&id)), |status| output::from_status(&status));
     };
     let mut was_open = false;
-    let decide = |status: Option<&Status>| {
+    let decide = |seen: Option<&Seen<Status>>| {
+        let status = seen.map(Deref::deref);
         let decision = match (question.goal, &question.commit) {
             (Goal::Gone, _) => wait::gone(status),
             (Goal::Live, None) => wait::live(status),
             (Goal::Live, Some(commit)) if question.seen.is_some() => wait::taken_commit(status, commit),
             (Goal::Live, Some(commit)) => wait::live_commit(status, commit, &mut was_open),
         };
-        question.or_progress(decision, || wait::line(status))
+        question.or_progress(decision, || wait::line(seen))
     };
     let observe = || wait::observe(&handle, &id);
     let waited = poll::until(limit, Progress::nowhere(), observe, |_| String::new(), decide).await?;

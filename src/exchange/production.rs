@@ -1,5 +1,7 @@
 //! Messages to production of an app, and a question of it.
 
+use std::ops::Deref;
+
 use berth_workflows::{
     contract::{production::Production, production_answer::ProductionAnswer, production_status::ProductionStatus},
     production_environment::ProductionEnvironment,
@@ -20,6 +22,7 @@ use crate::{
         observe, output,
     },
     progress::Progress,
+    seen::Seen,
 };
 
 type Run = <ProductionEnvironment as HasWorkflowDefinition>::Run;
@@ -62,9 +65,10 @@ pub(crate) async fn ask(client: &Client, app: &str, question: &Question) -> anyh
         (None, Some(commit)) => Target::Commit(commit.clone()),
         (None, None) => Target::Newest,
     };
-    let decide = |status: Option<&ProductionStatus>| {
+    let decide = |seen: Option<&Seen<ProductionStatus>>| {
+        let status = seen.map(Deref::deref);
         let decision = decide::release(status, &target, People::EndTheWait);
-        question.or_progress(decision, || observe::line(status))
+        question.or_progress(decision, || observe::line(seen))
     };
     let observe = || observe::observe(&handle, &id);
     let waited = poll::until(limit, Progress::nowhere(), observe, |_| String::new(), decide).await?;

@@ -3,16 +3,24 @@
 use std::fmt::Write;
 
 use berth_workflows::contract::{
-    phase::Phase, release::Commit, script::ScriptAnswer, search_attributes as attributes, signals::DeployAnswer,
-    status::Status, teardown::LeakReport, verdict::Verdict,
+    phase::Phase,
+    release::Commit,
+    script::ScriptAnswer,
+    search_attributes as attributes,
+    signals::{DeployAnswer, DeployOutcome},
+    status::Status,
+    teardown::LeakReport,
+    verdict::Verdict,
 };
 use serde::Serialize;
+use serde_json::Value;
 use temporalio_client::WorkflowExecution;
 
 use crate::{
     envelope::{Envelope, snake_case, wire_name, write_evidence, write_verdict},
     exit::{self, Exit},
     poll::Ending,
+    seen::Seen,
 };
 
 /// A line of the list of environments.
@@ -66,6 +74,16 @@ pub(crate) fn from_answer(answer: &DeployAnswer) -> anyhow::Result<Envelope> {
     envelope.with_data(answer)
 }
 
+/// The answer to a push as it came: the worker may be newer.
+pub(super) fn with_json(envelope: Envelope, json: Value) -> Envelope {
+    let Envelope { mut outcome, mut text, .. } = envelope;
+    if let Some(name) = json["outcome"].as_str().filter(|_| outcome == wire_name(&DeployOutcome::Unknown)) {
+        text = text.replacen(&outcome, name, 1);
+        name.clone_into(&mut outcome);
+    }
+    Envelope { outcome, text, data: Some(json), ..envelope }
+}
+
 /// How a script ended. Output that was followed already is not printed again.
 pub(super) fn from_script(answer: &ScriptAnswer, is_followed: bool) -> anyhow::Result<Envelope> {
     let exit = answer.exit_code.map_or_else(|| Exit::Error.code(), exit::script_code);
@@ -95,7 +113,7 @@ pub(super) fn from_report(report: &LeakReport) -> anyhow::Result<Envelope> {
 }
 
 /// The status at the end of a wait.
-pub(crate) fn from_wait(status: &Status, ending: Ending) -> anyhow::Result<Envelope> {
+pub(crate) fn from_wait(status: &Seen<Status>, ending: Ending) -> anyhow::Result<Envelope> {
     let Ending { outcome, exit, reason } = ending;
     let mut shown = from_status(status)?;
     // The status tells of the newest commit, which may be another one.
@@ -128,8 +146,8 @@ pub(crate) fn about(envelope: Envelope, commit: &Commit) -> Envelope {
 }
 
 /// An environment.
-pub(crate) fn from_status(status: &Status) -> anyhow::Result<Envelope> {
-    let Status { rolling_out, failed, serving, awaiting_approval, .. } = status;
+pub(crate) fn from_status(status: &Seen<Status>) -> anyhow::Result<Envelope> {
+    let Status { rolling_out, failed, serving, awaiting_approval, .. } = &**status;
     let failed = failed.as_ref().filter(|_| status.phase == Phase::Failed);
     let newest = (rolling_out.as_ref().map(|rolling_out| &rolling_out.release))
         .or(awaiting_approval.as_ref())
@@ -154,7 +172,7 @@ pub(crate) fn from_status(status: &Status) -> anyhow::Result<Envelope> {
         }
         status.failed.as_ref().map_or(Ok(()), |failed| write_evidence(out, &failed.verdict))
     });
-    envelope.with_data(status)
+    Ok(status.show(envelope))
 }
 
 /// All environments.
@@ -180,4 +198,20 @@ pub(super) fn from_list(rows: &[Row]) -> anyhow::Result<Envelope> {
 /// There is no such environment.
 pub(crate) fn not_found(id: &str) -> Envelope {
     Envelope::sentence("not_found", Exit::Absent, format!("there is no environment {id}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn outcome_of_a_newer_worker_is_neither_success_nor_failure() {
+        let json = json!({"outcome": "promoted", "commit": "4f2a9c1", "by": "canary"});
+        let answer = serde_json::from_value(json.clone()).unwrap();
+        let shown = with_json(from_answer(&answer).unwrap(), json.clone());
+        assert_eq!((shown.outcome.as_str(), shown.exit_code), ("promoted", Exit::Waiting.code()));
+        assert_eq!((shown.text.as_str(), shown.data), ("4f2a9c1 promoted\n", Some(json)));
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use anyhow::Context;
 use berth_workflows::{
     contract::signals::{DeployAnswer, DeployOutcome},
     preview_environment::PreviewEnvironment,
@@ -9,7 +10,7 @@ use berth_workflows::{
 use temporalio_client::Client;
 
 use super::{Preview, args::PushArgs, late, output, refused, sent, wait, while_waiting};
-use crate::{envelope::Envelope, poll::LAST_LOOK, temporal};
+use crate::{envelope::Envelope, poll::LAST_LOOK, seen::AsJson, temporal};
 
 impl Preview {
     /// Starts the environment if it does not run, pushes, and waits for the answer, in one request.
@@ -19,7 +20,7 @@ impl Preview {
         let answer = client.execute_update_with_start_workflow(
             PreviewEnvironment::run,
             input.into(),
-            PreviewEnvironment::deploy,
+            AsJson(PreviewEnvironment::deploy),
             message.into(),
             options,
         );
@@ -30,12 +31,13 @@ impl Preview {
             let late = late(&handle, &id, timeout).await?;
             return Ok(Envelope { commit: Some(push.commit.to_string()), ..late });
         };
-        let answer: DeployAnswer = answer.map_err(|e| refused(&id, "push", e))?;
-        let envelope = output::from_answer(&answer)?;
+        let json = answer.map_err(|e| refused(&id, "push", e))?;
+        let answer: DeployAnswer = serde_json::from_value(json.clone()).context("reading the answer to the push")?;
+        let envelope = output::with_json(output::from_answer(&answer)?, json);
         // The answer has the page alone.
         let is_live = answer.outcome == DeployOutcome::Live;
         let status = if is_live { tokio::time::timeout(LAST_LOOK, wait::status(&handle)).await.ok() } else { None };
-        let Some(dashboard) = status.and_then(Result::ok).and_then(|status| status.temporal_ui) else {
+        let Some(dashboard) = status.and_then(Result::ok).and_then(|status| status.temporal_ui.clone()) else {
             return Ok(envelope);
         };
         let shown = envelope.with_text(|out| writeln!(out, "- its temporal-ui: {dashboard}"));

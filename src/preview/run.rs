@@ -94,8 +94,8 @@ async fn started(handle: &WorkflowHandle<Client, PreviewEnvironment>, script: &R
 async fn going_on(handle: &WorkflowHandle<Client, PreviewEnvironment>, id: &str, script: &RunScript) -> Envelope {
     let answer = timeout(OUTPUT_TIMEOUT, status(handle)).await;
     let running = answer.ok().and_then(Result::ok).and_then(|status| {
-        let mut running = status.scripts.into_iter();
-        running.find(|running| running.is(script)).map(|running| running.script_run)
+        let mut running = status.scripts.iter();
+        running.find(|running| running.is(script)).map(|running| running.script_run.clone())
     });
     let reason = match running {
         Some(run) => format!(

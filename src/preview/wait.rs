@@ -1,7 +1,7 @@
 //! Waiting for a preview: its status, and the decisions whether the wait is over. The decisions are pure; only [`observe`] and
 //! [`until`] send requests.
 
-use std::time::Duration;
+use std::{ops::Deref, time::Duration};
 
 use anyhow::{Context, anyhow};
 use berth_workflows::{
@@ -19,19 +19,24 @@ use crate::{
     exit::Exit,
     poll::{self, Decision, Unobserved, Waited},
     progress::Progress,
+    seen::{AsJson, Seen},
     short_commit::ambiguous,
 };
 
 /// The status as the workflow answers it, even if it was ended from outside.
-pub(super) async fn status(handle: &WorkflowHandle<Client, PreviewEnvironment>) -> Result<Status, WorkflowQueryError> {
-    handle.query(PreviewEnvironment::status, (), WorkflowQueryOptions::default()).await
+pub(super) async fn status(
+    handle: &WorkflowHandle<Client, PreviewEnvironment>,
+) -> Result<Seen<Status>, WorkflowQueryError> {
+    let query = AsJson(PreviewEnvironment::status);
+    let json = handle.query(query, (), WorkflowQueryOptions::default()).await?;
+    Seen::read(json).map_err(|error| WorkflowQueryError::Other(error.into()))
 }
 
 /// Queries the status of an environment. None: there is no such environment.
 pub(crate) async fn observe(
     handle: &WorkflowHandle<Client, PreviewEnvironment>,
     id: &str,
-) -> Result<Option<Status>, Unobserved> {
+) -> Result<Option<Seen<Status>>, Unobserved> {
     match status(handle).await {
         Ok(status) if status.phase == Phase::Closed => Ok(Some(status)),
         Ok(status) => check_alive(handle, id).await.map(|()| Some(status)),
@@ -62,7 +67,7 @@ async fn check_alive(handle: &WorkflowHandle<Client, PreviewEnvironment>, id: &s
 pub(crate) async fn once(
     handle: &WorkflowHandle<Client, PreviewEnvironment>,
     id: &str,
-) -> anyhow::Result<Option<Status>> {
+) -> anyhow::Result<Option<Seen<Status>>> {
     observe(handle, id).await.map_err(Unobserved::into_error)
 }
 
@@ -74,7 +79,7 @@ pub(super) async fn answered(
     handle: &WorkflowHandle<Client, PreviewEnvironment>,
     id: &str,
     within: Duration,
-) -> Result<Option<Status>, Unobserved> {
+) -> Result<Option<Seen<Status>>, Unobserved> {
     poll::answered(within, || observe(handle, id)).await
 }
 
@@ -86,24 +91,28 @@ pub(super) async fn until(
     handle: &WorkflowHandle<Client, PreviewEnvironment>,
     id: &str,
     timeout: Duration,
-    decide: impl FnMut(Option<&Status>) -> Decision,
-) -> anyhow::Result<Waited<Status>> {
+    mut decide: impl FnMut(Option<&Status>) -> Decision,
+) -> anyhow::Result<Waited<Seen<Status>>> {
+    let decide = |seen: Option<&Seen<Status>>| decide(seen.map(Deref::deref));
     poll::until(timeout, Progress::shown(), || observe(handle, id), line, decide).await
 }
 
 /// The line of progress for a status.
-pub(crate) fn line(status: Option<&Status>) -> String {
+pub(crate) fn line(status: Option<&Seen<Status>>) -> String {
     let Some(status) = status else { return "no environment yet".to_owned() };
     match &status.rolling_out {
         Some(rolling_out) => {
             let commit = rolling_out.release.commit.short();
-            let line = format!("{}: {commit} waits for {}", status.phase.name(), rolling_out.waiting_for);
+            let line = format!("{}: {commit} waits for {}", status.phase_name(), rolling_out.waiting_for);
             match &rolling_out.not_observed {
                 Some(why) => format!("{line}; not observed: {why}"),
                 None => line,
             }
         }
-        None => status.phase.name().to_owned(),
+        None => match &status.waits_for {
+            Some(waits_for) => format!("{}: waits for {waits_for}", status.phase_name()),
+            None => status.phase_name().to_owned(),
+        },
     }
 }
 

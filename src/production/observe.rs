@@ -1,6 +1,6 @@
 //! The status of production, asked once or until a wait is over.
 
-use std::time::Duration;
+use std::{ops::Deref, time::Duration};
 
 use anyhow::{Context, anyhow};
 use berth_workflows::{
@@ -16,14 +16,20 @@ use temporalio_client::{
 use crate::{
     poll::{self, Decision, PATIENCE, Unobserved, Waited},
     progress::Progress,
+    seen::{AsJson, Seen},
 };
 
 pub(crate) type Handle = WorkflowHandle<Client, ProductionEnvironment>;
 
 /// Queries the status. None: nothing has been released yet.
-pub(crate) async fn observe(handle: &Handle, id: &str) -> Result<Option<ProductionStatus>, Unobserved> {
-    match handle.query(ProductionEnvironment::status, (), WorkflowQueryOptions::default()).await {
-        Ok(status) => check_alive(handle, id).await.map(|()| Some(status)),
+pub(crate) async fn observe(handle: &Handle, id: &str) -> Result<Option<Seen<ProductionStatus>>, Unobserved> {
+    let query = AsJson(ProductionEnvironment::status);
+    match handle.query(query, (), WorkflowQueryOptions::default()).await {
+        Ok(json) => {
+            let status = Seen::read(json).with_context(|| format!("reading the status of {id}"));
+            let status = status.map_err(Unobserved::Final)?;
+            check_alive(handle, id).await.map(|()| Some(status))
+        }
         Err(WorkflowQueryError::NotFound(_)) => Ok(None),
         Err(error) => Err(Unobserved::from_query(error, format!("querying {id}; does a worker poll its task queue?"))),
     }
@@ -57,7 +63,7 @@ async fn why_failed(handle: &Handle) -> String {
 ///
 /// # Errors
 /// The status cannot be had.
-pub(crate) async fn once(handle: &Handle, id: &str) -> anyhow::Result<Option<ProductionStatus>> {
+pub(crate) async fn once(handle: &Handle, id: &str) -> anyhow::Result<Option<Seen<ProductionStatus>>> {
     observe(handle, id).await.map_err(Unobserved::into_error)
 }
 
@@ -65,7 +71,7 @@ pub(crate) async fn once(handle: &Handle, id: &str) -> anyhow::Result<Option<Pro
 ///
 /// # Errors
 /// The status cannot be had.
-pub(super) async fn answered(handle: &Handle, id: &str) -> anyhow::Result<Option<ProductionStatus>> {
+pub(super) async fn answered(handle: &Handle, id: &str) -> anyhow::Result<Option<Seen<ProductionStatus>>> {
     poll::answered(PATIENCE, || observe(handle, id)).await.map_err(Unobserved::into_error)
 }
 
@@ -77,15 +83,16 @@ pub(super) async fn until(
     handle: &Handle,
     id: &str,
     timeout: Duration,
-    decide: impl FnMut(Option<&ProductionStatus>) -> Decision,
-) -> anyhow::Result<Waited<ProductionStatus>> {
+    mut decide: impl FnMut(Option<&ProductionStatus>) -> Decision,
+) -> anyhow::Result<Waited<Seen<ProductionStatus>>> {
+    let decide = |seen: Option<&Seen<ProductionStatus>>| decide(seen.map(Deref::deref));
     poll::until(timeout, Progress::shown(), || observe(handle, id), line, decide).await
 }
 
 /// The line of progress for a status.
-pub(crate) fn line(status: Option<&ProductionStatus>) -> String {
+pub(crate) fn line(status: Option<&Seen<ProductionStatus>>) -> String {
     let Some(status) = status else { return "nothing has been released yet".to_owned() };
-    let mut line = status.phase.name().to_owned();
+    let mut line = status.phase_name().to_owned();
     if let Some(rolling_out) = &status.rolling_out {
         let rollout = &rolling_out.rollout;
         line += &format!(": {} waits for {}", numbered(&rollout.release), rollout.waiting_for);

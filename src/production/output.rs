@@ -16,6 +16,7 @@ use crate::{
     envelope::{Envelope, snake_case, wire_name, write_evidence},
     exit::Exit,
     poll::Ending,
+    seen::Seen,
 };
 
 /// The answer of production to a message.
@@ -93,7 +94,11 @@ fn next_step(app: &str, verb: &str, answer: &ProductionAnswer) -> Option<String>
 }
 
 /// The status at the end of a wait for that release, if its number is known.
-pub(crate) fn from_wait(status: &ProductionStatus, release: Option<u64>, ending: Ending) -> anyhow::Result<Envelope> {
+pub(crate) fn from_wait(
+    status: &Seen<ProductionStatus>,
+    release: Option<u64>,
+    ending: Ending,
+) -> anyhow::Result<Envelope> {
     let Ending { outcome, exit, reason } = ending;
     let shown = about(from_status(status)?, status, release);
     let failed = status.failed.as_ref().filter(|failed| exit == Exit::Failed && failed.release.number == release);
@@ -120,7 +125,7 @@ pub(crate) fn about(envelope: Envelope, status: &ProductionStatus, release: Opti
 }
 
 /// Production.
-pub(crate) fn from_status(status: &ProductionStatus) -> anyhow::Result<Envelope> {
+pub(crate) fn from_status(status: &Seen<ProductionStatus>) -> anyhow::Result<Envelope> {
     let newest = newest_release(status);
     let failed = status.failed.as_ref().filter(|_| is_failed(status.phase));
     let rollout = (status.rolling_out.as_ref().map(|rolling_out| &rolling_out.rollout.rollout))
@@ -141,7 +146,7 @@ pub(crate) fn from_status(status: &ProductionStatus) -> anyhow::Result<Envelope>
         writeln!(out, "{}", status.to_markdown().trim_start_matches("### ").trim_end())?;
         failed.map_or(Ok(()), |failed| write_evidence(out, &failed.verdict))
     });
-    envelope.with_data(status)
+    Ok(status.show(envelope))
 }
 
 fn newest_release(status: &ProductionStatus) -> Option<&Release> {
@@ -175,7 +180,7 @@ mod tests {
         let verdict = Verdict { log_tail: vec!["boom".into()], ..Verdict::new(FailureType::CrashLoop, "exit code 1") };
         let failed = Failed { release: decide::tests::numbered(3), rollout: None, verdict: verdict.advise("fix it") };
         let status = decide::tests::status(Phase::RolledBack, |status| status.failed = Some(failed));
-        let text = from_status(&status).unwrap().text;
+        let text = from_status(&status.into()).unwrap().text;
         for once in ["what to do: fix it", "boom", "exit code 1"] {
             assert_eq!(text.matches(once).count(), 1, "{once}: {text}");
         }

@@ -18,7 +18,7 @@ use super::{
     decide::{self, People, Target},
     environment, observe, output, send,
 };
-use crate::{envelope::Envelope, exit::Exit, poll::Waited};
+use crate::{envelope::Envelope, exit::Exit, poll::Waited, seen::Seen};
 
 impl Production {
     /// Hands a release in, and waits for its end.
@@ -55,7 +55,7 @@ impl Production {
         // A rollback must not wait for a status that cannot be had. Without one an earlier rollback may be taken for this.
         let before =
             tokio::time::timeout(timeout, observe::once(&handle, &id)).await.ok().and_then(Result::ok).flatten();
-        let since = before.as_ref().map_or(0, decide::newest_rollout);
+        let since = before.as_ref().map_or(0, |before| decide::newest_rollout(before));
         let Some(answer) = self.send(client, app.input(), message, left(timeout, begun)).await? else {
             return Ok(send::unanswered(&app.app, timeout));
         };
@@ -119,7 +119,7 @@ fn left(timeout: Duration, begun: Instant) -> Duration {
 fn shown(
     app: &AppArgs,
     target: &Target,
-    waited: Waited<ProductionStatus>,
+    waited: Waited<Seen<ProductionStatus>>,
     timeout: Duration,
 ) -> anyhow::Result<Envelope> {
     let number = waited.status.as_ref().and_then(|status| decide::number_of(status, target));

@@ -34,12 +34,17 @@ fn serves(record: &mut Record, digit: char) {
 
 #[test]
 fn line_says_why_nothing_can_be_seen_of_a_release() {
-    let mut status = observed(|record| {
+    let status = observed(|record| {
         record.book.expect("preview-web-1", &QueuedRelease { ticket: 1, release: push('a').release() }, 1);
     });
-    assert_eq!(line(status.as_ref()), "RollingOut: aaaaaaa waits for the app file to be read");
-    status.as_mut().unwrap().rolling_out.as_mut().unwrap().not_observed = Some("no answer".into());
-    assert_eq!(line(status.as_ref()), "RollingOut: aaaaaaa waits for the app file to be read; not observed: no answer");
+    let mut status = status.unwrap();
+    let line = |status: &Status| line(Some(&Seen::from(status.clone())));
+    assert_eq!(line(&status), "RollingOut: aaaaaaa waits for the app file to be read");
+    let mut awaits = Status::new("web", 1, &Record::default());
+    awaits.waits_for = Some("the image of 4f2a9c1".into());
+    assert_eq!(super::line(Some(&Seen::from(awaits))), "AwaitingPush: waits for the image of 4f2a9c1");
+    status.rolling_out.as_mut().unwrap().not_observed = Some("no answer".into());
+    assert_eq!(line(&status), "RollingOut: aaaaaaa waits for the app file to be read; not observed: no answer");
 }
 
 fn failed(record: &mut Record, digit: char) {

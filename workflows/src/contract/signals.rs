@@ -126,6 +126,10 @@ pub enum CloseOutcome {
     Closing,
     /// The close is older than a push or close already seen, and has no effect.
     Skipped,
+    /// An outcome that only a newer version of berth knows. None has it.
+    #[serde(other)]
+    #[schemars(skip)]
+    Unknown,
 }
 
 impl CloseAnswer {
