@@ -1,6 +1,6 @@
 //! Advice for a person, by failure type.
 
-use berth_workflows::contract::verdict::FailureType;
+use berth_workflows::contract::{environment::EnvironmentKind, verdict::FailureType};
 
 /// Advice on a probe that has not passed.
 pub(crate) const PROBE: &str =
@@ -25,6 +25,28 @@ pub(crate) const IMMUTABLE_JOB: &str = "Give the Job a name of its own in each r
 /// Advice on the bounds of a `LimitRange`.
 pub(crate) const LIMIT_RANGE: &str =
     "Change the container's requests and limits in the manifests so that they fit the namespace's LimitRange.";
+
+/// Advice on a connection of a preview that timed out.
+const CONNECT_TIMEOUT: &str = "A connection timed out. Previews reach public addresses and their own database only: `isolation.egress_allow` in the app file opens a network.";
+/// Texts of clients for a connection that was not answered, in lower case.
+const CONNECT_TIMEOUTS: [&str; 9] = [
+    "connection timed out", // errno of Linux, and most languages
+    "operation timed out",
+    "etimedout",         // Node
+    "i/o timeout",       // Go
+    "connecttimeout",    // Python's requests and httpx
+    "connect timed out", // Java
+    "connect timeout",
+    "failed: timeout expired", // libpq
+    "connection timeout",
+];
+
+/// Returns the advice for a log with a connection that timed out. Networks are closed to previews, and packets to them dropped.
+pub(crate) fn connect_timeout(kind: EnvironmentKind, log: &str) -> Option<&'static str> {
+    let log = log.to_lowercase();
+    let has_timed_out = CONNECT_TIMEOUTS.iter().any(|text| log.contains(text));
+    (has_timed_out && matches!(kind, EnvironmentKind::Preview { .. })).then_some(CONNECT_TIMEOUT)
+}
 
 /// Returns one line of advice for each failure that a rollout can have.
 pub(crate) fn advice(failure: FailureType) -> &'static str {
@@ -69,5 +91,29 @@ pub(crate) fn advice(failure: FailureType) -> &'static str {
             "The pods run but do not pass the gate. Try its request on a pod with kubectl port-forward."
         }
         _ => "The message says what the release waits for; `kubectl describe` of its pods shows more.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connection_that_timed_out_advises_egress_allow_in_previews() {
+        let preview = EnvironmentKind::Preview { pr: 7 };
+        for log in [
+            "psycopg.OperationalError: connection to server at \"10.1.2.3\", port 5432 failed: timeout expired",
+            "Error: connect ETIMEDOUT 10.1.2.3:6379",
+            "dial tcp 10.1.2.3:443: i/o timeout",
+            "java.net.SocketTimeoutException: Connect timed out",
+            "[Errno 110] Connection timed out",
+            "requests.exceptions.ConnectTimeout: HTTPConnectionPool(host='10.1.2.3', port=80)",
+        ] {
+            assert!(connect_timeout(preview, log).unwrap().contains("egress_allow"), "{log}");
+            assert_eq!(connect_timeout(EnvironmentKind::Production, log), None, "{log}");
+        }
+        for log in ["", "connection refused", "the request timed out", "timeout: 30"] {
+            assert_eq!(connect_timeout(preview, log), None, "{log}");
+        }
     }
 }

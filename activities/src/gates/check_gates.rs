@@ -167,7 +167,8 @@ impl Checks<'_> {
             log_tail(self.client, namespace, pod.as_deref(), container.as_deref(), unmet.log),
         );
         let advice = unmet.advice.unwrap_or_else(|| advice(FailureType::GateFailed).to_owned());
-        let mut verdict = Verdict::new(FailureType::GateFailed, "").advise(advice);
+        let mut verdict =
+            Verdict::new(FailureType::GateFailed, "").advise(log.advise(self.check.environment.kind, &advice));
         let message = match &redactor {
             Some(redactor) => unmet.message.redacted(redactor).await,
             None => unmet.message.without_foreign(&secrets.unknown()),

@@ -5,11 +5,12 @@
 
 use std::time::Duration;
 
+use berth_workflows::contract::environment::EnvironmentKind;
 use futures::{AsyncBufRead, AsyncReadExt};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client, api::LogParams};
 
-use crate::redaction::redactor::Redactor;
+use crate::{failure::advice, redaction::redactor::Redactor};
 
 /// The time to wait for a node that does not answer. A verdict that is known is not held back for longer.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -40,6 +41,11 @@ impl LogEnd {
     /// Returns whether the log has this text.
     pub(crate) fn contains(&self, text: &str) -> bool {
         self.text.contains(text)
+    }
+
+    /// Returns advice, with more in front if the log has a connection of a preview that timed out.
+    pub(crate) fn advise(&self, kind: EnvironmentKind, advice: &str) -> String {
+        advice::connect_timeout(kind, &self.text).into_iter().chain([advice]).collect::<Vec<_>>().join(" ")
     }
 
     fn is_empty(&self) -> bool {

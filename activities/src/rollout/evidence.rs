@@ -37,6 +37,7 @@ pub(crate) async fn verdict(client: &Client, wait: &AwaitInput, cause: Cause, sn
     if log.contains(WRONG_FORMAT) {
         verdict.advice = WRONG_ARCHITECTURE.to_owned();
     }
+    verdict.advice = log.advise(wait.environment.kind, &verdict.advice);
     let Some(redactor) = redactor else {
         verdict.message = secrets.unknown();
         return verdict.bounded();

@@ -109,6 +109,15 @@ async fn a_missing_image_is_the_same_verdict_on_every_run() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_connection_that_timed_out_adds_advice_about_networks() {
+    let server = server_in("liveness_kill");
+    server.answer(&format!("{PODS}/web-5d8f-abcde/log"), 200, "dial tcp 10.20.0.5:5432: i/o timeout\n");
+    let verdict = verdict(&server).await;
+    assert!(verdict.advice.contains("`isolation.egress_allow`"), "{}", verdict.advice);
+    assert!(verdict.advice.ends_with("run the image locally."), "{}", verdict.advice);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_crash_loops_verdict_has_the_redacted_log_of_the_crash() {
     let server = server_in("liveness_kill");
     server.answer(
