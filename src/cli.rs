@@ -27,7 +27,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the worker: take workflows and activities from Temporal until SIGTERM or Ctrl-C
-    Worker(Worker),
+    Worker(Box<Worker>),
     /// Deploy, close and show the environments of pull requests
     Preview(Preview),
     /// Release to production, approve, roll back, freeze, and show it

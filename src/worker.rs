@@ -32,6 +32,7 @@ mod forget;
 mod github;
 mod health;
 mod metrics;
+mod networks;
 mod observe;
 mod readiness;
 mod sdk_metrics;
@@ -42,6 +43,7 @@ use github::GithubArgs;
 use health::{Endpoints, Health};
 pub(crate) use health::{MetricsAddress, serve_beside};
 use metrics::Metrics;
+use networks::NetworkArgs;
 use sdk_metrics::SdkMetrics;
 use workers::Workers;
 
@@ -71,6 +73,8 @@ pub(crate) struct Worker {
     /// it they take the address in each Ingress's status
     #[arg(long, env = "BERTH_INGRESS_ADDRESS", value_name = "HOST[:PORT]")]
     ingress_address: Option<IngressAddress>,
+    #[command(flatten)]
+    networks: NetworkArgs,
     /// The scheme of environments' URLs
     #[arg(long, env = "BERTH_SCHEME", value_enum, default_value_t = Scheme::Https)]
     scheme: Scheme,
@@ -207,6 +211,7 @@ impl Worker {
                 installation: self.installation.clone(),
                 ingress_namespace: self.ingress_namespace.clone(),
                 ingress_address: self.ingress_address.clone(),
+                networks: self.networks.networks(&database_servers),
                 scheme: scheme.to_owned(),
                 temporal_ui: self.temporal_ui.clone().filter(|address| !address.is_empty()),
                 has_github_app: self.github.is_given(),

@@ -19,6 +19,7 @@ pub(crate) fn settings() -> Settings {
         installation: "berth".into(),
         ingress_namespace: "ingress".into(),
         ingress_address: None,
+        networks: crate::settings::Networks::default(),
         scheme: "https".into(),
         temporal_ui: None,
         has_github_app: true,

@@ -32,4 +32,4 @@ mod unix_time;
 pub use activities::Activities;
 pub use context::Context;
 pub use kubernetes::{client::kubernetes_client, further_kind::look_up_kind, labels};
-pub use settings::{IngressAddress, Serve, Settings};
+pub use settings::{IngressAddress, Networks, Serve, Settings};

@@ -2,12 +2,14 @@
 
 pub(crate) mod database_servers;
 pub(crate) mod ingress_address;
+pub(crate) mod networks;
 
 use std::path::PathBuf;
 
 use berth_workflows::contract::environment::EnvironmentKind;
 use database_servers::Servers;
 pub use ingress_address::IngressAddress;
+pub use networks::Networks;
 
 use crate::proof::ProofKeys;
 
@@ -26,6 +28,8 @@ pub struct Settings {
     pub ingress_namespace: String,
     /// The address of the ingress controller, for gates through it. None: the one in the status of each Ingress.
     pub ingress_address: Option<IngressAddress>,
+    /// The cluster's networks, for the policies of environments.
+    pub networks: Networks,
     /// The scheme of the environments' URLs: `http` or `https`.
     pub scheme: String,
     /// The address of temporal-ui with its scheme, for links in reports. None: reports have no such links.
@@ -52,6 +56,7 @@ impl Settings {
             installation,
             ingress_namespace: String::new(),
             ingress_address: None,
+            networks: Networks::default(),
             scheme: String::new(),
             temporal_ui: None,
             has_github_app: false,

@@ -36,6 +36,7 @@ pub use pushed::PushVariable;
 pub use timings::Timings;
 pub use unique::KnownNames;
 
+use crate::network::Network;
 use crate::render::{FurtherKind, Provided, line_of, template::Lines};
 
 /// An app: one GitHub repository and its environments. Nothing is guessed; an unknown field is an error.
@@ -134,6 +135,21 @@ pub struct Isolation {
     /// Destinations that pods may connect to.
     #[serde(default)]
     pub egress: Egress,
+    /// Networks that pods may connect to besides, for example of a database that all previews share.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub egress_allow: Vec<EgressAllowed>,
+}
+
+/// A network that pods may connect to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EgressAllowed {
+    /// The network, or the address of one host.
+    pub cidr: Network,
+    /// The ports, by TCP and UDP. Default: every port.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(inner(range(min = 1)))]
+    pub ports: Vec<u16>,
 }
 
 /// A Pod Security level.
@@ -147,14 +163,15 @@ pub enum PodSecurity {
     Baseline,
 }
 
-/// Destinations that pods may connect to. The cloud's metadata address is never one of them.
+/// Destinations that pods may connect to. The clouds' metadata addresses are never among them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Egress {
-    /// The environment, DNS, and the internet.
+    /// The environment, DNS, and the internet. In previews that is neither a private network nor another environment.
     #[default]
     Internet,
-    /// The environment, DNS, and the destinations that `NetworkPolicy` objects of the manifests list.
+    /// The environment, DNS, and the destinations that `NetworkPolicy` objects of the manifests list. In previews their private
+    /// networks and other namespaces stay closed.
     Listed,
 }
 

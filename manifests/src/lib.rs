@@ -3,4 +3,5 @@
 //! Pure, except that it reads an app's folder: it talks to no cluster and no server.
 
 pub mod app;
+pub mod network;
 pub mod render;

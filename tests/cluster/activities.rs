@@ -174,6 +174,7 @@ fn with_database_server(lab: &Lab, settings: &mut Settings) -> Postgres {
         database: None,
         admin_secret: admin.into(),
         connections: 5,
+        networks: Vec::new(),
     };
     settings.database_servers.insert("previews".into(), server);
     postgres

@@ -28,6 +28,7 @@ impl Lab {
             database: None,
             admin_secret: "previews-admin".into(),
             connections: 5,
+            networks: Vec::new(),
         };
         let credentials = credentials(POSTGRES_PASSWORD, &postgres.authority);
         Self { postgres, server, credentials }

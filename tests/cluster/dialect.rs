@@ -22,7 +22,7 @@ use crate::doppler::bench::Bench;
 const RECORD: &str = "BERTH_RECORD_ENVSUBST";
 
 /// Differences between berth and the old job: the object, the field, the job's value, and berth's reason.
-const DIFFERENCES: [(&str, &str, &str, &str); 9] = [
+const DIFFERENCES: [(&str, &str, &str, &str); 10] = [
     ("ConfigMap/web-pr-123-config", "/data/nginx.conf", "blanked", "`$host` and `$request_uri` are nginx's own"),
     (
         "ConfigMap/web-pr-123-config",
@@ -44,6 +44,7 @@ const DIFFERENCES: [(&str, &str, &str, &str); 9] = [
     ),
     ("DopplerSecret/doppler-secret-pr-123", "", "applied", "berth syncs the secrets itself"),
     ("Namespace/pr-123", "", "applied", "berth makes the namespace itself"),
+    ("NetworkPolicy/allow-https", "/spec/egress/0/to", "null", "private networks are closed to previews"),
     ("PriorityClass/web-pr-123-20000000-priority", "/preemptionPolicy", "null", "a preview evicts no pods of others"),
     ("ServiceAccount/web", "/metadata/namespace", "default", "the same as of the ConfigMap"),
     ("ServiceAccount/web-pr-123-json", "/metadata/namespace", "default", "the same"),
@@ -201,6 +202,7 @@ fn of_berth() -> Objects {
         pull_secret: None,
         suspend_cron_jobs: true,
         known: KnownNames::default(),
+        closed: berth_manifests::network::closed(&[]),
     };
     let rendered = render(&files, &Variables::new(input()), &policy).unwrap();
     rendered.objects().map(|object| named(object.document.clone())).collect()

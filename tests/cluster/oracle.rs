@@ -67,6 +67,7 @@ fn documents(text: &str, namespace: &str) -> Result<Vec<Value>, Vec<String>> {
         reserved_secrets: BTreeSet::new(),
         suspend_cron_jobs: false,
         known: KnownNames::default(),
+        closed: berth_manifests::network::closed(&[]),
         pull_secret: None,
     };
     match render(&files, &Variables::new(input), &policy) {

@@ -33,10 +33,10 @@ impl Environment {
         Self::on(Places::take(Places::ALL), pr, values, None)
     }
 
-    /// Starts it with these lines at the end of `preview` in the app file.
-    pub(crate) fn with_gates(pr: u64, gates: &str) -> Self {
+    /// Starts it with these lines at the end of the app file, which ends with `preview`.
+    pub(crate) fn with_lines(pr: u64, lines: &str) -> Self {
         let environment = Self::on(Places::take(1), pr, &[], Some(tempfile::tempdir().unwrap()));
-        environment.set_gates(gates);
+        environment.set_lines(lines);
         environment
     }
 
@@ -49,9 +49,9 @@ impl Environment {
     }
 
     /// Sets those lines for the next rollout.
-    pub(crate) fn set_gates(&self, gates: &str) {
+    pub(crate) fn set_lines(&self, lines: &str) {
         let app = fs::read_to_string(self.berth.lab.apps_dir().join("web.yaml")).unwrap();
-        fs::write(self.apps.as_ref().unwrap().path().join("web.yaml"), app + gates).unwrap();
+        fs::write(self.apps.as_ref().unwrap().path().join("web.yaml"), app + lines).unwrap();
     }
 
     /// Replaces the worker by one that is not told the ingress controller's address.

@@ -12,10 +12,10 @@ fn gates(text: &str) -> String {
 
 #[test]
 fn gate_through_the_ingress_passes_and_fails_with_the_page() {
-    let mut environment = Environment::with_gates(511, &gates("id=\"root\""));
+    let mut environment = Environment::with_lines(511, &gates("id=\"root\""));
     environment.live('1', "full-v1");
 
-    environment.set_gates(&gates("another page"));
+    environment.set_lines(&gates("another page"));
     let other = verdict("a page without the text", &environment.redeploy());
     assert_eq!(other["failure"], "GateFailed");
     let message = other["message"].as_str().unwrap();
@@ -26,7 +26,7 @@ fn gate_through_the_ingress_passes_and_fails_with_the_page() {
 
     // Where port 80 of this machine was taken, the published address has no such port.
     if environment.berth.lab.ingress().port() == 80 {
-        environment.set_gates(&gates("id=\"root\""));
+        environment.set_lines(&gates("id=\"root\""));
         environment.forget_ingress_address();
         let status = environment.redeploy();
         assert_eq!(status["phase"], "Live", "the address is in the Ingress's status: {status}");

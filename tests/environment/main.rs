@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 #![expect(clippy::print_stdout, reason = "verdicts are what a person wants to see of this test")]
 
+mod egress;
 mod full_app;
 mod ingress_gate;
 mod places;
@@ -13,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use berth_lab::{POSTGRES_PASSWORD, POSTGRES_USER};
+use berth_lab::{Lab, POSTGRES_PASSWORD, POSTGRES_USER};
 use berth_test_support::{commit, until};
 use full_app::{Environment, api, databases_and_roles, live, pods};
 use serde_json::Value;
@@ -124,14 +125,17 @@ fn only_a_changed_secret_replaces_the_pods_that_read_it() {
 
 #[test]
 fn temporal_address_in_doppler_overrides_the_environments_own() {
-    let environment = Environment::start(505, &[]);
+    let lab = Lab::full().unwrap();
+    // The lab's Temporal is not the environment's own, and its address is private.
+    let shared = lab.temporal_address_for_pods().to_owned();
+    let (host, port) = shared.rsplit_once(':').unwrap();
+    let allow = format!("isolation: {{ egress_allow: [{{ cidr: {host}, ports: [{port}] }}] }}\n");
+    let environment = Environment::with_lines(505, &allow);
     environment.live('1', "full-v1");
     let own = "web-temporal.pr-505.svc.cluster.local:7233";
     for container in ["web", "python-worker"] {
         assert_eq!(environment.given(container, "TEMPORAL_SERVER_ADDRESS").trim(), own);
     }
-    // The lab's Temporal is not the environment's own.
-    let shared = environment.berth.lab.temporal_address_for_pods().to_owned();
     let status = environment.redeploy_with(&[("TEMPORAL_SERVER_ADDRESS", &shared)]);
     assert_eq!(status["phase"], "Live", "{status}");
     assert_eq!(status["secrets"]["temporal_server_address"], shared.as_str());
@@ -260,13 +264,13 @@ fn workflow_gate_fails_on_another_result_than_expected() {
              {{ task_queue: $KUBE_APP, type: Greeting, input: Ada, expect: {expect} }} }}]\n"
         )
     };
-    let environment = Environment::with_gates(509, &gate("Goodbye"));
+    let environment = Environment::with_lines(509, &gate("Goodbye"));
     let pushed = environment.berth.push('1', &environment.berth.lab.image("full-v1"), &[]);
     assert_eq!(pushed.json["outcome"], "failed", "{pushed:?}");
     let other = verdict("a workflow with another result", &environment.berth.status());
     assert_eq!(other["failure"], "GateFailed");
     assert!(other["message"].as_str().unwrap().contains("gate greets"), "{other}");
-    environment.set_gates(&gate("Ada"));
+    environment.set_lines(&gate("Ada"));
     assert_eq!(environment.redeploy()["phase"], "Live");
     assert_eq!(environment.berth.preview("close", &[]).code, 0);
 }

@@ -78,5 +78,6 @@ fn policy() -> PolicyInput {
         pull_secret: None,
         suspend_cron_jobs: true,
         known: KnownNames::default(),
+        closed: berth_manifests::network::closed(&[]),
     }
 }

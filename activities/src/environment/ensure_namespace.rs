@@ -15,6 +15,7 @@ use crate::{context::Context, failure::Failure};
 mod apply;
 mod isolation;
 mod namespace;
+mod network_policy;
 mod objects;
 mod ownership;
 mod preview;

@@ -59,8 +59,8 @@ pub async fn plan_release(
     input: &PlanReleaseInput,
 ) -> Result<PlannedRelease, Failure> {
     let PlanReleaseInput { environment, release, deploy_id, secrets, serving, .. } = input;
-    let (mut rendered, variables) =
-        render_release(app, ToRender { environment, release, deploy_id: *deploy_id, secrets })?;
+    let what = ToRender { environment, release, deploy_id: *deploy_id, secrets };
+    let (mut rendered, variables) = render_release(app, &context.settings.networks, what)?;
     isolation::add_objects(context, app, environment, &mut rendered).await?;
     rendered.stamp(&stamp(context, input));
     let planned = to_store(app, input, &rendered, &variables);

@@ -30,7 +30,8 @@ pub async fn apply_manifests(context: Context<'_>, app: &App, apply: &ApplyInput
     let ApplyInput { deploy, secrets, waited_for } = apply;
     let environment = &deploy.environment;
     let stamp = stamp(context.settings, deploy);
-    let (mut rendered, variables) = render_release(app, ToRender::of_rollout(deploy, secrets))?;
+    let (mut rendered, variables) =
+        render_release(app, &context.settings.networks, ToRender::of_rollout(deploy, secrets))?;
     rendered.stamp(&stamp);
     let release = StoredRelease {
         commit: deploy.release.commit.to_string(),

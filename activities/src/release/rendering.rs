@@ -4,7 +4,7 @@ use std::iter::once;
 
 use berth_manifests::{
     app::{App, EnvironmentNames},
-    render::{EnvironmentKind, Finding, Object, PushedImage, Rendered, VariableInput, Variables, render},
+    render::{EnvironmentKind, Finding, Object, PolicyInput, PushedImage, Rendered, VariableInput, Variables, render},
 };
 use berth_workflows::contract::{
     environment::{self, ClusterObject, Environment},
@@ -14,7 +14,7 @@ use berth_workflows::contract::{
     verdict::{FailureType, Verdict},
 };
 
-use crate::failure::Failure;
+use crate::{failure::Failure, settings::Networks};
 
 /// Returns the cluster-scoped objects of a rollout before any is created. Their names begin with `KUBE_APP` and contain
 /// no secret.
@@ -32,7 +32,8 @@ pub(crate) fn cluster_objects_of(app: &App, deploy: &RolloutInput) -> Result<Vec
         temporal_server_address: "unknown:7233".to_owned(),
         temporal_server_address_from_doppler: false,
     };
-    let (rendered, _) = render_release(app, ToRender::of_rollout(deploy, &unknown))?;
+    // No network is in the name of an object.
+    let (rendered, _) = render_release(app, &Networks::default(), ToRender::of_rollout(deploy, &unknown))?;
     Ok(rendered.objects().filter_map(cluster_object).collect())
 }
 
@@ -66,11 +67,16 @@ impl<'a> ToRender<'a> {
 ///
 /// # Errors
 /// `ManifestInvalid` or `PolicyDenied` with all findings.
-pub(crate) fn render_release(app: &App, what: ToRender<'_>) -> Result<(Rendered, Variables), Failure> {
+pub(crate) fn render_release(
+    app: &App,
+    networks: &Networks,
+    what: ToRender<'_>,
+) -> Result<(Rendered, Variables), Failure> {
     let environment = what.environment;
     let files = app.source_files().map_err(|found| refused(&app.app, &found))?;
     let variables = Variables::new(variable_input(app, what));
     let policy = app.policy(&names_of(environment), [what.secrets.secret.clone()]);
+    let policy = PolicyInput { closed: networks.all_closed(), ..policy };
     let rendered = render(&files, &variables, &policy).map_err(|found| refused(&app.app, &found))?;
     let missing = app.check_gate_names(kind_of(environment), &variables);
     if !missing.is_empty() {

@@ -1,8 +1,15 @@
 //! The shared database servers, as the platform team lists them for the worker.
 
-use std::{borrow::Cow, collections::BTreeMap, net::Ipv6Addr, path::Path};
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    net::{IpAddr, Ipv6Addr},
+    path::Path,
+};
 
 use anyhow::Context;
+use berth_manifests::network::Network;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 /// The databases that an admin connects to by default, the first that exists. Every server has one of them: the first
@@ -35,6 +42,9 @@ pub struct Server {
     /// The most connections of one environment. A Temporal server takes about 20, the app gets the rest.
     #[serde(default = "default_connections")]
     pub connections: u32,
+    /// The networks of the server's addresses. Previews may connect to its port there. Default: the host, if it is an address.
+    #[serde(default)]
+    pub networks: Vec<Network>,
 }
 
 impl Server {
@@ -61,6 +71,15 @@ impl Server {
     /// Returns the databases that the admin may connect to, in the order in which they are tried.
     pub(crate) fn admin_databases(&self) -> Vec<&str> {
         self.database.as_ref().map_or_else(|| ADMIN_DATABASES.to_vec(), |database| vec![database])
+    }
+
+    /// The networks of the server's addresses. Empty: they are not known.
+    pub fn networks(&self) -> Vec<IpNet> {
+        let address = || self.bare_host().parse::<IpAddr>().ok().map(IpNet::from);
+        match self.networks.as_slice() {
+            [] => address().into_iter().collect(),
+            given => given.iter().map(|network| network.0).collect(),
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::LazyLock};
 
-use super::{App, CronJobs, DopplerConfig, Egress, Gate, Isolation, Pattern, PodSecurity};
+use super::{App, CronJobs, DopplerConfig, Egress, EgressAllowed, Gate, Isolation, Pattern, PodSecurity};
+use crate::network;
 use crate::render::{
     EnvironmentKind, Finding, PolicyInput, SourceFiles, VariableInput, builtin, content_hash, unique_name,
 };
@@ -111,6 +112,7 @@ impl App {
             pull_secret,
             suspend_cron_jobs: self.suspends_cron_jobs(environment.kind),
             known: self.known.clone(),
+            closed: network::closed(&[]),
         }
     }
 
@@ -182,6 +184,17 @@ impl App {
     /// The destinations that the previews' pods may connect to.
     pub fn egress(&self) -> Egress {
         self.isolation.egress
+    }
+
+    /// The networks that pods of one kind of environment may connect to besides.
+    pub fn egress_allowed(&self, kind: EnvironmentKind) -> &[EgressAllowed] {
+        let isolation = match kind {
+            EnvironmentKind::Preview => Some(&self.isolation),
+            EnvironmentKind::Production => {
+                self.production.as_ref().and_then(|production| production.isolation.as_ref())
+            }
+        };
+        isolation.map(|isolation| isolation.egress_allow.as_slice()).unwrap_or_default()
     }
 
     /// The isolation of production, where it is berth's: the namespace's Pod Security level, and the destinations that pods

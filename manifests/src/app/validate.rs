@@ -14,6 +14,7 @@ use super::{
 use crate::render::{cluster_kinds, finding::Finding, line_of, template::Lines};
 
 mod gates;
+mod isolation;
 mod timings;
 mod variables;
 
@@ -33,6 +34,7 @@ pub(super) fn check(app: &App, file: &str, lines: &Lines) -> Vec<Finding> {
     check_app(app, &mut report);
     check_pushed(app, &mut report);
     check_secrets(app, &mut report);
+    isolation::check(app, &mut report);
     timings::check(app, &mut report);
     if let Some(github) = &app.github {
         check_github(github, &mut report);

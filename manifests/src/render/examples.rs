@@ -6,7 +6,10 @@ use super::{
     EnvironmentKind, PolicyInput, PushedImage, PushedNames, Section, SourceFile, SourceFiles, VariableInput,
     unique_name,
 };
-use crate::app::{KnownNames, Pattern};
+use crate::{
+    app::{KnownNames, Pattern},
+    network::closed,
+};
 
 pub(crate) fn preview() -> VariableInput {
     VariableInput {
@@ -55,6 +58,7 @@ pub(crate) fn policy(input: &VariableInput) -> PolicyInput {
             hosts: ["pr-{pr}.example.com", "app.example.com", "shop.example.com"].map(pattern).into(),
             namespaces: ["pr-{pr}", "web-production", "shop"].map(pattern).into(),
         },
+        closed: closed(&[]),
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod bound;
 mod cron_jobs;
+mod egress;
 mod metadata;
 mod names;
 mod network;
@@ -18,6 +19,8 @@ mod strings;
 mod targets;
 
 use std::collections::BTreeSet;
+
+use ipnet::IpNet;
 
 use super::{
     finding::{Finding, Severity},
@@ -50,6 +53,8 @@ pub struct PolicyInput {
     pub suspend_cron_jobs: bool,
     /// The names of all environments of all apps.
     pub known: KnownNames,
+    /// The networks that are closed to previews.
+    pub closed: Vec<IpNet>,
 }
 
 /// Whether an object is not applied, and a note or a warning says so.
@@ -86,10 +91,12 @@ pub(super) fn check(objects: Vec<Object>, input: &PolicyInput) -> Checked {
         strings::check(&mut report);
         pods::check(&mut report);
         network::check(&mut report);
+        egress::check(&mut report);
         bound::check(&mut report);
         preemption::check(&mut report);
         metadata::complete(&mut object, &kind, input);
         network::complete(&mut object, input);
+        egress::complete(&mut object, input);
         bound::complete(&mut object, input);
         preemption::complete(&mut object, input);
         findings.extend(cron_jobs::complete(&mut object, input));

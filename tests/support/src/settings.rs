@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use berth_activities::{Serve, Settings, database::Servers, proof::ProofKeys};
+use berth_activities::{Networks, Serve, Settings, database::Servers, proof::ProofKeys};
 
 /// The settings of a worker that serves all apps in a folder, without a GitHub App, database servers and keys.
 pub fn settings(apps: &Path) -> Settings {
@@ -13,6 +13,7 @@ pub fn settings(apps: &Path) -> Settings {
         installation: "berth".into(),
         ingress_namespace: "ingress-nginx".into(),
         ingress_address: None,
+        networks: Networks::default(),
         scheme: "https".into(),
         temporal_ui: None,
         has_github_app: false,

@@ -199,6 +199,15 @@ pub enum Database {
     },
 }
 
+impl Database {
+    /// The server's name.
+    pub fn server(&self) -> &str {
+        match self {
+            Self::Isolated { server, .. } | Self::Shared { server } => server,
+        }
+    }
+}
+
 impl Environment {
     /// Bound on the recorded cluster objects: they are part of every activity's input and of continue-as-new's.
     pub const MAX_CLUSTER_OBJECTS: usize = 12;

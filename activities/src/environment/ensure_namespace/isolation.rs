@@ -6,12 +6,8 @@ use serde_json::{Value, json};
 use berth_manifests::app::{App, Egress, Quota};
 use berth_workflows::contract::environment::{Environment, EnvironmentKind};
 
-use super::objects::object;
+use super::{network_policy::policy, objects::object};
 use crate::{kubernetes::labels, settings::Settings};
-
-/// The cloud's metadata services: link-local on every large cloud. A pod that reaches them can take over its node's
-/// identity.
-const METADATA_ADDRESSES: &str = "169.254.0.0/16";
 
 /// The objects that limit and isolate an environment of its kind.
 ///
@@ -24,7 +20,7 @@ pub(crate) fn isolation_objects(settings: &Settings, app: &App, environment: &En
     let object = |api_version: &str, kind: &str, body: Value| {
         object(settings, environment, api_version, kind, labels::OWN_OBJECT, body)
     };
-    let policy = policy(settings, egress, environment);
+    let policy = policy(settings, app, egress, environment);
     let mut objects = vec![object("networking.k8s.io/v1", "NetworkPolicy", policy)];
     if let (Some(preview), EnvironmentKind::Preview { .. }) = (&app.preview, environment.kind) {
         objects.push(object("v1", "ResourceQuota", quota(&preview.quota)));
@@ -48,59 +44,4 @@ fn quota(quota: &Quota) -> Value {
         "services.loadbalancers": "0",
         "services.nodeports": "0",
     }}})
-}
-
-/// The `NetworkPolicy` of the environment's pods: everything that it does not list is denied.
-///
-/// A single policy holds all rules, because policies only add to each other. Under a name of its own, a rule that the app
-/// file has dropped would stay in force. An applied list replaces the earlier one.
-fn policy(settings: &Settings, destinations: Egress, environment: &Environment) -> Value {
-    // Pods of the same environment, and no others.
-    let within = json!([{"podSelector": {}}]);
-    let mut egress = vec![json!({"to": within}), dns()];
-    match (destinations, environment.isolated_database()) {
-        (Egress::Internet, _) => egress.push(internet()),
-        (Egress::Listed, Some((_, server))) => {
-            egress.extend(settings.database_servers.get(server).map(|server| database(server.port)));
-        }
-        (Egress::Listed, None) => {}
-    }
-    json!({"spec": {
-        "podSelector": {},
-        "policyTypes": ["Ingress", "Egress"],
-        "ingress": [{"from": within}, from_ingress(settings)],
-        "egress": egress,
-    }})
-}
-
-/// DNS from any address: some clusters answer it from pods of kube-system, others from the node itself.
-fn dns() -> Value {
-    json!({"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]})
-}
-
-/// The ports of a Temporal server: gRPC, membership, and the HTTP API. They are internal, so no ingress controller may
-/// reach them.
-const TEMPORAL_PORTS: std::ops::RangeInclusive<u32> = 7233..=7243;
-
-fn from_ingress(settings: &Settings) -> Value {
-    json!({
-        "from": [{"namespaceSelector": {
-            "matchLabels": {"kubernetes.io/metadata.name": settings.ingress_namespace},
-        }}],
-        "ports": [
-            {"protocol": "TCP", "port": 1, "endPort": TEMPORAL_PORTS.start() - 1},
-            {"protocol": "TCP", "port": TEMPORAL_PORTS.end() + 1, "endPort": 65535},
-        ],
-    })
-}
-
-/// Egress to the port of a database server, at any address: a policy knows no host names.
-fn database(port: u16) -> Value {
-    let mut rule = internet();
-    rule["ports"] = json!([{"port": port, "protocol": "TCP"}]);
-    rule
-}
-
-fn internet() -> Value {
-    json!({"to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": [METADATA_ADDRESSES]}}]})
 }

@@ -14,7 +14,7 @@ use crate::{
     examples::{app, environment, settings},
     fake_api_server::FakeApiServer,
     kubernetes::labels,
-    settings::Settings,
+    settings::{Networks, Settings},
 };
 
 const NAMESPACES: &str = "/api/v1/namespaces";
@@ -96,27 +96,92 @@ fn ingress_allows_own_pods_and_the_controller_but_not_temporals_ports() {
     assert_eq!(ingress, expected);
 }
 
+/// The names of namespaces and the networks that a rule leads to, with its ports.
+fn summary(rule: &Value) -> String {
+    let peers = rule["to"].as_array().unwrap().iter().map(|peer| match &peer["ipBlock"] {
+        Value::Null if peer.get("podSelector").is_some() => "own pods".to_owned(),
+        Value::Null => {
+            peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"].as_str().unwrap().to_owned()
+        }
+        block => match block["except"].as_array() {
+            Some(except) => format!("{} without {}", block["cidr"].as_str().unwrap(), except.len()),
+            None => block["cidr"].as_str().unwrap().to_owned(),
+        },
+    });
+    let ports = rule["ports"].as_array().into_iter().flatten();
+    let ports = ports.map(|port| format!("{}/{}", port["port"], port["protocol"].as_str().unwrap()));
+    [peers.collect::<Vec<_>>().join(", "), ports.collect::<Vec<_>>().join(" ")].join(" ").trim().to_owned()
+}
+
+const DNS: &str = "kube-system, 169.254.20.10/32 53/UDP 53/TCP";
+
+/// The rules of an environment's egress besides those to its own pods.
+fn egress(more: Value, settings: &Settings, environment: &Environment) -> Vec<String> {
+    let allowed = allowed(&app(more), environment, settings, "egress");
+    let mut rules: Vec<_> = allowed.as_array().unwrap().iter().map(summary).collect();
+    assert_eq!(rules.remove(0), "own pods");
+    rules
+}
+
 #[test]
-fn egress_allows_own_pods_dns_and_the_app_files_destinations() {
-    let (within, dns) = (
-        json!({"to": [{"podSelector": {}}]}),
-        json!({"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}),
-    );
-    let outside = json!([{"ipBlock": {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]}}]);
-    let listed = json!({"isolation": {"egress": "listed"}});
-    let mut settings = settings();
-    let server = json!({"host": "db", "port": 5433, "admin_secret": "admin", "connections": 5});
-    settings.database_servers.insert("previews".into(), serde_json::from_value(server).unwrap());
-    let plain = environment();
-    let database = Database::Isolated { server: "previews".into(), name: "web".into() };
-    let isolated = Environment { database: Some(database), ..plain.clone() };
-    let egress = |more: &Value, environment| allowed(&app(more.clone()), environment, &settings, "egress");
-    for environment in [&plain, &isolated] {
-        assert_eq!(egress(&json!({}), environment), json!([within, dns, {"to": outside}]));
+fn preview_reaches_the_internet_but_no_private_network() {
+    let internet = "0.0.0.0/0 without 7, ::/0 without 2";
+    assert_eq!(egress(json!({}), &settings(), &environment()), [DNS, internet, "ingress"]);
+    let all = allowed(&app(json!({})), &environment(), &settings(), "egress").to_string();
+    for closed in ["10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "168.63.129.16/32", "fc00::/7", "fe80::/10"] {
+        assert!(all.contains(closed), "{closed}: {all}");
     }
-    assert_eq!(egress(&listed, &plain), json!([within, dns]));
-    let server = json!({"to": outside, "ports": [{"port": 5433, "protocol": "TCP"}]});
-    assert_eq!(egress(&listed, &isolated), json!([within, dns, server]));
+    let told = ["203.0.113.0/24", "10.1.0.0/16"].map(|network| network.parse().unwrap());
+    let mut settings = settings();
+    settings.networks = Networks { closed: told.into(), dns: vec!["10.96.0.10/32".parse().unwrap()] };
+    let rules = egress(json!({}), &settings, &environment());
+    assert_eq!(rules, ["10.96.0.10/32 53/UDP 53/TCP", "0.0.0.0/0 without 8, ::/0 without 2", "ingress"]);
+    settings.networks.closed = vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()];
+    assert_eq!(egress(json!({}), &settings, &environment()), ["10.96.0.10/32 53/UDP 53/TCP", "ingress"]);
+}
+
+#[test]
+fn listed_egress_is_dns_the_database_and_the_app_files_networks() {
+    let allow = json!([{"cidr": "10.20.0.0/16", "ports": [5432, 6379]}, {"cidr": "10.1.2.3"}, {"cidr": "0.0.0.0/0"}]);
+    let listed = |allow: &Value| json!({"isolation": {"egress": "listed", "egress_allow": allow}});
+    assert_eq!(egress(listed(&json!([])), &settings(), &environment()), [DNS]);
+    let opened = ["10.20.0.0/16 5432/TCP 5432/UDP 6379/TCP 6379/UDP", "10.1.2.3/32", "0.0.0.0/0 without 4"];
+    assert_eq!(egress(listed(&allow), &settings(), &environment()), [&[DNS], &opened[..]].concat());
+    let open = json!({"isolation": {"egress_allow": [{"cidr": "10.20.0.0/16"}]}});
+    assert_eq!(egress(open, &settings(), &environment())[3..], ["10.20.0.0/16"]);
+}
+
+#[test]
+fn own_database_is_open_in_its_networks_or_at_every_address() {
+    for (host, networks, rule) in [
+        ("db", json!([]), "0.0.0.0/0 without 4, ::/0 without 3 5433/TCP"),
+        ("db", json!(["10.3.0.0/24", "fd00::7"]), "10.3.0.0/24, fd00::7/128 5433/TCP"),
+        ("10.3.0.7", json!([]), "10.3.0.7/32 5433/TCP"),
+        ("fd00::7", json!([]), "fd00::7/128 5433/TCP"),
+    ] {
+        let mut settings = settings();
+        let server = json!({"host": host, "port": 5433, "admin_secret": "admin", "networks": networks});
+        settings.database_servers.insert("previews".into(), serde_json::from_value(server).unwrap());
+        let isolated = Database::Isolated { server: "previews".into(), name: "web".into() };
+        for database in [isolated, Database::Shared { server: "previews".into() }] {
+            let environment = Environment { database: Some(database), ..environment() };
+            let listed = json!({"isolation": {"egress": "listed"}});
+            assert_eq!(egress(listed, &settings, &environment), [DNS, rule]);
+            assert_eq!(egress(json!({}), &settings, &environment)[3..], [rule]);
+        }
+        let other = Environment { database: Some(Database::Shared { server: "other".into() }), ..environment() };
+        assert_eq!(egress(json!({}), &settings, &other).len(), 3);
+    }
+}
+
+#[test]
+fn production_that_asks_for_isolation_keeps_its_private_networks() {
+    let production = Environment { kind: EnvironmentKind::Production, ..environment() };
+    let of = |isolation: Value| json!({"production": {"namespace": "web", "host": "e.com", "isolation": isolation}});
+    let rules = egress(of(json!({"egress": "internet"})), &settings(), &production);
+    assert_eq!(rules, [DNS, "0.0.0.0/0 without 4, ::/0 without 3"]);
+    let listed = of(json!({"egress": "listed", "egress_allow": [{"cidr": "10.20.0.0/16"}]}));
+    assert_eq!(egress(listed, &settings(), &production), [DNS, "10.20.0.0/16"]);
 }
 
 #[tokio::test]

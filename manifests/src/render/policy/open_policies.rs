@@ -2,17 +2,21 @@
 
 use serde_json::Value;
 
-use super::{ObjectReport, metadata::is_empty, pods};
+use super::{ObjectReport, egress, metadata::is_empty, pods};
 
 /// Warns about an open `NetworkPolicy`. These objects only add to what is allowed, so an app's policy can undo berth's. Teams
-/// have such policies and are responsible for them, so they are allowed.
+/// have such policies and are responsible for them in production. In previews [`super::egress`] narrows what leads out.
 pub(super) fn check(report: &mut ObjectReport<'_>) {
     let spec = report.object.document.get("spec").unwrap_or(&Value::Null);
+    let is_preview = report.is_preview();
     let open: Vec<_> = [("ingress", "from"), ("egress", "to")]
         .into_iter()
+        .filter(|(direction, _)| !is_preview || *direction == "ingress")
         .flat_map(|(direction, peers)| {
-            let rules = pods::items(spec.get(direction)).filter(move |(_, rule)| rule.get(peers).is_none_or(is_empty));
-            rules.map(move |(index, rule)| (format!("spec.{direction}[{index}]"), opened(direction, peers, rule)))
+            pods::items(spec.get(direction)).filter_map(move |(index, rule)| {
+                let why = openness(rule, peers, is_preview)?;
+                Some((format!("spec.{direction}[{index}]"), format!("{why}{}", opened(direction, rule))))
+            })
         })
         .collect();
     if let Some((field, _)) = open.first() {
@@ -21,8 +25,21 @@ pub(super) fn check(report: &mut ObjectReport<'_>) {
     }
 }
 
-/// What a rule without peers allows.
-fn opened(direction: &str, peers: &str, rule: &Value) -> String {
+/// Why a rule is open to all, if it is. In a preview the peer of every namespace is left out.
+fn openness(rule: &Value, peers: &str, is_preview: bool) -> Option<String> {
+    if rule.get(peers).is_none_or(is_empty) {
+        return Some(format!("has no `{peers}`"));
+    }
+    let is_everywhere = |peer: &Value| matches!(peer["ipBlock"]["cidr"].as_str(), Some("0.0.0.0/0" | "::/0"));
+    let has = |is_open: &dyn Fn(&Value) -> bool| pods::items(rule.get(peers)).any(|(_, peer)| is_open(peer));
+    if has(&is_everywhere) {
+        return Some(format!("has every address in its `{peers}`"));
+    }
+    (!is_preview && has(&egress::is_every_namespace)).then(|| format!("has every namespace in its `{peers}`"))
+}
+
+/// Describes the traffic that an open rule allows.
+fn opened(direction: &str, rule: &Value) -> String {
     let ports: Vec<_> = pods::items(rule.get("ports")).map(|(_, port)| ports_of(port)).collect();
     let on_ports = match ports.as_slice() {
         [] => String::new(),
@@ -30,12 +47,14 @@ fn opened(direction: &str, peers: &str, rule: &Value) -> String {
     };
     // The metadata service of a cloud answers on port 80.
     let reaches_metadata = ports.is_empty() || pods::items(rule.get("ports")).any(|(_, port)| has_port(port, 80));
+    let by_namespace = pods::items(rule.get("to")).all(|(_, peer)| peer.get("namespaceSelector").is_some());
     let traffic = match direction {
         "ingress" => "from every other environment",
+        _ if by_namespace && rule.get("to").is_some_and(|to| !is_empty(to)) => "to every other environment",
         _ if reaches_metadata => "to every address, including the cloud's metadata service and other environments",
         _ => "to every address, including other environments",
     };
-    format!("has no `{peers}`: it allows traffic {traffic}{on_ports}")
+    format!(": it allows traffic {traffic}{on_ports}")
 }
 
 /// A port of a rule in words: a number, a name or a range; `any` if only the protocol is given.

@@ -4,6 +4,7 @@ mod bound;
 mod cron_jobs;
 mod metadata;
 mod network;
+mod network_policies;
 mod pods;
 mod preemption;
 mod routes;

@@ -89,6 +89,9 @@ pub(crate) fn objects(image: &str, subnet: Subnet) -> Value {
         {"apiVersion": "v1", "kind": "Service", "metadata": namespaced, "spec": {
             "type": "NodePort",
             "selector": {"app": CLASS},
+            // The address of the environments' hosts. Requests of pods go straight to the controller, as they do where a load
+            // balancer's address is one of the Service.
+            "externalIPs": [subnet.host().to_string()],
             "ports": [{"port": 80, "targetPort": WEB, "nodePort": NODE_PORT}],
         }},
     ]})

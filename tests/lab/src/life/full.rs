@@ -34,7 +34,7 @@ pub(crate) fn start(
     children
         .wait_until("node", ingress::READY_WITHIN, || ingress::answers(subnet))
         .context("waiting for the ingress controller")?;
-    Ok(Full { ingress: ingress::open(subnet)?, postgres, database_servers })
+    Ok(Full { ingress: ingress::open(subnet)?, postgres, dns: subnet.host(), database_servers })
 }
 
 /// The additions of a lab that must be a full one.

@@ -1,6 +1,10 @@
 //! The state of a running lab: its addresses, files and programs.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +56,8 @@ pub(crate) struct Full {
     pub(crate) ingress: SocketAddr,
     /// The database server, for pods and for this machine.
     pub(crate) postgres: SocketAddr,
+    /// The address that DNS is answered at.
+    pub(crate) dns: Ipv4Addr,
     /// The file for a worker's `--database-servers`.
     pub(crate) database_servers: PathBuf,
 }

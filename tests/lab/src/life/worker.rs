@@ -56,6 +56,8 @@ pub(crate) fn configure(berth: &mut Command, state: &State) {
     if let Some(full) = &state.full {
         berth.env("BERTH_INGRESS_NAMESPACE", ingress::NAMESPACE);
         berth.env("BERTH_INGRESS_ADDRESS", full.ingress.to_string());
+        // A process of the machine answers DNS, and no pod of kube-system.
+        berth.env("BERTH_DNS_NETWORKS", full.dns.to_string());
         berth.env("BERTH_DATABASE_SERVERS", &full.database_servers);
     }
     // Several workers may run at once, and would clash on one port.

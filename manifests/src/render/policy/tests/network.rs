@@ -108,58 +108,6 @@ fn preview_node_port_service_becomes_cluster_ip_with_a_note() {
 }
 
 #[test]
-fn open_network_policy_is_a_warning() {
-    let policy = |spec: Value| object("networking.k8s.io/v1", "NetworkPolicy", spec);
-    let fields = |spec: Value| {
-        let (_, findings) = checked(policy(spec), &preview_policy());
-        findings.into_iter().map(|finding| (finding.severity, finding.field.unwrap())).collect::<Vec<_>>()
-    };
-    let warning = |field: &str| vec![(Severity::Warning, field.to_owned())];
-    assert_eq!(fields(json!({"egress": [{"ports": [{"port": 443}]}]})), warning("spec.egress[0]"));
-    assert_eq!(fields(json!({"ingress": [{}]})), warning("spec.ingress[0]"));
-    assert_eq!(fields(json!({"podSelector": {}, "ingress": [{"from": [{"podSelector": {}}]}]})), []);
-}
-
-#[test]
-fn open_network_policy_is_one_warning_that_says_what_it_opens() {
-    for (spec, expected) in [
-        (json!({"egress": [{"to": [{"podSelector": {}}]}]}), None),
-        (
-            json!({"egress": [{}]}),
-            Some(
-                "has no `to`: it allows traffic to every address, including the cloud's metadata service and other environments",
-            ),
-        ),
-        (
-            json!({"egress": [{"ports": [{"port": 443}, {"port": 6379}]}]}),
-            Some("has no `to`: it allows traffic to every address, including other environments, on port 443, 6379"),
-        ),
-        (
-            json!({"egress": [{"ports": [{"port": 53, "protocol": "UDP"}]}]}),
-            Some("has no `to`: it allows traffic to every address, including other environments, on port 53"),
-        ),
-        (
-            json!({"egress": [{"ports": [{"port": 1, "endPort": 1000}]}]}),
-            Some(
-                "has no `to`: it allows traffic to every address, including the cloud's metadata service and other environments, \
-                  on port 1 to 1000",
-            ),
-        ),
-        (
-            json!({"ingress": [{"ports": [{"port": "http"}]}], "egress": [{"ports": [{"port": 443}]}]}),
-            Some(
-                "has no `from`: it allows traffic from every other environment, on port http; has no `to`: it allows traffic to \
-                  every address, including other environments, on port 443",
-            ),
-        ),
-    ] {
-        let (_, findings) = checked(object("networking.k8s.io/v1", "NetworkPolicy", spec.clone()), &preview_policy());
-        let messages: Vec<_> = findings.iter().map(|finding| finding.message.as_str()).collect();
-        assert_eq!(messages, Vec::from_iter(expected), "{spec}");
-    }
-}
-
-#[test]
 fn temporal_port_outside_the_cluster_is_refused() {
     let temporal = "
 apiVersion: v1
