@@ -56,6 +56,9 @@ pub struct Queue {
     /// How many updates wait under a ticket.
     #[serde(skip)]
     awaited: BTreeMap<u64, usize>,
+    /// The ticket of the rollout in flight, if the next release repeats it.
+    #[serde(skip)]
+    repeated: Option<u64>,
 }
 
 impl Queue {
@@ -103,9 +106,8 @@ impl Queue {
 
     /// Puts a release in the place of what was next, under a ticket that its senders have already.
     pub fn put_under(&mut self, ticket: u64, release: Release) {
-        if let Some(overtaken) = self.next.replace(QueuedRelease { ticket, release }) {
-            self.answer_overtaken(overtaken, DeployOutcome::Superseded);
-        }
+        self.drop_next(DeployOutcome::Superseded);
+        self.next = Some(QueuedRelease { ticket, release });
     }
 
     /// Puts a release in once more, whether or not it is live. If it is rolling out, that rollout is repeated, since it
@@ -118,6 +120,7 @@ impl Queue {
         match current.rolling_out.filter(|rolling_out| same(rolling_out)) {
             Some(rolling_out) if self.next.is_none() => {
                 self.next = Some(QueuedRelease { ticket: rolling_out.ticket, release });
+                self.repeated = Some(rolling_out.ticket);
             }
             _ => {
                 self.put(release);
@@ -129,18 +132,23 @@ impl Queue {
     pub fn take(&mut self) -> Option<QueuedRelease> {
         let next = self.next.take()?;
         self.answers.remove(&next.ticket);
+        self.repeated = None;
         Some(next)
     }
 
     /// Drops the next release, with this answer to its senders.
     pub fn drop_next(&mut self, outcome: DeployOutcome) {
-        if let Some(next) = self.next.take() {
-            self.answer_overtaken(next, outcome);
-        }
+        self.withdraw(|release| DeployAnswer::new(outcome, release.commit.clone()));
     }
 
-    fn answer_overtaken(&mut self, overtaken: QueuedRelease, outcome: DeployOutcome) {
-        self.answer(overtaken.ticket, DeployAnswer::new(outcome, overtaken.release.commit));
+    /// Takes the next release out without a rollout, with this answer to its senders. Those of a rollout in flight that it would
+    /// have repeated wait for the end of that one.
+    pub fn withdraw(&mut self, answer: impl FnOnce(&Release) -> DeployAnswer) -> Option<Release> {
+        let QueuedRelease { ticket, release } = self.next.take()?;
+        if self.repeated.take() != Some(ticket) {
+            self.answer(ticket, answer(&release));
+        }
+        Some(release)
     }
 
     /// Keeps the answer for every sender that waits under a ticket. One that an update waits for is kept until it is taken.

@@ -9,6 +9,7 @@ use crate::{
         command::CommentCommand,
         environment::Environment,
         load_app::GithubRules,
+        phase::Phase,
         pull_request::PullRequestFacts,
         release::{Name, Release},
         rollout::RolloutProgress,
@@ -21,12 +22,17 @@ use crate::{
         book::{LateLook, RolloutEnd},
         queue::{Delivery, QueuedRelease},
     },
-    preview_environment::record::{Record, Stage, TEARDOWN_BLOCKED},
+    preview_environment::record::{Record, Stage},
 };
 
 pub use step::Step;
 
 mod step;
+
+/// The answer to a push during a blocked teardown.
+const TEARDOWN_BLOCKED: &str = "the old environment is not gone yet, and status says why; a new one follows";
+/// The answer to a push in a run that is cancelled and can only end.
+const CANCELLED: &str = "the old environment was cancelled; a new one is being made";
 
 /// What comes to a preview: a message from outside, or the result of what a step has begun.
 #[derive(Debug, Clone)]
@@ -91,6 +97,21 @@ impl Message {
 impl Record {
     /// Takes a message in. `arrival` says with which other messages it has no order, `now_ms` is Unix time in milliseconds.
     pub fn take(&mut self, message: Message, arrival: Arrival, now_ms: u64) -> Taken {
+        let taken = self.take_in(message, arrival, now_ms);
+        self.answer_those_who_wait_long();
+        taken
+    }
+
+    /// Answers the senders of a push that this run does not roll out: an update cannot be open for days, nor in the next run.
+    pub(super) fn answer_those_who_wait_long(&mut self) {
+        if self.phase() == Phase::TeardownBlocked {
+            self.mailbox.queue.answer_queued(TEARDOWN_BLOCKED);
+        } else if self.stage == Stage::Continuing {
+            self.mailbox.queue.answer_queued(CANCELLED);
+        }
+    }
+
+    fn take_in(&mut self, message: Message, arrival: Arrival, now_ms: u64) -> Taken {
         match message {
             Message::Unreadable(signal, why) => self.noted(signal, Err(why)),
             Message::Push(push) => Taken::Push(self.take_push(&push, arrival)),
@@ -233,7 +254,6 @@ impl Record {
             self.stage = Stage::Gone;
         } else {
             self.teardown = Some(report);
-            self.mailbox.queue.answer_queued(TEARDOWN_BLOCKED);
             self.stage = Stage::Blocked;
         }
     }

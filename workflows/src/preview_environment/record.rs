@@ -25,9 +25,6 @@ use crate::{
     report::Reports,
 };
 
-/// The answer to a push during a blocked teardown.
-pub const TEARDOWN_BLOCKED: &str = "the old environment is not gone yet, and status says why; a new one follows";
-
 /// See the module.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -69,6 +66,8 @@ pub enum Stage {
     Blocked,
     /// Nothing of the environment is left.
     Gone,
+    /// This run is cancelled, and the next one makes a new environment.
+    Continuing,
     /// The end is prepared.
     Ending,
 }
@@ -104,11 +103,6 @@ impl Record {
                 answer.show_pages(self.answering());
                 answer.rollout = self.book.serving.as_ref().map(|serving| serving.rollout.clone());
                 Delivery::Answered(answer)
-            }
-            // It may take days until the old environment is gone, too long for an open update.
-            Delivery::Waiting(ticket) if self.phase() == Phase::TeardownBlocked => {
-                self.mailbox.queue.answer_queued(TEARDOWN_BLOCKED);
-                Delivery::Waiting(ticket)
             }
             delivery => delivery,
         }

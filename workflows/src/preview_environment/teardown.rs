@@ -13,7 +13,11 @@ use crate::{
         teardown::{DeleteInput, LeakReport, Remaining},
         verdict::FailureType,
     },
-    environment::{answers::await_handlers, publish::publish, reporting::stop_reporting},
+    environment::{
+        answers::{await_handlers, detached},
+        publish::publish,
+        reporting::stop_reporting,
+    },
     failure::{self, Unfinished},
 };
 
@@ -102,21 +106,25 @@ impl PreviewEnvironment {
         ctx: &WorkflowContext<Self>,
         pull_request: &PullRequest,
     ) -> Result<(), WorkflowTermination> {
-        ctx.state_mut(|s| {
-            s.record.mailbox.queue.answer_queued("the old environment was cancelled; a new one is being made")
-        });
         await_handlers(ctx).await;
         stop_reporting(ctx).await;
+        // A further push may have come meanwhile.
+        await_handlers(ctx).await;
         Self::continue_as_new(ctx, pull_request)
     }
 
-    /// Answers every update that waits, and hands the last report over. An open one would be an error to its caller.
+    /// Waits until every update has its answer, and hands the last report over. An open one would be an error to its caller. A
+    /// message for a new environment ends the wait: its sender is answered only then.
     pub(super) async fn prepare_end(ctx: &WorkflowContext<Self>, pull_request: &PullRequest) {
         // The last report is another workflow's.
         ctx.state_mut(|s| s.reporting.end());
         publish(ctx);
-        await_handlers(ctx).await;
-        Self::report_end(ctx, pull_request).await;
+        let is_ready = |s: &Self| ctx.all_handlers_finished() || s.record.mailbox.is_wanted();
+        // A detached wait is not cancelled, so there is no error to look at.
+        let _ = ctx.wait_condition_with_options(is_ready, detached()).await;
+        if ctx.state(|s| !s.record.mailbox.is_wanted()) {
+            Self::report_end(ctx, pull_request).await;
+        }
     }
 }
 

@@ -43,3 +43,13 @@ fn redeploy_of_a_release_in_flight_keeps_its_ticket() {
     queue.put_again(release('a'), current);
     assert_eq!((queue.next_ticket(), queue.answer_to(9)), (Some(9), None), "one that is queued changes nothing");
 }
+
+#[test]
+fn senders_of_a_rollout_wait_for_its_end_if_its_repetition_is_overtaken() {
+    let mut queue = Queue::default();
+    let rolling_out = QueuedRelease { ticket: 9, release: release('a') };
+    let current = Current { serving: None, rolling_out: Some(&rolling_out) };
+    queue.put_again(release('a'), current);
+    queue.join_or_put(release('b'), current);
+    assert_eq!(queue.answer_to(9), None);
+}

@@ -43,6 +43,7 @@ impl Record {
                 Step::Pause { attempts: self.attempts }
             }
             Stage::Gone => self.after_the_teardown(),
+            Stage::Continuing => Step::ContinueInNewRun,
             Stage::Ending => self.end_or_reopen(),
         }
     }
@@ -77,8 +78,13 @@ impl Record {
             self.stage = Stage::Ending;
             return Step::PrepareEnd;
         }
-        self.stage = Stage::Open;
-        if self.cancelled { Step::ContinueInNewRun } else { self.step() }
+        if !self.cancelled {
+            self.stage = Stage::Open;
+            return self.step();
+        }
+        self.stage = Stage::Continuing;
+        self.answer_those_who_wait_long();
+        Step::ContinueInNewRun
     }
 
     /// A message that came while the end was prepared is for a new environment.

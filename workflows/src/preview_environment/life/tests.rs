@@ -9,7 +9,7 @@ use crate::{
         teardown::Remaining,
         timings::StartTimings,
     },
-    preview_environment::facts::tests::closed,
+    preview_environment::facts::tests::{closed, facts},
 };
 
 const NOW_MS: u64 = 1_800_000_000_000;
@@ -57,6 +57,25 @@ impl Life {
         self.take(Message::RolloutEnded { queued, end, started_ms: NOW_MS });
     }
 
+    /// The run that continues this one.
+    fn next_run(&self) -> Self {
+        let carried = serde_json::to_value(self.record.to_carry()).unwrap();
+        Self { record: serde_json::from_value(carried).unwrap(), task: 0 }
+    }
+
+    /// Takes an update `deploy` in. Returns its ticket.
+    fn deploy(&mut self, digit: char) -> u64 {
+        self.task += 1;
+        match self.record.take(Message::Push(push(digit)), Arrival::update(self.task), NOW_MS) {
+            Taken::Push(Delivery::Waiting(ticket)) => ticket,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn outcome(&mut self, ticket: u64) -> Option<DeployOutcome> {
+        self.record.mailbox.queue.take_answer(ticket).map(|answer| answer.outcome)
+    }
+
     fn live() -> Self {
         let mut life = Self::default();
         life.take(Message::Push(push('a')));
@@ -91,8 +110,7 @@ fn blocked_teardown_is_tried_again_after_longer_pauses() {
         life.take(Message::Teardown(stuck()));
         assert_eq!(life.step(), Step::Pause { attempts });
     }
-    let mut next_run = Life { record: life.record.to_carry(), task: 0 };
-    next_run.record = serde_json::from_value(serde_json::to_value(&next_run.record).unwrap()).unwrap();
+    let mut next_run = life.next_run();
     assert_eq!(next_run.step(), Step::TearDown);
     next_run.take(Message::Teardown(stuck()));
     assert_eq!(next_run.step(), Step::Pause { attempts: u32::MAX }, "the run before has made many attempts");
@@ -120,8 +138,37 @@ fn push_after_a_cancel_continues_in_a_new_run() {
     life.take(Message::Push(push('b')));
     life.take(Message::Teardown(LeakReport::default()));
     assert_eq!(life.step(), Step::ContinueInNewRun);
-    let mut next_run = Life { record: life.record.to_carry(), task: 0 };
+    let mut next_run = life.next_run();
     next_run.roll_out();
+}
+
+#[test]
+fn updates_while_a_cancelled_run_continues_are_answered() {
+    let mut life = Life::live();
+    life.take(Message::Cancel);
+    assert_eq!(life.step(), Step::TearDown);
+    let first = life.deploy('b');
+    life.take(Message::Teardown(LeakReport::default()));
+    assert_eq!(life.step(), Step::ContinueInNewRun);
+    assert_eq!(life.outcome(first), Some(DeployOutcome::Queued));
+    let second = life.deploy('c');
+    assert_eq!(life.outcome(second), Some(DeployOutcome::Queued));
+    life.take(Message::Close(Close::default()));
+    let after_a_close = life.deploy('d');
+    assert_eq!(life.outcome(after_a_close), Some(DeployOutcome::Queued));
+}
+
+#[test]
+fn update_that_waited_for_rules_is_answered_while_the_teardown_is_blocked() {
+    let mut life = Life::live();
+    life.take(Message::Close(Close::default()));
+    assert_eq!(life.step(), Step::TearDown);
+    life.take(Message::Teardown(stuck()));
+    life.take(Message::Facts(facts('b', 1)));
+    let ticket = life.deploy('b');
+    assert_eq!(life.outcome(ticket), None, "the app file is to be read");
+    life.take(Message::Rules(Ok(None)));
+    assert_eq!(life.outcome(ticket), Some(DeployOutcome::Queued));
 }
 
 #[test]
