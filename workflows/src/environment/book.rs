@@ -68,6 +68,9 @@ pub struct Book {
     pub proven: Option<String>,
     pub rolling_out: Option<RollingOut>,
     pub failed: Option<Failed>,
+    /// Whether the newest rollout was stopped.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub was_stopped: bool,
     pub secrets: Option<SyncedSecrets>,
     /// The failed release, if it may serve later.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,11 +85,12 @@ pub struct Book {
 impl Book {
     /// The releases that a new one is compared with.
     ///
-    /// A rollout that is stopping cannot be joined. After a failed rollout the serving release does not count as
-    /// live: until the next rollout, objects of the failed release may replace its own.
+    /// A rollout that is stopping cannot be joined. After a failed or stopped rollout the serving release does not count as
+    /// live: until the next rollout, objects of the other release may replace its own.
     pub fn current(&self) -> Current<'_> {
+        let is_whole = self.failed.is_none() && self.rolling_out.is_none() && !self.was_stopped;
         Current {
-            serving: self.serving.as_ref().filter(|_| self.failed.is_none()).map(|serving| &serving.release),
+            serving: self.serving.as_ref().filter(|_| is_whole).map(|serving| &serving.release),
             rolling_out: self
                 .rolling_out
                 .as_ref()
@@ -193,6 +197,7 @@ impl Book {
         let stored = rolling_out.and_then(|rolling_out| rolling_out.serving);
         let mut answer = DeployAnswer::new(DeployOutcome::Live, release.commit.clone());
         answer.rollout.clone_from(&rollout);
+        self.was_stopped = matches!(end, RolloutEnd::Stopped(..));
         match end {
             RolloutEnd::Live(rolled_out) => self.conclude_live(&release, rollout, rolled_out.made, now_ms),
             RolloutEnd::Failed(verdict, made) => {
@@ -270,6 +275,7 @@ impl Book {
         self.served_before = None;
         self.proven = None;
         self.failed = None;
+        self.was_stopped = false;
         self.late = None;
         self.secrets = None;
     }

@@ -259,3 +259,24 @@ fn rollout_that_is_stopping_cannot_be_joined() {
     book.stop();
     assert!(book.current().rolling_out.is_none());
 }
+
+#[test]
+fn nothing_counts_as_live_beside_a_stopped_rollout() {
+    let mut book = Book::default();
+    begin(&mut book, 'a');
+    book.conclude(queued('a'), live("stored-a"), NOW_MS, NOW_MS);
+    assert!(book.current().serving.is_some());
+    begin(&mut book, 'b');
+    book.stop();
+    assert!(book.current().serving.is_none(), "its objects may be there");
+    book.conclude(
+        queued('b'),
+        RolloutEnd::Stopped(StopReason::Superseded { by: "c".into() }, Box::default()),
+        NOW_MS,
+        NOW_MS,
+    );
+    assert!(book.current().serving.is_none(), "its objects may be there still");
+    begin(&mut book, 'a');
+    book.conclude(queued('a'), live("stored-a"), NOW_MS, NOW_MS);
+    assert!(book.current().serving.is_some());
+}
