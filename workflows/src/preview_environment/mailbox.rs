@@ -78,17 +78,16 @@ impl Mailbox {
         if self.facts.need_rules(push.draft) {
             return self.hold_for_rules(push, current);
         }
+        let approved = self.is_approved(push);
         self.drop_held(DeployOutcome::Superseded);
         if let Some(hold) = self.facts.hold(push.draft) {
             self.replace_awaiting(None, DeployOutcome::Superseded);
-            self.held = Some(HeldPush::new(push, None));
+            self.held = Some(HeldPush::new(push, approved));
             return answered(DeployOutcome::Skipped, hold.reason());
         }
-        if push.fork || self.facts.is_fork() {
+        if (push.fork || self.facts.is_fork()) && !approved {
             // What rolls out or serves was approved with this image.
-            if !self.close_requested
-                && let Some(joined) = self.queue.join(&push.release(), current)
-            {
+            if let Some(joined) = self.join(&push.release(), current) {
                 self.replace_awaiting(None, DeployOutcome::Superseded);
                 return joined;
             }
@@ -125,12 +124,19 @@ impl Mailbox {
         Ok(is_new_fork)
     }
 
-    /// Lets a push that has not begun wait for approval: GitHub has said only now that it is a fork's.
+    /// Lets a push that has not begun wait for approval: GitHub has said only now that it is a fork's. A newer one may wait
+    /// already.
     fn hold_unapproved(&mut self) {
-        let Some(QueuedRelease { release, ticket }) = self.queue.take() else { return };
-        let answer = DeployAnswer::new(DeployOutcome::AwaitingApproval, release.commit.clone());
-        self.queue.answer(ticket, answer.because(awaits_approval(release.commit.as_str())));
-        self.replace_awaiting(Some(release), DeployOutcome::Superseded);
+        if self.held.is_some() || self.awaiting_approval.is_some() {
+            return self.queue.drop_next(DeployOutcome::Superseded);
+        }
+        let withdrawn = self.queue.withdraw(|release| {
+            let answer = DeployAnswer::new(DeployOutcome::AwaitingApproval, release.commit.clone());
+            answer.because(awaits_approval(release.commit.as_str()))
+        });
+        if let Some(release) = withdrawn {
+            self.replace_awaiting(Some(release), DeployOutcome::Superseded);
+        }
     }
 
     /// Sets the push that waits for approval. The outcome is that of the one before: its senders were told that it waits.
@@ -152,13 +158,14 @@ impl Mailbox {
         }
     }
 
-    /// A push that follows a close is for a new environment: it joins nothing of the old one.
     fn enqueue(&mut self, release: Release, current: Current<'_>) -> Delivery {
-        if self.close_requested {
-            Delivery::Waiting(self.queue.put(release))
-        } else {
-            self.queue.join_or_put(release, current)
-        }
+        self.join(&release, current).unwrap_or_else(|| Delivery::Waiting(self.queue.put(release)))
+    }
+
+    /// Joins the same version, if it is next, is rolling out or serves. A push that follows a close is for a new environment: it
+    /// joins nothing of the old one.
+    fn join(&self, release: &Release, current: Current<'_>) -> Option<Delivery> {
+        self.queue.join(release, if self.close_requested { Current::default() } else { current })
     }
 
     /// Puts a close in. A push that has not begun is dropped; a push that comes later is kept, for a new environment.

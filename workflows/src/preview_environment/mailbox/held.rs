@@ -26,8 +26,8 @@ pub(super) struct HeldPush {
 }
 
 impl HeldPush {
-    pub(super) fn new(push: &Push, ticket: Option<u64>) -> Self {
-        Self { release: push.release(), draft: push.draft, fork: push.fork, approved: false, ticket }
+    pub(super) fn new(push: &Push, approved: bool) -> Self {
+        Self { release: push.release(), draft: push.draft, fork: push.fork, approved, ticket: None }
     }
 }
 
@@ -35,21 +35,24 @@ impl Mailbox {
     /// Keeps a push until the app file is read. Nothing is stopped for it before.
     pub(super) fn hold_for_rules(&mut self, push: &Push, current: Current<'_>) -> Delivery {
         let release = push.release();
-        if !push.fork
-            && !self.close_requested
-            && let Some(joined) = self.queue.join(&release, current)
-        {
+        // What rolls out or serves needs no other rules, and was approved with this image.
+        if let Some(joined) = self.join(&release, current) {
             return joined;
         }
-        let same = self.held.as_ref().filter(|held| held.release.is_same_version(&release));
-        if let Some(ticket) = same.and_then(|held| held.ticket) {
-            return Delivery::Waiting(ticket);
+        let mut held = HeldPush::new(push, false);
+        if let Some(same) = self.held.take_if(|same| same.release.is_same_version(&release)) {
+            held = HeldPush { fork: held.fork || same.fork, approved: same.approved, ticket: same.ticket, ..held };
         }
         self.drop_held(DeployOutcome::Superseded);
         self.replace_awaiting(None, DeployOutcome::Superseded);
-        let ticket = self.queue.issue_ticket();
-        self.held = Some(HeldPush::new(push, Some(ticket)));
+        let ticket = held.ticket.unwrap_or_else(|| self.queue.issue_ticket());
+        self.held = Some(HeldPush { ticket: Some(ticket), ..held });
         Delivery::Waiting(ticket)
+    }
+
+    /// Whether a person has approved this version, and it still waits for something else.
+    pub(super) fn is_approved(&self, push: &Push) -> bool {
+        self.held.as_ref().is_some_and(|held| held.approved && held.release.is_same_version(&push.release()))
     }
 
     /// Drops the push that waits, with this answer to its senders.
@@ -80,6 +83,8 @@ impl Mailbox {
         } else if let Some(hold) = self.facts.hold(held.draft) {
             self.answer_held(&held, DeployOutcome::Skipped, Some(hold.reason()));
             self.held = Some(HeldPush { ticket: None, ..held });
+        } else if self.join_held(&held, current) {
+            // It needs no approval again, and its senders have their answer.
         } else if (held.fork || self.facts.is_fork()) && !held.approved {
             let why = awaits_approval(held.release.commit.as_str());
             self.answer_held(&held, DeployOutcome::AwaitingApproval, Some(why));
@@ -89,6 +94,18 @@ impl Mailbox {
                 Some(ticket) => self.queue.put_under(ticket, held.release),
                 None => drop(self.enqueue(held.release, current)),
             }
+        }
+    }
+
+    /// Joins the same version for the push that was held. Returns false if there is none, or if its senders wait under a ticket
+    /// of their own.
+    fn join_held(&mut self, held: &HeldPush, current: Current<'_>) -> bool {
+        match (self.join(&held.release, current), held.ticket) {
+            (Some(Delivery::Answered(answer)), Some(ticket)) => {
+                self.queue.answer(ticket, *answer);
+                true
+            }
+            (joined, ticket) => joined.is_some() && ticket.is_none(),
         }
     }
 

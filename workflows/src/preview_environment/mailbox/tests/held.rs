@@ -146,3 +146,54 @@ fn approved_image_of_a_fork_is_not_asked_for_again() {
     assert_eq!(outcome(mailbox.push(&fork(push('a', None)), signal(1), live)), DeployOutcome::Live);
     assert_eq!(outcome(mailbox.push(&fork(other), signal(1), live)), DeployOutcome::AwaitingApproval);
 }
+
+fn fork(digit: char) -> Push {
+    Push { fork: true, ..push(digit, None) }
+}
+
+#[test]
+fn version_of_a_fork_that_serves_needs_no_second_approval_before_rules() {
+    let mut mailbox = mailbox(rules());
+    let serving = push('a', None).release();
+    let current = Current { serving: Some(&serving), rolling_out: None };
+    mailbox.take_facts(PullRequestFacts { fork: true, ..facts('a', 1) }, signal(1), current).unwrap();
+    assert!(mailbox.facts.are_rules_due());
+    assert_eq!(outcome(mailbox.push(&fork('a'), signal(1), current)), DeployOutcome::Live);
+}
+
+#[test]
+fn approval_counts_for_a_second_push_of_the_version_while_it_is_held() {
+    let mut mailbox = mailbox(rules());
+    mailbox.push(&fork('a'), signal(1), Current::default());
+    mailbox.take_facts(facts('a', 1), signal(1), Current::default()).unwrap();
+    let approve = Approve { commit: push('a', None).commit, by: None };
+    mailbox.approve(&approve, Current::default()).unwrap();
+    assert_eq!(mailbox.push(&fork('a'), signal(1), Current::default()), Delivery::Waiting(1));
+    mailbox.facts.set_rules(Some(rules()));
+    mailbox.settle(Current::default());
+    assert_eq!((next(&mailbox), mailbox.awaiting_approval()), (Some('a'), None));
+}
+
+#[test]
+fn approval_is_needed_if_either_of_two_pushes_is_of_a_fork() {
+    for (first, second) in [(fork('a'), push('a', None)), (push('a', None), fork('a'))] {
+        let mut mailbox = mailbox(rules());
+        mailbox.take_facts(facts('a', 1), signal(1), Current::default()).unwrap();
+        mailbox.push(&first, signal(1), Current::default());
+        mailbox.push(&second, signal(1), Current::default());
+        mailbox.facts.set_rules(Some(rules()));
+        mailbox.settle(Current::default());
+        assert!(next(&mailbox).is_none() && mailbox.awaiting_approval().is_some());
+    }
+}
+
+#[test]
+fn older_push_does_not_wait_for_approval_beside_a_newer_one() {
+    let mut mailbox = mailbox(rules());
+    mailbox.push(&push('a', None), signal(1), Current::default());
+    mailbox.push(&draft('b'), signal(1), Current::default());
+    take(&mut mailbox, PullRequestFacts { fork: true, draft: true, ..facts('b', 1) });
+    assert_eq!((next(&mailbox), mailbox.awaiting_approval()), (None, None));
+    assert_eq!(mailbox.queue.answer_to(1).unwrap().outcome, DeployOutcome::Superseded);
+    assert_eq!(mailbox.held().unwrap().0.commit, push('b', None).commit);
+}
