@@ -227,8 +227,11 @@ impl Facts {
         named.or_else(|| (commit.as_str().len() >= 40).then(|| commit.clone()))
     }
 
-    /// Forgets labels that no rule names: a pull request may have many.
+    /// Forgets labels that no rule names: a pull request may have many. Rules that are still to be read may name any.
     pub fn shorten(&mut self) {
+        if self.are_rules_due {
+            return;
+        }
         let rules = self.rules.clone().unwrap_or_default().github;
         let named = |label: &String| {
             let mut of_rules = rules.iter().flat_map(|rules| rules.label.iter().chain(&rules.skip_label));

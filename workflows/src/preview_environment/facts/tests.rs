@@ -176,3 +176,12 @@ fn carried_facts_have_only_labels_of_the_rules() {
     assert_eq!(known.newest().unwrap().labels, ["Preview"]);
     assert_eq!(known.hold(false), None);
 }
+
+#[test]
+fn carried_facts_keep_labels_while_the_rules_are_to_be_read() {
+    let mut known = Facts::default();
+    known.take(PullRequestFacts { labels: vec!["no-preview".into()], ..facts('a', 1) }).unwrap();
+    known.shorten();
+    known.set_rules(Some(GithubRules { skip_label: Some("no-preview".into()), ..rules() }));
+    assert_eq!(known.hold(false), Some(Hold::SkipLabel("no-preview".into())));
+}
