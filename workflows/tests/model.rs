@@ -8,8 +8,6 @@ use driver::Driver;
 
 #[path = "model/driver.rs"]
 mod driver;
-#[path = "../../tests/model/mod.rs"]
-mod expected;
 #[path = "model/written.rs"]
 mod written;
 
@@ -25,7 +23,7 @@ fn config() -> Config {
 #[test]
 fn preview_decides_as_the_model() {
     let mut runner = TestRunner::new(config());
-    let tried = runner.run(&expected::sequences::events(), |events| {
+    let tried = runner.run(&berth_test_model::sequences::events(), |events| {
         let mut driver = Driver::default();
         for (index, event) in events.iter().enumerate() {
             driver.run(event).map_err(|why| TestCaseError::fail(format!("event {index}: {why}")))?;

@@ -8,18 +8,18 @@ use std::collections::BTreeMap;
 use messages::{Arrival, End, Facts, Outcome, Push, Rules, Version};
 use pull_request::{News, PullRequest};
 
-pub(crate) mod messages;
+pub mod messages;
 mod pull_request;
-pub(crate) mod sequences;
+pub mod sequences;
 mod settling;
 mod steps;
 
 /// The number of a sender.
-pub(crate) type Sender = usize;
+pub type Sender = usize;
 
 /// Where a push is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
-pub(crate) enum Place {
+pub enum Place {
     /// Before the app file is read.
     AwaitingRules,
     /// Until the end of a draft, or for a label.
@@ -46,12 +46,12 @@ struct Asked {
 
 /// See the module.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Model {
+pub struct Model {
     seen: Option<u64>,
     pull_request: PullRequest,
     asked: Vec<Asked>,
     serving: Option<Version>,
-    pub(crate) failed: Option<Version>,
+    pub failed: Option<Version>,
     /// Whether objects of another release may be among those of the one that serves.
     is_mixed: bool,
     /// A close that is not obeyed yet.
@@ -68,31 +68,31 @@ pub(crate) struct Model {
 
 impl Model {
     /// What the sender of a push must have been answered by now. None: it waits.
-    pub(crate) fn answer_to(&self, sender: Sender) -> Option<&[Outcome]> {
+    pub fn answer_to(&self, sender: Sender) -> Option<&[Outcome]> {
         self.answers.get(&sender).map(Vec::as_slice)
     }
 
     /// The push at a place.
-    pub(crate) fn at(&self, place: Place) -> Option<Version> {
+    pub fn at(&self, place: Place) -> Option<Version> {
         self.asked.iter().find(|asked| asked.place == place).map(|asked| asked.version)
     }
 
     /// The release that serves, as people are told. Nothing is said to serve while it is torn down.
-    pub(crate) fn serving(&self) -> Option<Version> {
+    pub fn serving(&self) -> Option<Version> {
         self.serving.filter(|_| !self.tearing_down)
     }
 
-    pub(crate) fn are_rules_due(&self) -> bool {
+    pub fn are_rules_due(&self) -> bool {
         self.pull_request.are_rules_due
     }
 
     /// Whether the environment is on its way out.
-    pub(crate) fn is_closing(&self) -> bool {
+    pub fn is_closing(&self) -> bool {
         self.is_close_due || self.tearing_down || self.stage == steps::Stage::Ending
     }
 
     /// Takes a push in.
-    pub(crate) fn push(&mut self, sender: Sender, push: Push, arrival: Arrival) {
+    pub fn push(&mut self, sender: Sender, push: Push, arrival: Arrival) {
         if self.is_older(push.sequence) {
             return self.answer(&[sender], &[Outcome::Skipped]);
         }
@@ -132,7 +132,7 @@ impl Model {
     }
 
     /// Takes a close in. Returns whether it is obeyed.
-    pub(crate) fn close(&mut self, sequence: Option<u64>, arrival: Arrival) -> bool {
+    pub fn close(&mut self, sequence: Option<u64>, arrival: Arrival) -> bool {
         if self.is_older(sequence) {
             return false;
         }
@@ -145,7 +145,7 @@ impl Model {
     }
 
     /// A cancel is a close. Only the first one of a run counts.
-    pub(crate) fn cancel(&mut self, arrival: Arrival) {
+    pub fn cancel(&mut self, arrival: Arrival) {
         if !self.is_cancelled {
             self.is_cancelled = true;
             self.close(None, arrival);
@@ -153,7 +153,7 @@ impl Model {
     }
 
     /// Takes facts in.
-    pub(crate) fn facts(&mut self, facts: Facts, arrival: Arrival) {
+    pub fn facts(&mut self, facts: Facts, arrival: Arrival) {
         match self.pull_request.take(facts) {
             News::None => {}
             News::Close => drop(self.close(None, arrival)),
@@ -166,13 +166,13 @@ impl Model {
     }
 
     /// Takes the app file's rules in. None: it cannot be read.
-    pub(crate) fn rules(&mut self, rules: Option<Rules>) {
+    pub fn rules(&mut self, rules: Option<Rules>) {
         self.pull_request.take_rules(rules);
         self.settle_waiting();
     }
 
     /// Only the commit that waits can be approved. It may still wait for facts.
-    pub(crate) fn approve(&mut self, commit: u8) {
+    pub fn approve(&mut self, commit: u8) {
         let waits = |asked: &Asked| asked.place == Place::AwaitingApproval && asked.version.commit == commit;
         if let Some(index) = self.asked.iter().position(waits) {
             let approved = Asked { approved: true, place: Place::AwaitingRules, ..self.asked.remove(index) };
@@ -181,7 +181,7 @@ impl Model {
     }
 
     /// Rolls the newest release out again, unless the environment closes. One in flight is repeated, and only then answered.
-    pub(crate) fn redeploy(&mut self) {
+    pub fn redeploy(&mut self) {
         let is_stopping = self.find(Place::RollingOut).is_some_and(|rolling_out| rolling_out.is_stopping);
         let in_flight = self.at(Place::RollingOut);
         let Some(version) = in_flight.or(self.failed).or(self.serving) else { return };
@@ -252,7 +252,7 @@ impl Model {
     }
 
     /// Records how the rollout in flight ended, and whether its release serves all the same.
-    pub(crate) fn rollout_ended(&mut self, end: End, serves: bool) {
+    pub fn rollout_ended(&mut self, end: End, serves: bool) {
         let Some(index) = self.asked.iter().position(|asked| asked.place == Place::RollingOut) else { return };
         let Asked { version, senders, .. } = self.asked.remove(index);
         match end {

@@ -2,42 +2,42 @@
 
 /// A release: a commit and its image, each by a small number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Version {
-    pub(crate) commit: u8,
-    pub(crate) image: u8,
+pub struct Version {
+    pub commit: u8,
+    pub image: u8,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Push {
-    pub(crate) version: Version,
-    pub(crate) sequence: Option<u64>,
-    pub(crate) fork: bool,
-    pub(crate) draft: bool,
+pub struct Push {
+    pub version: Version,
+    pub sequence: Option<u64>,
+    pub fork: bool,
+    pub draft: bool,
 }
 
 /// The state of the pull request at a second, as GitHub tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Facts {
-    pub(crate) head: u8,
-    pub(crate) closed: bool,
-    pub(crate) draft: bool,
-    pub(crate) fork: bool,
-    pub(crate) has_label: bool,
-    pub(crate) has_skip_label: bool,
-    pub(crate) second: u8,
-    pub(crate) asked: bool,
+pub struct Facts {
+    pub head: u8,
+    pub closed: bool,
+    pub draft: bool,
+    pub fork: bool,
+    pub has_label: bool,
+    pub has_skip_label: bool,
+    pub second: u8,
+    pub asked: bool,
 }
 
 /// The app file's rules for pull requests.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Rules {
-    pub(crate) drafts: bool,
-    pub(crate) label: bool,
-    pub(crate) skip_label: bool,
+pub struct Rules {
+    pub drafts: bool,
+    pub label: bool,
+    pub skip_label: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Message {
+pub enum Message {
     Push(Push),
     Close(Option<u64>),
     Cancel,
@@ -50,7 +50,7 @@ pub(crate) enum Message {
 
 /// The way a message comes. Two of different kinds in one workflow task have no order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     Signal,
     Update,
     Cancel,
@@ -58,14 +58,14 @@ pub(crate) enum Kind {
 
 /// The workflow task that brings a message, and its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Arrival {
-    pub(crate) task: u32,
-    pub(crate) kind: Kind,
+pub struct Arrival {
+    pub task: u32,
+    pub kind: Kind,
 }
 
 /// The answer to a push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub enum Outcome {
     Live,
     Failed,
     Superseded,
@@ -77,7 +77,7 @@ pub(crate) enum Outcome {
 
 /// How a rollout ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum End {
+pub enum End {
     Live,
     Failed,
     Stopped,
@@ -85,7 +85,7 @@ pub(crate) enum End {
 
 /// What a preview does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
+pub enum Step {
     Wait,
     RollOut(Version),
     TearDown,

@@ -1,26 +1,32 @@
 //! Random sequences of what happens to a preview. Few commits and sequences, so that they often meet.
 
-use proptest::{collection::vec, option, prelude::*};
+use proptest::{
+    collection::vec,
+    option,
+    prelude::*,
+    strategy::ValueTree,
+    test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
+};
 
 use super::messages::{Facts, Message, Push, Rules, Version};
 
 /// A message, and whether it is sent as an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Sent {
-    pub(crate) message: Message,
-    pub(crate) is_update: bool,
+pub struct Sent {
+    pub message: Message,
+    pub is_update: bool,
 }
 
 /// How an activity, a rollout or a wait ends that a preview has begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Ending {
-    pub(crate) is_good: bool,
+pub struct Ending {
+    pub is_good: bool,
     /// Whether a release that failed or was stopped serves all the same.
-    pub(crate) serves: bool,
+    pub serves: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Event {
+pub enum Event {
     /// One workflow task: messages in the order in which they were sent, then the end of what was being done.
     Task { sent: Vec<Sent>, ending: Option<Ending> },
     /// Many pushes of one commit after another as signals, in one task.
@@ -40,7 +46,7 @@ pub(crate) enum Event {
 }
 
 /// A sequence of events.
-pub(crate) fn events() -> impl Strategy<Value = Vec<Event>> {
+pub fn events() -> impl Strategy<Value = Vec<Event>> {
     vec(event(), 1..40)
 }
 
@@ -106,4 +112,41 @@ fn rules() -> impl Strategy<Value = Rules> {
 
 fn ending() -> impl Strategy<Value = Ending> {
     (prop::bool::weighted(0.75), prop::bool::weighted(0.3)).prop_map(|(is_good, serves)| Ending { is_good, serves })
+}
+
+/// Messages that are sent at once to a preview on a Temporal server, and what the world does then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Round {
+    pub sent: Vec<Sent>,
+    /// Whether the next rollout hangs until it is stopped.
+    pub hangs: bool,
+    /// Whether the next rollout fails.
+    pub fails: bool,
+    /// Whether the next attempt at a teardown leaves something.
+    pub is_blocked: bool,
+    /// Whether the run is terminated before.
+    pub terminates: bool,
+}
+
+/// A few rounds.
+pub fn rounds() -> impl Strategy<Value = Vec<Round>> {
+    let flags =
+        (prop::bool::weighted(0.25), prop::bool::weighted(0.2), prop::bool::weighted(0.2), prop::bool::weighted(0.05));
+    let round = (vec(sent(), 1..5), flags).prop_map(|(sent, (hangs, fails, is_blocked, terminates))| Round {
+        sent,
+        hangs,
+        fails,
+        is_blocked,
+        terminates,
+    });
+    vec(round, 2..7)
+}
+
+/// The value of a strategy for a seed.
+pub fn of_seed<T: std::fmt::Debug>(strategy: impl Strategy<Value = T>, seed: u64) -> Result<T, String> {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    strategy.new_tree(&mut runner).map(|tree| tree.current()).map_err(|why| why.to_string())
 }

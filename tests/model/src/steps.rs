@@ -20,7 +20,7 @@ pub(super) enum Stage {
 
 impl Model {
     /// The next step.
-    pub(crate) fn step(&mut self) -> Step {
+    pub fn step(&mut self) -> Step {
         match self.stage {
             Stage::Open if self.is_close_due || self.tearing_down => {
                 (self.is_close_due, self.tearing_down) = (false, true);
@@ -75,7 +75,7 @@ impl Model {
     }
 
     /// The rollout in flight is stopped, for a newer push or a close. Returns whether there is a reason.
-    pub(crate) fn stop(&mut self) -> bool {
+    pub fn stop(&mut self) -> bool {
         let is_due = self.is_close_due || self.at(Place::Next).is_some();
         if let Some(rolling_out) = self.find(Place::RollingOut).filter(|_| is_due) {
             rolling_out.is_stopping = true;
@@ -84,7 +84,7 @@ impl Model {
     }
 
     /// An attempt at the teardown has ended.
-    pub(crate) fn torn_down(&mut self, is_gone: bool) {
+    pub fn torn_down(&mut self, is_gone: bool) {
         self.is_blocked = !is_gone;
         if is_gone {
             self.stage = Stage::Gone;
@@ -97,7 +97,7 @@ impl Model {
     }
 
     /// A failed release was looked at again, while nothing else happened.
-    pub(crate) fn looked_late(&mut self, version: Version, serves: bool) -> Result<(), String> {
+    pub fn looked_late(&mut self, version: Version, serves: bool) -> Result<(), String> {
         if self.failed != Some(version) || self.is_closing() || self.at(Place::RollingOut).is_some() {
             return Err(format!("there is no reason to look at {version:?} again"));
         }
@@ -106,7 +106,7 @@ impl Model {
     }
 
     /// A run continues as another one, which remembers the same.
-    pub(crate) fn continued(&mut self) {
+    pub fn continued(&mut self) {
         self.ends_cancelled |= self.is_cancelled && self.tearing_down;
         self.is_cancelled = false;
         self.stage = Stage::Open;
@@ -115,7 +115,7 @@ impl Model {
     }
 
     /// The run is over, and the next message starts another one. It remembers nothing yet.
-    pub(crate) fn begun_again(&mut self) {
+    pub fn begun_again(&mut self) {
         *self = Self::default();
     }
 }

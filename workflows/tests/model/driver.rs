@@ -10,14 +10,13 @@ use berth_workflows::{
 
 use results::Doing;
 
-use crate::{
-    expected::{
-        Model, Place, Sender,
-        messages::{self, Kind, Outcome, Push, Rules, Version},
-        sequences::{Ending, Event, Sent},
-    },
-    written::{self, START_SECONDS, version},
+use berth_test_model::{
+    Model, Place, Sender,
+    messages::{self, Kind, Outcome, Push, Rules, Version},
+    sequences::{Ending, Event, Sent},
 };
+
+use crate::written::{self, START_SECONDS, version};
 
 mod results;
 

@@ -18,13 +18,12 @@ use berth_workflows::{
 };
 
 use super::{Checked, Driver, now_ms};
-use crate::{
-    expected::{
-        messages::{self, End, Facts, Kind, Rules, Version},
-        sequences::Ending,
-    },
-    written::{self, version},
+use berth_test_model::{
+    messages::{self, End, Facts, Kind, Rules, Version},
+    sequences::Ending,
 };
+
+use crate::written::{self, version};
 
 /// What the run does, until it is told how that ended.
 #[derive(Debug, Default)]

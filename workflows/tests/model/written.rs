@@ -12,7 +12,7 @@ use berth_workflows::{
 };
 use serde_json::{Value, json};
 
-use crate::expected::messages::{self, Facts, Outcome, Rules, Version};
+use berth_test_model::messages::{self, Facts, Outcome, Rules, Version};
 
 /// The time of the first facts, in seconds.
 pub(crate) const START_SECONDS: u64 = 1_800_000_000;
