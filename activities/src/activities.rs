@@ -18,6 +18,7 @@ use berth_workflows::contract::{
     proof::{CheckProofInput, ProofChecked},
     script::ScriptOutcome,
     script_job::{AwaitScriptInput, RemoveScriptInput, ScriptRemoved, ScriptStarted, StartScriptInput},
+    stuck::{ReportStuckInput, StuckReported},
     teardown::{DeleteInput, LeakReport},
 };
 use kube::Client;
@@ -91,6 +92,16 @@ impl Activities {
     ) -> Result<NamespaceGone> {
         heartbeating(&ctx, async |progress| environment::await_namespace_gone(self.context(progress), &wait).await)
             .await
+    }
+
+    /// See [`environment::report_stuck()`].
+    #[activity(definition = definitions::ReportStuck)]
+    pub async fn report_stuck(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        report: ReportStuckInput,
+    ) -> Result<StuckReported> {
+        heartbeating(&ctx, async |_| Ok(environment::report_stuck(&report))).await
     }
 
     /// See [`database::ensure_database()`].

@@ -6,9 +6,11 @@ pub(crate) mod default_requests;
 mod delete_environment;
 mod ensure_namespace;
 pub(crate) mod load_app;
+mod report_stuck;
 
 pub use await_namespace_gone::await_namespace_gone;
 pub use delete_environment::delete_environment;
 pub use ensure_namespace::ensure_namespace;
 pub(crate) use ensure_namespace::{isolation_objects, pull_secret};
 pub use load_app::load_app;
+pub use report_stuck::report_stuck;

@@ -12,6 +12,7 @@ use berth_workflows::contract::{
     janitor::{FindingKind, FindingsReported},
     rollout::StepTime,
     stop_reason::StopReason,
+    stuck::StuckReported,
     teardown::LeakReport,
     verdict::FailureType,
 };
@@ -71,6 +72,7 @@ pub(super) struct Metrics {
     not_observed: IntCounterVec,
     janitor_repairs: IntCounterVec,
     janitor_findings: IntCounterVec,
+    stuck_children: IntCounterVec,
     counted: Mutex<CountedRuns>,
 }
 
@@ -146,6 +148,11 @@ impl Metrics {
                 "Parts of previews that belong to nothing, by kind. Each counts with every look that finds it.",
                 &["app", "kind"],
             )?,
+            stuck_children: counter(
+                "berth_stuck_children_total",
+                "Rollouts and script runs that were told to stop and did not within minutes, by app.",
+                &["app"],
+            )?,
             counted: Mutex::default(),
             registry,
         };
@@ -209,6 +216,11 @@ impl Metrics {
     /// alerts must not need a rate.
     pub(super) fn count_not_observed(&self, app: &str, activity: &str) {
         self.not_observed.with_label_values(&[app, activity]).inc();
+    }
+
+    /// Counts a child that does not stop.
+    pub(super) fn count_stuck(&self, reported: &StuckReported) {
+        self.stuck_children.with_label_values(&[&reported.app]).inc();
     }
 
     /// Counts what a Janitor has done and found in a look.

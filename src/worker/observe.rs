@@ -17,6 +17,7 @@ use berth_workflows::{
         rollout_input::RolloutInput,
         search_attributes,
         stop_reason::StopReason,
+        stuck::StuckReported,
         teardown::LeakReport,
         verdict::FailureType,
     },
@@ -186,6 +187,8 @@ impl ActivityInboundInterceptor for ActivityObserver {
             }
             let reported = result.as_ref().ok().and_then(|output| output.downcast_ref::<FindingsReported>());
             reported.into_iter().for_each(|reported| self.0.count_findings(reported));
+            let stuck = result.as_ref().ok().and_then(|output| output.downcast_ref::<StuckReported>());
+            stuck.into_iter().for_each(|stuck| self.0.count_stuck(stuck));
             result
         };
         observed.instrument(span).boxed()

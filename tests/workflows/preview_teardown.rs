@@ -139,6 +139,29 @@ async fn a_close_during_any_step_stops_it_and_then_tears_down() {
 }
 
 #[tokio::test]
+async fn a_child_that_does_not_stop_is_named_and_waited_for() {
+    preview("stuck", async |mut t: Preview| {
+        t.input.timings.stuck_seconds = Some(1);
+        t.world.next("await_rollout", Does::HangDeaf);
+        t.push(push('a')).await;
+        t.until_called("await_rollout", 1).await;
+        t.close().await;
+        let stuck = t.until("named", |s| !s.stuck.is_empty()).await;
+        let rollout = "preview-stuck-1-rollout-1";
+        let command = format!("temporal workflow terminate --namespace default --workflow-id {rollout}");
+        assert_eq!((stuck.stuck[0].workflow.as_str(), &stuck.stuck[0].command), (rollout, &command));
+        assert!(stuck.notes.last().unwrap().ends_with(&command), "{:?}", stuck.notes);
+        t.until_called("report_stuck", 1).await;
+        assert_eq!(t.world.count("delete_environment"), 0, "there would be two writers");
+        t.world.free();
+        t.handle().get_result(WorkflowGetResultOptions::default()).await.unwrap();
+        assert!(t.status().await.stuck.is_empty());
+        t.record("stuck", None).await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_push_after_a_cancel_is_kept_and_one_before_it_is_closed() {
     preview("cancel-order", async |t: Preview| {
         t.world.next("await_rollout", Does::Hang);

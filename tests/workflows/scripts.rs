@@ -170,7 +170,8 @@ async fn script_that_cannot_run_is_refused_with_a_message() {
 #[tokio::test]
 async fn a_close_stops_the_script_and_tears_down_after_it() {
     for cancelled in [false, true] {
-        preview(&format!("script-close-{cancelled}"), async |t: Preview| {
+        preview(&format!("script-close-{cancelled}"), async |mut t: Preview| {
+            t.input.timings.stuck_seconds = Some(1);
             live(&t).await;
             let answer = while_running(
                 &t,
@@ -185,6 +186,8 @@ async fn a_close_stops_the_script_and_tears_down_after_it() {
                     let status = t.until("it stops", |s| s.scripts.first().is_some_and(|s| s.stopping)).await;
                     assert_eq!((status.phase, t.world.count("delete_environment")), (Phase::TearingDown, 0));
                     assert!(run(&t, "another").await.unwrap_err().contains("closes"));
+                    let status = t.until("it is named", |s| !s.stuck.is_empty()).await;
+                    assert_eq!(status.stuck[0].workflow, status.scripts[0].script_run);
                     // The fake activity never ends, so the script run is terminated.
                     script_run(&t, 1).terminate(WorkflowTerminateOptions::default()).await.unwrap();
                 }),

@@ -41,6 +41,7 @@ pub mod search_attributes;
 pub mod signals;
 pub mod status;
 pub mod stop_reason;
+pub mod stuck;
 pub mod teardown;
 pub mod timings;
 pub mod variable_name;

@@ -2,6 +2,8 @@
 //!
 //! Nothing here names the workflow of either. Each implements [`EnvironmentWorkflow`].
 
+use std::time::Duration;
+
 use crate::{
     contract::{
         phase::{Failed, Phase},
@@ -27,6 +29,7 @@ pub mod recent;
 pub mod reporting;
 pub mod rollouts;
 mod shown;
+pub mod stuck;
 
 /// A workflow that is the only writer of its environment.
 pub trait EnvironmentWorkflow: Sized + 'static {
@@ -60,6 +63,9 @@ pub trait EnvironmentWorkflow: Sized + 'static {
 
     /// The status as Markdown, for temporal-ui.
     fn details(&self) -> String;
+
+    /// The time after which a child counts as stuck that was told to stop.
+    fn stuck_after(&self) -> Duration;
 
     fn published_mut(&mut self) -> &mut Published;
 }

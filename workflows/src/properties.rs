@@ -208,6 +208,7 @@ proptest! {
             stability_seconds: Some(limited(stability)),
             teardown_seconds: limited(teardown),
             teardown_retry_seconds: limited(retry),
+            stuck_seconds: Some(limited(stability)),
             history_events,
         };
         check_pull_request(&PullRequest { timings, ..PullRequest::new(app, pr % 20_000_000_000) });

@@ -90,6 +90,14 @@ fn a_teardown_that_left_something_counts_as_blocked() {
 }
 
 #[test]
+fn child_that_does_not_stop_is_counted() {
+    let metrics = Metrics::new().unwrap();
+    metrics.count_stuck(&StuckReported { app: "web".into() });
+    let text = metrics.text().unwrap();
+    assert!(text.contains(r#"berth_stuck_children_total{app="web"} 1"#), "{text}");
+}
+
+#[test]
 fn findings_of_a_look_are_counted_by_kind() {
     let metrics = Metrics::new().unwrap();
     let findings = [("namespace_without_workflow".to_owned(), 2), ("a kind of another version".to_owned(), 1)];

@@ -23,6 +23,7 @@ use berth_workflows::contract::{
     release::Release,
     script::ScriptOutcome,
     script_job::{AwaitScriptInput, RemoveScriptInput, ScriptRemoved, ScriptStarted, StartScriptInput},
+    stuck::{ReportStuckInput, StuckReported},
     teardown::{DeleteInput, LeakReport, Remaining},
     verdict::{FailureType, Verdict},
 };
@@ -42,6 +43,8 @@ pub enum Does {
     Hang,
     /// Heartbeats until [`World::free`] or until it is cancelled, then succeeds.
     HangUntilFreed,
+    /// Heartbeats until [`World::free`], then succeeds, whether or not it is cancelled.
+    HangDeaf,
     /// Fails permanently.
     Fail(FailureType),
     /// Heartbeats until it is cancelled, then fails permanently.
@@ -164,6 +167,14 @@ impl World {
                 let is_freed = || self.is_freed.load(Ordering::Relaxed);
                 self.hang(ctx, activity, is_freed).await?;
                 if is_freed() { Ok(None) } else { Err(ActivityError::cancelled()) }
+            }
+            Some(Does::HangDeaf) => {
+                while !self.is_freed.load(Ordering::Relaxed) {
+                    // The error says that it is cancelled.
+                    let _ = ctx.record_heartbeat("deaf").await;
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                Ok(None)
             }
             Some(Does::Fail(failure)) => Err(permanent(failure)),
             Some(Does::MeetDeployId(id)) => Err(overtaken(id)),
@@ -308,6 +319,16 @@ impl FakeActivities {
         };
         let created = terminating.is_none() && self.0.namespaces.lock().unwrap().insert(environment.namespace);
         Ok(NamespaceReady { uid: "uid-1".into(), created, terminating })
+    }
+
+    #[activity(definition = definitions::ReportStuck)]
+    pub async fn report_stuck(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        report: ReportStuckInput,
+    ) -> Result<StuckReported, ActivityError> {
+        self.0.act(&ctx, "report_stuck", &report.child.workflow).await?;
+        Ok(StuckReported { app: report.app })
     }
 
     #[activity(definition = definitions::AwaitNamespaceGone)]

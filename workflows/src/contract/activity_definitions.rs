@@ -21,6 +21,7 @@ use crate::contract::{
     report::{ReportInput, Reported},
     script::ScriptOutcome,
     script_job::{AwaitScriptInput, RemoveScriptInput, ScriptRemoved, ScriptStarted, StartScriptInput},
+    stuck::{ReportStuckInput, StuckReported},
     teardown::{DeleteInput, LeakReport},
 };
 
@@ -177,6 +178,12 @@ impl Activities {
     /// Reports what a `Janitor` has done and found, to the worker's log and metrics.
     #[activity(name = "report_findings")]
     pub fn report_findings(report: ReportFindingsInput) -> FindingsReported {
+        unimplemented!()
+    }
+
+    /// Reports a child that does not stop, to the worker's log and metrics.
+    #[activity(name = "report_stuck")]
+    pub fn report_stuck(report: ReportStuckInput) -> StuckReported {
         unimplemented!()
     }
 

@@ -132,7 +132,7 @@ mod tests {
             check::<CommentSignal>(),
             check::<JanitorInput>(),
         ];
-        assert_eq!(counts, [8, 7, 1, 1, 1, 1, 1, 1, 2]);
+        assert_eq!(counts, [9, 8, 1, 1, 1, 1, 1, 1, 2]);
     }
 
     #[test]

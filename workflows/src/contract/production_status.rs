@@ -9,6 +9,7 @@ use crate::contract::{
     production_record::{Approval, Frozen, RollbackCause},
     release::{Commit, Name, Release},
     status::{RollingOutStatus, SecretsStatus, ServingStatus},
+    stuck::StuckChild,
 };
 
 /// The state of production for a person, in one JSON object.
@@ -43,6 +44,9 @@ pub struct ProductionStatus {
     /// The last releases that never began, oldest first.
     #[serde(default)]
     pub dropped: Vec<DroppedRelease>,
+    /// Rollouts and script runs that were told to stop and do not, each with the command for a person.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stuck: Vec<StuckChild>,
     /// Ignored inputs and other remarks, oldest first.
     pub notes: Vec<String>,
 }

@@ -10,6 +10,7 @@ use crate::contract::{
     release::Release,
     rollout::RolloutStep,
     script::RunningScript,
+    stuck::StuckChild,
     teardown::LeakReport,
 };
 
@@ -58,6 +59,9 @@ pub struct Status {
     /// The outcomes of the last commits, oldest first, also of those that never began. Each commit is there once.
     #[serde(default)]
     pub recent: Vec<RecentPush>,
+    /// Rollouts and script runs that were told to stop and do not, each with the command for a person.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stuck: Vec<StuckChild>,
     /// Ignored inputs, each with the reason, and remarks of rollouts.
     pub notes: Vec<String>,
 }

@@ -1,5 +1,7 @@
 //! Time limits: those that a start asks for, those of the app file, and those in force.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +12,10 @@ const MAX_TIMING_SECONDS: u64 = 7 * 86_400;
 
 /// The longest stability window that a start may ask for. Whoever may start a workflow must not hold an environment for days.
 const MAX_STABILITY_SECONDS: u64 = 300;
+
+/// The time after which a child counts as stuck that was told to stop. An obedient one ends within a minute: its own last step
+/// is bounded.
+const MAX_STUCK_SECONDS: u64 = 300;
 
 /// Lower bound on `history_events`. Below it a run would continue as new before it had done anything, for ever.
 const MIN_HISTORY_EVENTS: u32 = 32;
@@ -43,6 +49,11 @@ pub struct StartTimings {
     #[serde(deserialize_with = "number::read")]
     #[schemars(range(min = 1, max = MAX_TIMING_SECONDS))]
     pub teardown_retry_seconds: u64,
+    /// Time after which `status` names a rollout or script run that was told to stop and has not ended, if it is shorter than
+    /// five minutes.
+    #[serde(deserialize_with = "number::read_optional", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = MAX_STUCK_SECONDS))]
+    pub stuck_seconds: Option<u64>,
     /// Number of history events at which a run continues as new, if the server has not suggested it before.
     #[serde(deserialize_with = "number::read")]
     #[schemars(range(min = MIN_HISTORY_EVENTS))]
@@ -58,6 +69,7 @@ impl Default for StartTimings {
             stability_seconds: None,
             teardown_seconds: Timings::default().teardown_seconds,
             teardown_retry_seconds: 300,
+            stuck_seconds: None,
             history_events: 4096, // where the server begins to suggest it
         }
     }
@@ -137,6 +149,11 @@ impl StartTimings {
         }
     }
 
+    /// The time after which a child counts as stuck that was told to stop.
+    pub fn stuck_after(&self) -> Duration {
+        Duration::from_secs(self.stuck_seconds.unwrap_or(MAX_STUCK_SECONDS))
+    }
+
     /// Remarks for a person: waits that the start asked for and that are longer than the app file's.
     pub fn not_in_force(&self, app: &AppTimings) -> Vec<String> {
         let waits = [
@@ -167,6 +184,7 @@ impl StartTimings {
             ("database_seconds", self.database_seconds, 0, MAX_TIMING_SECONDS),
             ("stability_seconds", self.stability_seconds, 0, MAX_STABILITY_SECONDS),
             ("teardown_seconds", Some(self.teardown_seconds), 0, MAX_TIMING_SECONDS),
+            ("stuck_seconds", self.stuck_seconds, 1, MAX_STUCK_SECONDS),
             // Without a pause a blocked teardown would retry in a tight loop.
             ("teardown_retry_seconds", Some(self.teardown_retry_seconds), 1, MAX_TIMING_SECONDS),
         ] {
@@ -208,6 +226,8 @@ mod tests {
             r#"{"stability_seconds":301}"#,
             r#"{"rollout_seconds":0}"#,
             r#"{"teardown_retry_seconds":0}"#,
+            r#"{"stuck_seconds":0}"#,
+            r#"{"stuck_seconds":301}"#,
             r#"{"history_events":1}"#,
         ] {
             let error = check(&format!(r#"{{"app":"web","pr":1,"timings":{timings}}}"#)).unwrap_err();

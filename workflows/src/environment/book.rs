@@ -13,6 +13,7 @@ use crate::{
         rollout::{Made, RolloutProgress, RolloutStep},
         rollout_input::{DEPLOY_ID_BOUND, DEPLOY_ID_EPOCH_SECONDS, RolloutInput, Source, rollout_id},
         signals::{DeployAnswer, DeployOutcome},
+        stuck::StuckChild,
         timings::StartTimings,
         verdict::truncate,
     },
@@ -72,6 +73,9 @@ pub struct Book {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub was_stopped: bool,
     pub secrets: Option<SyncedSecrets>,
+    /// Children that do not stop. Not carried: a run with one does not continue as new.
+    #[serde(skip)]
+    pub stuck: Vec<StuckChild>,
     /// The failed release, if it may serve later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub late: Option<LateLook>,

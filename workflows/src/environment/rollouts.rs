@@ -11,6 +11,7 @@ use super::{
     book::RolloutEnd,
     children::{Child, is_id_taken},
     publish::publish,
+    stuck::await_stopped,
 };
 use crate::{
     clock::now_ms,
@@ -63,7 +64,8 @@ async fn run_child<W: EnvironmentWorkflow>(
                 };
             }
             let reason = stop_rollout(ctx, &token);
-            return match result.await {
+            let id = ctx.state(|s| s.book().rolling_out.as_ref().map(|now| now.rollout.clone()).unwrap_or_default());
+            return match await_stopped(ctx, &id, result).await {
                 // It was done before the cancel reached it: the release is live.
                 Ok(rolled_out) => RolloutEnd::Live(Box::new(rolled_out)),
                 Err(e) => RolloutEnd::Stopped(reason, Box::new(failure::from_rollout(&e).1)),

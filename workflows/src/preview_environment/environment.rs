@@ -1,8 +1,10 @@
 //! The part of a preview's workflow that it shares with production's.
 
+use std::time::Duration;
+
 use super::PreviewEnvironment;
 use crate::{
-    contract::{phase::Phase, release::Release, stop_reason::StopReason},
+    contract::{phase::Phase, release::Release, stop_reason::StopReason, timings::StartTimings},
     environment::{EnvironmentWorkflow, arrival::Arrival, book::Book, publish::Published},
     preview_environment::life::Message,
 };
@@ -43,6 +45,10 @@ impl EnvironmentWorkflow for PreviewEnvironment {
 
     fn details(&self) -> String {
         self.to_status().to_markdown()
+    }
+
+    fn stuck_after(&self) -> Duration {
+        self.input.as_ref().map_or_else(|_| StartTimings::default(), |input| input.timings.clone()).stuck_after()
     }
 
     fn published_mut(&mut self) -> &mut Published {

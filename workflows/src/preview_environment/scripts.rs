@@ -20,6 +20,7 @@ use crate::{
         book::Serving,
         children::{Child, is_id_taken},
         publish::publish,
+        stuck::await_stopped,
     },
     preview_environment::record::Record,
     script_run::ScriptRun,
@@ -42,7 +43,7 @@ impl PreviewEnvironment {
                 ctx.state_mut(|s| s.record.scripts.stop(&id));
                 publish(ctx);
                 token.cancel_with_reason(StopReason::EnvironmentCloses.to_string());
-                result.await
+                await_stopped(ctx, &id, result).await
             }
         };
         ctx.state_mut(|s| s.record.scripts.end(&id));

@@ -41,6 +41,7 @@ impl Status {
             database: environment.and_then(|environment| environment.database.clone()),
             rollouts: record.book.rollouts.clone(),
             recent: record.mailbox.queue.recent.to_vec(),
+            stuck: record.book.stuck.clone(),
             notes: record.notes.to_vec(),
         }
     }
@@ -67,6 +68,9 @@ impl Status {
             if !remaining.command.is_empty() {
                 writeln!(text, "- a person may run {}", code(&remaining.command))?;
             }
+        }
+        for stuck in &self.stuck {
+            writeln!(text, "- does not stop: {}", code(&stuck.remark()))?;
         }
         for note in &self.notes {
             writeln!(text, "- note: {}", code(note))?;

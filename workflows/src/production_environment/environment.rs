@@ -1,11 +1,14 @@
 //! Production as an environment: what its rollouts need of it, and what it publishes.
 
+use std::time::Duration;
+
 use super::ProductionEnvironment;
 use crate::{
     contract::{
         phase::{Failed, Phase},
         release::Release,
         stop_reason::StopReason,
+        timings::StartTimings,
     },
     environment::{EnvironmentWorkflow, arrival::Arrival, book::Book, publish::Published},
 };
@@ -45,6 +48,10 @@ impl EnvironmentWorkflow for ProductionEnvironment {
 
     fn details(&self) -> String {
         self.to_status().to_markdown()
+    }
+
+    fn stuck_after(&self) -> Duration {
+        self.input.as_ref().map_or_else(|_| StartTimings::default(), |input| input.timings.clone()).stuck_after()
     }
 
     fn published_mut(&mut self) -> &mut Published {

@@ -58,6 +58,7 @@ impl ProductionStatus {
             sequence: record.sequence,
             rollouts: book.rollouts.clone(),
             dropped: state.dropped.clone(),
+            stuck: book.stuck.clone(),
             notes: state.notes.to_vec(),
         }
     }
@@ -88,6 +89,9 @@ impl ProductionStatus {
             writeln!(text, "- tried again: {}", code(trouble))?;
         }
         self.write_releases(text)?;
+        for stuck in &self.stuck {
+            writeln!(text, "- does not stop: {}", code(&stuck.remark()))?;
+        }
         for note in &self.notes {
             writeln!(text, "- note: {}", code(note))?;
         }
