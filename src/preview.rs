@@ -82,7 +82,7 @@ impl Preview {
     async fn act(&self, client: &Client) -> anyhow::Result<Envelope> {
         match &self.action {
             Action::Push(push) if push.no_wait => self.signal_push(client, push).await,
-            Action::Push(push) => self.push(client, push).await,
+            Action::Push(push) => Box::pin(self.push(client, push)).await,
             Action::Redeploy(redeploy) => self.redeploy(client, redeploy).await,
             Action::Approve(approve) => self.approve(client, approve).await,
             Action::Close(close) if close.no_wait => self.signal_close(client, close).await,

@@ -1,14 +1,22 @@
 //! `berth preview close`: closes an environment, and waits until nothing of it is left.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use berth_workflows::{
-    contract::signals::{Close, CloseAnswer, CloseOutcome},
+    contract::{
+        signals::{Close, CloseAnswer, CloseOutcome},
+        teardown::Removal,
+    },
     preview_environment::PreviewEnvironment,
 };
-use temporalio_client::{Client, WorkflowGetResultOptions, errors::WorkflowGetResultError};
+use temporalio_client::{Client, WorkflowGetResultOptions, WorkflowHandle, errors::WorkflowGetResultError};
 
-use super::{Preview, args::CloseArgs, late, output, refused, sent, while_waiting};
+use super::{Preview, args::CloseArgs, late, output, refused, sent, wait, while_waiting};
 use crate::{envelope::Envelope, exit::Exit, temporal};
+
+/// The pause between two looks at an environment that is being removed.
+const LOOK_INTERVAL: Duration = Duration::from_secs(2);
 
 impl Preview {
     /// Closes the environment, even if no workflow runs: a terminated one may have left objects, and the new one finds them.
@@ -42,7 +50,11 @@ impl Preview {
         }
         let handle = client.get_workflow_handle::<PreviewEnvironment>(&id);
         let options = WorkflowGetResultOptions::builder().rpc_options(temporal::until_the_timeout()).build();
-        match handle.get_result(options).await {
+        let ended = tokio::select! {
+            ended = handle.get_result(options) => ended,
+            removed = until_removed(&handle, answer.removal) => return output::from_removal(&id, &removed),
+        };
+        match ended {
             Ok(report) => output::from_report(&report),
             // A cancelled environment ends only after its teardown: it is gone.
             Err(WorkflowGetResultError::Cancelled { .. }) => {
@@ -58,5 +70,19 @@ impl Preview {
         let signal = ("close", PreviewEnvironment::close, message.into());
         let id = self.signal_with_start(client, close.pull_request.input(), signal).await?;
         Ok(sent(format!("{id} has the close")))
+    }
+}
+
+/// Waits for a removal whose workflow goes on: the pull request was opened again meanwhile. A worker of a version that numbers no
+/// removals is not asked.
+async fn until_removed(handle: &WorkflowHandle<Client, PreviewEnvironment>, number: Option<u64>) -> Removal {
+    let Some(number) = number else { return std::future::pending().await };
+    loop {
+        tokio::time::sleep(LOOK_INTERVAL).await;
+        // An environment that does not answer yet is asked again.
+        let removed = wait::status(handle).await.ok().and_then(|status| status.removed.clone());
+        if let Some(removed) = removed.filter(|removed| removed.number >= number) {
+            return removed;
+        }
     }
 }

@@ -9,7 +9,7 @@ use berth_workflows::contract::{
     search_attributes as attributes,
     signals::{DeployAnswer, DeployOutcome},
     status::Status,
-    teardown::LeakReport,
+    teardown::{LeakReport, Removal},
     verdict::Verdict,
 };
 use serde::Serialize;
@@ -110,6 +110,17 @@ pub(super) fn from_report(report: &LeakReport) -> anyhow::Result<Envelope> {
         report.remaining.iter().try_for_each(|left| writeln!(out, "LEFT  {}: {}", left.object, left.reason))
     });
     envelope.with_data(report)
+}
+
+/// A removal after which the pull request was opened again.
+pub(super) fn from_removal(id: &str, removed: &Removal) -> anyhow::Result<Envelope> {
+    let reason = "its pull request was opened again";
+    let envelope = Envelope { reason: Some(reason.to_owned()), ..Envelope::new("gone", Exit::Done) };
+    let envelope = envelope.with_text(|out| {
+        removed.gone.iter().try_for_each(|gone| writeln!(out, "gone  {gone}"))?;
+        writeln!(out, "{id} was closed and is gone; {reason}, and it gets a new environment")
+    });
+    envelope.with_data(removed)
 }
 
 /// The status at the end of a wait.

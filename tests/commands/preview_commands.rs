@@ -79,6 +79,26 @@ async fn push_brings_named_images_and_variables() {
 }
 
 #[tokio::test]
+async fn close_ends_when_all_is_gone_though_the_pull_request_was_opened_again() {
+    preview("cmd-reopened", async |t: Preview| {
+        t.push(push('a')).await;
+        t.until("live", |s| s.phase == Phase::Live).await;
+        t.world.next("delete_environment", Does::HangUntilFreed);
+        let reopen = async {
+            t.until_called("delete_environment", 1).await;
+            t.push(push('b')).await;
+            t.until("queued", |s| s.queued.is_some()).await;
+            t.world.free();
+        };
+        let (closed, ()) = tokio::join!(berth(&t, "close", &[]), reopen);
+        assert_eq!((closed.code, closed.data["number"].as_u64()), (0, Some(1)), "{closed:?}");
+        assert_eq!(closed.json["reason"], "its pull request was opened again", "{closed:?}");
+        t.until("live", |s| s.serving.as_ref().is_some_and(|serving| serving.release.commit == commit('b'))).await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn close_older_than_a_push_is_ignored_and_a_long_one_times_out() {
     preview("cmd-close", async |t: Preview| {
         t.push(Push { sequence: Some(9), ..push('a') }).await;

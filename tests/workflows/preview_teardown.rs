@@ -13,6 +13,8 @@ use temporalio_client::{
     WorkflowSignalOptions, WorkflowStartUpdateOptions, errors::WorkflowGetResultError,
 };
 
+use temporalio_common::protos::temporal::api::enums::v1::EventType;
+
 use berth_test_support::preview::{Does, Preview, STEPS, commit, preview, push};
 
 async fn cancel(t: &Preview) {
@@ -136,6 +138,23 @@ async fn a_close_during_any_step_stops_it_and_then_tears_down() {
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn a_second_close_hurries_a_blocked_teardown() {
+    preview("hurry", async |t: Preview| {
+        t.push(push('a')).await;
+        t.until("live", |s| s.phase == Phase::Live).await;
+        t.world.next("delete_environment", Does::Leave("Widget/stuck"));
+        t.close().await;
+        t.until("blocked", |s| s.phase == Phase::TeardownBlocked).await;
+        t.close().await;
+        t.handle().get_result(WorkflowGetResultOptions::default()).await.unwrap();
+        let events = t.handle().fetch_history(Default::default()).into_events().await.unwrap();
+        assert!(events.iter().any(|event| event.event_type() == EventType::TimerCanceled), "the pause was waited out");
+        t.record("hurried", None).await;
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -42,6 +42,7 @@ pub(crate) fn status(phase: Phase, change: impl FnOnce(&mut ProductionStatus)) -
         sequence: None,
         rollouts: Vec::new(),
         dropped: Vec::new(),
+        stuck: Vec::new(),
         notes: Vec::new(),
     };
     change(&mut status);

@@ -110,6 +110,9 @@ impl Input for ConfirmClosed {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CloseAnswer {
     pub outcome: CloseOutcome,
+    /// The number of the removal that the close leads to: `removed` of `status` has it then, if the workflow goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removal: Option<u64>,
     /// The sequence already seen, if the close is older.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seen: Option<u64>,
@@ -135,12 +138,12 @@ pub enum CloseOutcome {
 impl CloseAnswer {
     /// The answer to a close that is obeyed.
     pub fn closing() -> Self {
-        Self { outcome: CloseOutcome::Closing, seen: None, reason: None }
+        Self { outcome: CloseOutcome::Closing, removal: None, seen: None, reason: None }
     }
 
     /// The answer to a close that is older than a sequence already seen.
     pub fn skipped(seen: u64, reason: String) -> Self {
-        Self { outcome: CloseOutcome::Skipped, seen: Some(seen), reason: Some(reason) }
+        Self { outcome: CloseOutcome::Skipped, removal: None, seen: Some(seen), reason: Some(reason) }
     }
 }
 

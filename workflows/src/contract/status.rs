@@ -11,7 +11,7 @@ use crate::contract::{
     rollout::RolloutStep,
     script::RunningScript,
     stuck::StuckChild,
-    teardown::LeakReport,
+    teardown::{LeakReport, Removal},
 };
 
 /// The state of an environment for a person, in one JSON object.
@@ -50,6 +50,9 @@ pub struct Status {
     pub scripts: Vec<RunningScript>,
     /// The last attempt at a teardown: the objects that it could not remove, and what to do about them.
     pub teardown: Option<LeakReport>,
+    /// The last removal, if the pull request was opened again since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed: Option<Removal>,
     /// The time at which the environment is removed automatically. Not implemented yet: always null.
     pub expires_at: Option<String>,
     /// The environment's database, if the app file declares one.

@@ -26,6 +26,23 @@ pub struct LeakReport {
     pub remaining: Vec<Remaining>,
 }
 
+/// The last teardown that has removed everything, while its workflow goes on for a reopened pull request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Removal {
+    /// Counts the removals, from 1. The answer to a close says which one it leads to.
+    pub number: u64,
+    /// Unix time in milliseconds.
+    pub at_ms: u64,
+    /// The start of what is verified gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gone: Vec<String>,
+}
+
+impl Removal {
+    /// How many objects are kept.
+    pub const MAX_GONE: usize = 20;
+}
+
 /// An object that a teardown could not remove yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Remaining {

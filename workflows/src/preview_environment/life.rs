@@ -13,9 +13,9 @@ use crate::{
         pull_request::PullRequestFacts,
         release::{Name, Release},
         rollout::RolloutProgress,
-        signals::{Approve, Close, CloseAnswer, DeployOutcome, Push},
+        signals::{Approve, Close, CloseAnswer, CloseOutcome, DeployOutcome, Push},
         stop_reason::StopReason,
-        teardown::LeakReport,
+        teardown::{LeakReport, Removal},
     },
     environment::{
         arrival::Arrival,
@@ -154,7 +154,7 @@ impl Record {
                 self.done(|record| record.conclude(queued, end, started_ms, now_ms))
             }
             Message::LookedLate { look, serves } => self.done(|record| record.end_late_look(&look, serves, now_ms)),
-            Message::Teardown(report) => self.done(|record| record.take_teardown(report)),
+            Message::Teardown(report) => self.done(|record| record.take_teardown(report, now_ms)),
         }
     }
 
@@ -189,7 +189,8 @@ impl Record {
     }
 
     fn take_close(&mut self, close: &Close, arrival: Arrival) -> CloseAnswer {
-        let answer = self.mailbox.close(close, arrival);
+        let mut answer = self.mailbox.close(close, arrival);
+        answer.removal = Some(self.next_removal()).filter(|_| answer.outcome == CloseOutcome::Closing);
         if let Some(why) = answer.reason.as_ref().filter(|_| arrival.is_signal()) {
             self.notes.add(format!("close: {why}"));
         }
@@ -248,8 +249,14 @@ impl Record {
         self.book.late.as_ref().filter(|_| !self.is_closing())
     }
 
-    fn take_teardown(&mut self, report: LeakReport) {
+    fn next_removal(&self) -> u64 {
+        self.removed.as_ref().map_or(1, |removed| removed.number + 1)
+    }
+
+    fn take_teardown(&mut self, report: LeakReport, now_ms: u64) {
         if report.remaining.is_empty() {
+            let gone = report.gone.into_iter().take(Removal::MAX_GONE).collect();
+            self.removed = Some(Removal { number: self.next_removal(), at_ms: now_ms, gone });
             self.forget_environment();
             self.stage = Stage::Gone;
         } else {

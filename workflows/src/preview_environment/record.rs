@@ -11,7 +11,7 @@ use crate::{
         release::Release,
         signals::{DeployOutcome, Push},
         stop_reason::StopReason,
-        teardown::{LeakReport, Remaining},
+        teardown::{LeakReport, Remaining, Removal},
         verdict::truncate,
     },
     environment::{
@@ -35,6 +35,9 @@ pub struct Record {
     pub tearing_down: bool,
     /// The report of the last attempt at the teardown.
     pub teardown: Option<LeakReport>,
+    /// The last teardown that has removed everything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removed: Option<Removal>,
     /// The teardown follows a cancel of a run that this one continues.
     pub was_cancelled: bool,
     pub closed: bool,
@@ -218,6 +221,9 @@ impl Record {
         carried.was_cancelled |= self.cancelled && self.tearing_down;
         if let Some(report) = &mut carried.teardown {
             report.shorten();
+        }
+        if let Some(removed) = &mut carried.removed {
+            removed.gone.clear();
         }
         // Not `||`: one of each is dropped at a time.
         carry::shorten(&mut carried, |record| {

@@ -37,6 +37,7 @@ impl Status {
             secrets: record.book.shown_secrets().filter(|_| !record.tearing_down).map(SecretsStatus::from),
             scripts: record.scripts.running.clone(),
             teardown: record.teardown.clone(),
+            removed: record.removed.clone().filter(|_| !record.closed),
             expires_at: None,
             database: environment.and_then(|environment| environment.database.clone()),
             rollouts: record.book.rollouts.clone(),

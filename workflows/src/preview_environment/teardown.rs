@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use temporalio_workflow::{TimerOptions, WorkflowCancellationToken, WorkflowContext, WorkflowTermination};
+use temporalio_workflow::{
+    TimerOptions, WorkflowCancellationToken, WorkflowContext, WorkflowTermination, workflows::select,
+};
 
 use super::{PreviewEnvironment, life::Message};
 use crate::{
@@ -41,10 +43,15 @@ impl PreviewEnvironment {
         attempts: u32,
     ) -> Result<(), WorkflowTermination> {
         publish(ctx);
+        let token = WorkflowCancellationToken::new();
         let until_next = TimerOptions::builder(pause(attempts, pull_request.timings.teardown_retry_seconds))
-            .cancellation_token(WorkflowCancellationToken::new())
+            .cancellation_token(token.clone())
             .summary("before the next attempt at the teardown".to_owned());
-        ctx.timer(until_next.build()).await;
+        let is_hurried = |s: &Self| s.record.is_hurried() && ctx.patched("hurried-teardown");
+        select! {
+            _ = ctx.timer(until_next.build()) => {}
+            _ = ctx.wait_condition_with_options(is_hurried, detached()) => token.cancel(),
+        }
         if Self::may_continue(ctx, pull_request) {
             Self::continue_as_new(ctx, pull_request)?;
         }

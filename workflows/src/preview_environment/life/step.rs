@@ -16,7 +16,8 @@ pub enum Step {
     AwaitScripts,
     /// Make an attempt at the teardown, and report it.
     TearDown,
-    /// Wait before the next attempt, after so many. The run may continue as new then.
+    /// Wait before the next attempt, after so many, until [`Record::is_hurried`] holds at most. The run may continue as new
+    /// then.
     Pause { attempts: u32 },
     /// Answer every update that waits, and hand the last report over.
     PrepareEnd,
@@ -36,7 +37,11 @@ impl Record {
                 self.mailbox.take_push().map_or(Step::Wait, |queued| Step::RollOut(Box::new(queued)))
             }
             Stage::Open => self.close_down(),
-            Stage::TearingDown => Step::TearDown,
+            Stage::TearingDown => {
+                // A close that comes from now on asks for another attempt.
+                self.mailbox.take_close();
+                Step::TearDown
+            }
             Stage::Blocked => {
                 self.stage = Stage::TearingDown;
                 self.attempts = self.attempts.saturating_add(1);
@@ -51,6 +56,11 @@ impl Record {
     /// Whether there is nothing to do: [`Step::Wait`] is the next step.
     pub fn is_waiting(&self) -> bool {
         self.stage == Stage::Open && self.is_followed() && !self.mailbox.has_work()
+    }
+
+    /// Whether the next attempt at a blocked teardown is to begin at once: a close has come again.
+    pub fn is_hurried(&self) -> bool {
+        self.mailbox.is_close_requested()
     }
 
     /// Whether the pull request is followed: no close has come, and no teardown goes on from the run before.

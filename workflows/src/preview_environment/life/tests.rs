@@ -185,6 +185,40 @@ fn push_while_the_end_is_prepared_reopens() {
     assert_eq!(life.step(), Step::TearDown);
 }
 
+#[test]
+fn close_during_a_blocked_teardown_asks_for_another_attempt() {
+    let mut life = Life::live();
+    life.take(Message::Close(Close::default()));
+    assert_eq!(life.step(), Step::TearDown);
+    life.take(Message::Teardown(stuck()));
+    assert_eq!(life.step(), Step::Pause { attempts: 1 });
+    assert!(!life.record.is_hurried());
+    life.take(Message::Close(Close::default()));
+    assert!(life.record.is_hurried());
+    assert_eq!(life.step(), Step::TearDown);
+    assert!(!life.record.is_hurried(), "it asks for one attempt");
+    life.take(Message::Teardown(stuck()));
+    assert_eq!(life.step(), Step::Pause { attempts: 2 });
+}
+
+#[test]
+fn answer_to_a_close_names_its_removal() {
+    let mut life = Life::live();
+    for number in 1..4 {
+        let Taken::Close(answer) = life.take(Message::Close(Close::default())) else { panic!("not taken as a close") };
+        assert_eq!(answer.removal, Some(number));
+        assert_eq!(life.step(), Step::TearDown);
+        assert_ne!(shown(&life).removed.map(|removed| removed.number), answer.removal);
+        life.take(Message::Push(push('b')));
+        life.take(Message::Teardown(LeakReport { gone: vec!["Namespace/pr-1".into()], ..LeakReport::default() }));
+        life.roll_out();
+        assert_eq!(life.step(), Step::Wait);
+        let removed = shown(&life).removed.unwrap();
+        assert_eq!((Some(removed.number), removed.gone), (answer.removal, vec!["Namespace/pr-1".to_owned()]));
+        life.record = life.record.to_carry();
+    }
+}
+
 fn shown(life: &Life) -> Status {
     Status::new("web", 1, &life.record)
 }
