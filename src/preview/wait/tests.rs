@@ -162,7 +162,7 @@ fn commit_is_found_by_its_first_digits() {
     let decision = live_commit(several.as_ref(), &short, &mut false);
     let Decision::Done(Ending { outcome, exit, reason: Some(reason) }) = decision else { panic!("{decision:?}") };
     assert_eq!((outcome.as_str(), exit), ("ambiguous", Exit::Usage));
-    assert!(reason.starts_with("AAAAAAA is the start of aaaaaaa0") && reason.ends_with("give more digits"), "{reason}");
+    assert!(reason.starts_with("aaaaaaa is the start of aaaaaaa0") && reason.ends_with("give more digits"), "{reason}");
 }
 
 #[test]
