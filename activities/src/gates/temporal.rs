@@ -1,16 +1,17 @@
 //! The gates of Temporal. They call the server at the address in force.
 //!
-//! It is the environment's own, in a pod of the new revision, through a port-forward. If Doppler has a
-//! `TEMPORAL_SERVER_ADDRESS`, it is the server there, without TLS, as an app connects that gets no more than an
-//! address.
+//! It is the environment's own, in a pod of the new revision, through a port-forward: also where Doppler's
+//! `TEMPORAL_SERVER_ADDRESS` has a name of the environment's namespace. If Doppler has another address, it is the server there,
+//! without TLS, as an app connects that gets no more than an address.
 
 mod call;
+mod own;
 pub(super) mod poller;
 pub(super) mod server;
 mod worker;
 pub(super) mod workflow;
 
-use std::{io, sync::Mutex, time::Duration};
+use std::{borrow::Cow, io, sync::Mutex, time::Duration};
 
 use futures::future::BoxFuture;
 use hyper_util::rt::TokioIo;
@@ -32,6 +33,25 @@ const NO_SERVER: &str =
     "No Temporal server answers there. Look at its log, and check that the gate has the server's workload and port.";
 const NOT_AT_ADDRESS: &str = "No Temporal server answers there. Correct TEMPORAL_SERVER_ADDRESS in Doppler, or remove it to use the environment's own.";
 
+/// The place of the server in force.
+enum Place<'a> {
+    /// In a pod of the environment.
+    Own(Cow<'a, TemporalServerGate>),
+    /// At an address of Doppler's.
+    Elsewhere(&'a str),
+}
+
+impl<'a> Place<'a> {
+    fn new(checks: &'a Checks<'_>, gate: &'a TemporalServerGate) -> Self {
+        let Some(address) = &checks.check.temporal_server_address else { return Self::Own(Cow::Borrowed(gate)) };
+        let namespace = &checks.check.environment.namespace;
+        match own::own_server(address, namespace, &checks.release.objects, gate) {
+            Some(own) => Self::Own(Cow::Owned(own)),
+            None => Self::Elsewhere(address),
+        }
+    }
+}
+
 /// A connected server.
 struct TemporalServer {
     channel: Channel,
@@ -45,9 +65,9 @@ impl TemporalServer {
     /// # Errors
     /// No server answers.
     async fn reach(checks: &Checks<'_>, server: &TemporalServerGate, until: Instant) -> Result<Self, Miss> {
-        match &checks.check.temporal_server_address {
-            Some(address) => Self::at(address, until).await,
-            None => Self::in_pod(checks, server, until).await,
+        match Place::new(checks, server) {
+            Place::Elsewhere(address) => Self::at(address, until).await,
+            Place::Own(server) => Self::in_pod(checks, &server, until).await,
         }
     }
 
@@ -110,8 +130,12 @@ impl TemporalServer {
 
 /// Describes the server's address.
 fn describe_address(checks: &Checks<'_>, server: &TemporalServerGate) -> String {
-    match &checks.check.temporal_server_address {
-        Some(address) => format!("{address} (TEMPORAL_SERVER_ADDRESS in Doppler)"),
-        None => format!("port {} of {}", server.port, server.workload),
+    let doppler = |address: &str| format!("{address} (TEMPORAL_SERVER_ADDRESS in Doppler)");
+    match (Place::new(checks, server), &checks.check.temporal_server_address) {
+        (Place::Elsewhere(address), _) => doppler(address),
+        (Place::Own(own), Some(address)) => {
+            format!("{}, which is port {} of {}", doppler(address), own.port, own.workload)
+        }
+        (Place::Own(own), None) => format!("port {} of {}", own.port, own.workload),
     }
 }

@@ -105,7 +105,7 @@ impl Through {
 #[serde(deny_unknown_fields)]
 pub struct TemporalServerGate {
     /// The workload with the server; may have variables. The check connects to a ready pod of the new release.
-    /// If Doppler has a `TEMPORAL_SERVER_ADDRESS`, it connects to that address instead.
+    /// If Doppler has a `TEMPORAL_SERVER_ADDRESS`, it connects to that address, or to the pod behind that Service.
     #[serde(default = "default_temporal")]
     #[schemars(length(min = 1))]
     pub workload: String,
@@ -124,7 +124,7 @@ pub struct TemporalServerGate {
 #[serde(deny_unknown_fields)]
 pub struct TemporalPollerGate {
     /// The workload with the server; may have variables. The check connects to a ready pod of the new release.
-    /// If Doppler has a `TEMPORAL_SERVER_ADDRESS`, it connects to that address instead.
+    /// If Doppler has a `TEMPORAL_SERVER_ADDRESS`, it connects to that address, or to the pod behind that Service.
     #[serde(default = "default_temporal")]
     #[schemars(length(min = 1))]
     pub workload: String,
@@ -154,7 +154,7 @@ pub struct TemporalPollerGate {
 #[serde(deny_unknown_fields)]
 pub struct TemporalWorkflowGate {
     /// The workload with the server; may have variables. The check connects to a ready pod of the new release.
-    /// If Doppler has a `TEMPORAL_SERVER_ADDRESS`, it connects to that address instead.
+    /// If Doppler has a `TEMPORAL_SERVER_ADDRESS`, it connects to that address, or to the pod behind that Service.
     #[serde(default = "default_temporal")]
     #[schemars(length(min = 1))]
     pub workload: String,
