@@ -3,6 +3,7 @@
 mod assemble;
 mod cache;
 mod doppler;
+mod stale;
 mod stored;
 mod sync_secrets;
 mod target;

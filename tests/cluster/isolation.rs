@@ -100,6 +100,7 @@ impl Production {
                 secret: "isolated-secrets".into(),
                 version: String::new(),
                 set_by_berth: Vec::new(),
+                stale: Vec::new(),
                 temporal_server_address: String::new(),
                 temporal_server_address_from_doppler: false,
             },

@@ -107,6 +107,7 @@ pub(super) fn secrets(name: &str) -> SyncedSecrets {
         secret: name.into(),
         version: name.into(),
         set_by_berth: Vec::new(),
+        stale: Vec::new(),
         temporal_server_address: "web-temporal:7233".into(),
         temporal_server_address_from_doppler: false,
     }

@@ -3,6 +3,7 @@
 use berth_manifests::{app::App, render::Stamp};
 use berth_workflows::contract::{
     apply::{Applied, ApplyInput},
+    preparation::SyncedSecrets,
     rollout_input::RolloutInput,
 };
 
@@ -59,7 +60,19 @@ pub async fn apply_manifests(context: Context<'_>, app: &App, apply: &ApplyInput
     let mut applied = apply_release(context, &release).await?;
     add_notes(&mut applied.plan, serving.note);
     add_notes(&mut applied.plan, rendered.notes.iter().map(ToString::to_string));
+    add_notes(&mut applied.plan, stale_note(secrets));
     Ok(applied.of_stored(stored.name()))
+}
+
+/// Names the keys of Doppler's that still lead to the database which berth has replaced.
+fn stale_note(secrets: &SyncedSecrets) -> Option<String> {
+    (!secrets.stale.is_empty()).then(|| {
+        format!(
+            "Doppler's {} has an address or a password that berth has replaced by the environment's own: read the keys that berth \
+             sets, or remove it",
+            secrets.stale.join(", ")
+        )
+    })
 }
 
 fn stamp(settings: &Settings, deploy: &RolloutInput) -> Stamp {

@@ -29,6 +29,7 @@ pub(crate) fn cluster_objects_of(app: &App, deploy: &RolloutInput) -> Result<Vec
         secret: format!("{}-secrets", app.app),
         version: String::new(),
         set_by_berth: Vec::new(),
+        stale: Vec::new(),
         temporal_server_address: "unknown:7233".to_owned(),
         temporal_server_address_from_doppler: false,
     };

@@ -14,6 +14,7 @@ use crate::{
     failure::Failure,
     kubernetes::labels,
     redaction::secret_keys::{TEMPORAL_SERVER_ADDRESS as ADDRESS, secret_values},
+    secrets::stale::stale_keys,
     settings::Settings,
 };
 
@@ -44,6 +45,7 @@ pub(super) fn assemble(
         berths.entry(ADDRESS.to_owned()).or_insert_with(address);
     }
     let set_by_berth: Vec<String> = berths.keys().cloned().collect();
+    let stale = stale_keys(&values, &berths);
     values.append(&mut berths);
     check(&values)?;
     let version = version(&values);
@@ -53,6 +55,7 @@ pub(super) fn assemble(
         temporal_server_address: values.get(ADDRESS).cloned().unwrap_or_default(),
         temporal_server_address_from_doppler: !set_by_berth.iter().any(|key| key == ADDRESS),
         set_by_berth,
+        stale,
     };
     Ok(Assembled { values, synced })
 }
@@ -167,6 +170,14 @@ mod tests {
         assert_eq!(assembled.values, values([("PGUSER", "berth"), ("A", "1"), (ADDRESS, "t:7233")]));
         assert_eq!(assembled.synced.set_by_berth, ["PGUSER"]);
         assert!(assembled.synced.temporal_server_address_from_doppler);
+    }
+
+    #[test]
+    fn replaced_password_elsewhere_is_listed_by_key() {
+        let doppler = values([("DATABASE_PASSWORD", "canary-1"), ("PGPASSWORD", "canary-1"), ("A", "1")]);
+        let assembled = assemble(&environment(), doppler, values([("DATABASE_PASSWORD", "own")])).ok().unwrap();
+        assert_eq!(assembled.synced.stale, ["PGPASSWORD"]);
+        assert!(!format!("{:?}", assembled.synced).contains("canary"));
     }
 
     #[test]

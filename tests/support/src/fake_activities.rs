@@ -377,6 +377,7 @@ impl FakeActivities {
             secret: "berth-secrets-1".into(),
             version: "1".into(),
             set_by_berth: vec!["TEMPORAL_SERVER_ADDRESS".into()],
+            stale: Vec::new(),
             temporal_server_address: "web-temporal.pr-1.svc.cluster.local:7233".into(),
             temporal_server_address_from_doppler: false,
         })

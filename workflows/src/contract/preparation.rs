@@ -50,6 +50,9 @@ pub struct SyncedSecrets {
     /// The keys that berth set, in addition to Doppler's or in place of them.
     #[serde(default)]
     pub set_by_berth: Vec<String>,
+    /// Other keys of Doppler's whose values contain an address or a password that berth has replaced.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stale: Vec<String>,
     /// The effective `TEMPORAL_SERVER_ADDRESS`.
     pub temporal_server_address: String,
     /// Whether that address comes from Doppler. Otherwise it is the environment's own.

@@ -51,6 +51,7 @@ fn secrets() -> SyncedSecrets {
         secret: "web-secrets-1".into(),
         version: "1".into(),
         set_by_berth: Vec::new(),
+        stale: Vec::new(),
         temporal_server_address: "web-temporal:7233".into(),
         temporal_server_address_from_doppler: false,
     }

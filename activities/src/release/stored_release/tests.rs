@@ -18,6 +18,7 @@ fn stored(secret: &str, deploy_id: u64, content: &str) -> StoredRelease {
         secret: secret.into(),
         version: secret.into(),
         set_by_berth: Vec::new(),
+        stale: Vec::new(),
         temporal_server_address: String::new(),
         temporal_server_address_from_doppler: false,
     };

@@ -157,6 +157,7 @@ fn secrets_are_those_of_what_serves() {
         secret: format!("web-{version}"),
         version: version.to_owned(),
         set_by_berth: Vec::new(),
+        stale: Vec::new(),
         temporal_server_address: "temporal:7233".to_owned(),
         temporal_server_address_from_doppler: false,
     };
