@@ -9,7 +9,7 @@ use berth_workflows::contract::{
     search_attributes as attributes,
     signals::{DeployAnswer, DeployOutcome},
     status::Status,
-    teardown::{LeakReport, Removal},
+    teardown::{LeakReport, Remaining, Removal},
     verdict::Verdict,
 };
 use serde::Serialize;
@@ -107,7 +107,8 @@ pub(super) fn from_script(answer: &ScriptAnswer, is_followed: bool) -> anyhow::R
 pub(super) fn from_report(report: &LeakReport) -> anyhow::Result<Envelope> {
     let envelope = Envelope::new("gone", Exit::Done).with_text(|out| {
         report.gone.iter().try_for_each(|gone| writeln!(out, "gone  {gone}"))?;
-        report.remaining.iter().try_for_each(|left| writeln!(out, "LEFT  {}: {}", left.object, left.reason))
+        report.remaining.iter().try_for_each(|left| write_left(out, "LEFT ", left))?;
+        report.skipped.iter().try_for_each(|left| write_left(out, "ALONE", left))
     });
     envelope.with_data(report)
 }
@@ -121,6 +122,12 @@ pub(super) fn from_removal(id: &str, removed: &Removal) -> anyhow::Result<Envelo
         writeln!(out, "{id} was closed and is gone; {reason}, and it gets a new environment")
     });
     envelope.with_data(removed)
+}
+
+/// An object that a teardown did not remove, with the command for a person.
+fn write_left(out: &mut String, mark: &str, left: &Remaining) -> std::fmt::Result {
+    writeln!(out, "{mark} {}: {}", left.object, left.reason)?;
+    if left.command.is_empty() { Ok(()) } else { writeln!(out, "      by hand: {}", left.command) }
 }
 
 /// The status at the end of a wait.

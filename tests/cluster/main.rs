@@ -16,6 +16,7 @@ mod isolation;
 mod oracle;
 mod previews;
 mod production;
+mod recorded;
 mod script_pods;
 mod worker;
 

@@ -9,7 +9,7 @@ use super::{
     Admin,
     answer::{describe, refused_statement, unavailable},
     names::Names,
-    sql::{execute, hand_over, join_role, membership, owner_of_database, owner_of_role},
+    sql::{execute, join_role, membership, owner_of_database, owner_of_role},
 };
 use crate::failure::Failure;
 
@@ -41,6 +41,14 @@ pub async fn drop_all(admin: &Admin, names: &Names, owner: &str) -> Result<Dropp
             Some(found) if found == names.role && is_ours => {
                 drop_database(admin, name, names).await?;
                 dropped.gone.push(format!("Database/{name}"));
+            }
+            // They go with their role, which is named below.
+            Some(found) if found == names.role && role_owner.as_deref() != Some("") => {
+                dropped.foreign.push(database_of_foreign_role(
+                    name,
+                    names,
+                    only_if_renamed(owner, role_owner.as_deref()),
+                ));
             }
             Some(found) => dropped.foreign.push(foreign_database(name, &found)),
         }
@@ -94,14 +102,29 @@ fn foreign_database(name: &str, owner: &str) -> Remaining {
     }
 }
 
+fn database_of_foreign_role(name: &str, names: &Names, condition: Option<String>) -> Remaining {
+    let reason = format!("belongs to the role {}, which is not this environment's", names.role);
+    let drop = |condition| format!("DROP DATABASE {} WITH (FORCE); {condition}", escape_identifier(name));
+    Remaining { object: format!("Database/{name}"), reason, command: condition.map(drop).unwrap_or_default() }
+}
+
 fn foreign_role(names: &Names, owner: &str, found: &str) -> Remaining {
-    let role = escape_identifier(&names.role);
+    let drop = format!("DROP ROLE {};", escape_identifier(&names.role));
     let (reason, command) = match found {
         "" => (
             "has no comment that names its owner: berth drops only what it has created".to_owned(),
-            format!("DROP OWNED BY {role}; DROP ROLE {role}; -- if it is not needed"),
+            format!("{drop} -- if it is not needed, after its databases"),
         ),
-        found => (format!("belongs to {found}"), hand_over(names, owner, found)),
+        found => {
+            let command = only_if_renamed(owner, Some(found)).map(|condition| format!("{drop} {condition}"));
+            (format!("belongs to {found}"), command.unwrap_or_default())
+        }
     };
     Remaining { object: format!("Role/{}", names.role), reason, command }
+}
+
+/// The condition of dropping what another installation made for the same workflow. Otherwise it is in use there.
+fn only_if_renamed(owner: &str, found: Option<&str>) -> Option<String> {
+    let (workflow, other) = found?.split_once(" of ")?;
+    owner.starts_with(&format!("{workflow} of ")).then(|| format!("-- only if the installation {other} was renamed"))
 }

@@ -5,7 +5,7 @@ use berth_workflows::contract::{environment::Environment, preparation::DatabaseR
 use super::{
     ensure,
     isolated::{connect, find_server, isolated_databases, owner},
-    password,
+    made_on, password,
 };
 use crate::{context::Context, failure::Failure};
 
@@ -22,15 +22,20 @@ pub async fn ensure_database(context: Context<'_>, environment: &Environment) ->
     let server = find_server(context.settings, name)?;
     let password = password::ensure_password(context, environment).await?;
     context.progress.report(format!("making the databases of {} on {name}", names.role));
-    let made = async {
-        let admin = connect(context, server).await?;
-        ensure(&admin, &names, &owner(context.settings, environment), &password, server.connections).await
+    let admin = match connect(context, server).await {
+        Ok(admin) => admin,
+        Err(failure) => return unavailable(failure),
     };
-    match made.await {
+    made_on::record(context, environment, name).await?;
+    match ensure(&admin, &names, &owner(context.settings, environment), &password, server.connections).await {
         Ok(created) => Ok(DatabaseReady { created, unavailable: None }),
-        Err(Failure::Transient { message, .. }) => {
-            Ok(DatabaseReady { created: Vec::new(), unavailable: Some(message) })
-        }
-        Err(failure) => Err(failure),
+        Err(failure) => unavailable(failure),
+    }
+}
+
+fn unavailable(failure: Failure) -> Result<DatabaseReady, Failure> {
+    match failure {
+        Failure::Transient { message, .. } => Ok(DatabaseReady { created: Vec::new(), unavailable: Some(message) }),
+        permanent @ Failure::Permanent(_) => Err(permanent),
     }
 }

@@ -1,8 +1,8 @@
 //! Names of an environment that its namespace records, as annotations. They outlive the app file's own names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use berth_workflows::contract::environment::Environment;
+use berth_workflows::contract::environment::{Database, Environment};
 
 /// The host name of the web app.
 const HOST: &str = "berth.dev/host";
@@ -10,6 +10,23 @@ const HOST: &str = "berth.dev/host";
 const TEMPORAL_UI_HOST: &str = "berth.dev/temporal-ui-host";
 /// The database as JSON. Empty if the environment has none.
 const DATABASE: &str = "berth.dev/database";
+
+/// The servers on which databases may have been made, separated by commas. A namespace of an older version has none.
+pub(crate) const DATABASE_SERVERS: &str = "berth.dev/database-servers";
+
+/// Returns the servers on which databases may have been made, or `None` if they are not recorded.
+pub(crate) fn database_servers(found: &BTreeMap<String, String>) -> Option<BTreeSet<String>> {
+    let servers = found.get(DATABASE_SERVERS)?.split(',').filter(|server| !server.is_empty());
+    Some(servers.map(str::to_owned).collect())
+}
+
+/// Returns the server of the recorded database, if it is the environment's own.
+pub(crate) fn isolated_server(found: &BTreeMap<String, String>) -> Option<String> {
+    match serde_json::from_str(found.get(DATABASE)?) {
+        Ok(Database::Isolated { server, .. }) => Some(server),
+        Ok(Database::Shared { .. }) | Err(_) => None,
+    }
+}
 
 /// Returns the annotations that record the environment's names.
 pub(crate) fn annotations(environment: &Environment) -> BTreeMap<String, String> {
@@ -33,8 +50,6 @@ pub(crate) fn are_recorded(found: &BTreeMap<String, String>, environment: &Envir
 
 #[cfg(test)]
 mod tests {
-    use berth_workflows::contract::environment::Database;
-
     use super::*;
     use crate::examples;
 

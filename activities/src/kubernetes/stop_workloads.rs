@@ -7,7 +7,7 @@ use k8s_openapi::api::{
     apps::v1::{DaemonSet, Deployment, StatefulSet},
     autoscaling::v2::HorizontalPodAutoscaler,
     batch::v1::{CronJob, Job},
-    core::v1::Pod,
+    core::v1::{Namespace, Pod},
     networking::v1::Ingress,
 };
 use kube::{
@@ -19,13 +19,11 @@ use kube::{
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use berth_workflows::contract::environment::Environment;
-
 use crate::{
     context::Context,
     failure::Failure,
     heartbeat::Progress,
-    kubernetes::{guarded_delete, labels, own_namespaces::find_namespaces, permitted::permitted},
+    kubernetes::{guarded_delete, labels, permitted::permitted},
 };
 
 /// The kubelet reports an ended pod within a second or two after the grace period.
@@ -35,10 +33,9 @@ const DEFAULT_GRACE: Duration = Duration::from_secs(30);
 /// The longest wait. Pods that are left then are reported by the namespace's deletion.
 const LONGEST: Duration = Duration::from_secs(120);
 
-/// Stops an environment's traffic and pods. A namespace that is being deleted is skipped: Kubernetes stops it.
-pub(crate) async fn stop_environment(context: Context<'_>, environment: &Environment) -> Result<(), Failure> {
-    let found = find_namespaces(context, environment).await?;
-    let staying = found.iter().filter(|namespace| namespace.metadata.deletion_timestamp.is_none());
+/// Stops the traffic and the pods of namespaces. One that is being deleted is skipped: Kubernetes stops it.
+pub(crate) async fn stop_namespaces(context: Context<'_>, namespaces: &[Namespace]) -> Result<(), Failure> {
+    let staying = namespaces.iter().filter(|namespace| namespace.metadata.deletion_timestamp.is_none());
     try_join_all(staying.map(async |namespace| stop_workloads(context, &namespace.name_any()).await)).await?;
     Ok(())
 }

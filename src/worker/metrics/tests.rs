@@ -77,7 +77,7 @@ fn a_step_that_saw_nothing_is_counted_by_app_and_activity() {
 fn a_teardown_that_left_something_counts_as_blocked() {
     let metrics = Metrics::new().unwrap();
     let remaining = vec![Remaining { object: "x".into(), reason: "y".into(), command: String::new() }];
-    metrics.count_teardown_attempt("drop_database", Some(&LeakReport { gone: Vec::new(), remaining }));
+    metrics.count_teardown_attempt("drop_database", Some(&LeakReport { remaining, ..LeakReport::default() }));
     metrics.count_teardown_attempt("drop_database", Some(&LeakReport::default()));
     metrics.count_teardown_attempt("prune", None);
     let text = metrics.text().unwrap();

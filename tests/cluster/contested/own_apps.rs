@@ -31,12 +31,27 @@ pub(crate) struct OwnApps {
 
 impl OwnApps {
     pub(crate) fn start(pr: u64) -> Self {
+        Self::start_with(pr, |_, _| {})
+    }
+
+    /// The same, with a worker that `configure` changes. It gets the folder, too.
+    pub(crate) fn start_with(pr: u64, configure: impl FnOnce(&Path, &mut Command)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         copy(Lab::shared().unwrap().apps_dir(), folder.path());
         let berth = Berth::start_with(BERTH, pr, |worker| {
             worker.env("BERTH_APPS", folder.path());
+            configure(folder.path(), worker);
         });
         Self { berth, folder }
+    }
+
+    /// Kills the worker, and starts another that `configure` changes.
+    pub(crate) fn restart_worker_with(&mut self, configure: impl FnOnce(&mut Command)) {
+        let apps = self.folder.path();
+        self.berth.restart_worker(|worker| {
+            worker.env("BERTH_APPS", apps);
+            configure(worker);
+        });
     }
 
     /// The folder that the worker reads.

@@ -251,7 +251,7 @@ fn left(object: &str) -> LeakReport {
         reason: "finalizer example.com/stuck".into(),
         command: format!("kubectl get {object}"),
     };
-    LeakReport { gone: Vec::new(), remaining: vec![remaining] }
+    LeakReport { remaining: vec![remaining], ..LeakReport::default() }
 }
 
 /// The smallest double that a workflow can run against.
@@ -362,7 +362,7 @@ impl FakeActivities {
     ) -> Result<LeakReport, ActivityError> {
         Ok(match self.0.act(&ctx, "drop_database", &environment.namespace).await? {
             Some(Does::Leave(object)) => left(object),
-            _ => LeakReport { gone: vec!["Database/app_pr_1 on previews".into()], remaining: Vec::new() },
+            _ => LeakReport { gone: vec!["Database/app_pr_1 on previews".into()], ..LeakReport::default() },
         })
     }
 
@@ -452,7 +452,7 @@ impl FakeActivities {
             Some(Does::Leave(object)) => left(object),
             _ => {
                 self.0.namespaces.lock().unwrap().remove(&namespace);
-                LeakReport { gone: vec![format!("Namespace/{namespace}")], remaining: Vec::new() }
+                LeakReport { gone: vec![format!("Namespace/{namespace}")], ..LeakReport::default() }
             }
         })
     }

@@ -24,6 +24,10 @@ pub struct LeakReport {
     /// Objects that still exist, each with the reason. Empty when the teardown is complete.
     #[serde(default)]
     pub remaining: Vec<Remaining>,
+    /// What berth left alone, because it may be another owner's, or did not look at, each with the reason. The teardown does
+    /// not wait for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<Remaining>,
 }
 
 /// The last teardown that has removed everything, while its workflow goes on for a reopened pull request.
@@ -43,12 +47,21 @@ impl Removal {
     pub const MAX_GONE: usize = 20;
 }
 
-/// An object that a teardown could not remove yet.
+impl LeakReport {
+    /// Adds the entries of another report.
+    pub fn add(&mut self, other: Self) {
+        self.gone.extend(other.gone);
+        self.remaining.extend(other.remaining);
+        self.skipped.extend(other.skipped);
+    }
+}
+
+/// An object that a teardown did not remove.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Remaining {
     pub object: String,
     pub reason: String,
-    /// A command for a person who has the rights to run it.
+    /// A command or SQL for a person who has the rights to run it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub command: String,
 }

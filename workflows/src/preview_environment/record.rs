@@ -257,6 +257,7 @@ impl LeakReport {
     /// The start of what remains, in short.
     fn shorten(&mut self) {
         self.gone.clear();
+        self.skipped.clear();
         self.remaining.truncate(Self::MAX_CARRIED);
         for Remaining { object, reason, command } in &mut self.remaining {
             truncate(object, 300);

@@ -64,6 +64,9 @@ impl Status {
             let stopping = if script.stopping { ", being stopped" } else { "" };
             writeln!(text, "- running {kind}: {} ({}){stopping}", code(&script.name), code(&script.script_run))?;
         }
+        for skipped in self.teardown.iter().flat_map(|report| &report.skipped) {
+            writeln!(text, "- left alone: {}: {}", code(&skipped.object), code(&skipped.reason))?;
+        }
         for remaining in self.teardown.iter().flat_map(|report| &report.remaining) {
             writeln!(text, "- not gone: {}: {}", code(&remaining.object), code(&remaining.reason))?;
             if !remaining.command.is_empty() {

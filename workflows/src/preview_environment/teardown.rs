@@ -81,14 +81,15 @@ impl PreviewEnvironment {
             format!("remove {object} and verify that it is gone"),
             pull_request.timings.teardown_seconds,
         );
-        let databases = Self::drop_database(ctx, &environment).await;
+        let mut report = Self::drop_database(ctx, &environment).await;
         let known = before.map(|before| before.remaining).unwrap_or_default();
         let delete = DeleteInput { environment, timings: pull_request.timings.in_force(None), known };
         let rest = match ctx.execute_activity(activities::DeleteEnvironment, delete, options).await {
             Ok(report) => report,
             Err(e) => LeakReport::failed(object, &failure::from_activity(&e, FailureType::TeardownBlocked)),
         };
-        databases.and(rest)
+        report.add(rest);
+        report
     }
 
     /// Drops the environment's isolated databases, if it has any. The rest is removed even if the server is unreachable.
@@ -142,19 +143,12 @@ fn pause(attempts: u32, longest_seconds: u64) -> Duration {
 }
 
 impl LeakReport {
-    /// Both reports as one.
-    fn and(mut self, other: Self) -> Self {
-        self.gone.extend(other.gone);
-        self.remaining.extend(other.remaining);
-        self
-    }
-
     /// The report of an attempt that failed.
     fn failed(object: String, unfinished: &Unfinished) -> Self {
         let reason = match unfinished {
             Unfinished::Failed(verdict) => verdict.headline(),
             Unfinished::Cancelled => "the attempt was cancelled".to_owned(),
         };
-        Self { gone: Vec::new(), remaining: vec![Remaining { object, reason, command: String::new() }] }
+        Self { remaining: vec![Remaining { object, reason, command: String::new() }], ..Self::default() }
     }
 }

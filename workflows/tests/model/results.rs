@@ -277,5 +277,5 @@ fn waited() -> AwaitInput {
 
 fn stuck() -> LeakReport {
     let remaining = Remaining { object: "Widget/stuck".into(), reason: "held".into(), command: String::new() };
-    LeakReport { gone: Vec::new(), remaining: vec![remaining] }
+    LeakReport { remaining: vec![remaining], ..LeakReport::default() }
 }

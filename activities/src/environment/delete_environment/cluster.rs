@@ -14,7 +14,7 @@ use super::objects;
 use crate::{
     context::Context,
     failure::Failure,
-    kubernetes::{guarded_delete, kind_api::api_for_kind, labels},
+    kubernetes::{guarded_delete, kind_api::api_for_kind, labels, permitted::permitted},
 };
 
 /// Deletes the cluster-scoped objects with the environment's labels, recorded or not, and verifies that they are gone.
@@ -59,7 +59,13 @@ async fn delete_kind(
             report.remaining.push(entry);
         }
     }
-    // A recorded object without the labels belongs to somebody else. This environment's is gone or was never created.
-    report.gone.extend(names.into_iter().map(|name| format!("{}/{name}", kind.kind)));
+    for name in names {
+        // An object without the labels may be somebody else's under a recorded name.
+        let same_name = permitted(api.get_metadata_opt(&name).await, || format!("{} {name}", kind.kind))?.flatten();
+        match same_name {
+            Some(_) => report.skipped.push(objects::without_labels(&kind.kind, &kind.group, &name)),
+            None => report.gone.push(format!("{}/{name}", kind.kind)),
+        }
+    }
     Ok(())
 }

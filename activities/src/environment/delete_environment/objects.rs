@@ -95,6 +95,16 @@ pub(super) fn entry(namespace: &str, kind: &str, group: &str, name: &str, finali
     Remaining { object: format!("{kind}/{name}"), reason, command }
 }
 
+/// Returns the report's entry of a cluster-scoped object of a recorded name, without the environment's labels.
+pub(super) fn without_labels(kind: &str, group: &str, name: &str) -> Remaining {
+    let resource = kind.to_lowercase() + if group.is_empty() { "" } else { "." } + group;
+    Remaining {
+        object: format!("{kind}/{name}"),
+        reason: "has not the labels of this environment, and may be another owner's".to_owned(),
+        command: if is_plain(name) { format!("kubectl delete {resource}/{name}") } else { String::new() },
+    }
+}
+
 /// A command that finds objects with finalizers of the kinds that berth does not know.
 pub(super) fn listing(namespace: &str) -> String {
     format!(

@@ -12,6 +12,7 @@ use berth_workflows::contract::environment::Environment;
 use super::{objects, ownership::foreign_preview};
 use crate::{
     context::Context,
+    database,
     failure::Failure,
     kubernetes::{labels, versioned},
 };
@@ -28,7 +29,9 @@ pub(super) async fn create_or_find(
     loop {
         let found = namespaces.get_opt(name).await.map_err(|e| Failure::kubernetes(what(), e))?;
         let Some(found) = found else {
-            match namespaces.create(&PostParams::default(), &wanted).await {
+            let mut new = wanted.clone();
+            new.annotations_mut().extend(database::of_new_namespace(environment));
+            match namespaces.create(&PostParams::default(), &new).await {
                 Ok(created) => return Ok((created, true)),
                 // A concurrent attempt created it first: read its owner.
                 Err(e) if versioned::is_conflict(&e) => continue,
@@ -42,6 +45,7 @@ pub(super) async fn create_or_find(
         if !labels::belongs_to(found.labels(), environment, &context.settings.installation) {
             return Err(foreign_preview(context.settings, environment, &found));
         }
+        database::keep_earlier(context, environment, &found).await?;
         let apply = PatchParams::apply(labels::FIELD_MANAGER).force();
         let applied = namespaces.patch(name, &apply, &Patch::Apply(&wanted)).await;
         return Ok((applied.map_err(|e| Failure::kubernetes(what(), e))?, false));

@@ -63,11 +63,15 @@ async fn a_first_rollout_creates_namespace_then_role_binding_then_the_rest() {
 #[tokio::test]
 async fn namespace_records_the_environments_names_old_or_new() {
     let old = with_namespace("2026-01-01T00:00:00Z".parse().unwrap());
-    for cluster in [FakeApiServer::default(), old] {
+    for (cluster, is_new) in [(FakeApiServer::default(), true), (old, false)] {
         ensure(&cluster, &app(json!({}))).await.unwrap();
         let namespace = cluster.get("/api/v1/namespaces/pr-1").unwrap();
-        let expected = json!({"berth.dev/database": "", "berth.dev/host": "pr-1.example.com",
+        let mut expected = json!({"berth.dev/database": "", "berth.dev/host": "pr-1.example.com",
             "berth.dev/temporal-ui-host": "pr-1-temporal.example.com"});
+        if is_new {
+            // No database was made yet. An older version's namespace says nothing.
+            expected["berth.dev/database-servers"] = json!("");
+        }
         assert_eq!(namespace["metadata"]["annotations"], expected);
     }
 }

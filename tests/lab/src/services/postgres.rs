@@ -163,6 +163,14 @@ impl Postgres {
         Ok(this)
     }
 
+    /// Runs SQL as the admin. Answers a line per row.
+    ///
+    /// # Errors
+    /// `psql` failed. The error has its stderr.
+    pub fn psql(&self, database: &str, sql: &str) -> Result<String> {
+        psql(self.address, (USER, PASSWORD), database, sql)
+    }
+
     /// Kills the server, as a crash would.
     pub fn stop(&mut self) -> Result<()> {
         self.child.kill()?;

@@ -64,7 +64,11 @@ fn longest_record() -> Record {
     let push = Push { sequence: Some(u64::MAX), author, branch, fork: true, ..Push::new(commit, image) };
     record.mailbox.push(&push, Arrival::signal(1), Current::default());
     let remaining = Remaining { object: "o".repeat(300), reason: "\"".repeat(500), command: "c".repeat(500) };
-    record.teardown = Some(LeakReport { gone: vec!["g".repeat(300); 100], remaining: vec![remaining; 100] });
+    record.teardown = Some(LeakReport {
+        gone: vec!["g".repeat(300); 100],
+        remaining: vec![remaining.clone(); 100],
+        skipped: vec![remaining; 100],
+    });
     record.book.failed = Some(Failed { release: longest_release(), rollout: Some("r".repeat(80)), verdict });
     record.book.serving = Some(Serving {
         secrets: None,
