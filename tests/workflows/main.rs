@@ -7,6 +7,7 @@ mod carried_state;
 mod confirm_closed;
 mod cron_jobs;
 mod janitor;
+mod model;
 mod named_images;
 mod not_observed;
 mod overtaken;

@@ -116,6 +116,6 @@ impl Model {
 
     /// The run is over, and the next message starts another one. It remembers nothing yet.
     pub fn begun_again(&mut self) {
-        *self = Self::default();
+        *self = Self { answers: std::mem::take(&mut self.answers), ..Self::default() };
     }
 }
