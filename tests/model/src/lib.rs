@@ -120,7 +120,7 @@ impl Model {
             return self.settle(asked);
         }
         if self.join(&asked) {
-            return;
+            return self.drop_waiting(Outcome::Superseded);
         }
         let waiting = self.asked.iter_mut().find(|same| same.version == asked.version && same.place <= Place::Held);
         if let Some(same) = waiting {

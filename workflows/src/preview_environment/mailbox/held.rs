@@ -37,6 +37,8 @@ impl Mailbox {
         let release = push.release();
         // What rolls out or serves needs no other rules, and was approved with this image.
         if let Some(joined) = self.join(&release, current) {
+            self.drop_held(DeployOutcome::Superseded);
+            self.replace_awaiting(None, DeployOutcome::Superseded);
             return joined;
         }
         let mut held = HeldPush::new(push, false);

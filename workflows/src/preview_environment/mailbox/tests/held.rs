@@ -162,6 +162,17 @@ fn version_of_a_fork_that_serves_needs_no_second_approval_before_rules() {
 }
 
 #[test]
+fn push_that_joins_while_rules_are_due_replaces_one_that_waits_for_approval() {
+    let mut mailbox = mailbox(rules());
+    let serving = push('a', None).release();
+    let current = Current { serving: Some(&serving), rolling_out: None };
+    mailbox.push(&fork('b'), signal(1), current);
+    mailbox.take_facts(facts('c', 1), signal(1), current).unwrap();
+    assert_eq!(outcome(mailbox.push(&push('a', None), signal(1), current)), DeployOutcome::Live);
+    assert_eq!(mailbox.awaiting_approval(), None);
+}
+
+#[test]
 fn approval_counts_for_a_second_push_of_the_version_while_it_is_held() {
     let mut mailbox = mailbox(rules());
     mailbox.push(&fork('a'), signal(1), Current::default());
