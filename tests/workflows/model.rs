@@ -2,7 +2,7 @@
 //!
 //! `BERTH_MODEL_SEEDS=200 cargo test --test workflows model::` tries 200 seeds, and `BERTH_MODEL_SEEDS=117..118` one of them.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use berth_test_model::{
     Model, Place, Sender,
@@ -11,7 +11,7 @@ use berth_test_model::{
 };
 use berth_test_support::{
     holds_within,
-    preview::{Does, PATIENCE, Preview, preview},
+    preview::{Does, Preview, preview},
 };
 use berth_workflows::{
     contract::{
@@ -34,6 +34,9 @@ mod written;
 const SEEDS: u64 = 20;
 /// How many are tried at once.
 const AT_ONCE: usize = 5;
+/// The bound of a wait. The server gives the tasks of a worker that has stopped to another one after ten seconds, so a round that
+/// rolls out several times takes a while.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn preview_on_a_server_does_as_the_model() {
@@ -223,7 +226,7 @@ impl Life {
 
     /// Lets the model do what follows, and waits until the preview has done the same.
     async fn rest(&mut self) {
-        self.model.stop();
+        self.read_rules();
         if self.model.at(Place::RollingOut).is_none() || self.model.stop() {
             if self.model.at(Place::RollingOut).is_some() {
                 self.model.rollout_ended(End::Stopped, false);
@@ -236,8 +239,12 @@ impl Life {
             drop(tokio::time::timeout(PATIENCE, ended).await.unwrap());
         } else {
             let expected = shown_by(&self.model);
-            let what = format!("as the model: {expected:?}, {}", self.story);
-            self.t.until(&what, |status| shown(status) == expected).await;
+            let mut last = None;
+            let is_there = holds_within(PATIENCE, async || {
+                let status = last.insert(self.t.status().await);
+                shown(status) == expected
+            });
+            assert!(is_there.await, "expected {expected:?}, {}, is {last:#?}", self.story);
             // The wait of each rollout has begun, and those that hang are there.
             let is_wait = |call: &String| call.starts_with("await_rollout") && !call.ends_with("cancelled");
             let waits = || self.t.world.calls().iter().filter(|call| is_wait(call)).count();
