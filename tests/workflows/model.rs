@@ -24,7 +24,8 @@ use berth_workflows::{
 };
 use futures::{StreamExt, stream};
 use temporalio_client::{
-    WorkflowCancelOptions, WorkflowGetResultOptions, WorkflowSignalOptions, WorkflowTerminateOptions,
+    WorkflowCancelOptions, WorkflowGetResultOptions, WorkflowQueryOptions, WorkflowSignalOptions,
+    WorkflowTerminateOptions,
 };
 use tokio::task::JoinHandle;
 
@@ -241,8 +242,12 @@ impl Life {
             let expected = shown_by(&self.model);
             let mut last = None;
             let is_there = holds_within(PATIENCE, async || {
-                let status = last.insert(self.t.status().await);
-                shown(status) == expected
+                // A query may find no worker, just after one was started.
+                let options = WorkflowQueryOptions::default();
+                let Ok(status) = self.t.handle().query(PreviewEnvironment::status, (), options).await else {
+                    return false;
+                };
+                shown(last.insert(status)) == expected
             });
             assert!(is_there.await, "expected {expected:?}, {}, is {last:#?}", self.story);
             // The wait of each rollout has begun, and those that hang are there.

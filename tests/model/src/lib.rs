@@ -51,6 +51,8 @@ pub struct Model {
     pull_request: PullRequest,
     asked: Vec<Asked>,
     serving: Option<Version>,
+    /// The version that served before, and is another one: the one to go back to.
+    pub served_before: Option<Version>,
     pub failed: Option<Version>,
     /// Whether objects of another release may be among those of the one that serves.
     is_mixed: bool,
@@ -268,7 +270,12 @@ impl Model {
             End::Stopped => self.answer(&senders, &[Outcome::Superseded]),
         }
         if serves || end == End::Live {
-            self.serving = Some(version);
+            self.serve(version);
         }
+    }
+
+    fn serve(&mut self, version: Version) {
+        let before = self.serving.into_iter().chain(self.served_before).find(|before| *before != version);
+        (self.serving, self.served_before) = (Some(version), before);
     }
 }

@@ -89,7 +89,7 @@ impl Model {
         if is_gone {
             self.stage = Stage::Gone;
             self.tearing_down = false;
-            (self.serving, self.failed, self.is_mixed) = (None, None, false);
+            (self.serving, self.served_before, self.failed, self.is_mixed) = (None, None, None, false);
         } else {
             self.stage = Stage::Pausing;
             self.answer_next(Outcome::Queued);
@@ -101,7 +101,9 @@ impl Model {
         if self.failed != Some(version) || self.is_closing() || self.at(Place::RollingOut).is_some() {
             return Err(format!("there is no reason to look at {version:?} again"));
         }
-        self.serving = self.failed.filter(|_| serves).or(self.serving);
+        if serves {
+            self.serve(version);
+        }
         Ok(())
     }
 

@@ -193,6 +193,10 @@ impl Driver {
                 return Err(format!("{name} is {shown:?}, expected {expected:?}"));
             }
         }
+        let (before, expected) = (&self.record.book.served_before, self.model.served_before.map(results::stored));
+        if *before != expected {
+            return Err(format!("before, {before:?} served, expected {expected:?}"));
+        }
         Ok(())
     }
 }

@@ -54,11 +54,14 @@ pub(crate) fn message(message: messages::Message) -> Message {
     }
 }
 
+/// A push as JSON. Some senders write numbers in quotes.
 fn push_json(push: messages::Push) -> Value {
+    let is_quoted = push.version.commit == 0;
+    let sequence = push.sequence.map(|sequence| if is_quoted { json!(sequence.to_string()) } else { json!(sequence) });
     json!({
         "commit": hash(push.version.commit),
         "image": image(push.version),
-        "sequence": push.sequence,
+        "sequence": sequence,
         "fork": push.fork,
         "draft": push.draft,
     })
