@@ -144,7 +144,7 @@ impl PullRequestFacts {
 
     /// Whether a commit, which may be abbreviated, is the head.
     pub fn is_head(&self, commit: &Commit) -> bool {
-        is_same_commit(&self.head, commit)
+        self.head.matches(commit.as_str())
     }
 
     fn check(&self) -> Result<(), String> {
@@ -160,11 +160,6 @@ impl PullRequestFacts {
         }
         Ok(())
     }
-}
-
-/// Whether two commits are one, where either may be abbreviated.
-pub fn is_same_commit(one: &Commit, other: &Commit) -> bool {
-    one.as_str().starts_with(other.as_str()) || other.as_str().starts_with(one.as_str())
 }
 
 impl Input for PullRequestFacts {

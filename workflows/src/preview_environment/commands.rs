@@ -8,7 +8,6 @@ use crate::{
     contract::{
         activity_definitions::{self as activities, github_task_queue},
         command::{AdmitCommandInput, AdmittedCommand, CommentCommand, CommentSignal},
-        pull_request::is_same_commit,
         release::{Commit, Name, Release},
         signals::Approve,
     },
@@ -144,6 +143,6 @@ impl Record {
     /// The commit as the push that waits has written it: it may be abbreviated there, never in a command.
     fn waiting_as(&self, commit: &Commit) -> Commit {
         let waiting = self.mailbox.awaiting_approval().map(|release| &release.commit);
-        waiting.filter(|waiting| is_same_commit(waiting, commit)).unwrap_or(commit).clone()
+        waiting.filter(|waiting| waiting.matches(commit.as_str())).unwrap_or(commit).clone()
     }
 }

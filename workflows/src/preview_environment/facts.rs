@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::contract::{
     load_app::GithubRules,
-    pull_request::{PullRequestFacts, is_same_commit},
+    pull_request::PullRequestFacts,
     release::{Commit, Release},
     signals::DeployOutcome,
 };
@@ -110,7 +110,7 @@ impl Facts {
         let was_closed = before.as_ref().is_some_and(PullRequestFacts::is_closed);
         let is_known = before.is_some_and(|before| says_the_same(&before, &facts));
         self.are_rules_due |= !(facts.is_closed() || is_known && self.rules.is_some());
-        self.earlier_heads.retain(|head| !is_same_commit(head, &facts.head));
+        self.earlier_heads.retain(|head| !head.matches(facts.head.as_str()));
         // GitHub was asked because something is there that a closed pull request has no more.
         let closes = facts.is_closed() && (is_later || !was_closed || facts.asked);
         self.is_reopened = !facts.is_closed() && (was_closed || self.is_reopened);
@@ -130,7 +130,7 @@ impl Facts {
     }
 
     fn was_head(&self, commit: &Commit) -> bool {
-        self.earlier_heads.iter().any(|head| is_same_commit(head, commit))
+        self.earlier_heads.iter().any(|head| head.matches(commit.as_str()))
     }
 
     /// The answer to a push that is not rolled out: its commit was the head and newer facts name another, or the pull request
@@ -223,7 +223,7 @@ impl Facts {
     /// All digits of a commit, if facts name it or it has them itself.
     pub fn full_commit(&self, commit: &Commit) -> Option<Commit> {
         let heads = self.newest.iter().map(|newest| &newest.head).chain(&self.earlier_heads);
-        let named = heads.into_iter().find(|head| is_same_commit(head, commit)).cloned();
+        let named = heads.into_iter().find(|head| head.matches(commit.as_str())).cloned();
         named.or_else(|| (commit.as_str().len() >= 40).then(|| commit.clone()))
     }
 
