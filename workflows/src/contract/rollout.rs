@@ -44,7 +44,7 @@ impl Made {
 }
 
 /// The result of a rollout that succeeded.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RolledOut {
     pub url: String,
     pub made: Made,

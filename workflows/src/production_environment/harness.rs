@@ -172,15 +172,7 @@ impl Production {
         let begun = self.state.record.begun.as_ref();
         let stored_release = begun.map(|begun| begun.version.stored_release.clone());
         let made = Made { stored_release, serves: true, touched: true, ..Made::default() };
-        let rolled_out = RolledOut {
-            url: String::new(),
-            made,
-            plan: Default::default(),
-            gates: Vec::new(),
-            pruned: Vec::new(),
-            notes: Vec::new(),
-            steps: Vec::new(),
-        };
+        let rolled_out = RolledOut { made, ..RolledOut::default() };
         self.end(RolloutEnd::Live(Box::new(rolled_out)));
     }
 

@@ -106,15 +106,7 @@ impl Example {
     pub(super) fn live(&mut self, digit: char) {
         let queued = self.begin(Some(digit));
         let made = Made { stored_release: Some(format!("berth-release-{digit}")), serves: true, ..Made::default() };
-        let rolled_out = RolledOut {
-            url: String::new(),
-            made,
-            plan: crate::contract::apply::Plan::default(),
-            gates: Vec::new(),
-            pruned: Vec::new(),
-            notes: Vec::new(),
-            steps: Vec::new(),
-        };
+        let rolled_out = RolledOut { made, ..RolledOut::default() };
         self.end(queued, RolloutEnd::Live(Box::new(rolled_out)));
     }
 

@@ -250,15 +250,7 @@ fn environment() -> Environment {
 }
 
 fn live(made: Made) -> RolloutEnd {
-    RolloutEnd::Live(Box::new(RolledOut {
-        url: String::new(),
-        made,
-        plan: Default::default(),
-        gates: Vec::new(),
-        pruned: Vec::new(),
-        notes: Vec::new(),
-        steps: Vec::new(),
-    }))
+    RolloutEnd::Live(Box::new(RolledOut { made, ..RolledOut::default() }))
 }
 
 fn waited() -> AwaitInput {

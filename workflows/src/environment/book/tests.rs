@@ -32,15 +32,7 @@ fn made(stored_release: &str) -> Made {
 }
 
 fn live(stored_release: &str) -> RolloutEnd {
-    RolloutEnd::Live(Box::new(RolledOut {
-        url: String::new(),
-        made: made(stored_release),
-        plan: Default::default(),
-        gates: Vec::new(),
-        pruned: Vec::new(),
-        notes: Vec::new(),
-        steps: Vec::new(),
-    }))
+    RolloutEnd::Live(Box::new(RolledOut { made: made(stored_release), ..RolledOut::default() }))
 }
 
 /// The report of a rollout that is at its gates: its release serves by then.

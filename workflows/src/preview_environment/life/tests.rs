@@ -46,13 +46,8 @@ impl Life {
         self.take(Message::Named(environment.clone(), None));
         self.record.book.begin(&environment, &queued, &StartTimings::default(), NOW_MS);
         let end = RolloutEnd::Live(Box::new(RolledOut {
-            url: String::new(),
             made: Made { stored_release: Some("stored".to_owned()), serves: true, ..Made::default() },
-            plan: Default::default(),
-            gates: Vec::new(),
-            pruned: Vec::new(),
-            notes: Vec::new(),
-            steps: Vec::new(),
+            ..RolledOut::default()
         }));
         self.take(Message::RolloutEnded { queued, end, started_ms: NOW_MS });
     }
