@@ -4,6 +4,7 @@
 //! `clippy.toml` what the standard library still offers. Every effect is an activity of `berth-activities`.
 
 pub mod activity_options;
+mod bounded;
 mod clock;
 pub mod contract;
 pub mod environment;

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    bounded,
     contract::{
         environment::{Environment, MAX_NAME_BYTES},
         phase::{Failed, PastRollout},
@@ -259,17 +260,12 @@ impl Book {
 
     /// Adds a rollout to the list of the last ten.
     pub fn remember(&mut self, rollout: PastRollout) {
-        self.rollouts.push(rollout);
-        if self.rollouts.len() > KEPT_ROLLOUTS {
-            self.rollouts.remove(0);
-        }
+        bounded::push(&mut self.rollouts, rollout, KEPT_ROLLOUTS);
     }
 
     /// Drops the oldest past rollout. Returns whether there was one.
     pub fn drop_oldest_rollout(&mut self) -> bool {
-        let is_some = !self.rollouts.is_empty();
-        self.rollouts.drain(..usize::from(is_some));
-        is_some
+        bounded::drop_oldest(&mut self.rollouts)
     }
 
     /// Forgets an environment that is verified gone. The next rollout uses the names in the app file at that time.

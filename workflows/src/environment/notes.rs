@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::contract::verdict::truncate;
+use crate::{bounded, contract::verdict::truncate};
 
 /// How many notes `status` lists.
 const KEPT_NOTES: usize = 5;
@@ -18,10 +18,7 @@ impl Notes {
     pub fn add(&mut self, note: impl Into<String>) {
         let mut note = note.into();
         truncate(&mut note, MAX_NOTE_BYTES);
-        self.0.push(note);
-        if self.0.len() > KEPT_NOTES {
-            self.0.remove(0);
-        }
+        bounded::push(&mut self.0, note, KEPT_NOTES);
     }
 
     /// Each note, oldest first.
@@ -31,8 +28,6 @@ impl Notes {
 
     /// Drops the oldest note. Returns whether there was one.
     pub fn drop_oldest(&mut self) -> bool {
-        let is_some = !self.0.is_empty();
-        self.0.drain(..usize::from(is_some));
-        is_some
+        bounded::drop_oldest(&mut self.0)
     }
 }

@@ -2,11 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{
-    phase::RecentPush,
-    release::Commit,
-    signals::{DeployAnswer, DeployOutcome},
-    verdict::truncate,
+use crate::{
+    bounded,
+    contract::{
+        phase::RecentPush,
+        release::Commit,
+        signals::{DeployAnswer, DeployOutcome},
+        verdict::truncate,
+    },
 };
 
 /// How many commits are kept: those of a busy day, in less than three kilobytes of carried state.
@@ -40,10 +43,7 @@ impl Recent {
         if let Some(reason) = &mut reason {
             truncate(reason, MAX_REASON_BYTES);
         }
-        self.0.push(RecentPush { commit: answer.commit.clone(), outcome: answer.outcome, reason });
-        if self.0.len() > KEPT {
-            self.0.remove(0);
-        }
+        bounded::push(&mut self.0, RecentPush { commit: answer.commit.clone(), outcome: answer.outcome, reason }, KEPT);
     }
 
     /// Forgets the outcome of a commit that is to be rolled out once more.
@@ -53,9 +53,7 @@ impl Recent {
 
     /// Drops the oldest entry. Returns whether there was one.
     pub fn drop_oldest(&mut self) -> bool {
-        let is_some = !self.0.is_empty();
-        self.0.drain(..usize::from(is_some));
-        is_some
+        bounded::drop_oldest(&mut self.0)
     }
 }
 

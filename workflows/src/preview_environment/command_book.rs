@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{contract::verdict::truncate, report::view::CommandAnswer};
+use crate::{bounded, contract::verdict::truncate, report::view::CommandAnswer};
 
 /// How many answers are shown.
 const KEPT_ANSWERS: usize = 3;
@@ -50,10 +50,7 @@ impl Commands {
             return Err(format!("{AT_ONCE} comments are being read already"));
         }
         self.running += 1;
-        self.taken.push(comment);
-        if self.taken.len() > KEPT_COMMENTS {
-            self.taken.remove(0);
-        }
+        bounded::push(&mut self.taken, comment, KEPT_COMMENTS);
         Ok(true)
     }
 
@@ -71,9 +68,6 @@ impl Commands {
     pub fn answer(&mut self, mut answer: CommandAnswer) {
         truncate(&mut answer.answer, MAX_ANSWER_BYTES);
         self.answers.retain(|earlier| earlier.comment != answer.comment);
-        self.answers.push(answer);
-        if self.answers.len() > KEPT_ANSWERS {
-            self.answers.remove(0);
-        }
+        bounded::push(&mut self.answers, answer, KEPT_ANSWERS);
     }
 }

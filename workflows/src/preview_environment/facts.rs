@@ -4,11 +4,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{
-    load_app::GithubRules,
-    pull_request::PullRequestFacts,
-    release::{Commit, Release},
-    signals::DeployOutcome,
+use crate::{
+    bounded,
+    contract::{
+        load_app::GithubRules,
+        pull_request::PullRequestFacts,
+        release::{Commit, Release},
+        signals::DeployOutcome,
+    },
 };
 
 /// How many earlier heads are remembered. A push whose commit was the head before these is taken as a new one.
@@ -123,10 +126,7 @@ impl Facts {
         if is_newest || self.was_head(&head) {
             return;
         }
-        self.earlier_heads.push(head);
-        if self.earlier_heads.len() > KEPT_HEADS {
-            self.earlier_heads.remove(0);
-        }
+        bounded::push(&mut self.earlier_heads, head, KEPT_HEADS);
     }
 
     fn was_head(&self, commit: &Commit) -> bool {

@@ -4,13 +4,16 @@
 
 use self::keys::{key_of_freeze, key_of_release, key_of_rollback};
 use super::state::{State, Step};
-use crate::contract::{
-    production::{Freeze, Rollback, Unfreeze},
-    production_answer::{ProductionAnswer, ProductionOutcome},
-    production_record::{BegunRollout, Frozen, QueuedRelease, RequestedRollback, StoredVersion},
-    production_status::DropCause,
-    release::{Name, Release},
-    signals::Push,
+use crate::{
+    bounded,
+    contract::{
+        production::{Freeze, Rollback, Unfreeze},
+        production_answer::{ProductionAnswer, ProductionOutcome},
+        production_record::{BegunRollout, Frozen, QueuedRelease, RequestedRollback, StoredVersion},
+        production_status::DropCause,
+        release::{Name, Release},
+        signals::Push,
+    },
 };
 
 /// How many releases, rollbacks and freezes are remembered, to recognise one that a reset delivers again.
@@ -215,10 +218,7 @@ impl State {
     }
 
     fn remember(&mut self, key: String) {
-        self.record.recent.push(key);
-        if self.record.recent.len() > KEPT_RECENT {
-            self.record.recent.remove(0);
-        }
+        bounded::push(&mut self.record.recent, key, KEPT_RECENT);
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    bounded,
     contract::{
         load_app::GithubRules,
         phase::Phase,
@@ -204,10 +205,11 @@ impl State {
 
     /// Remembers that a release does not begin.
     pub(super) fn drop_release(&mut self, release: &Release, cause: DropCause) {
-        self.dropped.push(DroppedRelease { release: release.number, commit: release.commit.clone(), cause });
-        if self.dropped.len() > KEPT_DROPPED {
-            self.dropped.remove(0);
-        }
+        bounded::push(
+            &mut self.dropped,
+            DroppedRelease { release: release.number, commit: release.commit.clone(), cause },
+            KEPT_DROPPED,
+        );
     }
 
     /// The number of the release that has replaced this one, if one has.

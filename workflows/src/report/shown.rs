@@ -9,10 +9,13 @@ use super::{
     view::View,
     wanted::{Part, Wanted},
 };
-use crate::contract::{
-    environment::EnvironmentKind,
-    release::Commit,
-    report::{DeploymentState, GithubWrite, Reported},
+use crate::{
+    bounded,
+    contract::{
+        environment::EnvironmentKind,
+        release::Commit,
+        report::{DeploymentState, GithubWrite, Reported},
+    },
 };
 
 /// How many deployments are followed until they are inactive. The oldest beyond it stay as they are.
@@ -248,10 +251,7 @@ impl Reports {
     }
 
     fn add_deployment(&mut self, deployment: ShownDeployment) {
-        self.deployments.push(deployment);
-        if self.deployments.len() > KEPT_DEPLOYMENTS {
-            self.deployments.remove(0);
-        }
+        bounded::push(&mut self.deployments, deployment, KEPT_DEPLOYMENTS);
     }
 
     fn refuse_deployment(&mut self, commit: &Commit) {
