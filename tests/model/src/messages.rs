@@ -75,6 +75,22 @@ pub enum Outcome {
     Queued,
 }
 
+impl Outcome {
+    /// The outcome of that name, as an answer has it. None: a preview has none such.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "live" => Self::Live,
+            "failed" => Self::Failed,
+            "superseded" => Self::Superseded,
+            "closed" => Self::Closed,
+            "skipped" => Self::Skipped,
+            "awaiting_approval" => Self::AwaitingApproval,
+            "queued" => Self::Queued,
+            _ => return None,
+        })
+    }
+}
+
 /// How a rollout ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {

@@ -31,9 +31,8 @@ fn image(Version { commit, image }: Version) -> String {
 
 /// The version of a release.
 pub(crate) fn version(release: &Release) -> Version {
-    let digit = |text: &str, from_end: usize| text.bytes().rev().nth(from_end).unwrap_or_default();
-    let image = release.image.to_string();
-    Version { commit: digit(release.commit.as_str(), 0) - b'a', image: digit(&image, 0) - b'0' }
+    let last = |text: &str| text.bytes().next_back().unwrap_or_default();
+    Version { commit: last(release.commit.as_str()) - b'a', image: last(&release.image.to_string()) - b'0' }
 }
 
 /// The message that berth takes in.
@@ -99,14 +98,6 @@ pub(crate) fn rules(rules: Rules) -> GithubRules {
 
 /// The answer in the model's words.
 pub(crate) fn outcome(outcome: DeployOutcome) -> Outcome {
-    match outcome {
-        DeployOutcome::Live => Outcome::Live,
-        DeployOutcome::Failed => Outcome::Failed,
-        DeployOutcome::Superseded => Outcome::Superseded,
-        DeployOutcome::Closed => Outcome::Closed,
-        DeployOutcome::Skipped => Outcome::Skipped,
-        DeployOutcome::AwaitingApproval => Outcome::AwaitingApproval,
-        DeployOutcome::Queued => Outcome::Queued,
-        other => panic!("a preview never answers {other:?}"),
-    }
+    let name = json!(outcome);
+    name.as_str().and_then(Outcome::named).unwrap_or_else(|| panic!("a preview never answers {name}"))
 }
