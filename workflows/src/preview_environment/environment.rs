@@ -48,7 +48,8 @@ impl EnvironmentWorkflow for PreviewEnvironment {
     }
 
     fn stuck_after(&self) -> Duration {
-        self.input.as_ref().map_or_else(|_| StartTimings::default(), |input| input.timings.clone()).stuck_after()
+        let timings = self.input.as_ref().map(|input| &input.timings);
+        timings.map_or_else(|_| StartTimings::default().stuck_after(), StartTimings::stuck_after)
     }
 
     fn published_mut(&mut self) -> &mut Published {
