@@ -9,8 +9,8 @@ use berth_workflows::{
 };
 use temporalio_client::Client;
 
-use super::{Preview, args::PushArgs, late, output, refused, sent, wait, while_waiting};
-use crate::{envelope::Envelope, poll::LAST_LOOK, seen::AsJson, temporal};
+use super::{Preview, args::PushArgs, late, output, refused, sent, while_waiting};
+use crate::{envelope::Envelope, seen::AsJson, temporal};
 
 impl Preview {
     /// Starts the environment if it does not run, pushes, and waits for the answer, in one request.
@@ -34,10 +34,7 @@ impl Preview {
         let json = answer.map_err(|e| refused(&id, "push", e))?;
         let answer: DeployAnswer = serde_json::from_value(json.clone()).context("reading the answer to the push")?;
         let envelope = output::with_json(output::from_answer(&answer)?, json);
-        // The answer has the page alone.
-        let is_live = answer.outcome == DeployOutcome::Live;
-        let status = if is_live { tokio::time::timeout(LAST_LOOK, wait::status(&handle)).await.ok() } else { None };
-        let Some(dashboard) = status.and_then(Result::ok).and_then(|status| status.temporal_ui.clone()) else {
+        let Some(dashboard) = answer.temporal_ui.filter(|_| answer.outcome == DeployOutcome::Live) else {
             return Ok(envelope);
         };
         let shown = envelope.with_text(|out| writeln!(out, "- its temporal-ui: {dashboard}"));
