@@ -12,6 +12,7 @@ mod checks;
 mod endpoints;
 mod forward;
 mod http;
+mod objects;
 mod serving_pods;
 mod sight;
 mod stability;

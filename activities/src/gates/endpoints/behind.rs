@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::gates::objects::{list, name_of, of_kind};
+
 /// A Service's port that an Ingress refers to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::gates) struct BehindIngress {
@@ -89,18 +91,6 @@ fn port_of(service: &Value, wanted: &Value) -> BackendPort {
         named_target: target.map(str::to_owned),
         selector: selector.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect(),
     })
-}
-
-fn of_kind<'a>(objects: &'a [Value], kind: &'static str) -> impl Iterator<Item = &'a Value> {
-    objects.iter().filter(move |object| object["kind"] == kind)
-}
-
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_array().into_iter().flatten()
-}
-
-fn name_of(object: &Value) -> &str {
-    object["metadata"]["name"].as_str().unwrap_or_default()
 }
 
 #[cfg(test)]

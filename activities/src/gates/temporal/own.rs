@@ -4,6 +4,8 @@
 use berth_manifests::app::TemporalServerGate;
 use serde_json::Value;
 
+use crate::gates::objects::{list, name_of, of_kind};
+
 /// Returns the workload and port of the server at the address, if that is inside the environment. The gate's own workload and port
 /// stand for a Service that the release does not have.
 pub(super) fn own_server(
@@ -68,18 +70,6 @@ fn port_named(workload: &Value, name: &str) -> Option<u64> {
     let containers = list(&pod["containers"]).chain(list(&pod["initContainers"]));
     containers.flat_map(|container| list(&container["ports"])).find(|port| port["name"] == name)?["containerPort"]
         .as_u64()
-}
-
-fn of_kind<'a>(objects: &'a [Value], kind: &'static str) -> impl Iterator<Item = &'a Value> {
-    objects.iter().filter(move |object| object["kind"] == kind)
-}
-
-fn list(value: &Value) -> impl Iterator<Item = &Value> + Clone {
-    value.as_array().into_iter().flatten()
-}
-
-fn name_of(object: &Value) -> &str {
-    object["metadata"]["name"].as_str().unwrap_or_default()
 }
 
 #[cfg(test)]
