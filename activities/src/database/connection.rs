@@ -62,17 +62,15 @@ impl std::ops::Deref for Admin {
 }
 
 /// The reason that there is no connection.
-pub(super) enum NotConnected {
-    /// The server refuses the admin's name or password, which may just have been changed.
-    Login(Failure),
-    Other(Failure),
+pub(super) struct NotConnected {
+    pub(super) failure: Failure,
+    /// Whether the server refuses the admin's name or password, which may just have been changed.
+    pub(super) is_login: bool,
 }
 
-impl NotConnected {
-    pub(super) fn failure(self) -> Failure {
-        match self {
-            Self::Login(failure) | Self::Other(failure) => failure,
-        }
+impl From<Failure> for NotConnected {
+    fn from(failure: Failure) -> Self {
+        Self { failure, is_login: false }
     }
 }
 
@@ -83,32 +81,34 @@ impl Server {
     /// `DatabaseUnavailable`: permanent if the server refuses, its certificate does not fit, or there is no such
     /// database. Retried if it is unreachable or full.
     pub async fn connect(&self, credentials: &Credentials) -> Result<Admin, Failure> {
-        self.try_connect(credentials).await.map_err(NotConnected::failure)
+        self.try_connect(credentials).await.map_err(|refused| refused.failure)
     }
 
     pub(super) async fn try_connect(&self, credentials: &Credentials) -> Result<Admin, NotConnected> {
-        let mut refused: Option<(Failure, bool)> = None;
+        let mut refused: Option<NotConnected> = None;
         for database in self.admin_databases() {
-            let error = match self.connect_in_time(database, credentials).await.map_err(NotConnected::Other)? {
+            let error = match self.connect_in_time(database, credentials).await? {
                 Ok(client) => {
                     let template = if database == TEMPLATE { "template0" } else { TEMPLATE };
                     return Ok(Admin { client, user: credentials.user.clone(), template });
                 }
                 Err(error) => error,
             };
-            let failure = answer::refused_connection(self, &error);
+            let refusal = NotConnected {
+                failure: answer::refused_connection(self, &error),
+                is_login: answer::is_refused_login(&error),
+            };
             if !answer::is_about_database(&error) {
-                return Err(not_connected(failure, answer::is_refused_login(&error)));
+                return Err(refusal);
             }
             // An answer that says more than that there is no such database is the one to be told.
             let is_absent = error.code() == Some(&SqlState::INVALID_CATALOG_NAME);
             if refused.is_none() || !is_absent {
-                refused = Some((failure, answer::is_refused_login(&error)));
+                refused = Some(refusal);
             }
         }
-        let (failure, is_login) = refused
-            .unwrap_or_else(|| (unavailable(format!("no database of the server at {} is named", self.host)), false));
-        Err(not_connected(failure, is_login))
+        let unnamed = || unavailable(format!("no database of the server at {} is named", self.host)).into();
+        Err(refused.unwrap_or_else(unnamed))
     }
 
     /// Connects within [`CONNECT_TIMEOUT`]. The inner result is the server's answer.
@@ -141,10 +141,6 @@ impl Server {
         let connected = tokio::time::timeout(2 * CONNECT_TIMEOUT, connecting).await;
         connected.unwrap_or_else(|_| Err(failed("it accepts a connection and does not answer".to_owned())))
     }
-}
-
-fn not_connected(failure: Failure, is_login: bool) -> NotConnected {
-    if is_login { NotConnected::Login(failure) } else { NotConnected::Other(failure) }
 }
 
 /// TLS that expects another name in the certificate than the host's.

@@ -8,7 +8,7 @@ use berth_workflows::contract::{
     verdict::{FailureType, Verdict},
 };
 
-use super::{Admin, Credentials, Names, Server, connection::NotConnected};
+use super::{Admin, Credentials, Names, Server};
 use crate::{context::Context, failure::Failure, settings::Settings};
 
 /// Returns the names and the server, or `None` if the environment has no databases of its own. Names are built from app
@@ -49,11 +49,11 @@ pub(crate) fn find_server<'a>(settings: &'a Settings, name: &str) -> Result<&'a 
 pub(super) async fn connect(context: Context<'_>, server: &Server) -> Result<Admin, Failure> {
     let tried = credentials(context, server).await?;
     match server.try_connect(&tried).await {
-        Err(NotConnected::Login(refusal)) => {
+        Err(refused) if refused.is_login => {
             let current = credentials(context, server).await?;
-            if current == tried { Err(refusal) } else { server.connect(&current).await }
+            if current == tried { Err(refused.failure) } else { server.connect(&current).await }
         }
-        connected => connected.map_err(NotConnected::failure),
+        connected => connected.map_err(|refused| refused.failure),
     }
 }
 
