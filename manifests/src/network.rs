@@ -63,6 +63,11 @@ pub fn peers<'a>(networks: impl IntoIterator<Item = &'a IpNet>, closed: &[IpNet]
     blocks.map(|block| json!({"ipBlock": block})).collect()
 }
 
+/// The peer of a `NetworkPolicy` that is every pod of a namespace.
+pub fn namespace(name: &str) -> Value {
+    json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}})
+}
+
 /// A network as a file or a flag has it: `10.20.0.0/16`, or the address of one host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

@@ -2,7 +2,7 @@
 
 use berth_manifests::network::{self, NODE_LOCAL_DNS};
 use ipnet::IpNet;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// The networks that no manifest and no app file can know.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,7 +24,6 @@ impl Networks {
         if !self.dns.is_empty() {
             return network::peers(&self.dns, &[]);
         }
-        let kube_system = json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}});
-        [vec![kube_system], network::peers([&NODE_LOCAL_DNS], &[])].concat()
+        [vec![network::namespace("kube-system")], network::peers([&NODE_LOCAL_DNS], &[])].concat()
     }
 }

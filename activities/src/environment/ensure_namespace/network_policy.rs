@@ -5,7 +5,7 @@
 
 use berth_manifests::{
     app::{App, Egress, EgressAllowed},
-    network::{EVERYWHERE, METADATA, peers},
+    network::{EVERYWHERE, METADATA, namespace, peers},
 };
 use berth_workflows::contract::environment::{Environment, EnvironmentKind};
 use serde_json::{Value, json};
@@ -56,7 +56,7 @@ fn internet(settings: &Settings, kind: EnvironmentKind) -> Vec<Value> {
         EnvironmentKind::Production => vec![json!({"to": peers(&EVERYWHERE, &METADATA)})],
         EnvironmentKind::Preview { .. } => vec![
             json!({"to": peers(&EVERYWHERE, &settings.networks.all_closed())}),
-            json!({"to": [ingress_controller(settings)]}),
+            json!({"to": [namespace(&settings.ingress_namespace)]}),
         ],
     }
 }
@@ -77,16 +77,12 @@ fn allowed(allowed: &EgressAllowed) -> Value {
 
 fn from_ingress(settings: &Settings) -> Value {
     json!({
-        "from": [ingress_controller(settings)],
+        "from": [namespace(&settings.ingress_namespace)],
         "ports": [
             {"protocol": "TCP", "port": 1, "endPort": TEMPORAL_PORTS.start() - 1},
             {"protocol": "TCP", "port": TEMPORAL_PORTS.end() + 1, "endPort": 65535},
         ],
     })
-}
-
-fn ingress_controller(settings: &Settings) -> Value {
-    json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": settings.ingress_namespace}}})
 }
 
 fn port_of(port: u16, protocol: &str) -> Value {

@@ -13,6 +13,7 @@ use crate::{
 const ADVICE: &str = "the app file's `isolation.egress_allow` opens a network";
 const METADATA_NAME: &str = "kubernetes.io/metadata.name";
 const DNS_PORT: u64 = 53;
+const OTHER_DNS: &str = "is left out: berth opens the cluster's DNS, and port 53 of no other address";
 const OPEN_TO_ALL: &str = "is left out: it lets pods of every namespace in. berth lets in the environment's own pods and the \
                            ingress controller; name another namespace by its labels";
 
@@ -57,7 +58,7 @@ pub(super) fn complete(object: &mut Object, input: &PolicyInput) {
     }
 }
 
-const SIDES: [(&str, &str); 2] = [("ingress", "from"), ("egress", "to")];
+pub(super) const SIDES: [(&str, &str); 2] = [("ingress", "from"), ("egress", "to")];
 
 fn is_narrowed(object: &Object, input: &PolicyInput) -> bool {
     input.environment_kind == EnvironmentKind::Preview && object.kind() == "NetworkPolicy"
@@ -123,7 +124,7 @@ fn without(rule: &Value, side: &str, fates: Vec<Fate>) -> Option<Value> {
 /// Narrows a rule to every address.
 fn open_egress_fate(rule: &Value, input: &PolicyInput) -> Fate {
     if is_dns(rule) {
-        return Fate::LeftOut("is left out: berth opens the cluster's DNS, and port 53 of no other address".to_owned());
+        return Fate::LeftOut(OTHER_DNS.to_owned());
     }
     let mut narrowed = rule.clone();
     let Some(map) = narrowed.as_object_mut() else { return Fate::Kept };
@@ -161,7 +162,7 @@ fn block_fate(block: &Value, is_dns: bool, input: &PolicyInput) -> Fate {
     // The API server refuses text that is no network.
     let Some(network) = cidr.parse::<ipnet::IpNet>().ok().map(|network| network.trunc()) else { return Fate::Kept };
     if is_dns && EVERYWHERE.contains(&network) {
-        return Fate::LeftOut("is left out: berth opens the cluster's DNS, and port 53 of no other address".to_owned());
+        return Fate::LeftOut(OTHER_DNS.to_owned());
     }
     let Some(mut narrowed) = ip_block(network, &input.closed) else {
         return Fate::LeftOut(format!("is left out: {cidr} is not public, and closed in previews; {ADVICE}"));

@@ -9,7 +9,7 @@ use super::{ObjectReport, egress, metadata::is_empty, pods};
 pub(super) fn check(report: &mut ObjectReport<'_>) {
     let spec = report.object.document.get("spec").unwrap_or(&Value::Null);
     let is_preview = report.is_preview();
-    let open: Vec<_> = [("ingress", "from"), ("egress", "to")]
+    let open: Vec<_> = egress::SIDES
         .into_iter()
         .filter(|(direction, _)| !is_preview || *direction == "ingress")
         .flat_map(|(direction, peers)| {
