@@ -95,7 +95,10 @@ impl Environment {
     /// Changes Doppler's values, and redeploys until the environment has them. A worker does not ask Doppler again within
     /// five seconds.
     pub(crate) fn redeploy_with(&self, values: &[(&str, &str)]) -> Value {
-        let version = || self.berth.status()["secrets"]["version"].clone();
+        let namespace = format!("pr-{}", self.pr);
+        let secrets = ["get", "secrets", "-n", &namespace, "-l", "berth.dev/content=secrets", "-o", "name"];
+        // The status has those of what serves. A release that does not start has a Secret all the same.
+        let version = || (self.berth.status()["secrets"]["version"].clone(), self.berth.kubectl(&secrets));
         let before = version();
         self.doppler.put(CONFIG.0, CONFIG.1, values);
         let mut status = Value::Null;
