@@ -74,7 +74,7 @@ impl<'a> Direction<'a> {
     fn until_tried(&self, since: Timestamp) {
         for_all(&self.cells, |_, place| {
             let what = format!("a task of {} is taken", place.workflow_id);
-            berth_test_support::until(&what, || place.history().is_tried(since));
+            berth_test_support::until(&what, || place.is_tried(since));
         });
     }
 

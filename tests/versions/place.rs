@@ -10,6 +10,7 @@ use std::{
 
 use berth_lab::Lab;
 use berth_test_support::{Begun, Commands, commit, until};
+use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -193,6 +194,20 @@ impl Place<'_> {
     /// The history of the newest run.
     pub(crate) fn history(&self) -> History {
         History::read(&self.site.lab, &self.workflow_id, None)
+    }
+
+    /// Whether a worker has tried a workflow task since then. Only the first of several failures is in the history. A task that
+    /// went to the own queue of a worker that is gone has one attempt more.
+    pub(crate) fn is_tried(&self, since: Timestamp) -> bool {
+        self.history().is_tried(since) || self.attempts() > 2
+    }
+
+    /// How often the workflow task that is pending has been given to a worker, counted from 1.
+    fn attempts(&self) -> u64 {
+        let described =
+            self.site.lab.temporal(&["workflow", "describe", "-w", &self.workflow_id, "-o", "json"]).unwrap();
+        let described: Value = serde_json::from_str(&described).unwrap();
+        described["pendingWorkflowTask"]["attempt"].as_u64().unwrap_or_default()
     }
 
     /// Keeps the status, to be compared with the end.
