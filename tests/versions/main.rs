@@ -174,6 +174,23 @@ fn newer_version_ends_what_the_older_one_began() {
 }
 
 #[test]
+fn newer_version_replays_what_the_older_one_ended() {
+    let site = Site::new(lab(), "oro");
+    let cells = cells(&site);
+    let mut old = ready_worker(&site, old_version::berth());
+    let since = Timestamp::now();
+    let direction = Direction::reach("old", &site, cells);
+    direction.leave();
+    direction.assert_ends(since);
+    old.kill();
+    // Without a workflow in its cache, the other worker answers a query by a replay of the whole run.
+    let _new = ready_worker(&site, NEW.as_ref());
+    for_all(&direction.cells, |phase, place| {
+        place.until_phase(phase.end.phase);
+    });
+}
+
+#[test]
 fn older_version_fails_no_workflow_that_the_newer_one_began() {
     // Built before the other worker goes away: without any worker for that long, a rollout's wait is begun again.
     let old_berth = old_version::berth();

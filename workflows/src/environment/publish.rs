@@ -13,6 +13,11 @@ use crate::contract::search_attributes;
 pub struct Published(BTreeMap<&'static str, Option<String>>);
 
 impl Published {
+    /// Whether a value other than an empty one was published.
+    fn has(&self, key: &SearchAttributeKey<String>) -> bool {
+        matches!(self.0.get(key.name()), Some(Some(value)) if !value.is_empty())
+    }
+
     /// The updates that bring the search attributes to these values.
     fn update(&mut self, values: Vec<(SearchAttributeKey<String>, Option<String>)>) -> Vec<SearchAttributeUpdate> {
         let changed = values.into_iter().filter_map(|(key, value)| {
@@ -46,18 +51,21 @@ fn unpublished<W: EnvironmentWorkflow>(
     workflow: &mut W,
     is_patched: impl FnOnce(&str) -> bool,
 ) -> Vec<SearchAttributeUpdate> {
-    // A release that waits was not published in runs from before.
-    let waiting = workflow.waiting_release().filter(|_| is_patched("waiting-commit"));
-    let failed = workflow.failed();
+    let is_published = workflow.published_mut().has(&search_attributes::COMMIT);
+    let (waiting, newest) = (workflow.waiting_release(), workflow.newest_release());
+    // Runs from before did not publish a release that waits, and blanked the commit of an environment that is gone. It is
+    // still found by that commit today.
+    let differs = waiting.is_some() || (newest.is_none() && is_published);
+    let is_kept = differs && is_patched("waiting-commit");
+    let release = waiting.filter(|_| is_kept).or(newest);
     let mut values = vec![
         (search_attributes::PHASE, Some(workflow.phase().name().to_owned())),
-        (search_attributes::FAILURE, failed.map(|failed| failed.verdict.failure.name().to_owned())),
+        (search_attributes::FAILURE, workflow.failed().map(|failed| failed.verdict.failure.name().to_owned())),
     ];
-    // An environment that is gone is still found by its last commit.
-    if let Some(release) = waiting.or_else(|| workflow.newest_release()) {
-        let author = release.author.as_ref();
+    if release.is_some() || !is_kept {
+        let author = release.and_then(|release| release.author.as_ref());
         values.extend([
-            (search_attributes::COMMIT, Some(release.commit.to_string())),
+            (search_attributes::COMMIT, release.map(|release| release.commit.to_string())),
             (search_attributes::AUTHOR, author.map(|author| author.as_str().to_owned())),
         ]);
     }
