@@ -33,5 +33,5 @@ pub use lab::Lab;
 pub use life::clean::check_clean;
 pub use machine::process::kill;
 pub use services::doppler::{DopplerServer, Failure, doppler_cli};
-pub use services::postgres::{PASSWORD as POSTGRES_PASSWORD, Postgres, USER as POSTGRES_USER};
+pub use services::postgres::{NAME as POSTGRES_NAME, PASSWORD as POSTGRES_PASSWORD, Postgres, USER as POSTGRES_USER};
 pub use services::temporal::{DevServer, temporal_cli};

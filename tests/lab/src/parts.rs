@@ -201,6 +201,11 @@ pub(crate) fn node() -> Result<PathBuf> {
     wheel::node()
 }
 
+/// The folder of a newer PostgreSQL, and where its programs are in it.
+pub(crate) fn newer_postgres() -> Result<(PathBuf, &'static str)> {
+    Ok((wheel::postgres()?, wheel::POSTGRES_BIN))
+}
+
 /// Looks in `KUBEBUILDER_ASSETS`: the customary variable for a folder with etcd, kube-apiserver and kubectl.
 fn in_kubebuilder_assets(program: &str) -> Option<PathBuf> {
     if !matches!(program, "etcd" | "kube-apiserver" | "kubectl") {

@@ -123,21 +123,30 @@ pub(crate) struct ServerCertificate {
 }
 
 impl ServerCertificate {
-    /// Issues a certificate for an address, from an authority of its own.
-    pub(crate) fn issue(address: IpAddr) -> Result<Self> {
-        let (authority, key) = (authority()?, KeyPair::generate()?);
-        let mut params = CertificateParams::default();
+    /// Issues a certificate for an address and a name as providers do: from an intermediate authority, which the server sends,
+    /// below an authority that the client has.
+    pub(crate) fn issue(address: IpAddr, name: &str) -> Result<Self> {
+        let authority = authority()?;
+        let intermediate =
+            CertifiedIssuer::signed_by(authority_params("berth lab, intermediate"), KeyPair::generate()?, &authority)?;
+        let key = KeyPair::generate()?;
+        let mut params = CertificateParams::new([name.to_owned()])?;
         params.subject_alt_names.push(SanType::IpAddress(address));
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        let certificate = params.signed_by(&key, &authority).with_context(|| format!("issuing {address}"))?;
-        Ok(Self { authority: authority.pem(), certificate: certificate.pem(), key: key.serialize_pem() })
+        let certificate = params.signed_by(&key, &intermediate).with_context(|| format!("issuing {address}"))?;
+        let chain = certificate.pem() + &intermediate.pem();
+        Ok(Self { authority: authority.pem(), certificate: chain, key: key.serialize_pem() })
     }
 }
 
 fn authority() -> Result<CertifiedIssuer<'static, KeyPair>> {
+    Ok(CertifiedIssuer::self_signed(authority_params("berth lab"), KeyPair::generate()?)?)
+}
+
+fn authority_params(name: &str) -> CertificateParams {
     let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, "berth lab");
+    params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
-    Ok(CertifiedIssuer::self_signed(params, KeyPair::generate()?)?)
+    params
 }

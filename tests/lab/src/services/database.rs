@@ -13,7 +13,7 @@ use crate::{
     machine::{children::Children, folders, ports},
     services::{
         BERTH_NAMESPACE,
-        postgres::{PASSWORD, READY_WITHIN, Server, USER},
+        postgres::{PASSWORD, READY_WITHIN, Release, Server, USER},
     },
 };
 
@@ -32,7 +32,8 @@ const CONNECTIONS: u32 = 200;
 /// Answers its address, and the authority of its certificate as PEM.
 pub(crate) fn start(lab: &str, host: Ipv4Addr, children: &mut Children) -> Result<(SocketAddr, String)> {
     let address = SocketAddr::new(host.into(), ports::free(Ipv4Addr::LOCALHOST.into())?);
-    let server = Server { address, data: folders::server_data(lab)?.join("postgres"), max_connections: CONNECTIONS };
+    let data = folders::server_data(lab)?.join("postgres");
+    let server = Server { release: Release::Debian, address, data, max_connections: CONNECTIONS };
     let authority = server.initialize()?;
     let command = server.command(lab, &children.log(POSTGRES))?;
     children.start_with_restarts(POSTGRES, command)?;

@@ -1,4 +1,4 @@
-//! A PostgreSQL server, for a lab or for a test that needs nothing else: Debian's programs, with data of its own.
+//! A PostgreSQL server, for a lab or for a test that needs nothing else: Debian's programs or newer ones, with data of its own.
 
 use std::{
     fs,
@@ -29,13 +29,27 @@ pub const USER: &str = "postgres";
 /// The admin's password.
 pub const PASSWORD: &str = "lab-admin";
 
+/// A name in the server's certificate, beside its address. Nothing resolves it.
+pub const NAME: &str = "db-previews.berth-lab.example";
+
 const PASSWORD_FILE: &str = "password";
 const CERTIFICATE: &str = "server.crt";
 const KEY: &str = "server.key";
+const PROGRAMS: &str = "programs";
+
+/// The programs of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Release {
+    /// The newest that Debian's packages have installed.
+    Debian,
+    /// A newer one from a wheel, without TLS.
+    Newer,
+}
 
 /// The settings of a server.
 #[derive(Debug)]
 pub(crate) struct Server {
+    pub(crate) release: Release,
     pub(crate) address: SocketAddr,
     pub(crate) data: PathBuf,
     pub(crate) max_connections: u32,
@@ -45,7 +59,8 @@ impl Server {
     /// Makes the data folder. Answers the authority of the server's certificate as PEM.
     pub(crate) fn initialize(&self) -> Result<String> {
         folders::make(self.data.clone())?;
-        let tls = ServerCertificate::issue(self.address.ip())?;
+        self.copy_programs()?;
+        let tls = ServerCertificate::issue(self.address.ip(), NAME)?;
         let files = [PASSWORD_FILE, CERTIFICATE, KEY].map(|file| self.data.join(file));
         for (file, content) in files.iter().zip([PASSWORD, &tls.certificate, &tls.key]) {
             write_private(file, content)?;
@@ -57,7 +72,7 @@ impl Server {
             }
         }
         let mut initdb = Command::new("setpriv");
-        initdb.args(owner_flags()?).arg("--").arg(bin("initdb")?).current_dir("/");
+        initdb.args(owner_flags()?).arg("--").arg(self.program("initdb")?).current_dir("/");
         initdb.args(["--username", USER, "--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C.UTF-8"]);
         initdb
             .arg("--no-sync")
@@ -79,26 +94,45 @@ impl Server {
     pub(crate) fn command(&self, lab: &str, log: &Path) -> Result<Command> {
         let mut command = bound_to_parent(lab, "setpriv", log)?;
         command.args(owner_flags()?).args(["--pdeathsig", "KILL", "--"]).current_dir("/");
-        command.arg(bin("postgres")?).arg("-D").arg(self.data.join("cluster"));
-        for setting in [
+        command.arg(self.program("postgres")?).arg("-D").arg(self.data.join("cluster"));
+        let mut settings = vec![
             format!("listen_addresses={}", self.address.ip()),
             format!("port={}", self.address.port()),
             format!("max_connections={}", self.max_connections),
             "unix_socket_directories=".to_owned(),
             // Only a crash of the machine can lose data. A kill of the server does not.
             "fsync=off".to_owned(),
+        ];
+        if self.release == Release::Debian {
             // As managed servers have it. A client that does not ask for TLS connects without.
-            "ssl=on".to_owned(),
-            format!("ssl_cert_file={}", self.data.join(CERTIFICATE).display()),
-            format!("ssl_key_file={}", self.data.join(KEY).display()),
-        ] {
-            command.args(["-c", &setting]);
+            settings.push("ssl=on".to_owned());
+            settings.push(format!("ssl_cert_file={}", self.data.join(CERTIFICATE).display()));
+            settings.push(format!("ssl_key_file={}", self.data.join(KEY).display()));
+        }
+        for setting in &settings {
+            command.args(["-c", setting]);
         }
         Ok(command)
     }
 
     pub(crate) fn answers(&self) -> bool {
         answers(self.address)
+    }
+
+    fn program(&self, name: &str) -> Result<PathBuf> {
+        match self.release {
+            Release::Debian => bin(name),
+            Release::Newer => Ok(self.data.join(PROGRAMS).join(parts::newer_postgres()?.1).join(name)),
+        }
+    }
+
+    /// Copies the programs to where the server's user may run them: it cannot enter root's home.
+    fn copy_programs(&self) -> Result<()> {
+        if self.release == Release::Debian {
+            return Ok(());
+        }
+        let (folder, _) = parts::newer_postgres()?;
+        process::output(Command::new("cp").arg("--archive").arg(folder).arg(self.data.join(PROGRAMS))).map(drop)
     }
 }
 
@@ -148,6 +182,19 @@ impl Postgres {
     /// # Errors
     /// PostgreSQL is not installed and may not be, or the server does not start.
     pub fn start(max_connections: u32) -> Result<Self> {
+        Self::start_release(Release::Debian, max_connections)
+    }
+
+    /// Starts a server of a newer release than Debian's, which has no TLS.
+    ///
+    /// # Errors
+    /// As [`Self::start`]; or its programs cannot be fetched.
+    pub fn start_newer(max_connections: u32) -> Result<Self> {
+        Self::start_release(Release::Newer, max_connections)
+    }
+
+    fn start_release(release: Release, max_connections: u32) -> Result<Self> {
+        // Its clients serve both releases.
         parts::postgres().ensure(false)?;
         let loopback = IpAddr::from(Ipv4Addr::LOCALHOST);
         let address = SocketAddr::new(loopback, ports::free(loopback)?);
@@ -155,7 +202,7 @@ impl Postgres {
         let data = std::env::temp_dir().join(format!("berth-lab-postgres-{}-{}", std::process::id(), address.port()));
         let log =
             folders::make(folders::cache()?.join("dev-servers"))?.join(format!("postgres-{}.log", address.port()));
-        let server = Server { address, data, max_connections };
+        let server = Server { release, address, data, max_connections };
         let authority = server.initialize()?;
         let child = spawn(&server, &log)?;
         let mut this = Self { address, authority, server, log, child };
