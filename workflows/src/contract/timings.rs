@@ -17,6 +17,10 @@ const MAX_STABILITY_SECONDS: u64 = 300;
 /// is bounded.
 const MAX_STUCK_SECONDS: u64 = 300;
 
+/// The longest attempt at a teardown, and the longest pause after it. A start that asks for more gets these.
+const MAX_TEARDOWN_SECONDS: u64 = 600;
+const MAX_TEARDOWN_RETRY_SECONDS: u64 = 3600;
+
 /// Lower bound on `history_events`. Below it a run would continue as new before it had done anything, for ever.
 const MIN_HISTORY_EVENTS: u32 = 32;
 
@@ -43,11 +47,11 @@ pub struct StartTimings {
     pub stability_seconds: Option<u64>,
     /// Time that an attempt at a teardown watches before it reports that it is blocked, and by which objects.
     #[serde(deserialize_with = "number::read")]
-    #[schemars(range(max = MAX_TIMING_SECONDS))]
+    #[schemars(range(max = MAX_TEARDOWN_SECONDS))]
     pub teardown_seconds: u64,
     /// The longest pause between two attempts at a blocked teardown.
     #[serde(deserialize_with = "number::read")]
-    #[schemars(range(min = 1, max = MAX_TIMING_SECONDS))]
+    #[schemars(range(min = 1, max = MAX_TEARDOWN_RETRY_SECONDS))]
     pub teardown_retry_seconds: u64,
     /// Time after which `status` names a rollout or script run that was told to stop and has not ended, if it is shorter than
     /// five minutes.
@@ -125,7 +129,8 @@ impl StartTimings {
     /// The limits in force: the app file's, shortened by the start. Without an app file those that the start asks for, or the
     /// defaults.
     pub fn in_force(&self, app: Option<&AppTimings>) -> Timings {
-        let defaults = Timings { teardown_seconds: self.teardown_seconds, ..Timings::default() };
+        let teardown_seconds = self.teardown_seconds.min(MAX_TEARDOWN_SECONDS);
+        let defaults = Timings { teardown_seconds, ..Timings::default() };
         let Some(app) = app else {
             return Timings {
                 rollout_seconds: self.rollout_seconds.unwrap_or(defaults.rollout_seconds),
@@ -154,6 +159,11 @@ impl StartTimings {
         Duration::from_secs(self.stuck_seconds.unwrap_or(MAX_STUCK_SECONDS))
     }
 
+    /// The longest pause in force between two attempts at a blocked teardown.
+    pub fn teardown_retry_in_force(&self) -> u64 {
+        self.teardown_retry_seconds.min(MAX_TEARDOWN_RETRY_SECONDS)
+    }
+
     /// Remarks for a person: waits that the start asked for and that are longer than the app file's.
     pub fn not_in_force(&self, app: &AppTimings) -> Vec<String> {
         let waits = [
@@ -163,6 +173,15 @@ impl StartTimings {
         ];
         let longer = waits.into_iter().filter_map(|(name, asked, of_app)| Some((name, asked?, of_app)));
         let longer = longer.filter(|(_, asked, of_app)| asked > of_app);
+        let teardown = [
+            ("teardown_seconds", self.teardown_seconds, MAX_TEARDOWN_SECONDS),
+            ("teardown_retry_seconds", self.teardown_retry_seconds, MAX_TEARDOWN_RETRY_SECONDS),
+        ];
+        let too_long = teardown.into_iter().filter(|(_, asked, most)| asked > most).map(|(name, asked, most)| {
+            format!(
+                "the start's timings.{name} of {asked} is not in force: {most} is the most that a start may ask for"
+            )
+        });
         longer
             .map(|(name, asked, of_app)| {
                 format!(
@@ -170,6 +189,7 @@ impl StartTimings {
                      and a start can only shorten it"
                 )
             })
+            .chain(too_long)
             .collect()
     }
 
@@ -263,6 +283,17 @@ mod tests {
         let notes = asked.not_in_force(&APP);
         assert!(notes.len() == 1 && notes[0].contains("timings.capacity_seconds of 900"), "{notes:?}");
         assert!(StartTimings::default().not_in_force(&APP).is_empty());
+    }
+
+    #[test]
+    fn start_cannot_hold_a_teardown_for_days() {
+        let asked: StartTimings =
+            serde_json::from_str(r#"{"teardown_seconds":604800,"teardown_retry_seconds":604800}"#).unwrap();
+        assert_eq!(asked.check(), Ok(()), "a run of an earlier version may have it");
+        assert_eq!((asked.in_force(Some(&APP)).teardown_seconds, asked.teardown_retry_in_force()), (600, 3600));
+        assert_eq!(asked.in_force(None).teardown_seconds, 600);
+        let notes = asked.not_in_force(&APP);
+        assert!(notes.len() == 2 && notes[1].contains("timings.teardown_retry_seconds of 604800"), "{notes:?}");
     }
 
     #[test]

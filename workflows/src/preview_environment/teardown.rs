@@ -44,7 +44,7 @@ impl PreviewEnvironment {
     ) -> Result<(), WorkflowTermination> {
         publish(ctx);
         let token = WorkflowCancellationToken::new();
-        let until_next = TimerOptions::builder(pause(attempts, pull_request.timings.teardown_retry_seconds))
+        let until_next = TimerOptions::builder(pause(attempts, pull_request.timings.teardown_retry_in_force()))
             .cancellation_token(token.clone())
             .summary("before the next attempt at the teardown".to_owned());
         let is_hurried = |s: &Self| s.record.is_hurried() && ctx.patched("hurried-teardown");
@@ -79,7 +79,7 @@ impl PreviewEnvironment {
         let options = options::delete_environment(
             &WorkflowCancellationToken::new(),
             format!("remove {object} and verify that it is gone"),
-            pull_request.timings.teardown_seconds,
+            pull_request.timings.in_force(None).teardown_seconds,
         );
         let mut report = Self::drop_database(ctx, &environment).await;
         let known = before.map(|before| before.remaining).unwrap_or_default();
