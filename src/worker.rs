@@ -36,6 +36,7 @@ mod networks;
 mod observe;
 mod readiness;
 mod sdk_metrics;
+mod search_attributes;
 mod workers;
 
 use forever::Forever;

@@ -3,18 +3,15 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use berth_workflows::contract::search_attributes::ALL;
 use temporalio_client::{
     Client,
     tonic::{Code, Request, Status},
 };
 use temporalio_common::protos::temporal::api::{
-    enums::v1::{IndexedValueType, TaskQueueType},
-    operatorservice::v1::{AddSearchAttributesRequest, ListSearchAttributesRequest},
-    workflowservice::v1::DescribeNamespaceRequest,
+    enums::v1::TaskQueueType, workflowservice::v1::DescribeNamespaceRequest,
 };
 
-use super::health::Health;
+use super::{health::Health, search_attributes};
 use crate::temporal;
 
 /// Closed rollouts vanish from temporal-ui after the retention. Below this many days the last month's are gone.
@@ -55,11 +52,10 @@ fn is_transient(error: &anyhow::Error) -> bool {
 /// Registers the search attributes, and warns about a short retention.
 ///
 /// # Errors
-/// A search attribute is missing and may not be registered. It would make every workflow task fail, so the worker must not
-/// start. The error lists the commands for somebody with the right.
+/// Those of [`search_attributes::ensure`], and Temporal does not describe the namespace.
 async fn make_ready(client: &Client) -> anyhow::Result<()> {
     let namespace = client.options().namespace.clone();
-    register_search_attributes(client, &namespace).await?;
+    search_attributes::ensure(client, &namespace).await?;
     let describe = DescribeNamespaceRequest { namespace: namespace.clone(), ..Default::default() };
     let described = client.connection().workflow_service().describe_namespace(Request::new(describe)).await;
     let described = described.with_context(|| format!("describing Temporal's namespace {namespace}"))?.into_inner();
@@ -73,40 +69,6 @@ async fn make_ready(client: &Client) -> anyhow::Result<()> {
         );
     }
     Ok(())
-}
-
-async fn register_search_attributes(client: &Client, namespace: &str) -> anyhow::Result<()> {
-    let missing = missing(client, namespace).await?;
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let add = AddSearchAttributesRequest {
-        namespace: namespace.to_owned(),
-        search_attributes: missing.iter().map(|(name, kind)| ((*name).to_owned(), indexed(kind) as i32)).collect(),
-    };
-    client.connection().operator_service().add_search_attributes(Request::new(add)).await.with_context(|| {
-        let line = |(name, kind): &(&str, &str)| {
-            format!("temporal operator search-attribute create --namespace {namespace} --name {name} --type {kind}")
-        };
-        let lines: Vec<_> = missing.iter().map(line).collect();
-        format!("registering search attributes; somebody with the right may run:\n{}\n", lines.join("\n"))
-    })?;
-    tracing::info!(temporal.namespace = %namespace, "Registered {} search attributes", missing.len());
-    Ok(())
-}
-
-async fn missing(client: &Client, namespace: &str) -> anyhow::Result<Vec<(&'static str, &'static str)>> {
-    let list = ListSearchAttributesRequest { namespace: namespace.to_owned() };
-    let listed = client.connection().operator_service().list_search_attributes(Request::new(list)).await;
-    let registered = listed.context("listing Temporal's search attributes")?.into_inner().custom_attributes;
-    Ok(ALL.into_iter().filter(|(name, _)| !registered.contains_key(*name)).collect())
-}
-
-fn indexed(kind: &str) -> IndexedValueType {
-    match kind {
-        "Int" => IndexedValueType::Int,
-        _ => IndexedValueType::Keyword,
-    }
 }
 
 /// Waits until the task queue is polled and Kubernetes has answered once.
