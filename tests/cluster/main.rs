@@ -18,6 +18,7 @@ mod previews;
 mod production;
 mod recorded;
 mod script_pods;
+mod trust;
 mod worker;
 
 /// The binary under test.

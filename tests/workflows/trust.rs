@@ -2,17 +2,18 @@
 //! write.
 
 mod api_server;
-mod foreign;
 
 use std::process::{Command, Output};
 
 use api_server::ApiServer;
 use berth_activities::{
     Activities, Settings,
+    janitor::JanitorActivities,
     proof::{ProofKeys, SigningKey},
     secrets::DopplerReader,
 };
 use berth_test_support::{
+    foreign::Foreign,
     preview::{connect, push},
     settings,
 };
@@ -29,7 +30,6 @@ use berth_workflows::{
     rollout::Rollout,
     script_run::ScriptRun,
 };
-use foreign::Foreign;
 use futures::future::join_all;
 use serde_json::{Value, json};
 use temporalio_client::Client;
@@ -62,13 +62,15 @@ async fn with_worker<F: Future<Output = ()>>(task_queue: &str, test: impl FnOnce
     let (signing_key, _) = SigningKey::generate().unwrap();
     std::fs::write(apps.path().join("keys"), signing_key.public_key()).unwrap();
     let cluster = ApiServer::default();
+    let (kubernetes, settings) = (cluster.start().await, settings(apps.path()));
+    let janitor = JanitorActivities { client: kubernetes.clone(), settings: settings.clone() };
     let activities = Activities {
-        client: cluster.start().await,
-        settings: Settings { proof_keys: ProofKeys::read(&apps.path().join("keys")).unwrap(), ..settings(apps.path()) },
+        client: kubernetes,
+        settings: Settings { proof_keys: ProofKeys::read(&apps.path().join("keys")).unwrap(), ..settings },
         doppler: DopplerReader::new("http://127.0.0.1:1").unwrap(),
     };
     let runtime = Runtime::from_current_tokio(RuntimeOptions::default()).unwrap();
-    let options = WorkerOptions::new(task_queue).register_activities(activities).build();
+    let options = WorkerOptions::new(task_queue).register_activities(activities).register_activities(janitor).build();
     let mut worker = Worker::new(&runtime, client.clone(), options).unwrap();
     let test = test(Ground { client, address, task_queue: task_queue.to_owned(), cluster, signing_key });
     tokio::select! {
@@ -111,7 +113,16 @@ fn apply(environment: &Environment, repository: &str) -> Value {
     json!({"deploy": deploy, "secrets": secrets()})
 }
 
-/// Every activity that writes or answers with a log, and an input with the environment's own names.
+/// The contract's list of activities.
+const CONTRACT: &str = include_str!("../../workflows/src/contract/activity_definitions.rs");
+
+/// Activities that write nothing and answer without a log, so that any caller may have them.
+const FOR_ANYONE: [&str; 3] = ["load_app", "await_namespace_gone", "check_proof"];
+
+/// Activities with a task queue of their own. `activities/src/github/admission.rs` tests their callers.
+const ON_GITHUB: [&str; 3] = ["report_to_github", "admit_command", "list_pull_requests"];
+
+/// Every activity for certain callers, and an input with the environment's own names.
 fn activities() -> Vec<(&'static str, Value)> {
     let (environment, production) = (environment(), production());
     let job = "preview-trust-1-script-1";
@@ -149,7 +160,27 @@ fn activities() -> Vec<(&'static str, Value)> {
         ("find_rollback", json!({"environment": production})),
         ("recall_production", json!({"environment": production})),
         ("record_production", json!({"environment": production, "record": {}, "marks": []})),
+        ("list_environments", json!({"app": "trust"})),
+        ("send_facts", json!({"app": "trust", "pull_requests": []})),
+        ("report_findings", json!({"app": "trust"})),
     ]
+}
+
+/// Whether a message refuses the caller. A `Janitor` has no environment.
+fn refuses_caller(activity: &str, message: &str, why: &str) -> bool {
+    let is_of_janitor = ["list_environments", "send_facts", "report_findings"].contains(&activity);
+    message.contains(if is_of_janitor { "only the Janitor of" } else { why })
+}
+
+#[test]
+fn every_activity_of_the_contract_admits_its_caller_or_is_for_anyone() {
+    let mut contract: Vec<_> = CONTRACT.split("#[activity(name = \"").skip(1).collect();
+    contract.iter_mut().for_each(|rest| *rest = rest.split_once('"').unwrap().0);
+    let tested = activities();
+    let mut known: Vec<_> = tested.iter().map(|(name, _)| *name).chain(FOR_ANYONE).chain(ON_GITHUB).collect();
+    contract.sort_unstable();
+    known.sort_unstable();
+    assert_eq!(contract, known, "a new activity that writes belongs into `activities()`");
 }
 
 /// Starts an activity without a workflow, and waits for its end.
@@ -170,7 +201,8 @@ async fn activity_without_a_workflow_is_refused_and_writes_nothing() {
         for ((activity, _), output) in all.iter().zip(ends) {
             let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
             assert!(!output.status.success(), "{activity}: {text}");
-            assert!(text.contains("PolicyDenied") && text.contains("no workflow has scheduled"), "{activity}: {text}");
+            assert!(text.contains("PolicyDenied"), "{activity}: {text}");
+            assert!(refuses_caller(activity, &text, "no workflow has scheduled"), "{activity}: {text}");
         }
         assert_eq!(ground.cluster.writes(), [""; 0]);
     })
@@ -219,7 +251,8 @@ async fn foreign_workflow_is_refused_and_writes_nothing() {
         join_all(callers.map(async |workflow| {
             for (activity, input) in &all {
                 let message = refused(ground, workflow, activity, input).await;
-                assert!(message.contains(workflow.1) && message.contains("may not do this"), "{message}");
+                let why = format!("{:?} may not do this", workflow.1);
+                assert!(refuses_caller(activity, &message, &why), "{activity}: {message}");
             }
         }))
         .await;

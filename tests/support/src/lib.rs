@@ -15,6 +15,7 @@ pub mod fake_activities;
 pub mod fake_github;
 pub mod fake_janitor;
 pub mod fake_production;
+pub mod foreign;
 pub mod histories;
 mod hooks_process;
 pub mod lab_production;

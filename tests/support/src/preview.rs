@@ -114,12 +114,8 @@ pub(crate) async fn run_worker(
 pub async fn connect() -> (Client, String) {
     static SERVER: OnceLock<DevServer> = OnceLock::new();
     static REGISTERED: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let server = SERVER.get_or_init(|| DevServer::start().unwrap());
-    let target = format!("http://{}", server.address);
-    let options = ConnectionOptions::new(target.parse::<temporalio_client::Url>().unwrap()).build();
-    let connection = Connection::connect(options).await.unwrap();
-    let client = Client::new(connection, ClientOptions::new("default").build()).unwrap();
+    let client = connect_to(&server.address).await;
     REGISTERED
         .get_or_init(async || {
             let indexed = |kind| if kind == "Int" { IndexedValueType::Int } else { IndexedValueType::Keyword };
@@ -129,6 +125,15 @@ pub async fn connect() -> (Client, String) {
         })
         .await;
     (client, server.address.clone())
+}
+
+/// Connects to the Temporal server at `host:port`.
+pub async fn connect_to(address: &str) -> Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let target = format!("http://{address}");
+    let options = ConnectionOptions::new(target.parse::<temporalio_client::Url>().unwrap()).build();
+    let connection = Connection::connect(options).await.unwrap();
+    Client::new(connection, ClientOptions::new("default").build()).unwrap()
 }
 
 impl Preview {

@@ -27,15 +27,15 @@ use temporalio_common::protos::temporal::api::{
 const NAMESPACE: &str = "default";
 
 /// Type and id of a foreign workflow, and what it schedules.
-pub(crate) struct Foreign<'a> {
-    pub(crate) workflow: (&'a str, &'a str),
-    pub(crate) activity: &'a str,
-    pub(crate) input: &'a Value,
+pub struct Foreign<'a> {
+    pub workflow: (&'a str, &'a str),
+    pub activity: &'a str,
+    pub input: &'a Value,
 }
 
 impl Foreign<'_> {
     /// Runs the workflow. Returns type and message of its activity's failure, or `None` if the activity succeeded.
-    pub(crate) async fn run(&self, client: &Client, berths_queue: &str) -> Option<(String, String)> {
+    pub async fn run(&self, client: &Client, berths_queue: &str) -> Option<(String, String)> {
         self.start(client).await;
         let task = self.poll(client).await;
         self.complete(client, task, self.schedule(berths_queue)).await;
