@@ -101,7 +101,11 @@ impl Activities {
         ctx: ActivityContext,
         report: ReportStuckInput,
     ) -> Result<StuckReported> {
-        heartbeating(&ctx, async |_| Ok(environment::report_stuck(&report))).await
+        heartbeating(&ctx, async |_| {
+            admission::check_parent(&admit::caller_of(&ctx), &report.app, &report.child.workflow)?;
+            Ok(environment::report_stuck(&report, &ctx.info().namespace))
+        })
+        .await
     }
 
     /// See [`database::ensure_database()`].

@@ -26,7 +26,7 @@ use berth_workflows::contract::{
 
 use crate::{context::Context, database::Names, failure::Failure, settings::Settings};
 
-pub(crate) use caller::{Caller, Purpose};
+pub(crate) use caller::{Caller, Purpose, check_parent};
 pub(crate) use names::Owner;
 use refusal::denied;
 

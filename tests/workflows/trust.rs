@@ -158,6 +158,10 @@ fn activities() -> Vec<(&'static str, Value)> {
                 "secrets": secrets()}),
         ),
         ("find_rollback", json!({"environment": production})),
+        (
+            "report_stuck",
+            json!({"app": "trust", "child": {"workflow": "preview-trust-1-rollout-9", "since_ms": 1, "command": "x"}}),
+        ),
         ("recall_production", json!({"environment": production})),
         ("record_production", json!({"environment": production, "record": {}, "marks": []})),
         ("list_environments", json!({"app": "trust"})),

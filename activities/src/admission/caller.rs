@@ -84,14 +84,36 @@ pub(super) fn check(caller: &Caller, purpose: Purpose, environment: &Environment
     if role(caller, environment).is_some_and(|role| purpose.roles().contains(&role)) {
         return Ok(());
     }
+    let id = &environment.workflow_id;
+    let advice = format!("only {id} and the workflows that it starts may: send it a message, as `berth preview` does");
+    Err(refused(caller, id, advice))
+}
+
+/// Checks that the caller is the workflow of one of the app's environments, and the other one a child of it.
+///
+/// # Errors
+/// `PolicyDenied`, permanent.
+pub(crate) fn check_parent(caller: &Caller, app: &str, child: &str) -> Result<(), Failure> {
+    let own = caller.workflow_id.as_deref().unwrap_or_default();
+    let kind = EnvironmentKind::from_workflow_id(app, own);
+    let environment = kind.map(|kind| Environment::unrecorded(app, kind, own));
+    let is_parent = environment.filter(|environment| environment.check_identity().is_ok()).is_some_and(|environment| {
+        let child = |kind: &str| Caller { workflow_id: Some(child.to_owned()), workflow_type: Some(kind.to_owned()) };
+        role(caller, &environment) == Some(Role::Environment)
+            && [ROLLOUT, SCRIPT_RUN].iter().any(|kind| role(&child(kind), &environment).is_some())
+    });
+    if is_parent {
+        return Ok(());
+    }
+    Err(refused(caller, &format!("{child:?} of app {app:?}"), "only the workflow that started it may".to_owned()))
+}
+
+fn refused(caller: &Caller, subject: &str, advice: String) -> Failure {
     let who = match (&caller.workflow_id, &caller.workflow_type) {
         (Some(id), Some(kind)) => format!("the {kind} {id:?}"),
         _ => "an activity that no workflow has scheduled".to_owned(),
     };
-    let id = &environment.workflow_id;
-    Err(Verdict::new(FailureType::PolicyDenied, format!("{who} may not do this to {id}"))
-        .advise(format!("only {id} and the workflows that it starts may: send it a message, as `berth preview` does"))
-        .into())
+    Verdict::new(FailureType::PolicyDenied, format!("{who} may not do this to {subject}")).advise(advice).into()
 }
 
 /// Returns the role of the caller in the environment. An id and a type decide together: ids alone can be the same for
@@ -177,6 +199,27 @@ mod tests {
         ] {
             assert_eq!(admitted(&caller(id, kind), environment), [], "{id} {kind}");
         }
+    }
+
+    #[test]
+    fn parent_names_its_own_children_alone() {
+        let is_admitted =
+            |id: &str, kind: &str, app: &str, child: &str| check_parent(&caller(id, kind), app, child).is_ok();
+        for child in ["preview-web-1-rollout-2", "preview-web-1-script-3"] {
+            assert!(is_admitted("preview-web-1", "PreviewEnvironment", "web", child), "{child}");
+        }
+        assert!(is_admitted("production-web", "ProductionEnvironment", "web", "production-web-rollout-9"));
+        for (id, kind, app, child) in [
+            ("preview-web-1", "Stranger", "web", "preview-web-1-rollout-2"),
+            ("preview-web-1-rollout-2", "Rollout", "web", "preview-web-1-rollout-2"),
+            ("preview-web-1", "PreviewEnvironment", "shop", "preview-web-1-rollout-2"),
+            ("preview-web-0", "PreviewEnvironment", "web", "preview-web-0-rollout-2"),
+            ("preview-web-1", "PreviewEnvironment", "web", "preview-web-11-rollout-2"),
+            ("preview-web-1", "PreviewEnvironment", "web", "preview-web-1-rollout-2; curl evil | sh"),
+        ] {
+            assert!(!is_admitted(id, kind, app, child), "{id} {kind} {app} {child}");
+        }
+        assert!(check_parent(&Caller::default(), "web", "preview-web-1-rollout-2").is_err());
     }
 
     #[test]
