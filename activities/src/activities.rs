@@ -12,6 +12,7 @@ use berth_workflows::contract::{
     apply::{Applied, ApplyInput, ApplyStoredInput, PruneInput, Pruned},
     checks::{AwaitInput, Awaited, CheckGatesInput, GatesChecked},
     load_app::{LoadAppInput, LoadedApp},
+    memory::{RecallPreviewInput, RecalledPreview},
     plan::{PlanReleaseInput, PlannedRelease},
     preparation::{AwaitGoneInput, DatabaseReady, NamespaceGone, NamespaceReady, SyncedSecrets},
     production_record::{FindRollbackInput, FoundRollback, RecallInput, Recalled, RecordInput, Recorded},
@@ -67,6 +68,16 @@ impl Activities {
             blocking(move || environment::load_app(&settings, &load)).await
         })
         .await
+    }
+
+    /// See [`environment::recall_preview()`]. It answers every caller: whoever can call it can read that workflow.
+    #[activity(definition = definitions::RecallPreview)]
+    pub async fn recall_preview(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        recall: RecallPreviewInput,
+    ) -> Result<RecalledPreview> {
+        Ok(environment::recall_preview(&ctx.client(), &recall).await?)
     }
 
     /// See [`environment::ensure_namespace()`].

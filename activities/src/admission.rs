@@ -8,8 +8,8 @@
 //!
 //! Everything else in an input is looked up in the environment's own namespace only.
 //!
-//! Two activities need no admission. `load_app` reads files. `await_namespace_gone` answers with the state of a
-//! namespace, to a caller who knows its UID.
+//! Three activities need no admission. `load_app` reads files. `await_namespace_gone` answers with the state of a
+//! namespace, to a caller who knows its UID. `recall_preview` reads a workflow that its caller can read.
 
 mod caller;
 mod image;

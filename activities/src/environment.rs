@@ -6,6 +6,7 @@ pub(crate) mod default_requests;
 mod delete_environment;
 mod ensure_namespace;
 pub(crate) mod load_app;
+mod recall_preview;
 mod report_stuck;
 
 pub use await_namespace_gone::await_namespace_gone;
@@ -13,4 +14,5 @@ pub use delete_environment::delete_environment;
 pub use ensure_namespace::ensure_namespace;
 pub(crate) use ensure_namespace::{isolation_objects, pull_secret};
 pub use load_app::load_app;
+pub use recall_preview::recall_preview;
 pub use report_stuck::report_stuck;

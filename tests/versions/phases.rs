@@ -145,7 +145,7 @@ fn let_go(place: &Place<'_>) {
 }
 
 fn close(place: &Place<'_>) {
-    place.send("close", &json!({"sequence": 2}));
+    place.send("close", &json!({"sequence": 1}));
 }
 
 fn live_after_a_push(place: &Place<'_>) -> Value {

@@ -13,6 +13,7 @@ mod not_observed;
 mod overtaken;
 mod preview_database;
 mod preview_environment;
+mod preview_memory;
 mod preview_rollouts;
 mod preview_same_task;
 mod preview_teardown;

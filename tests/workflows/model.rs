@@ -283,7 +283,11 @@ impl Life {
                 }
                 Step::Pause | Step::PrepareEnd | Step::Reopen => {}
                 Step::ContinueInNewRun => self.model.continued(),
-                Step::End { .. } => return self.begin_again(),
+                Step::End { .. } => {
+                    self.model.ended();
+                    (self.is_running, self.is_named) = (false, false);
+                    return;
+                }
             }
         }
     }

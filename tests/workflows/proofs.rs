@@ -256,7 +256,8 @@ async fn push_is_shown_as_proved_and_never_waits_for_it() {
         assert!(status.notes[0].contains("push bbbbbbb: its proof does not hold"), "{:?}", status.notes);
         t.push(push('c')).await;
         t.until("live", |s| s.rollouts.len() == 4 && s.phase == Phase::Live).await;
-        assert_eq!((markers(&t.client, t.input.workflow_id()).await, t.world.count("check_proof")), (2, 2));
+        // A new run has two more, for what earlier runs have seen.
+        assert_eq!((markers(&t.client, t.input.workflow_id()).await - 2, t.world.count("check_proof")), (2, 2));
         t.record("proved", None).await;
     })
     .await;

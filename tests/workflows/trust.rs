@@ -117,7 +117,7 @@ fn apply(environment: &Environment, repository: &str) -> Value {
 const CONTRACT: &str = include_str!("../../workflows/src/contract/activity_definitions.rs");
 
 /// Activities that write nothing and answer without a log, so that any caller may have them.
-const FOR_ANYONE: [&str; 3] = ["load_app", "await_namespace_gone", "check_proof"];
+const FOR_ANYONE: [&str; 4] = ["load_app", "recall_preview", "await_namespace_gone", "check_proof"];
 
 /// Activities with a task queue of their own. `activities/src/github/admission.rs` tests their callers.
 const ON_GITHUB: [&str; 3] = ["report_to_github", "admit_command", "list_pull_requests"];

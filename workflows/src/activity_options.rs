@@ -184,6 +184,18 @@ pub fn check_proof(summary: impl Into<String>) -> LocalActivityOptions {
         .build()
 }
 
+/// A read of one event, in the worker that runs the workflow. It is tried twice within a workflow task, which must not last:
+/// the workflow calls it again after a pause, on any worker.
+pub fn recall_preview(summary: impl Into<String>) -> LocalActivityOptions {
+    LocalActivityOptions::builder()
+        .schedule_to_close_timeout(Duration::from_secs(8))
+        .start_to_close_timeout(Duration::from_secs(4))
+        .retry_policy(RetryPolicy::builder().initial_interval(Duration::from_millis(200)).maximum_attempts(2).build())
+        .cancellation_token(WorkflowCancellationToken::new())
+        .summary(summary.into())
+        .build()
+}
+
 /// The retries are further apart than those of other activities: each takes its share of the rate that GitHub allows. The
 /// activity itself says when, if GitHub has told it.
 fn github(

@@ -12,6 +12,7 @@ pub mod failure;
 pub mod final_report;
 pub mod janitor;
 pub mod preview_environment;
+pub mod preview_memory;
 pub mod production_environment;
 #[cfg(test)]
 mod properties;
@@ -35,6 +36,7 @@ macro_rules! register_workflows {
             .and_then(|options| options.register_workflow::<$crate::rollout::Rollout>())
             .and_then(|options| options.register_workflow::<$crate::script_run::ScriptRun>())
             .and_then(|options| options.register_workflow::<$crate::final_report::FinalReport>())
+            .and_then(|options| options.register_workflow::<$crate::preview_memory::PreviewMemory>())
             .and_then(|options| options.register_workflow::<$crate::janitor::Janitor>())
     };
 }

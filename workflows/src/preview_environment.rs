@@ -21,6 +21,7 @@ use crate::{
         teardown::LeakReport,
     },
     environment::{
+        admission::continues_a_run,
         answers::HandlerError,
         arrival::Arrival,
         cancel::{record_cancel, recording_cancel},
@@ -47,7 +48,10 @@ mod follow;
 mod late_look;
 pub mod life;
 pub mod mailbox;
+pub mod memory;
+pub mod message;
 mod proofs;
+mod recall;
 pub mod record;
 mod reporting;
 mod rollouts;
@@ -62,6 +66,8 @@ mod view;
 #[workflow]
 pub struct PreviewEnvironment {
     input: Result<PullRequest, Refused>,
+    /// Whether the run continues no other one, and has taken no message yet.
+    is_new: bool,
     record: Record,
     published: Published,
     reporting: Reporting,
@@ -81,6 +87,7 @@ impl PreviewEnvironment {
         };
         Self {
             input,
+            is_new: !continues_a_run(ctx),
             record,
             published: Published::default(),
             reporting: Reporting::default(),
@@ -136,8 +143,8 @@ impl PreviewEnvironment {
         ctx: &mut WorkflowContext<Self>,
         close: Lenient<Close>,
     ) -> Result<CloseAnswer, HandlerError> {
-        let (close, arrival, now) = (close.0?, Arrival::update(ctx.history_length()), now_ms(ctx));
-        let taken = ctx.state_mut(|s| s.record.take(Message::Close(close), arrival, now));
+        let (close, arrival) = (close.0?, Arrival::update(ctx.history_length()));
+        let taken = Self::take_update(ctx, Message::Close(close), arrival).await;
         publish(ctx);
         match taken {
             Taken::Close(answer) => Ok(answer),
@@ -188,10 +195,8 @@ impl PreviewEnvironment {
         let (push, arrival) = (push.0?, Arrival::update(ctx.history_length()));
         record_cancel(ctx);
         let now = now_ms(ctx);
-        let taken = ctx.state_mut(|s| {
-            s.note_proof(&push, now);
-            s.record.take(Message::Push(push), arrival, now)
-        });
+        ctx.state_mut(|s| s.note_proof(&push, now));
+        let taken = Self::take_update(ctx, Message::Push(push), arrival).await;
         publish(ctx);
         match taken {
             Taken::Push(Delivery::Answered(answer)) => Ok(*answer),
@@ -226,8 +231,10 @@ impl PreviewEnvironment {
 impl PreviewEnvironment {
     /// Takes in what a signal brings.
     fn take_signal(&mut self, ctx: &SyncWorkflowContext<Self>, message: Message) {
+        self.begin_in_handler(ctx);
         let arrival = Arrival::signal(ctx.history_length());
-        if self.record.take(message, arrival, now_ms_in_handler(ctx)) != Taken::Ignored {
+        let taken = self.record.take(message, arrival, now_ms_in_handler(ctx));
+        if !matches!(taken, Taken::Ignored | Taken::Waiting(_)) {
             publish_in_handler(self, ctx);
         }
     }

@@ -24,7 +24,7 @@ fn config() -> Config {
 fn preview_decides_as_the_model() {
     let mut runner = TestRunner::new(config());
     let tried = runner.run(&berth_test_model::sequences::events(), |events| {
-        let mut driver = Driver::default();
+        let mut driver = Driver::new();
         for (index, event) in events.iter().enumerate() {
             driver.run(event).map_err(|why| TestCaseError::fail(format!("event {index}: {why}")))?;
         }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use messages::{Arrival, End, Facts, Outcome, Push, Rules, Version};
 use pull_request::{News, PullRequest};
 
+mod memory;
 pub mod messages;
 mod pull_request;
 pub mod sequences;
@@ -48,6 +49,12 @@ struct Asked {
 #[derive(Debug, Clone, Default)]
 pub struct Model {
     seen: Option<u64>,
+    /// The highest sequence that was seen as the pull request was closed.
+    closed: Option<u64>,
+    memory: Option<memory::Memory>,
+    /// Whether nothing of an environment is there, as an earlier run has left it.
+    is_spare: bool,
+    has_messages: bool,
     pull_request: PullRequest,
     asked: Vec<Asked>,
     serving: Option<Version>,
@@ -95,6 +102,7 @@ impl Model {
 
     /// Takes a push in.
     pub fn push(&mut self, sender: Sender, push: Push, arrival: Arrival) {
+        self.heard();
         if self.is_older(push.sequence) {
             return self.answer(&[sender], &[Outcome::Skipped]);
         }
@@ -103,6 +111,9 @@ impl Model {
         }
         if self.is_closed_at_once(push.sequence, arrival) {
             return self.answer(&[sender], &[Outcome::Closed]);
+        }
+        if self.is_closed_since(push.sequence) {
+            return self.answer(&[sender], &[Outcome::Skipped]);
         }
         let needs_rules = self.pull_request.needs_rules(push.draft);
         let same = |asked: &&Asked| asked.version == push.version && asked.place <= Place::Held;
@@ -135,11 +146,13 @@ impl Model {
 
     /// Takes a close in. Returns whether it is obeyed.
     pub fn close(&mut self, sequence: Option<u64>, arrival: Arrival) -> bool {
+        self.heard();
         if self.is_older(sequence) {
             return false;
         }
         self.closes.push((arrival, sequence));
         self.is_close_due = true;
+        self.closed = self.seen;
         self.pull_request.is_reopened = false;
         self.drop_waiting(Outcome::Closed);
         self.drop_at(Place::Next, Outcome::Closed);
@@ -148,6 +161,7 @@ impl Model {
 
     /// A cancel is a close. Only the first one of a run counts.
     pub fn cancel(&mut self, arrival: Arrival) {
+        self.heard();
         if !self.is_cancelled {
             self.is_cancelled = true;
             self.close(None, arrival);
@@ -156,7 +170,11 @@ impl Model {
 
     /// Takes facts in.
     pub fn facts(&mut self, facts: Facts, arrival: Arrival) {
-        match self.pull_request.take(facts) {
+        self.heard();
+        let news = self.pull_request.take(facts);
+        // A job that has run before the close may run again.
+        self.closed = self.closed.filter(|_| !self.pull_request.is_reopened);
+        match news {
             News::None => {}
             News::Close => drop(self.close(None, arrival)),
             News::Open => self.settle_waiting(),
@@ -175,6 +193,7 @@ impl Model {
 
     /// Only the commit that waits can be approved. It may still wait for facts.
     pub fn approve(&mut self, commit: u8) {
+        self.heard();
         let waits = |asked: &Asked| asked.place == Place::AwaitingApproval && asked.version.commit == commit;
         if let Some(index) = self.asked.iter().position(waits) {
             let approved = Asked { approved: true, place: Place::AwaitingRules, ..self.asked.remove(index) };
@@ -184,6 +203,7 @@ impl Model {
 
     /// Rolls the newest release out again, unless the environment closes. One in flight is repeated, and only then answered.
     pub fn redeploy(&mut self) {
+        self.heard();
         let is_stopping = self.find(Place::RollingOut).is_some_and(|rolling_out| rolling_out.is_stopping);
         let in_flight = self.at(Place::RollingOut);
         let Some(version) = in_flight.or(self.failed).or(self.serving) else { return };

@@ -23,6 +23,17 @@ pub(crate) enum News {
 }
 
 impl PullRequest {
+    /// What an earlier run has known of a closed one.
+    pub(crate) fn of(facts: Vec<Facts>) -> Self {
+        Self { facts, ..Self::default() }
+    }
+
+    /// What is known, if it is closed. Labels that no rule names are forgotten.
+    pub(crate) fn closed_facts(&mut self) -> Vec<Facts> {
+        self.forget_labels();
+        if self.newest().is_some_and(|newest| newest.closed) { self.facts.clone() } else { Vec::new() }
+    }
+
     pub(crate) fn newest(&self) -> Option<&Facts> {
         self.facts.last()
     }

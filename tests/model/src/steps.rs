@@ -24,14 +24,19 @@ impl Model {
         match self.stage {
             Stage::Open if self.is_close_due || self.tearing_down => {
                 (self.is_close_due, self.tearing_down) = (false, true);
+                self.is_spare = false;
                 self.stage = Stage::TearingDown;
                 Step::TearDown
+            }
+            Stage::Open if self.is_unneeded() => {
+                self.stage = Stage::Ending;
+                Step::PrepareEnd
             }
             Stage::Open => match self.find(Place::Next) {
                 Some(next) => {
                     (next.place, next.repeats) = (Place::RollingOut, false);
                     let version = next.version;
-                    self.is_mixed = true;
+                    (self.is_mixed, self.is_spare) = (true, false);
                     Step::RollOut(version)
                 }
                 None => Step::Wait,
@@ -43,6 +48,10 @@ impl Model {
             }
             Stage::Gone => self.after_the_teardown(),
             Stage::Continuing => Step::ContinueInNewRun,
+            Stage::Ending if self.is_close_due && self.is_spare => {
+                self.stage = Stage::Open;
+                self.step()
+            }
             Stage::Ending => {
                 let cancelled = self.is_cancelled || self.ends_cancelled;
                 if self.is_wanted() {
@@ -112,12 +121,8 @@ impl Model {
         self.ends_cancelled |= self.is_cancelled && self.tearing_down;
         self.is_cancelled = false;
         self.stage = Stage::Open;
+        self.has_messages = false;
         self.closes.clear();
         self.pull_request.forget_labels();
-    }
-
-    /// The run is over, and the next message starts another one. It remembers nothing yet.
-    pub fn begun_again(&mut self) {
-        *self = Self { answers: std::mem::take(&mut self.answers), ..Self::default() };
     }
 }

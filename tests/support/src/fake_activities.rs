@@ -10,13 +10,17 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use berth_activities::proof::{ProofKeys, SigningKey, check_proof};
+use berth_activities::{
+    environment::recall_preview,
+    proof::{ProofKeys, SigningKey, check_proof},
+};
 use berth_workflows::contract::{
     activity_definitions as definitions,
     apply::{Applied, ApplyInput, Plan, PruneInput, Pruned, Workload},
     checks::{AwaitInput, Awaited, CheckGatesInput, GatesChecked, Outcome},
     environment::{ClusterObject, Database, Environment, EnvironmentKind},
     load_app::{GithubRules, LoadAppInput, LoadedApp, ProductionRules},
+    memory::{RecallPreviewInput, RecalledPreview},
     preparation::{AwaitGoneInput, DatabaseReady, NamespaceGone, NamespaceReady, SyncedSecrets},
     production_record::{Recalled, ReleaseMark, StoredVersion},
     proof::{CheckProofInput, ProofChecked},
@@ -87,6 +91,8 @@ pub struct World {
     /// Whether the app file lets only proved approvals count.
     pub needs_proof: AtomicBool,
     proof_keys: Mutex<ProofKeys>,
+    /// Whether Temporal does not say what earlier runs have left.
+    pub forgets: AtomicBool,
     /// Whether the cluster does not answer a `Janitor`.
     pub is_cluster_away: AtomicBool,
     /// The rules of the app file for GitHub.
@@ -293,6 +299,19 @@ impl FakeActivities {
         };
         let github = self.0.github.lock().unwrap().clone();
         Ok(LoadedApp { environment, content_hash: "hash".into(), cluster_objects, production, github, timings: None })
+    }
+
+    /// The real one: it speaks with Temporal alone. Not in the list of calls, since every new run begins with it.
+    #[activity(definition = definitions::RecallPreview)]
+    pub async fn recall_preview(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        recall: RecallPreviewInput,
+    ) -> Result<RecalledPreview, ActivityError> {
+        if self.0.forgets.load(Ordering::Relaxed) {
+            return Err(anyhow::anyhow!("as ordered").into());
+        }
+        recall_preview(&ctx.client(), &recall).await.map_err(|failure| failure.into_activity_error())
     }
 
     /// The real comparison, with the keys of the world.

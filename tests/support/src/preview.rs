@@ -234,6 +234,14 @@ impl Preview {
         self.handle().signal(PreviewEnvironment::close, close.into(), WorkflowSignalOptions::default()).await.unwrap();
     }
 
+    /// Signals `close` with a sequence, and starts the environment if it does not run.
+    pub async fn close_with_start(&self, close: Close) {
+        let options = WorkflowStartOptions::new(self.task_queue.clone(), self.input.workflow_id()).build();
+        let (start, signal) = (PreviewEnvironment::run, PreviewEnvironment::close);
+        let input = self.input.clone().into();
+        self.client.signal_with_start_workflow(start, input, signal, close.into(), options).await.unwrap();
+    }
+
     /// The answer of the query `status`.
     pub async fn status(&self) -> Status {
         self.handle().query(PreviewEnvironment::status, (), WorkflowQueryOptions::default()).await.unwrap()

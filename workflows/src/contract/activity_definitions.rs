@@ -13,6 +13,7 @@ use crate::contract::{
         FindingsReported, ListEnvironmentsInput, ListedEnvironments, ReportFindingsInput, SendFactsInput, SentFacts,
     },
     load_app::{LoadAppInput, LoadedApp},
+    memory::{RecallPreviewInput, RecalledPreview},
     plan::{PlanReleaseInput, PlannedRelease},
     preparation::{AwaitGoneInput, DatabaseReady, NamespaceGone, NamespaceReady, SyncedSecrets},
     production_record::{FindRollbackInput, FoundRollback, RecallInput, Recalled, RecordInput, Recorded},
@@ -33,6 +34,12 @@ impl Activities {
     /// Reads the app file, names the environment and checks that the image is allowed in it.
     #[activity(name = "load_app")]
     pub fn load_app(load: LoadAppInput) -> LoadedApp {
+        unimplemented!()
+    }
+
+    /// Reads what the earlier runs of a preview have left.
+    #[activity(name = "recall_preview")]
+    pub fn recall_preview(recall: RecallPreviewInput) -> RecalledPreview {
         unimplemented!()
     }
 

@@ -27,6 +27,7 @@ pub struct Push {
     #[serde(default, skip_serializing_if = "PushVariables::is_empty")]
     pub variables: PushVariables,
     /// The CI run's id, on GitHub `github.run_id`. A push with a lower one than already seen is ignored: builds finish out of order.
+    /// After a close it has to be higher than all that were seen before.
     #[serde(default, deserialize_with = "number::read_optional", skip_serializing_if = "Option::is_none")]
     pub sequence: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -71,6 +71,11 @@ impl Queue {
         newer
     }
 
+    /// The highest sequence already seen.
+    pub fn seen(&self) -> Option<u64> {
+        self.seen_sequence
+    }
+
     /// Puts a release in, unless the same version is next, is rolling out or serves: then its sender joins that one.
     pub fn join_or_put(&mut self, release: Release, current: Current<'_>) -> Delivery {
         self.join(&release, current).unwrap_or_else(|| Delivery::Waiting(self.put(release)))

@@ -23,6 +23,8 @@ use crate::{
 impl PreviewEnvironment {
     /// Reads a comment, and obeys it if its author may give the command. Nothing of the signal is believed but the id.
     pub(super) async fn take_comment(ctx: &WorkflowContext<Self>, signal: Result<CommentSignal, String>) {
+        // A detached wait is not cancelled, so there is no error to look at.
+        let _ = ctx.wait_condition_with_options(|s| !s.is_new && !s.record.is_recalling(), detached()).await;
         let begun = signal.and_then(|CommentSignal { comment, .. }| {
             let is_new = ctx.state_mut(|s| s.record.commands.begin(comment))?;
             Ok(is_new.then_some(comment))

@@ -74,6 +74,23 @@ impl Hold {
 }
 
 impl Facts {
+    /// Takes facts over that an earlier run has seen, with the commits that were the head before.
+    pub fn remember(&mut self, closed: Option<PullRequestFacts>, earlier_heads: Vec<Commit>) {
+        self.newest = closed;
+        self.earlier_heads = earlier_heads;
+        self.earlier_heads.truncate(KEPT_HEADS);
+    }
+
+    /// The facts for the runs that follow, if the pull request is closed.
+    pub fn memory(&self) -> (Option<PullRequestFacts>, Vec<Commit>) {
+        let mut facts = self.clone();
+        facts.shorten();
+        match facts.newest {
+            Some(newest) if newest.is_closed() => (Some(newest), facts.earlier_heads),
+            _ => (None, Vec::new()),
+        }
+    }
+
     /// Whether nothing is known.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()

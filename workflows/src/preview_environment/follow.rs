@@ -24,6 +24,7 @@ impl PreviewEnvironment {
         let PullRequest { app, pr, timings, .. } = pull_request;
         let names = LoadAppInput::names(app, EnvironmentKind::Preview { pr: *pr }, &pull_request.workflow_id());
         let mut report = LeakReport::default();
+        Self::recall(ctx, pull_request).await;
         loop {
             match ctx.state_mut(|s| s.record.step()) {
                 Step::Wait => Self::wait(ctx, pull_request).await?,
@@ -35,6 +36,7 @@ impl PreviewEnvironment {
                 Step::TearDown => report = Self::tear_down(ctx, pull_request).await,
                 Step::Pause { attempts } => Self::pause(ctx, pull_request, attempts).await?,
                 Step::PrepareEnd => Self::prepare_end(ctx, pull_request).await,
+                Step::Remember(memory) => Self::write_memory(ctx, pull_request, *memory).await,
                 // From there to the end there is no wait, so nothing comes between.
                 Step::End { cancelled } => return Ok((report, cancelled)),
                 Step::Reopen => {

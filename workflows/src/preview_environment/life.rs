@@ -6,13 +6,8 @@
 
 use crate::{
     contract::{
-        command::CommentCommand,
-        environment::Environment,
-        load_app::GithubRules,
         phase::Phase,
         pull_request::PullRequestFacts,
-        release::{Name, Release},
-        rollout::RolloutProgress,
         signals::{Approve, Close, CloseAnswer, CloseOutcome, DeployOutcome, Push},
         stop_reason::StopReason,
         teardown::{LeakReport, Removal},
@@ -25,74 +20,16 @@ use crate::{
     preview_environment::record::{Record, Stage},
 };
 
+pub use super::message::{Message, Taken};
 pub use step::Step;
 
+mod recalling;
 mod step;
 
 /// The answer to a push during a blocked teardown.
 const TEARDOWN_BLOCKED: &str = "the old environment is not gone yet, and status says why; a new one follows";
 /// The answer to a push in a run that is cancelled and can only end.
 const CANCELLED: &str = "the old environment was cancelled; a new one is being made";
-
-/// What comes to a preview: a message from outside, or the result of what a step has begun.
-#[derive(Debug, Clone)]
-pub enum Message {
-    /// A signal with an input that is none, with the reason.
-    Unreadable(&'static str, String),
-    Push(Push),
-    Close(Close),
-    /// The workflow is cancelled.
-    Cancel,
-    /// Facts about the pull request that GitHub has sent.
-    Facts(PullRequestFacts),
-    /// GitHub's answer to the question whether the pull request is closed.
-    Confirmed(Result<PullRequestFacts, String>),
-    Approve(Approve),
-    Redeploy,
-    /// A command of somebody who may give it, and the push that waited for approval as it was written.
-    Command {
-        command: CommentCommand,
-        by: Name,
-        waiting: Option<Release>,
-    },
-    /// The app file's rules, or why they could not be read.
-    Rules(Result<Option<GithubRules>, String>),
-    /// The names of the environment, and the app file's rules.
-    Named(Environment, Option<GithubRules>),
-    Progress(RolloutProgress),
-    RolloutEnded {
-        queued: QueuedRelease,
-        end: RolloutEnd,
-        started_ms: u64,
-    },
-    /// The result of a look at a release whose wait had failed.
-    LookedLate {
-        look: Box<LateLook>,
-        serves: bool,
-    },
-    /// The report of an attempt at the teardown.
-    Teardown(LeakReport),
-}
-
-/// What became of a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Taken {
-    /// It is taken in, or noted as ignored.
-    Done,
-    /// It is about something else, and changes nothing.
-    Ignored,
-    Push(Delivery),
-    Close(CloseAnswer),
-    /// The answer to a command.
-    Said(String),
-}
-
-impl Message {
-    /// The message of a signal, from its input.
-    pub fn from_signal<T>(signal: &'static str, input: Result<T, String>, message: impl FnOnce(T) -> Self) -> Self {
-        input.map_or_else(|why| Self::Unreadable(signal, why), message)
-    }
-}
 
 impl Record {
     /// Takes a message in. `arrival` says with which other messages it has no order, `now_ms` is Unix time in milliseconds.
@@ -112,6 +49,12 @@ impl Record {
     }
 
     fn take_in(&mut self, message: Message, arrival: Arrival, now_ms: u64) -> Taken {
+        if self.is_recalling() && !matches!(message, Message::Recalled(_)) {
+            return self.let_wait(message, arrival, now_ms);
+        }
+        if message.is_from_outside() {
+            self.hear();
+        }
         match message {
             Message::Unreadable(signal, why) => self.noted(signal, Err(why)),
             Message::Push(push) => Taken::Push(self.take_push(&push, arrival)),
@@ -155,6 +98,11 @@ impl Record {
             }
             Message::LookedLate { look, serves } => self.done(|record| record.end_late_look(&look, serves, now_ms)),
             Message::Teardown(report) => self.done(|record| record.take_teardown(report, now_ms)),
+            Message::Recalled(memory) => self.done(|record| record.recall(memory.map(|memory| *memory))),
+            Message::Remembered(memory, trouble) => {
+                self.remember(*memory);
+                self.noted("what was seen is not kept", trouble.map_or(Ok(()), Err))
+            }
         }
     }
 

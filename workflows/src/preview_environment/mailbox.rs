@@ -19,8 +19,10 @@ use crate::{
 };
 
 use held::HeldPush;
+use seen::{Remembering, not_newer};
 
 mod held;
+mod seen;
 
 /// The answer to a push that has no order with a close.
 const CLOSED_AT_ONCE: &str = "a close arrived at the same moment; push again if the pull request is open";
@@ -39,6 +41,8 @@ pub struct Mailbox {
     pub facts: Facts,
     #[serde(default)]
     close_requested: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    remembering: Option<Remembering>,
     /// The closes of the newest task that brought one. Not carried: another run has other tasks.
     #[serde(skip)]
     closes: Vec<ArrivedClose>,
@@ -74,6 +78,9 @@ impl Mailbox {
         }
         if self.is_closed_at_once(push, arrival) {
             return answered(DeployOutcome::Closed, CLOSED_AT_ONCE.to_owned());
+        }
+        if let Some(closed) = self.closed_since(push.sequence) {
+            return answered(DeployOutcome::Skipped, not_newer(closed));
         }
         if self.facts.need_rules(push.draft) {
             return self.hold_for_rules(push, current);
@@ -116,6 +123,7 @@ impl Mailbox {
         if closes {
             self.close(&Close::default(), arrival);
         } else {
+            self.forget_close_if_reopened();
             if is_new_fork {
                 self.hold_unapproved();
             }
@@ -177,6 +185,7 @@ impl Mailbox {
         self.closes.push(ArrivedClose { arrival, sequence: close.sequence });
         self.close_requested = true;
         self.replace_awaiting(None, DeployOutcome::Closed);
+        self.remember_close();
         self.facts.close();
         self.drop_held(DeployOutcome::Closed);
         self.queue.drop_next(DeployOutcome::Closed);

@@ -48,7 +48,8 @@ impl PreviewEnvironment {
     pub(super) async fn check_proofs(ctx: &WorkflowContext<Self>) -> Infallible {
         loop {
             // A detached wait is not cancelled, so there is no error to look at.
-            let _ = ctx.wait_condition_with_options(|s| !s.proofs.is_empty(), detached()).await;
+            let _ =
+                ctx.wait_condition_with_options(|s| !s.proofs.is_empty() && !s.record.is_recalling(), detached()).await;
             let Some((check, release)) = ctx.state(|s| s.proofs.0.front().cloned()) else { continue };
             let doubt = check_proof(ctx, check).await;
             ctx.state_mut(|s| {

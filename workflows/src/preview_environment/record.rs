@@ -21,7 +21,12 @@ use crate::{
         notes::Notes,
         queue::{Current, Delivery},
     },
-    preview_environment::{command_book::Commands, mailbox::Mailbox, running_scripts::RunningScripts},
+    preview_environment::{
+        command_book::Commands,
+        mailbox::Mailbox,
+        memory::{Remembered, Waiting},
+        running_scripts::RunningScripts,
+    },
     report::Reports,
 };
 
@@ -48,6 +53,11 @@ pub struct Record {
     pub reports: Reports,
     #[serde(skip_serializing_if = "Commands::is_empty")]
     pub commands: Commands,
+    #[serde(skip_serializing_if = "Remembered::is_empty")]
+    pub(super) remembered: Remembered,
+    /// Messages that wait until the memory of earlier runs is recalled.
+    #[serde(skip)]
+    pub(super) waiting: Waiting,
     /// Whether this run is cancelled, which is taken in as a close.
     #[serde(skip)]
     pub(super) cancelled: bool,

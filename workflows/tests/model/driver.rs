@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use berth_workflows::{
-    contract::{release::Release, status::Status},
+    contract::{memory::Memory, release::Release, status::Status},
     environment::{arrival::Arrival, queue::Delivery},
     preview_environment::{life::Taken, record::Record},
 };
@@ -25,6 +25,8 @@ mod results;
 pub(crate) struct Driver {
     record: Record,
     model: Model,
+    /// The memory of the runs that have ended.
+    memory: Option<Box<Memory>>,
     doing: Doing,
     task: u32,
     last_sender: Sender,
@@ -35,6 +37,13 @@ pub(crate) struct Driver {
 pub(crate) type Checked = Result<(), String>;
 
 impl Driver {
+    /// A preview before its first message.
+    pub(crate) fn new() -> Self {
+        let mut driver = Self::default();
+        driver.begin_again();
+        driver
+    }
+
     /// Lets something happen, and compares everything then.
     pub(crate) fn run(&mut self, event: &Event) -> Checked {
         self.task += 1;
@@ -126,7 +135,7 @@ impl Driver {
             messages::Message::Facts(facts) => self.model.facts(facts, arrival),
             messages::Message::Approve(commit) => self.model.approve(commit),
             messages::Message::Redeploy => self.model.redeploy(),
-            messages::Message::Unreadable => {}
+            messages::Message::Unreadable => self.model.heard(),
         }
         Ok(())
     }

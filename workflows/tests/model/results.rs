@@ -4,6 +4,7 @@ use berth_workflows::{
     contract::{
         checks::AwaitInput,
         environment::{Environment, EnvironmentKind},
+        memory::Memory,
         rollout::{Made, RolledOut, RolloutProgress, RolloutStep},
         stop_reason::StopReason,
         teardown::{LeakReport, Remaining},
@@ -63,11 +64,16 @@ impl Driver {
         if !matches!(self.doing, Doing::Waiting) {
             return Ok(());
         }
-        let (step, expected) = (self.record.step(), self.model.step());
+        let step = match self.record.step() {
+            Step::Remember(memory) => return self.remember(memory),
+            step => step,
+        };
+        let expected = self.model.step();
         let known = match &step {
             Step::Wait => messages::Step::Wait,
             Step::RollOut(queued) => messages::Step::RollOut(version(&queued.release)),
             Step::AwaitScripts => return Err("no script runs".to_owned()),
+            Step::Remember(_) => return Err("this run keeps no memory".to_owned()),
             Step::TearDown => messages::Step::TearDown,
             Step::Pause { .. } => messages::Step::Pause,
             Step::PrepareEnd => messages::Step::PrepareEnd,
@@ -83,7 +89,7 @@ impl Driver {
 
     fn do_step(&mut self, step: Step) -> Checked {
         match step {
-            Step::Wait | Step::AwaitScripts => {}
+            Step::Wait | Step::AwaitScripts | Step::Remember(_) => {}
             Step::RollOut(queued) => {
                 self.record.book.expect("preview-web-1", &queued, now_ms());
                 if self.record.book.environment.is_some() {
@@ -100,7 +106,8 @@ impl Driver {
             Step::End { .. } => {
                 self.take_answers()?;
                 self.all_are_answered("at the end")?;
-                self.begin_again();
+                self.model.ended();
+                self.begin_run();
             }
         }
         Ok(())
@@ -179,8 +186,9 @@ impl Driver {
         if self.record.is_closing() {
             return;
         }
-        if let Some(facts) = facts {
-            self.model.facts(facts, messages::Arrival { task: self.task, kind: Kind::Signal });
+        match facts {
+            Some(facts) => self.model.facts(facts, messages::Arrival { task: self.task, kind: Kind::Signal }),
+            None => self.model.heard(),
         }
         self.give(Message::Confirmed(facts.map_or_else(|| Err(String::new()), written::facts)));
     }
@@ -234,9 +242,25 @@ impl Driver {
 
     /// Begins another run, as the next message to a workflow that is not there does.
     pub(super) fn begin_again(&mut self) {
+        self.model.begun_again();
+        self.begin_run();
+    }
+
+    fn begin_run(&mut self) {
         (self.record, self.doing) = (Record::default(), Doing::Waiting);
         self.open.clear();
-        self.model.begun_again();
+        self.record.begin_recall();
+        self.give(Message::Recalled(self.memory.clone()));
+    }
+
+    /// Keeps a memory for the runs that follow, as a workflow of its own does.
+    fn remember(&mut self, memory: Box<Memory>) -> Checked {
+        if memory.sequence != self.model.seen() {
+            return Err(format!("{memory:?} is remembered, not {:?}", self.model.seen()));
+        }
+        self.memory = Some(memory.clone());
+        self.give(Message::Remembered(memory, None));
+        self.next_step()
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a preview does next.
 
 use crate::{
+    contract::memory::Memory,
     environment::queue::QueuedRelease,
     preview_environment::record::{Record, Stage},
 };
@@ -21,6 +22,8 @@ pub enum Step {
     Pause { attempts: u32 },
     /// Answer every update that waits, and hand the last report over.
     PrepareEnd,
+    /// Write a memory for the runs that follow, and report that.
+    Remember(Box<Memory>),
     /// Go on after all: a message came while the end was prepared.
     Reopen,
     /// Continue in a new run, since this one is cancelled and can only end.
@@ -33,9 +36,14 @@ impl Record {
     /// The next step of the main loop, which then is done before it is asked for the next one.
     pub fn step(&mut self) -> Step {
         match self.stage {
-            Stage::Open if self.is_followed() => {
-                self.mailbox.take_push().map_or(Step::Wait, |queued| Step::RollOut(Box::new(queued)))
-            }
+            Stage::Open if self.is_followed() => match self.mailbox.take_push() {
+                Some(queued) => {
+                    self.need_run();
+                    Step::RollOut(Box::new(queued))
+                }
+                None if self.is_spare() => self.begin_end(),
+                None => Step::Wait,
+            },
             Stage::Open => self.close_down(),
             Stage::TearingDown => {
                 // A close that comes from now on asks for another attempt.
@@ -55,7 +63,7 @@ impl Record {
 
     /// Whether there is nothing to do: [`Step::Wait`] is the next step.
     pub fn is_waiting(&self) -> bool {
-        self.stage == Stage::Open && self.is_followed() && !self.mailbox.has_work()
+        self.stage == Stage::Open && self.is_followed() && !self.mailbox.has_work() && !self.is_spare()
     }
 
     /// Whether the next attempt at a blocked teardown is to begin at once: a close has come again.
@@ -71,6 +79,7 @@ impl Record {
     /// Stops what runs beside the rollouts, and begins the teardown then.
     fn close_down(&mut self) -> Step {
         self.tearing_down = true;
+        self.need_run();
         if !self.scripts.running.is_empty() {
             return Step::AwaitScripts;
         }
@@ -84,9 +93,7 @@ impl Record {
     /// A push that came meanwhile reopens the pull request: it gets a new environment.
     fn after_the_teardown(&mut self) -> Step {
         if !self.is_reopened() {
-            self.closed = true;
-            self.stage = Stage::Ending;
-            return Step::PrepareEnd;
+            return self.begin_end();
         }
         if !self.cancelled {
             self.stage = Stage::Open;
@@ -97,9 +104,23 @@ impl Record {
         Step::ContinueInNewRun
     }
 
+    fn begin_end(&mut self) -> Step {
+        self.closed = true;
+        self.stage = Stage::Ending;
+        Step::PrepareEnd
+    }
+
     /// A message that came while the end was prepared is for a new environment.
     fn end_or_reopen(&mut self) -> Step {
+        if self.mailbox.is_close_requested() && self.has_nothing() {
+            // This run has looked for nothing to remove.
+            self.closed = false;
+            return self.close_down();
+        }
         if !self.is_reopened() {
+            if let Some(memory) = self.unwritten_memory() {
+                return Step::Remember(Box::new(memory));
+            }
             return Step::End { cancelled: self.cancelled || self.was_cancelled };
         }
         self.closed = false;

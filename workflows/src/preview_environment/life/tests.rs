@@ -1,7 +1,9 @@
+mod memory;
+
 use super::*;
 use crate::{
     contract::{
-        environment::EnvironmentKind,
+        environment::{Environment, EnvironmentKind},
         phase::Phase,
         release::{Commit, Image},
         rollout::{Made, RolledOut},
