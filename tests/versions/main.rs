@@ -207,3 +207,19 @@ fn older_version_fails_no_workflow_that_the_newer_one_began() {
     let _new = ready_worker(&site, NEW.as_ref());
     direction.assert_ends(Timestamp::now());
 }
+
+#[test]
+fn both_versions_at_once_end_what_they_began_together() {
+    // As while an upgrade rolls out: any task may go to either, until the older one is gone.
+    let old_berth = old_version::berth();
+    let site = Site::new(lab(), "mix");
+    let cells = cells(&site);
+    let mut old = ready_worker(&site, old_berth);
+    let _new = ready_worker(&site, NEW.as_ref());
+    let direction = Direction::reach("together", &site, cells);
+    let since = Timestamp::now();
+    direction.leave();
+    direction.until_tried(since);
+    old.kill();
+    direction.assert_ends(Timestamp::now());
+}
