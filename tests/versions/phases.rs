@@ -58,6 +58,8 @@ pub(crate) fn all() -> Vec<Phase> {
         end,
     };
     const APPROVAL: &str = "  approval: required\n";
+    // The worker starts production, so that no start has timings.
+    const SHORT_ROLLOUT: &str = "timings: { capacity: 5s, rollout: 10s }\n";
     vec![
         preview("awaiting push", json!({}), awaiting_push, push_1, live('1', 1)),
         preview("held draft", json!({}), held_draft, ready_for_review, live('1', 1)),
@@ -79,7 +81,9 @@ pub(crate) fn all() -> Vec<Phase> {
         production("awaiting approval of a plan", APPROVAL, json!({}), planned, approve_plan, live('1', 1)),
         production("production rolling out", "", json!({}), rolling_out, |place| place.open('1'), live('1', 1)),
         production("production live", "", json!({}), live_after_a_push, push_2, live('2', 2)),
+        production("rolled back", SHORT_ROLLOUT, json!({}), rolled_back, push_3, End { failed: 1, ..live('3', 4) }),
         production("frozen", "", json!({}), frozen, unfreeze, live('2', 2)),
+        production("frozen by a cancel, continued", "", json!({}), cancelled, unfreeze, live('2', 2)),
     ]
 }
 
@@ -214,9 +218,24 @@ fn approve_plan(place: &Place<'_>) {
     place.send("approve", &json!({"release": 1, "plan": plan, "by": "lead"}));
 }
 
+fn rolled_back(place: &Place<'_>) -> Value {
+    live_after_a_push(place);
+    // No pod of it starts.
+    place.push('2', &json!({}));
+    place.until_phase("RolledBack")
+}
+
 fn frozen(place: &Place<'_>) -> Value {
     live_after_a_push(place);
     place.send("freeze", &json!({"reason": "the versions change", "by": "lead"}));
+    place.until_phase("Frozen")
+}
+
+fn cancelled(place: &Place<'_>) -> Value {
+    live_after_a_push(place);
+    let first = place.history().run_id;
+    place.cancel();
+    berth_test_support::until("the cancelled run continues", || place.history().run_id != first);
     place.until_phase("Frozen")
 }
 

@@ -129,6 +129,11 @@ impl Place<'_> {
         self.temporal(&start, &["--input", &input, "--signal-name", signal, "--signal-input", &message]);
     }
 
+    /// Cancels the workflow.
+    pub(crate) fn cancel(&self) {
+        self.temporal(&["cancel"], &[]);
+    }
+
     /// Sends a push or a release of the commit of that digit, whose sequence is that digit.
     pub(crate) fn push(&self, digit: char, more: &Value) {
         let signal = if self.workflow_type == "PreviewEnvironment" { "push" } else { "release" };
@@ -233,8 +238,9 @@ impl Place<'_> {
     fn temporal(&self, verb: &[&str], more: &[&str]) {
         let id = ["--workflow-id", &self.workflow_id];
         let command = [&["workflow"], &verb[..1], &id, &verb[1..], more].concat();
-        // The server's answer while it cannot lock the workflow in time. It has done nothing, and clients try again.
-        let is_busy = |error: &str| error.contains("Workflow is busy");
+        // The server's answers while it cannot lock the workflow in time, and while a run ends. It has done nothing, and
+        // clients try again.
+        let is_busy = |error: &str| error.contains("Workflow is busy") || error.contains("workflow is closing");
         until(&format!("Temporal takes {}", verb[0]), || {
             let sent = self.site.lab.temporal(&command).map_err(|error| format!("{error:#}"));
             assert!(sent.as_ref().err().is_none_or(|error| is_busy(error)), "{sent:?}");
