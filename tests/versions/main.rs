@@ -7,7 +7,13 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 #![expect(clippy::print_stdout, reason = "the matrix is what a person wants to see of this test")]
 
-use std::{fmt::Write as _, path::Path, sync::OnceLock, thread, time::Duration};
+use std::{
+    fmt::Write as _,
+    path::Path,
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    thread,
+    time::Duration,
+};
 
 use berth_lab::Lab;
 use berth_test_support::Worker;
@@ -31,6 +37,12 @@ fn lab() -> Lab {
     static LAB: OnceLock<Lab> = OnceLock::new();
     // Pods have nothing to do, so fake nodes show the same, and need no root.
     LAB.get_or_init(|| Lab::with_fake_nodes("versions", 2).unwrap()).clone()
+}
+
+/// Lets one test at a time run. All of their environments at once are more than a dev server on two cores answers in time.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn worker(site: &Site, berth: &Path) -> Worker {
@@ -162,6 +174,7 @@ fn cells(site: &Site) -> Vec<(Phase, Place<'_>)> {
 
 #[test]
 fn newer_version_ends_what_the_older_one_began() {
+    let _alone = alone();
     let site = Site::new(lab(), "otn");
     let cells = cells(&site);
     let mut old = ready_worker(&site, old_version::berth());
@@ -175,6 +188,7 @@ fn newer_version_ends_what_the_older_one_began() {
 
 #[test]
 fn newer_version_replays_what_the_older_one_ended() {
+    let _alone = alone();
     let site = Site::new(lab(), "oro");
     let cells = cells(&site);
     let mut old = ready_worker(&site, old_version::berth());
@@ -194,6 +208,7 @@ fn newer_version_replays_what_the_older_one_ended() {
 fn older_version_fails_no_workflow_that_the_newer_one_began() {
     // Built before the other worker goes away: without any worker for that long, a rollout's wait is begun again.
     let old_berth = old_version::berth();
+    let _alone = alone();
     let site = Site::new(lab(), "nto");
     let cells = cells(&site);
     let mut new = ready_worker(&site, NEW.as_ref());
@@ -212,6 +227,7 @@ fn older_version_fails_no_workflow_that_the_newer_one_began() {
 fn both_versions_at_once_end_what_they_began_together() {
     // As while an upgrade rolls out: any task may go to either, until the older one is gone.
     let old_berth = old_version::berth();
+    let _alone = alone();
     let site = Site::new(lab(), "mix");
     let cells = cells(&site);
     let mut old = ready_worker(&site, old_berth);
