@@ -6,5 +6,6 @@ mod manifests_seen;
 pub(crate) mod own_apps;
 mod priority_classes;
 mod rights;
+mod stuck_namespaces;
 mod teardown;
 mod whole_folder;

@@ -39,7 +39,12 @@ fn cluster_role_covers_only_the_cluster_scoped_kinds_of_apps() {
     let rights = rights("cluster-role.yaml");
     let cluster_scoped =
         KINDS.iter().filter(|kind| !kind.namespaced).map(|kind| format!("{}/{}", kind.group, kind.plural));
-    let own = ["/namespaces", "rbac.authorization.k8s.io/clusterroles", "rbac.authorization.k8s.io/rolebindings"];
+    let own = [
+        "/namespaces",
+        "/persistentvolumes",
+        "rbac.authorization.k8s.io/clusterroles",
+        "rbac.authorization.k8s.io/rolebindings",
+    ];
     let expected: BTreeSet<String> = own.map(str::to_owned).into_iter().chain(cluster_scoped).collect();
     assert_eq!(rights.into_keys().collect::<BTreeSet<_>>(), expected);
     assert_eq!(cluster_kinds().count(), expected.len() - own.len());

@@ -18,6 +18,8 @@ use crate::failure::Failure;
 pub struct Dropped {
     /// Databases and roles that are verified gone, or never existed.
     pub gone: Vec<String>,
+    /// Whether any database or role with these names was there.
+    pub were_there: bool,
     /// Databases and roles with these names that belong to somebody else, each with SQL for a person.
     pub foreign: Vec<Remaining>,
 }
@@ -29,14 +31,16 @@ pub struct Dropped {
 /// # Errors
 /// `DatabaseUnavailable`: permanent if the admin lacks a right, with the SQL that gives it. Otherwise retried.
 pub async fn drop_all(admin: &Admin, names: &Names, owner: &str) -> Result<Dropped, Failure> {
-    let mut dropped = Dropped::default();
     let role_owner = owner_of_role(admin, &names.role).await?;
+    let mut dropped = Dropped { were_there: role_owner.is_some(), ..Dropped::default() };
     let is_ours = role_owner.as_deref() == Some(owner);
     if is_ours {
         join_role(admin, names).await?;
     }
     for name in names.databases() {
-        match owner_of_database(admin, name).await? {
+        let database_owner = owner_of_database(admin, name).await?;
+        dropped.were_there |= database_owner.is_some();
+        match database_owner {
             None => dropped.gone.push(format!("Database/{name}")),
             Some(found) if found == names.role && is_ours => {
                 drop_database(admin, name, names).await?;

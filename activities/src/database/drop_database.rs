@@ -104,6 +104,8 @@ async fn drop_on(
         Err(failure) => return remains(not_dropped(names, name, &failure)),
     };
     match drop_all(&admin, names, &owner(context.settings, environment)).await {
+        // Nothing was made there as far as is known, and nothing is there.
+        Ok(dropped) if wanted == Wanted::Perhaps && !dropped.were_there => LeakReport::default(),
         Ok(dropped) => {
             let on = |object: String| format!("{object} on {name}");
             let foreign = dropped.foreign.into_iter();

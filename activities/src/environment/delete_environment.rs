@@ -1,6 +1,6 @@
 //! The activity `delete_environment`.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::Namespace;
@@ -18,9 +18,11 @@ use crate::{
     kubernetes::own_namespaces::{OwnNamespaces, find_namespaces, unlabelled_entry},
 };
 
+mod blocked;
 mod cluster;
 mod namespaces;
 mod objects;
+mod volumes;
 
 /// Removes an environment in this order: traffic, pods, cluster-scoped objects, namespace.
 ///
@@ -56,6 +58,12 @@ pub async fn delete_environment(context: Context<'_>, delete: &DeleteInput) -> R
             report.gone.push(format!("Namespace/{}", namespace.name_any()));
         }
         report.remaining.extend(remaining);
+    }
+
+    // 5. Name the volumes that outlive their claims.
+    let names = found.labelled.iter().map(ResourceExt::name_any).chain([environment.namespace.clone()]);
+    for name in names.filter(|name| !name.is_empty()).collect::<BTreeSet<_>>() {
+        report.skipped.extend(volumes::retained(context.client, &name).await?);
     }
     Ok(report)
 }

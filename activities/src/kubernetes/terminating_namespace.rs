@@ -22,8 +22,8 @@ pub(crate) fn blocking_conditions(namespace: &Namespace) -> Vec<&NamespaceCondit
     let mut blocked: Vec<_> = conditions.filter(|condition| condition.status == "True").collect();
     blocked.sort_by_key(|condition| match condition.type_.as_str() {
         "NamespaceFinalizersRemaining" => 0,
-        "NamespaceContentRemaining" => 1,
-        _ => 2,
+        "NamespaceContentRemaining" => 2,
+        _ => 1,
     });
     blocked
 }
@@ -32,9 +32,14 @@ pub(crate) fn blocking_conditions(namespace: &Namespace) -> Vec<&NamespaceCondit
 pub(crate) fn deletion_message(namespace: &Namespace) -> String {
     let mut reasons: Vec<_> =
         blocking_conditions(namespace).into_iter().filter_map(|condition| condition.message.clone()).collect();
-    // Finalizers of the namespace itself.
-    reasons.extend(namespace.finalizers().iter().map(|finalizer| format!("It has the finalizer {finalizer}.")));
+    reasons.extend(foreign_finalizers(namespace).map(|finalizer| format!("It has the finalizer {finalizer}.")));
     if reasons.is_empty() { "it is terminating".to_owned() } else { reasons.join("; ") }
+}
+
+/// Returns the finalizers of the namespace itself, without the one with which Kubernetes waits for the content.
+pub(crate) fn foreign_finalizers(namespace: &Namespace) -> impl Iterator<Item = &str> {
+    let spec = namespace.spec.iter().flat_map(|spec| spec.finalizers.iter().flatten());
+    namespace.finalizers().iter().chain(spec.filter(|finalizer| *finalizer != "kubernetes")).map(String::as_str)
 }
 
 #[cfg(test)]

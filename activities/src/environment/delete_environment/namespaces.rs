@@ -9,20 +9,19 @@ use tokio::time::Instant;
 
 use berth_workflows::contract::{teardown::Remaining, verdict::FailureType};
 
-use super::objects::{self, Which};
+use super::{
+    blocked::{self, blocks_after},
+    objects::{self, Which},
+};
 use crate::{
     context::Context,
     failure::Failure,
     kubernetes::{
         guarded_delete,
         stop_workloads::stop_workloads,
-        terminating_namespace::{blocking_conditions, changes, deletion_message},
+        terminating_namespace::{changes, deletion_message},
     },
 };
-
-/// The time after which a reported finalizer counts as blocking. A finalizer with a running controller goes within
-/// seconds.
-const BLOCKED_AFTER: Duration = Duration::from_secs(15);
 
 /// Stops traffic and pods, and returns the objects with finalizers. Returns none for a namespace that is already being
 /// deleted.
@@ -61,17 +60,20 @@ async fn watch(context: Context<'_>, namespace: &Namespace, deadline: Duration) 
     let changes = changes(context.client, &name, &namespace.uid().unwrap_or_default());
     pin_mut!(changes);
     let end = Instant::now() + deadline;
-    let mut held_since: Option<Instant> = None;
+    let mut blocked_at: Option<Instant> = None;
     let mut seen = namespace.clone();
     loop {
-        let give_up = held_since.map_or(end, |since| end.min(since + BLOCKED_AFTER));
+        let give_up = blocked_at.map_or(end, |at| end.min(at));
         let change = tokio::select! {
             change = changes.next() => change,
             () = tokio::time::sleep_until(give_up) => return Ok(Some(seen)),
         };
         match change {
             Some(Some(namespace)) => {
-                held_since = is_held(&namespace).then(|| held_since.unwrap_or_else(Instant::now));
+                blocked_at = blocks_after(&namespace).map(|after| {
+                    let at = Instant::now() + after;
+                    blocked_at.map_or(at, |earlier| earlier.min(at))
+                });
                 context.progress.report(format!("namespace {name}: {}", deletion_message(&namespace)));
                 seen = namespace;
             }
@@ -82,11 +84,6 @@ async fn watch(context: Context<'_>, namespace: &Namespace, deadline: Duration) 
             }
         }
     }
-}
-
-/// Returns whether the namespace controller waits for a finalizer.
-fn is_held(namespace: &Namespace) -> bool {
-    blocking_conditions(namespace).iter().any(|condition| condition.type_ == "NamespaceFinalizersRemaining")
 }
 
 /// Returns each remaining object that berth can see, after an entry with the namespace controller's message.
@@ -101,13 +98,14 @@ async fn remaining(client: &Client, namespace: &Namespace, known: &[Remaining]) 
             objects.push(known.clone());
         }
     }
+    let dead_apis = blocked::dead_apis(namespace);
     // A command that lists objects is needed only if some of them are not in the report.
-    let command = if objects.is_empty() || others_wait_for_finalizers(&reason, &objects) {
-        objects::listing(&name)
-    } else {
-        String::new()
-    };
+    let has_hidden_objects =
+        (objects.is_empty() && dead_apis.is_empty()) || others_wait_for_finalizers(&reason, &objects);
+    let command = blocked::command(namespace)
+        .unwrap_or_else(|| if has_hidden_objects { objects::listing(&name) } else { String::new() });
     let mut remaining = vec![Remaining { object: format!("Namespace/{name}"), reason, command }];
+    remaining.extend(dead_apis);
     remaining.extend(objects::bounded(objects, &name));
     Ok(remaining)
 }

@@ -114,7 +114,7 @@ pub(super) fn listing(namespace: &str) -> String {
 }
 
 /// Returns whether a name is safe in a shell. Names of some kinds (roles) may contain anything.
-fn is_plain(name: &str) -> bool {
+pub(super) fn is_plain(name: &str) -> bool {
     name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b':' | b'_'))
 }
 
