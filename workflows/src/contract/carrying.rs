@@ -14,10 +14,16 @@ pub trait CarriesState: Input {
     /// Takes the carried state out.
     fn take_carried(&mut self) -> Option<Value>;
 
-    /// Checks what decoding does not.
+    /// Checks the names, which the workflow's id and objects follow from.
     ///
     /// # Errors
     /// A message that names the field, its bounds and its value.
+    fn check_names(&self) -> Result<(), String>;
+
+    /// Checks what decoding does not: the names, and the bounds of a start.
+    ///
+    /// # Errors
+    /// As [`Self::check_names`].
     fn check(&self) -> Result<(), String>;
 }
 

@@ -40,6 +40,11 @@ impl CarriesState for PullRequest {
         self.carried.take()
     }
 
+    fn check_names(&self) -> Result<(), String> {
+        check_app(&self.app)?;
+        check_pr(self.pr)
+    }
+
     fn check(&self) -> Result<(), String> {
         Self::check(self)
     }
@@ -61,8 +66,7 @@ impl PullRequest {
     /// # Errors
     /// A message that names the field, its bounds and its value.
     pub fn check(&self) -> Result<(), String> {
-        check_app(&self.app)?;
-        check_pr(self.pr)?;
+        self.check_names()?;
         self.timings.check()
     }
 }

@@ -82,8 +82,12 @@ impl CarriesState for JanitorInput {
         self.carried.take()
     }
 
+    fn check_names(&self) -> Result<(), String> {
+        check_app(&self.app)
+    }
+
     fn check(&self) -> Result<(), String> {
-        check_app(&self.app)?;
+        self.check_names()?;
         self.timings.check()
     }
 }

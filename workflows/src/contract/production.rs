@@ -38,6 +38,10 @@ impl CarriesState for Production {
         self.carried.take()
     }
 
+    fn check_names(&self) -> Result<(), String> {
+        check_app(&self.app)
+    }
+
     fn check(&self) -> Result<(), String> {
         Self::check(self)
     }
@@ -59,7 +63,7 @@ impl Production {
     /// # Errors
     /// A message that names the field, its bounds and its value.
     pub fn check(&self) -> Result<(), String> {
-        check_app(&self.app)?;
+        self.check_names()?;
         self.timings.check()
     }
 }

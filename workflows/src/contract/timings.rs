@@ -156,7 +156,7 @@ impl StartTimings {
 
     /// The time after which a child counts as stuck that was told to stop.
     pub fn stuck_after(&self) -> Duration {
-        Duration::from_secs(self.stuck_seconds.unwrap_or(MAX_STUCK_SECONDS))
+        Duration::from_secs(self.stuck_seconds.unwrap_or(MAX_STUCK_SECONDS).min(MAX_STUCK_SECONDS))
     }
 
     /// The longest pause in force between two attempts at a blocked teardown.

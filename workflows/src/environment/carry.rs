@@ -62,10 +62,11 @@ fn begun<I: CarriesState, S: Default>(input: Carrying<I>) -> Result<(I, S), Stri
     Ok((input, S::default()))
 }
 
-/// The input and state of a run before. A version of berth has accepted that input, so a refusal is this version's fault.
+/// The input and state of a run before. A version of berth has accepted that input, so a refusal is this version's fault. Its
+/// bounds of a start may have been wider: what is in force is bounded where it is used.
 fn continued<I: CarriesState, S: Serialize + DeserializeOwned + Default>(input: Carrying<I>) -> Result<(I, S), String> {
     let mut input = input.into_input_of_earlier_run().map_err(|why| format!("input of the run before: {why}"))?;
-    input.check().map_err(|why| format!("input of the run before: {why}"))?;
+    input.check_names().map_err(|why| format!("input of the run before: {why}"))?;
     let state = input.take_carried().map(decode).transpose()?;
     Ok((input, state.unwrap_or_default()))
 }
