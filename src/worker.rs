@@ -27,6 +27,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{exit, temporal};
 
+mod claim;
 mod forever;
 mod forget;
 mod github;
@@ -39,6 +40,7 @@ mod sdk_metrics;
 mod search_attributes;
 mod workers;
 
+use claim::Claim;
 use forever::Forever;
 use github::GithubArgs;
 use health::{Endpoints, Health};
@@ -152,6 +154,8 @@ impl Worker {
         let client = health.temporal.get_or_init(|| client).clone();
         readiness::await_ready(&client).await?;
         Health::set(&health.search_attributes);
+        let claim = self.claim(&client, &kubernetes).await?;
+        let is_claimed = claim.take().await?;
 
         let runtime = runtime(sdk.telemetry)?;
         let drain = Duration::from_secs(self.drain_seconds);
@@ -166,9 +170,21 @@ impl Worker {
             let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
             tracing::info!(milliseconds, "Ready after {milliseconds} ms");
         });
-        workers.run().await?;
+        tokio::select! {
+            ended = workers.run() => ended?,
+            refused = claim.keep_trying(), if !is_claimed => return Err(refused),
+        }
         tracing::info!("Stopped");
         Ok(ExitCode::SUCCESS)
+    }
+
+    async fn claim(&self, temporal: &temporalio_client::Client, kubernetes: &kube::Client) -> anyhow::Result<Claim> {
+        Ok(Claim {
+            kubernetes: kubernetes.clone(),
+            berth_namespace: self.berth_namespace.clone(),
+            installation: self.installation.clone(),
+            owner: claim::Namespace::of_client(temporal).await?,
+        })
     }
 
     /// Keeps the workflows running that live for ever, as far as this worker serves them.

@@ -4,6 +4,7 @@
 
 mod activities;
 mod applies;
+mod claim;
 mod contested;
 mod cron_job_pods;
 mod database;

@@ -9,13 +9,13 @@ use sha2::{Digest, Sha256};
 pub(crate) const FIELD_MANAGER: &str = "berth";
 
 /// The standard label for the tool that manages an object.
-pub(crate) const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// The app of an object.
 pub(crate) const APP: &str = "berth.dev/app";
 /// The id of the only workflow that may write to a namespace and its objects.
 pub(crate) const WORKFLOW: &str = "berth.dev/workflow";
 /// The installation of berth. Several may share a cluster.
-pub(crate) const INSTALLATION: &str = "berth.dev/installation";
+pub const INSTALLATION: &str = "berth.dev/installation";
 /// The content of a content-named Secret: [`RELEASE`] or a part of one, [`SECRETS`], or a plan.
 pub const CONTENT: &str = "berth.dev/content";
 /// A Secret that holds a rendered release.
