@@ -11,6 +11,7 @@ mod kubernetes;
 mod preview_commands;
 mod production_commands;
 mod schema;
+mod search_attributes;
 mod worker_away;
 
 /// The binary under test.
