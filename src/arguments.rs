@@ -6,7 +6,7 @@ use berth_workflows::{
     TASK_QUEUE,
     contract::{
         environment::PullRequest,
-        release::{Commit, Name},
+        release::{Commit, Image, Name},
     },
 };
 use clap::Args;
@@ -56,6 +56,10 @@ pub(crate) fn commit(text: &str) -> Result<Commit, String> {
 
 pub(crate) fn name(text: &str) -> Result<Name, String> {
     Name::try_from(text.to_owned())
+}
+
+pub(crate) fn image(text: &str) -> Result<Image, String> {
+    Image::try_from(text.to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -154,7 +154,7 @@ impl Preview {
         };
         let Some(status) = status else { return Ok(output::not_found(&id)) };
         check_waits(&id, &status, &approve.commit)?;
-        let signal = Approve { commit: approve.commit.clone(), by: approve.by.clone() };
+        let signal = Approve { commit: approve.commit.clone(), image: approve.image.clone(), by: approve.by.clone() };
         handle.signal(PreviewEnvironment::approve, signal.into(), WorkflowSignalOptions::default()).await?;
         if approve.no_wait {
             return Ok(sent(format!("{id} has the approval of {}", approve.commit)));

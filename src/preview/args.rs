@@ -4,14 +4,14 @@ use anyhow::anyhow;
 use berth_workflows::contract::{
     cron_name::CronName,
     environment::{MAX_PR, PullRequest},
-    release::{Commit, Name},
+    release::{Commit, Image, Name},
     run_script::{Argument, RunScript, ScriptName},
     signals::Push,
 };
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::{
-    arguments::{Patience, PushedArgs, app, commit, name},
+    arguments::{Patience, PushedArgs, app, commit, image, name},
     exit::{self, UsageError},
 };
 
@@ -125,6 +125,9 @@ pub(super) struct ApproveArgs {
     /// The full hash of the commit that waits: an approval never covers a later push
     #[arg(long, value_parser = commit)]
     pub(super) commit: Commit,
+    /// The image that waits with the commit, as it was pushed: needed if the commit was pushed with several
+    #[arg(long, value_parser = image)]
+    pub(super) image: Option<Image>,
     /// The name of the approver: a claim, not a proof
     #[arg(long, value_parser = name)]
     pub(super) by: Option<Name>,

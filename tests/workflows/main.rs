@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 
+mod approvals;
 mod bad_input;
 mod carried_state;
 mod confirm_closed;

@@ -194,7 +194,7 @@ impl Life {
             }
             Message::Approve(commit) => {
                 self.model.approve(commit);
-                let approve = Approve { commit: written::commit(commit), by: None };
+                let approve = Approve { commit: written::commit(commit), image: None, by: None };
                 let options = WorkflowSignalOptions::default();
                 handle.signal(PreviewEnvironment::approve, approve.into(), options).await.unwrap();
             }

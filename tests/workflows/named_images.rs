@@ -82,7 +82,7 @@ async fn approval_of_a_fork_covers_the_images_and_variables_that_wait() {
         let fork = |digit, flags| Push { fork: true, ..with(digit, flags, push('a')) };
         t.push(fork('c', "a")).await;
         t.until("waiting", |s| s.phase == Phase::AwaitingApproval).await;
-        let approve = Approve { commit: commit('a'), by: None };
+        let approve = Approve { commit: commit('a'), image: None, by: None };
         let options = WorkflowSignalOptions::default();
         t.handle().signal(PreviewEnvironment::approve, approve.into(), options).await.unwrap();
         let status = t.until("live", |s| s.phase == Phase::Live).await;

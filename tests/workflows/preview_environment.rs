@@ -234,7 +234,7 @@ async fn fork_waits_for_approval_and_nothing_is_done_before() {
         let answer = t.deploy(Push { fork: true, ..push('b') }).await;
         assert_eq!(answer.outcome, DeployOutcome::AwaitingApproval);
         assert_eq!(t.world.calls(), Vec::<String>::new());
-        let approve = |digit| Approve { commit: commit(digit), by: None };
+        let approve = |digit| Approve { commit: commit(digit), image: None, by: None };
         let options = WorkflowSignalOptions::default;
         t.handle().signal(PreviewEnvironment::approve, approve('a').into(), options()).await.unwrap();
         t.until("noted", |s| s.notes.len() == 1).await;

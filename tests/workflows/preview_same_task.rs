@@ -188,7 +188,7 @@ async fn redeploy_or_approval_beside_a_close_rolls_nothing_out() {
         t.until("waiting", |s| s.phase == Phase::AwaitingApproval).await;
         t.worker.stop().await;
         let closed = t.begin_close(close(None)).await;
-        let approve = Approve { commit: commit('a'), by: None };
+        let approve = Approve { commit: commit('a'), image: None, by: None };
         let options = WorkflowSignalOptions::default();
         t.handle().signal(PreviewEnvironment::approve, approve.into(), options).await.unwrap();
         t.worker.start().await;

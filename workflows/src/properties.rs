@@ -237,7 +237,7 @@ proptest! {
                     waiting.push(ticket);
                 },
                 3 => drop(mailbox.close(&Close { sequence, proof: None }, arrival)),
-                4 => drop(mailbox.approve(&Approve { commit: push.commit, by: None }, current)),
+                4 => drop(mailbox.approve(&Approve { commit: push.commit, image: None, by: None }, current)),
                 _ => {
                     // As in the main loop: the rollout in flight ends, and the next push is taken.
                     if let Some(ended) = rolling_out.take() {

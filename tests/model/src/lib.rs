@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use messages::{Arrival, End, Facts, Outcome, Push, Rules, Version};
 use pull_request::{News, PullRequest};
 
+mod approvals;
 mod memory;
 pub mod messages;
 mod pull_request;
@@ -57,6 +58,10 @@ pub struct Model {
     has_messages: bool,
     pull_request: PullRequest,
     asked: Vec<Asked>,
+    /// Versions of a fork that were approved.
+    pub approved: Vec<Version>,
+    /// Versions that have waited for an approval since the last one of their commit, and since the last close.
+    waited: Vec<Version>,
     serving: Option<Version>,
     /// The version that served before, and is another one: the one to go back to.
     pub served_before: Option<Version>,
@@ -115,12 +120,11 @@ impl Model {
         if self.is_closed_since(push.sequence) {
             return self.answer(&[sender], &[Outcome::Skipped]);
         }
-        let needs_rules = self.pull_request.needs_rules(push.draft);
         let same = |asked: &&Asked| asked.version == push.version && asked.place <= Place::Held;
         let approved = self.asked.iter().find(same).is_some_and(|same| same.approved);
         let mut asked = Asked {
             version: push.version,
-            place: if needs_rules { Place::AwaitingRules } else { Place::Next },
+            place: Place::Next,
             senders: vec![sender],
             fork: push.fork,
             draft: push.draft,
@@ -128,10 +132,19 @@ impl Model {
             is_stopping: false,
             repeats: false,
         };
-        if !needs_rules {
-            self.drop_waiting(Outcome::Superseded);
+        if self.rejoins(push) && self.join(&asked) {
+            return;
+        }
+        if !self.pull_request.needs_rules(push.draft) {
+            let leaves_waiting = self.leaves_waiting(push);
+            self.drop_at(Place::AwaitingRules, Outcome::Superseded);
+            self.drop_at(Place::Held, Outcome::Superseded);
+            if !leaves_waiting {
+                self.drop_at(Place::AwaitingApproval, Outcome::Superseded);
+            }
             return self.settle(asked);
         }
+        asked.place = Place::AwaitingRules;
         if self.join(&asked) {
             return self.drop_waiting(Outcome::Superseded);
         }
@@ -153,6 +166,7 @@ impl Model {
         self.closes.push((arrival, sequence));
         self.is_close_due = true;
         self.closed = self.seen;
+        self.waited.clear();
         self.pull_request.is_reopened = false;
         self.drop_waiting(Outcome::Closed);
         self.drop_at(Place::Next, Outcome::Closed);
@@ -191,12 +205,17 @@ impl Model {
         self.settle_waiting();
     }
 
-    /// Only the commit that waits can be approved. It may still wait for facts.
+    /// Only the commit that waits can be approved, and without an image only one that has waited with a single one. It may still
+    /// wait for facts.
     pub fn approve(&mut self, commit: u8) {
         self.heard();
         let waits = |asked: &Asked| asked.place == Place::AwaitingApproval && asked.version.commit == commit;
+        if self.waited.iter().filter(|waited| waited.commit == commit).count() > 1 {
+            return;
+        }
         if let Some(index) = self.asked.iter().position(waits) {
             let approved = Asked { approved: true, place: Place::AwaitingRules, ..self.asked.remove(index) };
+            self.was_approved(approved.version);
             if self.are_rules_due() { self.asked.push(approved) } else { self.settle(approved) }
         }
     }

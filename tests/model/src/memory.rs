@@ -1,6 +1,10 @@
 //! What the runs of one pull request know of each other. A run that is terminated leaves nothing new.
 
-use super::{Model, messages::Facts, pull_request::PullRequest};
+use super::{
+    Model,
+    messages::{Facts, Version},
+    pull_request::PullRequest,
+};
 
 /// The memory of earlier runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -8,6 +12,7 @@ pub(crate) struct Memory {
     seen: Option<u64>,
     /// The facts of a closed pull request.
     closed: Vec<Facts>,
+    approved: Vec<Version>,
 }
 
 impl Model {
@@ -23,7 +28,8 @@ impl Model {
 
     /// The run has ended, and the next message starts another one, which knows what this one has seen.
     pub fn ended(&mut self) {
-        let memory = Memory { seen: self.seen, closed: self.pull_request.closed_facts() };
+        let memory =
+            Memory { seen: self.seen, closed: self.pull_request.closed_facts(), approved: self.approved.clone() };
         if memory != self.memory.clone().unwrap_or_default() {
             self.memory = Some(memory);
         }
@@ -39,6 +45,7 @@ impl Model {
             seen: known.seen,
             closed: known.seen,
             pull_request: PullRequest::of(known.closed),
+            approved: known.approved,
             is_spare: memory.is_some(),
             memory,
             ..Self::default()

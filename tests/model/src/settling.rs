@@ -30,7 +30,8 @@ impl Model {
         if !(waited && self.asked.iter().any(is_in_flight)) && self.join(&asked) {
             return;
         }
-        if (asked.fork || self.pull_request.is_fork()) && !asked.approved {
+        if self.needs_approval(asked.fork, asked.version) && !asked.approved {
+            self.waits(asked.version);
             self.answer(&std::mem::take(&mut asked.senders), &[Outcome::AwaitingApproval]);
             return self.asked.push(Asked { place: Place::AwaitingApproval, ..asked });
         }
@@ -62,10 +63,12 @@ impl Model {
 
     /// Lets a push that has not begun wait for approval, unless a newer one waits already.
     pub(super) fn hold_next(&mut self) {
+        let Some(next) = self.at(Place::Next).filter(|next| !self.approved.contains(next)) else { return };
         let is_newest = !self.asked.iter().any(|asked| asked.place < Place::Next);
         if !is_newest {
             return self.drop_at(Place::Next, Outcome::Superseded);
         }
+        self.waits(next);
         if let Some(next) = self.find(Place::Next) {
             next.place = Place::AwaitingApproval;
             let (senders, repeats) = (std::mem::take(&mut next.senders), std::mem::take(&mut next.repeats));

@@ -5,7 +5,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::contract::{lenient::Input, pull_request::PullRequestFacts, release::Commit};
+use crate::contract::{
+    lenient::Input,
+    pull_request::PullRequestFacts,
+    release::{Commit, Release},
+};
 
 /// The type of the workflow that keeps it.
 pub const PREVIEW_MEMORY: &str = "PreviewMemory";
@@ -28,6 +32,9 @@ pub struct Memory {
     /// Commits that were the head before those facts, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub earlier_heads: Vec<Commit>,
+    /// Versions of a fork that were approved, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub approved: Vec<Release>,
 }
 
 impl Input for Memory {

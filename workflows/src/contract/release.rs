@@ -135,6 +135,13 @@ impl Release {
         }
     }
 
+    /// Commit, images and variables alone: the version, whoever has pushed it.
+    #[must_use]
+    pub fn version(&self) -> Self {
+        let (images, variables) = (self.images.clone(), self.variables.clone());
+        Self { images, variables, ..Self::new(self.commit.clone(), self.image.clone()) }
+    }
+
     /// Whether commit, all images and all variables are the same. Author, branch and number do not count.
     pub fn is_same_version(&self, other: &Self) -> bool {
         self.commit == other.commit

@@ -153,6 +153,9 @@ impl CloseAnswer {
 #[serde(deny_unknown_fields)]
 pub struct Approve {
     pub commit: Commit,
+    /// The image that waits with the commit. It is needed if the commit was pushed with several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<Image>,
     /// The person who approves. It is a claim, not a proof.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<Name>,

@@ -116,7 +116,9 @@ impl Record {
             CommentCommand::Approve { commit } => {
                 self.check_waiting(waiting)?;
                 let commit = self.waiting_as(commit);
-                self.approve(&Approve { commit, by: Some(by.clone()) })?;
+                // It is the image that waited as the comment was written.
+                let image = waiting.map(|waiting| waiting.image.clone());
+                self.approve(&Approve { commit, image, by: Some(by.clone()) })?;
                 Ok("it is approved, with the image that waited".to_owned())
             }
             CommentCommand::Status => Ok("this comment is up to date".to_owned()),

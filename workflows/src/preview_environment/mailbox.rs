@@ -18,9 +18,11 @@ use crate::{
     preview_environment::facts::{Facts, Hold},
 };
 
+use approvals::Approvals;
 use held::HeldPush;
 use seen::{Remembering, not_newer};
 
+mod approvals;
 mod held;
 mod seen;
 
@@ -43,6 +45,8 @@ pub struct Mailbox {
     close_requested: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     remembering: Option<Remembering>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    approvals: Option<Approvals>,
     /// The closes of the newest task that brought one. Not carried: another run has other tasks.
     #[serde(skip)]
     closes: Vec<ArrivedClose>,
@@ -82,28 +86,33 @@ impl Mailbox {
         if let Some(closed) = self.closed_since(push.sequence) {
             return answered(DeployOutcome::Skipped, not_newer(closed));
         }
+        if let Some(joined) = self.rejoin(push, current) {
+            return joined;
+        }
         if self.facts.need_rules(push.draft) {
             return self.hold_for_rules(push, current);
         }
-        let approved = self.is_approved(push);
+        let (release, approved) = (push.release(), self.is_approved(push));
         self.drop_held(DeployOutcome::Superseded);
         if let Some(hold) = self.facts.hold(push.draft) {
             self.replace_awaiting(None, DeployOutcome::Superseded);
             self.held = Some(HeldPush::new(push, approved));
             return answered(DeployOutcome::Skipped, hold.reason());
         }
-        if (push.fork || self.facts.is_fork()) && !approved {
+        if (push.fork || self.facts.is_fork()) && !approved && !self.was_approved(&release) {
             // What rolls out or serves was approved with this image.
-            if let Some(joined) = self.join(&push.release(), current) {
+            if let Some(joined) = self.join(&release, current) {
                 self.replace_awaiting(None, DeployOutcome::Superseded);
                 return joined;
             }
             // The rollout in flight goes on: a fork's commit has no effect before it is approved.
-            self.replace_awaiting(Some(push.release()), DeployOutcome::Superseded);
+            self.replace_awaiting(Some(release), DeployOutcome::Superseded);
             return answered(DeployOutcome::AwaitingApproval, awaits_approval(push.commit.as_str()));
         }
-        self.replace_awaiting(None, DeployOutcome::Superseded);
-        self.enqueue(push.release(), current)
+        if !self.leaves_waiting(push, &release) {
+            self.replace_awaiting(None, DeployOutcome::Superseded);
+        }
+        self.enqueue(release, current)
     }
 
     /// Puts facts about the pull request in. A push that waited for them goes on. Returns whether only they say that it is a
@@ -135,6 +144,9 @@ impl Mailbox {
     /// Lets a push that has not begun wait for approval: GitHub has said only now that it is a fork's. A newer one may wait
     /// already.
     fn hold_unapproved(&mut self) {
+        if self.queue.next().is_some_and(|next| self.was_approved(next)) {
+            return;
+        }
         if self.held.is_some() || self.awaiting_approval.is_some() {
             return self.queue.drop_next(DeployOutcome::Superseded);
         }
@@ -149,6 +161,9 @@ impl Mailbox {
 
     /// Sets the push that waits for approval. The outcome is that of the one before: its senders were told that it waits.
     fn replace_awaiting(&mut self, next: Option<Release>, outcome: DeployOutcome) {
+        if let Some(next) = &next {
+            self.record_wait(next);
+        }
         if let Some(before) = std::mem::replace(&mut self.awaiting_approval, next) {
             self.queue.recent.record(&DeployAnswer::new(outcome, before.commit));
         }
@@ -157,13 +172,14 @@ impl Mailbox {
     /// Puts an approval in. Only the commit that waits can be approved, so that a later push of the fork cannot ride
     /// on an earlier approval.
     pub fn approve(&mut self, approve: &Approve, current: Current<'_>) -> Result<(), String> {
-        match self.awaiting_approval.take_if(|release| release.commit == approve.commit) {
-            Some(release) => {
-                self.put_approved(release, current);
-                Ok(())
-            }
-            None => Err(format!("approve: no push of commit {} waits for approval", approve.commit)),
+        let waiting = self.awaiting_approval.as_ref().filter(|release| release.commit == approve.commit);
+        let absent = || format!("approve: no push of commit {} waits for approval", approve.commit);
+        self.check_image(approve, waiting.ok_or_else(absent)?)?;
+        if let Some(release) = self.awaiting_approval.take() {
+            self.record_approval(&release);
+            self.put_approved(release, current);
         }
+        Ok(())
     }
 
     fn enqueue(&mut self, release: Release, current: Current<'_>) -> Delivery {
@@ -186,6 +202,7 @@ impl Mailbox {
         self.close_requested = true;
         self.replace_awaiting(None, DeployOutcome::Closed);
         self.remember_close();
+        self.forget_waits();
         self.facts.close();
         self.drop_held(DeployOutcome::Closed);
         self.queue.drop_next(DeployOutcome::Closed);

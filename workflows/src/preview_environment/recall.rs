@@ -26,6 +26,8 @@ use crate::{
 
 /// Runs of before have no memory.
 const PATCH: &str = "memory";
+/// Runs of before forget an approval once it is given.
+const APPROVALS: &str = "approvals";
 /// The pause before the memory is asked for again. It doubles each time, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -37,13 +39,14 @@ impl PreviewEnvironment {
     /// Lets messages wait for the memory of earlier runs, if this run is to recall it. Before the first message is taken.
     pub(super) fn begin_in_handler(&mut self, ctx: &SyncWorkflowContext<Self>) {
         if std::mem::take(&mut self.is_new) && ctx.patched(PATCH) {
-            self.record.begin_recall();
+            self.record.begin_recall(ctx.patched(APPROVALS));
         }
     }
 
     fn begin(ctx: &WorkflowContext<Self>) {
         if ctx.state_mut(|s| std::mem::take(&mut s.is_new)) && ctx.patched(PATCH) {
-            ctx.state_mut(|s| s.record.begin_recall());
+            let remembers_approvals = ctx.patched(APPROVALS);
+            ctx.state_mut(|s| s.record.begin_recall(remembers_approvals));
         }
     }
 

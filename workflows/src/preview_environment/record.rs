@@ -143,7 +143,7 @@ impl Record {
     fn note_unapproved(&mut self) {
         let rolling_out = self.book.rolling_out.as_ref().map(|now| &now.queued.release);
         let serving = self.book.serving.as_ref().map(|serving| &serving.release);
-        if let Some(release) = rolling_out.or(serving) {
+        if let Some(release) = rolling_out.or(serving).filter(|release| !self.mailbox.was_approved(release)) {
             let commit = release.commit.short().to_owned();
             self.notes.add(format!("the pull request is from a fork: {commit} was rolled out without an approval"));
         }

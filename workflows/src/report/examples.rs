@@ -66,7 +66,7 @@ impl Example {
     }
 
     pub(super) fn approve(&mut self, digit: char) {
-        let approve = Approve { commit: commit(digit), by: None };
+        let approve = Approve { commit: commit(digit), image: None, by: None };
         self.record.mailbox.approve(&approve, Current::default()).unwrap();
     }
 

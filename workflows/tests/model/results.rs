@@ -249,14 +249,16 @@ impl Driver {
     fn begin_run(&mut self) {
         (self.record, self.doing) = (Record::default(), Doing::Waiting);
         self.open.clear();
-        self.record.begin_recall();
+        self.record.begin_recall(true);
         self.give(Message::Recalled(self.memory.clone()));
     }
 
     /// Keeps a memory for the runs that follow, as a workflow of its own does.
     fn remember(&mut self, memory: Box<Memory>) -> Checked {
-        if memory.sequence != self.model.seen() {
-            return Err(format!("{memory:?} is remembered, not {:?}", self.model.seen()));
+        let approved: Vec<Version> = memory.approved.iter().map(version).collect();
+        let expected = (self.model.seen(), &self.model.approved);
+        if (memory.sequence, &approved) != expected {
+            return Err(format!("{memory:?} is remembered, not {expected:?}"));
         }
         self.memory = Some(memory.clone());
         self.give(Message::Remembered(memory, None));

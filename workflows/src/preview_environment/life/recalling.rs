@@ -11,9 +11,13 @@ use crate::{
 };
 
 impl Record {
-    /// Lets every message wait until the memory of earlier runs is recalled.
-    pub fn begin_recall(&mut self) {
+    /// Lets every message wait until the memory of earlier runs is recalled. `remembers_approvals`: approvals, too, outlive the
+    /// message that waited for them.
+    pub fn begin_recall(&mut self, remembers_approvals: bool) {
         self.waiting.is_recalling = true;
+        if remembers_approvals {
+            self.mailbox.remember_approvals();
+        }
     }
 
     /// Whether messages wait for the memory of earlier runs.

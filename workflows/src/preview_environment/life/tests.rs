@@ -1,3 +1,4 @@
+mod approvals;
 mod memory;
 
 use super::*;

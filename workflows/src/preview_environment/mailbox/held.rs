@@ -87,7 +87,7 @@ impl Mailbox {
             self.held = Some(HeldPush { ticket: None, ..held });
         } else if self.join_held(&held, current) {
             // It needs no approval again, and its senders have their answer.
-        } else if (held.fork || self.facts.is_fork()) && !held.approved {
+        } else if (held.fork || self.facts.is_fork()) && !held.approved && !self.was_approved(&held.release) {
             let why = awaits_approval(held.release.commit.as_str());
             self.answer_held(&held, DeployOutcome::AwaitingApproval, Some(why));
             self.replace_awaiting(Some(held.release), DeployOutcome::Superseded);

@@ -16,7 +16,8 @@ pub(super) struct Remembering {
 
 impl Mailbox {
     /// Remembers what was seen from now on, beginning with what earlier runs have seen.
-    pub fn remember(&mut self, memory: Memory) {
+    pub fn remember(&mut self, mut memory: Memory) {
+        self.recall_approvals(&mut memory);
         self.queue.newer_seen(memory.sequence);
         self.remembering = Some(Remembering { closed: memory.sequence });
         self.facts.remember(memory.closed, memory.earlier_heads);
@@ -26,7 +27,7 @@ impl Mailbox {
     pub fn memory(&self) -> Option<Memory> {
         self.remembering.as_ref()?;
         let (closed, earlier_heads) = self.facts.memory();
-        Some(Memory { sequence: self.queue.seen(), closed, earlier_heads })
+        Some(Memory { sequence: self.queue.seen(), closed, earlier_heads, approved: self.approved_versions() })
     }
 
     /// The sequence of the last close, if a push does not follow it. One without a sequence follows every close.

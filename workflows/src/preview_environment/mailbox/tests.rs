@@ -124,7 +124,7 @@ fn close_drops_earlier_pushes_and_keeps_later_ones() {
 fn fork_waits_for_approval_of_its_newest_commit() {
     let mut mailbox = Mailbox::default();
     let fork = |digit| Push { fork: true, ..push(digit, None) };
-    let approve = |digit| Approve { commit: push(digit, None).commit, by: None };
+    let approve = |digit| Approve { commit: push(digit, None).commit, image: None, by: None };
     assert_eq!(outcome(mailbox.push(&fork('a'), signal(1), Current::default())), DeployOutcome::AwaitingApproval);
     mailbox.push(&fork('b'), signal(1), Current::default());
     assert!(mailbox.approve(&approve('a'), Current::default()).is_err());

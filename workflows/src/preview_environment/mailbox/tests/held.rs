@@ -99,7 +99,7 @@ fn fork_is_known_by_facts_whatever_the_push_says() {
     let waiting = mailbox.awaiting_approval().map(|release| release.commit.clone());
     assert_eq!((waiting, next(&mailbox)), (Some(push('a', None).commit), None), "a label is no approval");
     take(&mut mailbox, PullRequestFacts { labels: Vec::new(), ..labelled(3) });
-    let approve = Approve { commit: push('a', None).commit, by: None };
+    let approve = Approve { commit: push('a', None).commit, image: None, by: None };
     mailbox.approve(&approve, Current::default()).unwrap();
     assert_eq!((next(&mailbox), mailbox.held().is_some()), (None, true), "an approval is no label");
     take(&mut mailbox, labelled(4));
@@ -177,7 +177,7 @@ fn approval_counts_for_a_second_push_of_the_version_while_it_is_held() {
     let mut mailbox = mailbox(rules());
     mailbox.push(&fork('a'), signal(1), Current::default());
     mailbox.take_facts(facts('a', 1), signal(1), Current::default()).unwrap();
-    let approve = Approve { commit: push('a', None).commit, by: None };
+    let approve = Approve { commit: push('a', None).commit, image: None, by: None };
     mailbox.approve(&approve, Current::default()).unwrap();
     assert_eq!(mailbox.push(&fork('a'), signal(1), Current::default()), Delivery::Waiting(1));
     mailbox.facts.set_rules(Some(rules()));

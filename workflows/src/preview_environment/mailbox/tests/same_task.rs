@@ -150,7 +150,7 @@ fn fork_that_comes_with_a_close_does_not_wait_for_approval() {
 #[test]
 fn approval_that_comes_with_a_close_rolls_nothing_out() {
     let fork = Push { fork: true, ..push('a', None) };
-    let approve = Approve { commit: fork.commit.clone(), by: None };
+    let approve = Approve { commit: fork.commit.clone(), image: None, by: None };
     let mut mailbox = Mailbox::default();
     mailbox.push(&fork, Arrival::signal(1), Current::default());
     mailbox.approve(&approve, Current::default()).unwrap();
