@@ -166,6 +166,7 @@ pub(crate) fn live(status: Option<&Status>) -> Decision {
         None => absent(),
         Some(status) => match status.phase {
             Phase::Live | Phase::Failed => at_phase(status.phase),
+            Phase::Closed if status.failed.is_some() => at_phase(Phase::Failed),
             Phase::Closed | Phase::TearingDown | Phase::TeardownBlocked => closed(),
             _ => Decision::Wait,
         },
@@ -186,6 +187,8 @@ pub(crate) fn live_commit(status: Option<&Status>, commit: &Commit, was_open: &m
         Standing::ToCome => Decision::Wait,
         Standing::Ended(outcome, reason) => ended(outcome, reason, is_ending),
         Standing::Unknown if status.phase == Phase::Closed && !was_open => Decision::Wait,
+        // A teardown forgets what has failed. So nothing was made: there is no such app.
+        Standing::Failed if status.phase == Phase::Closed => Decision::done("failed", Exit::Failed),
         _ if is_ending => closed(),
         Standing::Failed => Decision::done("failed", Exit::Failed),
         Standing::Live => Decision::done("live", Exit::Done),

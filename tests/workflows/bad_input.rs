@@ -224,7 +224,7 @@ async fn push_for_an_unknown_app_fails_and_says_so() {
         let mut table = Table::default();
         t.world.next("load_app", Does::Fail(FailureType::UnknownApp));
         t.push(push('a')).await;
-        let status = t.until("failed", |s| s.phase == Phase::Failed).await;
+        let status = t.until("ended", |s| s.phase == Phase::Closed).await;
         table.row("signal push", "unknown app", &status.failed.unwrap().verdict.headline());
         takes_a_good_push(&t, &mut 0).await;
     })

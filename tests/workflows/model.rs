@@ -116,7 +116,7 @@ impl Life {
         self.order(&round);
         let is_judged_at_once = |sent: &Sent| match sent.message {
             Message::Facts(_) => false,
-            Message::Push(push) => !push.draft,
+            Message::Push(push) => !push.draft && !push.fork,
             _ => true,
         };
         if round.sent.iter().all(is_judged_at_once) && self.model.at(Place::RollingOut).is_none() {

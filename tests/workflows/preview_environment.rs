@@ -233,7 +233,7 @@ async fn fork_waits_for_approval_and_nothing_is_done_before() {
         assert_eq!(status.awaiting_approval.unwrap().commit, commit('a'));
         let answer = t.deploy(Push { fork: true, ..push('b') }).await;
         assert_eq!(answer.outcome, DeployOutcome::AwaitingApproval);
-        assert_eq!(t.world.calls(), Vec::<String>::new());
+        assert_eq!(t.world.count("load_app"), t.world.calls().len(), "the app file is read: {:?}", t.world.calls());
         let approve = |digit| Approve { commit: commit(digit), image: None, by: None };
         let options = WorkflowSignalOptions::default;
         t.handle().signal(PreviewEnvironment::approve, approve('a').into(), options()).await.unwrap();
@@ -271,13 +271,23 @@ async fn redeploy_rolls_the_newest_release_out_again() {
 }
 
 #[tokio::test]
-async fn unknown_app_fails_the_push_and_leaves_the_mailbox_open() {
+async fn unknown_app_fails_the_push_and_ends_the_run() {
     preview("unknown", async |t: Preview| {
-        t.world.next("load_app", Does::Fail(FailureType::UnknownApp));
-        t.push(push('a')).await;
-        let status = t.until("failed", |s| s.phase == Phase::Failed).await;
-        assert_eq!(status.failed.unwrap().verdict.failure, FailureType::UnknownApp);
-        t.push(push('a')).await;
+        for fork in [false, true] {
+            t.world.next("load_app", Does::Fail(FailureType::UnknownApp));
+            t.start().await;
+            let answer = t.deploy(Push { fork, sequence: Some(7), ..push('a') }).await;
+            assert_eq!(
+                (answer.outcome, answer.verdict.unwrap().failure),
+                (DeployOutcome::Failed, FailureType::UnknownApp)
+            );
+            t.handle().get_result(WorkflowGetResultOptions::default()).await.unwrap();
+            let status = t.status().await;
+            assert_eq!((status.phase, status.failed.unwrap().release.commit), (Phase::Closed, commit('a')));
+            t.record(if fork { "unknown-app-of-a-fork" } else { "unknown-app" }, None).await;
+        }
+        // The same job runs again once there is such an app.
+        t.push(Push { sequence: Some(7), ..push('a') }).await;
         t.until("live", |s| s.phase == Phase::Live).await;
     })
     .await;

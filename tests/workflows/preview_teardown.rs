@@ -208,7 +208,7 @@ async fn a_push_after_a_cancel_is_kept_and_one_before_it_is_closed() {
 #[tokio::test]
 async fn long_blocked_teardown_continues_as_new_and_ends_as_asked() {
     preview("blocked-long", async |mut t: Preview| {
-        t.input.timings.history_events = 60;
+        t.input.timings.history_events = 50;
         t.push(push('a')).await;
         t.until("live", |s| s.phase == Phase::Live).await;
         for _ in 0..6 {
@@ -218,7 +218,7 @@ async fn long_blocked_teardown_continues_as_new_and_ends_as_asked() {
         ends_canceled(&t).await;
         assert_eq!(t.world.count("delete_environment pr-1"), 7, "{:#?}", t.world.calls());
         let last = t.handle().describe(WorkflowDescribeOptions::default()).await.unwrap();
-        assert!(last.history_length() < 60, "{} events", last.history_length());
+        assert!(last.history_length() < 50, "{} events", last.history_length());
         assert_eq!(t.status().await.rollouts.len(), 1, "what was known is known");
         t.record("blocked-long", None).await;
     })

@@ -262,7 +262,7 @@ async fn pushes_and_scripts_do_not_disturb_each_other() {
 #[tokio::test]
 async fn long_history_continues_as_new_after_the_script_with_its_number() {
     preview("script-long", async |mut t: Preview| {
-        t.input.timings.history_events = 36;
+        t.input.timings.history_events = 44;
         live(&t).await;
         let events = async || t.handle().describe(WorkflowDescribeOptions::default()).await.unwrap().history_length();
         while_running(
@@ -272,13 +272,13 @@ async fn long_history_continues_as_new_after_the_script_with_its_number() {
                 t.push(push('b')).await;
                 t.until("b is live", |s| s.serving.as_ref().is_some_and(|s| s.release.commit == commit('b'))).await;
                 assert_eq!(t.status().await.scripts.len(), 1, "it did not continue as new");
-                assert!(events().await > 36, "though it would like to");
+                assert!(events().await > 44, "though it would like to");
                 script_run(&t, 1).cancel(WorkflowCancelOptions::default()).await.unwrap();
             }),
         )
         .await
         .unwrap_err();
-        assert!(events().await < 36, "now it did");
+        assert!(events().await < 44, "now it did");
         let answer = run(&t, NAME).await.unwrap();
         assert!(answer.script_run.ends_with("-script-2"), "{}", answer.script_run);
     })

@@ -1,7 +1,7 @@
 //! Approvals of a fork's versions. Each holds for the same commit and image, also when a job runs again.
 
 use super::{
-    Model, Place,
+    Asked, Model, Place,
     messages::{Push, Version},
 };
 
@@ -15,6 +15,13 @@ impl Model {
     pub(super) fn waits(&mut self, version: Version) {
         self.waited.retain(|waited| *waited != version);
         self.waited.push(version);
+    }
+
+    /// Whether a push waits for an approval, or will: the app file is read before.
+    pub(super) fn may_be_approved(&self, asked: &Asked) -> bool {
+        let is_fork = asked.fork || self.pull_request.is_fork();
+        let is_before_rules = asked.place <= Place::Held && is_fork && !asked.approved;
+        asked.place == Place::AwaitingApproval || is_before_rules && self.are_rules_due()
     }
 
     pub(super) fn needs_approval(&self, is_fork: bool, version: Version) -> bool {

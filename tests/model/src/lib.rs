@@ -15,6 +15,7 @@ mod pull_request;
 pub mod sequences;
 mod settling;
 mod steps;
+mod unknown_app;
 
 /// The number of a sender.
 pub type Sender = usize;
@@ -55,6 +56,8 @@ pub struct Model {
     memory: Option<memory::Memory>,
     /// Whether nothing of an environment is there, as an earlier run has left it.
     is_spare: bool,
+    /// Whether there is no such app.
+    has_no_app: bool,
     has_messages: bool,
     pull_request: PullRequest,
     asked: Vec<Asked>,
@@ -135,7 +138,8 @@ impl Model {
         if self.rejoins(push) && self.join(&asked) {
             return;
         }
-        if !self.pull_request.needs_rules(push.draft) {
+        // A fork's push of an app that is not there must not wait for a person.
+        if !self.pull_request.needs_rules(push.draft || push.fork || self.pull_request.is_fork()) {
             let leaves_waiting = self.leaves_waiting(push);
             self.drop_at(Place::AwaitingRules, Outcome::Superseded);
             self.drop_at(Place::Held, Outcome::Superseded);
@@ -145,6 +149,9 @@ impl Model {
             return self.settle(asked);
         }
         asked.place = Place::AwaitingRules;
+        if self.may_be_approved(&asked) {
+            self.waits(asked.version);
+        }
         if self.join(&asked) {
             return self.drop_waiting(Outcome::Superseded);
         }
@@ -209,7 +216,7 @@ impl Model {
     /// wait for facts.
     pub fn approve(&mut self, commit: u8) {
         self.heard();
-        let waits = |asked: &Asked| asked.place == Place::AwaitingApproval && asked.version.commit == commit;
+        let waits = |asked: &Asked| asked.version.commit == commit && self.may_be_approved(asked);
         if self.waited.iter().filter(|waited| waited.commit == commit).count() > 1 {
             return;
         }

@@ -21,15 +21,19 @@ impl Model {
         self.has_messages = true;
     }
 
-    /// The highest sequence that was seen.
-    pub fn seen(&self) -> Option<u64> {
-        self.seen
+    /// The highest sequence that the runs that follow have to know.
+    pub fn kept_sequence(&self) -> Option<u64> {
+        // Nothing was closed: a job may run again once there is such an app.
+        if self.has_no_app { self.closed } else { self.seen }
     }
 
     /// The run has ended, and the next message starts another one, which knows what this one has seen.
     pub fn ended(&mut self) {
-        let memory =
-            Memory { seen: self.seen, closed: self.pull_request.closed_facts(), approved: self.approved.clone() };
+        let memory = Memory {
+            seen: self.kept_sequence(),
+            closed: self.pull_request.closed_facts(),
+            approved: self.approved.clone(),
+        };
         if memory != self.memory.clone().unwrap_or_default() {
             self.memory = Some(memory);
         }

@@ -74,9 +74,15 @@ impl PullRequest {
         self.are_rules_due = false;
     }
 
+    /// There are none, and no environment is wanted without them.
+    pub(crate) fn forget_rules(&mut self) {
+        self.rules = None;
+        (self.are_rules_due, self.is_reopened) = (false, false);
+    }
+
     /// Whether a push must wait for the rules.
-    pub(crate) fn needs_rules(&mut self, is_draft: bool) -> bool {
-        self.are_rules_due |= is_draft && self.rules.is_none();
+    pub(crate) fn needs_rules(&mut self, depends_on_them: bool) -> bool {
+        self.are_rules_due |= depends_on_them && self.rules.is_none();
         self.are_rules_due
     }
 

@@ -33,6 +33,8 @@ pub enum Event {
     Burst(u8),
     /// The app file is read, if that is due. None: it cannot be read.
     Rules(Option<Rules>),
+    /// The app file is to be read, if that is due, and there is none.
+    UnknownApp,
     /// GitHub answers the question whether the pull request is closed. None: it cannot be asked.
     Confirmed(Option<Facts>),
     /// The rollout in flight reports that every workload serves the release.
@@ -56,6 +58,7 @@ fn event() -> impl Strategy<Value = Event> {
         20 => ending().prop_map(|ending| Event::Task { sent: Vec::new(), ending: Some(ending) }),
         1 => (1..60_u8).prop_map(Event::Burst),
         8 => option::weighted(0.8, rules()).prop_map(Event::Rules),
+        2 => Just(Event::UnknownApp),
         3 => option::weighted(0.8, facts(true)).prop_map(Event::Confirmed),
         5 => Just(Event::Progress),
         4 => any::<bool>().prop_map(|serves| Event::LateLook { serves }),

@@ -24,7 +24,7 @@ impl Model {
         match self.stage {
             Stage::Open if self.is_close_due || self.tearing_down => {
                 (self.is_close_due, self.tearing_down) = (false, true);
-                self.is_spare = false;
+                self.needs_run();
                 self.stage = Stage::TearingDown;
                 Step::TearDown
             }
@@ -36,7 +36,8 @@ impl Model {
                 Some(next) => {
                     (next.place, next.repeats) = (Place::RollingOut, false);
                     let version = next.version;
-                    (self.is_mixed, self.is_spare) = (true, false);
+                    self.is_mixed = true;
+                    self.needs_run();
                     Step::RollOut(version)
                 }
                 None => Step::Wait,

@@ -129,7 +129,7 @@ impl Record {
     /// The push that an approval in this comment is for. An older comment than one that was read before it is for none: it is
     /// delivered again, or late, and its author has not seen what waits now.
     fn waiting_at(&self, comment: u64) -> Option<Release> {
-        self.mailbox.awaiting_approval().filter(|_| self.commands.is_newest(comment)).cloned()
+        self.mailbox.to_be_approved().filter(|_| self.commands.is_newest(comment)).cloned()
     }
 
     /// Checks that what waits now is what waited then. Without anything that waits, the approval says so itself.

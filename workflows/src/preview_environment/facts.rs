@@ -183,8 +183,8 @@ impl Facts {
     }
 
     /// Whether the app file must be read before a push is judged. Remembers that it must.
-    pub fn need_rules(&mut self, is_draft: bool) -> bool {
-        self.are_rules_due |= is_draft && self.rules.is_none();
+    pub fn need_rules(&mut self, depends_on_them: bool) -> bool {
+        self.are_rules_due |= depends_on_them && self.rules.is_none();
         self.are_rules_due
     }
 
@@ -207,6 +207,12 @@ impl Facts {
     /// Goes on with the rules that are known: the app file cannot be read, which a rollout will report.
     pub fn keep_rules(&mut self) {
         self.rules.get_or_insert_default();
+        self.are_rules_due = false;
+    }
+
+    /// Forgets the rules: there is no app file.
+    pub fn forget_rules(&mut self) {
+        self.rules = None;
         self.are_rules_due = false;
     }
 

@@ -21,10 +21,12 @@ use crate::{
 };
 
 pub use super::message::{Message, Taken};
+pub use recalling::Decisions;
 pub use step::Step;
 
 mod recalling;
 mod step;
+mod unknown_app;
 
 /// The answer to a push during a blocked teardown.
 const TEARDOWN_BLOCKED: &str = "the old environment is not gone yet, and status says why; a new one follows";
@@ -82,7 +84,9 @@ impl Record {
                 Taken::Said(self.obey(&command, &by, waiting.as_ref()).unwrap_or_else(|why| why))
             }
             Message::Rules(rules) => self.done(|record| record.take_rules(rules)),
+            Message::UnknownApp(verdict) => self.done(|record| record.take_unknown_app(&verdict)),
             Message::Named(environment, rules) => self.done(|record| {
+                record.need_run();
                 record.book.environment = Some(environment);
                 record.take_rules(Ok(rules));
             }),
@@ -176,10 +180,14 @@ impl Record {
 
     fn conclude(&mut self, queued: QueuedRelease, end: RolloutEnd, started_ms: u64, now_ms: u64) {
         let ticket = queued.ticket;
+        let unknown_app = end.unknown_app().cloned();
         let answer = self.book.conclude(queued, end, started_ms, now_ms);
         // A redeploy of the same release has taken the ticket over.
         if self.mailbox.queue.next_ticket() != Some(ticket) {
             self.mailbox.queue.answer(ticket, answer);
+        }
+        if let Some(verdict) = unknown_app {
+            self.end_if_nothing_was_made(&verdict);
         }
     }
 

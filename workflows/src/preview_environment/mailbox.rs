@@ -25,6 +25,7 @@ use seen::{Remembering, not_newer};
 mod approvals;
 mod held;
 mod seen;
+mod unknown_app;
 
 /// The answer to a push that has no order with a close.
 const CLOSED_AT_ONCE: &str = "a close arrived at the same moment; push again if the pull request is open";
@@ -47,6 +48,9 @@ pub struct Mailbox {
     remembering: Option<Remembering>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     approvals: Option<Approvals>,
+    /// Whether a fork's push waits until the app file is read. In a run of an older version it does not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    checks_app: bool,
     /// The closes of the newest task that brought one. Not carried: another run has other tasks.
     #[serde(skip)]
     closes: Vec<ArrivedClose>,
@@ -89,7 +93,8 @@ impl Mailbox {
         if let Some(joined) = self.rejoin(push, current) {
             return joined;
         }
-        if self.facts.need_rules(push.draft) {
+        let is_fork = push.fork || self.facts.is_fork();
+        if self.facts.need_rules(push.draft || (self.checks_app && is_fork)) {
             return self.hold_for_rules(push, current);
         }
         let (release, approved) = (push.release(), self.is_approved(push));
@@ -99,7 +104,7 @@ impl Mailbox {
             self.held = Some(HeldPush::new(push, approved));
             return answered(DeployOutcome::Skipped, hold.reason());
         }
-        if (push.fork || self.facts.is_fork()) && !approved && !self.was_approved(&release) {
+        if is_fork && !approved && !self.was_approved(&release) {
             // What rolls out or serves was approved with this image.
             if let Some(joined) = self.join(&release, current) {
                 self.replace_awaiting(None, DeployOutcome::Superseded);
@@ -172,12 +177,16 @@ impl Mailbox {
     /// Puts an approval in. Only the commit that waits can be approved, so that a later push of the fork cannot ride
     /// on an earlier approval.
     pub fn approve(&mut self, approve: &Approve, current: Current<'_>) -> Result<(), String> {
-        let waiting = self.awaiting_approval.as_ref().filter(|release| release.commit == approve.commit);
-        let absent = || format!("approve: no push of commit {} waits for approval", approve.commit);
-        self.check_image(approve, waiting.ok_or_else(absent)?)?;
-        if let Some(release) = self.awaiting_approval.take() {
-            self.record_approval(&release);
-            self.put_approved(release, current);
+        let waiting = self.to_be_approved().filter(|release| release.commit == approve.commit).cloned();
+        let waiting =
+            waiting.ok_or_else(|| format!("approve: no push of commit {} waits for approval", approve.commit))?;
+        self.check_image(approve, &waiting)?;
+        self.record_approval(&waiting);
+        match (self.awaiting_approval.take(), &mut self.held) {
+            (Some(release), _) => self.put_approved(release, current),
+            // It goes on once the app file is read.
+            (None, Some(held)) => held.approved = true,
+            (None, None) => {}
         }
         Ok(())
     }

@@ -23,12 +23,20 @@ pub struct Remembered {
     /// Whether a message has come to this run. One that was started without a message waits for the first.
     #[serde(skip)]
     pub(super) has_messages: bool,
+    /// Whether the worker does not know the app.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) has_no_app: bool,
 }
 
 impl Remembered {
     /// Whether nothing of it is carried.
     pub fn is_empty(&self) -> bool {
-        self.written.is_none() && !self.is_spare
+        self.written.is_none() && !self.is_spare && !self.has_no_app
+    }
+
+    /// Records that the worker does not know the app, so that nothing of an environment can be made.
+    pub(super) fn begin_end(&mut self) {
+        (self.is_spare, self.has_messages, self.has_no_app) = (true, true, true);
     }
 }
 

@@ -11,6 +11,7 @@ use crate::{
         rollout::RolloutProgress,
         signals::{Approve, Close, CloseAnswer, Push},
         teardown::LeakReport,
+        verdict::Verdict,
     },
     environment::{
         book::{LateLook, RolloutEnd},
@@ -41,6 +42,8 @@ pub enum Message {
     },
     /// The app file's rules, or why they could not be read.
     Rules(Result<Option<GithubRules>, String>),
+    /// The worker has no file of the app.
+    UnknownApp(Box<Verdict>),
     /// The names of the environment, and the app file's rules.
     Named(Environment, Option<GithubRules>),
     Progress(RolloutProgress),
@@ -96,6 +99,7 @@ impl Message {
             | Self::Redeploy
             | Self::Command { .. } => true,
             Self::Rules(_)
+            | Self::UnknownApp(_)
             | Self::Named(..)
             | Self::Progress(_)
             | Self::RolloutEnded { .. }

@@ -20,14 +20,12 @@ use crate::{
         search_attributes,
     },
     environment::{answers::detached, arrival::Arrival, children::is_id_taken, publish::publish},
-    preview_environment::life::{Message, Taken},
+    preview_environment::life::{Decisions, Message, Taken},
     preview_memory::PreviewMemory,
 };
 
 /// Runs of before have no memory.
 const PATCH: &str = "memory";
-/// Runs of before forget an approval once it is given.
-const APPROVALS: &str = "approvals";
 /// The pause before the memory is asked for again. It doubles each time, up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -39,14 +37,14 @@ impl PreviewEnvironment {
     /// Lets messages wait for the memory of earlier runs, if this run is to recall it. Before the first message is taken.
     pub(super) fn begin_in_handler(&mut self, ctx: &SyncWorkflowContext<Self>) {
         if std::mem::take(&mut self.is_new) && ctx.patched(PATCH) {
-            self.record.begin_recall(ctx.patched(APPROVALS));
+            self.record.begin_recall(Decisions::new(|change| ctx.patched(change)));
         }
     }
 
     fn begin(ctx: &WorkflowContext<Self>) {
         if ctx.state_mut(|s| std::mem::take(&mut s.is_new)) && ctx.patched(PATCH) {
-            let remembers_approvals = ctx.patched(APPROVALS);
-            ctx.state_mut(|s| s.record.begin_recall(remembers_approvals));
+            let decisions = Decisions::new(|change| ctx.patched(change));
+            ctx.state_mut(|s| s.record.begin_recall(decisions));
         }
     }
 

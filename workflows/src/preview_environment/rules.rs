@@ -53,13 +53,15 @@ impl PreviewEnvironment {
             let summary = format!("what the app file of {app} says of pull requests");
             let options = options::load_app(&WorkflowCancellationToken::new(), summary);
             let loaded = ctx.execute_activity(activities::LoadApp, names, options).await;
-            let rules = loaded.map(|loaded| loaded.github).map_err(|e| {
-                match failure::from_activity(&e, FailureType::UnknownApp) {
-                    Unfinished::Failed(verdict) => verdict.headline(),
-                    Unfinished::Cancelled => "the reading was cancelled".to_owned(),
+            let read = match loaded.map_err(|e| failure::from_activity(&e, FailureType::NotObserved)) {
+                Ok(loaded) => Message::Rules(Ok(loaded.github)),
+                Err(Unfinished::Failed(verdict)) if verdict.failure == FailureType::UnknownApp => {
+                    Message::UnknownApp(verdict)
                 }
-            });
-            Self::take(ctx, Message::Rules(rules));
+                Err(Unfinished::Failed(verdict)) => Message::Rules(Err(verdict.headline())),
+                Err(Unfinished::Cancelled) => Message::Rules(Err("the reading was cancelled".to_owned())),
+            };
+            Self::take(ctx, read);
             publish(ctx);
         }
     }

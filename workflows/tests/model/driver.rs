@@ -56,6 +56,7 @@ impl Driver {
             }
             Event::Burst(pushes) => self.burst(*pushes)?,
             Event::Rules(rules) => self.read_rules(*rules),
+            Event::UnknownApp => self.find_no_app(),
             Event::Confirmed(facts) => self.confirm(*facts),
             Event::Progress => self.report_serving(),
             Event::LateLook { serves } => self.look_late(*serves)?,

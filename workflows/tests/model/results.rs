@@ -13,7 +13,7 @@ use berth_workflows::{
     },
     environment::{arrival::Arrival, book::RolloutEnd, queue::QueuedRelease},
     preview_environment::{
-        life::{Message, Step},
+        life::{Decisions, Message, Step},
         record::Record,
     },
 };
@@ -134,9 +134,11 @@ impl Driver {
     fn end_naming(&mut self, queued: QueuedRelease, is_good: bool) {
         if !is_good {
             self.model.rollout_ended(End::Failed, false);
-            let end = RolloutEnd::Failed(Box::new(Verdict::new(FailureType::UnknownApp, "")), Box::default());
+            self.model.app_is_unknown();
+            let end = RolloutEnd::Failed(unknown_app(), Box::default());
             return self.give(Message::RolloutEnded { queued, end, started_ms: now_ms() });
         }
+        self.model.needs_run();
         self.model.rules(Some(Rules::default()));
         self.give(Message::Named(environment(), Some(written::rules(Rules::default()))));
         self.begin(queued);
@@ -209,6 +211,18 @@ impl Driver {
         self.give(Message::Progress(progress));
     }
 
+    /// The worker looks for the app file that is to be read, and there is none.
+    pub(super) fn find_no_app(&mut self) {
+        if !self.record.mailbox.facts.are_rules_due() {
+            return;
+        }
+        match self.record.book.environment {
+            Some(_) => self.model.rules(None),
+            None => self.model.app_is_unknown(),
+        }
+        self.give(Message::UnknownApp(unknown_app()));
+    }
+
     pub(super) fn look_late(&mut self, serves: bool) -> Checked {
         let Some(look) = self.record.late_look().cloned() else { return Ok(()) };
         self.model.looked_late(version(&look.release), serves)?;
@@ -249,14 +263,14 @@ impl Driver {
     fn begin_run(&mut self) {
         (self.record, self.doing) = (Record::default(), Doing::Waiting);
         self.open.clear();
-        self.record.begin_recall(true);
+        self.record.begin_recall(Decisions::NEWEST);
         self.give(Message::Recalled(self.memory.clone()));
     }
 
     /// Keeps a memory for the runs that follow, as a workflow of its own does.
     fn remember(&mut self, memory: Box<Memory>) -> Checked {
         let approved: Vec<Version> = memory.approved.iter().map(version).collect();
-        let expected = (self.model.seen(), &self.model.approved);
+        let expected = (self.model.kept_sequence(), &self.model.approved);
         if (memory.sequence, &approved) != expected {
             return Err(format!("{memory:?} is remembered, not {expected:?}"));
         }
@@ -296,4 +310,8 @@ fn waited() -> AwaitInput {
 fn stuck() -> LeakReport {
     let remaining = Remaining { object: "Widget/stuck".into(), reason: "held".into(), command: String::new() };
     LeakReport { remaining: vec![remaining], ..LeakReport::default() }
+}
+
+fn unknown_app() -> Box<Verdict> {
+    Box::new(Verdict::new(FailureType::UnknownApp, ""))
 }

@@ -16,6 +16,14 @@ pub enum RolloutEnd {
 }
 
 impl RolloutEnd {
+    /// The verdict that the worker has no file of the app, if it is that.
+    pub fn unknown_app(&self) -> Option<&Verdict> {
+        match self {
+            Self::Failed(verdict, _) => Some(verdict.as_ref()).filter(|v| v.failure == FailureType::UnknownApp),
+            Self::Live(_) | Self::Stopped(..) => None,
+        }
+    }
+
     /// A rollout that was stopped before it had made anything.
     pub fn stopped(reason: StopReason) -> Self {
         Self::Stopped(reason, Box::default())

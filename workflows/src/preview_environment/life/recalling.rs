@@ -10,13 +10,34 @@ use crate::{
     },
 };
 
+/// Decisions that runs of older versions take in another way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decisions {
+    /// Approvals outlive the push that waited for them.
+    pub remembers_approvals: bool,
+    /// A run ends that has made nothing, if the worker does not know the app.
+    pub ends_if_app_is_unknown: bool,
+}
+
+impl Decisions {
+    /// The decisions of today.
+    pub const NEWEST: Self = Self { remembers_approvals: true, ends_if_app_is_unknown: true };
+
+    /// The decisions of a run, by its patches.
+    pub fn new(is_patched: impl Fn(&str) -> bool) -> Self {
+        Self { remembers_approvals: is_patched("approvals"), ends_if_app_is_unknown: is_patched("unknown-app") }
+    }
+}
+
 impl Record {
-    /// Lets every message wait until the memory of earlier runs is recalled. `remembers_approvals`: approvals, too, outlive the
-    /// message that waited for them.
-    pub fn begin_recall(&mut self, remembers_approvals: bool) {
+    /// Lets every message wait until the memory of earlier runs is recalled.
+    pub fn begin_recall(&mut self, decisions: Decisions) {
         self.waiting.is_recalling = true;
-        if remembers_approvals {
+        if decisions.remembers_approvals {
             self.mailbox.remember_approvals();
+        }
+        if decisions.ends_if_app_is_unknown {
+            self.mailbox.check_app();
         }
     }
 
@@ -38,7 +59,7 @@ impl Record {
     /// Takes the memory of earlier runs in, then the messages that waited for it, as if they came now. None: there is no memory.
     pub(super) fn recall(&mut self, memory: Option<Memory>) {
         let Waiting { messages, .. } = std::mem::take(&mut self.waiting);
-        self.remembered = Remembered { is_spare: memory.is_some(), written: memory.clone(), has_messages: false };
+        self.remembered = Remembered { is_spare: memory.is_some(), written: memory.clone(), ..Remembered::default() };
         self.mailbox.remember(memory.unwrap_or_default());
         for (place, (message, arrival, now_ms)) in messages.into_iter().enumerate() {
             let taken = self.take(message, arrival, now_ms);
@@ -56,7 +77,7 @@ impl Record {
     /// Whether the run is to end, since nothing of an environment is there and no message asks for one.
     pub(super) fn is_spare(&self) -> bool {
         let Remembered { is_spare, has_messages, .. } = self.remembered;
-        is_spare && has_messages && !self.mailbox.is_wanted()
+        is_spare && has_messages && self.book.environment.is_none() && !self.mailbox.is_wanted()
     }
 
     /// Whether nothing of an environment is there.
@@ -67,12 +88,18 @@ impl Record {
     /// Records that something of an environment is about to be made, or removed.
     pub(super) fn need_run(&mut self) {
         self.remembered.is_spare = false;
+        self.remembered.has_no_app = false;
     }
 
     /// The memory to be written before the end. None: the runs that follow would find the same already.
     pub(super) fn unwritten_memory(&self) -> Option<Memory> {
         let written = self.remembered.written.clone().unwrap_or_default();
-        self.mailbox.memory().filter(|memory| *memory != written)
+        let mut memory = self.mailbox.memory()?;
+        if self.remembered.has_no_app {
+            // Nothing was closed. A job that runs again, once there is such an app, is no older one.
+            memory.sequence = self.mailbox.closed();
+        }
+        Some(memory).filter(|memory| *memory != written)
     }
 
     /// Records that a memory was written, or that it cannot be.

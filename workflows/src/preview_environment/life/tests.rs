@@ -1,5 +1,6 @@
 mod approvals;
 mod memory;
+mod unknown_app;
 
 use super::*;
 use crate::{

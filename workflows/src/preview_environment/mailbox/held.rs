@@ -19,10 +19,10 @@ pub(super) struct HeldPush {
     fork: bool,
     /// Whether a person has approved it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    approved: bool,
+    pub(super) approved: bool,
     /// The ticket of the senders that wait for an answer. None: they have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    ticket: Option<u64>,
+    pub(super) ticket: Option<u64>,
 }
 
 impl HeldPush {
@@ -35,6 +35,9 @@ impl Mailbox {
     /// Keeps a push until the app file is read. Nothing is stopped for it before.
     pub(super) fn hold_for_rules(&mut self, push: &Push, current: Current<'_>) -> Delivery {
         let release = push.release();
+        if self.checks_app && (push.fork || self.facts.is_fork()) {
+            self.record_wait(&release);
+        }
         // What rolls out or serves needs no other rules, and was approved with this image.
         if let Some(joined) = self.join(&release, current) {
             self.drop_held(DeployOutcome::Superseded);
@@ -50,6 +53,17 @@ impl Mailbox {
         let ticket = held.ticket.unwrap_or_else(|| self.queue.issue_ticket());
         self.held = Some(HeldPush { ticket: Some(ticket), ..held });
         Delivery::Waiting(ticket)
+    }
+
+    /// The push of a fork that waits for approval, or will once the app file is read.
+    pub fn to_be_approved(&self) -> Option<&Release> {
+        self.awaiting_approval().or_else(|| self.fork_before_rules())
+    }
+
+    fn fork_before_rules(&self) -> Option<&Release> {
+        let waits = |held: &&HeldPush| !held.approved && (held.fork || self.facts.is_fork());
+        let held = self.held.as_ref().filter(|_| self.checks_app && self.facts.are_rules_due());
+        held.filter(waits).map(|held| &held.release)
     }
 
     /// Whether a person has approved this version, and it still waits for something else.

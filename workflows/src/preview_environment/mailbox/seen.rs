@@ -30,6 +30,11 @@ impl Mailbox {
         Some(Memory { sequence: self.queue.seen(), closed, earlier_heads, approved: self.approved_versions() })
     }
 
+    /// The highest sequence that was seen as the pull request was closed.
+    pub fn closed(&self) -> Option<u64> {
+        self.remembering.as_ref()?.closed
+    }
+
     /// The sequence of the last close, if a push does not follow it. One without a sequence follows every close.
     pub(super) fn closed_since(&self, sequence: Option<u64>) -> Option<u64> {
         let closed = self.remembering.as_ref()?.closed?;
