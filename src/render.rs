@@ -193,7 +193,7 @@ pub(crate) fn example(app: &App, environment: &EnvironmentNames) -> VariableInpu
         // berth writes this Secret even without Doppler, since it adds keys of its own.
         doppler_managed_secret: Some(format!("{}-secrets-0123456789", app.app)),
         doppler_token_secret: app.doppler(environment.kind).map(|config| config.token.secret.clone()),
-        temporal_server_address: format!("{}-temporal.{}.svc.cluster.local:7233", app.app, environment.namespace),
+        temporal_server_address: app.own_temporal_address(environment),
         pushed_names: declared.pushed_names.with_values(app.example_variables()),
         ..declared
     }

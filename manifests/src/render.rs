@@ -25,6 +25,7 @@ mod schema;
 mod stamp;
 mod substitute;
 pub(crate) mod template;
+mod temporal_service;
 mod variables;
 mod yaml;
 
@@ -49,6 +50,7 @@ pub use pushed_names::PushedNames;
 pub use references::{Classes, ClusterClasses, Provided, check_classes, check_references};
 pub use route::{Route, find_route};
 pub use stamp::{Stamp, is_berth_key};
+pub use temporal_service::find_temporal_service;
 pub use variables::{EnvironmentKind, VariableInput, Variables, unique_name};
 
 /// The most objects of one environment. It bounds what a rollout watches and what a status holds.

@@ -29,20 +29,20 @@ pub(super) struct Assembled {
     pub(super) synced: SyncedSecrets,
 }
 
-/// Combines Doppler's values with those of berth. berth's win where both have a key.
+/// Combines Doppler's values with those of berth. berth's win where both have a key. `own_temporal` is the address of the
+/// environment's own Temporal server, for where Doppler has none.
 ///
 /// # Errors
 /// `SecretsDenied`, with the key and never a value: a key or value cannot be a container's variable, the Temporal
 /// server's address may contain a password, or the total exceeds a Secret.
 pub(super) fn assemble(
-    environment: &Environment,
+    own_temporal: impl FnOnce() -> String,
     mut values: BTreeMap<String, String>,
     mut berths: BTreeMap<String, String>,
 ) -> Result<Assembled, Failure> {
     let has_address = values.get(ADDRESS).is_some_and(|address| !address.trim().is_empty());
     if !has_address {
-        let address = || format!("{}-temporal.{}.svc.cluster.local:7233", environment.app, environment.namespace);
-        berths.entry(ADDRESS.to_owned()).or_insert_with(address);
+        berths.entry(ADDRESS.to_owned()).or_insert_with(own_temporal);
     }
     let set_by_berth: Vec<String> = berths.keys().cloned().collect();
     let stale = stale_keys(&values, &berths);
@@ -140,12 +140,16 @@ mod tests {
         entries.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
     }
 
+    fn own_temporal() -> String {
+        "web-temporal.pr-1.svc.cluster.local:7233".to_owned()
+    }
+
     fn synced<const N: usize>(entries: [(&str, &str); N]) -> SyncedSecrets {
-        assemble(&environment(), values(entries), BTreeMap::new()).ok().unwrap().synced
+        assemble(own_temporal, values(entries), BTreeMap::new()).ok().unwrap().synced
     }
 
     fn refusal<const N: usize>(entries: [(&str, &str); N]) -> Verdict {
-        match assemble(&environment(), values(entries), BTreeMap::new()) {
+        match assemble(own_temporal, values(entries), BTreeMap::new()) {
             Err(Failure::Permanent(verdict)) => *verdict,
             _ => panic!("it should be refused"),
         }
@@ -166,7 +170,7 @@ mod tests {
     #[test]
     fn berths_values_win_over_dopplers_and_are_listed() {
         let doppler = values([("PGUSER", "doppler"), ("A", "1"), (ADDRESS, "t:7233")]);
-        let assembled = assemble(&environment(), doppler, values([("PGUSER", "berth")])).ok().unwrap();
+        let assembled = assemble(own_temporal, doppler, values([("PGUSER", "berth")])).ok().unwrap();
         assert_eq!(assembled.values, values([("PGUSER", "berth"), ("A", "1"), (ADDRESS, "t:7233")]));
         assert_eq!(assembled.synced.set_by_berth, ["PGUSER"]);
         assert!(assembled.synced.temporal_server_address_from_doppler);
@@ -175,7 +179,7 @@ mod tests {
     #[test]
     fn replaced_password_elsewhere_is_listed_by_key() {
         let doppler = values([("DATABASE_PASSWORD", "canary-1"), ("PGPASSWORD", "canary-1"), ("A", "1")]);
-        let assembled = assemble(&environment(), doppler, values([("DATABASE_PASSWORD", "own")])).ok().unwrap();
+        let assembled = assemble(own_temporal, doppler, values([("DATABASE_PASSWORD", "own")])).ok().unwrap();
         assert_eq!(assembled.synced.stale, ["PGPASSWORD"]);
         assert!(!format!("{:?}", assembled.synced).contains("canary"));
     }
@@ -205,7 +209,7 @@ mod tests {
 
     #[test]
     fn the_secret_is_immutable_and_labelled_with_its_owner() {
-        let assembled = assemble(&environment(), values([("A", "1")]), BTreeMap::new()).ok().unwrap();
+        let assembled = assemble(own_temporal, values([("A", "1")]), BTreeMap::new()).ok().unwrap();
         let secret = assembled.to_secret(&settings(), &environment());
         assert_eq!((secret.immutable, secret.type_.as_deref()), (Some(true), Some("Opaque")));
         assert_eq!(secret.data.as_ref().unwrap()["A"].0, b"1");

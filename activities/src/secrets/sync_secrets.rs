@@ -11,7 +11,7 @@ use crate::{
     failure::Failure,
     kubernetes::content_secret::find_or_create,
     redaction::redacted_failure::hide_values,
-    release::rendering::kind_of,
+    release::rendering::{kind_of, names_of},
     secrets::{
         assemble::assemble,
         cache::{self, DopplerReader},
@@ -48,7 +48,7 @@ pub async fn sync_secrets(
     context.progress.report(format!("waiting for namespace {}", environment.namespace));
     let rbac = target::await_namespace(context, environment).await?;
     let own = database::values(context, environment).await?;
-    let assembled = assemble(environment, downloaded, own)?;
+    let assembled = assemble(|| app.own_temporal_address(&names_of(environment)), downloaded, own)?;
     let created = find_or_create(context.client, &assembled.to_secret(context.settings, environment), rbac).await;
     match created {
         Ok(()) => Ok(assembled.synced),

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, path::PathBuf, sync::LazyLock};
 use super::{App, CronJobs, DopplerConfig, Egress, EgressAllowed, Gate, Isolation, Pattern, PodSecurity};
 use crate::network;
 use crate::render::{
-    EnvironmentKind, Finding, PolicyInput, SourceFiles, VariableInput, builtin, content_hash, unique_name,
+    EnvironmentKind, Finding, Inspection, PolicyInput, SourceFiles, VariableInput, Variables, builtin, content_hash,
+    find_temporal_service, inspect, unique_name,
 };
 
 /// The names of one environment.
@@ -143,6 +144,20 @@ impl App {
     pub(super) fn manifests_label(&self) -> String {
         let manifests = self.manifests.as_deref().unwrap_or_default();
         manifests.trim_start_matches("./").trim_end_matches('/').to_owned()
+    }
+
+    /// The address of the environment's own Temporal server: that of the app's Service with port 7233, or else the one that the
+    /// built-in manifests have.
+    ///
+    /// It is needed before a push is known. What that leaves open in the manifests is told when they are applied.
+    pub fn own_temporal_address(&self, environment: &EnvironmentNames) -> String {
+        let usual = format!("{}-temporal", self.app);
+        let found = self.source_files().ok().and_then(|files| {
+            let variables = Variables::new(self.variable_input(environment));
+            let Inspection { rendered, .. } = inspect(&files, &variables, &self.policy(environment, []));
+            find_temporal_service(rendered.objects(), &usual).map(str::to_owned)
+        });
+        format!("{}.{}.svc.cluster.local:7233", found.unwrap_or(usual), environment.namespace)
     }
 
     /// A hash of a rollout's inputs, except for the push.

@@ -2,6 +2,7 @@
 
 mod gates;
 mod pushed;
+mod temporal;
 mod timings;
 
 use std::{fs, path::Path};

@@ -5,10 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{Finding, ObjectReport, PolicyInput, metadata::is_empty, open_policies, pods, routes};
-use crate::render::{object::Object, stamp::string_entries, variables::EnvironmentKind};
-
-/// The port of temporal-server, internal in every environment.
-const TEMPORAL_PORT: u64 = 7233;
+use crate::render::{
+    object::Object, stamp::string_entries, temporal_service::TEMPORAL_PORT, variables::EnvironmentKind,
+};
 
 /// Annotations, with any prefix, that give an Ingress, a Service or a certificate further host names. Among them are
 /// ingress-nginx's and haproxy's `server-alias`, Kong's `host-aliases`, and those of cert-manager and external-dns. The values
