@@ -5,9 +5,13 @@ use std::{
     process::Command,
 };
 
+use berth_test_support::Berth;
 use serde_json::Value;
 
-use crate::{Environment, full_app::host};
+use crate::{
+    Environment,
+    full_app::{host, live},
+};
 
 /// Connects to each `host:port` of its arguments at once, and prints a JSON list of those that answered.
 const CONNECT: &str = "
@@ -62,6 +66,24 @@ fn python(environment: &Environment, script: &str, arguments: &[&str]) -> String
     environment.berth.kubectl(&[&exec[..], arguments].concat())
 }
 
+/// Opens a preview beside this one. Returns the address of its page's pod, too.
+fn another_environment(environment: &Environment) -> (Berth, String) {
+    let other = environment.beside(513);
+    live(&other, '1', "full-v1");
+    let address = [
+        "get",
+        "pods",
+        "-n",
+        "pr-513",
+        "-o",
+        "jsonpath={range .items[*]}{.status.podIP} {.metadata.name}{\"\\n\"}{end}",
+    ];
+    let pods = other.kubectl(&address);
+    let web = pods.lines().find(|line| line.contains("-web-")).unwrap();
+    let address = format!("{}:8080", web.split(' ').next().unwrap());
+    (other, address)
+}
+
 #[test]
 fn preview_connects_to_public_and_allowed_addresses_only() {
     let public = StandIn::at("198.51.100.77:8080");
@@ -77,6 +99,8 @@ fn preview_connects_to_public_and_allowed_addresses_only() {
     let environment = Environment::with_lines(512, allow);
     environment.live('1', "full-v1");
     let lab = &environment.berth.lab;
+    let (other, another) = another_environment(&environment);
+    assert_eq!(environment.berth.lab.get(&host(513), "/").unwrap().0, 200);
     let node = environment.berth.kubectl(&["get", "nodes", "-o", "jsonpath={.items[0].status.addresses[0].address}"]);
     let closed = [
         elsewhere.iter().map(|server| server.at.to_string()).collect(),
@@ -84,6 +108,8 @@ fn preview_connects_to_public_and_allowed_addresses_only() {
             lab.temporal_address_for_pods().to_owned(),
             "kubernetes.default.svc.cluster.local:443".to_owned(),
             format!("{node}:10250"),
+            another,
+            "web-pr-513-web.pr-513.svc.cluster.local:80".to_owned(),
             "169.254.169.254:80".to_owned(),
             "168.63.129.16:80".to_owned(),
         ],
@@ -103,5 +129,5 @@ fn preview_connects_to_public_and_allowed_addresses_only() {
     let controller = ingress["status"]["loadBalancer"]["ingress"][0]["ip"].as_str().unwrap().to_owned();
     let page = python(&environment, PAGE, &[&controller, &host(512)]);
     assert_eq!(page.trim(), "200", "a pod may call its own public URL");
-    assert_eq!(environment.berth.preview("close", &[]).code, 0);
+    assert_eq!((environment.berth.preview("close", &[]).code, other.preview("close", &[]).code), (0, 0));
 }

@@ -7,6 +7,7 @@ mod egress;
 mod full_app;
 mod ingress_gate;
 mod places;
+mod routes;
 
 use std::{
     net::SocketAddr,
