@@ -12,6 +12,7 @@ use berth_workflows::contract::{
     apply::{Applied, ApplyInput, ApplyStoredInput, PruneInput, Pruned},
     checks::{AwaitInput, Awaited, CheckGatesInput, GatesChecked},
     load_app::{LoadAppInput, LoadedApp},
+    look::{EnvironmentSeen, LookAtInput},
     memory::{RecallPreviewInput, RecalledPreview},
     plan::{PlanReleaseInput, PlannedRelease},
     preparation::{AwaitGoneInput, DatabaseReady, NamespaceGone, NamespaceReady, SyncedSecrets},
@@ -103,6 +104,22 @@ impl Activities {
     ) -> Result<NamespaceGone> {
         heartbeating(&ctx, async |progress| environment::await_namespace_gone(self.context(progress), &wait).await)
             .await
+    }
+
+    /// See [`environment::look_at_environment()`].
+    #[activity(definition = definitions::LookAtEnvironment)]
+    pub async fn look_at_environment(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        look: LookAtInput,
+    ) -> Result<EnvironmentSeen> {
+        heartbeating(&ctx, async |progress| {
+            // The names need no admission: the answer only names an object that is not there.
+            let admission = self.admit(&ctx, progress, Purpose::LookLate, &look.environment)?;
+            admission.check_objects(look.stored_release.as_deref())?;
+            environment::look_at_environment(self.context(progress), &look).await
+        })
+        .await
     }
 
     /// See [`environment::report_stuck()`].

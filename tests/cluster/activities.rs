@@ -15,6 +15,7 @@ use berth_workflows::contract::{
     checks::{AwaitInput, CheckGatesInput, Outcome, UNOBSERVED_SECONDS},
     environment::{Database, Environment, EnvironmentKind},
     load_app::LoadAppInput,
+    look::LookAtInput,
     preparation::{AwaitGoneInput, NamespaceGone},
     release::{Commit, Image, Release},
     rollout_input::{RolloutInput, Source},
@@ -146,6 +147,12 @@ async fn each_activity_run_twice_answers_the_same_and_changes_nothing() {
     let again = release::prune(context, &input).await.unwrap();
     assert_eq!((again.removed, versions(&lab)), (Vec::new(), before));
 
+    let look = LookAtInput {
+        environment: Environment { namespace_uid: Some(made.uid.clone()), ..environment.clone() },
+        stored_release: Some(input.stored_release.clone()),
+    };
+    sees_what_is_missing(&lab, context, &look).await;
+
     let delete = DeleteInput { environment, timings, known: Vec::new() };
     for _ in 0..2 {
         let report = environment::delete_environment(context, &delete).await.unwrap();
@@ -157,6 +164,30 @@ async fn each_activity_run_twice_answers_the_same_and_changes_nothing() {
         let seen = environment::await_namespace_gone(context, &wait).await.unwrap();
         assert_eq!(seen, NamespaceGone::default());
     }
+    assert_eq!(missing(context, &look).await, Some((format!("namespace {NAMESPACE}"), true)));
+}
+
+/// What a look misses, and whether that is the namespace.
+async fn missing(context: Context<'_>, look: &LookAtInput) -> Option<(String, bool)> {
+    let seen = environment::look_at_environment(context, look).await.unwrap();
+    assert_eq!(environment::look_at_environment(context, look).await.unwrap(), seen);
+    seen.missing.map(|missing| (missing.what, missing.is_namespace))
+}
+
+async fn sees_what_is_missing(lab: &Lab, context: Context<'_>, look: &LookAtInput) {
+    let before = versions(lab);
+    assert_eq!(missing(context, look).await, None);
+    assert_eq!(versions(lab), before);
+    let uid = Some("another".to_owned());
+    let other =
+        LookAtInput { environment: Environment { namespace_uid: uid, ..look.environment.clone() }, ..look.clone() };
+    assert_eq!(missing(context, &other).await, Some((format!("namespace {NAMESPACE} with the recorded UID"), true)));
+    let other = LookAtInput { stored_release: Some("berth-release-none".to_owned()), ..look.clone() };
+    assert!(missing(context, &other).await.is_some_and(|(what, is_namespace)| what.contains("none") && !is_namespace));
+    let deployments = lab.kubectl(&["get", "deployments", "-n", NAMESPACE, "-o", "name"]).unwrap();
+    let deployment = deployments.lines().next().unwrap().trim_start_matches("deployment.apps/").to_owned();
+    lab.kubectl(&["delete", "deployment", &deployment, "-n", NAMESPACE]).unwrap();
+    assert_eq!(missing(context, look).await, Some((format!("Deployment/{deployment}"), false)));
 }
 
 /// Starts a database server for the test, and makes the Secret with its admin's credentials.

@@ -8,6 +8,7 @@ mod carried_state;
 mod confirm_closed;
 mod cron_jobs;
 mod janitor;
+mod looks;
 mod model;
 mod named_images;
 mod not_observed;

@@ -6,7 +6,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use berth_test_model::{
     Model, Place, Sender,
-    messages::{Arrival, End, Kind, Message, Rules, Step, Version},
+    messages::{Arrival, End, Kind, Message, Rules, Seen, Step, Version},
     sequences::{Round, Sent, of_seed, rounds},
 };
 use berth_test_support::{
@@ -275,6 +275,7 @@ impl Life {
                         None => self.model.rollout_ended(End::Live, true),
                     }
                 }
+                Step::Look(_) => self.model.looked(Seen::All),
                 Step::TearDown => {
                     let is_gone = self.blocked == 0;
                     self.blocked = self.blocked.saturating_sub(1);

@@ -129,6 +129,7 @@ fn activities() -> Vec<(&'static str, Value)> {
     let started = json!({"job": job, "container": "web", "workload": "Deployment/web"});
     vec![
         ("ensure_namespace", json!(environment)),
+        ("look_at_environment", json!({"environment": environment})),
         ("ensure_database", json!(environment)),
         ("drop_database", json!(environment)),
         ("sync_secrets", json!(environment)),

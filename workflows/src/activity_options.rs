@@ -164,6 +164,12 @@ pub fn look(token: &WorkflowCancellationToken, summary: impl Into<String>) -> Ac
     options(token, summary, Duration::from_secs(60), Duration::from_secs(120))
 }
 
+/// A few reads, while somebody waits for the answer. If the API server is away for longer than this, a rollout follows, which
+/// reports that by its own rules.
+pub fn look_at_environment(token: &WorkflowCancellationToken, summary: impl Into<String>) -> ActivityOptions {
+    options(token, summary, Duration::from_secs(30), Duration::from_secs(120))
+}
+
 /// A query of a request or two for each page, once for each look.
 pub fn list_pull_requests(
     token: &WorkflowCancellationToken,

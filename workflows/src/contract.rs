@@ -16,6 +16,7 @@ pub mod image;
 pub mod janitor;
 pub mod lenient;
 pub mod load_app;
+pub mod look;
 pub mod memory;
 pub mod named_images;
 pub mod number;

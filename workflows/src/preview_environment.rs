@@ -47,6 +47,7 @@ pub mod facts;
 mod follow;
 mod late_look;
 pub mod life;
+mod look;
 pub mod mailbox;
 pub mod memory;
 pub mod message;

@@ -9,6 +9,7 @@ use messages::{Arrival, End, Facts, Outcome, Push, Rules, Version};
 use pull_request::{News, PullRequest};
 
 mod approvals;
+mod looks;
 mod memory;
 pub mod messages;
 mod pull_request;
@@ -30,6 +31,8 @@ pub enum Place {
     AwaitingApproval,
     Next,
     RollingOut,
+    /// It serves, and is looked at before its senders are answered.
+    Looking,
 }
 
 /// A push that is not done with.
@@ -43,8 +46,10 @@ struct Asked {
     draft: bool,
     approved: bool,
     is_stopping: bool,
-    /// Whether it repeats the rollout in flight, whose senders wait for the end of both.
+    /// Whether it repeats the rollout or the look in flight, whose senders wait for the end of both.
     repeats: bool,
+    /// Whether it serves: it is rolled out only if something of it is missing.
+    looks: bool,
 }
 
 /// See the module.
@@ -134,6 +139,7 @@ impl Model {
             approved,
             is_stopping: false,
             repeats: false,
+            looks: false,
         };
         if self.rejoins(push) && self.join(&asked) {
             return;
@@ -233,10 +239,14 @@ impl Model {
         let is_stopping = self.find(Place::RollingOut).is_some_and(|rolling_out| rolling_out.is_stopping);
         let in_flight = self.at(Place::RollingOut);
         let Some(version) = in_flight.or(self.failed).or(self.serving) else { return };
-        if self.is_closing() || self.at(Place::Next).is_some() {
+        if self.is_closing() {
             return;
         }
-        let repeated = self.find(Place::RollingOut).filter(|_| !is_stopping);
+        if let Some(next) = self.find(Place::Next) {
+            next.looks = false;
+            return;
+        }
+        let repeated = self.in_flight().filter(|_| !is_stopping);
         let (repeats, senders) = (repeated.is_some(), repeated.map(|repeated| std::mem::take(&mut repeated.senders)));
         self.asked.push(Asked {
             version,
@@ -247,6 +257,7 @@ impl Model {
             approved: true,
             is_stopping: false,
             repeats,
+            looks: false,
         });
     }
 

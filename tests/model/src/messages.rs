@@ -99,15 +99,31 @@ pub enum End {
     Stopped,
 }
 
+/// How a look at what serves ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    All,
+    /// Something is missing.
+    Part,
+    /// The namespace is missing.
+    Nothing,
+    /// A close or a newer push has stopped the look.
+    Stopped,
+}
+
 /// What a preview does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     Wait,
     RollOut(Version),
+    /// Look whether the version that serves is all there.
+    Look(Version),
     TearDown,
     Pause,
     PrepareEnd,
     Reopen,
     ContinueInNewRun,
-    End { cancelled: bool },
+    End {
+        cancelled: bool,
+    },
 }

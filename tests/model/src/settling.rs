@@ -47,7 +47,7 @@ impl Model {
         let same = |other: &Asked| other.version == asked.version;
         let joined = match self.find(Place::Next) {
             Some(next) => Some(next).filter(|next| same(next)),
-            None => self.find(Place::RollingOut).filter(|now| same(now) && can_join && !now.is_stopping),
+            None => self.in_flight().filter(|now| same(now) && can_join && !now.is_stopping),
         };
         if let Some(joined) = joined {
             joined.senders.extend(&asked.senders);
@@ -56,7 +56,7 @@ impl Model {
         }
         let is_live = !self.asked.iter().any(is_in_flight) && of_serving == Some(asked.version);
         if is_live {
-            self.answer(&asked.senders, &[Outcome::Live]);
+            self.asked.push(Asked { place: Place::Next, looks: true, ..asked.clone() });
         }
         is_live
     }
@@ -64,6 +64,9 @@ impl Model {
     /// Lets a push that has not begun wait for approval, unless a newer one waits already.
     pub(super) fn hold_next(&mut self) {
         let Some(next) = self.at(Place::Next).filter(|next| !self.approved.contains(next)) else { return };
+        if self.find(Place::Next).is_some_and(|next| next.looks) {
+            return;
+        }
         let is_newest = !self.asked.iter().any(|asked| asked.place < Place::Next);
         if !is_newest {
             return self.drop_at(Place::Next, Outcome::Superseded);
@@ -78,7 +81,7 @@ impl Model {
 
     /// Answers the senders of a push that is not rolled out. Those of a rollout that it would have repeated wait for its end.
     pub(super) fn answer_dropped(&mut self, senders: &[Sender], outcome: Outcome, repeats: bool) {
-        match self.find(Place::RollingOut).filter(|_| repeats) {
+        match self.in_flight().filter(|_| repeats) {
             Some(rolling_out) => rolling_out.senders.extend(senders),
             None => self.answer(senders, &[outcome]),
         }

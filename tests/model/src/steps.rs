@@ -33,6 +33,10 @@ impl Model {
                 Step::PrepareEnd
             }
             Stage::Open => match self.find(Place::Next) {
+                Some(next) if next.looks => {
+                    (next.place, next.repeats) = (Place::Looking, false);
+                    Step::Look(next.version)
+                }
                 Some(next) => {
                     (next.place, next.repeats) = (Place::RollingOut, false);
                     let version = next.version;

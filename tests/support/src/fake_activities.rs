@@ -20,6 +20,7 @@ use berth_workflows::contract::{
     checks::{AwaitInput, Awaited, CheckGatesInput, GatesChecked, Outcome},
     environment::{ClusterObject, Database, Environment, EnvironmentKind},
     load_app::{GithubRules, LoadAppInput, LoadedApp, ProductionRules},
+    look::{EnvironmentSeen, LookAtInput, Missing},
     memory::{RecallPreviewInput, RecalledPreview},
     preparation::{AwaitGoneInput, DatabaseReady, NamespaceGone, NamespaceReady, SyncedSecrets},
     production_record::{Recalled, ReleaseMark, StoredVersion},
@@ -64,6 +65,7 @@ pub enum Does {
     /// Succeeds with a text. `delete_environment` and `drop_database` report that object as remaining, and `prune` as
     /// staying. `ensure_database` reports its server as unavailable. `ensure_namespace` reports the namespace as
     /// terminating. `load_app` announces a cluster-scoped object. `apply_manifests` waits for an object that is being deleted.
+    /// `look_at_environment` misses that object.
     Leave(&'static str),
 }
 
@@ -312,6 +314,21 @@ impl FakeActivities {
             return Err(anyhow::anyhow!("as ordered").into());
         }
         recall_preview(&ctx.client(), &recall).await.map_err(|failure| failure.into_activity_error())
+    }
+
+    #[activity(definition = definitions::LookAtEnvironment)]
+    pub async fn look_at_environment(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        look: LookAtInput,
+    ) -> Result<EnvironmentSeen, ActivityError> {
+        let missing = match self.0.act(&ctx, "look_at_environment", &look.environment.namespace).await? {
+            Some(Does::Leave(what)) => {
+                Some(Missing { what: what.to_owned(), is_namespace: what.starts_with("namespace") })
+            }
+            _ => None,
+        };
+        Ok(EnvironmentSeen { missing })
     }
 
     /// The real comparison, with the keys of the world.

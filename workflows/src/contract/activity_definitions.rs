@@ -13,6 +13,7 @@ use crate::contract::{
         FindingsReported, ListEnvironmentsInput, ListedEnvironments, ReportFindingsInput, SendFactsInput, SentFacts,
     },
     load_app::{LoadAppInput, LoadedApp},
+    look::{EnvironmentSeen, LookAtInput},
     memory::{RecallPreviewInput, RecalledPreview},
     plan::{PlanReleaseInput, PlannedRelease},
     preparation::{AwaitGoneInput, DatabaseReady, NamespaceGone, NamespaceReady, SyncedSecrets},
@@ -40,6 +41,12 @@ impl Activities {
     /// Reads what the earlier runs of a preview have left.
     #[activity(name = "recall_preview")]
     pub fn recall_preview(recall: RecallPreviewInput) -> RecalledPreview {
+        unimplemented!()
+    }
+
+    /// Looks whether what was rolled out is still there.
+    #[activity(name = "look_at_environment")]
+    pub fn look_at_environment(look: LookAtInput) -> EnvironmentSeen {
         unimplemented!()
     }
 

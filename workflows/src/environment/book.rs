@@ -23,10 +23,12 @@ use crate::{
 
 pub use end::RolloutEnd;
 pub use late::LateLook;
+pub use look::LookEnd;
 pub use serving::Serving;
 
 mod end;
 mod late;
+mod look;
 mod serving;
 
 /// How many past rollouts `status` lists.
@@ -69,6 +71,9 @@ pub struct Book {
     /// The last stored release whose rollout passed its gates.
     pub proven: Option<String>,
     pub rolling_out: Option<RollingOut>,
+    /// The release that serves, while it is looked at. Not carried: the main loop waits for the end of a look.
+    #[serde(skip)]
+    pub looking: Option<QueuedRelease>,
     pub failed: Option<Failed>,
     /// Whether the newest rollout was stopped.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -100,7 +105,8 @@ impl Book {
                 .rolling_out
                 .as_ref()
                 .filter(|rolling_out| !rolling_out.stopping)
-                .map(|rolling_out| &rolling_out.queued),
+                .map(|rolling_out| &rolling_out.queued)
+                .or(self.looking.as_ref()),
         }
     }
 

@@ -47,6 +47,9 @@ pub struct Queue {
     seen_sequence: Option<u64>,
     last_ticket: u64,
     next: Option<QueuedRelease>,
+    /// The ticket of the next release, if it serves: it is rolled out only if something of it is not there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    look: Option<u64>,
     /// The outcomes of the last commits.
     #[serde(skip_serializing_if = "Recent::is_empty")]
     pub recent: Recent,
@@ -115,11 +118,23 @@ impl Queue {
         self.next = Some(QueuedRelease { ticket, release });
     }
 
+    /// Puts the release that serves in the place of what was next, under this ticket. It is only looked at, if it is there.
+    pub fn put_to_look(&mut self, ticket: u64, release: Release) {
+        self.put_under(ticket, release);
+        self.look = Some(ticket);
+    }
+
+    /// Whether the next release is only looked at.
+    pub fn is_look_next(&self) -> bool {
+        self.look.is_some() && self.look == self.next_ticket()
+    }
+
     /// Puts a release in once more, whether or not it is live. If it is rolling out, that rollout is repeated, since it
     /// may have read its secrets already; the new one answers the senders of both.
     pub fn put_again(&mut self, release: Release, current: Current<'_>) {
         let same = |other: &QueuedRelease| other.release.is_same_version(&release);
         if self.next.as_ref().is_some_and(same) {
+            self.look = None;
             return;
         }
         match current.rolling_out.filter(|rolling_out| same(rolling_out)) {
@@ -136,6 +151,7 @@ impl Queue {
     /// Takes the next release out. A sender that joins it from now on waits for its end.
     pub fn take(&mut self) -> Option<QueuedRelease> {
         let next = self.next.take()?;
+        self.look = None;
         self.answers.remove(&next.ticket);
         self.repeated = None;
         Some(next)

@@ -32,6 +32,7 @@ impl PreviewEnvironment {
                     Self::roll_out(ctx, names.clone(), timings, *push).await;
                     publish(ctx);
                 }
+                Step::Look(push) => Self::look(ctx, *push).await,
                 Step::AwaitScripts => Self::await_scripts(ctx).await,
                 Step::TearDown => report = Self::tear_down(ctx, pull_request).await,
                 Step::Pause { attempts } => Self::pause(ctx, pull_request, attempts).await?,

@@ -24,6 +24,7 @@ pub use super::message::{Message, Taken};
 pub use recalling::Decisions;
 pub use step::Step;
 
+mod looking;
 mod recalling;
 mod step;
 mod unknown_app;
@@ -100,6 +101,7 @@ impl Record {
             Message::RolloutEnded { queued, end, started_ms } => {
                 self.done(|record| record.conclude(queued, end, started_ms, now_ms))
             }
+            Message::Looked { queued, end } => self.done(|record| record.end_look(queued, end)),
             Message::LookedLate { look, serves } => self.done(|record| record.end_late_look(&look, serves, now_ms)),
             Message::Teardown(report) => self.done(|record| record.take_teardown(report, now_ms)),
             Message::Recalled(memory) => self.done(|record| record.recall(memory.map(|memory| *memory))),

@@ -51,6 +51,9 @@ pub struct Mailbox {
     /// Whether a fork's push waits until the app file is read. In a run of an older version it does not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     checks_app: bool,
+    /// Whether what serves is looked at before a push of it is answered.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    looks: bool,
     /// The closes of the newest task that brought one. Not carried: another run has other tasks.
     #[serde(skip)]
     closes: Vec<ArrivedClose>,
@@ -146,24 +149,6 @@ impl Mailbox {
         Ok(is_new_fork)
     }
 
-    /// Lets a push that has not begun wait for approval: GitHub has said only now that it is a fork's. A newer one may wait
-    /// already.
-    fn hold_unapproved(&mut self) {
-        if self.queue.next().is_some_and(|next| self.was_approved(next)) {
-            return;
-        }
-        if self.held.is_some() || self.awaiting_approval.is_some() {
-            return self.queue.drop_next(DeployOutcome::Superseded);
-        }
-        let withdrawn = self.queue.withdraw(|release| {
-            let answer = DeployAnswer::new(DeployOutcome::AwaitingApproval, release.commit.clone());
-            answer.because(awaits_approval(release.commit.as_str()))
-        });
-        if let Some(release) = withdrawn {
-            self.replace_awaiting(Some(release), DeployOutcome::Superseded);
-        }
-    }
-
     /// Sets the push that waits for approval. The outcome is that of the one before: its senders were told that it waits.
     fn replace_awaiting(&mut self, next: Option<Release>, outcome: DeployOutcome) {
         if let Some(next) = &next {
@@ -197,8 +182,24 @@ impl Mailbox {
 
     /// Joins the same version, if it is next, is rolling out or serves. A push that follows a close is for a new environment: it
     /// joins nothing of the old one.
-    fn join(&self, release: &Release, current: Current<'_>) -> Option<Delivery> {
-        self.queue.join(release, if self.close_requested { Current::default() } else { current })
+    fn join(&mut self, release: &Release, current: Current<'_>) -> Option<Delivery> {
+        self.join_under(None, release, current)
+    }
+
+    /// Joins the same version, with a ticket that its senders have already, if they have one.
+    fn join_under(&mut self, ticket: Option<u64>, release: &Release, current: Current<'_>) -> Option<Delivery> {
+        let joined = self.queue.join(release, if self.close_requested { Current::default() } else { current })?;
+        if !self.looks || matches!(joined, Delivery::Waiting(_)) {
+            return Some(joined);
+        }
+        let ticket = ticket.unwrap_or_else(|| self.queue.issue_ticket());
+        self.queue.put_to_look(ticket, release.clone());
+        Some(Delivery::Waiting(ticket))
+    }
+
+    /// Looks at what serves before a push of it is answered, from now on.
+    pub fn look_at_serving(&mut self) {
+        self.looks = true;
     }
 
     /// Puts a close in. A push that has not begun is dropped; a push that comes later is kept, for a new environment.
@@ -227,6 +228,11 @@ impl Mailbox {
     /// Whether an environment is wanted: a push waits, or the pull request was opened again.
     pub fn is_wanted(&self) -> bool {
         self.has_work() || self.awaiting_approval.is_some() || self.held.is_some() || self.facts.is_reopened()
+    }
+
+    /// Whether a release waits to be rolled out. One that serves is only looked at.
+    pub fn is_rollout_next(&self) -> bool {
+        self.queue.next().is_some() && !self.queue.is_look_next()
     }
 
     /// Whether there is something to do next: a close, or a push.

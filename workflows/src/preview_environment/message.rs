@@ -14,7 +14,7 @@ use crate::{
         verdict::Verdict,
     },
     environment::{
-        book::{LateLook, RolloutEnd},
+        book::{LateLook, LookEnd, RolloutEnd},
         queue::{Delivery, QueuedRelease},
     },
 };
@@ -51,6 +51,11 @@ pub enum Message {
         queued: QueuedRelease,
         end: RolloutEnd,
         started_ms: u64,
+    },
+    /// The result of a look at the release that serves.
+    Looked {
+        queued: QueuedRelease,
+        end: LookEnd,
     },
     /// The result of a look at a release whose wait had failed.
     LookedLate {
@@ -103,6 +108,7 @@ impl Message {
             | Self::Named(..)
             | Self::Progress(_)
             | Self::RolloutEnded { .. }
+            | Self::Looked { .. }
             | Self::LookedLate { .. }
             | Self::Teardown(_)
             | Self::Recalled(_)

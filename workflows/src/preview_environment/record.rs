@@ -95,7 +95,7 @@ impl Record {
                 Some(report) if !report.remaining.is_empty() => Phase::TeardownBlocked,
                 _ => Phase::TearingDown,
             }
-        } else if self.book.rolling_out.is_some() || self.mailbox.queue.next().is_some() {
+        } else if self.book.rolling_out.is_some() || self.mailbox.is_rollout_next() {
             Phase::RollingOut
         } else if self.mailbox.awaiting_approval().is_some() {
             Phase::AwaitingApproval

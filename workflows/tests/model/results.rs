@@ -4,6 +4,7 @@ use berth_workflows::{
     contract::{
         checks::AwaitInput,
         environment::{Environment, EnvironmentKind},
+        look::Missing,
         memory::Memory,
         rollout::{Made, RolledOut, RolloutProgress, RolloutStep},
         stop_reason::StopReason,
@@ -11,7 +12,11 @@ use berth_workflows::{
         timings::StartTimings,
         verdict::{FailureType, Verdict},
     },
-    environment::{arrival::Arrival, book::RolloutEnd, queue::QueuedRelease},
+    environment::{
+        arrival::Arrival,
+        book::{LookEnd, RolloutEnd},
+        queue::QueuedRelease,
+    },
     preview_environment::{
         life::{Decisions, Message, Step},
         record::Record,
@@ -20,7 +25,7 @@ use berth_workflows::{
 
 use super::{Checked, Driver, now_ms};
 use berth_test_model::{
-    messages::{self, End, Facts, Kind, Rules, Version},
+    messages::{self, End, Facts, Kind, Rules, Seen, Version},
     sequences::Ending,
 };
 
@@ -34,6 +39,7 @@ pub(super) enum Doing {
     /// The environment's names are asked for.
     Naming(QueuedRelease),
     RollingOut(QueuedRelease, Option<StopReason>),
+    Looking(QueuedRelease),
     TearingDown,
     Pausing,
     PreparingEnd,
@@ -52,6 +58,14 @@ impl Driver {
                 *stopped = reason;
                 self.record.book.stop();
             }
+        }
+        if let Doing::Looking(queued) = &self.doing
+            && let Some(reason) = self.record.mailbox.stop_reason()
+        {
+            let queued = queued.clone();
+            self.doing = Doing::Waiting;
+            self.model.looked(Seen::Stopped);
+            self.give(Message::Looked { queued, end: LookEnd::Stopped(reason) });
         }
         match self.doing {
             Doing::Waiting if !self.record.is_waiting() => self.next_step(),
@@ -72,6 +86,7 @@ impl Driver {
         let known = match &step {
             Step::Wait => messages::Step::Wait,
             Step::RollOut(queued) => messages::Step::RollOut(version(&queued.release)),
+            Step::Look(queued) => messages::Step::Look(version(&queued.release)),
             Step::AwaitScripts => return Err("no script runs".to_owned()),
             Step::Remember(_) => return Err("this run keeps no memory".to_owned()),
             Step::TearDown => messages::Step::TearDown,
@@ -98,6 +113,7 @@ impl Driver {
                 }
                 self.doing = Doing::Naming(*queued);
             }
+            Step::Look(queued) => self.doing = Doing::Looking(*queued),
             Step::TearDown => self.doing = Doing::TearingDown,
             Step::Pause { .. } => self.doing = Doing::Pausing,
             Step::PrepareEnd => self.doing = Doing::PreparingEnd,
@@ -119,6 +135,7 @@ impl Driver {
             Doing::Waiting => return Ok(()),
             Doing::Naming(queued) => self.end_naming(queued, ending.is_good),
             Doing::RollingOut(queued, stopped) => self.end_rollout(queued, stopped, ending),
+            Doing::Looking(queued) => self.end_look(queued, ending),
             Doing::TearingDown => {
                 self.model.torn_down(ending.is_good);
                 self.give(Message::Teardown(if ending.is_good { LeakReport::default() } else { stuck() }));
@@ -170,6 +187,17 @@ impl Driver {
         };
         self.model.rollout_ended(expected, serves);
         self.give(Message::RolloutEnded { queued, end, started_ms: now_ms() });
+    }
+
+    fn end_look(&mut self, queued: QueuedRelease, ending: Ending) {
+        let missing = |is_namespace| LookEnd::Missing(Some(Missing { what: String::new(), is_namespace }));
+        let (seen, end) = match (ending.is_good, ending.serves) {
+            (true, _) => (Seen::All, LookEnd::Serves),
+            (false, true) => (Seen::Part, missing(false)),
+            (false, false) => (Seen::Nothing, missing(true)),
+        };
+        self.model.looked(seen);
+        self.give(Message::Looked { queued, end });
     }
 
     /// Gives a result to the record alone.

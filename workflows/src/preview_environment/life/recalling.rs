@@ -17,15 +17,21 @@ pub struct Decisions {
     pub remembers_approvals: bool,
     /// A run ends that has made nothing, if the worker does not know the app.
     pub ends_if_app_is_unknown: bool,
+    /// What serves is looked at before a push of it is answered.
+    pub looks_at_serving: bool,
 }
 
 impl Decisions {
     /// The decisions of today.
-    pub const NEWEST: Self = Self { remembers_approvals: true, ends_if_app_is_unknown: true };
+    pub const NEWEST: Self = Self { remembers_approvals: true, ends_if_app_is_unknown: true, looks_at_serving: true };
 
     /// The decisions of a run, by its patches.
     pub fn new(is_patched: impl Fn(&str) -> bool) -> Self {
-        Self { remembers_approvals: is_patched("approvals"), ends_if_app_is_unknown: is_patched("unknown-app") }
+        Self {
+            remembers_approvals: is_patched("approvals"),
+            ends_if_app_is_unknown: is_patched("unknown-app"),
+            looks_at_serving: is_patched("look-at-serving"),
+        }
     }
 }
 
@@ -38,6 +44,9 @@ impl Record {
         }
         if decisions.ends_if_app_is_unknown {
             self.mailbox.check_app();
+        }
+        if decisions.looks_at_serving {
+            self.mailbox.look_at_serving();
         }
     }
 

@@ -13,6 +13,8 @@ pub enum Step {
     Wait,
     /// Roll a release out, and report how that ended.
     RollOut(Box<QueuedRelease>),
+    /// Look whether the release that serves is all there, and report that.
+    Look(Box<QueuedRelease>),
     /// Wait until no script runs. Each was stopped.
     AwaitScripts,
     /// Make an attempt at the teardown, and report it.
@@ -36,8 +38,9 @@ impl Record {
     /// The next step of the main loop, which then is done before it is asked for the next one.
     pub fn step(&mut self) -> Step {
         match self.stage {
-            Stage::Open if self.is_followed() => match self.mailbox.take_push() {
-                Some(queued) => {
+            Stage::Open if self.is_followed() => match self.take_next() {
+                Some((queued, true)) => self.begin_look(queued),
+                Some((queued, false)) => {
                     self.need_run();
                     Step::RollOut(Box::new(queued))
                 }
@@ -59,6 +62,12 @@ impl Record {
             Stage::Continuing => Step::ContinueInNewRun,
             Stage::Ending => self.end_or_reopen(),
         }
+    }
+
+    /// Takes the next push out, and whether its release is only looked at.
+    fn take_next(&mut self) -> Option<(QueuedRelease, bool)> {
+        let is_look = self.mailbox.queue.is_look_next();
+        self.mailbox.take_push().map(|queued| (queued, is_look))
     }
 
     /// Whether there is nothing to do: [`Step::Wait`] is the next step.

@@ -1,4 +1,5 @@
 mod approvals;
+mod looks;
 mod memory;
 mod unknown_app;
 

@@ -4,13 +4,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Current, Delivery, Mailbox};
+use super::{Current, Delivery, Mailbox, awaits_approval};
 use crate::{
     bounded,
     contract::{
         memory::Memory,
         release::{Commit, Image, Release},
-        signals::{Approve, Push},
+        signals::{Approve, DeployAnswer, DeployOutcome, Push},
     },
 };
 
@@ -94,9 +94,28 @@ impl Mailbox {
         }
     }
 
+    /// Lets a push that has not begun wait for approval: GitHub has said only now that it is a fork's. A newer one may wait
+    /// already.
+    pub(super) fn hold_unapproved(&mut self) {
+        // One that is only looked at serves already.
+        if self.queue.is_look_next() || self.queue.next().is_some_and(|next| self.was_approved(next)) {
+            return;
+        }
+        if self.held.is_some() || self.awaiting_approval.is_some() {
+            return self.queue.drop_next(DeployOutcome::Superseded);
+        }
+        let withdrawn = self.queue.withdraw(|release| {
+            let answer = DeployAnswer::new(DeployOutcome::AwaitingApproval, release.commit.clone());
+            answer.because(awaits_approval(release.commit.as_str()))
+        });
+        if let Some(release) = withdrawn {
+            self.replace_awaiting(Some(release), DeployOutcome::Superseded);
+        }
+    }
+
     /// Joins the version that rolls out or serves, for a job of a fork that runs again while something waits. Without a sequence it
     /// is no newer than what waits, which stays.
-    pub(super) fn rejoin(&self, push: &Push, current: Current<'_>) -> Option<Delivery> {
+    pub(super) fn rejoin(&mut self, push: &Push, current: Current<'_>) -> Option<Delivery> {
         let (release, is_fork) = (push.release(), push.fork || self.facts.is_fork());
         let is_waiting = |waiting: Option<&Release>| waiting.is_some_and(|waiting| !waiting.is_same_version(&release));
         let waits = is_waiting(self.awaiting_approval()) || is_waiting(self.held().map(|(release, _)| release));

@@ -116,11 +116,13 @@ impl Mailbox {
     /// Joins the same version for the push that was held. Returns false if there is none, or if its senders wait under a ticket
     /// of their own.
     fn join_held(&mut self, held: &HeldPush, current: Current<'_>) -> bool {
-        match (self.join(&held.release, current), held.ticket) {
+        match (self.join_under(held.ticket, &held.release, current), held.ticket) {
             (Some(Delivery::Answered(answer)), Some(ticket)) => {
                 self.queue.answer(ticket, *answer);
                 true
             }
+            // It is looked at under their own ticket.
+            (Some(Delivery::Waiting(joined)), Some(ticket)) if joined == ticket => true,
             (joined, ticket) => joined.is_some() && ticket.is_none(),
         }
     }

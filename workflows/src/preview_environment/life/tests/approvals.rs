@@ -6,7 +6,7 @@ use crate::contract::{exact, memory::Memory};
 /// A preview whose first message has not come.
 fn begun(memory: Option<Memory>) -> Life {
     let mut life = Life::default();
-    life.record.begin_recall(Decisions { ends_if_app_is_unknown: false, ..Decisions::NEWEST });
+    life.record.begin_recall(Decisions { ends_if_app_is_unknown: false, looks_at_serving: false, ..Decisions::NEWEST });
     life.take(Message::Recalled(memory.map(Box::new)));
     life
 }

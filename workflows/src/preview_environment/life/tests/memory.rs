@@ -21,7 +21,7 @@ fn remembers(sequence: u64) -> Option<Box<Memory>> {
 /// The next run of the same workflow: it recalls this memory once these messages have come.
 fn next_run(memory: Option<Box<Memory>>, messages: Vec<Message>) -> Life {
     let mut life = Life::default();
-    life.record.begin_recall(Decisions { ends_if_app_is_unknown: false, ..Decisions::NEWEST });
+    life.record.begin_recall(Decisions { ends_if_app_is_unknown: false, looks_at_serving: false, ..Decisions::NEWEST });
     for (place, message) in messages.into_iter().enumerate() {
         assert_eq!(life.take(message), Taken::Waiting(place));
     }
@@ -150,7 +150,7 @@ fn messages_count_in_the_order_of_their_arrival() {
 #[test]
 fn sender_of_an_update_that_waits_is_told_once() {
     let mut record = Record::default();
-    record.begin_recall(Decisions { ends_if_app_is_unknown: false, ..Decisions::NEWEST });
+    record.begin_recall(Decisions { ends_if_app_is_unknown: false, looks_at_serving: false, ..Decisions::NEWEST });
     record.take(Message::Push(sequenced('a', 8)), Arrival::signal(1), NOW_MS);
     record.take(Message::Push(sequenced('a', 7)), Arrival::update(1), NOW_MS);
     record.take(Message::Recalled(None), Arrival::signal(1), NOW_MS);
