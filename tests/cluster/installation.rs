@@ -5,6 +5,7 @@ mod installed;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use berth_lab::Lab;
 use berth_manifests::render::{KINDS, cluster_kinds};
 use berth_test_support::{Berth, until};
 use ground::{By, Ground, berths, binding, namespace, priority_class, secret};
@@ -71,9 +72,14 @@ fn rights(file: &str) -> BTreeMap<String, BTreeSet<String>> {
 #[test]
 fn preview_lives_and_ends_with_the_installed_rights() {
     let installation = Installation::on_the_lab();
+    let claim = ["secret", "berth-installation-berth", "-n", "berth-system"];
+    Lab::shared().unwrap().kubectl(&[&["delete", "--ignore-not-found"], &claim[..]].concat()).unwrap();
     let berth = Berth::start_with(BERTH, 401, |worker| {
         worker.env("KUBECONFIG", installation.account());
     });
+    until("it works", || berth.worker.is_ready());
+    assert!(!berth.worker.log().contains("Kubernetes refuses the Secret"), "{}", berth.worker.log());
+    berth.kubectl(&[&["get"], &claim[..]].concat());
     for (digit, version) in [('1', "v1"), ('2', "v2")] {
         let live = berth.push(digit, &berth.lab.image(version), &[]);
         assert_eq!((live.code, live.json["outcome"].as_str()), (0, Some("live")), "{live:?}");
@@ -242,7 +248,8 @@ fn cluster_scoped_objects_that_are_not_berths(ground: &Ground<'_>) {
     ground.refused(By::Policy, &["patch", "priorityclass", foreign, "-p", r#"{"description":"x"}"#], None);
     ground.refused(By::Policy, &["delete", "priorityclass", foreign], None);
     ground.may_not_read(&["get", "nodes"]);
-    ground.may_not_read(&["get", "persistentvolumes"]);
+    ground.may_not_read(&["get", "storageclasses"]);
+    ground.refused(By::Roles, &["delete", "persistentvolume", "berth-402"], None);
 }
 
 fn its_own_namespace_but_for_its_caches(ground: &Ground<'_>) {
