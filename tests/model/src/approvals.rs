@@ -13,6 +13,9 @@ impl Model {
     }
 
     pub(super) fn waits(&mut self, version: Version) {
+        if self.approved.contains(&version) {
+            return;
+        }
         self.waited.retain(|waited| *waited != version);
         self.waited.push(version);
     }

@@ -39,6 +39,9 @@ impl Approvals {
     }
 
     fn wait(&mut self, release: &Release) {
+        if self.approved.iter().any(|approved| approved.is_same_version(release)) {
+            return;
+        }
         let waiting = (release.commit.clone(), release.image.clone());
         self.waited.retain(|waited| *waited != waiting);
         bounded::push(&mut self.waited, waiting, KEPT_WAITED);

@@ -96,6 +96,21 @@ fn approval_counts_while_the_app_file_is_read() {
 }
 
 #[test]
+fn version_that_was_approved_waits_no_more() {
+    let mut life = begun();
+    let approve = || Message::Approve(Approve { commit: push('a').commit, image: None, by: None });
+    life.take(Message::Push(fork('a')));
+    life.take(approve());
+    life.take(Message::Push(fork('a')));
+    let image = Image::try_from(format!("acme/web@sha256:{}", "0".repeat(64))).unwrap();
+    life.take(Message::Push(Push { image, ..fork('a') }));
+    life.take(approve());
+    assert_eq!(life.record.notes.to_vec(), [""; 0], "one image has waited since the approval");
+    life.take(Message::Rules(Ok(None)));
+    life.roll_out();
+}
+
+#[test]
 fn close_and_forks_push_in_the_first_task_end() {
     for is_known_first in [true, false] {
         let mut life = Life::default();
