@@ -37,6 +37,9 @@ pub struct Mailbox {
     pub queue: Queue,
     #[serde(default)]
     awaiting_approval: Option<Release>,
+    /// Whether the push that waits for approval was of a draft, by its own word.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    awaiting_is_draft: bool,
     /// The newest push, while it waits for facts or for the app file's rules about them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     held: Option<HeldPush>,
@@ -115,6 +118,7 @@ impl Mailbox {
             }
             // The rollout in flight goes on: a fork's commit has no effect before it is approved.
             self.replace_awaiting(Some(release), DeployOutcome::Superseded);
+            self.awaiting_is_draft = push.draft;
             return answered(DeployOutcome::AwaitingApproval, awaits_approval(push.commit.as_str()));
         }
         if !self.leaves_waiting(push, &release) {
@@ -154,6 +158,7 @@ impl Mailbox {
         if let Some(next) = &next {
             self.record_wait(next);
         }
+        self.awaiting_is_draft = false;
         if let Some(before) = std::mem::replace(&mut self.awaiting_approval, next) {
             self.queue.recent.record(&DeployAnswer::new(outcome, before.commit));
         }
@@ -167,8 +172,9 @@ impl Mailbox {
             waiting.ok_or_else(|| format!("approve: no push of commit {} waits for approval", approve.commit))?;
         self.check_image(approve, &waiting)?;
         self.record_approval(&waiting);
+        let draft = std::mem::take(&mut self.awaiting_is_draft);
         match (self.awaiting_approval.take(), &mut self.held) {
-            (Some(release), _) => self.put_approved(release, current),
+            (Some(release), _) => self.put_approved(release, draft, current),
             // It goes on once the app file is read.
             (None, Some(held)) => held.approved = true,
             (None, None) => {}

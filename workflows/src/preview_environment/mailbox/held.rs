@@ -105,6 +105,7 @@ impl Mailbox {
             let why = awaits_approval(held.release.commit.as_str());
             self.answer_held(&held, DeployOutcome::AwaitingApproval, Some(why));
             self.replace_awaiting(Some(held.release), DeployOutcome::Superseded);
+            self.awaiting_is_draft = held.draft;
         } else {
             match held.ticket {
                 Some(ticket) => self.queue.put_under(ticket, held.release),
@@ -128,9 +129,9 @@ impl Mailbox {
     }
 
     /// Puts a release in that a person has approved. It may still wait for facts: an approval is no label.
-    pub(super) fn put_approved(&mut self, release: Release, current: Current<'_>) {
+    pub(super) fn put_approved(&mut self, release: Release, draft: bool, current: Current<'_>) {
         self.drop_held(DeployOutcome::Superseded);
-        self.held = Some(HeldPush { release, draft: false, fork: true, approved: true, ticket: None });
+        self.held = Some(HeldPush { release, draft, fork: true, approved: true, ticket: None });
         self.settle(current);
     }
 

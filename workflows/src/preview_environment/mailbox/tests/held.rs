@@ -41,6 +41,19 @@ fn newest_push_of_a_draft_goes_on_when_it_is_ready() {
 }
 
 #[test]
+fn approved_draft_of_a_fork_waits_once_the_app_file_holds_drafts() {
+    let mut mailbox = mailbox(GithubRules { drafts: true, ..rules() });
+    let pushed = mailbox.push(&Push { fork: true, ..draft('a') }, signal(1), Current::default());
+    assert_eq!(outcome(pushed), DeployOutcome::AwaitingApproval);
+    mailbox.facts.set_rules(Some(rules()));
+    let approve = Approve { commit: push('a', None).commit, image: None, by: None };
+    mailbox.approve(&approve, Current::default()).unwrap();
+    assert_eq!((next(&mailbox), mailbox.held().unwrap().1), (None, Some(Hold::Draft)));
+    take(&mut mailbox, facts('a', 1));
+    assert_eq!(next(&mailbox), Some('a'));
+}
+
+#[test]
 fn push_without_the_label_goes_on_when_it_comes() {
     let mut mailbox = mailbox(GithubRules { label: Some("preview".into()), ..rules() });
     take(&mut mailbox, facts('a', 1));
