@@ -6,11 +6,13 @@ use anyhow::{Context, anyhow};
 use temporalio_client::{
     Client, ClientOptions, Connection, ConnectionOptions, RetryOptions, RpcOptions,
     envconfig::LoadClientConfigProfileOptions,
+    errors::{WorkflowUpdateError, WorkflowUpdateWithStartError},
     tonic::{Request, Status},
 };
 use temporalio_common::{
     protos::temporal::api::{
         enums::v1::TaskQueueType,
+        failure::v1::Failure,
         taskqueue::v1::TaskQueue,
         workflowservice::v1::{DescribeTaskQueueRequest, GetSystemInfoRequest},
     },
@@ -19,6 +21,9 @@ use temporalio_common::{
 
 /// The longest pause between two attempts to connect.
 const MAX_PAUSE: Duration = Duration::from_secs(5);
+/// How often an update is sent that no run takes in, and the pause between two tries. A run that ends is over within a second.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// Connects once.
 ///
@@ -36,6 +41,27 @@ pub(crate) async fn connect() -> anyhow::Result<Client> {
 pub(crate) fn until_the_timeout() -> RpcOptions {
     let retries = RetryOptions::builder().max_elapsed_time(None).max_retries(0);
     RpcOptions::builder().retry_options(retries.build()).build()
+}
+
+/// Sends an update with start, and sends it again if a run ended before it took the update in: the next try begins another run.
+pub(crate) async fn until_taken<T, F>(send: impl Fn() -> F) -> Result<T, WorkflowUpdateWithStartError>
+where
+    F: Future<Output = Result<T, WorkflowUpdateWithStartError>>,
+{
+    for _ in 1..TRIES {
+        match send().await {
+            Err(WorkflowUpdateWithStartError::Update(WorkflowUpdateError::Failed(failure))) if is_untaken(&failure) => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            sent => return sent,
+        }
+    }
+    send().await
+}
+
+/// Whether no handler has seen the update. The server itself says so, in these words of its version 1.32.
+fn is_untaken(failure: &Failure) -> bool {
+    failure.source == "Server" && failure.message.contains("wasn't processed by worker")
 }
 
 /// The Temporal namespace that is configured, if the configuration can be read.
@@ -105,5 +131,31 @@ pub(crate) async fn warn_if_no_worker_polls(client: &Client, task_queue: &str) {
             std::io::stderr(),
             "berth: no worker takes work from the task queue {task_queue} (--task-queue): this waits until one does"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    fn failed(source: &str, message: &str) -> WorkflowUpdateWithStartError {
+        let failure = Failure { source: source.into(), message: message.into(), ..Failure::default() };
+        WorkflowUpdateWithStartError::Update(WorkflowUpdateError::Failed(Box::new(failure)))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn update_is_sent_again_only_if_no_run_has_taken_it_in() {
+        // As a server of version 1.32 writes it.
+        const UNTAKEN: &str = "Workflow Update is rejected because it wasn't processed by worker.";
+        for (error, tries) in [(("Server", UNTAKEN), 2), (("", UNTAKEN), 1), (("Server", "no"), 1)] {
+            let tried = Cell::new(0);
+            let sent = until_taken(async || {
+                tried.set(tried.get() + 1);
+                if tried.get() == 1 { Err(failed(error.0, error.1)) } else { Ok(()) }
+            });
+            assert_eq!((sent.await.is_ok(), tried.get()), (tries == 2, tries), "{error:?}");
+        }
     }
 }

@@ -25,6 +25,7 @@ use crate::{
     preview::{output, summary, wait},
     progress::Progress,
     seen::Seen,
+    temporal,
 };
 
 /// How long a deploy may take to be decided at once: skipped, or waiting for an approval.
@@ -42,9 +43,11 @@ pub(crate) async fn deploy(
     push: Push,
 ) -> Result<Envelope, Unsent> {
     let commit = push.commit.to_string();
-    let (run, start) = (PreviewEnvironment::run, input.clone().into());
-    let (update, options) = (PreviewEnvironment::deploy, options(task_queue, input));
-    let started = client.start_update_with_start_workflow(run, start, update, push.into(), options);
+    let started = temporal::until_taken(|| {
+        let (run, start, push) = (PreviewEnvironment::run, input.clone().into(), push.clone().into());
+        let (update, options) = (PreviewEnvironment::deploy, options(task_queue, input));
+        client.start_update_with_start_workflow(run, start, update, push, options)
+    });
     let handle = within_bound(started).await?;
     // Its answer comes with the end of the rollout, unless the push is decided at once.
     let answer: Option<DeployAnswer> = match tokio::time::timeout(AT_ONCE, handle.get_result(Default::default())).await
@@ -74,9 +77,11 @@ pub(crate) async fn close(
     input: &PullRequest,
     close: Close,
 ) -> Result<Envelope, Unsent> {
-    let (run, start) = (PreviewEnvironment::run, input.clone().into());
-    let (update, options) = (PreviewEnvironment::request_close, options(task_queue, input));
-    let sending = client.execute_update_with_start_workflow(run, start, update, close.into(), options);
+    let sending = temporal::until_taken(|| {
+        let (run, start, close) = (PreviewEnvironment::run, input.clone().into(), close.clone().into());
+        let (update, options) = (PreviewEnvironment::request_close, options(task_queue, input));
+        client.execute_update_with_start_workflow(run, start, update, close, options)
+    });
     let answer: CloseAnswer = within_bound(sending).await?;
     let exit = match answer.outcome {
         CloseOutcome::Closing => Exit::Done,

@@ -34,15 +34,14 @@ impl Preview {
 
     async fn close_and_await_end(&self, client: &Client, close: &CloseArgs) -> anyhow::Result<Envelope> {
         let input = close.pull_request.input();
-        let (id, options) = (input.workflow_id(), self.update_with_start(&input));
+        let id = input.workflow_id();
         // An update, since its answer says whether the close is obeyed. Among updates it has an order with `deploy`.
-        let answer = client.execute_update_with_start_workflow(
-            PreviewEnvironment::run,
-            input.into(),
-            PreviewEnvironment::request_close,
-            Close { sequence: close.sequence, proof: None }.into(),
-            options,
-        );
+        let answer = temporal::until_taken(|| {
+            let (run, start, options) = (PreviewEnvironment::run, input.clone().into(), self.update_with_start(&input));
+            let update = Close { sequence: close.sequence, proof: None }.into();
+            let request = PreviewEnvironment::request_close;
+            client.execute_update_with_start_workflow(run, start, request, update, options)
+        });
         let answer: CloseAnswer = answer.await.map_err(|e| refused(&id, "close", e))?;
         if answer.outcome == CloseOutcome::Skipped {
             let ignored = format!("{id} ignores the close: {}", answer.reason.as_deref().unwrap_or_default());

@@ -16,14 +16,12 @@ impl Preview {
     /// Starts the environment if it does not run, pushes, and waits for the answer, in one request.
     pub(super) async fn push(&self, client: &Client, push: &PushArgs) -> anyhow::Result<Envelope> {
         let (input, message) = (push.pull_request.input(), push.payload()?);
-        let (id, options) = (input.workflow_id(), self.update_with_start(&input));
-        let answer = client.execute_update_with_start_workflow(
-            PreviewEnvironment::run,
-            input.into(),
-            AsJson(PreviewEnvironment::deploy),
-            message.into(),
-            options,
-        );
+        let id = input.workflow_id();
+        let answer = temporal::until_taken(|| {
+            let (start, update, options) = (input.clone(), message.clone(), self.update_with_start(&input));
+            let (run, deploy) = (PreviewEnvironment::run, AsJson(PreviewEnvironment::deploy));
+            client.execute_update_with_start_workflow(run, start.into(), deploy, update.into(), options)
+        });
         let handle = client.get_workflow_handle::<PreviewEnvironment>(&id);
         temporal::warn_if_no_worker_polls(client, &self.client.task_queue).await;
         let timeout = push.patience.timeout;
