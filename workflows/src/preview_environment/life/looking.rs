@@ -1,11 +1,7 @@
 //! A look at what serves, before a push of the same version is answered.
 
 use crate::{
-    contract::{
-        look::LookAtInput,
-        signals::{DeployAnswer, DeployOutcome},
-        stop_reason::StopReason,
-    },
+    contract::{look::LookAtInput, release::Release, signals::DeployAnswer, stop_reason::StopReason},
     environment::{book::LookEnd, queue::QueuedRelease},
     preview_environment::{life::Step, record::Record},
 };
@@ -55,7 +51,6 @@ impl Record {
     }
 }
 
-fn stopped(reason: &StopReason, release: &crate::contract::release::Release) -> DeployAnswer {
-    let outcome: DeployOutcome = reason.outcome();
-    DeployAnswer::new(outcome, release.commit.clone())
+fn stopped(reason: &StopReason, release: &Release) -> DeployAnswer {
+    DeployAnswer::new(reason.outcome(), release.commit.clone())
 }
