@@ -2,22 +2,17 @@
 
 use std::time::Duration;
 
-use temporalio_common::search_attributes::SearchAttributes;
-use temporalio_workflow::{
-    ChildWorkflowOptions, ParentClosePolicy, SyncWorkflowContext, TimerOptions, WorkflowCancellationToken,
-    WorkflowContext,
-};
+use temporalio_workflow::{ChildWorkflowOptions, SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext};
 
-use super::PreviewEnvironment;
+use super::{PreviewEnvironment, reporting::outliving_child};
 use crate::{
     activity_options as options,
-    clock::now_ms,
+    clock::{now_ms, sleep},
     contract::{
         activity_definitions as activities,
-        environment::{EnvironmentKind, PullRequest},
+        environment::PullRequest,
         lenient::Lenient,
         memory::{Memory, RecallPreviewInput, memory_id},
-        search_attributes,
     },
     environment::{answers::detached, arrival::Arrival, children::is_id_taken, publish::publish},
     preview_environment::life::{Decisions, Message, Taken},
@@ -58,7 +53,8 @@ impl PreviewEnvironment {
             match ctx.execute_local_activity(activities::RecallPreview, input, options).await {
                 Ok(recalled) => drop(Self::take(ctx, Message::Recalled(recalled.memory.map(Box::new)))),
                 Err(_) => {
-                    Self::rest(ctx, pause, "before earlier runs are recalled again").await;
+                    let never = WorkflowCancellationToken::new();
+                    sleep(ctx, pause, &never, "before earlier runs are recalled again".to_owned()).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
             }
@@ -86,7 +82,8 @@ impl PreviewEnvironment {
                 Ok(_) => trouble = None,
                 // No worker has taken it yet.
                 Err(error) if is_id_taken(&error) => {
-                    Self::rest(ctx, SHORT_PAUSE, "for an earlier memory to end").await;
+                    let never = WorkflowCancellationToken::new();
+                    sleep(ctx, SHORT_PAUSE, &never, "for an earlier memory to end".to_owned()).await;
                     continue;
                 }
                 Err(error) => trouble = Some(error.to_string()),
@@ -95,27 +92,9 @@ impl PreviewEnvironment {
         }
         Self::take(ctx, Message::Remembered(Box::new(memory), trouble));
     }
-
-    async fn rest(ctx: &WorkflowContext<Self>, pause: Duration, summary: &str) {
-        let timer = TimerOptions::builder(pause).cancellation_token(WorkflowCancellationToken::new());
-        ctx.timer(timer.summary(summary.to_owned()).build()).await;
-    }
 }
 
 fn memory_options(pull_request: &PullRequest) -> ChildWorkflowOptions {
-    let kind = EnvironmentKind::Preview { pr: pull_request.pr };
-    let mut attributes = vec![
-        search_attributes::APP.value_set(pull_request.app.clone()),
-        search_attributes::ENVIRONMENT.value_set(kind.name().into()),
-    ];
-    let pr = i64::try_from(pull_request.pr).ok();
-    attributes.extend(pr.map(|pr| search_attributes::PULL_REQUEST.value_set(pr)));
     let environment = pull_request.workflow_id();
-    ChildWorkflowOptions::builder()
-        .workflow_id(memory_id(&environment))
-        .cancellation_token(WorkflowCancellationToken::new())
-        .parent_close_policy(ParentClosePolicy::Abandon)
-        .static_summary(format!("what {environment} has seen"))
-        .search_attributes(SearchAttributes::new(attributes))
-        .build()
+    outliving_child(pull_request, memory_id(&environment), format!("what {environment} has seen"), None)
 }

@@ -85,20 +85,31 @@ impl PreviewEnvironment {
 }
 
 fn final_report_options(pull_request: &PullRequest) -> ChildWorkflowOptions {
+    let environment = pull_request.workflow_id();
+    let summary = format!("the last report of {environment}");
+    outliving_child(pull_request, final_report_id(&environment), summary, Some("Reporting"))
+}
+
+/// Options of a child that goes on after the end of its preview's workflow.
+pub(super) fn outliving_child(
+    pull_request: &PullRequest,
+    id: String,
+    summary: String,
+    phase: Option<&str>,
+) -> ChildWorkflowOptions {
     let kind = EnvironmentKind::Preview { pr: pull_request.pr };
     let mut attributes = vec![
         search_attributes::APP.value_set(pull_request.app.clone()),
         search_attributes::ENVIRONMENT.value_set(kind.name().into()),
-        search_attributes::PHASE.value_set("Reporting".into()),
     ];
+    attributes.extend(phase.map(|phase| search_attributes::PHASE.value_set(phase.into())));
     let pr = i64::try_from(pull_request.pr).ok();
     attributes.extend(pr.map(|pr| search_attributes::PULL_REQUEST.value_set(pr)));
-    let environment = pull_request.workflow_id();
     ChildWorkflowOptions::builder()
-        .workflow_id(final_report_id(&environment))
+        .workflow_id(id)
         .cancellation_token(WorkflowCancellationToken::new())
         .parent_close_policy(ParentClosePolicy::Abandon)
-        .static_summary(format!("the last report of {environment}"))
+        .static_summary(summary)
         .search_attributes(SearchAttributes::new(attributes))
         .build()
 }
